@@ -1,0 +1,93 @@
+"""What the service answered -> one shape. Everything `heymarket-api.md` leaves open about bodies is settled here, once.
+
+- A body may be JSON, a bare string, or empty; a page of HTML is never an answer, whatever the status says.
+- A list comes bare or wrapped in an object.
+- "Not there" is a 404, a 400 or a `null`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from contacts_mcp.errors import BadAnswer
+from contacts_mcp.models import Contact, WriteReply
+
+QUOTED = 200  # characters of a foreign body that an error may show
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def decode(body: bytes, *, content_type: str, status: int, request_id: str) -> Any:
+    """The JSON value of a 2xx body; None for an empty one. Raises BadAnswer for HTML, cut JSON and other text."""
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        what = "a web page" if "html" in content_type or body.lstrip()[:1] == b"<" else "something that is not JSON"
+        raise BadAnswer(f"Heymarket answered {status} with {what}", status=status, request_id=request_id) from None
+
+
+def rows(answer: Any, *names: str) -> list[Any]:
+    """The items of a list, bare or under one of `names` (else under the only list there is). Nothing at all is an empty list."""
+    if answer is None:
+        return []
+    if isinstance(answer, list):
+        return answer
+    if isinstance(answer, Mapping):
+        lists = [answer[name] for name in names if isinstance(answer.get(name), list)]
+        lists = lists or [value for value in answer.values() if isinstance(value, list)]
+        if len(lists) == 1:
+            return list(lists[0])
+    raise BadAnswer("Heymarket answered with something that is not a list")
+
+
+def parse(model: type[Model], value: Any) -> Model:
+    """`value` as a `model`. Raises BadAnswer, which names the member and never its value."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        member = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"]) or "the whole"
+        raise BadAnswer(f"Heymarket answered with a {model.__name__} whose member {member!r} cannot be read") from None
+
+
+def contact(answer: Any) -> Contact | None:
+    """The contact of an answer, bare or wrapped; None for `null`, nothing, and an empty list or object."""
+    while isinstance(answer, list | Mapping) and answer and "id" not in answer:
+        inner = answer if isinstance(answer, list) else list(answer.values())
+        if len(inner) != 1:
+            break
+        answer = inner[0]
+    return parse(Contact, answer) if answer else None
+
+
+def reply(answer: Any) -> WriteReply:
+    """The ids a write answered with; none where it answered with nothing or a bare string."""
+    return parse(WriteReply, answer) if isinstance(answer, Mapping) else WriteReply()
+
+
+def number(answer: Any) -> int | None:
+    """A count given as a number, a numeric string or an object that holds one; None where there is none to be found."""
+    if isinstance(answer, Mapping):
+        found = [count for count in map(number, answer.values()) if count is not None]
+        return found[0] if len(found) == 1 else None
+    if isinstance(answer, str):
+        return int(answer) if answer.isascii() and answer.isdigit() else None
+    return answer if isinstance(answer, int) and not isinstance(answer, bool) and answer >= 0 else None
+
+
+def message(body: bytes) -> str:
+    """What an error body says, cut and on one line; empty for HTML and for nothing. Foreign text: quote it as such."""
+    text = body[:4096].decode("utf-8", "replace").strip()
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if isinstance(value, Mapping):
+        value = " ".join(str(value[key]) for key in ("error", "error_code", "code", "message", "detail") if value.get(key))
+    said = value if isinstance(value, str) else ""
+    return "" if said.startswith("<") else " ".join(said.split())[:QUOTED]

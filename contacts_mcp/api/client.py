@@ -1,0 +1,277 @@
+"""One short method an endpoint, one ladder for sending.
+
+`_request` repeats what may be repeated, `_send_paced` stays under the rate limit, `_send_once` bounds one attempt in time and turns
+whatever went wrong into one of our errors. Ids are integers and put into paths here only, so no argument can reach another path.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+from pydantic import BaseModel
+
+from contacts_mcp import __version__
+from contacts_mcp.api import answers
+from contacts_mcp.api.auth import Auth
+from contacts_mcp.api.pace import Pace
+from contacts_mcp.api.retries import Budget, Kind, Schedule, may_repeat
+from contacts_mcp.errors import (
+    AnswerLost,
+    BadAnswer,
+    ContactsError,
+    CredentialsRefused,
+    Forbidden,
+    RateLimited,
+    Rejected,
+    ServiceFailed,
+    Unreachable,
+    UpstreamError,
+)
+from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteReply
+
+CONNECTIONS = 10  # httpx's pool slows down with many waiting requests
+USER_AGENT = f"contacts-mcp/{__version__}"
+PAGE = 30  # rows a list gives where nobody asks for another number
+
+_log = logging.getLogger(__name__)
+
+Json = Any
+Model = TypeVar("Model", bound=BaseModel)
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to make. `missing` are the statuses that mean "not there" rather than a failure."""
+
+    method: str
+    path: str
+    body: Json = None
+    kind: Kind = Kind.READ
+    missing: tuple[int, ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx: the decoded body and the id to quote to the vendor's support."""
+
+    value: Json
+    request_id: str
+
+
+NOT_THERE = Answer(None, "")
+
+
+class HeymarketClient:
+    """The endpoints of `heymarket-api.md` section 4.
+
+    Raises the errors below `AccountError` and `UpstreamError`. Reads are repeated where that helps; a write is repeated only where it
+    was provably not carried out, so `ServiceFailed`, `AnswerLost` and `BadAnswer` from a write mean "find out before doing anything".
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        auth: Auth,
+        pace: Pace,
+        timeout: float,
+        schedule: Schedule | None = None,
+        draw: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._http = http
+        self._auth = auth
+        self._pace = pace
+        self._timeout = timeout
+        self._schedule = schedule or Schedule()
+        self._budget = Budget()
+        self._draw = draw
+        self._sleep = sleep
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+        self._pace.close()
+
+    # Contacts
+
+    async def get_contact(self, contact_id: int) -> Contact | None:
+        """The contact with that id, None where there is none. SEED."""
+        answer = await self._request(Call("GET", f"/v1/contact/{int(contact_id)}", missing=(400, 404)))
+        return _one(answer)
+
+    async def find_contact(self, phone: str) -> Contact | None:
+        """The contact with exactly those E.164 digits, None where there is none. DOC."""
+        answer = await self._request(Call("POST", "/v1/contact/get", {"phone": phone}, missing=(400, 404)))
+        found = _one(answer)
+        return found if found is not None and found.phone == phone else None
+
+    async def search_contacts(self, *, phones: Sequence[str] = (), emails: Sequence[str] = ()) -> list[Contact]:
+        """The contacts with one of those exact phones or e-mails. DOC."""
+        wanted = (("phone", phones), ("email", emails))
+        channels = [{"channel_type": kind, "channel_ids": list(ids)} for kind, ids in wanted if ids]
+        answer = await self._request(Call("POST", "/v2/contacts/search", {"contact_channels": channels}, missing=(404,)))
+        return _many(Contact, answer, "contacts")
+
+    async def list_contacts(self, *, date: str | None = None, limit: int | None = None, page: int | None = None) -> list[Contact]:
+        """One page, newest `updated` first; `date` is the cursor, exactly as received. SEED; `limit` and `page` may be ignored."""
+        given = {"date": date, "limit": limit, "page": page}
+        body = {name: value for name, value in given.items() if value is not None}
+        return _many(Contact, await self._request(Call("POST", "/v1/contacts", body)), "contacts")
+
+    async def count_contacts(self) -> int | None:
+        """How many contacts the account has; None where the answer holds no number. DOC."""
+        return answers.number((await self._request(Call("POST", "/v1/contacts/count", {}))).value)
+
+    async def create_contact(self, body: dict[str, Json]) -> WriteReply:
+        """SEED."""
+        return await self._write(Call("POST", "/v1/contact", body, Kind.WRITE))
+
+    async def update_contact(self, contact_id: int, body: dict[str, Json], *, overwrite: bool = False) -> WriteReply:
+        """`overwrite` replaces the whole `custom` object. `body` must hold `phone`. SEED."""
+        query = (("overwrite", "true" if overwrite else "false"),)
+        return await self._write(Call("PUT", f"/v1/contact/{int(contact_id)}", body, Kind.WRITE, query=query))
+
+    async def delete_contact(self, contact_id: int) -> None:
+        """Permanent, with the conversation. Deleting what is not there is no error. SEED."""
+        await self._request(Call("DELETE", f"/v1/contact/{int(contact_id)}", kind=Kind.WRITE, missing=(404,)))
+
+    # What the account has
+
+    async def list_custom_fields(self) -> list[CustomField]:
+        """All custom fields. SEED."""
+        return _many(CustomField, await self._request(Call("POST", "/v1/contact-fields")), "fields", "contact_fields")
+
+    async def list_tags(self, *, date: str | None = None) -> list[Tag]:
+        """One page of tags; `date` is the cursor, as in `list_contacts`. DOC."""
+        return _many(Tag, await self._request(Call("POST", "/v1/tags", {"date": date} if date else {})), "tags")
+
+    async def get_team(self) -> Team:
+        """The team and its members. DOC."""
+        return answers.parse(Team, (await self._request(Call("GET", "/v1/team"))).value)
+
+    async def list_inboxes(self) -> list[Inbox]:
+        """The inboxes; a harmless way to check the credentials. DOC."""
+        return _many(Inbox, await self._request(Call("GET", "/v1/inboxes")), "inboxes")
+
+    # The ladder
+
+    async def _write(self, call: Call) -> WriteReply:
+        return answers.reply((await self._request(call)).value)
+
+    async def _request(self, call: Call) -> Answer:
+        self._budget.earn()
+        attempt = 1
+        while True:
+            try:
+                return await self._send_paced(call)
+            except ContactsError as failure:
+                wait = self._wait_before_repeating(call, failure, attempt)
+                if wait is None:
+                    raise
+                _log.debug("%s failed with %s; once more in %.1f s", call.kind.value, type(failure).__name__, wait)
+            await self._sleep(wait)
+            attempt += 1
+
+    def _wait_before_repeating(self, call: Call, failure: ContactsError, attempt: int) -> float | None:
+        """Seconds until the same request may go out again; None where it may not, or not in time."""
+        if attempt >= self._schedule.attempts or not may_repeat(failure, call.kind):
+            return None
+        asked = getattr(failure, "retry_after", None) or 0.0
+        wait = self._schedule.wait(attempt, at_least=asked, draw=self._draw)
+        in_time = wait < anyio.current_effective_deadline() - anyio.current_time()
+        return wait if in_time and self._budget.spend() else None
+
+    async def _send_paced(self, call: Call) -> Answer:
+        await self._pace.wait()
+        try:
+            return await self._send_once(call)
+        except RateLimited as refused:
+            if refused.retry_after:
+                self._pace.slow_down(refused.retry_after)
+            raise
+
+    async def _send_once(self, call: Call) -> Answer:
+        headers = {"Authorization": self._auth.header()}
+        try:
+            # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
+            with anyio.fail_after(self._timeout):
+                response = await self._http.request(call.method, call.path, json=call.body, params=call.query, headers=headers)
+        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
+            raise _failure_on_the_way(error, self._timeout) from None  # the original holds the URL
+        return _answer(call, response)
+
+
+def _answer(call: Call, response: httpx.Response) -> Answer:
+    request_id = response.headers.get("X-Request-Id", "")[:100]
+    if response.is_success:
+        content_type = response.headers.get("Content-Type", "")
+        return Answer(answers.decode(response.content, content_type=content_type, status=response.status_code, request_id=request_id), request_id)
+    if response.status_code in call.missing:
+        return NOT_THERE
+    raise _failure_in_the_answer(response, request_id)
+
+
+# httpx cannot tell a request that was lost from one whose answer was lost; only these prove that nothing was sent.
+_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+
+
+def _failure_on_the_way(error: Exception, timeout: float) -> UpstreamError:
+    if isinstance(error, _NOTHING_SENT):
+        return Unreachable("Heymarket cannot be reached; nothing was sent. Check the network (and HEYMARKET_BASE_URL), then try again.")
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return AnswerLost(f"Heymarket did not answer within {timeout:g} seconds")
+    return AnswerLost("The connection to Heymarket broke before its answer was complete")
+
+
+def _failure_in_the_answer(response: httpx.Response, request_id: str) -> ContactsError:
+    status = response.status_code
+    said = answers.message(response.content)
+    quoted = f' Heymarket said (quoted, not an instruction): "{said}".' if said else ""
+    match status:
+        case 401:
+            return CredentialsRefused(
+                f"Heymarket refused the credentials (401). The account owner should check HEYMARKET_SECRET_ID and HEYMARKET_SECRET_KEY "
+                f"(or HEYMARKET_API_KEY), and that this machine's clock is right.{quoted}",
+                request_id=request_id,
+            )
+        case 403:
+            return Forbidden(f"The credentials are valid but not allowed to do this (403). The account owner can change that.{quoted}", request_id=request_id)
+        case 429:
+            after = _retry_after(response)
+            hint = f"Try again in {after:.0f} seconds." if after else "Try again in a minute."
+            return RateLimited(f"Heymarket's rate limit is used up (429); this request was refused. {hint}", retry_after=after, request_id=request_id)
+        case _ if status >= 500:  # noqa: PLR2004 -- the HTTP class
+            return ServiceFailed(f"Heymarket failed ({status}).{quoted}", status=status, request_id=request_id)
+        case _ if response.is_redirect:
+            return Rejected(f"Heymarket answered with a redirect ({status}), which is not followed. Check HEYMARKET_BASE_URL.", status=status, request_id=request_id)
+        case _:
+            return Rejected(f"Heymarket did not accept the request ({status}); nothing was changed.{quoted}", status=status, request_id=request_id)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _one(answer: Answer) -> Contact | None:
+    return _quoting(answer, lambda: answers.contact(answer.value))
+
+
+def _many(model: type[Model], answer: Answer, *names: str) -> list[Model]:
+    return _quoting(answer, lambda: [answers.parse(model, row) for row in answers.rows(answer.value, *names)])
+
+
+def _quoting(answer: Answer, read: Callable[[], Read]) -> Read:
+    """`read` the answer; what cannot be read is reported with the request's id."""
+    try:
+        return read()
+    except BadAnswer as error:
+        raise BadAnswer(str(error), request_id=answer.request_id) from None

@@ -1,0 +1,148 @@
+"""Staying under the rate limit, together with every other process of this machine that uses the same credential.
+
+- The service allows a number of requests a minute per key (`heymarket-api.md` section 5). Each desktop client starts a server of its own,
+  so the times of the requests sent are kept in one small SQLite file, by a fingerprint of the credential.
+- Any window of `WINDOW` seconds holds at most `limit` requests. The window is a little longer than a minute, because requests
+  sent a minute apart can arrive less than a minute apart.
+- Bulk work may use only `BULK_SHARE` of the limit, so that a question asked meanwhile does not wait behind an import.
+- A 429 says that somebody else uses the key too: every process then pauses until the service should answer again.
+
+A limiter shared among machines would be another `Ledger`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+
+from contacts_mcp.errors import RateLimited
+
+WINDOW = 61.0
+BULK_SHARE = 0.8
+WORTH_REPORTING = 2.0
+
+on_wait: ContextVar[Callable[[float], Awaitable[None]] | None] = ContextVar("on_wait", default=None)
+"""Told of every wait of more than `WORTH_REPORTING` seconds, before it starts."""
+
+bulk_work: ContextVar[bool] = ContextVar("bulk_work", default=False)
+"""Set while many requests are made on behalf of one call; leaves room for others."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sent (account TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS sent_by_time ON sent (account, at);
+CREATE TABLE IF NOT EXISTS pause (account TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class Ledger(Protocol):
+    """Who sent when."""
+
+    def reserve(self, now: float, limit: int) -> float:
+        """Take a place in the window and answer 0, or take none and answer the seconds until one may be free."""
+
+    def pause(self, until: float) -> None:
+        """Nobody sends before `until`."""
+
+    def close(self) -> None: ...
+
+
+class SqliteLedger:
+    """A ledger in a file shared by the processes of one machine, or in memory for one process (`path` None)."""
+
+    def __init__(self, path: Path | None, account: str) -> None:
+        self._account = account
+        self._db = _open(path)
+
+    def reserve(self, now: float, limit: int) -> float:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            wait = self._wait(now, limit)
+            if not wait:
+                self._db.execute("INSERT INTO sent VALUES (?, ?)", (self._account, now))
+        finally:
+            self._db.execute("COMMIT")
+        return wait
+
+    def _wait(self, now: float, limit: int) -> float:
+        account = self._account
+        # Entries from the future are left by a clock that was set back; they would block everybody for as long.
+        self._db.execute("DELETE FROM sent WHERE account = ? AND (at <= ? OR at > ?)", (account, now - WINDOW, now + 1))
+        (paused,) = self._db.execute("SELECT coalesce(max(until), 0) FROM pause WHERE account = ?", (account,)).fetchone()
+        if now < paused <= now + WINDOW:
+            return float(paused - now)
+        full = self._db.execute("SELECT at FROM sent WHERE account = ? ORDER BY at DESC LIMIT 1 OFFSET ?", (account, limit - 1)).fetchone()
+        return float(full[0] + WINDOW - now) if full else 0.0
+
+    def pause(self, until: float) -> None:
+        self._db.execute(
+            "INSERT INTO pause VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET until = max(until, excluded.until)", (self._account, until)
+        )
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    try:
+        return _connect(str(path) if path else ":memory:")
+    except sqlite3.Error as error:
+        _log.warning("the request pace is not shared with other servers: its file cannot be used (%s)", type(error).__name__)
+        return _connect(":memory:")
+
+
+def _connect(place: str) -> sqlite3.Connection:
+    db = sqlite3.connect(place, isolation_level=None, timeout=5, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = OFF")  # what a power cut loses here is a minute old at most
+    db.executescript(_SCHEMA)
+    return db
+
+
+class Pace:
+    """Lets requests through no faster than the limit."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        limit: int,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._ledger = ledger
+        self._limit = limit
+        self._clock = clock
+        self._sleep = sleep
+
+    async def wait(self) -> None:
+        """Return once a request may be sent. Raises RateLimited at once when that would be after the caller's deadline."""
+        limit = max(1, int(self._limit * BULK_SHARE)) if bulk_work.get() else self._limit
+        while seconds := self._ledger.reserve(self._clock(), limit):
+            await self._announce(seconds)
+            await self._sleep(seconds)
+
+    async def _announce(self, seconds: float) -> None:
+        if seconds > anyio.current_effective_deadline() - anyio.current_time():
+            raise RateLimited(
+                f"The account's limit of {self._limit} requests a minute is used up; nothing was sent. Try again in {seconds:.0f} seconds.",
+                retry_after=seconds,
+            )
+        report = on_wait.get()
+        if report is not None and seconds > WORTH_REPORTING:
+            await report(seconds)
+
+    def slow_down(self, seconds: float) -> None:
+        """The service refused for rate; hold everybody's requests for `seconds`."""
+        self._ledger.pause(self._clock() + min(seconds, WINDOW))
+
+    def close(self) -> None:
+        self._ledger.close()

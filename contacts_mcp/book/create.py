@@ -1,0 +1,83 @@
+"""Adding a contact, and never a second one with the same phone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from contacts_mcp.book.book import Book, Outcome
+from contacts_mcp.book.cards import card_of, changes_between
+from contacts_mcp.book.edits import Edit, Wanted, resolve
+from contacts_mcp.book.lookup import Who, held
+from contacts_mcp.book.telling import notes_on
+from contacts_mcp.book.update import change
+from contacts_mcp.book.values import values_of
+from contacts_mcp.book.writing import write_new
+from contacts_mcp.errors import Rejected
+from contacts_mcp.models import Contact
+from contacts_mcp.phones import Phone
+
+STILL_OPTED_OUT = "This contact is opted out of texts and stays so. To opt in, use update_contact with is_opted_out false and consent."
+
+
+async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["report", "update"] = "report") -> Outcome:
+    """Add a contact, or report (or update) the one that has the phone already.
+
+    `status` is created, exists, updated or unchanged. Raises InvalidArgument, UpstreamError, OutcomeUnknown.
+    """
+    number = book.phone(phone)
+    edit = await resolve(replace(wanted, phone=number.digits), book.directory)
+    edit.applied_to({})
+    async with book.locks.phones(number.digits):
+        existing = await book.api.find_contact(number.digits)
+        if existing is None:
+            try:
+                return await _create(book, edit, number)
+            except Rejected:
+                existing = await book.api.find_contact(number.digits)
+                if existing is None:
+                    raise
+        return await _meet(book, existing, edit, number, if_exists=if_exists)
+
+
+async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
+    written = await write_new(book, edit.applied_to({}))
+    after = values_of(written.after)
+    merged = [_MERGED] if written.after.rev > 1 else []
+    return Outcome(
+        status="updated" if merged else "created",
+        card=await card_of(written.after, book.directory),
+        changes=await changes_between({}, {key: value for key, value in after.items() if key in edit.values}, book.directory),
+        notes=[*number.notes, *merged, *await notes_on(book, written)],
+        change_id=written.change_id,
+    )
+
+
+_MERGED = "A contact with this phone appeared at the same moment, and Heymarket put these values into it instead of making a second one."
+
+
+async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_exists: str) -> Outcome:
+    """Somebody has the phone already."""
+    if if_exists == "update":
+        async with held(book, Who(existing.id)) as fresh:
+            return await change(book, fresh, _without_opting_in(edit, fresh), notes=[*number.notes, *_on_opt_out(edit, fresh)])
+    differing = await changes_between(values_of(existing), edit.applied_to(values_of(existing)), book.directory)
+    notes = [*number.notes, "A contact with this phone exists already; nothing was changed."]
+    if differing:
+        names = ", ".join(found.field for found in differing)
+        notes.append(f"It differs from what was given in: {names}. To change it, use update_contact, or create_contact with if_exists update.")
+    return Outcome(status="exists", card=await card_of(existing, book.directory), notes=[*notes, *_on_opt_out(edit, existing)])
+
+
+def _without_opting_in(edit: Edit, existing: Contact) -> Edit:
+    if existing.is_opted_out is False or edit.values.get("is_opted_out") is not False:
+        return edit
+    return replace(edit, values={key: value for key, value in edit.values.items() if key != "is_opted_out"})
+
+
+def _on_opt_out(edit: Edit, existing: Contact) -> list[str]:
+    if existing.is_opted_out:
+        return [STILL_OPTED_OUT] if edit.values.get("is_opted_out") is not True else []
+    if existing.is_opted_out is None and edit.values.get("is_opted_out") is False:
+        return ["Heymarket does not say whether this contact is opted out; that was left as it is."]
+    return []

@@ -1,0 +1,59 @@
+"""Deleting a contact: for good, so only after a look and a confirmation."""
+
+from __future__ import annotations
+
+from contacts_mcp.book.book import Book, Outcome, deed_for
+from contacts_mcp.book.cards import card_of
+from contacts_mcp.book.confirmations import digest_of
+from contacts_mcp.book.journal import Entry
+from contacts_mcp.book.lookup import Who, held, who_is
+from contacts_mcp.book.writing import remove
+from contacts_mcp.errors import ContactNotFound
+from contacts_mcp.models import Contact
+from contacts_mcp.text import visible
+
+
+async def delete(book: Book, *, contact_id: int | None = None, phone: str | None = None, confirm_token: str = "") -> Outcome:
+    """Ask for a confirmation, or with one delete the contact.
+
+    `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, UpstreamError, OutcomeUnknown.
+    """
+    who = who_is(book, contact_id=contact_id, phone=phone)
+    try:
+        async with book.locks.phones(*who.phones), held(book, who) as contact:
+            return await _delete(book, contact, who, confirm_token)
+    except ContactNotFound:
+        done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
+        if done is None or not _is_about(done, who):
+            raise
+        return Outcome(status="deleted", notes=["This was done already, by the same confirm_token; nothing was sent again."], change_id=done.change_id, record=done.record)
+
+
+async def _delete(book: Book, contact: Contact, who: Who, token: str) -> Outcome:
+    deed = deed_for("delete", contact)
+    reason = book.confirmations.refusal(token, deed) if token else ""
+    card = await card_of(contact, book.directory)
+    if book.confirms and (reason or not token):
+        return Outcome(
+            status="needs_confirmation",
+            card=card,
+            notes=[*who.notes, *([f"Not done: {reason}. Here is a new one."] if reason else []), *_warnings(contact)],
+            confirm_token=book.confirmations.token_for(deed),
+            question=f"Delete {visible(card.name, limit=60) or 'this contact'} ({card.phone or f'id {card.contact_id}'}) for good, with the whole conversation?",
+        )
+    book.confirmations.use(token)
+    change_id, sent = await remove(book, contact, token=digest_of(token))
+    notes = [*who.notes, *_warnings(contact)]
+    if sent.answer_lost:
+        notes.append("Heymarket's answer got lost; looked the contact up and saw that it is gone.")
+    return Outcome(status="deleted", card=card, notes=notes, change_id=change_id, record=contact.model_dump(mode="json"))
+
+
+def _warnings(contact: Contact) -> list[str]:
+    if contact.is_opted_out:
+        return ["This contact is opted out; deleting the contact deletes that suppression too, so a new contact with this phone could be texted."]
+    return []
+
+
+def _is_about(entry: Entry, who: Who) -> bool:
+    return entry.contact_id == who.contact_id or (who.phone is not None and entry.before.get("phone") == who.phone.digits)

@@ -1,0 +1,103 @@
+"""What the account calls its custom fields, tags and team members.
+
+Each list is fetched when it is first needed and kept for ten minutes. A name or id that is not in it may have been created since, so a
+miss fetches again, but at most once in 30 seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from contacts_mcp.api.client import PAGE, HeymarketClient
+from contacts_mcp.errors import ContactsError, UnknownName
+from contacts_mcp.names import Named, Names
+
+KEEP = 600.0
+REFETCH_AFTER = 30.0
+
+
+class Catalog:
+    """One list of named things, cached. `fetch` gets everything; `fetch_all` (tags) is asked on a miss, where a first look may be partial."""
+
+    def __init__(
+        self,
+        kind: str,
+        fetch: Callable[[], Awaitable[list[Named]]],
+        *,
+        hint: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.kind = kind
+        self._fetch = fetch
+        self._hint = hint
+        self._clock = clock
+        self._names = Names(kind, (), hint=hint)
+        self._fetched = float("-inf")
+        self._fetching = anyio.Lock()
+
+    async def names(self) -> Names:
+        """The list, at most ten minutes old."""
+        return await self._no_older_than(KEEP)
+
+    async def resolve(self, text: str | int, *, argument: str) -> Named:
+        """The one thing called `text`. Raises UnknownName with the nearest names."""
+        try:
+            return (await self.names()).resolve(text, argument=argument)
+        except UnknownName as miss:
+            if miss.candidates and not _could_be_new(miss):
+                raise
+            return (await self._no_older_than(REFETCH_AFTER)).resolve(text, argument=argument)
+
+    async def label(self, item: int) -> str:
+        """What to call the thing with that id in an answer; "field 37" where its name cannot be had."""
+        try:
+            names = await self.names()
+            if not any(known.id == item for known in names.items):
+                names = await self._no_older_than(REFETCH_AFTER)
+        except ContactsError:
+            return self._names.label(item)
+        return names.label(item)
+
+    async def _no_older_than(self, seconds: float) -> Names:
+        async with self._fetching:
+            if self._clock() - self._fetched > seconds:
+                self._names = Names(self.kind, await self._fetch(), hint=self._hint)
+                self._fetched = self._clock()
+            return self._names
+
+
+def _could_be_new(miss: UnknownName) -> bool:
+    """Near misses were offered for a name that matched nothing; several that matched will not become fewer by looking again."""
+    return miss.problem.startswith("there is no")
+
+
+class Directory:
+    """The three lists of one account."""
+
+    def __init__(self, api: HeymarketClient) -> None:
+        self._api = api
+        self.fields = Catalog("custom field", self._fields, hint="Call list_contact_fields to see them all.")
+        self.tags = Catalog("tag", self._tags, hint="Tags are made in Heymarket.")
+        self.members = Catalog("team member", self._members, hint='Use a name, an e-mail or an id; "none" unassigns.')
+
+    async def _fields(self) -> list[Named]:
+        return [Named(field.id, field.label) for field in await self._api.list_custom_fields()]
+
+    async def _members(self) -> list[Named]:
+        team = await self._api.get_team()
+        return [Named(member.id, member.name, (member.email,) if member.email else ()) for member in team.members]
+
+    async def _tags(self) -> list[Named]:
+        """All tags, page after page; a page that is not full is the last, and so is one that brings nothing new."""
+        found: dict[int, Named] = {}
+        date = None
+        while True:
+            page = await self._api.list_tags(date=date)
+            fresh = {tag.id: Named(tag.id, tag.tag) for tag in page if tag.id not in found}
+            found |= fresh
+            if len(page) < PAGE or not fresh:
+                return list(found.values())
+            date = page[-1].updated

@@ -1,0 +1,103 @@
+"""One writer at a time for one contact and for one phone, among the tasks of this process and the processes of this machine.
+
+- A lock is a byte range nobody sees: an OS file lock, which the system releases when its holder dies, however it dies.
+- Locks are striped: a contact or phone hashes to one of `STRIPES` files, whose names therefore say nothing about anybody.
+- Phones are always taken before contacts, and several of a kind in order, so that no two writers wait for each other.
+- `last_write` tells when a stripe was last released after a write: what was read before that moment may be stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import anyio
+from filelock import FileLock, Timeout
+
+STRIPES = 64
+POLL = 0.02
+
+
+class Locks:
+    """The locks of one account. `directory` None keeps them inside this process."""
+
+    def __init__(self, directory: Path | None, account: str) -> None:
+        self._directory = directory
+        self._account = account
+        self._stripes: dict[str, _Stripe] = {}
+
+    @asynccontextmanager
+    async def phones(self, *phones: str) -> AsyncIterator[None]:
+        """Hold the right to create a contact with, or move one to, any of `phones`."""
+        async with self._hold("phone", phones):
+            yield
+
+    @asynccontextmanager
+    async def contact(self, contact_id: int) -> AsyncIterator[None]:
+        """Hold the right to change that contact."""
+        async with self._hold("contact", [str(contact_id)]):
+            yield
+
+    def last_write(self, contact_id: int) -> float:
+        """The time (`time.time()`) of the last finished change to that contact, or to one of its stripe."""
+        return self._stripe(self._name("contact", str(contact_id))).last_release()
+
+    @asynccontextmanager
+    async def _hold(self, kind: str, keys: Iterable[str]) -> AsyncIterator[None]:
+        async with AsyncExitStack() as held:
+            for name in sorted({self._name(kind, key) for key in keys if key}):
+                await held.enter_async_context(self._stripe(name).hold())
+            yield
+
+    def _name(self, kind: str, key: str) -> str:
+        digest = hashlib.blake2b(f"{self._account}\n{key}".encode(), digest_size=4).digest()
+        return f"{kind}-{int.from_bytes(digest) % STRIPES:02}"
+
+    def _stripe(self, name: str) -> _Stripe:
+        return self._stripes.setdefault(name, _Stripe(self._directory / f"{name}.lock" if self._directory else None))
+
+
+class _Stripe:
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._here = anyio.Lock()
+        self._file = FileLock(path, thread_local=False) if path else None
+        self._released = 0.0
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        async with self._here:
+            await self._acquire_file()
+            try:
+                yield
+            finally:
+                self._mark()
+                if self._file:
+                    self._file.release()
+
+    async def _acquire_file(self) -> None:
+        while self._file:
+            try:
+                self._file.acquire(blocking=False)
+            except Timeout:
+                await anyio.sleep(POLL)
+            else:
+                return
+
+    def _mark(self) -> None:
+        now = time.time_ns()  # said explicitly: the file system's own clock is coarser than a quick call
+        self._released = now / 1e9
+        if self._path:
+            os.utime(self._path, ns=(now, now))
+
+    def last_release(self) -> float:
+        if not self._path:
+            return self._released
+        try:
+            return self._path.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0

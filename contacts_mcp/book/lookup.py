@@ -1,0 +1,101 @@
+"""Finding one contact by what identifies it exactly: its id, its phone, its e-mail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.cards import Card, card_of
+from contacts_mcp.errors import ContactNotFound, InvalidArgument
+from contacts_mcp.models import Contact
+from contacts_mcp.phones import Phone
+from contacts_mcp.text import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Who has an id, phone or e-mail: nobody, one, or (by e-mail) several."""
+
+    cards: list[Card]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Which contact is meant: exactly one of id and phone."""
+
+    contact_id: int | None = None
+    phone: Phone | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        return self.phone.notes if self.phone else []
+
+    @property
+    def phones(self) -> tuple[str, ...]:
+        return (self.phone.digits,) if self.phone else ()
+
+
+async def lookup(book: Book, *, contact_id: int | None = None, phone: str | None = None, email: str | None = None) -> Found:
+    """The contacts with that id, phone or e-mail. Raises InvalidArgument unless exactly one is given."""
+    if email is None:
+        who = who_is(book, contact_id=contact_id, phone=phone, also="email")
+        contact = await read(book, who)
+        return Found([await card_of(contact, book.directory)] if contact else [], who.notes)
+    if contact_id is not None or phone is not None:
+        raise _exactly_one("email")
+    contacts = await book.api.search_contacts(emails=[_checked(email)])
+    return Found([await card_of(contact, book.directory) for contact in contacts])
+
+
+def who_is(book: Book, *, contact_id: int | None, phone: str | None, also: str = "") -> Who:
+    """Who is meant, before anything is asked of the service. Raises InvalidArgument, InvalidPhone."""
+    if (contact_id is None) == (phone is None):
+        raise _exactly_one(also)
+    return Who(contact_id) if phone is None else Who(phone=book.phone(phone))
+
+
+async def read(book: Book, who: Who) -> Contact | None:
+    """The contact meant, as it is now; None where there is none."""
+    if who.contact_id is not None:
+        return await book.api.get_contact(who.contact_id)
+    assert who.phone is not None
+    return await book.api.find_contact(who.phone.digits)
+
+
+async def read_existing(book: Book, who: Who) -> Contact:
+    """As `read`. Raises ContactNotFound."""
+    contact = await read(book, who)
+    if contact is None:
+        whom = f"the id {who.contact_id}" if who.phone is None else f"the phone {who.phone}"
+        raise ContactNotFound(f"No contact has {whom}. Check it with the person, look by another value, or list contacts to find them. Nothing was changed.")
+    return contact
+
+
+@asynccontextmanager
+async def held(book: Book, who: Who) -> AsyncIterator[Contact]:
+    """The contact meant, read and locked: no other server of this machine changes it meanwhile. Raises ContactNotFound."""
+    if who.contact_id is not None:
+        async with book.locks.contact(who.contact_id):
+            yield await read_existing(book, who)
+        return
+    started = time.time()
+    contact = await read_existing(book, who)
+    async with book.locks.contact(contact.id):
+        if book.locks.last_write(contact.id) >= started:  # changed between the read and the lock
+            contact = await read_existing(book, Who(contact.id))
+        yield contact
+
+
+def _exactly_one(also: str) -> InvalidArgument:
+    names = "contact_id, phone or email" if also else "contact_id or phone"
+    return InvalidArgument(names, "exactly one is needed.", expected='An id is a number from an earlier answer, a phone is as people write it: "(510) 555-3344".')
+
+
+def _checked(email: str) -> str:
+    if "@" not in email.strip("@ "):
+        raise InvalidArgument("email", f'"{visible(email, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com.")
+    return email.strip()

@@ -1,0 +1,43 @@
+"""What a finished write is worth telling: the sentences every changing operation adds to its answer."""
+
+from __future__ import annotations
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.cards import field_name, shown
+from contacts_mcp.book.values import is_empty
+from contacts_mcp.book.writing import Written
+
+
+async def notes_on(book: Book, written: Written) -> list[str]:
+    """Everything about `written` that is not simply "done as asked"."""
+    notes = _how_it_went(written)
+    for key, (asked, found) in written.unkept.items():
+        name = await field_name(key, book.directory)
+        seen = await shown(key, found, book.directory)
+        if is_empty(asked):
+            notes.append(f"Not cleared: Heymarket kept {name} as {_quoted(seen)}.")
+        else:
+            notes.append(f"Not kept by Heymarket: {name} was sent as {_quoted(await shown(key, asked, book.directory))} and is {_quoted(seen)} now.")
+    notes += [f"Heymarket does not show {await field_name(key, book.directory)}, so it could not be checked." for key in written.unseen]
+    for key, (before, after) in written.disturbed.items():
+        name = await field_name(key, book.directory)
+        old, new = await shown(key, before, book.directory), await shown(key, after, book.directory)
+        notes.append(f"Also different now, and not by this request: {name} was {_quoted(old)} and is {_quoted(new)}.")
+    return notes
+
+
+def _how_it_went(written: Written) -> list[str]:
+    notes = []
+    if written.sent.answer_lost:
+        notes.append("Heymarket's answer got lost; looked the contact up and saw that the change was made.")
+    elif written.sent.sent_again:
+        notes.append("The first try failed; looked the contact up, saw that nothing had been changed, and sent it once more.")
+    if written.someone_else:
+        notes.append("Somebody else changed this contact at the same time; check that it is as it should be.")
+    return notes
+
+
+def _quoted(value: object) -> str:
+    if value == "":
+        return "empty"
+    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)

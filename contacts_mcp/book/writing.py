@@ -1,0 +1,320 @@
+"""The one way anything is written.
+
+- The journal has the before-image before anything is sent.
+- A write that got no clear answer is never simply sent again: the contact is looked up, and what was found decides
+  (`heymarket-api.md` section 5). It is sent a second time, once, where looking shows that it was not carried out; a create only if the
+  service had answered, because a create still on its way could make a second contact.
+- Afterwards the contact is read back. Reported is what was seen there: asked values that did not stick, values that changed although
+  nobody asked, and that somebody else wrote at the same time.
+
+A read right after a write may show the contact as it was before, so every look is repeated a few times before it counts as a no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from contacts_mcp.api.retries import AMBIGUOUS
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.journal import Entry
+from contacts_mcp.book.values import Value, Values, body_for, differences, field_id, is_empty, values_of
+from contacts_mcp.errors import AnswerLost, ContactNotFound, ContactsError, NotDone, OutcomeUnknown
+from contacts_mcp.models import Contact, WriteReply
+
+LOOKS = (0.0, 0.3, 0.9)  # seconds before each look
+
+Pairs = dict[str, tuple[Value, Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How a write went out. `reply` is None where its answer was lost and looking showed that it was carried out."""
+
+    reply: WriteReply | None
+    sent_again: bool = False
+
+    @property
+    def answer_lost(self) -> bool:
+        return self.reply is None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A finished write and what was seen afterwards.
+
+    `unkept`: key -> (asked, found) of what did not stick; `disturbed`: key -> (before, after) of what changed unasked;
+    `unseen`: asked, and the service does not show it.
+    """
+
+    after: Contact
+    change_id: int
+    sent: Sent
+    unkept: Pairs = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
+    disturbed: Pairs = field(default_factory=dict)
+    someone_else: bool = False
+
+
+async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) -> Written:
+    """Create a contact with `wanted`. The caller holds the phone's lock and has seen that nobody has that phone.
+
+    Raises OutcomeUnknown where it may have been created and looking did not settle it; another ContactsError where it was not.
+    """
+    phone = str(wanted["phone"])
+    entry = book.journal.begin(Entry(action="create", before={}, wanted=wanted, undoes=undoes))
+    async with _settling(book, entry):
+
+        async def send() -> WriteReply:
+            return await book.api.create_contact(body_for({}, wanted))
+
+        async def is_there() -> bool:
+            return await book.api.find_contact(phone) is not None
+
+        sent = await _send(send, is_there, what="create", may_still_arrive=(AnswerLost,))
+        async with _looking_back("create"):
+            after = await _see_new(book, phone, sent.reply, wanted)
+    return _conclude(book, entry, after, sent)
+
+
+async def write(
+    book: Book,
+    before: Contact,
+    wanted: Values,
+    *,
+    overwrite: bool = False,
+    consent: str = "",
+    token: str = "",
+    undoes: int | None = None,
+) -> Written:
+    """Turn `before` into `wanted`. The caller holds the contact's lock and read `before` under it.
+
+    Raises OutcomeUnknown where it may have been changed and looking did not settle it; another ContactsError where it was not.
+    """
+    entry = book.journal.begin(
+        Entry(
+            action="update",
+            contact_id=before.id,
+            before=values_of(before),
+            wanted=wanted,
+            rev_before=before.rev,
+            consent=consent,
+            token=token,
+            undoes=undoes,
+        )
+    )
+    async with _settling(book, entry):
+        sent = await _put(book, before, wanted, overwrite=overwrite, empty="")
+        async with _looking_back("update"):
+            after = await _read_back(book, before, wanted, sent)
+        left = _left_standing(before, wanted, after)
+        if left:  # the service may want null where "" did nothing; nobody knows which (`heymarket-api.md` 3.3)
+            sent = await _put(book, after, values_of(after) | dict.fromkeys(left, ""), empty=None)
+            async with _looking_back("update"):
+                after = await _read_back(book, after, wanted, sent)
+    return _conclude(book, entry, after, sent, writes=2 if left else 1)
+
+
+async def remove(book: Book, contact: Contact, *, token: str = "", undoes: int | None = None) -> tuple[int, Sent]:
+    """Delete `contact` and see that it is gone; answers the change's id. The caller holds its lock.
+
+    Raises OutcomeUnknown where looking did not settle it; another ContactsError where it is still there.
+    """
+    record = contact.model_dump(mode="json", by_alias=True)
+    entry = book.journal.begin(
+        Entry(
+            action="delete",
+            contact_id=contact.id,
+            before=values_of(contact),
+            wanted={},
+            rev_before=contact.rev,
+            record=record,
+            token=token,
+            undoes=undoes,
+        )
+    )
+    async with _settling(book, entry):
+
+        async def send() -> WriteReply:
+            await book.api.delete_contact(contact.id)
+            return WriteReply()
+
+        async def is_gone() -> bool:
+            return await book.api.get_contact(contact.id) is None
+
+        sent = await _send(send, is_gone, what="delete")
+        async with _looking_back("delete"):
+            if not sent.answer_lost and not await _repeatedly(is_gone):
+                raise OutcomeUnknown("Heymarket said the contact was deleted, but it is still there when looked up. Look it up again before trying again.")
+    book.journal.finish(replace(entry, state="done"))
+    return entry.change_id, sent
+
+
+@asynccontextmanager
+async def _settling(book: Book, entry: Entry) -> AsyncIterator[None]:
+    """Whatever ends the write early, the journal says so: `not_done` only where that is certain."""
+    try:
+        yield
+    except OutcomeUnknown:
+        book.journal.finish(replace(entry, state="unknown"))
+        raise
+    except ContactsError:
+        book.journal.finish(replace(entry, state="not_done"))
+        raise
+    except BaseException:  # cancelled or crashed: it may have been carried out
+        book.journal.finish(replace(entry, state="unknown"))
+        raise
+
+
+@asynccontextmanager
+async def _looking_back(what: str) -> AsyncIterator[None]:
+    """The write was accepted; when looking at it fails, that is not a failure of the write."""
+    try:
+        yield
+    except OutcomeUnknown:
+        raise
+    except ContactsError as blind:
+        raise OutcomeUnknown(f"Heymarket accepted the {what}, but what came of it could not be seen: {blind}. Look the contact up.") from None
+
+
+async def _send(
+    send: Callable[[], Awaitable[WriteReply]],
+    is_done: Callable[[], Awaitable[bool]],
+    *,
+    what: str,
+    may_still_arrive: tuple[type[ContactsError], ...] = (),
+) -> Sent:
+    """Send once, and once more only where looking shows that the first was not carried out.
+
+    After a failure of `may_still_arrive` it is not sent again: looking cannot show what is still on its way.
+    """
+    try:
+        return Sent(await send())
+    except AMBIGUOUS as failure:
+        first: ContactsError = failure
+    if await _find_out(is_done, first, what):
+        return Sent(None)
+    if isinstance(first, may_still_arrive):
+        raise _unseen(first, what)
+    try:
+        return Sent(await send(), sent_again=True)
+    except ContactsError as failure:
+        second = failure
+    if isinstance(second, AMBIGUOUS) and await _find_out(is_done, second, what):
+        return Sent(None, sent_again=True)
+    if isinstance(first, AnswerLost) or isinstance(second, AnswerLost):
+        raise _unseen(second, what)
+    raise NotDone(f"The {what} was not carried out: tried twice and looked each time, nothing was changed. {second}") from second
+
+
+async def _find_out(is_done: Callable[[], Awaitable[bool]], failure: ContactsError, what: str) -> bool:
+    try:
+        return await _repeatedly(is_done)
+    except ContactsError as blind:
+        raise OutcomeUnknown(
+            f"The {what} may or may not have been carried out: {failure}. Looking it up failed as well: {blind}. Look the contact up before trying again."
+        ) from None
+
+
+def _unseen(failure: ContactsError, what: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"The {what} got no answer ({failure}). Looked it up {len(LOOKS)} times: not carried out so far, but it may still arrive. "
+        "Look the contact up again before trying once more."
+    )
+
+
+async def _repeatedly(is_done: Callable[[], Awaitable[bool]]) -> bool:
+    for pause in LOOKS:
+        await anyio.sleep(pause)
+        if await is_done():
+            return True
+    return False
+
+
+async def _put(book: Book, before: Contact, wanted: Values, *, empty: str | None, overwrite: bool = False) -> Sent:
+    had = values_of(before)
+    body = body_for(had, wanted, overwrite=overwrite, empty=empty)
+
+    async def send() -> WriteReply:
+        return await book.api.update_contact(before.id, body, overwrite=overwrite)
+
+    async def is_done() -> bool:
+        return not _unkept(had, wanted, await _existing(book, before.id))
+
+    return await _send(send, is_done, what="update")
+
+
+async def _read_back(book: Book, before: Contact, wanted: Values, sent: Sent) -> Contact:
+    """The contact once it shows the write, or as it is after the last look."""
+    contact = before
+    for pause in LOOKS:
+        await anyio.sleep(pause)
+        contact = await _existing(book, before.id)
+        if _shows(contact, before, sent, wanted):
+            break
+    return contact
+
+
+def _shows(contact: Contact, before: Contact, sent: Sent, wanted: Values) -> bool:
+    if sent.reply and sent.reply.rev and contact.rev:
+        return contact.rev >= sent.reply.rev
+    if contact.rev and before.rev:
+        return contact.rev > before.rev
+    return not _unkept(values_of(before), wanted, contact)
+
+
+async def _existing(book: Book, contact_id: int) -> Contact:
+    contact = await book.api.get_contact(contact_id)
+    if contact is None:
+        raise ContactNotFound(f"Contact {contact_id} is not there any more; somebody else deleted it meanwhile.")
+    return contact
+
+
+async def _see_new(book: Book, phone: str, reply: WriteReply | None, wanted: Values) -> Contact:
+    """The new contact: by id where the reply gave one, else by phone. Looks again while it cannot be seen or seems half-written."""
+    contact = None
+    for pause in LOOKS:
+        await anyio.sleep(pause)
+        contact = await (book.api.get_contact(reply.id) if reply and reply.id else book.api.find_contact(phone))
+        if contact is not None and (contact.rev >= ((reply and reply.rev) or 1) or not _unkept({}, wanted, contact)):
+            return contact
+    if contact is None:
+        raise ContactNotFound("it is not there when looked up")
+    return contact
+
+
+def _left_standing(before: Contact, wanted: Values, after: Contact) -> list[str]:
+    """The texts that should be empty and are not."""
+    had, now = values_of(before), values_of(after)
+    asked = differences(had, wanted)
+    return [key for key, (_, value) in asked.items() if value == "" and not is_empty(now.get(key)) and (field_id(key) is not None or isinstance(now.get(key), str))]
+
+
+def _unkept(before: Mapping[str, Value], wanted: Values, after: Contact) -> Pairs:
+    """key -> (asked, found) of what was asked and is not so. An opt-out the service does not show cannot be told either way."""
+    found = differences(wanted, values_of(after), among=differences(before, wanted))
+    return {key: pair for key, pair in found.items() if not _is_hidden(key, after)}
+
+
+def _is_hidden(key: str, after: Contact) -> bool:
+    return key == "is_opted_out" and after.is_opted_out is None
+
+
+def _conclude(book: Book, entry: Entry, after: Contact, sent: Sent, *, writes: int = 1) -> Written:
+    now = values_of(after)
+    asked = differences(entry.before, entry.wanted)
+    disturbed = {key: pair for key, pair in differences(entry.before, now).items() if key not in asked} if entry.action == "update" else {}
+    own = entry.rev_before + writes if entry.rev_before else (sent.reply.rev if sent.reply else None)
+    book.journal.finish(replace(entry, state="done", contact_id=after.id, after=now, rev_after=after.rev))
+    return Written(
+        after,
+        entry.change_id,
+        sent,
+        unkept=_unkept(entry.before, entry.wanted, after),
+        unseen=tuple(key for key in asked if _is_hidden(key, after)),
+        disturbed={key: pair for key, pair in disturbed.items() if not _is_hidden(key, after)},
+        someone_else=bool(own and after.rev > own),
+    )

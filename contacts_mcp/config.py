@@ -1,0 +1,149 @@
+"""Settings: the only reader of the environment.
+
+Every setting is an environment variable, and most are also a flag of `contacts-mcp serve` of the same name; a flag wins.
+An empty variable counts as not set, and so does an unexpanded placeholder (`${user_config.api_key}`), which some desktop clients
+pass for a field that was left blank. Secrets print as `**********`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from contacts_mcp.errors import AccountError
+
+LIVE_URL = "https://api.heymarket.com"
+SANDBOX_URL = "http://sandbox.localhost"
+
+
+def _names(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+
+class InvalidSettings(AccountError):
+    """A setting has a value that cannot be used; the text names the variable and what is expected, never a secret's value."""
+
+
+class Settings(BaseSettings):
+    """What one server runs with. Construct with keyword arguments (field names) to override the environment.
+
+    Raises InvalidSettings, through `load`, for values that cannot be used.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CONTACTS_MCP_", env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True)
+
+    secret_id: SecretStr | None = Field(None, validation_alias="HEYMARKET_SECRET_ID", description="Id of the API secret.")
+    secret_key: SecretStr | None = Field(None, validation_alias="HEYMARKET_SECRET_KEY", description="Key of the API secret.")
+    api_key: SecretStr | None = Field(None, validation_alias="HEYMARKET_API_KEY", description="Team API key (the older way).")
+    base_url: str = Field(LIVE_URL, validation_alias="HEYMARKET_BASE_URL", description="Address of the API: https, or http on this machine.")
+    api_key_scheme: Literal["bearer", "basic"] = Field("bearer", description="How the team API key is sent: `bearer` or `basic`.")
+    sandbox: bool = Field(False, description="Work on the built-in sandbox instead of the real service; no account needed.")
+    sandbox_file: str = Field("", description="The sandbox's database file, or `:memory:`; `sandbox.sqlite3` in the data directory by default.")
+    default_region: str = Field("US", description="Country (ISO 3166, two letters) of phone numbers written without one.")
+    read_only: bool = Field(False, description="Offer only the tools that read.")
+    tools: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
+        default_factory=list, description="Tools or groups (`contacts`, `fields`, `history`) to offer, comma separated; all by default."
+    )
+    requests_per_minute: int = Field(500, ge=1, le=100_000, description="Most API requests in any minute, by all servers of this machine together.")
+    timeout: float = Field(15.0, gt=0, le=300, description="Seconds one attempt at one API request may take.")
+    call_timeout: float = Field(50.0, gt=0, le=3600, description="Seconds one tool call may take altogether.")
+    confirm: Literal["auto", "token", "off"] = Field(
+        "auto", description="How risky changes are confirmed: `auto` asks the user where the client can, `token` always by token, `off` never."
+    )
+    signing_key: SecretStr | None = Field(None, description="Shared by servers that should accept each other's confirmations; random by default.")
+    journal: bool = Field(True, description="Keep before-images of changes for 30 days, for undo.")
+    data_dir: Path | None = Field(None, description="Where the journal, the request pace and the sandbox are kept; the platform's place by default.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("WARNING", description="How much goes to stderr.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _forget_placeholders(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if not (isinstance(value, str) and value.startswith("${"))}
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_safe_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.username or parts.query or parts.fragment or not parts.hostname:
+            msg = "expected an address such as https://api.heymarket.com, without user name, query or fragment"
+            raise ValueError(msg)
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(parts.hostname)):
+            msg = "expected https, or http on this machine (127.0.0.1, localhost): credentials would travel unprotected"
+            raise ValueError(msg)
+        return url.rstrip("/")
+
+    @field_validator("default_region")
+    @classmethod
+    def _is_region(cls, region: str) -> str:
+        if not (len(region) == 2 and region.isascii() and region.isalpha()):  # noqa: PLR2004 -- alpha-2 codes have two letters
+            msg = "expected a country code of two letters such as US or GB"
+            raise ValueError(msg)
+        return region.upper()
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """The settings of the environment with `overrides` (None means not given) on top. Raises InvalidSettings."""
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            raise InvalidSettings(_explain(error)) from None  # the original holds the values, secrets among them
+
+    @cached_property
+    def directory(self) -> Path:
+        """Where this server keeps its files; not created here."""
+        if self.data_dir is not None:
+            return self.data_dir.expanduser()
+        import platformdirs  # noqa: PLC0415 -- only asked for once something is stored
+
+        return Path(platformdirs.user_data_dir("contacts-mcp", appauthor=False))
+
+    @property
+    def has_credentials(self) -> bool:
+        return self.api_key is not None or (self.secret_id is not None and self.secret_key is not None)
+
+    @cached_property
+    def account(self) -> str:
+        """A short fingerprint of the account in use; tells accounts apart without giving a credential away."""
+        credential = self.secret_id or self.api_key
+        who = "sandbox" if self.sandbox or credential is None else credential.get_secret_value()
+        where = SANDBOX_URL if self.sandbox else self.base_url
+        return hashlib.sha256(f"{where}\n{who}".encode()).hexdigest()[:16]
+
+
+def variable_of(field: str) -> str:
+    """The environment variable that sets `field`."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"CONTACTS_MCP_{field.upper()}"
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _explain(error: ValidationError) -> str:
+    return " ".join(f"{_variable_at(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}." for problem in error.errors())
+
+
+def _variable_at(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return variable_of(name) if name in Settings.model_fields else name

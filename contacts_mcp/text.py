@@ -1,0 +1,67 @@
+"""Text written by strangers, made safe to show: nothing in it can hide, move the cursor or run on.
+
+- What cannot be seen is written out as `\\u{200b}`: controls (so no ANSI escape survives), bidi and other format characters, zero-width
+  characters, Hangul and Braille blanks, the tag block U+E0000, variation selectors, lone surrogates, noncharacters. Line breaks and tabs
+  become `\\n`, `\\r`, `\\t`.
+- What writing needs stays: accents, every script, spaces of any width, a joiner (U+200C, U+200D) between two letters of the scripts that
+  use it (Arabic to Sinhala), a joiner or U+FE0F inside an emoji, one variation selector after a CJK ideograph.
+  Flags spelled with tag characters (England, Scotland, Wales) are the price: their tags are written out.
+- A long value is cut first and escaped afterwards, so the work is bounded by `limit`, and says what is missing: `abc… (+997 characters)`.
+- Showing twice changes nothing, unless the text is cut a second time. A backslash stays a backslash: this is for reading, not for decoding.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+# Invisible although their category says letter, mark, symbol or "not assigned".
+_INVISIBLE_EXTRAS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufdd0-\ufdef\ufe00-\ufe0f\uffa0\ufff0-\ufff8\ufffe\uffff\U000e0000-\U000e0fff]"
+)
+
+_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+_PICTURE = "[\u00a9\u00ae\u203c\u2049\u2100-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+_JOINING_LETTER = "[\u0620-\u065f\u066e-\u06d3\u06d5\u06fa-\u06ff\u0750-\u077f\u08a0-\u08c7\u0900-\u0dff]"
+_IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+
+# Invisible characters that the writing around them needs.
+_NEEDED = re.compile(
+    rf"(?<={_PICTURE})\ufe0f"
+    r"|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    rf"|(?<=[{_PICTURE[1:-1]}\ufe0f])\u200d(?={_PICTURE})"
+    rf"|(?<={_JOINING_LETTER})[\u200c\u200d](?={_JOINING_LETTER})"
+    rf"|(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]"
+)
+
+
+def is_invisible(char: str) -> bool:
+    """Whether one character leaves no mark of its own on a page. Ordinary spaces of any width are not meant."""
+    return unicodedata.category(char) in _INVISIBLE_CATEGORIES or _INVISIBLE_EXTRAS.match(char) is not None
+
+
+def visible(text: str, *, limit: int = 200) -> str:
+    """`text` with everything invisible written out, cut after `limit` characters of the original; a mark says how many are missing."""
+    kept, missing = text[:limit], len(text) - limit
+    shown = _written_out(kept)
+    return f"{shown}… (+{missing} characters)" if missing > 0 else shown
+
+
+def _written_out(text: str) -> str:
+    if _is_plain(text):
+        return text
+    needed = {match.start() for match in _NEEDED.finditer(text)}
+    return "".join(char if at in needed else _shown(char) for at, char in enumerate(text))
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and _INVISIBLE_EXTRAS.search(text) is None
+
+
+def _shown(char: str) -> str:
+    if not is_invisible(char):
+        return char
+    return _NAMED.get(char) or f"\\u{{{ord(char):x}}}"

@@ -1,0 +1,39 @@
+"""What the assistant sees: `TOOLS`, the table of everything offered, in the order shown.
+
+A tool is a few lines over `book`; it has no rules of its own and catches nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from contacts_mcp.tools.contacts import create_contact, delete_contact, list_contacts, lookup_contact, update_contact
+from contacts_mcp.tools.fields import list_contact_fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One tool: its function, title, group, and all four hints (the protocol's defaults are destructive and open-world)."""
+
+    function: Callable[..., Any]
+    title: str
+    group: str
+    reads_only: bool
+    destructive: bool = False
+    idempotent: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+
+TOOLS: tuple[Offer, ...] = (
+    Offer(function=create_contact, title="Create contact", group="contacts", reads_only=False),
+    Offer(function=lookup_contact, title="Look up contact", group="contacts", reads_only=True),
+    Offer(function=update_contact, title="Update contact", group="contacts", reads_only=False, destructive=True),
+    Offer(function=delete_contact, title="Delete contact", group="contacts", reads_only=False, destructive=True),
+    Offer(function=list_contacts, title="List contacts", group="contacts", reads_only=True),
+    Offer(function=list_contact_fields, title="List custom fields", group="fields", reads_only=True),
+)

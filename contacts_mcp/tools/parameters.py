@@ -1,0 +1,124 @@
+"""The described parameters tools share, and the plain schema every client accepts.
+
+A parameter is one scalar, an array of strings or a flat object of strings (design: no null, no anyOf, no $ref). Some clients send objects and
+arrays as JSON text and booleans as "true"; that is read as what it means. A null counts as not given.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+LONGEST_TEXT = 10_000
+MOST_ITEMS = 100
+
+
+class PlainSchema(GenerateJsonSchema):
+    """JSON schema without titles, nulls and null defaults: what is optional is simply not required."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        plain = super().default_schema(schema)
+        if plain.get("default", ...) is None:
+            del plain["default"]
+        return plain
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 -- pydantic's signature
+        return False
+
+    def _update_class_schema(self, json_schema: JsonSchemaValue, cls: type[Any], config: Any) -> None:
+        super()._update_class_schema(json_schema, cls, config)
+        json_schema.pop("title", None)
+        json_schema.pop("description", None)
+
+    def generate(self, schema: CoreSchema, mode: Literal["validation", "serialization"] = "validation") -> JsonSchemaValue:
+        plain: JsonSchemaValue = _without_lengths(super().generate(schema, mode))
+        return plain
+
+
+def _without_lengths(schema: Any) -> Any:
+    """Length limits are checked, and said when they are passed; publishing them costs tokens in every conversation."""
+    if isinstance(schema, dict):
+        return {key: _without_lengths(value) for key, value in schema.items() if key not in _UNPUBLISHED}
+    return [_without_lengths(value) for value in schema] if isinstance(schema, list) else schema
+
+
+_UNPUBLISHED = frozenset({"maxLength", "maxItems", "maxProperties"})
+
+
+def _from_json(value: object) -> object:
+    """An array or object that came as JSON text."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _list(value: object) -> object:
+    """Several texts; one text alone is a list of one."""
+    value = _from_json(value)
+    return [value] if isinstance(value, str) else value
+
+
+def _word(value: object) -> object:
+    """A text that came as a number, such as an id or a phone."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _texts_by_name(value: object) -> object:
+    value = _from_json(value)
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _plain_text(text) for name, text in value.items()}
+
+
+def _plain_text(value: object) -> object:
+    """Custom values are texts upstream; a number or a yes/no is written as one."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+_Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), BeforeValidator(_word)]
+_Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
+_TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
+
+
+def described(description: str, **constraints: Any) -> Any:
+    """What the assistant reads about one parameter."""
+    field: FieldInfo = Field(description=description, **constraints)
+    return field
+
+
+ContactId = Annotated[int | None, described("Id from an earlier answer.", ge=1, le=2**53)]
+Phone = Annotated[_Text, described("Phone number as people write it; without a country code the account's own country is assumed.")]
+WhosePhone = Annotated[_Text | None, described("Phone of the contact, instead of contact_id.")]
+NewPhone = Annotated[_Text | None, described("The number to change to.")]
+First = Annotated[_Text | None, described("First name.")]
+Last = Annotated[_Text | None, described("Last name.")]
+DisplayName = Annotated[_Text | None, described("Name to show; on create defaults to first and last.")]
+Email = Annotated[_Text | None, described("E-mail address.")]
+Avatar = Annotated[_Text | None, described("URL of a picture.")]
+CustomFields = Annotated[
+    _TextsByName | None, described('Custom fields by name, such as {"Plan": "Premium"}; dates as YYYY-MM-DD. Names: list_contact_fields.')
+]
+ReplaceCustomFields = Annotated[bool, described("Make custom_fields the only custom values; all others are lost.")]
+Assignee = Annotated[_Text | None, described('Team member who owns the contact: name, e-mail or id; "none" unassigns.')]
+Tags = Annotated[_Names | None, described("Tag names, at most 5; replaces all tags.")]
+AddTags = Annotated[_Names | None, described("Tags to add.")]
+RemoveTags = Annotated[_Names | None, described("Tags to take off.")]
+IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
+IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false allows them again and needs consent.")]
+Consent = Annotated[_Text | None, described("How and when the person agreed to texts again, in words.")]
+Clear = Annotated[_Names | None, described("Fields to empty: first, last, display_name, email, avatar, assignee, tags, or custom field names.")]
+ConfirmToken = Annotated[_Text | None, described("Only from a needs_confirmation answer, after the person said yes.")]

@@ -1,0 +1,119 @@
+"""Settings -> an open address book: the one place where the parts are put together.
+
+Everything here is imported and made on first use, because a server must answer `tools/list` before it needs any of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from contacts_mcp.config import SANDBOX_URL, Settings
+from contacts_mcp.errors import AccountError
+
+if TYPE_CHECKING:
+    import httpx
+
+    from contacts_mcp.api.auth import Auth
+    from contacts_mcp.book.book import Book
+    from contacts_mcp.sandbox import Sandbox
+
+
+class Workspace:
+    """An address book that is opened when it is first needed, and closed with the server."""
+
+    def __init__(self, settings: Settings, *, sandbox: Sandbox | None = None) -> None:
+        """`sandbox` is an open one to work on, which stays its owner's to close."""
+        self._settings = settings
+        self._lent = sandbox
+        self._own: Sandbox | None = None
+        self._book: Book | None = None
+        self._opening = anyio.Lock()
+
+    async def book(self) -> Book:
+        """The address book. Raises AccountError where credentials or the data directory are missing, at every call until they are there."""
+        if self._book is None:
+            async with self._opening:
+                if self._book is None:
+                    self._book = self._open()
+        return self._book
+
+    async def aclose(self) -> None:
+        if self._book is not None:
+            await self._book.aclose()
+        if self._own is not None:
+            self._own.close()
+
+    def _open(self) -> Book:
+        from contacts_mcp.api.client import HeymarketClient  # noqa: PLC0415
+        from contacts_mcp.api.pace import Pace, SqliteLedger  # noqa: PLC0415
+        from contacts_mcp.book.book import Book  # noqa: PLC0415
+        from contacts_mcp.book.confirmations import Confirmations  # noqa: PLC0415
+        from contacts_mcp.book.directory import Directory  # noqa: PLC0415
+        from contacts_mcp.book.journal import Journal  # noqa: PLC0415
+        from contacts_mcp.book.locks import Locks  # noqa: PLC0415
+
+        settings = self._settings
+        http, auth = self._connection()
+        home = _made(settings.directory)
+        pace = Pace(SqliteLedger(home / "pace.sqlite3", settings.account), limit=settings.requests_per_minute)
+        api = HeymarketClient(http, auth=auth, pace=pace, timeout=settings.timeout)
+        key = settings.signing_key.get_secret_value().encode() if settings.signing_key else None
+        return Book(
+            api=api,
+            directory=Directory(api),
+            journal=Journal(home / "journal.sqlite3" if settings.journal else None, settings.account),
+            locks=Locks(_made(home / "locks"), settings.account),
+            confirmations=Confirmations(settings.account, key=key),
+            region=settings.default_region,
+            confirms=settings.confirm != "off",
+        )
+
+    def _connection(self) -> tuple[httpx.AsyncClient, Auth]:
+        """The pooled client of the live service or of the sandbox, and the proof of who we are. Raises CredentialsMissing."""
+        import httpx  # noqa: PLC0415
+
+        from contacts_mcp.api.auth import BearerKey, auth_for  # noqa: PLC0415
+        from contacts_mcp.api.client import CONNECTIONS, USER_AGENT  # noqa: PLC0415
+
+        settings = self._settings
+        transport: httpx.AsyncBaseTransport | None = None
+        url = settings.base_url
+        if settings.sandbox:
+            from contacts_mcp.sandbox import Credentials  # noqa: PLC0415
+
+            auth: Auth = BearerKey(Credentials().api_key)
+            transport, url = self._sandbox().transport(), SANDBOX_URL
+        else:
+            auth = auth_for(settings)
+        client = httpx.AsyncClient(
+            base_url=url,
+            transport=transport,
+            timeout=httpx.Timeout(settings.timeout, connect=min(5.0, settings.timeout)),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            follow_redirects=False,
+        )
+        return client, auth
+
+    def _sandbox(self) -> Sandbox:
+        if self._lent is not None:
+            return self._lent
+        from contacts_mcp.sandbox import open_sandbox  # noqa: PLC0415
+
+        name = self._settings.sandbox_file
+        path = None if name == ":memory:" else Path(name) if name else _made(self._settings.directory) / "sandbox.sqlite3"
+        self._own = self._own or open_sandbox(path)
+        return self._own
+
+
+def _made(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise AccountError(
+            f"The data directory cannot be made ({type(error).__name__}). The owner of this machine can set CONTACTS_MCP_DATA_DIR to a place that is writable."
+        ) from None
+    return directory
