@@ -45,7 +45,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     for field, options in reversed(FLAGS.items()):
         names = options.get("names", f"--{field.replace('_', '-')}")
         description = f"{Settings.model_fields[field].description} [{variable_of(field)}]"
-        command = click.option(names, field, help=description, **{name: value for name, value in options.items() if name != "names"})(command)
+        command = click.option(names, field, help=description, **{name: value for name, value in options.items() if name != "names"})(
+            command
+        )
     return command
 
 
@@ -77,7 +79,7 @@ def serve(**flags: Any) -> None:
 @click.option("--file", "path", metavar="FILE", help="Database file, kept between runs; in memory by default.")
 @click.option("--contacts", default=300, show_default=True, help="How many contacts a new one is given.")
 @click.option("--control", is_flag=True, help="Offer /_sandbox/... for tests: faults, behaviour, reset.")
-def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool) -> None:  # noqa: FBT001 -- click passes by name
+def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool) -> None:
     """Serve the sandbox, a local stand-in of the Heymarket API, over HTTP."""
     import anyio  # noqa: PLC0415
 

@@ -27,7 +27,6 @@ def _names(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
-
 class InvalidSettings(AccountError):
     """A setting has a value that cannot be used; the text names the variable and what is expected, never a secret's value."""
 
@@ -43,24 +42,35 @@ class Settings(BaseSettings):
     secret_id: SecretStr | None = Field(None, validation_alias="HEYMARKET_SECRET_ID", description="Id of the API secret.")
     secret_key: SecretStr | None = Field(None, validation_alias="HEYMARKET_SECRET_KEY", description="Key of the API secret.")
     api_key: SecretStr | None = Field(None, validation_alias="HEYMARKET_API_KEY", description="Team API key (the older way).")
-    base_url: str = Field(LIVE_URL, validation_alias="HEYMARKET_BASE_URL", description="Address of the API: https, or http on this machine.")
+    base_url: str = Field(
+        LIVE_URL, validation_alias="HEYMARKET_BASE_URL", description="Address of the API: https, or http on this machine."
+    )
     api_key_scheme: Literal["bearer", "basic"] = Field("bearer", description="How the team API key is sent: `bearer` or `basic`.")
     sandbox: bool = Field(False, description="Work on the built-in sandbox instead of the real service; no account needed.")
-    sandbox_file: str = Field("", description="The sandbox's database file, or `:memory:`; `sandbox.sqlite3` in the data directory by default.")
+    sandbox_file: str = Field(
+        "", description="The sandbox's database file, or `:memory:`; `sandbox.sqlite3` in the data directory by default."
+    )
     default_region: str = Field("US", description="Country (ISO 3166, two letters) of phone numbers written without one.")
     read_only: bool = Field(False, description="Offer only the tools that read.")
     tools: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         default_factory=list, description="Tools or groups (`contacts`, `fields`, `history`) to offer, comma separated; all by default."
     )
-    requests_per_minute: int = Field(500, ge=1, le=100_000, description="Most API requests in any minute, by all servers of this machine together.")
+    requests_per_minute: int = Field(
+        500, ge=1, le=100_000, description="Most API requests in any minute, by all servers of this machine together."
+    )
     timeout: float = Field(15.0, gt=0, le=300, description="Seconds one attempt at one API request may take.")
     call_timeout: float = Field(50.0, gt=0, le=3600, description="Seconds one tool call may take altogether.")
     confirm: Literal["auto", "token", "off"] = Field(
-        "auto", description="How risky changes are confirmed: `auto` asks the user where the client can, `token` always by token, `off` never."
+        "auto",
+        description="How risky changes are confirmed: `auto` asks the user where the client can, `token` always by token, `off` never.",
     )
-    signing_key: SecretStr | None = Field(None, description="Shared by servers that should accept each other's confirmations; random by default.")
+    signing_key: SecretStr | None = Field(
+        None, description="Shared by servers that should accept each other's confirmations; random by default."
+    )
     journal: bool = Field(True, description="Keep before-images of changes for 30 days, for undo.")
-    data_dir: Path | None = Field(None, description="Where the journal, the request pace and the sandbox are kept; the platform's place by default.")
+    data_dir: Path | None = Field(
+        None, description="Where the journal, the request pace and the sandbox are kept; the platform's place by default."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("WARNING", description="How much goes to stderr.")
 
     @model_validator(mode="before")

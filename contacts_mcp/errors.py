@@ -60,10 +60,13 @@ class InvalidPhone(InvalidArgument):
 
 
 class UnknownName(InvalidArgument):
-    """A human name matched nothing, or several things. `candidates` are the nearest, or the several, as shown to people."""
+    """A human name matched nothing, or (`is_ambiguous`) several things. `candidates` are the nearest, or the several, as shown to people."""
 
-    def __init__(self, argument: str, problem: str, *, candidates: Sequence[str] = (), expected: str = "") -> None:
+    def __init__(
+        self, argument: str, problem: str, *, candidates: Sequence[str] = (), expected: str = "", is_ambiguous: bool = False
+    ) -> None:
         self.candidates = tuple(candidates)
+        self.is_ambiguous = is_ambiguous
         super().__init__(argument, problem, expected=expected)
 
 

@@ -193,7 +193,8 @@ class Names:
         labels = [self._tagged_label(item) for item in meant[:_MOST_LISTED]]
         more = f" and {len(meant) - _MOST_LISTED} more" if len(meant) > _MOST_LISTED else ""
         problem = f"{_quoted(text)} may be any of {len(meant)} {self.kind}s: {_listed(labels)}{more}."
-        return UnknownName(argument, problem, candidates=labels, expected="Write the one that is meant like that, with its number.")
+        expected = "Write the one that is meant like that, with its number."
+        return UnknownName(argument, problem, candidates=labels, expected=expected, is_ambiguous=True)
 
 
 class _Tier:

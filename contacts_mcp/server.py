@@ -21,11 +21,11 @@ from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, PrivateAttr, ValidationError
 
-from contacts_mcp import __version__
+from contacts_mcp import __version__, asking
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError, ContactsError, InvalidArgument
 from contacts_mcp.text import visible
-from contacts_mcp.tools import TOOLS, Offer
+from contacts_mcp.tools import TOOLS, Offer, views
 from contacts_mcp.tools.parameters import PlainSchema
 from contacts_mcp.wiring import Workspace
 
@@ -78,7 +78,9 @@ def offered(settings: Settings) -> list[Offer]:
     known = {name for offer in TOOLS for name in (offer.name, offer.group)}
     unknown = [name for name in settings.tools if name not in known]
     if unknown:
-        raise AccountError(f'CONTACTS_MCP_TOOLS names "{visible(unknown[0], limit=60)}", which is neither a tool nor a group. Known: {", ".join(sorted(known))}.')
+        raise AccountError(
+            f'CONTACTS_MCP_TOOLS names "{visible(unknown[0], limit=60)}", which is neither a tool nor a group. Known: {", ".join(sorted(known))}.'
+        )
     return [
         offer
         for offer in TOOLS
@@ -92,7 +94,6 @@ def tool_for(offer: Offer, settings: Settings) -> Tool:
         offer.function,
         title=offer.title,
         annotations=ToolAnnotations(
-            title=offer.title,
             read_only_hint=offer.reads_only,
             destructive_hint=offer.destructive,
             idempotent_hint=offer.idempotent,
@@ -100,9 +101,13 @@ def tool_for(offer: Offer, settings: Settings) -> Tool:
         ),
     )
     assert isinstance(tool, ContactsTool)
-    tool.fn_metadata = _Arguments(arg_model=tool.fn_metadata.arg_model, output_model=tool.fn_metadata.output_model, output_schema=_plain(tool.fn_metadata.output_model))
+    tool.fn_metadata = _Arguments(
+        arg_model=tool.fn_metadata.arg_model,
+        output_model=tool.fn_metadata.output_model,
+        output_schema=_plain(tool.fn_metadata.output_model),
+    )
     tool.parameters = _plain(tool.fn_metadata.arg_model) | {"additionalProperties": False}
-    tool.bound(settings.call_timeout)
+    tool.bound(settings.call_timeout, asks=settings.confirm == "auto")
     return tool
 
 
@@ -126,11 +131,36 @@ class ContactsTool(Tool):
     """A tool inside the boundary: whatever happens, the call ends in time with an answer written for its reader."""
 
     _seconds: float = PrivateAttr(default=50.0)
+    _asks: bool = PrivateAttr(default=True)
 
-    def bound(self, seconds: float) -> None:
+    def bound(self, seconds: float, *, asks: bool) -> None:
+        """End a call after `seconds`; put confirmations to the user if `asks` and the client can."""
         self._seconds = seconds
+        self._asks = asks
 
-    async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:  # noqa: FBT001, FBT002 -- the SDK's signature
+    async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
+        came_back = asking.returned(context)
+        if came_back is None:
+            result = await self._answer(arguments, context, convert_result)
+            question = asking.question_in(result)
+            if not question or not self._asks or arguments.get("confirm_token") or not asking.can_ask(context):
+                return result
+            token = result.structured_content["confirm_token"]
+            reply = await asking.ask(context, question, token)
+        else:
+            token, reply = came_back
+            result = None if reply is asking.Reply.YES else await self._answer(arguments, context, convert_result)
+        match reply:
+            case asking.Reply.YES:
+                return await self._answer(arguments | {"confirm_token": token}, context, convert_result)
+            case asking.Reply.NO:
+                return views.declined(result.structured_content or {})
+            case asking.Reply.NOBODY:
+                return views.with_note(result, "The client did not put the question to anybody, so ask the person yourself.")
+            case _:
+                return reply
+
+    async def _answer(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool) -> Any:
         try:
             with anyio.fail_after(self._seconds):
                 return await super().run(arguments, context, convert_result)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from contacts_mcp.sandbox import Sandbox
 
 
+SETTLING = 5.0  # seconds of the first call for entries left unfinished
+
+
 class Workspace:
     """An address book that is opened when it is first needed, and closed with the server."""
 
@@ -37,7 +40,7 @@ class Workspace:
         if self._book is None:
             async with self._opening:
                 if self._book is None:
-                    self._book = self._open()
+                    self._book = await self._opened()
         return self._book
 
     async def aclose(self) -> None:
@@ -45,6 +48,15 @@ class Workspace:
             await self._book.aclose()
         if self._own is not None:
             self._own.close()
+
+    async def _opened(self) -> Book:
+        """A book in which nothing is left over from a server that died in the middle of a write, as far as looking tells in time."""
+        from contacts_mcp.book.history import settle  # noqa: PLC0415
+
+        book = self._open()
+        with anyio.move_on_after(SETTLING):
+            await settle(book)
+        return book
 
     def _open(self) -> Book:
         from contacts_mcp.api.client import HeymarketClient  # noqa: PLC0415

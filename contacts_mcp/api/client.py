@@ -213,7 +213,9 @@ def _answer(call: Call, response: httpx.Response) -> Answer:
     request_id = response.headers.get("X-Request-Id", "")[:100]
     if response.is_success:
         content_type = response.headers.get("Content-Type", "")
-        return Answer(answers.decode(response.content, content_type=content_type, status=response.status_code, request_id=request_id), request_id)
+        return Answer(
+            answers.decode(response.content, content_type=content_type, status=response.status_code, request_id=request_id), request_id
+        )
     if response.status_code in call.missing:
         return NOT_THERE
     raise _failure_in_the_answer(response, request_id)
@@ -243,17 +245,28 @@ def _failure_in_the_answer(response: httpx.Response, request_id: str) -> Contact
                 request_id=request_id,
             )
         case 403:
-            return Forbidden(f"The credentials are valid but not allowed to do this (403). The account owner can change that.{quoted}", request_id=request_id)
+            return Forbidden(
+                f"The credentials are valid but not allowed to do this (403). The account owner can change that.{quoted}",
+                request_id=request_id,
+            )
         case 429:
             after = _retry_after(response)
             hint = f"Try again in {after:.0f} seconds." if after else "Try again in a minute."
-            return RateLimited(f"Heymarket's rate limit is used up (429); this request was refused. {hint}", retry_after=after, request_id=request_id)
+            return RateLimited(
+                f"Heymarket's rate limit is used up (429); this request was refused. {hint}", retry_after=after, request_id=request_id
+            )
         case _ if status >= 500:  # noqa: PLR2004 -- the HTTP class
             return ServiceFailed(f"Heymarket failed ({status}).{quoted}", status=status, request_id=request_id)
         case _ if response.is_redirect:
-            return Rejected(f"Heymarket answered with a redirect ({status}), which is not followed. Check HEYMARKET_BASE_URL.", status=status, request_id=request_id)
+            return Rejected(
+                f"Heymarket answered with a redirect ({status}), which is not followed. Check HEYMARKET_BASE_URL.",
+                status=status,
+                request_id=request_id,
+            )
         case _:
-            return Rejected(f"Heymarket did not accept the request ({status}); nothing was changed.{quoted}", status=status, request_id=request_id)
+            return Rejected(
+                f"Heymarket did not accept the request ({status}); nothing was changed.{quoted}", status=status, request_id=request_id
+            )
 
 
 def _retry_after(response: httpx.Response) -> float | None:

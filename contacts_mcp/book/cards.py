@@ -75,7 +75,10 @@ async def changes_between(
 ) -> list[Change]:
     """What differs, with fields and values named."""
     found = differences(before, after, among=among)
-    return [Change(await field_name(key, directory), await shown(key, old, directory), await shown(key, new, directory)) for key, (old, new) in found.items()]
+    return [
+        Change(await field_name(key, directory), await shown(key, old, directory), await shown(key, new, directory))
+        for key, (old, new) in found.items()
+    ]
 
 
 async def field_name(key: str, directory: Directory) -> str:

@@ -65,7 +65,9 @@ async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_
     notes = [*number.notes, "A contact with this phone exists already; nothing was changed."]
     if differing:
         names = ", ".join(found.field for found in differing)
-        notes.append(f"It differs from what was given in: {names}. To change it, use update_contact, or create_contact with if_exists update.")
+        notes.append(
+            f"It differs from what was given in: {names}. To change it, use update_contact, or create_contact with if_exists update."
+        )
     return Outcome(status="exists", card=await card_of(existing, book.directory), notes=[*notes, *_on_opt_out(edit, existing)])
 
 

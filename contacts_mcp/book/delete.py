@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from contacts_mcp.book.book import Book, Outcome, deed_for
 from contacts_mcp.book.cards import card_of
 from contacts_mcp.book.confirmations import digest_of
@@ -21,15 +23,21 @@ async def delete(book: Book, *, contact_id: int | None = None, phone: str | None
     who = who_is(book, contact_id=contact_id, phone=phone)
     try:
         async with book.locks.phones(*who.phones), held(book, who) as contact:
-            return await _delete(book, contact, who, confirm_token)
+            return await delete_held(book, contact, confirm_token, notes=who.notes)
     except ContactNotFound:
         done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
         if done is None or not _is_about(done, who):
             raise
-        return Outcome(status="deleted", notes=["This was done already, by the same confirm_token; nothing was sent again."], change_id=done.change_id, record=done.record)
+        return Outcome(
+            status="deleted",
+            notes=["This was done already, by the same confirm_token; nothing was sent again."],
+            change_id=done.change_id,
+            record=done.record,
+        )
 
 
-async def _delete(book: Book, contact: Contact, who: Who, token: str) -> Outcome:
+async def delete_held(book: Book, contact: Contact, token: str, *, notes: Sequence[str] = (), undoes: int | None = None) -> Outcome:
+    """Delete `contact`, which the caller holds, if `token` permits it; else answer what to confirm."""
     deed = deed_for("delete", contact)
     reason = book.confirmations.refusal(token, deed) if token else ""
     card = await card_of(contact, book.directory)
@@ -37,21 +45,23 @@ async def _delete(book: Book, contact: Contact, who: Who, token: str) -> Outcome
         return Outcome(
             status="needs_confirmation",
             card=card,
-            notes=[*who.notes, *([f"Not done: {reason}. Here is a new one."] if reason else []), *_warnings(contact)],
+            notes=[*notes, *([f"Not done: {reason}. Here is a new one."] if reason else []), *_warnings(contact)],
             confirm_token=book.confirmations.token_for(deed),
             question=f"Delete {visible(card.name, limit=60) or 'this contact'} ({card.phone or f'id {card.contact_id}'}) for good, with the whole conversation?",
         )
     book.confirmations.use(token)
-    change_id, sent = await remove(book, contact, token=digest_of(token))
-    notes = [*who.notes, *_warnings(contact)]
-    if sent.answer_lost:
-        notes.append("Heymarket's answer got lost; looked the contact up and saw that it is gone.")
-    return Outcome(status="deleted", card=card, notes=notes, change_id=change_id, record=contact.model_dump(mode="json"))
+    change_id, sent = await remove(book, contact, token=digest_of(token), undoes=undoes)
+    lost = ["Heymarket's answer got lost; looked the contact up and saw that it is gone."] if sent.answer_lost else []
+    return Outcome(
+        status="deleted", card=card, notes=[*notes, *_warnings(contact), *lost], change_id=change_id, record=contact.model_dump(mode="json")
+    )
 
 
 def _warnings(contact: Contact) -> list[str]:
     if contact.is_opted_out:
-        return ["This contact is opted out; deleting the contact deletes that suppression too, so a new contact with this phone could be texted."]
+        return [
+            "This contact is opted out; deleting the contact deletes that suppression too, so a new contact with this phone could be texted."
+        ]
     return []
 
 

@@ -20,7 +20,7 @@ REFETCH_AFTER = 30.0
 
 
 class Catalog:
-    """One list of named things, cached. `fetch` gets everything; `fetch_all` (tags) is asked on a miss, where a first look may be partial."""
+    """One list of named things, cached; `fetch` gets all of it."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Catalog:
         try:
             return (await self.names()).resolve(text, argument=argument)
         except UnknownName as miss:
-            if miss.candidates and not _could_be_new(miss):
+            if miss.is_ambiguous:
                 raise
             return (await self._no_older_than(REFETCH_AFTER)).resolve(text, argument=argument)
 
@@ -67,11 +67,6 @@ class Catalog:
                 self._names = Names(self.kind, await self._fetch(), hint=self._hint)
                 self._fetched = self._clock()
             return self._names
-
-
-def _could_be_new(miss: UnknownName) -> bool:
-    """Near misses were offered for a name that matched nothing; several that matched will not become fewer by looking again."""
-    return miss.problem.startswith("there is no")
 
 
 class Directory:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.directory import Directory
-from contacts_mcp.book.values import CUSTOM, TEXTS, Value, Values, custom_key, nothing_for
+from contacts_mcp.book.values import CUSTOM, TEXTS, Values, custom_key, nothing_for
 from contacts_mcp.errors import InvalidArgument
 from contacts_mcp.names import fold
 from contacts_mcp.text import visible
@@ -69,7 +69,11 @@ class Edit:
 def _check_tag_count(before: Values, wanted: Values) -> None:
     tags = wanted.get("tags")
     if tags != before.get("tags") and isinstance(tags, list) and len(tags) > MOST_TAGS:
-        raise InvalidArgument("tags", f"the contact would have {len(tags)} tags.", expected=f"Heymarket allows {MOST_TAGS}; remove some first. Nothing was changed.")
+        raise InvalidArgument(
+            "tags",
+            f"the contact would have {len(tags)} tags.",
+            expected=f"Heymarket allows {MOST_TAGS}; remove some first. Nothing was changed.",
+        )
 
 
 async def resolve(wanted: Wanted, directory: Directory) -> Edit:
@@ -99,12 +103,18 @@ async def resolve(wanted: Wanted, directory: Directory) -> Edit:
 
 def _check_contradictions(wanted: Wanted) -> None:
     if wanted.tags is not None and (wanted.add_tags or wanted.remove_tags):
-        raise InvalidArgument("tags", "replaces all tags and was given together with add_tags or remove_tags.", expected="Use one or the other.")
+        raise InvalidArgument(
+            "tags", "replaces all tags and was given together with add_tags or remove_tags.", expected="Use one or the other."
+        )
     if both := {fold(tag) for tag in wanted.add_tags} & {fold(tag) for tag in wanted.remove_tags}:
-        raise InvalidArgument("add_tags", f"{visible(min(both), limit=60)!r} is both added and removed.", expected="Mention it in one place only.")
+        raise InvalidArgument(
+            "add_tags", f"{visible(min(both), limit=60)!r} is both added and removed.", expected="Mention it in one place only."
+        )
     if wanted.replace_custom_fields and not wanted.custom_fields:
         raise InvalidArgument(
-            "replace_custom_fields", "was given without custom_fields.", expected="To empty fields, name them in clear; to set some and keep the rest, leave this out."
+            "replace_custom_fields",
+            "was given without custom_fields.",
+            expected="To empty fields, name them in clear; to set some and keep the rest, leave this out.",
         )
 
 
@@ -112,9 +122,13 @@ def _checked_text(name: str, text: str) -> str:
     if not text.strip():
         raise InvalidArgument(name, "is empty.", expected=f'To empty it, use clear: ["{name}"]; to leave it as it is, leave it out.')
     if name == "email" and not _EMAIL.fullmatch(text):
-        raise InvalidArgument(name, f'"{visible(text, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com.")
+        raise InvalidArgument(
+            name, f'"{visible(text, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com."
+        )
     if name == "avatar" and not _URL.fullmatch(text):
-        raise InvalidArgument(name, f'"{visible(text, limit=60)}" is not the address of an image.', expected="Expected one that starts with https://.")
+        raise InvalidArgument(
+            name, f'"{visible(text, limit=60)}" is not the address of an image.', expected="Expected one that starts with https://."
+        )
     return text
 
 
@@ -124,9 +138,15 @@ async def _custom_values(given: Mapping[str, str], directory: Directory) -> Valu
         named = await directory.fields.resolve(name, argument="custom_fields")
         key = custom_key(named.id)
         if key in values:
-            raise InvalidArgument("custom_fields", f'"{visible(name, limit=60)}" is a second name for a field that is also given by another.', expected="Give each field once.")
+            raise InvalidArgument(
+                "custom_fields",
+                f'"{visible(name, limit=60)}" is a second name for a field that is also given by another.',
+                expected="Give each field once.",
+            )
         if not text.strip():
-            raise InvalidArgument("custom_fields", f'"{visible(name, limit=60)}" has an empty value.', expected="To empty a field, name it in clear.")
+            raise InvalidArgument(
+                "custom_fields", f'"{visible(name, limit=60)}" has an empty value.', expected="To empty a field, name it in clear."
+            )
         values[key] = text
     return values
 
@@ -148,7 +168,11 @@ async def _cleared_keys(names: Sequence[str], directory: Directory) -> list[str]
         if standard in CLEARABLE:
             keys.append(standard)
         elif standard in {*TEXTS, "is_opted_out"}:
-            raise InvalidArgument("clear", f"{standard} cannot be cleared.", expected=f"Standard fields that can: {', '.join(CLEARABLE)}; and any custom field.")
+            raise InvalidArgument(
+                "clear",
+                f"{standard} cannot be cleared.",
+                expected=f"Standard fields that can: {', '.join(CLEARABLE)}; and any custom field.",
+            )
         else:
             keys.append(custom_key((await directory.fields.resolve(name, argument="clear")).id))
     return keys

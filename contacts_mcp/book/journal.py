@@ -87,8 +87,8 @@ class Journal:
         return [_entry(row) for row in self._db.execute(query, (contact_id, before, self._account, limit))]
 
     def unfinished(self) -> list[Entry]:
-        """Begun and never completed: in the making, or left behind by a process that died. Oldest first."""
-        return list(self._select("state = 'begun'"))
+        """Begun and never completed (in the making, or left behind by a process that died), or with an unknown outcome. Oldest first."""
+        return list(self._select("state IN ('begun', 'unknown')"))
 
     def by_token(self, digest: str) -> Entry | None:
         """The change that a confirmation allowed."""

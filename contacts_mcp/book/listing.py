@@ -223,7 +223,10 @@ async def _verdict(step: _Step) -> tuple[bool, list[str]]:
         await step.look_at_head()
     if count == step.place.seen:
         return True, []
-    return False, [f"Heymarket counts {count} contacts and its list showed {step.place.seen}.", *([_MAY_BE_MISSING] if walk.gap or walk.unproven else [])]
+    return False, [
+        f"Heymarket counts {count} contacts and its list showed {step.place.seen}.",
+        *([_MAY_BE_MISSING] if walk.gap or walk.unproven else []),
+    ]
 
 
 async def _sieve(filters: Filters, book: Book) -> _Sieve:
@@ -249,9 +252,15 @@ _DATES = ("created_after", "created_before", "updated_after", "updated_before")
 
 
 def _moment(text: str, argument: str) -> datetime:
-    moment = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC) if _DAY.fullmatch(text) and _is_day(text) else instant(text)
+    moment = (
+        datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC) if _DAY.fullmatch(text) and _is_day(text) else instant(text)
+    )
     if moment is None:
-        raise InvalidArgument(argument, f'"{visible(text, limit=40)}" is not a date.', expected="Expected a day such as 2026-11-01 or a moment such as 2026-11-01T09:00:00Z.")
+        raise InvalidArgument(
+            argument,
+            f'"{visible(text, limit=40)}" is not a date.',
+            expected="Expected a day such as 2026-11-01 or a moment such as 2026-11-01T09:00:00Z.",
+        )
     return moment
 
 
@@ -313,9 +322,17 @@ def _read_cursor(cursor: str, filters: Filters) -> _Place:
         version, fingerprint, walk, seen, done = state
         place = _Place(_walk(walk), int(seen), frozenset(map(int, done)))
     except (binascii.Error, zlib.error, ValueError, TypeError, AttributeError):
-        raise InvalidArgument("cursor", "is not one that list_contacts gave.", expected="Pass next_cursor exactly as it was answered, or leave cursor out to start at the top.") from None
+        raise InvalidArgument(
+            "cursor",
+            "is not one that list_contacts gave.",
+            expected="Pass next_cursor exactly as it was answered, or leave cursor out to start at the top.",
+        ) from None
     if version != _VERSION or fingerprint != _fingerprint(filters):
-        raise InvalidArgument("cursor", "was given for other filters.", expected="Repeat the filters of the first call together with its next_cursor, or leave cursor out.")
+        raise InvalidArgument(
+            "cursor",
+            "was given for other filters.",
+            expected="Repeat the filters of the first call together with its next_cursor, or leave cursor out.",
+        )
     return place
 
 

@@ -42,6 +42,13 @@ class Locks:
         async with self._hold("contact", [str(contact_id)]):
             yield
 
+    @asynccontextmanager
+    async def if_free(self, contact_id: int | None, phone: str) -> AsyncIterator[bool]:
+        """Hold the contact (or, where it has no id yet, the phone) if nobody does; otherwise yield False at once."""
+        kind, key = ("phone", phone) if contact_id is None else ("contact", str(contact_id))
+        async with self._stripe(self._name(kind, key)).if_free() as is_held:
+            yield is_held
+
     def last_write(self, contact_id: int) -> float:
         """The time (`time.time()`) of the last finished change to that contact, or to one of its stripe."""
         return self._stripe(self._name("contact", str(contact_id))).last_release()
@@ -79,14 +86,33 @@ class _Stripe:
                 if self._file:
                     self._file.release()
 
+    @asynccontextmanager
+    async def if_free(self) -> AsyncIterator[bool]:
+        try:
+            self._here.acquire_nowait()
+        except anyio.WouldBlock:
+            yield False
+            return
+        is_held = False
+        try:
+            is_held = self._try_file()
+            yield is_held
+        finally:
+            if is_held and self._file:
+                self._file.release()
+            self._here.release()
+
     async def _acquire_file(self) -> None:
-        while self._file:
+        while not self._try_file():
+            await anyio.sleep(POLL)
+
+    def _try_file(self) -> bool:
+        if self._file:
             try:
                 self._file.acquire(blocking=False)
             except Timeout:
-                await anyio.sleep(POLL)
-            else:
-                return
+                return False
+        return True
 
     def _mark(self) -> None:
         now = time.time_ns()  # said explicitly: the file system's own clock is coarser than a quick call

@@ -71,7 +71,9 @@ async def read_existing(book: Book, who: Who) -> Contact:
     contact = await read(book, who)
     if contact is None:
         whom = f"the id {who.contact_id}" if who.phone is None else f"the phone {who.phone}"
-        raise ContactNotFound(f"No contact has {whom}. Check it with the person, look by another value, or list contacts to find them. Nothing was changed.")
+        raise ContactNotFound(
+            f"No contact has {whom}. Check it with the person, look by another value, or list contacts to find them. Nothing was changed."
+        )
     return contact
 
 
@@ -92,10 +94,16 @@ async def held(book: Book, who: Who) -> AsyncIterator[Contact]:
 
 def _exactly_one(also: str) -> InvalidArgument:
     names = "contact_id, phone or email" if also else "contact_id or phone"
-    return InvalidArgument(names, "exactly one is needed.", expected='An id is a number from an earlier answer, a phone is as people write it: "(510) 555-3344".')
+    return InvalidArgument(
+        names,
+        "exactly one is needed.",
+        expected='An id is a number from an earlier answer, a phone is as people write it: "(510) 555-3344".',
+    )
 
 
 def _checked(email: str) -> str:
     if "@" not in email.strip("@ "):
-        raise InvalidArgument("email", f'"{visible(email, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com.")
+        raise InvalidArgument(
+            "email", f'"{visible(email, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com."
+        )
     return email.strip()

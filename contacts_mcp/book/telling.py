@@ -17,7 +17,9 @@ async def notes_on(book: Book, written: Written) -> list[str]:
         if is_empty(asked):
             notes.append(f"Not cleared: Heymarket kept {name} as {_quoted(seen)}.")
         else:
-            notes.append(f"Not kept by Heymarket: {name} was sent as {_quoted(await shown(key, asked, book.directory))} and is {_quoted(seen)} now.")
+            notes.append(
+                f"Not kept by Heymarket: {name} was sent as {_quoted(await shown(key, asked, book.directory))} and is {_quoted(seen)} now."
+            )
     notes += [f"Heymarket does not show {await field_name(key, book.directory)}, so it could not be checked." for key in written.unseen]
     for key, (before, after) in written.disturbed.items():
         name = await field_name(key, book.directory)
@@ -40,4 +42,12 @@ def _how_it_went(written: Written) -> list[str]:
 def _quoted(value: object) -> str:
     if value == "":
         return "empty"
-    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return (
+        f'"{value}"'
+        if isinstance(value, str)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else ", ".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+    )

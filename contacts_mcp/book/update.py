@@ -36,11 +36,13 @@ async def update(
     moved = book.phone(new_phone, argument="new_phone") if new_phone is not None else None
     edit = await resolve(replace(wanted, phone=moved.digits if moved else None), book.directory)
     if edit == Edit({}):
-        raise InvalidArgument("update_contact", "nothing to change was given.", expected='Name at least one field, for example last: "Rivera".')
+        raise InvalidArgument(
+            "update_contact", "nothing to change was given.", expected='Name at least one field, for example last: "Rivera".'
+        )
     notes = [*who.notes, *(moved.notes if moved else [])]
     async with book.locks.phones(*who.phones, *((moved.digits,) if moved else ())), held(book, who) as before:
         if moved and moved.digits != before.phone:
-            await _check_free(book, moved.digits)
+            await check_free(book, moved.digits)
         return await change(book, before, edit, notes=notes, consent=consent, confirm_token=confirm_token)
 
 
@@ -58,13 +60,21 @@ async def change(
     had = values_of(before)
     wanted = edit.applied_to(had)
     if not differences(had, wanted):
-        return Outcome(status="unchanged", card=await card_of(before, book.directory), notes=[*notes, "Everything is so already; nothing was sent."])
+        return Outcome(
+            status="unchanged", card=await card_of(before, book.directory), notes=[*notes, "Everything is so already; nothing was sent."]
+        )
     if _opts_in(had, wanted):
         pending = await _unconfirmed_opt_in(book, before, wanted, consent=consent, token=confirm_token)
         if pending:
             return pending
     written = await write(
-        book, before, wanted, overwrite=edit.replace_custom, consent=consent, token=digest_of(confirm_token) if _opts_in(had, wanted) else "", undoes=undoes
+        book,
+        before,
+        wanted,
+        overwrite=edit.replace_custom,
+        consent=consent,
+        token=digest_of(confirm_token) if _opts_in(had, wanted) else "",
+        undoes=undoes,
     )
     after = values_of(written.after)
     return Outcome(
@@ -107,11 +117,12 @@ async def _unconfirmed_opt_in(book: Book, before: Contact, wanted: Values, *, co
     )
 
 
-async def _check_free(book: Book, phone: str) -> None:
+async def check_free(book: Book, phone: str) -> None:
+    """Raises Refused where somebody has `phone` already."""
     holder = await book.api.find_contact(phone)
     if holder is not None:
         raise Refused(
-            f"The new phone belongs to another contact already (contact_id {holder.id}). What Heymarket does with two contacts of one number is not known, "
+            f"The phone belongs to another contact already (contact_id {holder.id}). What Heymarket does with two contacts of one number is not known, "
             "so nothing was changed. Look at that contact first."
         )
 

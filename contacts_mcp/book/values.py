@@ -49,14 +49,18 @@ def is_empty(value: Value) -> bool:
     return value in (None, "", [])
 
 
-def differences(before: Mapping[str, Value], after: Mapping[str, Value], *, among: Iterable[str] | None = None) -> dict[str, tuple[Value, Value]]:
+def differences(
+    before: Mapping[str, Value], after: Mapping[str, Value], *, among: Iterable[str] | None = None
+) -> dict[str, tuple[Value, Value]]:
     """key -> (before, after) of everything that differs, in a steady order."""
     keys = among if among is not None else [*before, *(key for key in after if key not in before)]
     pairs = {key: (before.get(key, nothing_for(key)), after.get(key, nothing_for(key))) for key in keys}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def body_for(before: Mapping[str, Value], wanted: Mapping[str, Value], *, overwrite: bool = False, empty: str | None = "") -> dict[str, Any]:
+def body_for(
+    before: Mapping[str, Value], wanted: Mapping[str, Value], *, overwrite: bool = False, empty: str | None = ""
+) -> dict[str, Any]:
     """The body of a create or update that turns `before` into `wanted` and touches nothing else (`heymarket-api.md` 3.2, 3.3).
 
     Phone and names are always sent: a PUT requires the one and may blank the others. Whatever does not differ is left out, except that

@@ -112,7 +112,13 @@ class Walk:
         ties = [row for row in rows if row.updated == self.ask.date]
         overflows = bool(ties) and len(ties) == len(rows) and len(rows) > 1
         onward = replace(
-            self, ask=self.then, skip=self.then_skip, then=None, then_skip=frozenset(), gap=self.gap or overflows, unproven=self.unproven or not ties
+            self,
+            ask=self.then,
+            skip=self.then_skip,
+            then=None,
+            then_skip=frozenset(),
+            gap=self.gap or overflows,
+            unproven=self.unproven or not ties,
         )
         return onward, [row for row in ties if row.id not in self.skip]
 

@@ -148,7 +148,9 @@ async def remove(book: Book, contact: Contact, *, token: str = "", undoes: int |
         sent = await _send(send, is_gone, what="delete")
         async with _looking_back("delete"):
             if not sent.answer_lost and not await _repeatedly(is_gone):
-                raise OutcomeUnknown("Heymarket said the contact was deleted, but it is still there when looked up. Look it up again before trying again.")
+                raise OutcomeUnknown(
+                    "Heymarket said the contact was deleted, but it is still there when looked up. Look it up again before trying again."
+                )
     book.journal.finish(replace(entry, state="done"))
     return entry.change_id, sent
 
@@ -177,7 +179,9 @@ async def _looking_back(what: str) -> AsyncIterator[None]:
     except OutcomeUnknown:
         raise
     except ContactsError as blind:
-        raise OutcomeUnknown(f"Heymarket accepted the {what}, but what came of it could not be seen: {blind}. Look the contact up.") from None
+        raise OutcomeUnknown(
+            f"Heymarket accepted the {what}, but what came of it could not be seen: {blind}. Look the contact up."
+        ) from None
 
 
 async def _send(
@@ -290,7 +294,11 @@ def _left_standing(before: Contact, wanted: Values, after: Contact) -> list[str]
     """The texts that should be empty and are not."""
     had, now = values_of(before), values_of(after)
     asked = differences(had, wanted)
-    return [key for key, (_, value) in asked.items() if value == "" and not is_empty(now.get(key)) and (field_id(key) is not None or isinstance(now.get(key), str))]
+    return [
+        key
+        for key, (_, value) in asked.items()
+        if value == "" and not is_empty(now.get(key)) and (field_id(key) is not None or isinstance(now.get(key), str))
+    ]
 
 
 def _unkept(before: Mapping[str, Value], wanted: Values, after: Contact) -> Pairs:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from contacts_mcp.tools.changes import list_changes, undo_change
 from contacts_mcp.tools.contacts import create_contact, delete_contact, list_contacts, lookup_contact, update_contact
 from contacts_mcp.tools.fields import list_contact_fields
 
@@ -36,4 +37,6 @@ TOOLS: tuple[Offer, ...] = (
     Offer(function=delete_contact, title="Delete contact", group="contacts", reads_only=False, destructive=True),
     Offer(function=list_contacts, title="List contacts", group="contacts", reads_only=True),
     Offer(function=list_contact_fields, title="List custom fields", group="fields", reads_only=True),
+    Offer(function=list_changes, title="List changes", group="history", reads_only=True),
+    Offer(function=undo_change, title="Undo change", group="history", reads_only=False, destructive=True),
 )

@@ -30,7 +30,9 @@ async def create_contact(
     assignee: p.Assignee = None,
     tags: p.Tags = None,
     is_opted_out: p.IsOptedOut = None,
-    if_exists: Annotated[Literal["report", "update"], p.described("What to do when somebody has that phone: report changes nothing.")] = "report",
+    if_exists: Annotated[
+        Literal["report", "update"], p.described("What to do when somebody has that phone: report changes nothing.")
+    ] = "report",
 ) -> views.Wrote:
     """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone. To change a known contact use update_contact."""
     wanted = Wanted(

@@ -45,13 +45,13 @@ class PlainSchema(GenerateJsonSchema):
 
 
 def _without_lengths(schema: Any) -> Any:
-    """Length limits are checked, and said when they are passed; publishing them costs tokens in every conversation."""
+    """Upper limits are checked, and said when they are passed; publishing them costs tokens in every conversation."""
     if isinstance(schema, dict):
         return {key: _without_lengths(value) for key, value in schema.items() if key not in _UNPUBLISHED}
     return [_without_lengths(value) for value in schema] if isinstance(schema, list) else schema
 
 
-_UNPUBLISHED = frozenset({"maxLength", "maxItems", "maxProperties"})
+_UNPUBLISHED = frozenset({"maxLength", "maxItems", "maxProperties", "exclusiveMaximum"})
 
 
 def _from_json(value: object) -> object:
@@ -100,8 +100,8 @@ def described(description: str, **constraints: Any) -> Any:
     return field
 
 
-ContactId = Annotated[int | None, described("Id from an earlier answer.", ge=1, le=2**53)]
-Phone = Annotated[_Text, described("Phone number as people write it; without a country code the account's own country is assumed.")]
+ContactId = Annotated[int | None, described("Id from an earlier answer.", ge=1, lt=2**53)]
+Phone = Annotated[_Text, described("Phone number as the person wrote it.")]
 WhosePhone = Annotated[_Text | None, described("Phone of the contact, instead of contact_id.")]
 NewPhone = Annotated[_Text | None, described("The number to change to.")]
 First = Annotated[_Text | None, described("First name.")]
@@ -112,13 +112,15 @@ Avatar = Annotated[_Text | None, described("URL of a picture.")]
 CustomFields = Annotated[
     _TextsByName | None, described('Custom fields by name, such as {"Plan": "Premium"}; dates as YYYY-MM-DD. Names: list_contact_fields.')
 ]
-ReplaceCustomFields = Annotated[bool, described("Make custom_fields the only custom values; all others are lost.")]
-Assignee = Annotated[_Text | None, described('Team member who owns the contact: name, e-mail or id; "none" unassigns.')]
+ReplaceCustomFields = Annotated[bool, described("All custom values not in custom_fields are lost.")]
+Assignee = Annotated[_Text | None, described('Owner in the team: name, e-mail or id; "none" unassigns.')]
 Tags = Annotated[_Names | None, described("Tag names, at most 5; replaces all tags.")]
 AddTags = Annotated[_Names | None, described("Tags to add.")]
 RemoveTags = Annotated[_Names | None, described("Tags to take off.")]
 IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
 IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false allows them again and needs consent.")]
-Consent = Annotated[_Text | None, described("How and when the person agreed to texts again, in words.")]
-Clear = Annotated[_Names | None, described("Fields to empty: first, last, display_name, email, avatar, assignee, tags, or custom field names.")]
-ConfirmToken = Annotated[_Text | None, described("Only from a needs_confirmation answer, after the person said yes.")]
+Consent = Annotated[_Text | None, described("How and when the person agreed to texts.")]
+Clear = Annotated[
+    _Names | None, described("Fields to empty: first, last, display_name, email, avatar, assignee, tags, custom field names.")
+]
+ConfirmToken = Annotated[_Text | None, described("From needs_confirmation, after the person said yes.")]

@@ -1,0 +1,65 @@
+"""What the sandbox does where nobody says what the real API does (heymarket-api.md, section 6).
+
+Every question is one field, so that a client is tested against each answer to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from .timestamps import Offset, Precision
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """The positions of all switches. Raises ValueError for a side that does not exist."""
+
+    create_status: Literal[200, 201] = 200
+    error_body: Literal["error", "error_code", "text", "html", "empty"] = "error"
+    not_found: Literal["404", "400", "null"] = "404"
+    known_phone: Literal["reject", "update"] = "reject"
+    batch_reply: Literal["failed", "ok", "contacts"] = "failed"
+    put_without_names: Literal["blank", "keep"] = "blank"
+    tags_on_put: Literal["replace", "add"] = "replace"
+    unknown_custom_key: Literal["drop", "reject"] = "drop"
+    # The JSON value that empties a member on PUT; the other one leaves what is stored alone.
+    clears_with: Literal["empty", "null", "both", "neither"] = "both"
+    cursor: Literal["strict", "inclusive"] = "strict"
+    honours_page: bool = False
+    honours_limit: bool = False
+    page_size: int = 30
+    max_limit: int = 500
+    timestamps: Precision = "seconds"
+    offset: Offset = "Z"
+    empty_members: Literal["omit", "send"] = "omit"
+    sends_opt_out: bool = True
+    sends_uuid: bool = True
+    phone_plus: bool = False
+    tag_shape: Literal["tag_id", "object", "bare"] = "tag_id"
+    lists: Literal["bare", "wrapped"] = "bare"
+    ids_as_strings: bool = False
+    field_name_key: Literal["title", "name"] = "title"
+    count_shape: Literal["number", "string", "object"] = "number"
+    # Requests a minute for one credential; 0 is no limit.
+    requests_per_minute: int = 500
+    retry_after: int | None = None
+    # A read of a contact shows it as it was before a write, this many times.
+    read_delay_writes: int = 0
+
+    def __post_init__(self) -> None:
+        for name, sides in self.switches().items():
+            if getattr(self, name) not in sides:
+                raise ValueError(f"{name} is one of {', '.join(map(repr, sides))}")
+
+    @classmethod
+    def switches(cls) -> dict[str, tuple[Any, ...]]:
+        """Every field with finitely many sides -> all its sides, for parametrized tests."""
+        hints = get_type_hints(cls)
+        return {name: sides for name, hint in hints.items() if (sides := _sides(hint))}
+
+
+def _sides(hint: Any) -> tuple[Any, ...]:
+    if hint is bool:
+        return (False, True)
+    return get_args(hint) if get_origin(hint) is Literal else ()

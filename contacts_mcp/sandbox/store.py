@@ -1,0 +1,116 @@
+"""The sandbox's rows for tests: look behind the API, and do what somebody else would do meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .blanks import blank_contact, new_tag
+from .records import COLUMNS, Record, Records
+from .timestamps import Timestamp, microseconds, plain_text
+
+_MEMBERS = frozenset({"id", "custom", "tags", *COLUMNS})
+
+
+class Store:
+    """Typed access to everything, past every check of the API.
+
+    Contacts come as complete dicts: `custom` maps field ids (as text) to values, `tags` is a list of ids, times are RFC 3339 with `Z`.
+    A time may be given as such a text, as a datetime with a zone, or as unix seconds.
+    """
+
+    def __init__(self, records: Records, *, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._clock = clock
+
+    def contacts(self) -> list[Record]:
+        """Every contact, by id."""
+        return [_shown(record) for record in self._records.contacts()]
+
+    def contact(self, contact_id: int) -> Record | None:
+        """The contact with this id."""
+        record = self._records.contact(contact_id)
+        return None if record is None else _shown(record)
+
+    def contact_by_phone(self, digits: str) -> Record | None:
+        """The contact with this phone; the lowest id, where several have it."""
+        records = self._records.with_values("phone", [digits])
+        return _shown(records[0]) if records else None
+
+    def add_contact(self, **members: Any) -> int:
+        """Adds a contact and returns its id. `display_name` follows the names; `created` follows `updated`; both default to now."""
+        given = _given(members)
+        moment = given.get("updated", self._now())
+        record = {**blank_contact(team_id=self._records.team()["id"], now=moment), **given}
+        record["display_name"] = given.get("display_name", f"{record['first']} {record['last']}".strip())
+        with self._records.transaction():
+            return self._records.insert(record)
+
+    def touch(self, contact_id: int, **members: Any) -> None:
+        """Somebody else edits: `members` are set, `rev` grows by one, `updated` is now. Raises KeyError."""
+        with self._records.transaction():
+            record = self._existing(contact_id)
+            self._records.replace({**record, "rev": record["rev"] + 1, "updated": self._now(), **_given(members)})
+
+    def delete(self, contact_id: int) -> None:
+        """Somebody else deletes it. Raises KeyError."""
+        with self._records.transaction():
+            self._existing(contact_id)
+            self._records.delete(contact_id)
+
+    def set_updated(self, contact_ids: Iterable[int], timestamp: Timestamp) -> None:
+        """Gives contacts one `updated`, as an import does; `rev` stays."""
+        with self._records.transaction():
+            self._records.set_updated(contact_ids, microseconds(timestamp))
+
+    def fields(self) -> list[Record]:
+        """The custom fields: `id`, `title`."""
+        return self._records.fields()
+
+    def add_field(self, name: str) -> int:
+        """Adds a custom field, even one whose name is there already, and returns its id."""
+        with self._records.transaction():
+            return self._records.add_row("fields", {"title": name})
+
+    def tags(self) -> list[Record]:
+        """The tags: `id`, `uuid`, `tag` (the label), `color`, `created`, `updated`, `rev`."""
+        return [_shown(tag) for tag in self._records.tags()]
+
+    def add_tag(self, label: str, *, color: str = "") -> int:
+        """Adds a tag, even one whose label is there already, and returns its id."""
+        with self._records.transaction():
+            return self._records.add_row("tags", new_tag(label, color=color, now=self._now()))
+
+    def members(self) -> list[Record]:
+        """The team's members: `id`, `name`, `role`, `email`."""
+        return self._records.members()
+
+    def inboxes(self) -> list[Record]:
+        """The inboxes: `id`, `name`, `phone`."""
+        return self._records.inboxes()
+
+    def _existing(self, contact_id: int) -> Record:
+        record = self._records.contact(contact_id)
+        if record is None:
+            raise KeyError(contact_id)
+        return record
+
+    def _now(self) -> int:
+        return microseconds(self._clock())
+
+
+def _shown(record: Record) -> Record:
+    return {**record, "created": plain_text(record["created"]), "updated": plain_text(record["updated"])}
+
+
+def _given(members: Record) -> Record:
+    unknown = members.keys() - _MEMBERS
+    if unknown:
+        raise TypeError(f"a contact has no {', '.join(sorted(unknown))}")
+    given = dict(members)
+    for name in ("created", "updated"):
+        if name in given:
+            given[name] = microseconds(given[name])
+    if "custom" in given:
+        given["custom"] = {str(field_id): value for field_id, value in given["custom"].items()}
+    return given

@@ -1,0 +1,116 @@
+"""The sandbox on a real port: what a socket does and an in-process transport only plays."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import closing
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from contacts_mcp.sandbox import Fault, Sandbox, open_sandbox, serve
+
+NEW = "15105553344"
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[tuple[Sandbox, httpx.AsyncClient]]:
+    with closing(open_sandbox(contacts=3, control=True)) as sandbox:
+        async with anyio.create_task_group() as tasks:
+            url = await tasks.start(serve, sandbox)
+            async with httpx.AsyncClient(base_url=url, headers={"Authorization": "Bearer sandbox-api-key"}) as client:
+                yield sandbox, client
+            tasks.cancel_scope.cancel()
+
+
+Served = tuple[Sandbox, httpx.AsyncClient]
+
+
+async def test_it_answers_with_a_date(served: Served) -> None:
+    _, client = served
+    response = await client.get("/v1/contact/1001")
+    assert response.json()["first"] == "Jordan"
+    assert {"date", "x-request-id"} <= response.headers.keys()
+
+
+@pytest.mark.parametrize(("kind", "carried_out"), [("drop_before", False), ("drop_after", True), ("refuse", False), ("truncate", True)])
+async def test_a_broken_connection_is_really_broken(
+    served: Served, caplog: pytest.LogCaptureFixture, kind: Any, *, carried_out: bool
+) -> None:
+    sandbox, client = served
+    sandbox.faults.add(Fault("create_contact", kind))
+    with caplog.at_level(logging.WARNING), pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        await client.post("/v1/contact", json={"phone": NEW})
+    assert (sandbox.store.contact_by_phone(NEW) is not None) is carried_out
+    assert caplog.records == []
+    assert (await client.get("/v1/team")).status_code == 200
+
+
+async def test_a_stall_is_carried_out_although_the_client_has_gone(served: Served) -> None:
+    sandbox, client = served
+    sandbox.faults.add(Fault("create_contact", "stall", delay=0.1))
+    with pytest.raises(httpx.ReadTimeout):
+        await client.post("/v1/contact", json={"phone": NEW}, timeout=0.03)
+    assert sandbox.store.contact_by_phone(NEW) is None
+    with anyio.fail_after(2):
+        while sandbox.store.contact_by_phone(NEW) is None:  # noqa: ASYNC110 - what is waited for has no event
+            await anyio.sleep(0.01)
+
+
+async def test_a_drip_arrives_in_the_end(served: Served) -> None:
+    sandbox, client = served
+    sandbox.faults.add(Fault("create_contact", "drip", delay=0.001))
+    assert (await client.post("/v1/contact", json={"phone": NEW}, timeout=0.5)).json()["rev"] == 1
+
+
+async def test_switches_and_faults_are_set_over_http(served: Served) -> None:
+    _, client = served
+    behaviour = (await client.post("/_sandbox/behaviour", json={"create_status": 201, "page_size": 2})).json()
+    assert (behaviour["create_status"], behaviour["page_size"], behaviour["cursor"]) == (201, 2, "strict")
+    assert len((await client.post("/v1/contacts", json={})).json()) == 2
+    await client.post("/_sandbox/faults", json=[{"operation": "get_team", "kind": "status", "status": 502}])
+    assert [(await client.get("/v1/team")).status_code for _ in range(2)] == [502, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("behaviour", {"cursor": "loose"}),
+        ("behaviour", {"speed": 5}),
+        ("behaviour", []),
+        ("faults", [{"operation": "get_team"}]),
+        ("faults", [{"operation": "nothing", "kind": "status"}]),
+        ("faults", 5),
+    ],
+)
+async def test_wrong_switches_are_refused(served: Served, path: str, body: Any) -> None:
+    _, client = served
+    response = await client.post(f"/_sandbox/{path}", json=body)
+    assert response.status_code == 400
+    assert response.json()["error"]
+
+
+async def test_everything_can_be_looked_at_and_started_over(served: Served) -> None:
+    sandbox, client = served
+    fresh = (await client.get("/_sandbox/contacts")).json()
+    sandbox.faults.add(Fault("*", "status", skip=9))
+    await client.post("/_sandbox/behaviour", json={"page_size": 2})
+    await client.delete("/v1/contact/1001")
+    assert [asked["operation"] for asked in (await client.get("/_sandbox/requests")).json()] == ["delete_contact"]
+    assert (await client.post("/_sandbox/reset")).json() == "ok"
+    assert (await client.get("/_sandbox/contacts")).json() == fresh
+    assert (await client.get("/_sandbox/requests")).json() == []
+    assert (sandbox.faults.pending, sandbox.behaviour.page_size) == ([], 30)
+
+
+async def test_there_is_no_control_unless_asked_for(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/_sandbox/contacts")).status_code == 404
+
+
+async def test_an_address_in_use_is_an_os_error(served: Served, sandbox: Sandbox) -> None:
+    _, client = served
+    with pytest.raises(OSError, match="in use"):
+        await serve(sandbox, "127.0.0.1", client.base_url.port or 0)
