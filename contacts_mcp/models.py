@@ -43,7 +43,7 @@ def _tag_ids(value: object) -> tuple[int, ...]:
         return ()
     if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
         msg = "a list of tags expected"
-        raise ValueError(msg)
+        raise ValueError(msg)  # noqa: TRY004 -- as above
     return tuple(_tag_id(item) for item in value)
 
 

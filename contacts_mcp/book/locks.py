@@ -103,7 +103,7 @@ class _Stripe:
             self._here.release()
 
     async def _acquire_file(self) -> None:
-        while not self._try_file():
+        while not self._try_file():  # noqa: ASYNC110 -- other processes cannot set an event here
             await anyio.sleep(POLL)
 
     def _try_file(self) -> bool:

@@ -102,17 +102,17 @@ def described(description: str, **constraints: Any) -> Any:
 
 ContactId = Annotated[int | None, described("Id from an earlier answer.", ge=1, lt=2**53)]
 Phone = Annotated[_Text, described("Phone number as the person wrote it.")]
-WhosePhone = Annotated[_Text | None, described("Phone of the contact, instead of contact_id.")]
+WhosePhone = Annotated[_Text | None, described("Their phone, instead of contact_id.")]
 NewPhone = Annotated[_Text | None, described("The number to change to.")]
 First = Annotated[_Text | None, described("First name.")]
 Last = Annotated[_Text | None, described("Last name.")]
-DisplayName = Annotated[_Text | None, described("Name to show; on create defaults to first and last.")]
+DisplayName = Annotated[_Text | None, described("Name Heymarket shows.")]
 Email = Annotated[_Text | None, described("E-mail address.")]
 Avatar = Annotated[_Text | None, described("URL of a picture.")]
 CustomFields = Annotated[
     _TextsByName | None, described('Custom fields by name, such as {"Plan": "Premium"}; dates as YYYY-MM-DD. Names: list_contact_fields.')
 ]
-ReplaceCustomFields = Annotated[bool, described("All custom values not in custom_fields are lost.")]
+ReplaceCustomFields = Annotated[bool | None, described("All custom values not in custom_fields are lost.")]
 Assignee = Annotated[_Text | None, described('Owner in the team: name, e-mail or id; "none" unassigns.')]
 Tags = Annotated[_Names | None, described("Tag names, at most 5; replaces all tags.")]
 AddTags = Annotated[_Names | None, described("Tags to add.")]

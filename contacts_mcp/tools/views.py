@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from contacts_mcp.book.book import Outcome
 from contacts_mcp.book.cards import Card, Change
@@ -41,7 +42,7 @@ class WriteResult(BaseModel):
     changes: list[Facts]
     notes: list[str]
     change_id: int | None = None
-    question: str | None = None
+    question: SkipJsonSchema[str | None] = None
     confirm_token: str | None = None
 
 
