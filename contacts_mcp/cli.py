@@ -5,7 +5,7 @@ What only one command needs is imported inside that command: `serve` must be qui
 
 from __future__ import annotations
 
-import sys
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +26,7 @@ FLAGS: dict[str, Any] = {
     "sandbox": {"is_flag": True, "default": None},
     "sandbox_file": {"metavar": "FILE"},
     "base_url": {"metavar": "URL"},
+    "api_key_scheme": {"type": click.Choice(["bearer", "basic"])},
     "default_region": {"metavar": "REGION"},
     "read_only": {"is_flag": True, "default": None},
     "tools": {"metavar": "NAMES"},
@@ -60,8 +61,9 @@ def load(flags: dict[str, Any]) -> Settings:
 
 
 @main.command()
+@click.option("--http", "address", metavar="HOST:PORT", help="Serve streamable HTTP on this loopback address instead, at /mcp.")
 @with_settings
-def serve(**flags: Any) -> None:
+def serve(address: str | None, **flags: Any) -> None:
     """Serve an assistant over stdin and stdout."""
     from contacts_mcp.server import build_server  # noqa: PLC0415
 
@@ -70,7 +72,19 @@ def serve(**flags: Any) -> None:
         server = build_server(settings)
     except ContactsError as error:
         raise click.UsageError(str(error)) from None
-    server.run("stdio")
+    if address is None:
+        server.run("stdio")
+    else:
+        host, port = _loopback(address)
+        server.run("streamable-http", host=host, port=port)
+
+
+def _loopback(address: str) -> tuple[str, int]:
+    """Host and port of an address that only this machine can reach."""
+    host, _, port = address.rpartition(":")
+    if host not in ("127.0.0.1", "localhost", "[::1]") or not port.isdigit():
+        raise click.UsageError(f"--http takes a loopback address such as 127.0.0.1:8000, because there is no log-in yet; got {address}.")
+    return host.strip("[]"), int(port)
 
 
 @main.command()
@@ -86,12 +100,63 @@ def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool
     from contacts_mcp.sandbox import open_sandbox, serve  # noqa: PLC0415
 
     here = open_sandbox(path, contacts=contacts, control=control)
-    click.echo(f"Sandbox for HEYMARKET_BASE_URL=http://{host}:{port} HEYMARKET_API_KEY=sandbox-api-key", err=True)
+
+    async def run() -> None:
+        async with anyio.create_task_group() as tasks:
+            url = await tasks.start(serve, here, host, port)
+            click.echo(f"The sandbox is ready. Use it with:\n  HEYMARKET_BASE_URL={url} HEYMARKET_API_KEY=sandbox-api-key")
+
     try:
-        anyio.run(serve, here, host, port)
+        anyio.run(run)
     finally:
         here.close()
 
 
+@main.command()
+@click.argument("tool")
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--json", "as_json", is_flag=True, help="Print the structured answer.")
+@with_settings
+def call(tool: str, arguments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+    """Call one tool, as an assistant would: contacts-mcp call lookup_contact phone="(510) 555-0100".
+
+    Objects and arrays are written as JSON: custom_fields='{"Plan": "Gold"}'. Exits 1 where the tool refuses.
+    """
+    from contacts_mcp.shell import call_tool  # noqa: PLC0415
+
+    given = dict(_pair(argument) for argument in arguments)
+    result = call_tool(load(flags), tool, given)
+    texts = "\n".join(block.text for block in result.content if block.type == "text")
+    if as_json and not result.is_error:
+        click.echo(json.dumps(result.structured_content, ensure_ascii=False, indent=2))
+    else:
+        click.echo(texts, err=result.is_error)
+    if result.is_error:
+        raise SystemExit(1)
+
+
+def _pair(argument: str) -> tuple[str, str]:
+    name, separator, value = argument.partition("=")
+    if not separator:
+        raise click.UsageError(f"Arguments are written NAME=VALUE; got {argument}.")
+    return name, value
+
+
+@main.group()
+def journal() -> None:
+    """The journal of changes that undo works from."""
+
+
+@journal.command("clear")
+@click.option("--data-dir", metavar="DIR", help="The data directory, where it is not the usual one.")
+@click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
+def clear_journal(data_dir: str | None) -> None:
+    """Forget all finished changes of all accounts, before-images included."""
+    from contacts_mcp.book.journal import clear  # noqa: PLC0415
+
+    path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
+    click.echo(f"Forgot {clear(path)} changes.")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,106 @@
+"""What a client can show or attach without a tool: the account's vocabulary, one contact, what was changed, how the server is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.directory import Catalog
+from contacts_mcp.book.history import changes_of
+from contacts_mcp.book.lookup import lookup
+from contacts_mcp.errors import ContactNotFound, ContactsError
+from contacts_mcp.tools import views
+
+MOST_COMPLETIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One resource, or (with a `{...}` in its uri) a template of them. `read` answers what becomes JSON."""
+
+    uri: str
+    title: str
+    description: str
+    read: Callable[..., Awaitable[Any]]
+
+    @property
+    def name(self) -> str:
+        return self.read.__name__
+
+
+async def fields(book: Book) -> Any:
+    return await _named(book.directory.fields)
+
+
+async def tags(book: Book) -> Any:
+    return await _named(book.directory.tags)
+
+
+async def team(book: Book) -> Any:
+    return await _named(book.directory.members)
+
+
+async def changes(book: Book) -> Any:
+    return views.changes_listed(await changes_of(book), next_cursor=None).structured_content
+
+
+async def status(book: Book) -> Any:
+    """Everything that can be seen; what cannot says why."""
+    return {
+        "region": book.region,
+        "risky_changes_are_confirmed": book.confirms,
+        "contacts": await _counted(book.api.count_contacts),
+        "custom_fields": await _counted(lambda: _size(book.directory.fields)),
+        "tags": await _counted(lambda: _size(book.directory.tags)),
+        "team_members": await _counted(lambda: _size(book.directory.members)),
+    }
+
+
+async def contact(book: Book, contact_id: str) -> Any:
+    if not (contact_id.isascii() and contact_id.isdigit()):
+        raise ContactNotFound(f"No contact has the id {contact_id[:40]!r}; ids are numbers.")
+    found = await lookup(book, contact_id=int(contact_id))
+    if not found.cards:
+        raise ContactNotFound(f"No contact has the id {int(contact_id)}.")
+    return views.whole(found.cards[0])
+
+
+RESOURCES: tuple[Offered, ...] = (
+    Offered("contacts://fields", "Custom fields", "The account's custom fields, by id and name.", fields),
+    Offered("contacts://tags", "Tags", "The account's tags, by id and name.", tags),
+    Offered("contacts://team", "Team", "The people contacts can be assigned to, by id and name.", team),
+    Offered("contacts://contact/{contact_id}", "Contact", "Everything about one contact.", contact),
+    Offered("contacts://changes", "Changes", "What this server changed lately, newest first.", changes),
+    Offered("contacts://status", "Status", "What this account holds and how this server is set up.", status),
+)
+
+
+async def completions(book: Book, argument: str, typed: str) -> list[str]:
+    """How what was typed for a prompt's or template's argument may go on: names of fields, tags, members; ids of contacts changed lately."""
+    if argument == "contact_id":
+        recent = {str(told.entry.contact_id): None for told in await changes_of(book, limit=MOST_COMPLETIONS) if told.entry.contact_id}
+        return [number for number in recent if number.startswith(typed)]
+    catalogs = {"field": book.directory.fields, "tag": book.directory.tags, "assignee": book.directory.members}
+    if argument not in catalogs:
+        return []
+    names = await catalogs[argument].names()
+    return [names.label(item.id) for item in names.matching(typed)][:MOST_COMPLETIONS]
+
+
+async def _named(catalog: Catalog) -> list[dict[str, Any]]:
+    names = await catalog.names()
+    return [{"id": item.id, "name": names.label(item.id)} for item in names.items]
+
+
+async def _size(catalog: Catalog) -> int:
+    return len((await catalog.names()).items)
+
+
+async def _counted(count: Callable[[], Awaitable[int | None]]) -> int | str:
+    try:
+        found = await count()
+    except ContactsError as error:
+        return f"not known: {error}"
+    return "not known" if found is None else found
