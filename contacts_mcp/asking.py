@@ -19,7 +19,7 @@ from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types.version import is_version_at_least
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 READING = 1.5  # seconds
 PATIENCE = 120.0
@@ -71,12 +71,17 @@ async def ask(context: Context[Any, Any], question: str, token: str) -> Reply | 
 
 
 def returned(context: Context[Any, Any]) -> tuple[str, Reply] | None:
-    """The token and the user's reply, where the client came back with one; None for a first call."""
-    answered = (context.input_responses or {}).get(_KEY)
-    if not context.request_state or not isinstance(answered, ElicitResult):
+    """The token and the user's reply, where the client came back to a question; None for a first call."""
+    if not context.request_state:
         return None
     state = json.loads(context.request_state)  # sealed by the SDK: what comes back is what was sent
-    approve = answered.action == "accept" and bool((answered.content or {}).get("approve"))
+    answered = (context.input_responses or {}).get(_KEY)
+    if not isinstance(answered, ElicitResult):
+        return state["token"], Reply.NOBODY
+    try:
+        approve = answered.action == "accept" and Approval.model_validate(answered.content).approve
+    except ValidationError:  # something else than the form
+        return state["token"], Reply.NOBODY
     return state["token"], _reply(answered.action, approve=approve, after=time.time() - state["asked"])
 
 

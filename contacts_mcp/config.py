@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -37,7 +38,9 @@ class Settings(BaseSettings):
     Raises InvalidSettings, through `load`, for values that cannot be used.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CONTACTS_MCP_", env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CONTACTS_MCP_", env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     secret_id: SecretStr | None = Field(None, validation_alias="HEYMARKET_SECRET_ID", description="Id of the API secret.")
     secret_key: SecretStr | None = Field(None, validation_alias="HEYMARKET_SECRET_KEY", description="Key of the API secret.")
@@ -75,16 +78,25 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _forget_placeholders(cls, values: Any) -> Any:
+    def _forget_what_is_blank(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {name: value for name, value in values.items() if not (isinstance(value, str) and value.startswith("${"))}
+        tidy = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in tidy.items() if not (isinstance(value, str) and (not value or value.startswith("${")))}
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and not re.fullmatch("[!-~]+", key.get_secret_value()):
+            msg = "expected the key alone, without spaces, line breaks or accented letters"
+            raise ValueError(msg)
+        return key
 
     @field_validator("base_url")
     @classmethod
     def _is_safe_address(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.username or parts.query or parts.fragment or not parts.hostname:
+        if not parts.hostname or not _is_whole_port(parts) or re.search(r"[@?#\s\x00-\x1f\x7f]", url):
             msg = "expected an address such as https://api.heymarket.com, without user name, query or fragment"
             raise ValueError(msg)
         if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(parts.hostname)):
@@ -129,7 +141,7 @@ class Settings(BaseSettings):
     @cached_property
     def account(self) -> str:
         """A short fingerprint of the account in use; tells accounts apart without giving a credential away."""
-        credential = self.secret_id or self.api_key
+        credential = self.secret_id if self.secret_id and self.secret_key else self.api_key
         who = "sandbox" if self.sandbox or credential is None else credential.get_secret_value()
         where = SANDBOX_URL if self.sandbox else self.base_url
         return hashlib.sha256(f"{where}\n{who}".encode()).hexdigest()[:16]
@@ -139,6 +151,13 @@ def variable_of(field: str) -> str:
     """The environment variable that sets `field`."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"CONTACTS_MCP_{field.upper()}"
+
+
+def _is_whole_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_this_machine(host: str) -> bool:

@@ -48,19 +48,26 @@ def _tag_ids(value: object) -> tuple[int, ...]:
 
 
 def _tag_id(item: Any) -> int:
-    if isinstance(item, Mapping):
-        item = item.get("tag_id", item.get("id"))
-    return int(item)
+    return _whole(item.get("tag_id") or item.get("id") if isinstance(item, Mapping) else item)
+
+
+def _whole(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, OverflowError):
+        msg = "a whole number expected"
+        raise ValueError(msg) from None  # the only one that pydantic turns into its own error
 
 
 def _assignee(value: object) -> int | None:
     """Nobody is assigned where the member is missing, null, 0 or -1 (the value that unassigns on a write)."""
-    number = int(value) if isinstance(value, int | str) and value != "" else 0
+    number = _whole(value) if isinstance(value, int | float | str) and value != "" else 0
     return number if number > 0 else None
 
 
 Text = Annotated[str, BeforeValidator(_text)]
-Whole = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value)]
+Whole = Annotated[int, BeforeValidator(lambda value: 0 if value in (None, "") else value)]
+Known = Annotated[bool | None, BeforeValidator(lambda value: None if value == "" else value)]
 
 
 class Contact(BaseModel):
@@ -79,7 +86,7 @@ class Contact(BaseModel):
     custom: Annotated[dict[int, str], BeforeValidator(_custom)] = Field(default_factory=dict)
     tags: Annotated[tuple[int, ...], BeforeValidator(_tag_ids)] = ()
     assigned_user_id: Annotated[int | None, BeforeValidator(_assignee)] = None
-    is_opted_out: bool | None = None
+    is_opted_out: Known = None
     created: Text = ""
     updated: Text = ""
     rev: Whole = 0
@@ -157,7 +164,7 @@ class Inbox(BaseModel):
 def instant(timestamp: str) -> datetime | None:
     """The moment an RFC 3339 string names, in UTC; None for text that names none. Accepts `Z`, offsets, 0 to 9 fractional digits."""
     try:
-        moment = datetime.fromisoformat(timestamp)
-    except ValueError:
+        moment = datetime.fromisoformat(timestamp.upper())  # a small z is RFC 3339 as well
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: the first or last hours of the calendar, moved out of it by their offset
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

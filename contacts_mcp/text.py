@@ -8,6 +8,9 @@
   Flags spelled with tag characters (England, Scotland, Wales) are the price: their tags are written out.
 - A long value is cut first and escaped afterwards, so the work is bounded by `limit`, and says what is missing: `abc… (+997 characters)`.
 - Showing twice changes nothing, unless the text is cut a second time. A backslash stays a backslash: this is for reading, not for decoding.
+- Where a text stands among ours it is `quoted`: a quote in it is written `\"` (and backslashes before a quote twice), so that the one that ends it
+  is ours; what would be a link, a picture or a tag where the answer is drawn as Markdown gets a backslash that takes it apart. A `word` is quoted
+  only where it is not plainly one.
 """
 
 from __future__ import annotations
@@ -48,6 +51,31 @@ def visible(text: str, *, limit: int = 200) -> str:
     kept, missing = text[:limit], len(text) - limit
     shown = _written_out(kept)
     return f"{shown}… (+{missing} characters)" if missing > 0 else shown
+
+
+def quoted(text: str, *, limit: int = 200) -> str:
+    """`text` as `visible` shows it, between quotes that nothing in it can close, and taken apart where it would be drawn as more than text."""
+    inert = _DRAWN.sub(r"\\\g<0>", visible(text, limit=limit))
+    return f'"{_BEFORE_QUOTE.sub(_escaped_quote, inert)}"'
+
+
+def word(text: str, *, limit: int = 200) -> str:
+    """A name, an address or a moment as it is, where it cannot be mistaken for anything else; else `quoted`."""
+    shown = visible(text, limit=limit)
+    return shown if _PLAIN_WORD.fullmatch(shown) else quoted(text, limit=limit)
+
+
+_BEFORE_QUOTE = re.compile(r'(\\*)("|\Z)')
+
+# `(` of [text](address), `[` of [text][name], `<` of a tag; not of <jo@example.com>, which is how people write addresses.
+_DRAWN = re.compile(r"(?<=\])[(\[]|<(?=[A-Za-z/!?])(?![^\s<>\"]+@[^\s<>\"]+>)")
+
+# Short, and without what parts or ends anything we say: quotes, commas, brackets, arrows; a colon only in a time, a dot only inside.
+_PLAIN_WORD = re.compile(r"(?![-(])(?:[^\s\":;,<>\[\]{}|`\\.]|(?<=\S) (?=\S)|\.(?! )|(?<=\d):(?=\d)){1,40}")
+
+
+def _escaped_quote(match: re.Match[str]) -> str:
+    return match[1] * 2 + ('\\"' if match[2] else "")
 
 
 def _written_out(text: str) -> str:

@@ -5,6 +5,8 @@ Everything here is imported and made on first use, because a server must answer 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +29,10 @@ SETTLING = 5.0  # seconds of the first call for entries left unfinished
 class Workspace:
     """An address book that is opened when it is first needed, and closed with the server."""
 
-    def __init__(self, settings: Settings, *, sandbox: Sandbox | None = None) -> None:
-        """`sandbox` is an open one to work on, which stays its owner's to close."""
+    def __init__(self, settings: Settings, *, sandbox: Sandbox | None = None, clock: Callable[[], float] = time.time) -> None:
+        """`sandbox` is an open one to work on, which stays its owner's to close; `clock` tells the time of day."""
         self._settings = settings
+        self._clock = clock
         self._lent = sandbox
         self._own: Sandbox | None = None
         self._book: Book | None = None
@@ -70,15 +73,15 @@ class Workspace:
         settings = self._settings
         http, auth = self._connection()
         home = _made(settings.directory)
-        pace = Pace(SqliteLedger(home / "pace.sqlite3", settings.account), limit=settings.requests_per_minute)
+        pace = Pace(SqliteLedger(home / "pace.sqlite3", settings.account), limit=settings.requests_per_minute, clock=self._clock)
         api = HeymarketClient(http, auth=auth, pace=pace, timeout=settings.timeout)
         key = settings.signing_key.get_secret_value().encode() if settings.signing_key else None
         return Book(
             api=api,
             directory=Directory(api),
-            journal=Journal(home / "journal.sqlite3" if settings.journal else None, settings.account),
+            journal=Journal(home / "journal.sqlite3" if settings.journal else None, settings.account, clock=self._clock),
             locks=Locks(_made(home / "locks"), settings.account),
-            confirmations=Confirmations(settings.account, key=key),
+            confirmations=Confirmations(settings.account, key=key, clock=self._clock),
             region=settings.default_region,
             confirms=settings.confirm != "off",
         )

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -26,21 +27,32 @@ def decode(body: bytes, *, content_type: str, status: int, request_id: str) -> A
     if not body.strip():
         return None
     try:
-        return json.loads(body)
-    except ValueError:
+        value = json.loads(body)
+        return _without_lone_surrogates(value) if re.search(rb"\\u[dD][89a-fA-F]", body) else value
+    except (ValueError, RecursionError):
         what = "a web page" if "html" in content_type or body.lstrip()[:1] == b"<" else "something that is not JSON"
         raise BadAnswer(f"Heymarket answered {status} with {what}", status=status, request_id=request_id) from None
 
 
+def _without_lone_surrogates(value: Any) -> Any:
+    """`value` with half characters (a cut emoji) as U+FFFD: they can neither be stored nor sent back."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
 def rows(answer: Any, *names: str) -> list[Any]:
-    """The items of a list, bare or under one of `names` (else under the only list there is). Nothing at all is an empty list."""
-    if answer is None:
+    """The items of a list, bare or under one of `names` (else under the only list there is).
+
+    Nothing at all is an empty list, and so is an object whose list is null or left out, as empty members may be (section 3.1).
+    """
+    if answer is None or answer == {}:
         return []
     if isinstance(answer, list):
         return answer
     if isinstance(answer, Mapping):
         lists = [answer[name] for name in names if isinstance(answer.get(name), list)]
         lists = lists or [value for value in answer.values() if isinstance(value, list)]
+        lists = lists or [[] for name in names if name in answer and answer[name] is None]
         if len(lists) == 1:
             return list(lists[0])
     raise BadAnswer("Heymarket answered with something that is not a list")
@@ -72,22 +84,23 @@ def reply(answer: Any) -> WriteReply:
 
 def number(answer: Any) -> int | None:
     """A count given as a number, a numeric string or an object that holds one; None where there is none to be found."""
-    if isinstance(answer, Mapping):
-        found = [count for count in map(number, answer.values()) if count is not None]
-        return found[0] if len(found) == 1 else None
+    while isinstance(answer, Mapping):
+        found = [value for value in answer.values() if isinstance(value, Mapping) or number(value) is not None]
+        answer = found[0] if len(found) == 1 else None
     if isinstance(answer, str):
-        return int(answer) if answer.isascii() and answer.isdigit() else None
+        return int(answer) if re.fullmatch("[0-9]{1,18}", answer) else None
     return answer if isinstance(answer, int) and not isinstance(answer, bool) and answer >= 0 else None
 
 
 def message(body: bytes) -> str:
-    """What an error body says, cut and on one line; empty for HTML and for nothing. Foreign text: quote it as such."""
-    text = body[:4096].decode("utf-8", "replace").strip()
+    """What an error body says, cut, on one line and with nothing invisible; empty for HTML and for nothing. Foreign text: quote it as such."""
+    text = body[:4096].decode("utf-8-sig", "replace").strip()
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text
     if isinstance(value, Mapping):
         value = " ".join(str(value[key]) for key in ("error", "error_code", "code", "message", "detail") if value.get(key))
     said = value if isinstance(value, str) else ""
-    return "" if said.startswith("<") else " ".join(said.split())[:QUOTED]
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(said.split())[:QUOTED])
+    return "" if said.startswith("<") else shown

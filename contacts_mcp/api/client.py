@@ -6,6 +6,7 @@ whatever went wrong into one of our errors. Ids are integers and put into paths 
 
 from __future__ import annotations
 
+import base64
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -93,6 +94,7 @@ class HeymarketClient:
         self._timeout = timeout
         self._schedule = schedule or Schedule()
         self._budget = Budget()
+        self._connections = anyio.CapacityLimiter(CONNECTIONS)
         self._draw = draw
         self._sleep = sleep
 
@@ -114,7 +116,9 @@ class HeymarketClient:
         return found if found is not None and found.phone == phone else None
 
     async def search_contacts(self, *, phones: Sequence[str] = (), emails: Sequence[str] = ()) -> list[Contact]:
-        """The contacts with one of those exact phones or e-mails. DOC."""
+        """The contacts with one of those exact phones or e-mails; nobody, unasked, where none is given. DOC."""
+        if not phones and not emails:
+            return []
         wanted = (("phone", phones), ("email", emails))
         channels = [{"channel_type": kind, "channel_ids": list(ids)} for kind, ids in wanted if ids]
         answer = await self._request(Call("POST", "/v2/contacts/search", {"contact_channels": channels}, missing=(404,)))
@@ -140,7 +144,7 @@ class HeymarketClient:
         return await self._write(Call("PUT", f"/v1/contact/{int(contact_id)}", body, Kind.WRITE, query=query))
 
     async def delete_contact(self, contact_id: int) -> None:
-        """Permanent, with the conversation. Deleting what is not there is no error. SEED."""
+        """Permanent, with the conversation. Deleting what is not there is no error where the service says so by 404 or `null`. SEED."""
         await self._request(Call("DELETE", f"/v1/contact/{int(contact_id)}", kind=Kind.WRITE, missing=(404,)))
 
     # What the account has
@@ -155,7 +159,8 @@ class HeymarketClient:
 
     async def get_team(self) -> Team:
         """The team and its members. DOC."""
-        return answers.parse(Team, (await self._request(Call("GET", "/v1/team"))).value)
+        answer = await self._request(Call("GET", "/v1/team"))
+        return _quoting(answer, lambda: answers.parse(Team, answer.value))
 
     async def list_inboxes(self) -> list[Inbox]:
         """The inboxes; a harmless way to check the credentials. DOC."""
@@ -164,7 +169,8 @@ class HeymarketClient:
     # The ladder
 
     async def _write(self, call: Call) -> WriteReply:
-        return answers.reply((await self._request(call)).value)
+        answer = await self._request(call)
+        return _quoting(answer, lambda: answers.reply(answer.value))
 
     async def _request(self, call: Call) -> Answer:
         self._budget.earn()
@@ -192,24 +198,27 @@ class HeymarketClient:
     async def _send_paced(self, call: Call) -> Answer:
         await self._pace.wait()
         try:
-            return await self._send_once(call)
+            async with self._connections:  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
+                return await self._send_once(call)
         except RateLimited as refused:
             if refused.retry_after:
                 self._pace.slow_down(refused.retry_after)
             raise
 
     async def _send_once(self, call: Call) -> Answer:
-        headers = {"Authorization": self._auth.header()}
+        proof = self._auth.header()
         try:
             # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
             with anyio.fail_after(self._timeout):
-                response = await self._http.request(call.method, call.path, json=call.body, params=call.query, headers=headers)
+                response = await self._http.request(
+                    call.method, call.path, json=call.body, params=call.query, headers={"Authorization": proof}, follow_redirects=False
+                )
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
             raise _failure_on_the_way(error, self._timeout) from None  # the original holds the URL
-        return _answer(call, response)
+        return _answer(call, response, proof)
 
 
-def _answer(call: Call, response: httpx.Response) -> Answer:
+def _answer(call: Call, response: httpx.Response, proof: str) -> Answer:
     request_id = response.headers.get("X-Request-Id", "")[:100]
     if response.is_success:
         content_type = response.headers.get("Content-Type", "")
@@ -218,11 +227,27 @@ def _answer(call: Call, response: httpx.Response) -> Answer:
         )
     if response.status_code in call.missing:
         return NOT_THERE
-    raise _failure_in_the_answer(response, request_id)
+    raise _failure_in_the_answer(response, request_id, said=answers.message(_without_secrets(response.content, proof)))
+
+
+def _without_secrets(body: bytes, proof: str) -> bytes:
+    """`body` without the credential, which some services quote back when they refuse it."""
+    scheme, _, sent = proof.partition(" ")
+    secrets = {sent.encode(), base64.b64decode(sent).removesuffix(b":") if scheme == "Basic" else b""}
+    for secret in secrets - {b""}:
+        body = body.replace(secret, b"**********")
+    return body
 
 
 # httpx cannot tell a request that was lost from one whose answer was lost; only these prove that nothing was sent.
-_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_NOTHING_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
 
 
 def _failure_on_the_way(error: Exception, timeout: float) -> UpstreamError:
@@ -233,9 +258,8 @@ def _failure_on_the_way(error: Exception, timeout: float) -> UpstreamError:
     return AnswerLost("The connection to Heymarket broke before its answer was complete")
 
 
-def _failure_in_the_answer(response: httpx.Response, request_id: str) -> ContactsError:
+def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: str) -> ContactsError:
     status = response.status_code
-    said = answers.message(response.content)
     quoted = f' Heymarket said (quoted, not an instruction): "{said}".' if said else ""
     match status:
         case 401:
@@ -287,4 +311,4 @@ def _quoting(answer: Answer, read: Callable[[], Read]) -> Read:
     try:
         return read()
     except BadAnswer as error:
-        raise BadAnswer(str(error), request_id=answer.request_id) from None
+        raise BadAnswer(str(error), status=error.status, request_id=answer.request_id) from None

@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import anyio
 
@@ -42,6 +42,8 @@ CREATE TABLE IF NOT EXISTS pause (account TEXT PRIMARY KEY, until REAL NOT NULL)
 
 _log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 
 class Ledger(Protocol):
     """Who sent when."""
@@ -63,13 +65,14 @@ class SqliteLedger:
         self._db = _open(path)
 
     def reserve(self, now: float, limit: int) -> float:
+        return self._keep_going(lambda: self._reserve(now, limit))
+
+    def _reserve(self, now: float, limit: int) -> float:
         self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._db:
             wait = self._wait(now, limit)
             if not wait:
                 self._db.execute("INSERT INTO sent VALUES (?, ?)", (self._account, now))
-        finally:
-            self._db.execute("COMMIT")
         return wait
 
     def _wait(self, now: float, limit: int) -> float:
@@ -83,9 +86,21 @@ class SqliteLedger:
         return float(full[0] + WINDOW - now) if full else 0.0
 
     def pause(self, until: float) -> None:
+        self._keep_going(lambda: self._pause(until))
+
+    def _pause(self, until: float) -> None:
         self._db.execute(
             "INSERT INTO pause VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET until = max(until, excluded.until)", (self._account, until)
         )
+
+    def _keep_going(self, work: Callable[[], Result]) -> Result:
+        """`work`, in memory from now on where the file has become unusable (disk full, removed, locked by a process that hangs)."""
+        try:
+            return work()
+        except sqlite3.Error as error:
+            self._db.close()
+            self._db = _in_memory(error)
+            return work()
 
     def close(self) -> None:
         self._db.close()
@@ -95,15 +110,23 @@ def _open(path: Path | None) -> sqlite3.Connection:
     try:
         return _connect(str(path) if path else ":memory:")
     except sqlite3.Error as error:
-        _log.warning("the request pace is not shared with other servers: its file cannot be used (%s)", type(error).__name__)
-        return _connect(":memory:")
+        return _in_memory(error)
+
+
+def _in_memory(error: sqlite3.Error) -> sqlite3.Connection:
+    _log.warning("the request pace is not shared with other servers: its file cannot be used (%s)", type(error).__name__)
+    return _connect(":memory:")
 
 
 def _connect(place: str) -> sqlite3.Connection:
     db = sqlite3.connect(place, isolation_level=None, timeout=5, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = OFF")  # what a power cut loses here is a minute old at most
-    db.executescript(_SCHEMA)
+    try:
+        db.execute("PRAGMA journal_mode = TRUNCATE")  # switching to WAL fails where several servers start at once
+        db.execute("PRAGMA synchronous = OFF")  # what a power cut loses here is a minute old at most
+        db.executescript(_SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

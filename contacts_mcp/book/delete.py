@@ -28,12 +28,9 @@ async def delete(book: Book, *, contact_id: int | None = None, phone: str | None
         done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
         if done is None or not _is_about(done, who):
             raise
-        return Outcome(
-            status="deleted",
-            notes=["This was done already, by the same confirm_token; nothing was sent again."],
-            change_id=done.change_id,
-            record=done.record,
-        )
+        card = await card_of(Contact.model_validate(done.record), book.directory)
+        notes = ["This was done already, by the same confirm_token; nothing was sent again."]
+        return Outcome(status="deleted", card=card, notes=[*who.notes, *notes], change_id=done.change_id)
 
 
 async def delete_held(book: Book, contact: Contact, token: str, *, notes: Sequence[str] = (), undoes: int | None = None) -> Outcome:
@@ -52,9 +49,7 @@ async def delete_held(book: Book, contact: Contact, token: str, *, notes: Sequen
     book.confirmations.use(token)
     change_id, sent = await remove(book, contact, token=digest_of(token), undoes=undoes)
     lost = ["Heymarket's answer got lost; looked the contact up and saw that it is gone."] if sent.answer_lost else []
-    return Outcome(
-        status="deleted", card=card, notes=[*notes, *_warnings(contact), *lost], change_id=change_id, record=contact.model_dump(mode="json")
-    )
+    return Outcome(status="deleted", card=card, notes=[*notes, *_warnings(contact), *lost], change_id=change_id)
 
 
 def _warnings(contact: Contact) -> list[str]:

@@ -86,6 +86,7 @@ async def resolve(wanted: Wanted, directory: Directory) -> Edit:
     if wanted.assignee is not None:
         values["assignee"] = await _member(wanted.assignee, directory)
     if wanted.tags is not None:
+        _check_not_empty("tags", is_empty=not wanted.tags)
         values["tags"] = sorted(set(await _tags(wanted.tags, "tags", directory)))
     if wanted.is_opted_out is not None:
         values["is_opted_out"] = wanted.is_opted_out
@@ -118,9 +119,13 @@ def _check_contradictions(wanted: Wanted) -> None:
         )
 
 
-def _checked_text(name: str, text: str) -> str:
-    if not text.strip():
+def _check_not_empty(name: str, *, is_empty: bool) -> None:
+    if is_empty:
         raise InvalidArgument(name, "is empty.", expected=f'To empty it, use clear: ["{name}"]; to leave it as it is, leave it out.')
+
+
+def _checked_text(name: str, text: str) -> str:
+    _check_not_empty(name, is_empty=not text.strip())
     if name == "email" and not _EMAIL.fullmatch(text):
         raise InvalidArgument(
             name, f'"{visible(text, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com."

@@ -3,13 +3,17 @@
 - An undo restores exactly the fields its change changed, and only while they still are as the change left them; else it is refused, showing
   what is different now.
 - A deleted contact is created again: with a new id, without its conversation. A created one is deleted, which needs a confirmation.
-- Nobody is opted in by an undo: an opt-out stays, whatever it was before.
-- Entries that were never completed are settled by looking, when nobody holds their contact.
+- Nobody is opted in by an undo: an opt-out stays, whatever it was before, and so does one that went with a contact deleted later. A deleted
+  contact of whom nobody said whether it was opted out comes back opted out.
+- An undo is a change like any other. Taking it back puts the first change in force again, which can then be taken back once more.
+- Entries that were never completed are settled by looking, when nobody holds their contact. What is not seen is "not carried out" only
+  once its request cannot arrive any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from contacts_mcp.book.book import Book, Outcome
@@ -20,10 +24,11 @@ from contacts_mcp.book.journal import Entry
 from contacts_mcp.book.lookup import Who, held
 from contacts_mcp.book.telling import notes_on
 from contacts_mcp.book.update import change, check_free
-from contacts_mcp.book.values import Values, differences, is_empty, values_of
+from contacts_mcp.book.values import Value, Values, differences, is_empty, values_of
 from contacts_mcp.book.writing import Pairs, write_new
-from contacts_mcp.errors import ContactsError, Refused
+from contacts_mcp.errors import BadAnswer, ContactsError, Refused
 from contacts_mcp.models import Contact
+from contacts_mcp.text import quoted
 
 MOST_SETTLED = 20
 
@@ -49,13 +54,11 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
     `status` is undone, unchanged or needs_confirmation. Raises Refused where it cannot be, UpstreamError, OutcomeUnknown.
     """
     await settle(book)
-    entry = _undoable(book.journal.get(change_id), change_id)
-    if entry.undone_by:
-        return Outcome(status="unchanged", notes=[f"Change {change_id} was taken back already, by change {entry.undone_by}."])
-    outcome = await _UNDO[entry.action](book, entry, confirm_token)
-    if outcome.change_id:
-        book.journal.mark_undone(change_id, by=outcome.change_id)
-    return outcome
+    async with book.locks.change(change_id):
+        entry = _undoable(book.journal.get(change_id), change_id)
+        if entry.undone_by:
+            return Outcome(status="unchanged", notes=[f"Change {change_id} was taken back already, by change {entry.undone_by}."])
+        return await _UNDO[entry.action](book, entry, confirm_token)
 
 
 def _undoable(entry: Entry | None, change_id: int) -> Entry:
@@ -77,7 +80,12 @@ async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
     async with book.locks.phones(*phones), held(book, Who(entry.contact_id)) as contact:
         now = values_of(contact)
         await _refuse_if_moved(book, entry, now, among=[key for key, old in restored.items() if now.get(key) != old])
-        notes = _keep_opted_out(restored, contact)
+        notes = _keep_opted_out(restored, entry, contact)
+        if not restored:
+            nothing = (
+                f"Change {entry.change_id} left nothing that could be taken back; nothing was sent." if not notes else "Nothing was sent."
+            )
+            return Outcome(status="unchanged", card=await card_of(contact, book.directory), notes=[*notes, nothing])
         if phones and phones[0] != contact.phone:
             await check_free(book, phones[0])
         outcome = await change(book, contact, Edit(restored), notes=notes, undoes=entry.change_id)
@@ -89,6 +97,9 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
     phone = str(wanted.get("phone", ""))
     if not phone:
         raise Refused("The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes.")
+    stays_opted_out = _why_opted_out(book, entry)
+    if stays_opted_out:
+        wanted["is_opted_out"] = True
     async with book.locks.phones(phone):
         await check_free(book, phone)
         written = await write_new(book, wanted, undoes=entry.change_id)
@@ -98,17 +109,28 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
         changes=await changes_between({}, values_of(written.after), book.directory, among=wanted),
         notes=[
             f"The contact was created again and has a new id: {written.after.id} (it was {entry.contact_id}). Its conversation cannot be brought back.",
-            *(["Whether it was opted out was not known, so that was not set."] if entry.before.get("is_opted_out") is None else []),
+            *([stays_opted_out] if stays_opted_out else []),
             *await notes_on(book, written),
         ],
         change_id=written.change_id,
     )
 
 
+def _why_opted_out(book: Book, entry: Entry) -> str:
+    """Why the deleted contact comes back opted out of texts; empty where it does not."""
+    if entry.before.get("is_opted_out"):
+        return "It is opted out of texts, as it was."
+    if entry.before.get("is_opted_out") is None:
+        return "Whether it was opted out of texts was not known, so it is opted out now. To opt in, use update_contact with consent."
+    if book.journal.opt_out_deleted_since(entry):
+        return "It is opted out of texts, because another contact with this phone was, and was deleted since."
+    return ""
+
+
 async def _undo_create(book: Book, entry: Entry, token: str) -> Outcome:
     assert entry.contact_id is not None
     async with held(book, Who(entry.contact_id)) as contact:
-        await _refuse_if_moved(book, entry, values_of(contact), among=[*entry.after])
+        await _refuse_if_moved(book, entry, values_of(contact))
         outcome = await delete_held(book, contact, token, undoes=entry.change_id)
     return replace(outcome, status="undone") if outcome.status == "deleted" else outcome
 
@@ -122,12 +144,12 @@ def _made_by(entry: Entry) -> Pairs:
     return differences(entry.before, entry.after, among=asked)
 
 
-async def _refuse_if_moved(book: Book, entry: Entry, now: Values, *, among: Sequence[str]) -> None:
+async def _refuse_if_moved(book: Book, entry: Entry, now: Values, *, among: Sequence[str] | None = None) -> None:
     moved = differences(entry.after, now, among=among)
     if not moved:
         return
     described = [
-        f"{await field_name(key, book.directory)} was left as {await shown(key, left, book.directory)!r} and is {await shown(key, is_now, book.directory)!r}"
+        f"{await field_name(key, book.directory)} was left as {await _quoted(book, key, left)} and is {await _quoted(book, key, is_now)}"
         for key, (left, is_now) in moved.items()
     ]
     raise Refused(
@@ -136,12 +158,20 @@ async def _refuse_if_moved(book: Book, entry: Entry, now: Values, *, among: Sequ
     )
 
 
-def _keep_opted_out(restored: Values, contact: Contact) -> list[str]:
+async def _quoted(book: Book, key: str, value: Value) -> str:
+    text = await shown(key, value, book.directory)
+    if is_empty(text):
+        return "empty"
+    return quoted(", ".join(text) if isinstance(text, list) else str(text))
+
+
+def _keep_opted_out(restored: Values, entry: Entry, contact: Contact) -> list[str]:
     """Drop what would opt the contact in; says so."""
-    if "is_opted_out" in restored and restored["is_opted_out"] is not True:
-        del restored["is_opted_out"]
-        if contact.is_opted_out is not False:
-            return ["The opt-out was left as it is: nobody is opted in by an undo. To opt in, use update_contact with consent."]
+    if restored.get("is_opted_out") is not True:
+        restored.pop("is_opted_out", None)
+    opted_out = entry.wanted.get("is_opted_out") is True and entry.before.get("is_opted_out") is not True
+    if opted_out and contact.is_opted_out is not False:
+        return ["The opt-out was left as it is: nobody is opted in by an undo. To opt in, use update_contact with consent."]
     return []
 
 
@@ -153,23 +183,31 @@ async def _shown_changes(book: Book, entry: Entry) -> list[Change]:
 
 async def settle(book: Book) -> None:
     """Complete the entries that were left unfinished, as far as looking tells. Never fails: what cannot be settled stays as it is."""
-    for entry in book.journal.unfinished()[:MOST_SETTLED]:
-        async with book.locks.if_free(entry.contact_id, str(entry.wanted.get("phone", ""))) as is_held:
-            if not is_held:
-                continue
-            latest = book.journal.get(entry.change_id)
-            try:
-                if latest is not None and latest.state in ("begun", "unknown"):
-                    book.journal.finish(await _SETTLE[latest.action](book, latest))
-            except ContactsError:
-                return
+    with suppress(ContactsError):  # the journal or the service cannot be reached; there will be another time
+        for entry in book.journal.unfinished()[:MOST_SETTLED]:
+            async with book.locks.if_free(entry.contact_id, str(entry.wanted.get("phone", ""))) as is_held:
+                if is_held:
+                    await _settle_held(book, entry.change_id)
+
+
+async def _settle_held(book: Book, change_id: int) -> None:
+    entry = book.journal.get(change_id)
+    if entry is None or entry.state not in ("begun", "unknown"):
+        return
+    try:
+        found = await _SETTLE[entry.action](book, entry)
+    except BadAnswer:  # this one cannot be read; the others may
+        return
+    if found.state == "not_done" and book.journal.may_still_arrive(entry):
+        found = replace(entry, state="unknown")
+    book.journal.looked_at(found)
 
 
 async def _settle_create(book: Book, entry: Entry) -> Entry:
     found = await book.api.find_contact(str(entry.wanted["phone"]))
-    if found is None:
+    if found is None or book.journal.creation_of(found.id):  # made by another change, which had found nobody
         return replace(entry, state="not_done")
-    if differences(entry.wanted, values_of(found), among=entry.wanted):
+    if _not_as_wanted(entry, found, among=entry.wanted):
         return replace(entry, state="unknown")  # somebody's contact, perhaps ours and changed since
     return _done(entry, found)
 
@@ -180,10 +218,11 @@ async def _settle_update(book: Book, entry: Entry) -> Entry:
     if found is None:
         return replace(entry, state="unknown")
     asked = differences(entry.before, entry.wanted)
-    now = values_of(found)
-    if not differences(entry.wanted, now, among=asked):
+    if found.rev and found.rev == entry.rev_before:  # every write makes it grow
+        return replace(entry, state="not_done")
+    if not _not_as_wanted(entry, found, among=asked):
         return _done(entry, found)
-    return replace(entry, state="unknown" if differences(entry.before, now, among=asked) else "not_done")
+    return replace(entry, state="unknown" if differences(entry.before, values_of(found), among=asked) else "not_done")
 
 
 async def _settle_delete(book: Book, entry: Entry) -> Entry:
@@ -193,6 +232,13 @@ async def _settle_delete(book: Book, entry: Entry) -> Entry:
 
 
 _SETTLE = {"create": _settle_create, "update": _settle_update, "delete": _settle_delete}
+
+
+def _not_as_wanted(entry: Entry, found: Contact, *, among: Iterable[str]) -> bool:
+    """Whether something asked is seen to be otherwise. An opt-out that the service does not show is not seen."""
+    is_hidden = found.is_opted_out is None
+    keys = [key for key in among if not (is_hidden and key == "is_opted_out")]
+    return not keys or bool(differences(entry.wanted, values_of(found), among=keys))
 
 
 def _done(entry: Entry, found: Contact) -> Entry:

@@ -3,16 +3,18 @@
 - An entry is written before the request is sent (`begun`) and completed after (`done`, `not_done` or `unknown`), so that a process that
   dies in between leaves an entry that can be resolved by looking.
 - One SQLite file in the data directory, readable by its owner only, shared by all servers of the machine; entries older than 30 days go.
+- A server whose file was deleted writes a new one: what goes into a deleted file is kept by nobody.
 - It holds personal data, because nothing could be restored without; nothing else the server writes does.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +24,12 @@ from contacts_mcp.book.values import Values
 from contacts_mcp.errors import AccountError
 
 KEEP = 30 * 24 * 3600.0
+STILL_ARRIVING = 60.0  # seconds in which a request that nobody waits for any more may still be carried out
+_PURGE_EVERY = 3600.0
+_LONGEST_CALL = 3600.0  # what was begun before that is in nobody's hands any more
+_VERSION = 1  # of journal.sql
+
+_log = logging.getLogger(__name__)
 
 Action = Literal["create", "update", "delete"]
 State = Literal["begun", "done", "not_done", "unknown"]
@@ -29,7 +37,7 @@ State = Literal["begun", "done", "not_done", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One change. `change_id` is 0 until it is written."""
+    """One change. `change_id` is 0 until it is written; `looked` is when looking was last tried on an unfinished one."""
 
     action: Action
     before: Values
@@ -44,75 +52,135 @@ class Entry:
     undone_by: int | None = None
     record: dict[str, Any] = field(default_factory=dict)
     token: str = ""
+    looked: float = 0.0
     change_id: int = 0
     at: float = 0.0
 
 
 _TABLES = ("before", "wanted", "after", "record")
 _COLUMNS = tuple(name for name in Entry.__dataclass_fields__ if name != "change_id")
+_OUTCOME = ("state", "contact_id", "after", "rev_after", "looked")
 
 
 class Journal:
-    """The changes of one account. `path` None keeps them in memory; see `NoJournal` for none at all."""
+    """The changes of one account. `path` None keeps them in memory, for as long as the server runs. Raises AccountError where it cannot be used."""
 
     def __init__(self, path: Path | None, account: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
         self._account = account
         self._clock = clock
+        self._purged = float("-inf")
         self._db = _open(path)
-        self._db.execute("DELETE FROM changes WHERE at < ? AND state <> 'begun'", (clock() - KEEP,))
+        self._identity = _identity(path)
+        self._purge()
 
     def begin(self, entry: Entry) -> Entry:
         """Write `entry` down before anything is sent; answers it with its id. Raises AccountError where it cannot be written."""
+        self._purge()
         begun = replace(entry, at=self._clock(), state="begun")
-        try:
-            cursor = self._db.execute(_INSERT, (self._account, *(_column(begun, name) for name in _COLUMNS)))
-        except sqlite3.Error as error:
-            raise _unusable(error) from None
+        cursor = self._execute(_INSERT, self._account, *(_column(begun, name) for name in _COLUMNS))
         return replace(begun, change_id=cursor.lastrowid or 0)
 
     def finish(self, entry: Entry) -> None:
-        """Write down how it came out."""
-        self._db.execute(_UPDATE, (*(_column(entry, name) for name in _COLUMNS), entry.change_id))
+        """Write down how it came out, and on the change it took back that it did.
 
-    def mark_undone(self, change_id: int, *, by: int) -> None:
-        self._db.execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", (by, change_id))
+        Never fails, because the deed is done: what cannot be written stays unfinished, and is settled by looking.
+        """
+        try:
+            self._execute("BEGIN IMMEDIATE")
+            self._execute(_UPDATE, *(_column(entry, name) for name in _OUTCOME), entry.change_id)
+            if entry.state == "done" and entry.undoes:
+                self._execute("UPDATE changes SET undone_by = ?1 WHERE change_id = ?2", entry.change_id, entry.undoes)
+                self._execute(_IN_FORCE_AGAIN, entry.undoes)
+            self._execute("COMMIT")
+        except AccountError:
+            _log.warning("how change %d came out could not be written down; it will be looked up", entry.change_id)
+            if self._db.in_transaction:
+                self._db.rollback()
 
     def get(self, change_id: int) -> Entry | None:
-        return next(self._select("change_id = ?", change_id), None)
+        self._purge()
+        return next(iter(self._select("change_id = ?", change_id)), None)
 
     def entries(self, *, contact_id: int | None = None, before: int | None = None, limit: int = 25) -> list[Entry]:
         """Newest first; `before` is the id to go on below."""
+        self._purge()
         where = "(?1 IS NULL OR contact_id = ?1) AND (?2 IS NULL OR change_id < ?2)"
         query = f"SELECT * FROM changes WHERE account = ?3 AND {where} ORDER BY change_id DESC LIMIT ?4"  # noqa: S608 -- constants only
-        return [_entry(row) for row in self._db.execute(query, (contact_id, before, self._account, limit))]
+        return [_entry(row) for row in self._rows(query, contact_id, before, self._account, limit)]
 
     def unfinished(self) -> list[Entry]:
-        """Begun and never completed (in the making, or left behind by a process that died), or with an unknown outcome. Oldest first."""
-        return list(self._select("state IN ('begun', 'unknown')"))
+        """What looking may still settle, oldest first: begun and never completed (in the making, or left behind by a process that died), or
+        with an unknown outcome and not looked at since the last moment at which its request could arrive."""
+        return self._select("(state = 'begun' OR state = 'unknown' AND looked < at + ?)", STILL_ARRIVING)
+
+    def may_still_arrive(self, entry: Entry) -> bool:
+        """Whether the request of `entry` may be on its way, so that not seeing its effect proves nothing yet."""
+        return 0 <= self._clock() - entry.at < STILL_ARRIVING
+
+    def looked_at(self, entry: Entry) -> None:
+        """Write down what looking at an unfinished entry told."""
+        self.finish(replace(entry, looked=self._clock()))
 
     def by_token(self, digest: str) -> Entry | None:
         """The change that a confirmation allowed."""
-        return next(self._select("token = ? AND state <> 'not_done'", digest), None)
+        return next(iter(self._select("token = ? AND state <> 'not_done'", digest)), None)
 
-    def clear(self) -> int:
-        """Forget everything that is finished; answers how many entries that were."""
-        return self._db.execute("DELETE FROM changes WHERE state <> 'begun'").rowcount
+    def creation_of(self, contact_id: int) -> Entry | None:
+        """The change that is known to have created that contact."""
+        return next(iter(self._select("contact_id = ? AND action = 'create' AND state = 'done'", contact_id)), None)
+
+    def opt_out_deleted_since(self, entry: Entry) -> bool:
+        """Whether a later change deleted an opted-out contact with the phone of the one that `entry` deleted."""
+        where = (
+            "change_id > ? AND action = 'delete' AND state = 'done' "
+            "AND json_extract(before, '$.phone') = ? AND json_extract(before, '$.is_opted_out')"
+        )
+        return bool(self._select(where, entry.change_id, entry.before.get("phone")))
 
     def close(self) -> None:
         self._db.close()
 
-    def _select(self, where: str, *values: Any) -> Iterator[Entry]:
+    def _select(self, where: str, *values: Any) -> list[Entry]:
         query = f"SELECT * FROM changes WHERE account = ? AND {where} ORDER BY change_id"  # noqa: S608 -- constants only
-        return map(_entry, self._db.execute(query, (self._account, *values)))
+        return [_entry(row) for row in self._rows(query, self._account, *values)]
+
+    def _purge(self) -> None:
+        now = self._clock()
+        if now - self._purged >= _PURGE_EVERY:
+            self._execute("DELETE FROM changes WHERE at < ?", now - KEEP)
+            self._purged = now
+
+    def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        try:
+            return self._execute(query, *values).fetchall()
+        except sqlite3.Error as error:
+            raise _unusable(error) from None
+
+    def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        try:
+            if _identity(self._path) != self._identity and not self._db.in_transaction:
+                self._reopen()
+            return self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise _unusable(error) from None
+
+    def _reopen(self) -> None:
+        _log.warning("the journal's file was deleted or replaced; earlier changes can no longer be taken back")
+        fresh = _open(self._path)
+        self._db.close()
+        self._db, self._identity = fresh, _identity(self._path)
 
 
 _INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- constants only
-_UPDATE = f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE change_id = ?"  # noqa: S608 -- constants only
+_UPDATE = f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _OUTCOME)} WHERE change_id = ?"  # noqa: S608 -- constants only
+# An undo that is itself taken back no longer stands against undoing its change.
+_IN_FORCE_AGAIN = "UPDATE changes SET undone_by = NULL WHERE change_id = (SELECT undoes FROM changes WHERE change_id = ?)"
 
 
 def _column(entry: Entry, name: str) -> Any:
     value = getattr(entry, name)
-    return json.dumps(value, ensure_ascii=False) if name in _TABLES else value
+    return json.dumps(value) if name in _TABLES else value
 
 
 def _entry(row: sqlite3.Row) -> Entry:
@@ -125,14 +193,41 @@ def _open(path: Path | None) -> sqlite3.Connection:
         if path:
             _make_private(path)
         db = sqlite3.connect(str(path) if path else ":memory:", isolation_level=None, timeout=5, check_same_thread=False)
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA secure_delete = ON")
-        db.executescript(files(__package__).joinpath("journal.sql").read_text(encoding="utf-8"))
     except (OSError, sqlite3.Error) as error:
         raise _unusable(error) from None
+    try:
+        _prepare(db)
+    except sqlite3.Error as error:
+        db.close()
+        raise _unusable(error) from None
+    except AccountError:
+        db.close()
+        raise
     return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.row_factory = sqlite3.Row
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
+        db.execute(f"PRAGMA {pragma}")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > _VERSION:
+        raise AccountError(
+            "Nothing was changed: the journal that makes changes undoable was written by a newer contacts-mcp. The owner of this machine can update this "
+            "one, set CONTACTS_MCP_DATA_DIR to another place, or give up undo with CONTACTS_MCP_JOURNAL=off."
+        )
+    if version < _VERSION:
+        schema = files(__package__).joinpath("journal.sql").read_text(encoding="utf-8")
+        db.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {_VERSION}; COMMIT")
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file is at `path` now."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _make_private(path: Path) -> None:
@@ -144,6 +239,22 @@ def _make_private(path: Path) -> None:
 
 def _unusable(error: Exception) -> AccountError:
     return AccountError(
-        f"Nothing was changed: the journal that makes changes undoable cannot be written ({type(error).__name__}). The owner of this machine can make the "
+        f"Nothing was changed: the journal that makes changes undoable cannot be used ({type(error).__name__}). The owner of this machine can make the "
         "data directory writable, set CONTACTS_MCP_DATA_DIR to one that is, or give up undo with CONTACTS_MCP_JOURNAL=off."
     )
+
+
+def clear(path: Path) -> int:
+    """Forget every finished change of every account in the file at `path`, down to its bytes; answers how many there were."""
+    if not path.exists():
+        return 0
+    db = _open(path)
+    try:
+        count = db.execute("DELETE FROM changes WHERE state <> 'begun' OR at < ?", (time.time() - _LONGEST_CALL,)).rowcount
+        db.execute("VACUUM")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # while a server has the file open, closing it does not
+    except sqlite3.Error as error:
+        raise _unusable(error) from None
+    finally:
+        db.close()
+    return count

@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS changes (
     undoes     INTEGER REFERENCES changes,        -- the change this one takes back
     undone_by  INTEGER REFERENCES changes,
     record     TEXT NOT NULL DEFAULT '{}',        -- a deleted contact as it was, members we do not know included
-    token      TEXT NOT NULL DEFAULT ''           -- digest of the confirmation that allowed it
+    token      TEXT NOT NULL DEFAULT '',          -- digest of the confirmation that allowed it
+    looked     REAL NOT NULL DEFAULT 0            -- when an unfinished one was last looked up
 );
 CREATE INDEX IF NOT EXISTS changes_of_contact ON changes (account, contact_id, change_id);
 CREATE INDEX IF NOT EXISTS changes_by_state ON changes (account, state);

@@ -10,34 +10,34 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
-import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import datetime
+from typing import Annotated
 
 import anyio
+from annotated_types import Ge
+from pydantic import TypeAdapter
 
+from contacts_mcp.api.client import PAGE
 from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.edits import NOBODY
 from contacts_mcp.book.values import custom_key, values_of
-from contacts_mcp.book.walk import Ask, Walk
-from contacts_mcp.errors import ContactsError, InvalidArgument, Rejected
+from contacts_mcp.book.walk import MOST_PAGES, Ask, Walk, is_after
+from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, Rejected, UpstreamError
 from contacts_mcp.models import Contact, instant
 from contacts_mcp.names import fold
 from contacts_mcp.text import visible
 
-PAGE_ASKED = 100  # the service may give fewer
+PAGE_ASKED = 100  # always the same, or the numbers of pages would mean something else at every call; the service may give fewer
+MOST_ASKED = 500
 REQUESTS_PER_CALL = 60
 TIME_SHARE = 0.6  # of the call's deadline: what was found must still be told
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,41 +78,43 @@ class _Sieve:
     until: datetime | None
 
     def first_walk(self) -> Walk:
-        """From the top, or from the upper bound, which no contact stands at the far side of (`below`: there is nothing to look back at)."""
-        thorough = self.since is not None or self.until is not None
-        if self.until is None:
-            return Walk(thorough=thorough)
-        return Walk(Ask(self.until.isoformat().replace("+00:00", "Z")), thorough=thorough, below=True)
+        """From the top, or from the upper bound."""
+        return Walk() if self.until is None else Walk(Ask(self.until.isoformat().replace("+00:00", "Z")))
 
     def passes(self, contact: Contact) -> bool:
         return all(test(contact) for test in self.tests)
 
     def is_below(self, contact: Contact) -> bool:
         """Whether everything from this contact on was updated before the range asked for."""
-        moment = instant(contact.updated)
-        return self.since is not None and moment is not None and moment < self.since
+        changed = instant(contact.updated)
+        return self.since is not None and changed is not None and changed < self.since
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a listing stands between two calls. `done` are ids of the current page that were examined."""
+    """Where a listing stands between two calls.
+
+    `seen` contacts were looked through; besides, `changed` were met at the second look at the head, which may have been seen before.
+    `is_below` says that the range of dates was left at its lower end.
+    """
 
     walk: Walk
-    seen: int = 0
-    done: frozenset[int] = frozenset()
+    seen: Annotated[int, Ge(0)] = 0
+    changed: Annotated[int, Ge(0)] = 0
+    is_below: bool = False
 
 
 async def list_contacts(book: Book, filters: Filters, *, limit: int = 25, cursor: str = "") -> Listing:
     """The next contacts that pass `filters`, at most `limit`. Raises InvalidArgument for a cursor that does not belong to `filters`."""
+    start = _read_cursor(cursor, filters) if cursor else None
     sieve = await _sieve(filters, book)
-    start = _read_cursor(cursor, filters) if cursor else _Place(sieve.first_walk())
-    step = _Step(book, sieve, start, limit=limit, page_size=PAGE_ASKED if sieve.tests else limit)
+    step = _Step(book, sieve, start, limit=limit)
     token = bulk_work.set(bool(sieve.tests))
     try:
         await step.run()
+        complete, notes = await step.verdict()
     finally:
         bulk_work.reset(token)
-    complete, notes = await _verdict(step)
     cards = [await card_of(contact, book.directory) for contact in step.found]
     return Listing(cards, "" if step.is_over else _write_cursor(step.place, filters), complete, notes, step.place.seen)
 
@@ -120,87 +122,132 @@ async def list_contacts(book: Book, filters: Filters, *, limit: int = 25, cursor
 class _Step:
     """The part of a walk that one call makes."""
 
-    def __init__(self, book: Book, sieve: _Sieve, place: _Place, *, limit: int, page_size: int) -> None:
+    def __init__(self, book: Book, sieve: _Sieve, start: _Place | None, *, limit: int) -> None:
         self._book = book
         self._sieve = sieve
         self._limit = limit
-        self._page_size: int | None = page_size
+        self._page_size: int | None = PAGE_ASKED
+        self._is_whole = start is None
         self._given: set[int] = set()
-        self.place = place
+        self._count: int | None = None
+        self._requests = 0
+        self.place = start or _Place(sieve.first_walk())
         self.found: list[Contact] = []
-        self.went_below = False
-        self.requests = 0
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.found) >= self._limit
-
-    @property
-    def is_bounded(self) -> bool:
-        """Whether only a range of dates was walked, for which there is no count."""
-        return self.went_below or self._sieve.until is not None
+        self.failure: ContactsError | None = None
 
     @property
     def is_over(self) -> bool:
-        return self.place.walk.ask is None or self.went_below
+        return self.place.walk.ask is None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self.found) >= self._limit
+
+    @property
+    def _has_count(self) -> bool:
+        """Whether the whole account is walked; for a range of dates there is no count."""
+        return self._sieve.until is None and not self.place.is_below
 
     async def run(self) -> None:
         stop_at = anyio.current_time() + TIME_SHARE * (anyio.current_effective_deadline() - anyio.current_time())
-        while not self.is_over and not self.is_full:
-            if self.requests >= REQUESTS_PER_CALL or anyio.current_time() > stop_at:
+        while not self.is_over and not self._is_full:
+            if self._requests >= REQUESTS_PER_CALL or anyio.current_time() > stop_at:
                 return
-            await self._next_page()
+            try:
+                await self._next_page()
+            except (RateLimited, UpstreamError) as failure:
+                if not self._given:
+                    raise
+                self.failure = failure
+                return
 
     async def _next_page(self) -> None:
-        ask = self.place.walk.ask
-        assert ask is not None
-        rows = await self._fetch(ask)
-        onward, fresh = self.place.walk.take(rows)
-        done = set(self.place.done)
-        for contact in fresh:
-            if contact.id in done or contact.id in self._given:
-                continue
-            if self.is_full:
-                self.place = replace(self.place, done=frozenset(done), seen=self.place.seen + len(done - self.place.done))
-                return
-            done.add(contact.id)
-            self._examine(contact)
-        went_on = _Place(onward, self.place.seen + len(done - self.place.done))
-        self.went_below = not ask.nudged and bool(rows) and self._sieve.is_below(rows[-1]) and not (onward.ask and onward.ask.nudged)
-        self.place = went_on
+        walk = self.place.walk
+        rows = await self._fetch(walk.question)
+        if rows is None:
+            self._go_to(walk.refused())
+            return
+        fresh = walk.fresh(rows)
+        taken = self._examine(fresh)
+        if len(taken) < len(fresh):
+            self._go_to(walk.paused(rows, taken))
+            return
+        self._go_to(walk.after(rows))
+        if not walk.again:
+            await self._look_for_end(rows, is_new=bool(fresh))
 
-    def _examine(self, contact: Contact) -> None:
-        self._given.add(contact.id)
-        if self._sieve.passes(contact):
-            self.found.append(contact)
+    async def _look_for_end(self, rows: Sequence[Contact], *, is_new: bool) -> None:
+        """End the walk where the range of dates was left, or where nothing is missing by the account's own count."""
+        is_below = bool(rows) and self._sieve.is_below(rows[-1])
+        walk = self.place.walk
+        may_be_last = not is_new or walk.short or (walk.asked == 1 and len(rows) < PAGE)
+        if is_below or (may_be_last and self._has_count and await self._agrees_with_count()):
+            self.place = replace(self.place, walk=walk.ended(), is_below=is_below)
 
-    async def _fetch(self, ask: Ask) -> list[Contact]:
-        """One page; a service that refuses a page size is asked without, one that refuses a nudged date shows nothing there."""
-        self.requests += 1
+    def _go_to(self, walk: Walk) -> None:
+        self.place = replace(self.place, walk=walk)
+
+    def _examine(self, fresh: Sequence[Contact]) -> Sequence[Contact]:
+        """Look through contacts until there are enough of them; those that were looked through."""
+        for number, contact in enumerate(fresh):
+            if self._is_full:
+                return fresh[:number]
+            if contact.id not in self._given:
+                self._given.add(contact.id)
+                self._account_for(contact)
+                self.found += [contact] * self._sieve.passes(contact)
+        return fresh
+
+    def _account_for(self, contact: Contact) -> None:
+        walk = self.place.walk
+        if walk.again and not self._is_whole and not is_after(contact.created, walk.head):
+            self.place = replace(self.place, changed=self.place.changed + 1)
+        else:
+            self.place = replace(self.place, seen=self.place.seen + 1)
+
+    async def _fetch(self, ask: Ask) -> list[Contact] | None:
+        """One page; None where the service does not accept what is asked. One that refuses a page size is asked without."""
+        self._requests += 1
+        size = MOST_ASKED if ask.kind == "wide" else self._page_size
         try:
-            return await self._book.api.list_contacts(date=ask.sent_date, limit=self._page_size, page=ask.page)
+            return await self._book.api.list_contacts(date=ask.date, limit=size, page=ask.page)
         except Rejected:
-            if ask.nudged or ask.page:
-                return []
+            if ask.may_be_refused:
+                return None
             if self._page_size is None:
                 raise
             self._page_size = None
             return await self._fetch(ask)
 
-    async def count(self) -> int | None:
+    async def _agrees_with_count(self) -> bool:
+        """Whether as many contacts were seen as there are. Where some may have been seen twice, only a walk without a gap can say."""
+        if self._count is None:
+            self._count = await self._ask_count()
+        seen, changed = self.place.seen, self.place.changed
+        return self._count is not None and seen <= self._count <= seen + (0 if self.place.walk.gap else changed)
+
+    async def _ask_count(self) -> int | None:
         try:
             return await self._book.api.count_contacts()
         except ContactsError:
             return None
 
-    async def look_at_head(self) -> None:
-        """Take in the contacts that were changed, and so moved to the front, while the walk was under way."""
-        head = instant(self.place.walk.head)
-        for contact in await self._fetch(Ask()):
-            moment = instant(contact.updated)
-            if head and moment and moment > head and contact.id not in self._given:
-                self.place = replace(self.place, seen=self.place.seen + 1)
-                self._examine(contact)
+    async def verdict(self) -> tuple[bool, list[str]]:
+        """Whether everything there is was given by now, and where not, why not."""
+        walk, seen = self.place.walk, self.place.seen
+        may_be_missing = [_MAY_BE_MISSING] if walk.gap else []
+        if not self.is_over:
+            return False, [] if self._is_full else [_stopped(seen, self.failure)]
+        if not self._has_count:
+            return not walk.gap, may_be_missing
+        if await self._agrees_with_count():
+            return True, []
+        self._count = await self._ask_count()  # the one before may be older than the second look at the head
+        if self._count is None:
+            return False, ["The end of the list was reached, but Heymarket gives no count to check it against.", *may_be_missing]
+        if await self._agrees_with_count():
+            return True, []
+        return False, [f"Heymarket counts {self._count} contacts and its list showed {seen + self.place.changed}.", *may_be_missing]
 
 
 _MAY_BE_MISSING = (
@@ -208,31 +255,15 @@ _MAY_BE_MISSING = (
 )
 
 
-async def _verdict(step: _Step) -> tuple[bool, list[str]]:
-    """Whether everything there is was given by now, and where not, why not."""
-    if not step.is_over:
-        return False, [] if step.is_full else [f"Stopped after looking through {step.place.seen} contacts; go on with next_cursor."]
-    walk = step.place.walk
-    if step.is_bounded:
-        proven = not (walk.gap or walk.unproven)
-        return proven, [] if proven else [_MAY_BE_MISSING]
-    count = await step.count()
-    if count is None:
-        return False, ["The end of the list was reached, but Heymarket gives no count to check it against."]
-    if count != step.place.seen:
-        await step.look_at_head()
-    if count == step.place.seen:
-        return True, []
-    return False, [
-        f"Heymarket counts {count} contacts and its list showed {step.place.seen}.",
-        *([_MAY_BE_MISSING] if walk.gap or walk.unproven else []),
-    ]
+def _stopped(seen: int, failure: ContactsError | None) -> str:
+    why = f" because of a failure ({type(failure).__name__})" if failure else ""
+    return f"Stopped after looking through {seen} contacts{why}; go on with next_cursor."
 
 
 async def _sieve(filters: Filters, book: Book) -> _Sieve:
     """The filters with every name and date resolved. Raises InvalidArgument, UnknownName."""
-    moments = {name: _moment(text, name) for name in _DATES if (text := getattr(filters, name)) is not None}
-    tests: list[Test] = [_by_date(name, moment) for name, moment in moments.items()]
+    bounds = {name: _bound(text, name) for name in _DATES if (text := getattr(filters, name)) is not None}
+    tests: list[Test] = [_by_date(name, bound) for name, bound in bounds.items()]
     if filters.name is not None:
         tests.append(_by_name(filters.name))
     if filters.tag is not None:
@@ -244,40 +275,30 @@ async def _sieve(filters: Filters, book: Book) -> _Sieve:
         tests.append(_by_custom((await book.directory.fields.resolve(name, argument="custom_fields")).id, text))
     if filters.is_opted_out is not None:
         tests.append(_by_opt_out(filters.is_opted_out))
-    lower = [moments[name] for name in ("updated_after", "created_after") if name in moments]
-    return _Sieve(tests, max(lower, default=None), moments.get("updated_before"))
+    lower = [bounds[name] for name in ("updated_after", "created_after") if name in bounds]
+    return _Sieve(tests, max(lower, default=None), bounds.get("updated_before"))
 
 
 _DATES = ("created_after", "created_before", "updated_after", "updated_before")
 
 
-def _moment(text: str, argument: str) -> datetime:
-    moment = (
-        datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC) if _DAY.fullmatch(text) and _is_day(text) else instant(text)
-    )
-    if moment is None:
+def _bound(text: str, argument: str) -> datetime:
+    bound = instant(text.strip())
+    if bound is None:
         raise InvalidArgument(
             argument,
             f'"{visible(text, limit=40)}" is not a date.',
             expected="Expected a day such as 2026-11-01 or a moment such as 2026-11-01T09:00:00Z.",
         )
-    return moment
-
-
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+    return bound
 
 
 def _by_date(name: str, bound: datetime) -> Test:
     member, side = name.split("_")
 
     def test(contact: Contact) -> bool:
-        moment = instant(getattr(contact, member))
-        return moment is not None and (moment >= bound if side == "after" else moment < bound)
+        at = instant(getattr(contact, member))
+        return at is not None and (at >= bound if side == "after" else at < bound)
 
     return test
 
@@ -306,47 +327,62 @@ def _by_opt_out(wanted: bool) -> Test:
     return lambda contact: contact.is_opted_out is wanted
 
 
+_VERSION = 2
+_LONGEST_CURSOR = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """What a cursor holds."""
+
+    version: int
+    filters: str
+    place: _Place
+
+
+_SEALED = TypeAdapter(_Sealed)
+
+
 def _write_cursor(place: _Place, filters: Filters) -> str:
-    walk = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(place.walk).items()}
-    state = [_VERSION, _fingerprint(filters), list(walk.values()), place.seen, sorted(place.done)]
-    return base64.urlsafe_b64encode(zlib.compress(json.dumps(state, separators=(",", ":")).encode(), 9)).decode("ascii").rstrip("=")
-
-
-_VERSION = 1
+    sealed = _SEALED.dump_json(_Sealed(_VERSION, _fingerprint(filters), place), exclude_defaults=True)
+    return base64.urlsafe_b64encode(zlib.compress(sealed, 9)).decode("ascii").rstrip("=")
 
 
 def _read_cursor(cursor: str, filters: Filters) -> _Place:
     try:
-        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        state = json.loads(zlib.decompressobj().decompress(packed, _LARGEST_CURSOR))
-        version, fingerprint, walk, seen, done = state
-        place = _Place(_walk(walk), int(seen), frozenset(map(int, done)))
-    except (binascii.Error, zlib.error, ValueError, TypeError, AttributeError):
-        raise InvalidArgument(
-            "cursor",
-            "is not one that list_contacts gave.",
-            expected="Pass next_cursor exactly as it was answered, or leave cursor out to start at the top.",
-        ) from None
-    if version != _VERSION or fingerprint != _fingerprint(filters):
+        sealed = _SEALED.validate_json(_unpacked(cursor), strict=True)
+    except (ValueError, zlib.error):
+        raise _not_ours() from None
+    if sealed.version != _VERSION or not _is_sound(sealed.place.walk):
+        raise _not_ours()
+    if sealed.filters != _fingerprint(filters):
         raise InvalidArgument(
             "cursor",
             "was given for other filters.",
             expected="Repeat the filters of the first call together with its next_cursor, or leave cursor out.",
         )
-    return place
+    return sealed.place
 
 
-_LARGEST_CURSOR = 100_000
+def _not_ours() -> InvalidArgument:
+    return InvalidArgument(
+        "cursor",
+        "is not one that list_contacts gave.",
+        expected="Pass next_cursor exactly as it was answered, or leave cursor out to start at the top.",
+    )
 
 
-def _walk(fields: Sequence[Any]) -> Walk:
-    names = list(Walk.__dataclass_fields__)
-    given = dict(zip(names, fields, strict=True))
-    for name in ("ask", "then"):
-        given[name] = Ask(**given[name]) if given[name] is not None else None
-    for name in ("skip", "then_skip"):
-        given[name] = frozenset(map(int, given[name]))
-    return Walk(**given)
+def _unpacked(cursor: str) -> bytes:
+    """At most so much of what a cursor holds as one of ours can hold. Raises ValueError, zlib.error."""
+    packed = base64.b64decode(cursor[:_LONGEST_CURSOR] + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    return zlib.decompressobj().decompress(packed, _LONGEST_CURSOR)
+
+
+def _is_sound(walk: Walk) -> bool:
+    """Whether a walk can stand there: only moments are sent to the service as a date, and only pages that can be meant."""
+    if walk.ask is None or not 1 <= (walk.ask.page or 1) <= MOST_PAGES:
+        return False
+    return all(instant(text) for text in (walk.ask.date, walk.last, walk.head) if text)
 
 
 def _fingerprint(filters: Filters) -> str:

@@ -2,7 +2,8 @@
 
 - A lock is a byte range nobody sees: an OS file lock, which the system releases when its holder dies, however it dies.
 - Locks are striped: a contact or phone hashes to one of `STRIPES` files, whose names therefore say nothing about anybody.
-- Phones are always taken before contacts, and several of a kind in order, so that no two writers wait for each other.
+- A change to be taken back is always taken before phones, phones before contacts, and several of a kind in order, so that no two
+  writers wait for each other.
 - `last_write` tells when a stripe was last released after a write: what was read before that moment may be stale.
 """
 
@@ -12,11 +13,13 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
 from filelock import FileLock, Timeout
+
+from contacts_mcp.errors import AccountError
 
 STRIPES = 64
 POLL = 0.02
@@ -34,6 +37,12 @@ class Locks:
     async def phones(self, *phones: str) -> AsyncIterator[None]:
         """Hold the right to create a contact with, or move one to, any of `phones`."""
         async with self._hold("phone", phones):
+            yield
+
+    @asynccontextmanager
+    async def change(self, change_id: int) -> AsyncIterator[None]:
+        """Hold the right to take that change back."""
+        async with self._hold("change", [str(change_id)]):
             yield
 
     @asynccontextmanager
@@ -83,8 +92,7 @@ class _Stripe:
                 yield
             finally:
                 self._mark()
-                if self._file:
-                    self._file.release()
+                self._release_file()
 
     @asynccontextmanager
     async def if_free(self) -> AsyncIterator[bool]:
@@ -98,8 +106,8 @@ class _Stripe:
             is_held = self._try_file()
             yield is_held
         finally:
-            if is_held and self._file:
-                self._file.release()
+            if is_held:
+                self._release_file()
             self._here.release()
 
     async def _acquire_file(self) -> None:
@@ -112,18 +120,28 @@ class _Stripe:
                 self._file.acquire(blocking=False)
             except Timeout:
                 return False
+            except OSError as error:
+                raise AccountError(
+                    f"Nothing was changed: the locks that keep servers out of each other's way cannot be used ({type(error).__name__}). The owner of this "
+                    "machine can make the data directory writable, or set CONTACTS_MCP_DATA_DIR to one that is."
+                ) from None
         return True
+
+    def _release_file(self) -> None:
+        if self._file:
+            self._file.release()
 
     def _mark(self) -> None:
         now = time.time_ns()  # said explicitly: the file system's own clock is coarser than a quick call
         self._released = now / 1e9
         if self._path:
-            os.utime(self._path, ns=(now, now))
+            with suppress(OSError):  # deleted under us: then nobody can read it either
+                os.utime(self._path, ns=(now, now))
 
     def last_release(self) -> float:
         if not self._path:
             return self._released
         try:
-            return self._path.stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
+            return max(self._released, self._path.stat().st_mtime)
+        except OSError:
+            return self._released

@@ -6,13 +6,14 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import field_name, shown
 from contacts_mcp.book.values import is_empty
 from contacts_mcp.book.writing import Written
+from contacts_mcp.text import quoted, word
 
 
 async def notes_on(book: Book, written: Written) -> list[str]:
     """Everything about `written` that is not simply "done as asked"."""
     notes = _how_it_went(written)
     for key, (asked, found) in written.unkept.items():
-        name = await field_name(key, book.directory)
+        name = word(await field_name(key, book.directory))
         seen = await shown(key, found, book.directory)
         if is_empty(asked):
             notes.append(f"Not cleared: Heymarket kept {name} as {_quoted(seen)}.")
@@ -20,9 +21,11 @@ async def notes_on(book: Book, written: Written) -> list[str]:
             notes.append(
                 f"Not kept by Heymarket: {name} was sent as {_quoted(await shown(key, asked, book.directory))} and is {_quoted(seen)} now."
             )
-    notes += [f"Heymarket does not show {await field_name(key, book.directory)}, so it could not be checked." for key in written.unseen]
+    notes += [
+        f"Heymarket does not show {word(await field_name(key, book.directory))}, so it could not be checked." for key in written.unseen
+    ]
     for key, (before, after) in written.disturbed.items():
-        name = await field_name(key, book.directory)
+        name = word(await field_name(key, book.directory))
         old, new = await shown(key, before, book.directory), await shown(key, after, book.directory)
         notes.append(f"Also different now, and not by this request: {name} was {_quoted(old)} and is {_quoted(new)}.")
     return notes
@@ -40,14 +43,8 @@ def _how_it_went(written: Written) -> list[str]:
 
 
 def _quoted(value: object) -> str:
-    if value == "":
-        return "empty"
-    return (
-        f'"{value}"'
-        if isinstance(value, str)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else ", ".join(map(str, value))
-        if isinstance(value, list)
-        else str(value)
-    )
+    if isinstance(value, list):
+        return ", ".join(map(_quoted, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return quoted(str(value)) if value else "empty"

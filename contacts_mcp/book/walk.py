@@ -1,136 +1,246 @@
 """Walking the list of all contacts to its end, whichever way the service's cursor turns out to work (`heymarket-api.md` 4.1).
 
-- The next page is asked for with the `updated` of the last contact, exactly as it was received.
-- Many contacts can share one `updated` (an import makes thousands in a second). Where the cursor is inclusive they come again and are
-  recognized by id. Where it is strict, those that did not fit on the page are lost, so the boundary is asked for once more with a
-  moment just after it (`nudged`): the contacts there come again, and with them the ones that were missed.
-- While a page holds one moment only, `page` is stepped. Where the service ignores `page` and repeats itself, the walk goes on
-  below that moment and remembers the `gap`.
-- A page that is not full may or may not be the last; only an empty one is the end.
-- It never loops: an answer that brings nothing new leads to another kind of question, and finally to the end.
+Nobody says whether the cursor is strict, whether `page` and `limit` count, or how long a page is; and thousands of contacts can share one `updated`.
 
-`Walk` is a value: `take` what came back, get the next walk and the contacts not given before. No I/O; the loop is in `listing.py`.
+- The next page is asked for with the last moment that was left behind for certain: the one before the moment on which the page ended, exactly
+  as it was received. What shares the page's last moment then comes again, whole, and is recognized by id: nothing is lost where ties fit on a page.
+- Where a page holds one moment only there is no such moment. Then other questions follow, each once the one before brings nothing new (`Kind`).
+  Contacts that may lie between are a `gap`.
+- An empty page is the end. A page shorter than others holds all there is, unless the walk has found that pages vary.
+- At the end the head is looked at `again`, for contacts that were changed meanwhile and so moved past the walk.
+- It never loops. Nothing newer than the date asked for counts as new; a page with something new ends lower or has a higher number; and after
+  one without there are at most seven other questions before the end.
+
+`Walk` is a value: what is `fresh` in an answer, then the walk `after` all of that was given or `paused` after a part. The loop is in `listing.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from contacts_mcp.models import Contact, instant
 
+MOST_PAGES = 1_000  # of one moment: a service that numbers its pages in a circle must not keep us
+
 _TICK = timedelta(microseconds=1)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+
+Kind = Literal["next", "page", "wide", "past", "below"]
+"""In the order in which they are asked: from a date on; the same with `page` (from 1, as some count from 0); the same with a large
+limit; from the last moment on, where what was not shown of it is given up; from just below it, where an inclusive cursor sticks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One page to ask for. `nudged`: to see the contacts at `date` itself once more."""
+    """One page to ask for. `done` says that the contacts at `date` itself were given, should they come again."""
 
     date: str | None = None
     page: int | None = None
-    nudged: bool = False
+    kind: Kind = "next"
+    done: bool = False
 
     @property
-    def sent_date(self) -> str | None:
-        """The cursor to send: the string received, unless it is nudged."""
-        return _moved(self.date, _TICK) if self.nudged and self.date else self.date
+    def may_be_refused(self) -> bool:
+        """Whether a service may rightly not accept this: it knows no `page`, not so large a limit, no date but those it gave."""
+        return self.kind in ("page", "wide", "below")
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
     """Where a walk stands. `ask` is what to ask next, None at the end.
 
-    `skip` are the ids at the boundary that were given already, `head` the newest `updated` at the start, `then` what follows a nudge,
-    `gap` says that contacts are known to be out of reach, `unproven` that some boundary was crossed without seeing both its sides.
+    `skip` are ids in the next answer that were given already, `last` is the `updated` the walk has come down to, `head` the newest at its
+    start, `asked` counts answers. `size` is the longest page so far, None where pages vary; `short` says that the last one was shorter.
+    `gap` says that contacts may be out of reach, `again` that the end was reached and only the head is still to be looked at.
     """
 
     ask: Ask | None = Ask()
     skip: frozenset[int] = frozenset()
+    last: str = ""
     head: str = ""
-    then: Ask | None = None
-    then_skip: frozenset[int] = frozenset()
-    tied: bool = False
-    below: bool = False
+    asked: int = 0
+    size: int | None = 0
+    short: bool = False
     gap: bool = False
-    unproven: bool = False
-    thorough: bool = False
+    again: bool = False
 
-    def take(self, rows: Sequence[Contact]) -> tuple[Walk, list[Contact]]:
-        """The walk after `rows` came back for `ask`, and those of them that are new."""
+    @property
+    def question(self) -> Ask:
+        """`ask` of a walk that is not at its end."""
         assert self.ask is not None
-        if self.ask.nudged:
-            return self._take_nudged(rows)
-        fresh = [row for row in rows if row.id not in self.skip]
-        onward = replace(self._onward(rows, fresh), head=self.head or (rows[0].updated if rows else ""))
-        return self._look_at_boundary(onward, rows), fresh
+        return self.ask
 
-    def _onward(self, rows: Sequence[Contact], fresh: Sequence[Contact]) -> Walk:
-        if not rows:
-            return self._after_empty_page()
-        if not fresh:
-            return self._after_repeated_page(rows)
-        last = rows[-1].updated
-        if not last:
-            return replace(self, ask=None, gap=True)
-        if _is_one_moment(rows):
-            page = Ask(self.ask.date if self.ask else None, ((self.ask and self.ask.page) or 1) + 1)
-            return replace(self, ask=page, skip=_ids(rows), then=Ask(last), then_skip=_ids(rows), tied=True, below=False)
-        tail = [row for row in rows if row.updated == last]
-        return replace(self, ask=Ask(last), skip=_ids(tail), then=None, then_skip=frozenset(), tied=len(tail) > 1, below=False)
+    def fresh(self, rows: Sequence[Contact]) -> list[Contact]:
+        """Those of `rows`, the answer to `ask`, that were not given before."""
+        return [row for row in rows if row.id not in self.skip and self._is_ahead(row)]
 
-    def _after_empty_page(self) -> Walk:
-        """The end, unless it was a `page` beyond what the service serves: then the date has the last word."""
-        if self.ask and self.ask.page and self.then and self.then.date != self.ask.date:
-            return replace(self, ask=self.then, skip=self.then_skip, then=None)
-        return replace(self, ask=None)
+    def after(self, rows: Sequence[Contact]) -> Walk:
+        """The walk once everything fresh in `rows` was given."""
+        fresh = self.fresh(rows)
+        noted = _noting(self, rows)
+        if self.again:
+            has_more = bool(rows) and is_after(rows[-1].updated, self.head)
+            return replace(noted, ask=None, gap=noted.gap or has_more)
+        walk = _measured(noted, len(rows), is_new=bool(fresh))
+        return _onward(walk, _in_order(rows, self.question)) if fresh else _otherwise(walk, rows)
 
-    def _after_repeated_page(self, rows: Sequence[Contact]) -> Walk:
-        """Nothing new: the cursor is inclusive and sticks, or `page` is ignored. Try the page, then the date, then go below."""
-        assert self.ask is not None
-        moment = rows[-1].updated
-        if self.ask.page is None and not self.below:
-            return replace(self, ask=Ask(self.ask.date, 2), skip=_ids(rows), then=None)
-        if self.then is not None and self.then.date != self.ask.date:
-            return replace(self, ask=self.then, skip=self.then_skip, then=None)
-        if self.below or not moment or instant(moment) is None:
-            return replace(self, ask=None, gap=True)
-        return replace(self, ask=Ask(_moved(moment, -_TICK)), skip=frozenset(), then=None, gap=True, below=True)
+    def paused(self, rows: Sequence[Contact], given: Sequence[Contact]) -> Walk:
+        """The walk once only `given`, the first of what is fresh in `rows`, was given: it goes on from there, or asks the same again."""
+        walk = replace(_noting(self, rows), short=False)
+        before = _in_order(rows[: rows.index(given[-1]) + 1], self.question)
+        if self.again or _edge(before) is None:
+            return replace(walk, skip=self.skip | _ids(given))
+        return _onward(walk, before)
 
-    def _look_at_boundary(self, onward: Walk, rows: Sequence[Contact]) -> Walk:
-        """Nudge at a boundary where contacts may have been lost: a strict cursor, and ties on the near side or no proof of none."""
-        assert self.ask is not None
-        date = self.ask.date
-        if date is None or self.ask.page is not None or self.below or any(row.updated == date for row in rows):
-            return onward
-        if not (self.tied or self.thorough):
-            return replace(onward, unproven=True)
-        return replace(onward, ask=Ask(date, nudged=True), skip=self.skip, then=onward.ask, then_skip=onward.skip)
+    def refused(self) -> Walk:
+        """The walk where the service does not accept `ask`, which `may_be_refused`."""
+        match self.question.kind:
+            case "page":
+                return _widened(self)
+            case "wide":
+                return _past(self, gap=True)
+            case _:
+                return replace(self, gap=True).ended()
 
-    def _take_nudged(self, rows: Sequence[Contact]) -> tuple[Walk, list[Contact]]:
-        assert self.ask is not None
-        ties = [row for row in rows if row.updated == self.ask.date]
-        overflows = bool(ties) and len(ties) == len(rows) and len(rows) > 1
-        onward = replace(
-            self,
-            ask=self.then,
-            skip=self.then_skip,
-            then=None,
-            then_skip=frozenset(),
-            gap=self.gap or overflows,
-            unproven=self.unproven or not ties,
-        )
-        return onward, [row for row in ties if row.id not in self.skip]
+    def ended(self) -> Walk:
+        """The walk with nothing left to ask but what was changed since it began."""
+        looks_again = self.asked > 1 and self.head != "" and not self.again
+        return replace(self, ask=Ask() if looks_again else None, again=looks_again, skip=frozenset())
+
+    def _is_ahead(self, row: Contact) -> bool:
+        if self.again:
+            return is_after(row.updated, self.head)
+        return _is_asked_for(row, self.question) and not (self.question.done and row.updated == self.question.date)
 
 
-def _is_one_moment(rows: Sequence[Contact]) -> bool:
-    return len(rows) > 1 and len({row.updated for row in rows}) == 1
+def is_after(one: str, other: str) -> bool:
+    """Whether both are moments, and `one` is the later."""
+    first, second = instant(one), instant(other)
+    return first is not None and second is not None and first > second
+
+
+# From one question to the next. Each takes a walk that has noted the answer to its `ask`.
+
+
+def _noting(walk: Walk, rows: Sequence[Contact]) -> Walk:
+    """One answer on; with a gap, if the answer is not as it should be."""
+    is_top = walk.ask == Ask() and not walk.again and bool(rows)
+    is_plain = _in_order(rows, walk.question) == list(rows) and not _has_lost_sight(walk, rows)
+    return replace(walk, asked=walk.asked + 1, head=rows[0].updated if is_top else walk.head, gap=walk.gap or not is_plain)
+
+
+def _has_lost_sight(walk: Walk, rows: Sequence[Contact]) -> bool:
+    """Whether the last moment was to come again and did not, as where the service compares finer than it shows."""
+    return walk.question == Ask(walk.last) and all(row.updated != walk.last for row in rows)
+
+
+def _measured(walk: Walk, length: int, *, is_new: bool) -> Walk:
+    if walk.question.kind == "wide":
+        return replace(walk, short=False)
+    varies = walk.size is None or (walk.short and is_new)
+    size = None if varies else max(walk.size or 0, length)
+    return replace(walk, size=size, short=size is not None and length < size)
+
+
+def _onward(walk: Walk, rows: Sequence[Contact]) -> Walk:
+    """From `rows`, some of which are new, to what follows them."""
+    gave_up = walk.question.kind in ("past", "below")
+    below = replace(walk, last=rows[-1].updated, gap=walk.gap or gave_up)
+    edge = _edge(rows)
+    if edge is not None:
+        return replace(below, ask=Ask(rows[edge].updated, done=True), skip=_ids(rows[edge + 1 :]))
+    if walk.question.kind == "wide":
+        return _past(below, gap=True)
+    return _past(below) if walk.short else _paged(below, rows, is_new=True)
+
+
+def _otherwise(walk: Walk, rows: Sequence[Contact]) -> Walk:
+    """The next kind of question, where `rows` hold nothing new."""
+    match walk.question.kind:
+        case "next":
+            return _nothing_next(walk, rows) if rows else walk.ended()
+        case "page":
+            return _nothing_on_page(walk, rows)
+        case "wide":
+            return _past(walk, gap=True)
+        case "past" if rows:
+            return replace(walk, ask=Ask(_just_before(walk.last), kind="below", done=True))
+        case _:
+            return replace(walk, gap=walk.gap or bool(rows)).ended()
+
+
+def _nothing_next(walk: Walk, rows: Sequence[Contact]) -> Walk:
+    if walk.short:
+        return _past(walk)
+    sticks = any(row.updated == walk.question.date for row in rows)
+    if sticks and walk.question.date != walk.last and instant(walk.last):
+        return replace(walk, ask=Ask(walk.last))
+    return _paged(walk, rows)
+
+
+def _nothing_on_page(walk: Walk, rows: Sequence[Contact]) -> Walk:
+    """`page` counts from 1, or is not honoured, or was stepped past its end."""
+    match walk.question.page:
+        case 1:
+            return _paged(walk, rows)
+        case 2 if rows:
+            return _widened(walk)
+        case _:
+            return _past(walk, gap=bool(rows))
+
+
+def _paged(walk: Walk, rows: Sequence[Contact], *, is_new: bool = False) -> Walk:
+    page = (walk.question.page or 0) + 1
+    if page > MOST_PAGES:
+        return _past(walk, gap=True)
+    counts = is_new and page > 1  # pages are honoured, so only the one before can come again
+    skip = _ids(rows) if counts else walk.skip | _ids(rows)
+    return replace(walk, ask=replace(walk.question, page=page, kind="page"), skip=skip)
+
+
+def _widened(walk: Walk) -> Walk:
+    return replace(walk, ask=replace(walk.question, page=None, kind="wide"))
+
+
+def _past(walk: Walk, *, gap: bool = False) -> Walk:
+    passed = replace(walk, gap=walk.gap or gap, skip=frozenset())
+    if instant(walk.last) is None:
+        return replace(passed, gap=True).ended()
+    return replace(passed, ask=Ask(walk.last, kind="past", done=True))
+
+
+# About rows
+
+
+def _is_asked_for(row: Contact, ask: Ask) -> bool:
+    """Whether a contact is not newer than the date asked for."""
+    return ask.date is None or not is_after(row.updated, ask.date)
+
+
+def _in_order(rows: Sequence[Contact], ask: Ask) -> list[Contact]:
+    """`rows` as they should have come: newest first, and none that was not asked for."""
+    return sorted((row for row in rows if _is_asked_for(row, ask)), key=_age)
+
+
+def _age(row: Contact) -> timedelta:
+    """The sort key for newest first; no moment is the oldest."""
+    return _FIRST - (instant(row.updated) or _FIRST)
+
+
+def _edge(rows: Sequence[Contact]) -> int | None:
+    """The index of the last row at another moment than the very last; None where there is one moment only."""
+    return next((at for at in reversed(range(len(rows))) if rows[at].updated != rows[-1].updated and instant(rows[at].updated)), None)
 
 
 def _ids(rows: Sequence[Contact]) -> frozenset[int]:
     return frozenset(row.id for row in rows)
 
 
-def _moved(timestamp: str, by: timedelta) -> str:
-    moment = instant(timestamp)
-    return timestamp if moment is None else (moment + by).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _just_before(timestamp: str) -> str:
+    at = instant(timestamp)
+    if at is None or at == _FIRST:
+        return timestamp
+    return (at - _TICK).isoformat(timespec="microseconds").replace("+00:00", "Z")

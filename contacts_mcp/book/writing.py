@@ -12,7 +12,7 @@ A read right after a write may show the contact as it was before, so every look 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -111,11 +111,11 @@ async def write(
         async with _looking_back("update"):
             after = await _read_back(book, before, wanted, sent)
         left = _left_standing(before, wanted, after)
-        if left:  # the service may want null where "" did nothing; nobody knows which (`heymarket-api.md` 3.3)
-            sent = await _put(book, after, values_of(after) | dict.fromkeys(left, ""), empty=None)
+        again = await _empty_with_null(book, after, left) if left else None
+        if again:
             async with _looking_back("update"):
-                after = await _read_back(book, after, wanted, sent)
-    return _conclude(book, entry, after, sent, writes=2 if left else 1)
+                after = await _read_back(book, after, wanted, again)
+    return _conclude(book, entry, after, again or sent, writes=2 if again else 1)
 
 
 async def remove(book: Book, contact: Contact, *, token: str = "", undoes: int | None = None) -> tuple[int, Sent]:
@@ -249,6 +249,19 @@ async def _put(book: Book, before: Contact, wanted: Values, *, empty: str | None
         return not _unkept(had, wanted, await _existing(book, before.id))
 
     return await _send(send, is_done, what="update")
+
+
+async def _empty_with_null(book: Book, contact: Contact, keys: Sequence[str]) -> Sent | None:
+    """The service may want null where "" did nothing; nobody knows which (`heymarket-api.md` 3.3). None where that was not carried out.
+
+    What was written before stands either way, so this is no failure of the update: what is not empty is told as not cleared.
+    """
+    try:
+        return await _put(book, contact, values_of(contact) | dict.fromkeys(keys, ""), empty=None)
+    except OutcomeUnknown:
+        raise
+    except ContactsError:
+        return None
 
 
 async def _read_back(book: Book, before: Contact, wanted: Values, sent: Sent) -> Contact:

@@ -115,7 +115,7 @@ async def delete_contact(
 
 async def list_contacts(
     ctx: Call,
-    limit: Annotated[int, p.described("How many contacts to answer.", ge=1, le=100)] = 25,
+    limit: Annotated[p.UpTo100, p.described("How many contacts to answer.")] = 25,
     cursor: Annotated[str | None, p.described("next_cursor of the answer before, with the same filters.")] = None,
     detail: Annotated[views.Detail, p.described("full shows every field.")] = "concise",
     name: Annotated[str | None, p.described("Part of a name.")] = None,

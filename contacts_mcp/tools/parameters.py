@@ -75,6 +75,14 @@ def _word(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _number(value: object) -> object:
+    """Python takes true for 1, and contact 1 is somebody."""
+    if isinstance(value, bool):
+        msg = "a number is expected"
+        raise ValueError(msg)  # noqa: TRY004 -- pydantic turns only a ValueError into its own error
+    return value
+
+
 def _texts_by_name(value: object) -> object:
     value = _from_json(value)
     if not isinstance(value, Mapping):
@@ -84,6 +92,9 @@ def _texts_by_name(value: object) -> object:
 
 def _plain_text(value: object) -> object:
     """Custom values are texts upstream; a number or a yes/no is written as one."""
+    if value is None:
+        msg = "null is no value; to empty a field, name it in clear; to leave it as it is, leave it out"
+        raise ValueError(msg)
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
@@ -91,16 +102,19 @@ def _plain_text(value: object) -> object:
 
 _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), BeforeValidator(_word)]
 _Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
+Id = Annotated[int, Field(ge=1, lt=2**53), BeforeValidator(_number)]
+UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
+UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
 _TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
 
 
-def described(description: str, **constraints: Any) -> Any:
+def described(description: str) -> Any:
     """What the assistant reads about one parameter."""
-    field: FieldInfo = Field(description=description, **constraints)
+    field: FieldInfo = Field(description=description)
     return field
 
 
-ContactId = Annotated[int | None, described("Id from an earlier answer.", ge=1, lt=2**53)]
+ContactId = Annotated[Id | None, described("Id from an earlier answer.")]
 Phone = Annotated[_Text, described("Phone number as the person wrote it.")]
 WhosePhone = Annotated[_Text | None, described("Their phone, instead of contact_id.")]
 NewPhone = Annotated[_Text | None, described("The number to change to.")]

@@ -1,15 +1,15 @@
 """What tools answer: a few lines that stand alone, and the same facts as a compact structure.
 
 Texts from contacts are data written by strangers. Wherever one goes it passes `safe`: nothing in it hidden, on one line, cut with a mark. In lines
-they stand in quotes, or after a colon, and are never formatted as if they were ours.
+they stand in quotes that nothing in them can close, or are plainly a `word`, and are never formatted as if they were ours.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, WithJsonSchema
@@ -21,14 +21,25 @@ from contacts_mcp.book.history import Told
 from contacts_mcp.book.journal import Entry
 from contacts_mcp.book.listing import Listing
 from contacts_mcp.book.lookup import Found
-from contacts_mcp.text import visible
+from contacts_mcp.text import quoted, visible, word
 
 NAME = 60  # characters of a name
 LABEL = 700  # of a field, tag or member: shown safe and short already, and must read back, so never cut here
 VALUE = 200  # of a value where there are many
-WHOLE_VALUE = 2_000  # of a value where one contact is shown
-ANSWER = 40_000  # of a whole answer, about 10,000 tokens
 MOST = 50  # items of one list or object
+ANSWER = 60_000  # bytes of a whole answer, about 15,000 tokens
+ENDING = 12_000  # bytes of its last lines, which say how to go on
+
+
+class Cut(NamedTuple):
+    """How much is shown: characters of a value, items of a list or object."""
+
+    value: int = VALUE
+    items: int = MOST
+
+
+# From the most that is shown of one contact to what keeps even a page of the longest ones within an answer.
+CUTS = (Cut(value=2_000), Cut(), Cut(value=NAME, items=20), Cut(value=20, items=5))
 
 Facts = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 Detail = Literal["concise", "full"]
@@ -85,56 +96,69 @@ FieldsListed = Annotated[CallToolResult, FieldsResult]
 
 def wrote(outcome: Outcome) -> CallToolResult:
     """The answer to a change, made or still to be confirmed."""
-    facts = WriteResult(
-        status=outcome.status,
-        contact=whole(outcome.card) if outcome.card else safe(outcome.record, VALUE),
-        changes=_changes(outcome.changes),
-        notes=outcome.notes,
-        change_id=outcome.change_id,
-        question=outcome.question or None,
-        confirm_token=outcome.confirm_token or None,
-    )
-    lines = [_headline(outcome), *map(_change_line, outcome.changes), *_confirmation_lines(outcome), *outcome.notes]
-    if outcome.card and (outcome.status == "exists" or (outcome.confirm_token and not outcome.changes)):
-        lines[1:1] = detail_lines(outcome.card)  # what is there, or what would go
-    return answer(lines, facts)
+    card = outcome.card
+    shows_contact = card and (outcome.status in ("exists", "deleted") or (outcome.confirm_token and not outcome.changes))
+
+    def shown(cut: Cut) -> Shown:
+        facts = WriteResult(
+            status=outcome.status,
+            contact=whole(card, cut) if card else {},
+            changes=_changes(outcome.changes, cut),
+            notes=outcome.notes,
+            change_id=outcome.change_id,
+            question=outcome.question or None,
+            confirm_token=outcome.confirm_token or None,
+        )
+        contact = detail_lines(card, cut) if card and shows_contact else []
+        changes = [_change_line(change, cut) for change in outcome.changes]
+        return [_headline(outcome), *contact, *changes, *_confirmation_lines(outcome), *outcome.notes], facts
+
+    return answer(shown)
 
 
 def looked_up(found: Found) -> CallToolResult:
     """The answer to a look-up."""
-    shown = found.cards[:MOST]
-    more = [f"{len(found.cards) - len(shown)} more have it too and are not shown."] if len(found.cards) > len(shown) else []
-    facts = LookupResult(found=bool(found.cards), contacts=[whole(card) for card in shown], notes=[*found.notes, *more])
-    lines = [line for card in shown for line in (f"{_who(card)}", *detail_lines(card))]
-    return answer([*(lines or ["Nobody has that."]), *facts.notes], facts)
+    cards = found.cards[:MOST]
+    more = [f"{len(found.cards) - len(cards)} more have it too and are not shown."] if len(found.cards) > len(cards) else []
+    notes = [*found.notes, *more]
+
+    def shown(cut: Cut) -> Shown:
+        facts = LookupResult(found=bool(cards), contacts=[whole(card, cut) for card in cards], notes=notes)
+        lines = [line for card in cards for line in (_who(card), *detail_lines(card, cut))]
+        return [*(lines or ["Nobody has that."]), *notes], facts
+
+    return answer(shown)
 
 
 def listed(listing: Listing, *, detail: Detail, shown_fields: Sequence[str] = ()) -> CallToolResult:
     """The answer to a listing: a line a contact, and how to go on."""
     is_full = detail == "full"
-    contacts = [whole(card, VALUE) if is_full else concise(card, shown_fields) for card in listing.cards]
-    facts = ListResult(contacts=contacts, next_cursor=listing.next_cursor, complete=listing.complete, notes=listing.notes)
-    lines = []
-    for card in listing.cards:
-        lines += [_who(card), *detail_lines(card, VALUE)] if is_full else [_line(card, shown_fields)]
-    return answer([*lines, *_ending_lines(listing), *listing.notes], facts)
+
+    def shown(cut: Cut) -> Shown:
+        contacts = [whole(card, cut) if is_full else concise(card, shown_fields, cut) for card in listing.cards]
+        facts = ListResult(contacts=contacts, next_cursor=listing.next_cursor, complete=listing.complete, notes=listing.notes)
+        lines: list[str] = []
+        for card in listing.cards:
+            lines += [_who(card), *detail_lines(card, cut)] if is_full else [_line(card, shown_fields)]
+        return [*lines, *_ending_lines(listing), *listing.notes], facts
+
+    return answer(shown, cuts=CUTS[1:])
 
 
 def fields_listed(fields: Sequence[tuple[int, str]], *, query: str) -> CallToolResult:
     """The answer to a question for custom fields."""
     facts = FieldsResult(fields=[{"field_id": number, "name": label} for number, label in fields])
-    lines = [f"{number}: {label}" for number, label in fields]
-    return answer(
-        lines or [f'No custom field is called like "{visible(query, limit=NAME)}".' if query else "The account has no custom fields."],
-        facts,
-    )
+    lines = [f"{number}: {word(label, limit=LABEL)}" for number, label in fields]
+    nothing = f"No custom field is called like {quoted(query, limit=NAME)}." if query else "The account has no custom fields."
+    return answer(lambda _: (lines or [nothing], facts))
 
 
 def declined(facts: Mapping[str, Any]) -> CallToolResult:
     """The answer where the person, asked whether to go on, said no; `facts` are those of the needs_confirmation before."""
     contact = dict(facts.get("contact") or {})
     result = WriteResult(status="declined", contact=contact, changes=[], notes=["The person was asked and said no; nothing was changed."])
-    return answer([f"{_HEADLINES['declined']}: contact {contact.get('contact_id', '')}.".replace(" .", ".")], result)
+    headline = f"{_HEADLINES['declined']}: contact {contact.get('contact_id', '')}.".replace(" .", ".")
+    return answer(lambda _: ([headline], result))
 
 
 def with_note(result: CallToolResult, note: str) -> CallToolResult:
@@ -148,12 +172,17 @@ def with_note(result: CallToolResult, note: str) -> CallToolResult:
 
 def changes_listed(told: Sequence[Told], *, next_cursor: int | None) -> CallToolResult:
     """The answer to the question what was done."""
-    facts = ChangesResult(changes=[_told_facts(one) for one in told], next_cursor=next_cursor)
     more = [f"More: repeat this call with cursor {next_cursor}."] if next_cursor else []
-    return answer([*map(_told_line, told), *more] or ["This server has changed nothing here in the last 30 days."], facts)
+    nothing = "This server has changed nothing here in the last 30 days."
+
+    def shown(cut: Cut) -> Shown:
+        facts = ChangesResult(changes=[_told_facts(one, cut) for one in told], next_cursor=next_cursor)
+        return [*(_told_line(one, cut) for one in told), *more] or [nothing], facts
+
+    return answer(shown, cuts=CUTS[1:])
 
 
-def _told_facts(one: Told) -> dict[str, Any]:
+def _told_facts(one: Told, cut: Cut) -> dict[str, Any]:
     entry = one.entry
     facts = {
         "change_id": entry.change_id,
@@ -162,7 +191,7 @@ def _told_facts(one: Told) -> dict[str, Any]:
         "state": entry.state,
         "contact_id": entry.contact_id,
         "name": visible(_name_in(entry), limit=NAME),
-        "changes": _changes(one.changes),
+        "changes": _changes(one.changes[: cut.items], cut),
         "consent": visible(entry.consent, limit=VALUE),
         "undoes": entry.undoes,
         "undone_by": entry.undone_by,
@@ -170,16 +199,18 @@ def _told_facts(one: Told) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, "", [])}
 
 
-def _told_line(one: Told) -> str:
+def _told_line(one: Told, cut: Cut) -> str:
     entry = one.entry
     state = {"done": "", "not_done": " (not carried out)", "begun": " (under way)", "unknown": " (not known whether it was carried out)"}[
         entry.state
     ]
     undone = f"; taken back by {entry.undone_by}" if entry.undone_by else ""
     undoes = f"; takes back {entry.undoes}" if entry.undoes else ""
-    who = f'contact {entry.contact_id or "(no id yet)"} "{visible(_name_in(entry), limit=NAME)}"'
-    what = "; ".join(_change_line(change).removeprefix("- ") for change in one.changes[:MOST])
-    return f"change {entry.change_id}, {_at(entry.at)}: {entry.action} {who}{state}{undoes}{undone}: {what}"
+    who = f"contact {entry.contact_id or '(no id yet)'} {quoted(_name_in(entry), limit=NAME)}"
+    consent = f"; consent given: {quoted(entry.consent, limit=VALUE)}" if entry.consent else ""
+    more = f"; … (+{len(one.changes) - cut.items} more)" if len(one.changes) > cut.items else ""
+    what = "; ".join(_change_line(change, cut).removeprefix("- ") for change in one.changes[: cut.items])
+    return f"change {entry.change_id}, {_at(entry.at)}: {entry.action} {who}{state}{undoes}{undone}: {what}{more}{consent}"
 
 
 def _name_in(entry: Entry) -> str:
@@ -191,34 +222,62 @@ def _at(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _changes(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    return [{"field": change.field, "before": safe(change.before), "after": safe(change.after)} for change in changes]
+def _changes(changes: Sequence[Change], cut: Cut) -> list[dict[str, Any]]:
+    return [{"field": change.field, "before": safe(change.before, cut), "after": safe(change.after, cut)} for change in changes]
 
 
-def answer(lines: Sequence[str], facts: BaseModel) -> CallToolResult:
-    """Text for those who read, `facts` for programs."""
-    text = "\n".join(lines)
-    if len(text) > ANSWER:
-        text = f"{text[:ANSWER]}\n… (+{len(text) - ANSWER} characters)"
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=facts.model_dump(mode="json", exclude_none=True)
-    )
+Shown = tuple[list[str], BaseModel]
+"""The same facts twice: lines for those who read, a structure for programs."""
 
 
-def safe(value: Any, limit: int = VALUE) -> Any:
+def answer(shown: Callable[[Cut], Shown], *, cuts: Sequence[Cut] = CUTS) -> CallToolResult:
+    """What is shown, cut as little as its length allows."""
+    for cut in cuts:
+        lines, facts = shown(cut)
+        text, structure = "\n".join(lines), facts.model_dump(mode="json", exclude_none=True)
+        if max(_size(text), _size(json.dumps(structure, ensure_ascii=False))) <= ANSWER:
+            break
+    return CallToolResult(content=[TextContent(type="text", text=_without_middle(text))], structured_content=structure)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _without_middle(text: str) -> str:
+    """`text` without so many of its middle lines as it is too long: the last ones say how to go on."""
+    if _size(text) <= ANSWER:
+        return text
+    lines = text.split("\n")
+    last = _fitting(lines[::-1], ENDING)[::-1]
+    first = _fitting(lines[: len(lines) - len(last)], ANSWER - ENDING)
+    return "\n".join([*first, f"… ({len(lines) - len(first) - len(last)} lines left out; ask for less) …", *last])
+
+
+def _fitting(lines: Sequence[str], most: int) -> list[str]:
+    kept: list[str] = []
+    for line in lines:
+        most -= _size(line) + 1
+        if most < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+def safe(value: Any, cut: Cut = CUTS[1]) -> Any:
     """`value` with every text in it fit to be shown, and nothing in it longer than can be read."""
     if isinstance(value, str):
-        return visible(value, limit=limit)
+        return visible(value, limit=cut.value)
     if isinstance(value, Mapping):
-        kept = {visible(str(key), limit=LABEL): safe(item, limit) for key, item in list(value.items())[:MOST]}
-        return kept | ({"…": f"(+{len(value) - MOST} more)"} if len(value) > MOST else {})
+        kept = {visible(str(key), limit=LABEL): safe(item, cut) for key, item in list(value.items())[: cut.items]}
+        return kept | ({"…": f"(+{len(value) - cut.items} more)"} if len(value) > cut.items else {})
     if isinstance(value, Sequence):
-        kept_items = [safe(item, limit) for item in value[:MOST]]
-        return [*kept_items, f"… (+{len(value) - MOST} more)"] if len(value) > MOST else kept_items
+        kept_items = [safe(item, cut) for item in value[: cut.items]]
+        return [*kept_items, f"… (+{len(value) - cut.items} more)"] if len(value) > cut.items else kept_items
     return value
 
 
-def whole(card: Card, limit: int = WHOLE_VALUE) -> dict[str, Any]:
+def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
     """Everything about a contact but what is empty."""
     facts: dict[str, Any] = {
         "contact_id": card.contact_id,
@@ -237,19 +296,19 @@ def whole(card: Card, limit: int = WHOLE_VALUE) -> dict[str, Any]:
         "updated": card.updated,
         "other": card.other,
     }
-    shown = {name: safe(value, limit) for name, value in facts.items() if value not in ("", (), {})}
-    return shown if limit <= VALUE or len(json.dumps(shown)) <= ANSWER else whole(card, VALUE)
+    return {name: safe(value, cut) for name, value in facts.items() if value not in ("", (), {})}
 
 
-def concise(card: Card, shown_fields: Sequence[str] = ()) -> dict[str, Any]:
+def concise(card: Card, shown_fields: Sequence[str] = (), cut: Cut = CUTS[1]) -> dict[str, Any]:
     """What tells one contact from another."""
+    brief = cut._replace(value=min(NAME, cut.value))
     facts = {
         "contact_id": card.contact_id,
-        "name": visible(card.name, limit=NAME),
+        "name": safe(card.name, brief),
         "phone": card.phone,
-        "email": visible(card.email, limit=NAME),
-        "custom_fields": safe({name: text for name, text in card.custom_fields.items() if name in shown_fields}, NAME),
-        "tags": list(card.tags),
+        "email": safe(card.email, brief),
+        "custom_fields": safe({name: text for name, text in card.custom_fields.items() if name in shown_fields}, brief),
+        "tags": safe(card.tags, cut),
         "assignee": card.assignee,
         "is_opted_out": opt_out(card),
         "updated": visible(card.updated, limit=NAME),
@@ -261,24 +320,33 @@ def opt_out(card: Card) -> bool | str:
     return "unknown" if card.is_opted_out is None else card.is_opted_out
 
 
-def detail_lines(card: Card, limit: int = VALUE) -> list[str]:
+def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
     """Everything about a contact but what is empty, as lines."""
-    texts = [
-        ("first", card.first),
-        ("last", card.last),
-        ("email", card.email),
-        ("avatar", card.avatar),
-        *list(card.custom_fields.items())[:MOST],
-    ]
-    lines = [f'  {name}: "{visible(text, limit=limit)}"' for name, text in texts if text]
-    lines += [f"  … (+{len(card.custom_fields) - MOST} more custom fields)"] if len(card.custom_fields) > MOST else []
-    lines += [f"  tags: {', '.join(card.tags)}"] if card.tags else []
-    lines += [f"  assignee: {card.assignee}"] if card.assignee else []
+    fields = list(card.custom_fields.items())
+    texts = [("first", card.first), ("last", card.last), ("email", card.email), ("avatar", card.avatar), *fields[: cut.items]]
+    lines = [f"  {word(name, limit=LABEL)}: {quoted(text, limit=cut.value)}" for name, text in texts if text]
+    lines += [f"  … (+{len(fields) - cut.items} more custom fields)"] if len(fields) > cut.items else []
+    lines += [f"  tags: {_joined(card.tags)}"] if card.tags else []
+    lines += [f"  assignee: {word(card.assignee, limit=LABEL)}"] if card.assignee else []
     return [
         *lines,
         f"  opted out of texts: {_yes_no(opt_out(card))}",
-        f"  created {visible(card.created, limit=NAME)}, updated {visible(card.updated, limit=NAME)}",
+        *_note_lines(card, cut),
+        f"  created {word(card.created, limit=NAME)}, updated {word(card.updated, limit=NAME)}",
     ]
+
+
+def _note_lines(card: Card, cut: Cut) -> list[str]:
+    """What the team wrote about the contact, which can only be read (`heymarket-api.md` 3.1)."""
+    given = card.other.get("note")
+    notes = [note for note in given if isinstance(note, Mapping)] if isinstance(given, list) else []
+    lines = [
+        f"  note: {', '.join(quoted(str(note[part]), limit=cut.value) for part in _NOTE if note.get(part))}" for note in notes[: cut.items]
+    ]
+    return [*lines, *([f"  … (+{len(notes) - cut.items} more notes)"] if len(notes) > cut.items else [])]
+
+
+_NOTE = ("text", "name", "date")
 
 
 def _headline(outcome: Outcome) -> str:
@@ -307,16 +375,16 @@ def _confirmation_lines(outcome: Outcome) -> list[str]:
     ]
 
 
-def _change_line(change: Change) -> str:
-    return f"- {change.field}: {_value(change.before)} -> {_value(change.after)}"
+def _change_line(change: Change, cut: Cut) -> str:
+    return f"- {word(change.field, limit=LABEL)}: {_value(change.before, cut)} -> {_value(change.after, cut)}"
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, cut: Cut) -> str:
     if isinstance(value, bool):
         return _yes_no(value)
     if isinstance(value, list | tuple):
         return _joined(value)
-    return f'"{visible(str(value), limit=VALUE)}"' if value != "" else "(empty)"
+    return quoted(str(value), limit=cut.value) if value != "" else "(empty)"
 
 
 def _yes_no(value: bool | str) -> str:
@@ -324,24 +392,26 @@ def _yes_no(value: bool | str) -> str:
 
 
 def _joined(items: Sequence[Any]) -> str:
-    return ", ".join(visible(str(item), limit=NAME) for item in items)
+    return ", ".join(word(str(item), limit=LABEL) for item in items[:MOST])
 
 
 def _who(card: Card) -> str:
-    name = f'"{visible(card.name, limit=NAME)}" ' if card.name else ""
+    name = f"{quoted(card.name, limit=NAME)} " if card.name else ""
     return f"contact {card.contact_id} {name}{card.phone}".rstrip()
 
 
 def _line(card: Card, shown_fields: Sequence[str]) -> str:
-    fields = [f'{name} "{visible(card.custom_fields[name], limit=NAME)}"' for name in shown_fields if name in card.custom_fields]
+    fields = [
+        f"{word(name, limit=LABEL)} {quoted(card.custom_fields[name], limit=NAME)}" for name in shown_fields if name in card.custom_fields
+    ]
     parts = [
-        f'{card.contact_id} "{visible(card.name, limit=NAME)}" {card.phone}',
-        visible(card.email, limit=NAME),
+        f"{card.contact_id} {quoted(card.name, limit=NAME)} {card.phone}",
+        word(card.email, limit=NAME) if card.email else "",
         *fields,
-        f"tags {', '.join(card.tags)}" if card.tags else "",
-        f"assignee {card.assignee}" if card.assignee else "",
+        f"tags {_joined(card.tags)}" if card.tags else "",
+        f"assignee {word(card.assignee, limit=LABEL)}" if card.assignee else "",
         {True: "OPTED OUT", None: "opt-out unknown", False: ""}[card.is_opted_out],
-        f"updated {visible(card.updated[:10], limit=NAME)}",
+        f"updated {word(card.updated[:10])}",
     ]
     return "; ".join(part for part in parts if part)
 

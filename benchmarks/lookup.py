@@ -1,0 +1,103 @@
+"""`lookup_contact` by id, against a ten-line server whose tool makes the same GET, and against the bare GET.
+
+All of them ask the same sandbox, in a process of its own, over HTTP on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
+import httpx
+from mcp.client import Client
+from measuring import Row, compared
+from peers import ERAS, Era, Peer, ours, script, started, upstream
+
+from contacts_mcp.config import Settings
+from contacts_mcp.server import build_server
+
+TARGET = 1.25
+ROUNDS = 400
+WARM_UP = 40
+KEY = "sandbox-api-key"
+WHO = {"contact_id": 1001}
+
+Call = Callable[[], Awaitable[object]]
+Seconds = dict[str, list[float]]
+
+
+def measure() -> Iterator[Row]:
+    """Two rows a way of asking: against the ten-line server, and against the bare GET."""
+    with upstream() as url:
+        os.environ |= {"HEYMARKET_BASE_URL": url, "HEYMARKET_API_KEY": KEY}
+        with _fresh_home():
+            yield from _rows("in memory", anyio.run(_in_memory, url))
+        for era in ERAS:
+            with _fresh_home():
+                yield from _rows(f"stdio, {era}", anyio.run(_over_stdio, url, era))
+
+
+@contextmanager
+def _fresh_home() -> Iterator[None]:
+    """A data directory of its own, and so a rate limit of its own, which `ROUNDS` stays under."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["CONTACTS_MCP_DATA_DIR"] = home
+        yield
+
+
+def _rows(where: str, seconds: Seconds) -> Iterator[Row]:
+    yield compared(f"lookup_contact, {where}", seconds["ours"], seconds["ten lines"], target=TARGET)
+    yield compared(f"  against the bare GET, {where}", seconds["ours"], seconds["bare"])
+
+
+async def _in_memory(url: str) -> Seconds:
+    from ten_lines_get import http, server
+
+    async with (
+        Client(build_server(Settings.load())) as our_client,
+        Client(server) as their_client,
+        _http(url) as bare,
+        http,
+    ):
+        return await _in_turns(
+            {
+                "ours": lambda: our_client.call_tool("lookup_contact", WHO),
+                "ten lines": lambda: their_client.call_tool("lookup_contact", WHO),
+                "bare": lambda: bare.get("/v1/contact/1001"),
+            }
+        )
+
+
+async def _over_stdio(url: str, era: Era) -> Seconds:
+    with started(ours(), era=era) as our_peer, started(script("ten_lines_get.py"), era=era) as their_peer:
+        async with _http(url) as bare:
+            return await _in_turns(
+                {"ours": _asking(our_peer), "ten lines": _asking(their_peer), "bare": lambda: bare.get("/v1/contact/1001")}
+            )
+
+
+def _asking(peer: Peer) -> Call:
+    async def ask() -> object:
+        return peer.ask("tools/call", {"name": "lookup_contact", "arguments": WHO})
+
+    return ask
+
+
+def _http(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"})
+
+
+async def _in_turns(calls: dict[str, Call]) -> Seconds:
+    seconds: Seconds = {name: [] for name in calls}
+    names = list(calls)
+    for turn in range(-WARM_UP, ROUNDS):
+        for name in (*names[turn % 3 :], *names[: turn % 3]):
+            begin = time.perf_counter()
+            await calls[name]()
+            if turn >= 0:
+                seconds[name].append(time.perf_counter() - begin)
+    return seconds

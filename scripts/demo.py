@@ -1,0 +1,232 @@
+"""A conversation with `contacts-mcp serve --sandbox`, as an assistant has it: over MCP, with a child process, on stdin and stdout.
+
+Every step says what the person said, shows the call and the answer, and checks what must be so. Exits 1 at the first that is not.
+All people in it are invented.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+import anyio
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
+from mcp_types import TextContent
+
+PHONE = "(510) 555-3344"
+E164 = "+15105553344"
+SIX_TOOLS = {"create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields"}
+HISTORY_TOOLS = {"list_changes", "undo_change"}
+SEEDED = 300  # people in a fresh sandbox
+PAGE = 5
+
+WIDTH = 160
+HEIGHT = 12
+
+Facts = dict[str, Any]
+
+
+class StepFailed(Exception):
+    """An answer was not as it must be."""
+
+
+class Conversation:
+    """Makes the calls, shows them, and counts what is checked."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._calls = 0
+        self.passed = 0
+
+    async def person(self, words: str, tool: str, **arguments: Any) -> Facts:
+        """The facts of the answer to one call. Raises StepFailed where it is refused."""
+        _, facts, is_error = await self._call(words, tool, arguments)
+        if is_error:
+            self.must("the call is carried out", holds=False)
+        return facts
+
+    async def refused(self, words: str, tool: str, **arguments: Any) -> str:
+        """Why one call is refused. Raises StepFailed where it is not."""
+        text, _, is_error = await self._call(words, tool, arguments)
+        self.must("the call is refused", holds=is_error)
+        return text
+
+    def must(self, rule: str, *, holds: object) -> None:
+        """Counts one check. Raises StepFailed where it does not hold."""
+        if not holds:
+            print(f"    FAILED: {rule}")
+            raise StepFailed(rule)
+        self.passed += 1
+        print(f"    ok: {rule}")
+
+    async def _call(self, words: str, tool: str, arguments: dict[str, Any]) -> tuple[str, Facts, bool]:
+        self._calls += 1
+        print(f"\n{self._calls}. Person: {words}")
+        written = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())
+        print(f"    {_cut(f'{tool}({written})')}")
+        result = await self._client.call_tool(tool, arguments)
+        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        for line in _middle_left_out(text.splitlines()):
+            print(f"    | {_cut(line)}")
+        return text, result.structured_content or {}, result.is_error
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else f"{line[:WIDTH]}…"
+
+
+def _middle_left_out(lines: list[str]) -> list[str]:
+    left_out = len(lines) - HEIGHT
+    return lines if left_out <= 0 else [*lines[: HEIGHT - 2], f"… {left_out + 1} more lines …", lines[-1]]
+
+
+async def converse(talk: Conversation, offered: set[str]) -> None:
+    """All steps, in the order in which a person would come to them."""
+    talk.must("the six tools are offered", holds=offered >= SIX_TOOLS)
+    await add_somebody(talk)
+    contact_id = await find_and_change(talk)
+    await go_through_everybody(talk, contact_id)
+    change_id = await delete(talk, contact_id)
+    if offered >= HISTORY_TOOLS:
+        await undo(talk, change_id)
+
+
+async def add_somebody(talk: Conversation) -> None:
+    facts = await talk.person("What do we keep about people?", "list_contact_fields")
+    talk.must("there is a field called Plan", holds="Plan" in {field["name"] for field in facts["fields"]})
+
+    text = await talk.refused("Add Avery Brooks, (510) 555-33O4.", "create_contact", phone="(510) 555-33O4", first="Avery", last="Brooks")
+    talk.must("the text says what is wrong with the phone", holds=text.startswith("phone:") and "has letters in it" in text)
+
+    text = await talk.refused(
+        f"Avery Brooks, {PHONE}, plam Premium.", "create_contact", phone=PHONE, first="Avery", custom_fields={"Plam": "Premium"}
+    )
+    talk.must("the nearest field is offered", holds='"Plam"' in text and '"Plan"' in text)
+
+    facts = await talk.person(
+        "I mean plan Premium. Tag VIP, e-mail avery.brooks@example.com.",
+        "create_contact",
+        phone=PHONE,
+        first="Avery",
+        last="Brooks",
+        email="avery.brooks@example.com",
+        custom_fields={"plan": "Premium"},
+        tags=["vip"],
+    )
+    contact = facts["contact"]
+    talk.must("the contact is created", holds=facts["status"] == "created" and contact["phone"] == E164)
+    talk.must("field and tag are the account's own", holds=(contact["custom_fields"], contact["tags"]) == ({"Plan": "Premium"}, ["VIP"]))
+    talk.must("the country that was assumed is said", holds=any("US was assumed" in note for note in facts["notes"]))
+
+    facts = await talk.person("Add 510.555.3344 once more, to be sure.", "create_contact", phone="510.555.3344", first="Somebody")
+    talk.must("nobody is added twice", holds=facts["status"] == "exists" and facts["contact"]["first"] == "Avery")
+
+
+async def find_and_change(talk: Conversation) -> int:
+    facts = await talk.person(f"Whose number is {E164}?", "lookup_contact", phone=E164)
+    talk.must("one contact is found by phone", holds=facts["found"] and len(facts["contacts"]) == 1)
+    contact_id: int = facts["contacts"][0]["contact_id"]
+
+    facts = await talk.person(
+        "Avery moves to Platinum, is a lead too, and has no e-mail any more.",
+        "update_contact",
+        contact_id=contact_id,
+        custom_fields={"Plan": "Platinum"},
+        add_tags=["Lead"],
+        clear=["email"],
+    )
+    changes = {change["field"]: (change["before"], change["after"]) for change in facts["changes"]}
+    talk.must("before and after are answered", holds=facts["status"] == "updated" and changes["Plan"] == ("Premium", "Platinum"))
+    talk.must("exactly what was asked for changed", holds=changes.keys() == {"Plan", "tags", "email"})
+    talk.must("the other tag stays", holds=changes["tags"] == (["VIP"], ["VIP", "Lead"]))
+
+    facts = await talk.person("Avery wants no texts any more.", "update_contact", contact_id=contact_id, is_opted_out=True)
+    talk.must("the opt-out is kept", holds=facts["contact"]["is_opted_out"] is True)
+    talk.must("what was not mentioned stays", holds=facts["contact"]["last"] == "Brooks")
+
+    text = await talk.refused("Call them Ave.", "update_contact", contact_id=contact_id, frist="Ave")
+    talk.must("a misspelt argument is named, not dropped", holds="Did you mean first" in text)
+    return contact_id
+
+
+async def go_through_everybody(talk: Conversation, contact_id: int) -> None:
+    facts = await talk.person("Show me the last five people that changed.", "list_contacts", limit=PAGE)
+    everybody = _ids(facts)
+    talk.must("five are listed, the one just changed first", holds=len(everybody) == PAGE and everybody[0] == contact_id)
+    talk.must("a list that goes on says so", holds=facts["next_cursor"] and not facts["complete"])
+
+    facts = await talk.person("And the next five.", "list_contacts", limit=PAGE, cursor=facts["next_cursor"])
+    talk.must("five others follow", holds=len({*everybody, *_ids(facts)}) == PAGE + PAGE)
+    everybody += _ids(facts)
+
+    words = "Now all the others."
+    while facts["next_cursor"]:
+        facts = await talk.person(words, "list_contacts", limit=100, cursor=facts["next_cursor"])
+        everybody += _ids(facts)
+        words = "Go on."
+    talk.must("the end is reached, and says so", holds=facts["complete"])
+    talk.must(f"all {SEEDED + 1} people were listed, nobody twice", holds=len({*everybody}) == len(everybody) == SEEDED + 1)
+
+
+def _ids(facts: Facts) -> list[int]:
+    return [contact["contact_id"] for contact in facts["contacts"]]
+
+
+async def delete(talk: Conversation, contact_id: int) -> int:
+    facts = await talk.person("Delete Avery.", "delete_contact", contact_id=contact_id)
+    talk.must("it waits for a confirmation", holds=facts["status"] == "needs_confirmation" and facts["confirm_token"])
+    token = facts["confirm_token"]
+
+    facts = await talk.person("Wait, is Avery still there?", "lookup_contact", contact_id=contact_id)
+    talk.must("nothing was deleted yet", holds=facts["found"])
+
+    facts = await talk.person("Yes, delete Avery for good.", "delete_contact", contact_id=contact_id, confirm_token=token)
+    talk.must("after the confirmation the contact is deleted", holds=facts["status"] == "deleted")
+    change_id: int = facts["change_id"]
+
+    facts = await talk.person("And now?", "lookup_contact", phone=PHONE)
+    talk.must("the contact is gone", holds=not facts["found"] and not facts["contacts"])
+    return change_id
+
+
+async def undo(talk: Conversation, change_id: int) -> None:
+    facts = await talk.person("What was changed today?", "list_changes")
+    talk.must("the changes are known", holds=facts)
+
+    await talk.person("Bring Avery back.", "undo_change", change_id=change_id)
+    facts = await talk.person("Is Avery there?", "lookup_contact", phone=PHONE)
+    talk.must("the contact is there again", holds=facts["found"])
+
+
+def command() -> str:
+    """The installed command, beside the interpreter that runs this."""
+    here = Path(sys.executable).parent
+    return str(next(path for path in (here / "contacts-mcp", here / "contacts-mcp.exe") if path.exists()))
+
+
+async def show() -> tuple[int, int]:
+    """Runs the conversation. Returns how many checks passed and how many failed."""
+    with tempfile.TemporaryDirectory() as home:
+        server = StdioServerParameters(command=command(), args=["serve", "--sandbox", "--data-dir", home])
+        print("contacts-mcp serve --sandbox: a local stand-in of Heymarket, full of invented people")
+        async with Client(server, read_timeout_seconds=30) as client:
+            talk = Conversation(client)
+            try:
+                await converse(talk, {tool.name for tool in (await client.list_tools()).tools})
+            except StepFailed:
+                return talk.passed, 1
+            return talk.passed, 0
+
+
+def main() -> NoReturn:
+    passed, failed = anyio.run(show)
+    print(f"\n{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

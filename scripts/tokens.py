@@ -1,0 +1,93 @@
+"""What the server costs an assistant in tokens, against its budgets (design: bytes of compact UTF-8 JSON, or of text, divided by four).
+
+Prints a table; exits 1 when something is over.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import anyio
+from mcp.client import Client
+from mcp_types import CallToolResult, ListToolsResult, TextContent
+
+from contacts_mcp.config import Settings
+from contacts_mcp.sandbox import open_sandbox
+from contacts_mcp.server import INSTRUCTIONS, build_server
+from contacts_mcp.wiring import Workspace
+
+CATALOGUE = 4_000
+BASIC_TOOLS = 2_600
+ONE_TOOL = 600
+INSTRUCTION = 400
+PAGE = 2_000
+ANY_ANSWER = 20_000
+
+BASIC = ("create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields")
+
+
+class Cost(NamedTuple):
+    """One row: what is measured, its tokens, and how many it may have."""
+
+    what: str
+    tokens: int
+    budget: int
+
+
+def tokens(text: str) -> int:
+    return -(-len(text.encode()) // 4)
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def text_of(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
+    """A row a tool, and their sums."""
+    tools = {tool.name: tokens(compact(tool.model_dump(by_alias=True, exclude_none=True, mode="json"))) for tool in listed.tools}
+    for name, cost in tools.items():
+        yield Cost(f"tool {name}", cost, ONE_TOOL)
+    yield Cost("the six basic tools", sum(tools[name] for name in BASIC), BASIC_TOOLS)
+    yield Cost("whole catalogue", sum(tools.values()), CATALOGUE)
+    yield Cost("instructions", tokens(INSTRUCTIONS), INSTRUCTION)
+
+
+def answer_costs(what: str, result: CallToolResult, budget: int) -> Iterator[Cost]:
+    """What an assistant reads of an answer, and what a program does."""
+    yield Cost(f"{what}: text", tokens(text_of(result)), budget)
+    yield Cost(f"{what}: structure", tokens(compact(result.structured_content)), ANY_ANSWER)
+
+
+async def costs() -> list[Cost]:
+    """Everything there is a budget for, measured on the sandbox in this process."""
+    with tempfile.TemporaryDirectory() as home, closing(open_sandbox()) as sandbox:
+        settings = Settings.load(sandbox=True, data_dir=home)
+        workspace = Workspace(settings, sandbox=sandbox)
+        async with Client(build_server(settings, workspace=workspace)) as client:
+            rows = list(catalogue_costs(await client.list_tools()))
+            rows += answer_costs("25 concise contacts", await client.call_tool("list_contacts", {"limit": 25}), PAGE)
+            rows += answer_costs("one look-up", await client.call_tool("lookup_contact", {"contact_id": 1001}), ANY_ANSWER)
+            change = {"contact_id": 1001, "custom_fields": {"Plan": "Premium"}, "add_tags": ["Lead"]}
+            rows += answer_costs("one update", await client.call_tool("update_contact", change), ANY_ANSWER)
+        await workspace.aclose()
+    return rows
+
+
+def main() -> int:
+    rows = anyio.run(costs)
+    for row in rows:
+        print(f"{row.what:<32}{row.tokens:>7,} of {row.budget:>6,}{'   OVER' if row.tokens > row.budget else ''}")
+    return int(any(row.tokens > row.budget for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

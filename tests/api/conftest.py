@@ -1,0 +1,77 @@
+"""What the tests of the wire share: a client whose time is simulated, at whatever end one is given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from typing import Any
+
+import httpx
+import pytest
+
+from contacts_mcp.api.auth import Auth, BearerKey
+from contacts_mcp.api.client import HeymarketClient
+from contacts_mcp.api.pace import Pace, SqliteLedger
+from contacts_mcp.sandbox import Credentials, Sandbox, open_sandbox
+
+URL = "http://planted-host.example"
+KEY = "planted-key-91c2"
+
+OpenClient = Callable[..., AbstractAsyncContextManager[HeymarketClient]]
+
+
+class Time:
+    """A clock that only sleeping moves, and what was slept."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with closing(open_sandbox(contacts=40, credentials=Credentials(api_key=KEY))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def connect(time: Time) -> OpenClient:
+    """Opens a client on a transport, or over real HTTP on a `url`: `async with connect(transport, ...) as client`."""
+
+    @asynccontextmanager
+    async def connected(
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        url: str = URL,
+        auth: Auth | None = None,
+        timeout: float = 2.0,  # noqa: ASYNC109 -- passed on
+        limit: int = 100_000,
+        **options: Any,
+    ) -> AsyncIterator[HeymarketClient]:
+        http = httpx.AsyncClient(transport=transport, base_url=url, **options)
+        pace = Pace(SqliteLedger(None, "a"), limit=limit, clock=time.clock, sleep=time.sleep)
+        client = HeymarketClient(http, auth=auth or BearerKey(KEY), pace=pace, timeout=timeout, draw=lambda: 0.5, sleep=time.sleep)
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    return connected
+
+
+@pytest.fixture
+async def client(sandbox: Sandbox, connect: OpenClient) -> AsyncIterator[HeymarketClient]:
+    async with connect(sandbox.transport()) as opened:
+        yield opened

@@ -1,0 +1,243 @@
+"""Every endpoint against the sandbox, on every side of every switch that matters to it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from contacts_mcp.api.client import HeymarketClient
+from contacts_mcp.errors import Rejected
+from contacts_mcp.models import instant
+from contacts_mcp.sandbox import Behaviour, Sandbox
+
+NEW = "15105553344"
+KNOWN = "15105559999"
+NOBODY = "15105550000"
+
+Check = Callable[[HeymarketClient, Sandbox], Awaitable[None]]
+
+
+def add(sandbox: Sandbox, **members: Any) -> int:
+    """A contact with something in every member."""
+    tag, field = sandbox.store.tags()[0]["id"], sandbox.store.fields()[0]["id"]
+    given = {
+        "phone": KNOWN,
+        "first": "Zoë",
+        "last": "Rivera",
+        "email": "zoe@example.com",
+        "custom": {field: "Premium"},
+        "tags": [tag],
+        "assigned_user_id": sandbox.store.members()[0]["id"],
+        "is_opted_out": True,
+    }
+    return sandbox.store.add_contact(**given | members)
+
+
+def assert_is_read_whole(contact: Any, sandbox: Sandbox, contact_id: int) -> None:
+    stored = sandbox.store.contact(contact_id)
+    assert stored is not None
+    read = (contact.id, contact.phone, contact.first, contact.last, contact.display_name, contact.email, contact.rev)
+    assert read == (contact_id, KNOWN, "Zoë", "Rivera", "Zoë Rivera", "zoe@example.com", stored["rev"])
+    assert contact.custom == {int(key): value for key, value in stored["custom"].items()}
+    assert (list(contact.tags), contact.assigned_user_id) == (stored["tags"], stored["assigned_user_id"])
+    assert contact.is_opted_out is (True if sandbox.behaviour.sends_opt_out else None)
+    assert bool(contact.uuid) is sandbox.behaviour.sends_uuid
+    assert instant(contact.updated) is not None
+
+
+async def get_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
+    contact_id = add(sandbox)
+    assert_is_read_whole(await client.get_contact(contact_id), sandbox, contact_id)
+    assert await client.get_contact(contact_id + 1) is None
+
+
+async def get_bare_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
+    contact = await client.get_contact(sandbox.store.add_contact(phone=KNOWN))
+    assert contact is not None
+    assert (contact.phone, contact.name, contact.email, contact.custom, contact.tags) == (KNOWN, "", "", {}, ())
+    assert contact.assigned_user_id is None
+
+
+async def find_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
+    contact_id = add(sandbox)
+    assert_is_read_whole(await client.find_contact(KNOWN), sandbox, contact_id)
+    assert await client.find_contact(NOBODY) is None
+    assert await client.find_contact("5") is None
+
+
+async def search_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
+    contact_id = add(sandbox)
+    other = sandbox.store.add_contact(phone=NEW)
+    (contact,) = await client.search_contacts(phones=[KNOWN, NOBODY])
+    assert_is_read_whole(contact, sandbox, contact_id)
+    found = await client.search_contacts(phones=[NEW], emails=["zoe@example.com"])
+    assert {each.id for each in found} == {contact_id, other}
+    assert await client.search_contacts(phones=[NOBODY]) == []
+
+
+async def list_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
+    behaviour = sandbox.behaviour
+    first = await client.list_contacts()
+    assert len(first) == 30
+    assert first == sorted(first, key=lambda each: each.updated, reverse=True)
+    cursor = first[-1].updated
+    second = await client.list_contacts(date=cursor)
+    assert all(each.updated <= cursor if behaviour.cursor == "inclusive" else each.updated < cursor for each in second)
+    assert {each.id for each in [*first, *second]} == {each["id"] for each in sandbox.store.contacts()}
+    assert len(await client.list_contacts(limit=5)) == (5 if behaviour.honours_limit else 30)
+    assert (await client.list_contacts(page=2) == first) is not behaviour.honours_page
+    assert sandbox.requests[1].body == {"date": cursor}, "the cursor goes back exactly as it came"
+
+
+async def count_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
+    assert await client.count_contacts() == len(sandbox.store.contacts())
+
+
+async def create_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
+    reply = await client.create_contact({"phone": NEW, "first": "Jordan"})
+    stored = sandbox.store.contact_by_phone(NEW)
+    assert stored is not None
+    assert (reply.id, reply.rev, bool(reply.uuid)) == (stored["id"], 1, sandbox.behaviour.sends_uuid)
+    assert sandbox.requests[-1].status == sandbox.behaviour.create_status
+
+
+async def create_with_a_known_phone(client: HeymarketClient, sandbox: Sandbox) -> None:
+    contact_id = add(sandbox)
+    if sandbox.behaviour.known_phone == "reject":
+        with pytest.raises(Rejected, match="did not accept"):
+            await client.create_contact({"phone": KNOWN})
+    else:
+        reply = await client.create_contact({"phone": KNOWN})
+        assert (reply.id, reply.rev) == (contact_id, 2)
+
+
+async def update_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
+    contact_id = add(sandbox)
+    first, second = [field["id"] for field in sandbox.store.fields()[:2]]
+    body = {"phone": KNOWN, "first": "Zoé", "custom": {str(second): "x"}}
+    reply = await client.update_contact(contact_id, body)
+    stored = sandbox.store.contact(contact_id)
+    assert stored is not None
+    assert (reply.id, reply.rev, stored["rev"], stored["first"]) == (contact_id, 2, 2, "Zoé")
+    assert stored["custom"] == {str(first): "Premium", str(second): "x"}
+    assert (await client.update_contact(contact_id, body, overwrite=True)).rev == 3
+    stored = sandbox.store.contact(contact_id)
+    assert stored is not None
+    assert stored["custom"] == {str(second): "x"}
+    assert [request.query for request in sandbox.requests] == [{"overwrite": "false"}, {"overwrite": "true"}]
+
+
+async def update_with_an_unknown_key(client: HeymarketClient, sandbox: Sandbox) -> None:
+    contact_id = add(sandbox)
+    body = {"phone": KNOWN, "custom": {"999999": "x"}}
+    if sandbox.behaviour.unknown_custom_key == "reject":
+        with pytest.raises(Rejected):
+            await client.update_contact(contact_id, body)
+    else:
+        assert (await client.update_contact(contact_id, body)).rev == 2
+
+
+async def delete_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
+    contact_id = add(sandbox)
+    await client.delete_contact(contact_id)
+    assert sandbox.store.contact(contact_id) is None
+
+
+async def delete_what_is_not_there(client: HeymarketClient, sandbox: Sandbox) -> None:
+    if sandbox.behaviour.not_found == "400":  # may as well be a request that was wrong, and a delete is no place to guess
+        with pytest.raises(Rejected, match="400"):
+            await client.delete_contact(999_999)
+    else:
+        await client.delete_contact(999_999)
+    assert len(sandbox.requests) == 1
+
+
+async def list_custom_fields(client: HeymarketClient, sandbox: Sandbox) -> None:
+    sandbox.store.add_field("")
+    read = [(field.id, field.label) for field in await client.list_custom_fields()]
+    assert read == [(field["id"], field["title"]) for field in sandbox.store.fields()]
+
+
+async def list_tags(client: HeymarketClient, sandbox: Sandbox) -> None:
+    tags = await client.list_tags()
+    assert {(tag.id, tag.tag) for tag in tags} == {(tag["id"], tag["tag"]) for tag in sandbox.store.tags()}
+    cursor = tags[-1].updated
+    assert all(tag.updated <= cursor for tag in await client.list_tags(date=cursor))
+    assert sandbox.requests[1].body == {"date": cursor}
+
+
+async def get_team(client: HeymarketClient, sandbox: Sandbox) -> None:
+    team = await client.get_team()
+    read = [(member.id, member.name, member.email) for member in team.members]
+    assert read == [(member["id"], member["name"], member["email"]) for member in sandbox.store.members()]
+
+
+async def list_inboxes(client: HeymarketClient, sandbox: Sandbox) -> None:
+    assert [inbox.id for inbox in await client.list_inboxes()] == [inbox["id"] for inbox in sandbox.store.inboxes()]
+
+
+SHAPES = "empty_members sends_opt_out sends_uuid phone_plus tag_shape timestamps offset error_body"
+MATTERS: dict[Check, str] = {
+    get_contact: f"{SHAPES} not_found ids_as_strings",
+    get_bare_contact: SHAPES,
+    find_contact: f"{SHAPES} not_found ids_as_strings",
+    search_contacts: f"{SHAPES} not_found lists",
+    list_contacts: f"{SHAPES} lists cursor honours_page honours_limit",
+    count_contacts: "count_shape",
+    create_contact: "create_status sends_uuid error_body",
+    create_with_a_known_phone: "known_phone create_status error_body sends_uuid",
+    update_contact: "put_without_names tags_on_put clears_with sends_uuid",
+    update_with_an_unknown_key: "unknown_custom_key error_body",
+    delete_contact: "not_found",
+    delete_what_is_not_there: "not_found error_body",
+    list_custom_fields: "lists ids_as_strings field_name_key",
+    list_tags: "lists cursor timestamps offset ids_as_strings",
+    get_team: "ids_as_strings",
+    list_inboxes: "lists phone_plus",
+}
+OF_NO_CONCERN = {"batch_reply"}  # the client has no such call
+CASES = [
+    pytest.param(check, {switch: side}, id=f"{check.__name__}-{switch}={side}")
+    for check, switches in MATTERS.items()
+    for switch in switches.split()
+    for side in Behaviour.switches()[switch]
+]
+
+
+def test_every_switch_matters_to_an_endpoint_or_to_none_for_a_reason() -> None:
+    tried = {switch for switches in MATTERS.values() for switch in switches.split()}
+    assert tried | OF_NO_CONCERN == Behaviour.switches().keys()
+
+
+def test_every_endpoint_of_the_client_is_tried() -> None:
+    endpoints = {name for name, member in vars(HeymarketClient).items() if callable(member) and not name.startswith("_")} - {"aclose"}
+    assert endpoints <= {check.__name__ for check in MATTERS}
+
+
+@pytest.mark.parametrize(("check", "switched"), CASES)
+async def test_an_endpoint_works_on_every_side(client: HeymarketClient, sandbox: Sandbox, check: Check, switched: dict[str, Any]) -> None:
+    sandbox.behaviour = Behaviour(requests_per_minute=0, **switched)
+    await check(client, sandbox)
+
+
+async def test_looking_for_nobody_asks_nothing(client: HeymarketClient, sandbox: Sandbox) -> None:
+    assert await client.search_contacts() == []
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("call", ["get_contact", "delete_contact", "update_contact"])
+@pytest.mark.parametrize("escape", ["../team", "5/../../v1/team", "5?overwrite=true", "", "five"])
+async def test_an_id_cannot_reach_another_path(client: HeymarketClient, sandbox: Sandbox, call: str, escape: Any) -> None:
+    body = [{"phone": NEW}] if call == "update_contact" else []
+    with pytest.raises(ValueError, match="invalid literal"):
+        await getattr(client, call)(escape, *body)
+    assert sandbox.requests == []
+
+
+async def test_the_contact_found_has_the_phone_that_was_asked_for(client: HeymarketClient, sandbox: Sandbox) -> None:
+    """A service that takes a shortened or unknown phone for another one must not make us change a stranger."""
+    add(sandbox)
+    sandbox.behaviour = Behaviour(phone_plus=True)
+    assert await client.find_contact(f"+{KNOWN}") is None

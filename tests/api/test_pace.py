@@ -1,0 +1,355 @@
+"""Staying under the rate limit, in simulated time, and once with two real processes on one file."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import random
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from contacts_mcp.api.pace import WINDOW, Pace, SqliteLedger, bulk_work, on_wait
+from contacts_mcp.errors import RateLimited
+
+MINUTE = 60.0
+START = 1_700_000_000.0
+
+
+class Nap:
+    """What a simulated sleep awaits: it hands its seconds to the world."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __await__(self) -> Generator[float, None, None]:
+        yield self._seconds
+
+
+class World:
+    """Simulated time: every coroutine runs until it sleeps, and the earliest sleeper wakes next."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        await Nap(seconds)
+
+    def run(self, *walkers: Coroutine[Any, Any, None], seconds: float) -> None:
+        end = self.now + seconds
+        awake = [(self.now, number, walker) for number, walker in enumerate(walkers)]
+        while awake and awake[0][0] < end:
+            self.now, number, walker = heapq.heappop(awake)
+            try:
+                heapq.heappush(awake, (self.now + walker.send(None), number, walker))
+            except StopIteration:
+                continue
+        for _, _, walker in awake:
+            walker.close()
+
+    def pace(self, ledger: SqliteLedger, limit: int = 60) -> Pace:
+        return Pace(ledger, limit=limit, clock=self.clock, sleep=self.sleep)
+
+
+def fullest_window(times: list[float], seconds: float = MINUTE) -> int:
+    """The most that any window of `seconds` holds."""
+    window: deque[float] = deque()
+    fullest = 0
+    for time in sorted(times):
+        window.append(time)
+        while window[0] <= time - seconds:
+            window.popleft()
+        fullest = max(fullest, len(window))
+    return fullest
+
+
+async def insatiable(pace: Pace, sent: list[float], world: World, *, takes: Callable[[], float] = lambda: 0.001) -> None:
+    while True:
+        await pace.wait()
+        sent.append(world.now)
+        await world.sleep(takes())
+
+
+@contextmanager
+def ledgers(path: Path | None, number: int = 1, account: str = "a") -> Iterator[list[SqliteLedger]]:
+    opened = [SqliteLedger(path, account) for _ in range(number)]
+    try:
+        yield opened
+    finally:
+        for ledger in opened:
+            ledger.close()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def ledger() -> Iterator[SqliteLedger]:
+    with closing(SqliteLedger(None, "a")) as opened:
+        yield opened
+
+
+class Slept(Exception):
+    """Thrown by a sleep that a test does not want to happen."""
+
+
+def awake(ledger: SqliteLedger, limit: int, world: World) -> Pace:
+    """A pace that throws Slept instead of sleeping."""
+
+    async def never(seconds: float) -> None:
+        raise Slept(seconds)
+
+    return Pace(ledger, limit=limit, clock=world.clock, sleep=never)
+
+
+async def places(pace: Pace) -> int:
+    """How many requests go out before the first must wait."""
+    taken = 0
+    while True:
+        try:
+            await pace.wait()
+        except Slept:
+            return taken
+        taken += 1
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.4, 2.5], ids=lambda takes: f"{takes} s a request")
+async def test_an_hour_at_full_demand_uses_the_limit_and_never_exceeds_it(world: World, ledger: SqliteLedger, takes: float) -> None:
+    sent: list[float] = []
+    busy = [insatiable(world.pace(ledger), sent, world, takes=lambda: takes) for _ in range(10)]
+    world.run(*busy, seconds=60 * MINUTE)
+    assert fullest_window(sent) <= 60
+    assert len(sent) >= 0.97 * 60 * 60
+
+
+async def test_it_holds_for_arrivals_too_which_are_up_to_a_second_late(world: World, ledger: SqliteLedger) -> None:
+    dice = random.Random(1)
+    sent: list[float] = []
+    world.run(*[insatiable(world.pace(ledger), sent, world, takes=dice.random) for _ in range(5)], seconds=60 * MINUTE)
+    assert fullest_window([time + dice.random() for time in sent]) <= 60
+
+
+async def test_four_processes_on_one_file_share_one_limit(world: World, tmp_path: Path) -> None:
+    with ledgers(tmp_path / "pace.sqlite3", 4) as shared:
+        sent: list[list[float]] = [[] for _ in shared]
+        world.run(*[insatiable(world.pace(each), times, world) for each, times in zip(shared, sent, strict=True)], seconds=10 * MINUTE)
+    together = [time for times in sent for time in times]
+    assert fullest_window(together) <= 60
+    assert len(together) >= 0.95 * 10 * 60
+    assert all(sent)
+
+
+async def test_accounts_do_not_share_a_limit(world: World, tmp_path: Path) -> None:
+    with ledgers(tmp_path / "p", account="a") as (one,), ledgers(tmp_path / "p", account="b") as (other,):
+        assert await places(awake(one, 5, world)) == 5
+        assert await places(awake(other, 5, world)) == 5
+
+
+async def test_bulk_work_leaves_a_fifth_for_questions(world: World, ledger: SqliteLedger) -> None:
+    pace = awake(ledger, 60, world)
+    token = bulk_work.set(True)
+    assert await places(pace) == 48
+    bulk_work.reset(token)
+    assert await places(pace) == 12
+
+
+async def test_bulk_work_with_the_smallest_limit_still_moves(world: World, ledger: SqliteLedger) -> None:
+    token = bulk_work.set(True)
+    assert await places(awake(ledger, 1, world)) == 1
+    bulk_work.reset(token)
+
+
+async def wait_of(pace: Pace) -> float:
+    try:
+        await pace.wait()
+    except Slept as slept:
+        return float(slept.args[0])
+    return 0.0
+
+
+async def test_a_refusal_by_the_service_pauses_every_process(world: World, tmp_path: Path) -> None:
+    with ledgers(tmp_path / "pace.sqlite3", 2) as (one, other):
+        awake(one, 60, world).slow_down(7)
+        assert await wait_of(awake(other, 60, world)) == pytest.approx(7)
+        world.now += 7.001
+        assert await wait_of(awake(other, 60, world)) == 0
+
+
+@pytest.mark.parametrize(("pauses", "longest"), [((20, 5), 20), ((5, 20), 20), ((3600,), WINDOW)], ids=str)
+async def test_the_longest_pause_counts_up_to_a_window(
+    world: World, ledger: SqliteLedger, pauses: tuple[float, ...], longest: float
+) -> None:
+    pace = awake(ledger, 60, world)
+    for seconds in pauses:
+        pace.slow_down(seconds)
+    assert await wait_of(pace) == pytest.approx(longest)
+
+
+async def test_a_clock_that_was_set_back_blocks_nobody(world: World, ledger: SqliteLedger) -> None:
+    pace = awake(ledger, 5, world)
+    assert await places(pace) == 5
+    pace.slow_down(60)
+    world.now -= 3600
+    assert await places(pace) == 5
+
+
+async def test_a_clock_that_stepped_a_little_keeps_the_limit(world: World, ledger: SqliteLedger) -> None:
+    pace = awake(ledger, 5, world)
+    assert await places(pace) == 5
+    world.now -= 0.5
+    assert await wait_of(pace) == pytest.approx(WINDOW + 0.5)
+
+
+def no_directory(path: Path) -> Path:
+    return path / "missing" / "pace.sqlite3"
+
+
+def a_directory(path: Path) -> Path:
+    return path
+
+
+def not_a_database(path: Path) -> Path:
+    (path / "pace.sqlite3").write_bytes(b"not a database" * 100)
+    return path / "pace.sqlite3"
+
+
+@pytest.mark.parametrize("place", [no_directory, a_directory, not_a_database])
+async def test_an_unusable_file_falls_back_to_memory_with_a_warning(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, place: Callable[[Path], Path]
+) -> None:
+    with closing(SqliteLedger(place(tmp_path), "a")) as ledger:
+        assert await places(awake(ledger, 3, world)) == 3
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("the request pace is not shared with other servers")
+    assert str(tmp_path) not in record.getMessage()
+
+
+@pytest.mark.parametrize("use", ["wait", "slow_down"])
+async def test_a_file_that_becomes_unusable_later_falls_back_too(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, use: str
+) -> None:
+    path = tmp_path / "pace.sqlite3"
+    with closing(SqliteLedger(path, "a")) as ledger:
+        pace = awake(ledger, 3, world)
+        await pace.wait()
+        with closing(sqlite3.connect(path)) as other:
+            other.executescript("DROP TABLE sent; DROP TABLE pause")
+        if use == "wait":
+            assert await places(pace) == 3
+        else:
+            pace.slow_down(7)
+            assert await wait_of(pace) == pytest.approx(7)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_servers_that_start_at_once_share_a_new_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A desktop starts all its servers together; whoever failed to open the file would have a limit of its own."""
+    for round_ in range(10):
+        together = threading.Barrier(4)
+
+        def start(path: Path, together: threading.Barrier = together) -> None:
+            together.wait()
+            with closing(SqliteLedger(path, "a")) as ledger:
+                ledger.reserve(START, 5)
+
+        threads = [threading.Thread(target=start, args=(tmp_path / f"{round_}.sqlite3",)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert caplog.records == []
+
+
+async def test_a_wait_past_the_deadline_is_refused_at_once(world: World, ledger: SqliteLedger) -> None:
+    pace = awake(ledger, 1, world)
+    await pace.wait()
+    world.now += 11
+    with (
+        anyio.move_on_after(20),
+        pytest.raises(RateLimited, match=r"limit of 1 requests a minute .* nothing was sent\. Try again in 50 s") as caught,
+    ):
+        await pace.wait()
+    assert caught.value.retry_after == pytest.approx(WINDOW - 11)
+
+
+async def test_a_wait_within_the_deadline_is_waited(world: World, ledger: SqliteLedger) -> None:
+    pace = awake(ledger, 1, world)
+    await pace.wait()
+    with anyio.move_on_after(3600), pytest.raises(Slept):
+        await pace.wait()
+
+
+async def test_waits_over_two_seconds_are_told_before_they_start(world: World, ledger: SqliteLedger) -> None:
+    told: list[float] = []
+
+    async def report(seconds: float) -> None:
+        told.append(seconds)
+
+    token = on_wait.set(report)
+    pace = awake(ledger, 60, world)
+    pace.slow_down(1.9)
+    assert await wait_of(pace) == pytest.approx(1.9)
+    assert told == []
+    pace.slow_down(2.1)
+    assert await wait_of(pace) == pytest.approx(2.1)
+    assert told == [pytest.approx(2.1)]
+    on_wait.reset(token)
+
+
+def test_what_left_the_window_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "pace.sqlite3"
+    with closing(SqliteLedger(path, "a")) as ledger:
+        for second in range(1000):
+            ledger.reserve(START + second, 500)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM sent").fetchone() == (int(WINDOW),)
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from contacts_mcp.api.pace import SqliteLedger
+ledger = SqliteLedger(Path(sys.argv[1]), "a")
+print("ready", flush=True)
+sys.stdin.readline()
+taken = 0
+while not ledger.reserve(time.time(), 200):
+    taken += 1
+    time.sleep(0.0005)
+print(taken, flush=True)
+"""
+
+
+def test_two_real_processes_share_one_limit(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path / "pace.sqlite3")]
+    children = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    answers = [child.communicate(timeout=20) for child in children]
+    taken = [int(out) for out, _ in answers]
+    assert [err for _, err in answers] == ["", ""]
+    assert sum(taken) == 200
+    assert all(taken)

@@ -1,0 +1,210 @@
+"""Nobody who is opted out of texts is opted in again, but by update_contact, with the words of the consent and a confirmation of exactly that."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from mcp.client import Client
+from mcp_types import CallToolResult
+
+from contacts_mcp.config import Settings
+from contacts_mcp.sandbox import Behaviour, open_sandbox
+from contacts_mcp.server import build_server
+from contacts_mcp.wiring import Workspace
+
+PHONES = [f"1212555010{last}" for last in range(5)]
+phones = st.sampled_from(PHONES[:3])
+CONSENT = "Asked for texts again by phone on 2026-03-04"
+SUPPRESSION = "deletes that suppression too"
+STAYS = "opted out of texts and stays so"
+
+
+class Office(RuleBasedStateMachine):
+    """Everything an assistant can do with three phones, in any order, and somebody else who edits meanwhile."""
+
+    portal: BlockingPortal
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = ExitStack()
+        self.tokens: dict[str, dict[str, Any]] = {}
+        self.changes: list[int] = []
+        self.opted_out_at_deletion: dict[str, bool] = {}
+
+    @initialize(shows=st.sampled_from([True, True, False]), known_phone=st.sampled_from(["reject", "update"]))
+    def start(self, *, shows: bool, known_phone: Any) -> None:
+        self.shows = shows
+        behaviour = Behaviour(requests_per_minute=0, sends_opt_out=shows, known_phone=known_phone)
+        self.sandbox = open_sandbox(behaviour=behaviour, contacts=0)
+        self.store = self.sandbox.store
+        self.open.callback(self.sandbox.close)
+        directory = self.open.enter_context(tempfile.TemporaryDirectory())
+        chosen = Settings.load(sandbox=True, data_dir=Path(directory), requests_per_minute=100_000)
+        workspace = Workspace(chosen, sandbox=self.sandbox)
+        self.open.callback(self.portal.call, workspace.aclose)
+        client = Client(build_server(chosen, workspace=workspace))
+        self.client = self.open.enter_context(self.portal.wrap_async_context_manager(client))
+        self.store.add_contact(phone=PHONES[0], first="Sam", is_opted_out=True)
+        self.store.add_contact(phone=PHONES[1], first="Jo")
+
+    def teardown(self) -> None:
+        self.open.close()
+
+    # What the assistant does
+
+    @rule(phone=phones, is_opted_out=st.sampled_from([None, None, True, False]), if_exists=st.sampled_from(["report", "update"]), first=st.sampled_from(["A", "B"]))  # fmt: skip
+    def create(self, phone: str, is_opted_out: bool | None, if_exists: str, first: str) -> None:
+        was = self.store.contact_by_phone(phone)
+        facts = self.does("create_contact", phone=f"+{phone}", first=first, is_opted_out=is_opted_out, if_exists=if_exists)
+        if was and was["is_opted_out"] and self.shows and is_opted_out is not True:
+            assert STAYS in " ".join(facts["notes"])
+
+    @rule(phone=phones, is_opted_out=st.sampled_from([None, True, False, False]), first=st.sampled_from([None, "A", "C"]), consent=st.sampled_from([None, CONSENT]))  # fmt: skip
+    def update(self, phone: str, is_opted_out: bool | None, first: str | None, consent: str | None) -> None:
+        self.does("update_contact", phone=f"+{phone}", is_opted_out=is_opted_out, first=first, consent=consent)
+
+    @rule(phone=phones, new_phone=st.sampled_from(PHONES))
+    def move(self, phone: str, new_phone: str) -> None:
+        self.does("update_contact", phone=f"+{phone}", new_phone=f"+{new_phone}")
+
+    @rule(phone=phones)
+    def delete(self, phone: str) -> None:
+        self.does("delete_contact", phone=f"+{phone}")
+
+    @precondition(lambda self: self.changes)
+    @rule(data=st.data())
+    def undo(self, data: st.DataObject) -> None:
+        self.does("undo_change", change_id=data.draw(st.sampled_from(self.changes[-6:])))
+
+    @precondition(lambda self: self.tokens)
+    @rule(data=st.data(), latest=st.booleans())
+    def confirm(self, data: st.DataObject, latest: bool) -> None:
+        """The call that was answered with a token is made again with it; it may be used up, or the contact may have moved."""
+        token = list(self.tokens)[-1] if latest else data.draw(st.sampled_from(sorted(self.tokens)))
+        call = dict(self.tokens[token])
+        self.does(call.pop("tool"), **call, confirm_token=token)
+
+    @precondition(lambda self: self.tokens)
+    @rule(data=st.data(), phone=phones)
+    def confirm_something_else(self, data: st.DataObject, phone: str) -> None:
+        token = data.draw(st.sampled_from(sorted(self.tokens)))
+        self.does("update_contact", phone=f"+{phone}", is_opted_out=False, consent="Another consent", confirm_token=token)
+
+    @rule()
+    def look(self) -> None:
+        self.does("list_changes")
+        for contact in self.store.contacts():
+            (found,) = self.does("lookup_contact", contact_id=contact["id"])["contacts"]
+            assert found["is_opted_out"] == (contact["is_opted_out"] if self.shows else "unknown")
+
+    # What somebody else does
+
+    @rule(phone=phones, change=st.sampled_from([{"first": "Z"}, {"is_opted_out": True}, {"is_opted_out": False}]))
+    def somebody_edits(self, phone: str, change: dict[str, Any]) -> None:
+        if contact := self.store.contact_by_phone(phone):
+            self.store.touch(contact["id"], **change)
+
+    # What must hold after every step
+
+    def does(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        before = {contact["id"]: contact for contact in self.store.contacts()}
+        result = self.portal.call(self.client.call_tool, tool, given)
+        assert isinstance(result, CallToolResult)
+        facts: dict[str, Any] = result.structured_content or {"notes": [block.text for block in result.content]}  # type: ignore[union-attr]
+        self.judge(before, tool, given, facts)
+        self.remember(tool, given, facts)
+        return facts
+
+    def judge(self, before: dict[int, Any], tool: str, given: dict[str, Any], facts: dict[str, Any]) -> None:
+        after = {contact["id"]: contact for contact in self.store.contacts()}
+        for contact_id in before.keys() & after.keys():
+            if before[contact_id]["is_opted_out"] and not after[contact_id]["is_opted_out"]:
+                self.judge_opt_in(tool, given, facts)
+        for contact_id in after.keys() - before.keys():
+            if tool == "undo_change" and self.opted_out_at_deletion.get(after[contact_id]["phone"]):
+                assert after[contact_id]["is_opted_out"], "an undo created a contact that was opted out when it was deleted"
+        for contact_id in before.keys() - after.keys():
+            gone = before[contact_id]
+            self.opted_out_at_deletion[gone["phone"]] = gone["is_opted_out"]
+            assert (SUPPRESSION in " ".join(facts["notes"])) == (gone["is_opted_out"] and self.shows)
+
+    def judge_opt_in(self, tool: str, given: dict[str, Any], facts: dict[str, Any]) -> None:
+        assert tool == "update_contact"
+        assert given.get("is_opted_out") is False
+        asked = self.tokens.pop(given["confirm_token"])  # a second use is no longer there
+        assert asked == {"tool": tool, **{name: value for name, value in given.items() if name != "confirm_token"}}
+        listed = self.portal.call(self.client.call_tool, "list_changes", {"limit": 1})
+        (entry,) = listed.structured_content["changes"]
+        assert entry["change_id"] == facts["change_id"]
+        assert entry["consent"] == given["consent"] == CONSENT
+
+    def remember(self, tool: str, given: dict[str, Any], facts: dict[str, Any]) -> None:
+        if token := facts.get("confirm_token"):
+            self.tokens[token] = {"tool": tool, **{name: value for name, value in given.items() if name != "confirm_token"}}
+        if change_id := facts.get("change_id"):
+            self.changes.append(change_id)
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as opened:
+        yield opened
+
+
+def test_no_sequence_of_calls_opts_anybody_in_without_consent_and_confirmation(portal: BlockingPortal) -> None:
+    def office() -> Office:
+        machine = Office()
+        machine.portal = portal
+        return machine
+
+    checks = settings(
+        max_examples=40, stateful_step_count=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+    run_state_machine_as_test(office, settings=checks)  # type: ignore[arg-type]
+
+
+OpenSession = Callable[..., Any]
+
+
+async def test_opting_in_asks_for_consent_then_for_a_confirmation_and_keeps_the_words(open_session: OpenSession, era: str) -> None:
+    async with open_session(mode=era) as session:
+        session.sandbox.store.touch(1001, is_opted_out=True)
+        assert "consent is needed" in await session.refused("update_contact", contact_id=1001, is_opted_out=False)
+        asked = await session.ok("update_contact", contact_id=1001, is_opted_out=False, consent=CONSENT)
+        assert asked["status"] == "needs_confirmation"
+        assert CONSENT in asked["question"]
+        assert session.sandbox.store.contact(1001)["is_opted_out"]
+        again = {"contact_id": 1001, "is_opted_out": False, "consent": CONSENT, "confirm_token": asked["confirm_token"]}
+        assert (await session.ok("update_contact", **again))["status"] == "updated"
+        assert not session.sandbox.store.contact(1001)["is_opted_out"]
+        (entry,) = (await session.ok("list_changes", limit=1))["changes"]
+        assert entry["consent"] == CONSENT
+        assert (await session.ok("update_contact", **again))["status"] == "unchanged"
+
+
+async def test_a_create_that_meets_an_opted_out_contact_in_the_act_does_not_opt_it_in(open_session: OpenSession) -> None:
+    """Where the service turns a create with a known phone into an update, the contact may appear between our look and our create."""
+    async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update", read_delay_writes=1)) as session:
+        other = await session.ok("create_contact", phone="+12125550142", first="Sam", is_opted_out=True)
+        contact_id = other["contact"]["contact_id"]
+        session.sandbox.desk.replica.hold_back(contact_id, None, reads=1)
+        answer = await session.ok("create_contact", phone="+12125550142", first="Sam", is_opted_out=False)
+        assert session.sandbox.store.contact(contact_id)["is_opted_out"]
+        assert answer["status"] == "updated"
+
+
+async def test_an_unknown_opt_out_is_shown_as_unknown_and_treated_as_an_opt_out(open_session: OpenSession) -> None:
+    async with open_session(behaviour=Behaviour(requests_per_minute=0, sends_opt_out=False)) as session:
+        (found,) = (await session.ok("lookup_contact", contact_id=1001))["contacts"]
+        assert found["is_opted_out"] == "unknown"
+        assert "consent is needed" in await session.refused("update_contact", contact_id=1001, is_opted_out=False)

@@ -1,0 +1,265 @@
+"""Settings: every one from the environment and by override, bad values named without secrets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from contacts_mcp.config import LIVE_URL, InvalidSettings, Settings, variable_of
+
+SECRET = "hunter2-very-secret"
+
+# field: variable, text in the environment, what it means, another value by override
+SETTINGS: dict[str, tuple[str, str, Any, Any]] = {
+    "secret_id": ("HEYMARKET_SECRET_ID", "id-1", SecretStr("id-1"), SecretStr("id-2")),
+    "secret_key": ("HEYMARKET_SECRET_KEY", "key-1", SecretStr("key-1"), SecretStr("key-2")),
+    "api_key": ("HEYMARKET_API_KEY", "api-1", SecretStr("api-1"), SecretStr("api-2")),
+    "base_url": ("HEYMARKET_BASE_URL", "https://one.example/", "https://one.example", "https://two.example"),
+    "api_key_scheme": ("CONTACTS_MCP_API_KEY_SCHEME", "basic", "basic", "bearer"),
+    "sandbox": ("CONTACTS_MCP_SANDBOX", "1", True, False),
+    "sandbox_file": ("CONTACTS_MCP_SANDBOX_FILE", ":memory:", ":memory:", "other.sqlite3"),
+    "default_region": ("CONTACTS_MCP_DEFAULT_REGION", "gb", "GB", "DE"),
+    "read_only": ("CONTACTS_MCP_READ_ONLY", "yes", True, False),
+    "tools": ("CONTACTS_MCP_TOOLS", "contacts, fields", ["contacts", "fields"], ["history"]),
+    "requests_per_minute": ("CONTACTS_MCP_REQUESTS_PER_MINUTE", "100", 100, 200),
+    "timeout": ("CONTACTS_MCP_TIMEOUT", "2.5", 2.5, 3.5),
+    "call_timeout": ("CONTACTS_MCP_CALL_TIMEOUT", "20", 20.0, 30.0),
+    "confirm": ("CONTACTS_MCP_CONFIRM", "token", "token", "off"),
+    "signing_key": ("CONTACTS_MCP_SIGNING_KEY", "sign-1", SecretStr("sign-1"), SecretStr("sign-2")),
+    "journal": ("CONTACTS_MCP_JOURNAL", "off", False, True),
+    "data_dir": ("CONTACTS_MCP_DATA_DIR", "/data", Path("/data"), Path("/other")),
+    "log_level": ("CONTACTS_MCP_LOG_LEVEL", "debug", "DEBUG", "ERROR"),
+}
+ROWS = [(field, *row) for field, row in SETTINGS.items()]
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith(("HEYMARKET_", "CONTACTS_MCP_")):
+            monkeypatch.delenv(name)
+
+
+def refusal(**given: Any) -> str:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.load(**given)
+    return str(caught.value)
+
+
+def test_the_table_has_every_setting() -> None:
+    assert Settings.model_fields.keys() == SETTINGS.keys()
+
+
+@pytest.mark.parametrize(("field", "variable", "text", "value", "other"), ROWS, ids=SETTINGS)
+def test_a_setting_comes_from_its_variable_and_an_override_wins(
+    monkeypatch: pytest.MonkeyPatch, field: str, variable: str, text: str, value: Any, other: Any
+) -> None:
+    assert variable_of(field) == variable
+    monkeypatch.setenv(variable, text)
+    assert getattr(Settings.load(), field) == value
+    assert getattr(Settings.load(**{field: other}), field) == other
+    assert getattr(Settings.load(**{field: None}), field) == value
+
+
+@pytest.mark.parametrize(
+    "blank", ["", "  ", "${user_config.value}", " ${X} "], ids=["empty", "spaces", "placeholder", "padded placeholder"]
+)
+@pytest.mark.parametrize(("field", "variable", "text", "value", "other"), ROWS, ids=SETTINGS)
+def test_a_blank_variable_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, field: str, variable: str, text: str, value: Any, other: Any, blank: str
+) -> None:
+    default = getattr(Settings.load(), field)
+    monkeypatch.setenv(variable, blank)
+    assert getattr(Settings.load(), field) == default
+
+
+def test_a_value_that_was_pasted_with_spaces_is_taken_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEYMARKET_API_KEY", f" {SECRET}\r\n")
+    key = Settings.load().api_key
+    assert key is not None
+    assert key.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "clé", "nul\0", "“quoted”"])
+def test_a_key_that_fits_no_header_is_refused_without_showing_it(key: str) -> None:
+    text = refusal(api_key=key)
+    assert text.startswith("HEYMARKET_API_KEY: expected the key alone")
+    assert key not in text
+
+
+BAD = [
+    ("api_key_scheme", "digest"),
+    ("sandbox", "perhaps"),
+    ("default_region", "USA"),
+    ("default_region", "1A"),
+    ("default_region", "ÜS"),
+    ("read_only", "2"),
+    ("requests_per_minute", "0"),
+    ("requests_per_minute", "many"),
+    ("requests_per_minute", "100001"),
+    ("timeout", "0"),
+    ("timeout", "301"),
+    ("timeout", "nan"),
+    ("call_timeout", "-1"),
+    ("call_timeout", "inf"),
+    ("confirm", "never"),
+    ("journal", "perhaps"),
+    ("log_level", "chatty"),
+    ("base_url", "api.heymarket.com"),
+]
+
+
+@pytest.mark.parametrize(("field", "text"), BAD, ids=[f"{field} {text}" for field, text in BAD])
+def test_a_bad_value_is_named_by_its_variable_wherever_it_came_from(monkeypatch: pytest.MonkeyPatch, field: str, text: str) -> None:
+    by_override = refusal(**{field: text}, api_key=SECRET)
+    monkeypatch.setenv(variable_of(field), text)
+    assert refusal(api_key=SECRET) == by_override
+    assert by_override.startswith(f"{variable_of(field)}: ")
+    assert SECRET not in by_override
+    assert "pydantic" not in by_override
+
+
+def test_all_bad_values_are_named_at_once() -> None:
+    text = refusal(timeout=0, confirm="never", api_key=SECRET)
+    assert "CONTACTS_MCP_TIMEOUT: " in text
+    assert "CONTACTS_MCP_CONFIRM: " in text
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://api.heymarket.com", "https://api.heymarket.com"),
+        ("https://api.heymarket.com/", "https://api.heymarket.com"),
+        ("https://proxy.example:8443/heymarket/", "https://proxy.example:8443/heymarket"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://api.localhost", "http://api.localhost"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("HTTP://LOCALHOST", "HTTP://LOCALHOST"),
+    ],
+)
+def test_the_address_is_https_or_http_on_this_machine(given: str, kept: str) -> None:
+    assert Settings.load(base_url=given).base_url == kept
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.heymarket.com",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "http://0.0.0.0",
+        "http://10.0.0.1",
+        "ftp://localhost",
+        "file:///etc/passwd",
+        "//api.heymarket.com",
+        "https://",
+        "https:///v1",
+        f"https://user:{SECRET}@api.heymarket.com",
+        f"https://:{SECRET}@api.heymarket.com",
+        f"https://{SECRET}@api.heymarket.com",
+        f"http://localhost\\@{SECRET}.example",
+        f"https://api.heymarket.com?key={SECRET}",
+        f"https://api.heymarket.com#{SECRET}",
+        "https://api.heymarket.com?",
+        "https://api.heymarket.com:99999",
+        "https://api.heymarket.com:port",
+        "https://api heymarket.com",
+        "https://api.heymarket.com\n/v1",
+        "https://[::1",
+    ],
+)
+def test_any_other_address_is_refused_without_repeating_it(url: str) -> None:
+    text = refusal(base_url=url)
+    assert text.startswith("HEYMARKET_BASE_URL: ")
+    assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "names"), [("a", ["a"]), ("a,b", ["a", "b"]), (" a , ,b, ", ["a", "b"]), (",", []), (["a", "b"], ["a", "b"])], ids=str
+)
+def test_tools_are_a_comma_separated_list(given: Any, names: list[str]) -> None:
+    assert Settings.load(tools=given).tools == names
+
+
+def test_secrets_are_masked_wherever_settings_are_shown() -> None:
+    settings = Settings.load(secret_id=SECRET, secret_key=SECRET, api_key=SECRET, signing_key=SECRET)
+    for shown in (repr(settings), str(settings), repr(settings.model_dump()), settings.model_dump_json(), f"{settings.api_key}"):
+        assert SECRET not in shown
+        assert "**********" in shown
+
+
+def test_even_the_error_of_the_plain_constructor_hides_what_came() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(base_url=f"https://user:{SECRET}@api.heymarket.com")
+    assert SECRET not in str(caught.value)
+
+
+PAIR = {"secret_id": "id-1", "secret_key": "key-1"}
+ACCOUNTS: dict[str, dict[str, Any]] = {
+    "nobody": {},
+    "sandbox": {"sandbox": True},
+    "key": {"api_key": "id-2"},
+    "another key": {"api_key": "id-3"},
+    "pair": PAIR,
+    "another pair": {"secret_id": "id-4", "secret_key": "key-1"},
+    "elsewhere": PAIR | {"base_url": "https://elsewhere.example"},
+}
+
+
+def test_every_credential_and_address_has_its_own_fingerprint() -> None:
+    prints = {name: Settings.load(**given).account for name, given in ACCOUNTS.items()}
+    assert len(set(prints.values())) == len(ACCOUNTS)
+
+
+@pytest.mark.parametrize(
+    ("given", "same_as"),
+    [
+        (PAIR | {"secret_key": "renewed"}, PAIR),
+        (PAIR | {"api_key": "id-2"}, PAIR),
+        ({"secret_id": "id-1", "api_key": "id-2"}, {"api_key": "id-2"}),
+        (PAIR | {"sandbox": True}, {"sandbox": True}),
+        (PAIR | {"base_url": f"{LIVE_URL}/"}, PAIR),
+        (PAIR | {"timeout": 3}, PAIR),
+    ],
+    ids=["new key of the pair", "pair beside key", "half a pair beside key", "sandbox", "slash", "other settings"],
+)
+def test_the_fingerprint_is_of_the_credential_in_use(given: dict[str, Any], same_as: dict[str, Any]) -> None:
+    assert Settings.load(**given).account == Settings.load(**same_as).account
+
+
+def test_the_fingerprint_shows_nothing_of_the_credential() -> None:
+    account = Settings.load(api_key=SECRET).account
+    assert len(account) == 16
+    assert set(account) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("given", "complete"),
+    [({}, False), ({"secret_id": "i"}, False), ({"secret_key": "k"}, False), (PAIR, True), ({"api_key": "k"}, True)],
+    ids=str,
+)
+def test_credentials_are_a_key_or_a_whole_pair(given: dict[str, str], complete: bool) -> None:
+    assert Settings.load(**given).has_credentials is complete
+
+
+def test_the_data_directory_is_the_given_one_or_the_platforms(tmp_path: Path) -> None:
+    assert Settings.load(data_dir=tmp_path).directory == tmp_path
+    assert Settings.load(data_dir="~/x").directory == Path("~/x").expanduser()
+    assert Settings.load().directory.name == "contacts-mcp"
+
+
+def test_settings_do_not_change_after_loading() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings.load().timeout = 1.0  # type: ignore[misc]
+
+
+def test_variables_of_others_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTACTS_MCP_NO_SUCH_SETTING", "x")
+    monkeypatch.setenv("TIMEOUT", "x")
+    assert Settings.load().timeout == 15.0

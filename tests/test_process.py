@@ -1,0 +1,219 @@
+"""The server as a client starts it: a child process that speaks on stdin and stdout. Nothing here looks inside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp_types import CallToolResult, TextContent
+
+SERVE = [sys.executable, "-m", "contacts_mcp", "serve"]
+SIX_TOOLS = ["create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields"]
+READING_TOOLS = {"lookup_contact", "list_contacts", "list_contact_fields"}
+SOON = 2.0  # seconds a server may take to end
+PATIENCE = 60.0  # seconds until a server that hangs is ended, so that the tests are not
+
+ABOUT_CLIENT = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+HANDSHAKE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
+
+PHONE = "(510) 555-3344"
+
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("create_contact", {"phone": PHONE, "first": "Quincy", "last": "Abernathy", "email": "quincy@example.com", "tags": ["VIP"]}),
+    ("create_contact", {"phone": "(510) 555-33O4", "first": "Quincy"}),
+    ("create_contact", {"phone": "(510) 555-3345", "custom_fields": {"Plam": "quincy@example.com"}}),
+    ("lookup_contact", {"phone": PHONE}),
+    ("lookup_contact", {"contact_id": "Quincy"}),
+    ("update_contact", {"contact_id": 1001, "frist": "Quincy"}),
+    ("update_contact", {"contact_id": 1001, "email": "quincy@example.com"}),
+    ("delete_contact", {"phone": PHONE}),
+    ("list_contacts", {"limit": 100}),
+    ("list_contact_fields", {}),
+    ("no_such_tool", {"first": "Quincy"}),
+]
+"""A day's work, failures among it."""
+
+
+def bare(**variables: str) -> dict[str, str]:
+    """The smallest environment a client gives: the search path, and on Windows what Python cannot start without."""
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    return kept | variables
+
+
+class Child:
+    """A server spoken to in raw lines."""
+
+    def __init__(self, *arguments: str, cwd: Path, env: dict[str, str], modern: bool) -> None:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([*SERVE, *arguments], cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
+        self.lines: list[str] = []
+        self._watchdog = threading.Timer(PATIENCE, self.process.kill)
+        self._watchdog.start()
+        self._meta = {"_meta": ABOUT_CLIENT} if modern else {}
+        self._count = 0
+        if not modern:
+            self.ask("initialize", HANDSHAKE)
+            self.send({"method": "notifications/initialized"})
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.write(json.dumps({"jsonrpc": "2.0", **message}))
+
+    def write(self, line: str) -> None:
+        assert self.process.stdin is not None
+        print(line, file=self.process.stdin, flush=True)
+
+    def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer to one request."""
+        assert self.process.stdout is not None
+        self._count += 1
+        self.send({"id": self._count, "method": method, "params": (params or {}) | self._meta})
+        while line := self.process.stdout.readline():
+            self.lines.append(line)
+            answer = json.loads(line)
+            if answer.get("id") == self._count:
+                return answer
+        raise AssertionError(f"no answer to {method}: {self.process.communicate()[1]}")
+
+    def end(self) -> tuple[float, str]:
+        """Closes stdin. How long it took to end, and everything it said on stderr."""
+        start = time.monotonic()
+        out, err = self.process.communicate(timeout=20)
+        self.lines += out.splitlines()
+        self._watchdog.cancel()
+        return time.monotonic() - start, err
+
+
+Spoken = tuple[Child, list[dict[str, Any]], float, str]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("a place with späces")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["handshake", "stateless"])
+def spoken(request: pytest.FixtureRequest, workplace: Path) -> Spoken:
+    """A whole session in a place with spaces, with nothing in the environment but PATH: the child, its answers, how long it took to end, and its stderr."""
+    home = workplace / f"data of {request.param}"
+    child = Child("--sandbox", "--data-dir", str(home), cwd=workplace, env=bare(), modern=request.param)
+    child.write("this is not JSON")
+    answers = [child.ask("tools/list")]
+    answers += [child.ask("tools/call", {"name": name, "arguments": arguments}) for name, arguments in CALLS]
+    answers.append(child.ask("no/such/method"))
+    return child, answers, *child.end()
+
+
+def test_stdout_carries_protocol_and_nothing_else(spoken: Spoken) -> None:
+    child = spoken[0]
+    messages = [json.loads(line) for line in child.lines]
+    assert len(messages) > len(CALLS)
+    assert all(message["jsonrpc"] == "2.0" and {"result", "error", "method"} & message.keys() for message in messages)
+
+
+def test_every_call_of_a_session_is_answered(spoken: Spoken) -> None:
+    _, (tools, *results, unknown), *_ = spoken
+    refused = [name for (name, _), answer in zip(CALLS, results, strict=True) if answer.get("result", {}).get("isError", True)]
+    assert [tool["name"] for tool in tools["result"]["tools"]][:6] == SIX_TOOLS
+    assert refused == ["create_contact", "create_contact", "lookup_contact", "update_contact", "no_such_tool"]
+    assert unknown["error"]["code"] == -32601
+
+
+def test_nothing_is_logged_at_the_default_level(spoken: Spoken) -> None:
+    """And so nobody's phone, name or e-mail is, refused calls included."""
+    assert spoken[3] == ""
+
+
+def test_closing_stdin_ends_the_server(spoken: Spoken) -> None:
+    child, _, seconds, _ = spoken
+    assert (child.process.returncode, seconds < SOON) == (0, True)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_the_sdks_own_client_works_with_it(mode: str, workplace: Path) -> None:
+    """What one change does, the next call sees; and stderr stays empty."""
+    server = StdioServerParameters(command=SERVE[0], args=[*SERVE[1:], "--sandbox", "--data-dir", str(workplace / mode)], cwd=workplace)
+    with (workplace / f"{mode}.log").open("w+", encoding="utf-8") as log:
+        async with Client(stdio_client(server, errlog=log), mode=mode) as client:
+            made = facts(await client.call_tool("create_contact", {"phone": PHONE, "first": "Quincy"}))
+            who = {"contact_id": made["contact"]["contact_id"]}
+            assert facts(await client.call_tool("update_contact", who | {"last": "Abernathy"}))["status"] == "updated"
+            token = facts(await client.call_tool("delete_contact", who))["confirm_token"]
+            assert facts(await client.call_tool("delete_contact", who | {"confirm_token": token}))["status"] == "deleted"
+            assert facts(await client.call_tool("lookup_contact", {"phone": PHONE}))["found"] is False
+        log.seek(0)
+        assert log.read() == ""
+
+
+def facts(result: CallToolResult) -> dict[str, Any]:
+    assert not result.is_error, result.content
+    assert result.structured_content is not None
+    return result.structured_content
+
+
+async def test_without_an_account_it_lists_its_tools_and_says_what_to_set(workplace: Path) -> None:
+    server = StdioServerParameters(command=SERVE[0], args=SERVE[1:], cwd=workplace, env={"CONTACTS_MCP_DATA_DIR": str(workplace / "none")})
+    async with Client(server) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools][:6] == SIX_TOOLS
+        result = await client.call_tool("lookup_contact", {"contact_id": 1001})
+        (block,) = result.content
+        assert result.is_error
+        assert isinstance(block, TextContent)
+        assert re.search(r"HEYMARKET_SECRET_ID.*HEYMARKET_SECRET_KEY|HEYMARKET_API_KEY", block.text)
+
+
+def test_read_only_leaves_only_the_reading_tools(workplace: Path) -> None:
+    child = Child("--sandbox", "--read-only", "--data-dir", str(workplace / "read"), cwd=workplace, env=bare(), modern=True)
+    tools = child.ask("tools/list")["result"]["tools"]
+    refused = child.ask("tools/call", {"name": "delete_contact", "arguments": {"contact_id": 1001}})
+    child.end()
+    assert {tool["name"] for tool in tools} >= READING_TOOLS
+    assert all(tool["annotations"]["readOnlyHint"] for tool in tools)
+    assert refused.get("result", {}).get("isError", True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CONTACTS_MCP_DEFAULT_REGION", "Freedonia"),
+        ("CONTACTS_MCP_REQUESTS_PER_MINUTE", "many"),
+        ("CONTACTS_MCP_TOOLS", "telegraph"),
+        ("HEYMARKET_BASE_URL", "http://api.example.com"),
+        ("HEYMARKET_BASE_URL", "https://me:hunter2@api.example.com"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_ends_it_with_the_name_of_the_variable(variable: str, value: str, workplace: Path) -> None:
+    done = subprocess.run(
+        SERVE, cwd=workplace, env=bare(**{variable: value}), stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert variable in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_sigterm_ends_it(workplace: Path) -> None:
+    child = Child("--sandbox", "--data-dir", str(workplace / "term"), cwd=workplace, env=bare(), modern=True)
+    child.ask("tools/call", {"name": "lookup_contact", "arguments": {"contact_id": 1001}})
+    start = time.monotonic()
+    child.process.send_signal(signal.SIGTERM)
+    child.process.wait(timeout=20)
+    seconds = time.monotonic() - start
+    _, said = child.end()
+    assert seconds < SOON
+    assert "Traceback" not in said
