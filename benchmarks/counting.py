@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 from mcp.client import Client
-from measuring import Row
+from measuring import MISSED, OK, Row
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import open_sandbox
@@ -45,6 +45,8 @@ async def _count() -> list[Row]:
                 if result.is_error:
                     raise RuntimeError(f"{what}: {result.content}")
                 made = [request.operation for request in sandbox.requests]
-                rows.append(Row(f"requests of {what}", f"{len(made)}, at most {most}: {', '.join(made)}", missed=len(made) > most))
+                rows.append(
+                    Row(f"requests of {what}", f"{len(made)}, at most {most}: {', '.join(made)}", OK if len(made) <= most else MISSED)
+                )
         await workspace.aclose()
     return rows

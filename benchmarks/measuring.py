@@ -13,6 +13,10 @@ from statistics import median, quantiles
 
 RESAMPLES = 400
 
+OK = "ok"
+CLOSE = "over, but by less than the noise"
+MISSED = "MISSED"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -20,12 +24,11 @@ class Row:
 
     what: str
     figures: str
-    missed: bool | None = None
-    """None where there is no target."""
+    verdict: str = ""
+    """`OK`, `CLOSE` or `MISSED`; nothing where there is no target."""
 
     def __str__(self) -> str:
-        verdict = {None: "", False: "ok", True: "MISSED"}[self.missed]
-        return f"{self.what:<44}{self.figures:<66}{verdict}".rstrip()
+        return f"{self.what:<50}{self.figures:<64}{self.verdict}".rstrip()
 
 
 def compared(what: str, ours: Sequence[float], theirs: Sequence[float], *, target: float | None = None) -> Row:
@@ -35,7 +38,8 @@ def compared(what: str, ours: Sequence[float], theirs: Sequence[float], *, targe
     figures = f"{_shown(median(ours)):>9} : {_shown(median(theirs)):<9} = {ratio:5.2f} ± {noise:.2f}"
     if target is None:
         return Row(what, figures)
-    return Row(what, f"{figures}   at most {target:.2f}", missed=ratio - noise > target)
+    verdict = OK if ratio <= target else CLOSE if ratio - noise <= target else MISSED
+    return Row(what, f"{figures}   at most {target:.2f}", verdict)
 
 
 def _noise(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -10,6 +10,7 @@ import sys
 import counting
 import lookup
 import start
+from measuring import MISSED
 
 MEASUREMENTS = {"start": start.measure, "lookup": lookup.measure, "requests": counting.measure}
 
@@ -23,8 +24,8 @@ def main(chosen: list[str]) -> int:
     for name in chosen or MEASUREMENTS:
         for row in MEASUREMENTS[name]():
             print(row, flush=True)
-            missed += row.missed is True
-    print(f"{missed} targets missed" if missed else "every target is reached")
+            missed += row.verdict == MISSED
+    print(f"targets missed: {missed}")
     return int(missed > 0)
 
 

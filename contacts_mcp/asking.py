@@ -19,7 +19,7 @@ from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types.version import is_version_at_least
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 READING = 1.5  # seconds
 PATIENCE = 120.0
@@ -27,8 +27,16 @@ _ASKS_BY_ANSWER = "2026-07-28"
 _KEY = "confirm"
 
 
+def _keep_to_the_form(schema: dict[str, Any]) -> None:
+    """A form of the protocol has neither title nor description; pydantic would make them of our own words."""
+    for name in ("title", "description"):
+        schema.pop(name, None)
+
+
 class Approval(BaseModel):
     """The form the user sees under the question."""
+
+    model_config = ConfigDict(json_schema_extra=_keep_to_the_form)
 
     approve: bool = Field(title="Yes, do it", description="Leave it off to change nothing.")
 

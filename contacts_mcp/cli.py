@@ -5,21 +5,35 @@ What only one command needs is imported inside that command: `serve` must be qui
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from contacts_mcp import __version__
-from contacts_mcp.config import Settings, variable_of
+from contacts_mcp.config import Settings, environment, variable_of
 from contacts_mcp.errors import ContactsError
+
+if TYPE_CHECKING:
+    from contacts_mcp.clients import Machine
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="contacts-mcp")
 def main() -> None:
     """Keep the contacts of a Heymarket account from any chat assistant."""
+    _speak_utf8()
+
+
+def _speak_utf8() -> None:
+    """Whatever the code page or locale; what cannot be decoded is marked rather than fatal."""
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors)
 
 
 FLAGS: dict[str, Any] = {
@@ -66,6 +80,7 @@ def load(flags: dict[str, Any]) -> Settings:
 def serve(address: str | None, **flags: Any) -> None:
     """Serve an assistant over stdin and stdout."""
     from contacts_mcp.server import build_server  # noqa: PLC0415
+    from contacts_mcp.stdio import ending_on_signals  # noqa: PLC0415
 
     settings = load(flags)
     try:
@@ -73,7 +88,8 @@ def serve(address: str | None, **flags: Any) -> None:
     except ContactsError as error:
         raise click.UsageError(str(error)) from None
     if address is None:
-        server.run("stdio")
+        with ending_on_signals():
+            server.run("stdio")
     else:
         host, port = _loopback(address)
         server.run("streamable-http", host=host, port=port)
@@ -140,6 +156,77 @@ def _pair(argument: str) -> tuple[str, str]:
     if not separator:
         raise click.UsageError(f"Arguments are written NAME=VALUE; got {argument}.")
     return name, value
+
+
+@main.command()
+@click.argument("client")
+@click.option("--print", "only_print", is_flag=True, help="Only print what to paste into the client's file by hand.")
+@click.option("--uninstall", is_flag=True, help="Take this server out again.")
+@click.option("--sandbox", is_flag=True, help="Set it up on the built-in sandbox; no account needed.")
+@click.option("--name", default="contacts", show_default=True, help="What the server is called in the client.")
+@click.option("--yes", is_flag=True, help="Do not ask before writing.")
+def install(client: str, only_print: bool, uninstall: bool, sandbox: bool, name: str, yes: bool) -> None:
+    """Add this server to an assistant: claude-desktop, claude-code, cursor, vscode, codex, gemini, goose or windsurf.
+
+    Shows the change, asks, and keeps a backup. Credentials are taken from the environment, or asked for without echo.
+    """
+    from contacts_mcp import install as installing  # noqa: PLC0415
+
+    talk = installing.Talk(say=click.echo, ask=_ask_secretly if sys.stdin.isatty() else None, confirm=_confirm)
+    try:
+        chosen = installing.client_named(client)
+        if only_print:
+            click.echo(f"For {chosen.place(_this_machine())}:", err=True)
+            click.echo(installing.paste(chosen, name=name, sandbox=sandbox), nl=False)
+        elif uninstall:
+            installing.remove(chosen, _this_machine(), talk, name=name, yes=yes)
+        else:
+            installing.add(chosen, _this_machine(), load({}), talk, name=name, sandbox=sandbox, yes=yes)
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _ask_secretly(question: str) -> str:
+    answer: str = click.prompt(question, hide_input=True, default="", show_default=False)
+    return answer
+
+
+def _confirm(question: str) -> bool:
+    try:
+        return click.confirm(question)
+    except click.Abort:
+        raise click.ClickException("Nothing was changed: nobody answered. Add --yes where nobody can.") from None
+
+
+def _this_machine() -> Machine:
+    from contacts_mcp.clients import Machine  # noqa: PLC0415
+
+    try:
+        return Machine(sys.platform, Path.home(), environment())
+    except RuntimeError:
+        raise click.ClickException("There is no telling where your home folder is. Set HOME (on Windows USERPROFILE).") from None
+
+
+@main.command()
+@click.option("--report", "as_report", is_flag=True, help="Print it as text to paste into an issue.")
+@with_settings
+def doctor(as_report: bool, **flags: Any) -> None:
+    """Say what is right and what is wrong with this installation, and what to do.
+
+    Changes nothing and tells nothing secret or personal. Exits 1 where there is a problem.
+    """
+    from contacts_mcp import doctor as examining  # noqa: PLC0415
+
+    given = frozenset(name for name, value in flags.items() if value is not None)
+    try:
+        settings: Settings | ContactsError = Settings.load(**flags)
+    except ContactsError as error:
+        settings = error
+    patient = examining.with_credentials(examining.Patient(settings, given, _this_machine()))
+    findings = examining.examine(patient)
+    click.echo((examining.report if as_report else examining.told)(findings, patient))
+    if not examining.is_well(findings):
+        raise SystemExit(1)
 
 
 @main.group()

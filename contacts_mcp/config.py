@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 import re
 from functools import cached_property
 from pathlib import Path
@@ -127,12 +128,15 @@ class Settings(BaseSettings):
 
     @cached_property
     def directory(self) -> Path:
-        """Where this server keeps its files; not created here."""
+        """Where this server keeps its files; not created here. Raises InvalidSettings where there is no telling."""
         if self.data_dir is not None:
             return self.data_dir.expanduser()
         import platformdirs  # noqa: PLC0415 -- only asked for once something is stored
 
-        return Path(platformdirs.user_data_dir("contacts-mcp", appauthor=False))
+        place = Path(platformdirs.user_data_dir("contacts-mcp", appauthor=False))
+        if not place.is_absolute():  # a user without a home: "~" would be a folder wherever the server is started
+            raise InvalidSettings("CONTACTS_MCP_DATA_DIR is needed, because this user has no home folder.")
+        return place
 
     @property
     def has_credentials(self) -> bool:
@@ -151,6 +155,11 @@ def variable_of(field: str) -> str:
     """The environment variable that sets `field`."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"CONTACTS_MCP_{field.upper()}"
+
+
+def environment() -> dict[str, str]:
+    """The environment as it is, for what is not a setting of ours: where other programs keep their files."""
+    return dict(os.environ)
 
 
 def _is_whole_port(parts: SplitResult) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from contacts_mcp.book.directory import Catalog
 from contacts_mcp.book.history import changes_of
 from contacts_mcp.book.lookup import lookup
 from contacts_mcp.errors import ContactNotFound, ContactsError
+from contacts_mcp.text import visible
 from contacts_mcp.tools import views
 
 MOST_COMPLETIONS = 100
@@ -49,6 +51,7 @@ async def changes(book: Book) -> Any:
 async def status(book: Book) -> Any:
     """Everything that can be seen; what cannot says why."""
     return {
+        "service": book.service,
         "region": book.region,
         "risky_changes_are_confirmed": book.confirms,
         "contacts": await _counted(book.api.count_contacts),
@@ -59,8 +62,8 @@ async def status(book: Book) -> Any:
 
 
 async def contact(book: Book, contact_id: str) -> Any:
-    if not (contact_id.isascii() and contact_id.isdigit()):
-        raise ContactNotFound(f"No contact has the id {contact_id[:40]!r}; ids are numbers.")
+    if not re.fullmatch("[0-9]{1,15}", contact_id):
+        raise ContactNotFound(f'No contact has the id "{visible(contact_id, limit=40)}"; ids are numbers.')
     found = await lookup(book, contact_id=int(contact_id))
     if not found.cards:
         raise ContactNotFound(f"No contact has the id {int(contact_id)}.")

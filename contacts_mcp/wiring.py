@@ -6,7 +6,8 @@ Everything here is imported and made on first use, because a server must answer 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,13 @@ class Workspace:
         return self._book
 
     async def aclose(self) -> None:
-        if self._book is not None:
-            await self._book.aclose()
-        if self._own is not None:
-            self._own.close()
+        """Close what was opened; a later call opens it again."""
+        book, self._book = self._book, None
+        sandbox, self._own = self._own, None
+        if book is not None:
+            await book.aclose()
+        if sandbox is not None:
+            sandbox.close()
 
     async def _opened(self) -> Book:
         """A book in which nothing is left over from a server that died in the middle of a write, as far as looking tells in time."""
@@ -82,6 +86,7 @@ class Workspace:
             journal=Journal(home / "journal.sqlite3" if settings.journal else None, settings.account, clock=self._clock),
             locks=Locks(_made(home / "locks"), settings.account),
             confirmations=Confirmations(settings.account, key=key, clock=self._clock),
+            service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
             confirms=settings.confirm != "off",
         )
@@ -122,6 +127,18 @@ class Workspace:
         path = None if name == ":memory:" else Path(name) if name else _made(self._settings.directory) / "sandbox.sqlite3"
         self._own = self._own or open_sandbox(path)
         return self._own
+
+
+@contextmanager
+def announcing_waits(tell: Callable[[float], Awaitable[None]]) -> Iterator[None]:
+    """Within this, `tell` hears of every long wait for the rate limit, in seconds, before it starts."""
+    from contacts_mcp.api.pace import on_wait  # noqa: PLC0415
+
+    token = on_wait.set(tell)
+    try:
+        yield
+    finally:
+        on_wait.reset(token)
 
 
 def _made(directory: Path) -> Path:

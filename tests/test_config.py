@@ -196,8 +196,8 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
 
 def test_even_the_error_of_the_plain_constructor_hides_what_came() -> None:
     with pytest.raises(ValidationError) as caught:
-        Settings(base_url=f"https://user:{SECRET}@api.heymarket.com")
-    assert SECRET not in str(caught.value)
+        Settings(base_url="http://:hunter2@h")
+    assert "hunter2" not in str(caught.value)
 
 
 PAIR = {"secret_id": "id-1", "secret_key": "key-1"}

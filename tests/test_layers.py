@@ -26,19 +26,25 @@ HOUSE = {
     "asking": "",
     "wiring": "api book config errors sandbox",
     "server": "__init__ asking config errors prompt_files resources text tools wiring",
-    "cli": "__init__ config errors sandbox server wiring",
+    "clients": "",
+    "config_files": "errors",
+    "install": "clients config config_files errors",
+    "doctor": "__init__ api clients config config_files errors install sandbox",
+    "shell": "config server",
+    "stdio": "",
+    "cli": "__init__ book clients config doctor errors install sandbox server shell stdio",
     "__main__": "cli",
 }
 
 # What only some parts may import.
 KEPT_TO = {
-    "httpx": "api sandbox wiring",
+    "httpx": "api doctor sandbox wiring",
     "httpx2": "",
-    "mcp": "asking prompt_files resources server tools",
-    "mcp_types": "asking prompt_files resources server tools",
+    "mcp": "asking prompt_files resources server shell tools",
+    "mcp_types": "asking prompt_files resources server shell tools",
     "phonenumbers": "phones",
     "pydantic_settings": "config",
-    "click": "cli",
+    "click": "cli shell",
 }
 
 HERE = Path(contacts_mcp.__file__).parent

@@ -21,7 +21,7 @@ from mcp_types import CallToolResult, TextContent
 SERVE = [sys.executable, "-m", "contacts_mcp", "serve"]
 SIX_TOOLS = ["create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields"]
 READING_TOOLS = {"lookup_contact", "list_contacts", "list_contact_fields"}
-SOON = 2.0  # seconds a server may take to end
+SOON = 5.0  # seconds a server may take to end
 PATIENCE = 60.0  # seconds until a server that hangs is ended, so that the tests are not
 
 ABOUT_CLIENT = {

@@ -17,13 +17,14 @@ from contacts_mcp.phones import Phone, parse_phone
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """`confirms` False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)."""
+    """`service` says where the contacts are, for people; `confirms` False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)."""
 
     api: HeymarketClient
     directory: Directory
     journal: Journal
     locks: Locks
     confirmations: Confirmations
+    service: str = ""
     region: str = "US"
     confirms: bool = True
 

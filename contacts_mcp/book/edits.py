@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from contacts_mcp.book.directory import Directory
 from contacts_mcp.book.values import CUSTOM, TEXTS, Values, custom_key, nothing_for
 from contacts_mcp.errors import InvalidArgument
-from contacts_mcp.names import fold
 from contacts_mcp.text import visible
 
 MOST_TAGS = 5
@@ -92,14 +91,15 @@ async def resolve(wanted: Wanted, directory: Directory) -> Edit:
         values["is_opted_out"] = wanted.is_opted_out
     for key in await _cleared_keys(wanted.clear, directory):
         if key in values:
-            raise InvalidArgument("clear", f"{_plain(key)!r} is both set and cleared.", expected="Mention it in one place only.")
+            raise _set_and_cleared(_plain(key))
         values[key] = nothing_for(key)
-    return Edit(
-        values,
-        replace_custom=wanted.replace_custom_fields,
-        add_tags=await _tags(wanted.add_tags, "add_tags", directory),
-        remove_tags=await _tags(wanted.remove_tags, "remove_tags", directory),
-    )
+    added, removed = await _tags(wanted.add_tags, "add_tags", directory), await _tags(wanted.remove_tags, "remove_tags", directory)
+    if both := {*added} & {*removed}:
+        tag = await directory.tags.label(min(both))
+        raise InvalidArgument(
+            "add_tags", f"{visible(tag, limit=60)!r} is both added and removed.", expected="Mention it in one place only."
+        )
+    return Edit(values, replace_custom=wanted.replace_custom_fields, add_tags=added, remove_tags=removed)
 
 
 def _check_contradictions(wanted: Wanted) -> None:
@@ -107,10 +107,8 @@ def _check_contradictions(wanted: Wanted) -> None:
         raise InvalidArgument(
             "tags", "replaces all tags and was given together with add_tags or remove_tags.", expected="Use one or the other."
         )
-    if both := {fold(tag) for tag in wanted.add_tags} & {fold(tag) for tag in wanted.remove_tags}:
-        raise InvalidArgument(
-            "add_tags", f"{visible(min(both), limit=60)!r} is both added and removed.", expected="Mention it in one place only."
-        )
+    if "tags" in map(_standard, wanted.clear) and (wanted.add_tags or wanted.remove_tags):
+        raise _set_and_cleared("tags")
     if wanted.replace_custom_fields and not wanted.custom_fields:
         raise InvalidArgument(
             "replace_custom_fields",
@@ -169,7 +167,7 @@ async def _tags(names: Sequence[str], argument: str, directory: Directory) -> tu
 async def _cleared_keys(names: Sequence[str], directory: Directory) -> list[str]:
     keys: list[str] = []
     for name in names:
-        standard = name.strip().casefold().replace(" ", "_")
+        standard = _standard(name)
         if standard in CLEARABLE:
             keys.append(standard)
         elif standard in {*TEXTS, "is_opted_out"}:
@@ -181,6 +179,15 @@ async def _cleared_keys(names: Sequence[str], directory: Directory) -> list[str]
         else:
             keys.append(custom_key((await directory.fields.resolve(name, argument="clear")).id))
     return keys
+
+
+def _standard(name: str) -> str:
+    """How a standard field would be called, if `name` is one."""
+    return name.strip().casefold().replace(" ", "_")
+
+
+def _set_and_cleared(name: str) -> InvalidArgument:
+    return InvalidArgument("clear", f"{name!r} is both set and cleared.", expected="Mention it in one place only.")
 
 
 def _plain(key: str) -> str:

@@ -89,9 +89,9 @@ class Walk:
 
     def paused(self, rows: Sequence[Contact], given: Sequence[Contact]) -> Walk:
         """The walk once only `given`, the first of what is fresh in `rows`, was given: it goes on from there, or asks the same again."""
-        walk = replace(_noting(self, rows), short=False)
+        walk = replace(_measured(_noting(self, rows), len(rows), is_new=True), short=False)
         before = _in_order(rows[: rows.index(given[-1]) + 1], self.question)
-        if self.again or _edge(before) is None:
+        if self.again or _edge(before, self.question) is None:
             return replace(walk, skip=self.skip | _ids(given))
         return _onward(walk, before)
 
@@ -103,7 +103,7 @@ class Walk:
             case "wide":
                 return _past(self, gap=True)
             case _:
-                return replace(self, gap=True).ended()
+                return replace(self, gap=self.gap or not self.short).ended()
 
     def ended(self) -> Walk:
         """The walk with nothing left to ask but what was changed since it began."""
@@ -133,8 +133,9 @@ def _noting(walk: Walk, rows: Sequence[Contact]) -> Walk:
 
 
 def _has_lost_sight(walk: Walk, rows: Sequence[Contact]) -> bool:
-    """Whether the last moment was to come again and did not, as where the service compares finer than it shows."""
-    return walk.question == Ask(walk.last) and all(row.updated != walk.last for row in rows)
+    """Whether contacts of the last moment were to come again and did not, as where the service compares finer than it shows."""
+    came_again = sum(row.id in walk.skip for row in rows)
+    return walk.question == Ask(walk.last) and came_again < min(len(walk.skip), len(rows) or 1)
 
 
 def _measured(walk: Walk, length: int, *, is_new: bool) -> Walk:
@@ -149,19 +150,27 @@ def _onward(walk: Walk, rows: Sequence[Contact]) -> Walk:
     """From `rows`, some of which are new, to what follows them."""
     gave_up = walk.question.kind in ("past", "below")
     below = replace(walk, last=rows[-1].updated, gap=walk.gap or gave_up)
-    edge = _edge(rows)
-    if edge is not None:
-        return replace(below, ask=Ask(rows[edge].updated, done=True), skip=_ids(rows[edge + 1 :]))
-    if walk.question.kind == "wide":
-        return _past(below, gap=True)
-    return _past(below) if walk.short else _paged(below, rows, is_new=True)
+    edge = _edge(rows, walk.question)
+    if edge is None:
+        return _within(below, rows, is_new=True)
+    return replace(below, ask=Ask(rows[edge].updated, done=True), skip=_ids(rows[edge + 1 :]))
+
+
+def _within(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
+    """From `rows` that end at the first moment there is: on with the same moment."""
+    if walk.short:
+        return _past(walk)
+    if _sticks(walk, rows):
+        skip = _ids([row for row in rows if row.updated == walk.last])
+        return replace(walk, ask=Ask(walk.last), skip=skip if is_new else walk.skip | skip)
+    return _past(walk, gap=True) if walk.question.kind == "wide" else _paged(walk, rows, is_new=is_new)
 
 
 def _otherwise(walk: Walk, rows: Sequence[Contact]) -> Walk:
     """The next kind of question, where `rows` hold nothing new."""
     match walk.question.kind:
         case "next":
-            return _nothing_next(walk, rows) if rows else walk.ended()
+            return _within(walk, rows, is_new=False) if rows else walk.ended()
         case "page":
             return _nothing_on_page(walk, rows)
         case "wide":
@@ -170,15 +179,6 @@ def _otherwise(walk: Walk, rows: Sequence[Contact]) -> Walk:
             return replace(walk, ask=Ask(_just_before(walk.last), kind="below", done=True))
         case _:
             return replace(walk, gap=walk.gap or bool(rows)).ended()
-
-
-def _nothing_next(walk: Walk, rows: Sequence[Contact]) -> Walk:
-    if walk.short:
-        return _past(walk)
-    sticks = any(row.updated == walk.question.date for row in rows)
-    if sticks and walk.question.date != walk.last and instant(walk.last):
-        return replace(walk, ask=Ask(walk.last))
-    return _paged(walk, rows)
 
 
 def _nothing_on_page(walk: Walk, rows: Sequence[Contact]) -> Walk:
@@ -230,9 +230,19 @@ def _age(row: Contact) -> timedelta:
     return _FIRST - (instant(row.updated) or _FIRST)
 
 
-def _edge(rows: Sequence[Contact]) -> int | None:
-    """The index of the last row at another moment than the very last; None where there is one moment only."""
-    return next((at for at in reversed(range(len(rows))) if rows[at].updated != rows[-1].updated and instant(rows[at].updated)), None)
+def _edge(rows: Sequence[Contact], ask: Ask) -> int | None:
+    """The index of the last row whose moment was left behind: neither that of the very last, nor the date asked for."""
+    return next((at for at in reversed(range(len(rows))) if rows[at].updated != rows[-1].updated and _is_below(rows[at], ask)), None)
+
+
+def _is_below(row: Contact, ask: Ask) -> bool:
+    return instant(row.updated) is not None if ask.date is None else is_after(ask.date, row.updated)
+
+
+def _sticks(walk: Walk, rows: Sequence[Contact]) -> bool:
+    """Whether the cursor is seen to be inclusive, and can still be moved to the last moment."""
+    date = walk.question.date
+    return date is not None and is_after(date, walk.last) and any(instant(row.updated) == instant(date) for row in rows)
 
 
 def _ids(rows: Sequence[Contact]) -> frozenset[int]:

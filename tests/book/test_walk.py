@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.book.walk import Ask, Walk
@@ -19,6 +19,7 @@ MOST = 20  # rows asked for at most
 
 
 SECOND = 10**6
+SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 
 
 @dataclass
@@ -94,9 +95,9 @@ class Trip:
         self.walk = self.walk.after(rows) if len(taken) == len(fresh) else self.walk.paused(rows, taken)
 
 
-def walked(answer: Answer, walk: Walk | None = None, *, pauses: Sequence[int] = ()) -> Trip:
+def walked(answer: Answer, walk: Walk | None = None, *, trip: Trip | None = None, pauses: Sequence[int] = ()) -> Trip:
     """To the end; `pauses` are how many contacts are taken of one answer, by turns."""
-    trip = Trip(walk or Walk())
+    trip = trip or Trip(walk or Walk())
     while trip.walk.ask is not None:
         trip.ask(answer, most=pauses[trip.requests % len(pauses)] if pauses else None)
         assert trip.requests < 2_000
@@ -129,8 +130,17 @@ def services(draw: st.DrawFn, *, longest: int = 9, **fixed: object) -> Service:
     return Service(draw(books(longest=longest)), **(chosen | fixed))  # type: ignore[arg-type]
 
 
+def page_of(service: Service) -> int:
+    return ASKED if service.honours_limit else service.size
+
+
+def longest_tie(service: Service) -> int:
+    shown = [service.contact(one).updated for one in service.times]
+    return max(map(shown.count, shown), default=0)
+
+
 @given(services())
-@settings(max_examples=600, deadline=None)
+@settings(SETTINGS, max_examples=300)
 def test_without_a_gap_everybody_was_given(service: Service) -> None:
     """The heart of `complete`: it may be denied where it was so, and is never said where it was not."""
     trip = walked(service.answer)
@@ -138,8 +148,163 @@ def test_without_a_gap_everybody_was_given(service: Service) -> None:
 
 
 @given(services(), st.integers(0, 20))
-@settings(max_examples=400, deadline=None)
+@settings(SETTINGS, max_examples=100)
 def test_without_a_gap_everybody_below_an_upper_bound_was_given(service: Service, bound: int) -> None:
+    """A date that no page ended on is a cursor like any other."""
     date = (START + timedelta(seconds=bound)).isoformat().replace("+00:00", "Z")
     trip = walked(service.answer, Walk(Ask(date)))
     assert trip.walk.gap or trip.given == service.beyond(date)
+
+
+@given(services(), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=100)
+def test_nobody_is_given_twice_and_the_order_is_kept(service: Service, pauses: list[int]) -> None:
+    given = walked(service.answer, pauses=pauses).given
+    assert given == [one for one in service.beyond() if one in set(given)]
+    assert len(given) == len(set(given))
+
+
+@given(services(finer=False), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=100)
+def test_everybody_is_reached_where_ties_fit_on_a_page(service: Service, pauses: list[int]) -> None:
+    """With a strict cursor too, and whatever else the service ignores or refuses."""
+    assume(longest_tie(service) <= page_of(service))
+    assume(longest_tie(service) < page_of(service) or "below" not in service.refuses)
+    assert walked(service.answer, pauses=pauses).given == service.beyond()
+
+
+@given(services(finer=False, first_page=None), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=100)
+def test_that_everybody_was_reached_is_known_where_ties_leave_room_on_a_page(service: Service, pauses: list[int]) -> None:
+    """Room for one more shows that there was none. Only a list that never fills a page, and is one moment, can't be told from a block."""
+    assume(longest_tie(service) < page_of(service) < len(service.times))
+    assert not walked(service.answer, pauses=pauses).walk.gap
+
+
+@given(services(finer=False, refuses=frozenset()), st.sampled_from([0, 1]), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=100)
+def test_everybody_is_reached_where_pages_are_honoured(service: Service, first_page: int, pauses: list[int]) -> None:
+    """However many share one moment, and whether pages count from 0 or from 1."""
+    service.first_page = first_page
+    assert walked(service.answer, pauses=pauses).given == service.beyond()
+
+
+@given(services(longest=MOST - 1, finer=False, honours_limit=True, refuses=frozenset()), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=100)
+def test_everybody_is_reached_where_a_large_limit_is_honoured(service: Service, pauses: list[int]) -> None:
+    """Ties that fit on the largest page, where `page` says nothing."""
+    assert walked(service.answer, pauses=pauses).given == service.beyond()
+
+
+@given(services())
+@settings(SETTINGS, max_examples=100)
+def test_no_more_than_seven_questions_follow_one_that_brought_something(service: Service) -> None:
+    trip = walked(service.answer)
+    assert trip.requests <= 8 * (trip.fruitful + 1)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["", "soon", *(f"2026-11-01T00:00:{n:02}Z" for n in range(20))])))), st.data())
+@settings(SETTINGS, max_examples=100)
+def test_it_ends_whatever_is_answered(pages: list[list[tuple[int, str]]], data: st.DataObject) -> None:
+    """Answers out of order, beside the question, with moments that are none."""
+    answers = [[Contact.model_construct(id=one, updated=moment) for one, moment in page] for page in pages]
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        return data.draw(st.sampled_from(answers)) if answers else []
+
+    walked(answer, pauses=data.draw(st.lists(st.integers(1, 5), max_size=2)))
+
+
+@pytest.mark.parametrize("size", [1, 2, 30])
+def test_it_ends_where_pages_come_round_in_a_circle(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contacts_mcp.book.walk.MOST_PAGES", 20)
+    block = [Contact.model_construct(id=one, updated="2026-11-01T00:00:00Z") for one in range(3 * size)]
+    trip = walked(lambda ask: block[(ask.page or 0) % 3 * size :][:size])
+    assert trip.requests <= 20 + 8
+    assert trip.walk.gap
+
+
+def test_it_ends_with_a_gap_where_the_date_is_ignored() -> None:
+    service = Service({one: one * SECOND for one in range(1, 10)})
+    trip = walked(lambda ask: service.answer(replace(ask, date=None)))
+    assert (trip.given, trip.walk.gap) == ([9, 8, 7, 6], True)
+    assert trip.requests <= 9
+
+
+def test_it_ends_with_a_gap_where_nobody_has_a_moment() -> None:
+    rows = [Contact.model_construct(id=one, updated="") for one in range(4)]
+    trip = walked(lambda ask: rows)
+    assert (trip.given, trip.walk.gap) == ([0, 1, 2, 3], True)
+
+
+def test_a_list_out_of_order_is_a_gap() -> None:
+    service = Service({one: one * SECOND for one in range(1, 4)})
+    assert walked(lambda ask: (service.answer(ask) or [])[::-1]).walk.gap
+
+
+def test_pages_that_vary_in_length_prove_no_end() -> None:
+    """The service leaves out rows after it cut the page: a short page is not the last, so it shows nothing about ties either."""
+    service = Service({one: max(one, 5) * SECOND for one in range(1, 20)}, size=5)
+    hidden = {18, 2, 3, 4, 5}
+    trip = walked(lambda ask: [row for row in service.answer(ask) or [] if row.id not in hidden], Walk(Ask("2026-12-01T00:00:00Z")))
+    assert trip.walk.size is None
+    assert trip.walk.gap
+
+
+@pytest.mark.parametrize("inclusive", [False, True], ids=["strict", "inclusive"])
+@pytest.mark.parametrize("contacts", [0, 1, 29, 30, 31, 300])
+def test_a_walk_without_ties_asks_for_few_pages_more_than_there_are(contacts: int, inclusive: bool) -> None:
+    """Of a page, one row is seen twice where the cursor is strict, two where it is inclusive; and the end must be seen."""
+    service = Service({one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=30)
+    trip = walked(service.answer)
+    assert trip.given == service.beyond()
+    assert trip.requests <= contacts / 28 + 8
+
+
+def test_a_strict_cursor_loses_what_does_not_fit_and_says_so() -> None:
+    service = Service({one: SECOND for one in range(1, 10)} | {10: 0, 11: 2 * SECOND}, size=4)
+    trip = walked(service.answer)
+    assert trip.given == [11, 9, 8, 7, 6, 10]
+    assert trip.walk.gap
+
+
+CHANGES = st.dictionaries(st.integers(1, 8), st.tuples(st.sampled_from(["edit", "create", "delete"]), st.integers(0, 40)), max_size=3)
+
+
+@given(st.booleans(), st.booleans(), st.integers(5, 40), CHANGES, st.lists(st.integers(1, 5), max_size=2))
+@settings(SETTINGS, max_examples=150)
+def test_a_contact_changed_meanwhile_is_met_at_the_second_look(
+    inclusive: bool, in_seconds: bool, contacts: int, changes: dict[int, tuple[str, int]], pauses: list[int]
+) -> None:
+    """Somebody edits, creates or deletes after some of the answers, not more than fit on a page: whoever is there at the end was given."""
+    service = Service({one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=5, shows_seconds=in_seconds)
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        before_last_look = not trip.walk.again
+        if before_last_look and len(service.asked) in changes:
+            meddle(service, *changes[len(service.asked)], at=(100 + len(service.asked)) * SECOND)
+        return service.answer(ask)
+
+    trip = Trip(Walk())
+    walked(answer, trip=trip, pauses=pauses)
+    assert set(service.times) <= set(trip.given)
+
+
+def meddle(service: Service, what: str, whom: int, *, at: int) -> None:
+    if what == "create":
+        service.times[1000 + at] = at
+    elif what == "edit" and whom in service.times:
+        service.times[whom] = at
+    else:
+        service.times.pop(whom, None)
+
+
+def test_more_changes_than_the_second_look_can_show_are_a_gap() -> None:
+    service = Service({one: one * SECOND for one in range(10)}, size=4)
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        if len(service.asked) == 2:
+            service.times |= {one: (100 + one) * SECOND for one in range(5)}
+        return service.answer(ask)
+
+    assert walked(answer).walk.gap

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from mcp.client import Client
@@ -89,15 +89,18 @@ class Office(RuleBasedStateMachine):
     @rule(data=st.data(), latest=st.booleans())
     def confirm(self, data: st.DataObject, latest: bool) -> None:
         """The call that was answered with a token is made again with it; it may be used up, or the contact may have moved."""
-        token = list(self.tokens)[-1] if latest else data.draw(st.sampled_from(sorted(self.tokens)))
+        token = list(self.tokens)[-1] if latest else self.draw_token(data)
         call = dict(self.tokens[token])
         self.does(call.pop("tool"), **call, confirm_token=token)
 
     @precondition(lambda self: self.tokens)
     @rule(data=st.data(), phone=phones)
     def confirm_something_else(self, data: st.DataObject, phone: str) -> None:
-        token = data.draw(st.sampled_from(sorted(self.tokens)))
+        token = self.draw_token(data)
         self.does("update_contact", phone=f"+{phone}", is_opted_out=False, consent="Another consent", confirm_token=token)
+
+    def draw_token(self, data: st.DataObject) -> str:
+        return list(self.tokens)[data.draw(st.integers(0, len(self.tokens) - 1))]
 
     @rule()
     def look(self) -> None:
@@ -146,7 +149,7 @@ class Office(RuleBasedStateMachine):
         listed = self.portal.call(self.client.call_tool, "list_changes", {"limit": 1})
         (entry,) = listed.structured_content["changes"]
         assert entry["change_id"] == facts["change_id"]
-        assert entry["consent"] == given["consent"] == CONSENT
+        assert entry["consent"] == given["consent"] != ""
 
     def remember(self, tool: str, given: dict[str, Any], facts: dict[str, Any]) -> None:
         if token := facts.get("confirm_token"):
@@ -168,7 +171,13 @@ def test_no_sequence_of_calls_opts_anybody_in_without_consent_and_confirmation(p
         return machine
 
     checks = settings(
-        max_examples=40, stateful_step_count=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=40,
+        stateful_step_count=25,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(office, settings=checks)  # type: ignore[arg-type]
 

@@ -1,0 +1,189 @@
+"""A contact as a table of values, and the body of a write that changes what is wanted and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contacts_mcp.book.values import NAMES, body_for, custom_key, differences, field_id, is_empty, nothing_for, values_of
+from contacts_mcp.models import Contact
+
+JORDAN = Contact(
+    id=7,
+    phone="15105550100",
+    first="Jordan",
+    last="Rivera",
+    display_name="Jordan Rivera",
+    email="jordan@example.com",
+    custom={31: "Gold", 33: "Oakland"},
+    tags=(103, 101),
+    assigned_user_id=501,
+    is_opted_out=False,
+)
+BEFORE = values_of(JORDAN)
+ALWAYS = {"phone": "15105550100", "first": "Jordan", "last": "Rivera", "display_name": "Jordan Rivera"}
+
+
+def test_a_table_holds_everything_a_write_can_change() -> None:
+    assert BEFORE == {
+        **ALWAYS,
+        "email": "jordan@example.com",
+        "avatar": "",
+        "assignee": 501,
+        "tags": [101, 103],
+        "is_opted_out": False,
+        "custom:31": "Gold",
+        "custom:33": "Oakland",
+    }
+
+
+def test_a_bare_contact_has_empty_values_and_an_unknown_opt_out() -> None:
+    table = values_of(Contact(id=7))
+    assert table.pop("is_opted_out", ...) is None
+    assert all(is_empty(value) for value in table.values())
+
+
+@pytest.mark.parametrize(("key", "number"), [("custom:31", 31), ("first", None), ("phone", None)])
+def test_the_key_of_a_custom_value_holds_its_field(key: str, number: int | None) -> None:
+    assert field_id(key) == number
+    assert number is None or custom_key(number) == key
+
+
+@pytest.mark.parametrize(("key", "nothing"), [("email", ""), ("custom:31", ""), ("tags", []), ("assignee", None), ("is_opted_out", None)])
+def test_each_key_has_its_own_nothing(key: str, nothing: Any) -> None:
+    assert nothing_for(key) == nothing
+    assert is_empty(nothing)
+
+
+def test_false_is_no_empty_value() -> None:
+    assert not is_empty(False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ({"first": "a"}, {"first": "a"}, {}),
+        ({"first": "a"}, {"first": "b"}, {"first": ("a", "b")}),
+        ({}, {"custom:31": "x"}, {"custom:31": ("", "x")}),
+        ({"custom:31": "x"}, {}, {"custom:31": ("x", "")}),
+        ({"custom:31": ""}, {}, {}),
+        ({"tags": []}, {}, {}),
+        ({"is_opted_out": None}, {"is_opted_out": False}, {"is_opted_out": (None, False)}),
+    ],
+)
+def test_missing_and_empty_are_one_value(before: Any, after: Any, found: Any) -> None:
+    assert differences(before, after) == found
+
+
+def test_differences_can_be_looked_for_among_some_keys() -> None:
+    assert differences({"first": "a", "last": "b"}, {}, among=["last"]) == {"last": ("b", "")}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "body"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"first": "Jo"}, {"first": "Jo"}, id="a name"),
+        pytest.param({"email": "jo@example.com"}, {"email": "jo@example.com"}, id="an e-mail"),
+        pytest.param({"email": ""}, {"email": ""}, id="emptied text"),
+        pytest.param({"first": ""}, {"first": ""}, id="emptied name"),
+        pytest.param({"custom:31": "Basic"}, {"custom": {"31": "Basic"}}, id="a custom value"),
+        pytest.param({"custom:31": ""}, {"custom": {"31": ""}}, id="emptied custom value"),
+        pytest.param({"assignee": 502}, {"assignee_id": 502}, id="an owner"),
+        pytest.param({"assignee": None}, {"assignee_id": -1}, id="no owner"),
+        pytest.param({"tags": [101]}, {"tags": [{"tag_id": 101}]}, id="a tag taken off"),
+        pytest.param({"tags": []}, {"tags": []}, id="all tags taken off"),
+        pytest.param({"is_opted_out": True}, {"is_opted_out": True}, id="an opt-out"),
+        pytest.param({"is_opted_out": None}, {}, id="an unknown opt-out is not sent"),
+        pytest.param({"phone": "15105550101"}, {"phone": "15105550101"}, id="a phone"),
+    ],
+)
+def test_a_body_holds_phone_names_and_what_differs(wanted: Any, body: Any) -> None:
+    assert body_for(BEFORE, BEFORE | wanted) == ALWAYS | body
+
+
+def test_null_empties_where_it_is_asked_to() -> None:
+    body = body_for(BEFORE, BEFORE | {"email": "", "custom:31": ""}, empty=None)
+    assert (body["email"], body["custom"]) == (None, {"31": None})
+
+
+def test_overwriting_sends_every_custom_value_that_shall_stay() -> None:
+    wanted = {key: value for key, value in BEFORE.items() if key != "custom:33"} | {"custom:40": "x"}
+    assert body_for(BEFORE, wanted, overwrite=True)["custom"] == {"31": "Gold", "40": "x"}
+
+
+def test_overwriting_with_nothing_sends_an_empty_object() -> None:
+    wanted = {key: value for key, value in BEFORE.items() if field_id(key) is None}
+    assert body_for(BEFORE, wanted, overwrite=True)["custom"] == {}
+
+
+def test_a_body_of_a_create_holds_only_what_was_given() -> None:
+    assert body_for({}, {"phone": "15105550100", "first": "Jo", "custom:31": "x", "tags": [1], "is_opted_out": False}) == {
+        "phone": "15105550100",
+        "first": "Jo",
+        "custom": {"31": "x"},
+        "tags": [{"tag_id": 1}],
+        "is_opted_out": False,
+    }
+
+
+# The law: applied to a model of the API, whichever way its switches stand, the body gives what was wanted and leaves the rest.
+
+WORDS = st.sampled_from(["", "a", "b", "null", " "])
+TABLES = st.fixed_dictionaries(
+    {
+        "phone": st.sampled_from(["15105550100", "15105550101"]),
+        **dict.fromkeys((*NAMES, "email", "avatar"), WORDS),
+        "assignee": st.sampled_from([None, 501, 502]),
+        "tags": st.lists(st.integers(101, 106), max_size=5, unique=True).map(sorted),
+        "is_opted_out": st.booleans(),
+    },
+    optional={custom_key(number): st.sampled_from(["a", "b"]) for number in (31, 32, 33)},
+)
+
+
+def api_put(stored: dict[str, Any], body: dict[str, Any], *, overwrite: bool, clears_with: str, blanks_names: bool) -> dict[str, Any]:
+    """What `heymarket-api.md` 3.3 says of a PUT, written down once more and independently."""
+
+    def text(value: str | None, old: str) -> str:
+        clears = clears_with in ("both", "null" if value is None else "empty")
+        return value or ("" if clears else old)
+
+    after = dict(stored)
+    for name in (*NAMES, "email", "avatar"):
+        if name in body:
+            after[name] = text(body[name], stored[name])
+        elif name in NAMES and blanks_names:
+            after[name] = ""
+    if overwrite and "custom" in body:
+        after = {key: value for key, value in after.items() if field_id(key) is None or str(field_id(key)) in body["custom"]}
+    for number, value in body.get("custom", {}).items():
+        after[f"custom:{number}"] = text(value, after.get(f"custom:{number}", ""))
+    if "assignee_id" in body:
+        after["assignee"] = None if body["assignee_id"] == -1 else body["assignee_id"]
+    if "tags" in body:
+        after["tags"] = sorted(item["tag_id"] for item in body["tags"])
+    return after | {name: body[name] for name in ("phone", "is_opted_out") if name in body}
+
+
+@given(
+    before=TABLES,
+    wanted=TABLES,
+    keys=st.sets(st.sampled_from(["phone", *NAMES, "email", "avatar", "assignee", "tags", "is_opted_out", "custom:31", "custom:32"])),
+    overwrite=st.booleans(),
+    clears_with=st.sampled_from(["both", "empty", "null"]),
+    blanks_names=st.booleans(),
+)
+def test_the_body_makes_what_was_wanted_and_leaves_the_rest(
+    before: Any, wanted: Any, keys: set[str], overwrite: bool, clears_with: str, blanks_names: bool
+) -> None:
+    asked = before | {key: wanted.get(key, nothing_for(key)) for key in keys}
+    body = body_for(before, asked, overwrite=overwrite, empty=None if clears_with == "null" else "")
+    after = api_put(before, body, overwrite=overwrite, clears_with=clears_with, blanks_names=blanks_names)
+    emptied_names = {name for name in NAMES if not asked[name] and before[name]}
+    assert differences(asked, after) == {}, body
+    assert body["phone"] == asked["phone"]
+    assert emptied_names <= body.keys()

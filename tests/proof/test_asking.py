@@ -1,0 +1,238 @@
+"""A confirmation is put to the person where the client can do that, in both eras; and only what was shown is done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+from mcp.server.elicitation import render_elicitation_schema
+from mcp_types import ElicitRequestFormParams, ElicitResult, InputRequiredResult
+from mcp_types._v2025_11_25 import ElicitRequestFormParams as StrictFormParams
+
+from contacts_mcp import asking
+
+ERAS = ("auto", "legacy")
+Person = Callable[[Any, ElicitRequestFormParams], Awaitable[ElicitResult]]
+
+
+@pytest.fixture
+def anyio_backend(hurried: Any) -> Any:
+    return hurried
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer counts as given by somebody who has read the question."""
+    monkeypatch.setattr(asking, "READING", 0.0)
+
+
+def person(action: str, content: Any = None, *, seen: list[ElicitRequestFormParams] | None = None) -> dict[str, Any]:
+    """A client whose user always answers the same."""
+
+    async def answer(_: Any, params: ElicitRequestFormParams) -> ElicitResult:
+        if seen is not None:
+            seen.append(params)
+        return ElicitResult(action=action, content=content)  # type: ignore[arg-type]
+
+    return {"elicitation_callback": answer}
+
+
+YES = {"approve": True}
+
+
+async def test_a_yes_does_it_in_one_call(era: str, open_stage: Any) -> None:
+    seen: list[ElicitRequestFormParams] = []
+    async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
+        facts = await stage.ok("delete_contact", contact_id=2)
+        assert facts["status"] == "deleted"
+        assert stage.sandbox.store.contact(2) is None
+        assert len(seen) == 1
+        assert "Ben Example" in seen[0].message
+        assert "+15105550102" in seen[0].message
+
+
+async def test_a_yes_opts_in_and_the_journal_keeps_the_consent(era: str, open_stage: Any) -> None:
+    seen: list[ElicitRequestFormParams] = []
+    async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
+        facts = await stage.ok("update_contact", contact_id=2, is_opted_out=False, consent="Asked by phone on 2026-03-04")
+        assert facts["status"] == "updated"
+        assert stage.sandbox.store.contact(2)["is_opted_out"] is False
+        assert "Asked by phone on 2026-03-04" in seen[0].message
+        assert (await stage.book()).journal.entries()[0].consent == "Asked by phone on 2026-03-04"
+
+
+@pytest.mark.parametrize(
+    ("action", "content"),
+    [("decline", None), ("cancel", None), ("accept", {"approve": False}), ("accept", {"approve": "false"})],
+    ids=["no", "cancel", "accepted-without-approval", "accepted-with-the-word-false"],
+)
+@pytest.mark.usefixtures("slowly")
+async def test_anything_else_from_a_person_is_a_no(action: str, content: Any, era: str, open_stage: Any) -> None:
+    async with open_stage(mode=era, client=person(action, content)) as stage:
+        people = stage.people()
+        facts = await stage.ok("delete_contact", contact_id=2)
+        assert facts["status"] == "declined"
+        assert "confirm_token" not in facts
+        assert stage.people() == people
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_a_no_faster_than_a_person_reads_falls_back_to_the_token(action: str, era: str, open_stage: Any) -> None:
+    async with open_stage(mode=era, client=person(action)) as stage:
+        result = await stage.call("delete_contact", contact_id=2)
+        facts = result.structured_content
+        assert facts["status"] == "needs_confirmation"
+        assert "did not put the question to anybody" in stage.text(result)
+        assert facts["notes"][-1] in stage.text(result)
+        done = await stage.ok("delete_contact", contact_id=2, confirm_token=facts["confirm_token"])
+        assert done["status"] == "deleted"
+
+
+@pytest.mark.parametrize("content", [None, {}, {"approve": "perhaps"}, {"other": True}], ids=["nothing", "empty", "neither", "other"])
+async def test_an_accepted_form_that_is_not_ours_falls_back_to_the_token(content: Any, era: str, open_stage: Any) -> None:
+    async with open_stage(mode=era, client=person("accept", content)) as stage:
+        people = stage.people()
+        facts = await stage.ok("delete_contact", contact_id=2)
+        assert facts["status"] == "needs_confirmation"
+        assert stage.people() == people
+
+
+async def test_a_client_that_hangs_falls_back_to_the_token_after_our_patience(open_stage: Any) -> None:
+    """Up to 2025-11-25; after that the question is an answer, and nobody here waits for the client to come back."""
+
+    async def hanging(_: Any, __: Any) -> ElicitResult:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with open_stage(mode="legacy", client={"elicitation_callback": hanging}) as stage:
+        started = anyio.current_time()
+        facts = await stage.ok("delete_contact", contact_id=2)
+        assert facts["status"] == "needs_confirmation"
+        assert anyio.current_time() - started == pytest.approx(asking.PATIENCE, abs=1)
+
+
+async def test_a_client_that_fails_at_asking_falls_back_to_the_token(open_stage: Any) -> None:
+    async def failing(_: Any, __: Any) -> Any:
+        raise RuntimeError
+
+    async with open_stage(mode="legacy", client={"elicitation_callback": failing}) as stage:
+        assert (await stage.ok("delete_contact", contact_id=2))["status"] == "needs_confirmation"
+
+
+async def test_a_client_that_cannot_ask_gets_the_token(era: str, open_stage: Any) -> None:
+    async with open_stage(mode=era) as stage:
+        facts = await stage.ok("delete_contact", contact_id=2)
+        assert facts["status"] == "needs_confirmation"
+        assert facts["confirm_token"]
+
+
+@pytest.mark.parametrize(("confirm", "status"), [("token", "needs_confirmation"), ("off", "deleted")])
+async def test_nobody_is_asked_where_the_setting_says_so(confirm: str, status: str, era: str, open_stage: Any) -> None:
+    seen: list[ElicitRequestFormParams] = []
+    async with open_stage(mode=era, client=person("accept", YES, seen=seen), confirm=confirm) as stage:
+        assert (await stage.ok("delete_contact", contact_id=2))["status"] == status
+        assert not seen
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("create_contact", {"phone": "+15105553344"}),
+        ("update_contact", {"contact_id": 1, "last": "Sample"}),
+        ("lookup_contact", {"contact_id": 1}),
+        ("delete_contact", {"contact_id": 99}),
+    ],
+)
+async def test_nobody_is_asked_about_what_needs_no_confirmation(tool: str, arguments: dict[str, Any], era: str, open_stage: Any) -> None:
+    seen: list[ElicitRequestFormParams] = []
+    async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
+        await stage.call(tool, **arguments)
+        assert not seen
+
+
+async def test_a_call_with_a_token_is_not_asked_about_again(era: str, open_stage: Any) -> None:
+    seen: list[ElicitRequestFormParams] = []
+    async with open_stage(mode=era, client=person("decline", seen=seen)) as stage:
+        token = (await stage.ok("delete_contact", contact_id=2))["confirm_token"]
+        assert len(seen) == 1
+        assert (await stage.ok("delete_contact", contact_id=1, confirm_token=token))["status"] == "needs_confirmation"
+        assert (await stage.ok("delete_contact", contact_id=2, confirm_token=token))["status"] == "deleted"
+        assert len(seen) == 1
+
+
+async def test_a_contact_that_changed_while_the_person_read_is_left_alone(era: str, open_stage: Any) -> None:
+    """What was confirmed is what was shown: the yes was for another state, so there is a fresh preview, and nothing is done."""
+
+    async def slow_yes(_: Any, __: Any) -> ElicitResult:
+        stage.sandbox.store.touch(2, first="Benjamin", is_opted_out=False)
+        return ElicitResult(action="accept", content={"approve": True})
+
+    async with open_stage(mode=era, client={"elicitation_callback": slow_yes}) as stage:
+        result = await stage.call("delete_contact", contact_id=2)
+        facts = result.structured_content
+        assert facts["status"] == "needs_confirmation"
+        assert "changed since" in stage.text(result)
+        assert facts["contact"]["first"] == "Benjamin"
+        assert stage.sandbox.store.contact(2) is not None
+
+
+@pytest.mark.parametrize("action", ["accept", "decline", "cancel"])
+async def test_a_contact_that_is_gone_when_the_answer_comes_is_an_error_whatever_was_answered(
+    action: str, era: str, open_stage: Any
+) -> None:
+    async def late(_: Any, __: Any) -> ElicitResult:
+        stage.sandbox.store.delete(2)
+        return ElicitResult(action=action, content=YES if action == "accept" else None)  # type: ignore[arg-type]
+
+    async with open_stage(mode=era, client={"elicitation_callback": late}) as stage:
+        result = await stage.call("delete_contact", contact_id=2)
+        if action == "accept" or era == "auto":
+            assert result.is_error
+            assert "No contact has the id 2" in stage.text(result)
+            assert result.structured_content is None
+        assert (await stage.book()).journal.entries() == []
+
+
+async def test_an_answer_carries_its_confirmation_only_to_the_call_it_was_asked_for(open_stage: Any) -> None:
+    """The state a client brings back is sealed: with other arguments, or altered, it opens nothing."""
+    async with open_stage(client=person("accept", YES)) as stage:
+        people = stage.people()
+        asked = await stage.client.session.call_tool("delete_contact", {"contact_id": 2}, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult)
+        answers = {key: ElicitResult(action="accept", content=YES) for key in asked.input_requests or {}}
+        for arguments, state in (({"contact_id": 1}, asked.request_state), ({"contact_id": 2}, f"{asked.request_state}x")):
+            with pytest.raises(Exception, match="(?i)state"):
+                await stage.client.session.call_tool(
+                    "delete_contact", arguments, input_responses=answers, request_state=state, allow_input_required=True
+                )
+        assert stage.people() == people
+
+
+async def test_an_answer_that_comes_back_without_the_reply_falls_back_to_the_token(open_stage: Any) -> None:
+    async with open_stage(client=person("accept", YES)) as stage:
+        asked = await stage.client.session.call_tool("delete_contact", {"contact_id": 2}, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult)
+        result = await stage.client.session.call_tool(
+            "delete_contact", {"contact_id": 2}, request_state=asked.request_state, allow_input_required=True
+        )
+        assert result.structured_content["status"] == "needs_confirmation"
+
+
+async def test_the_form_is_one_the_protocol_allows(era: str, open_stage: Any) -> None:
+    """Flat, primitive, one boolean; in both eras the same, and valid by the protocol's own types."""
+    seen: list[ElicitRequestFormParams] = []
+    async with open_stage(mode=era, client=person("decline", seen=seen)) as stage:
+        await stage.call("delete_contact", contact_id=2)
+    schema = seen[0].requested_schema
+    StrictFormParams.model_validate({"message": "?", "requestedSchema": schema})
+    assert schema["type"] == "object"
+    assert {name: form["type"] for name, form in schema["properties"].items()} == {"approve": "boolean"}
+    assert schema["required"] == ["approve"]
+    assert schema == render_elicitation_schema(asking.Approval)
