@@ -256,7 +256,7 @@ class _Arguments(FuncMetadata):
         unknown = next((name for name in arguments_to_validate if name not in known), None)
         if unknown is not None:
             raise InvalidArgument(visible(unknown, limit=60), "there is no such argument.", expected=_nearest(unknown, list(known)))
-        given = {name: value for name, value in arguments_to_validate.items() if value is not None or known[name].is_required()}
+        given = {name: value for name, value in arguments_to_validate.items() if value is not None}
         return self.arg_model.model_validate(given).model_dump_one_level()
 
 
@@ -348,7 +348,8 @@ def _explain_argument(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{name} is required and was not given."
     came = visible(repr(problem["input"])[:120], limit=80)
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')}; got {came}. Nothing was changed."
+    expected = problem["msg"].removeprefix("Value error, ").replace("valid dictionary", "object")
+    return f"{name}: {expected}; got {came}. Nothing was changed."
 
 
 def _too_late(seconds: float, *, writes: bool) -> str:

@@ -22,13 +22,22 @@ OTHER = {**ENTRY, "command": "C:\\Program Files\\contacts-mcp.exe"}
 # A text with a table `servers` that has other entries, the place our entry goes to marked.
 MARKED = {
     "json, plain": ("json", '{\n  "a": 1,\n  "servers": {\n    "x": {"command": "y"}<HERE>\n  }\n}\n'),
-    "json, comments": ("json", '// top\n{\n  "servers": {\n    // mine\n    "x": 1<HERE> /* so */ // and so\n  }, // end\n  "b": [1, 2,],\n}\n'),
+    "json, comments": (
+        "json",
+        '// top\n{\n  "servers": {\n    // mine\n    "x": 1<HERE> /* so */ // and so\n  }, // end\n  "b": [1, 2,],\n}\n',
+    ),
     "json, trailing comma": ("json", '{\n\t"servers": {\n\t\t"x": {\n\t\t\t"k": "v", // why\n\t\t},<HERE>\n\t},\n}'),
     "json, one line": ("json", '{"a":1,"servers":{"x":{"command":"y"}<HERE>},"b":2}'),
     "json, empty table": ("json", '{\n    "servers": {}<HERE>,\n    "b": null\n}\n'),
     "toml": ("toml", '# top\nmodel = "x"  # why\n\n[servers.x]\ncommand = "y"\n\n# the end<HERE>\n'),
-    "toml, strings and arrays that look like tables": ("toml", 'a = """\n[servers.own]\n"""\nb = [\n  [1],\n]\nc = \'[servers.own]\'\n<HERE>'),
-    "yaml": ("yaml", "# top\na: 1 # why\nservers:<HERE>\n    # first\n    x:\n        cmd:   y\n        args:\n        - a\n\n# tail\nb: |\n  text\n"),
+    "toml, strings and arrays that look like tables": (
+        "toml",
+        'a = """\n[servers.own]\n"""\nb = [\n  [1],\n]\nc = \'[servers.own]\'\n<HERE>',
+    ),
+    "yaml": (
+        "yaml",
+        "# top\na: 1 # why\nservers:<HERE>\n    # first\n    x:\n        cmd:   y\n        args:\n        - a\n\n# tail\nb: |\n  text\n",
+    ),
     "yaml, table last": ("yaml", "b:   2\nservers: # all<HERE>\n  x:\n    cmd: >-\n      folded\n      text\n"),
     "yaml, empty table": ("yaml", "servers: {}<HERE>\nb: ~\n"),
 }
@@ -79,7 +88,14 @@ def test_an_empty_file_gets_the_table_too(kind: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [("json", "{}"), ("json", '{"servers": null}'), ("json", "{ // c\n}"), ("yaml", "servers:\n"), ("yaml", "# c\n"), ("yaml", "servers: ~ # c")],
+    [
+        ("json", "{}"),
+        ("json", '{"servers": null}'),
+        ("json", "{ // c\n}"),
+        ("yaml", "servers:\n"),
+        ("yaml", "# c\n"),
+        ("yaml", "servers: ~ # c"),
+    ],
 )
 def test_a_missing_or_empty_table_is_filled(kind: str, text: str) -> None:
     after = config_files.put(kind, text, "servers", "own", ENTRY)
@@ -110,7 +126,7 @@ BROKEN = [
     ("json", "/* open", "not valid JSON"),
     ("json", "[" * 100_000, "nested"),
     ("json", "[]", "JSON object"),
-    ("json", '{"servers": []}', "not valid|table of servers"),
+    ("json", '{"servers": []}', "table of servers"),
     ("json", '{"servers": "x"}', "table of servers"),
     ("toml", "a = \n", "not valid TOML"),
     ("toml", 'servers = {x = {command = "y"}}\n', "cannot be edited safely"),
@@ -125,8 +141,6 @@ BROKEN = [
 
 @pytest.mark.parametrize(("kind", "text", "reason"), BROKEN)
 def test_what_cannot_be_edited_safely_is_refused_with_the_reason(kind: str, text: str, reason: str) -> None:
-    if text == '{"servers": []}':
-        pytest.skip("an empty list holds nothing that could be lost")
     with pytest.raises(ConfigFileUnusable, match=reason) as caught:
         config_files.put(kind, text, "servers", "own", ENTRY)
     assert "command" not in str(caught.value)
@@ -152,7 +166,7 @@ values = st.recursive(scalars.map(json.dumps), objects, max_leaves=6)
 @st.composite
 def files(draw: st.DrawFn) -> str:
     servers = draw(objects(values, least=1))
-    return f"{draw(blanks)}{{{draw(blanks)}\"servers\":{draw(blanks)}{servers}{draw(blanks)}}}{draw(blanks)}"
+    return f'{draw(blanks)}{{{draw(blanks)}"servers":{draw(blanks)}{servers}{draw(blanks)}}}{draw(blanks)}'
 
 
 @given(files())

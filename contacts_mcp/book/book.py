@@ -52,7 +52,6 @@ class Outcome:
     change_id: int | None = None
     confirm_token: str = ""
     question: str = ""
-    record: dict[str, Any] = field(default_factory=dict)
 
 
 def deed_for(action: str, contact: Contact, arguments: dict[str, Any] | None = None) -> Deed:

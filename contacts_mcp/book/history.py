@@ -207,7 +207,7 @@ async def _settle_create(book: Book, entry: Entry) -> Entry:
     found = await book.api.find_contact(str(entry.wanted["phone"]))
     if found is None or book.journal.creation_of(found.id):  # made by another change, which had found nobody
         return replace(entry, state="not_done")
-    if _not_as_wanted(entry, found, among=entry.wanted):
+    if differences(entry.wanted, values_of(found), among=_shown(found, entry.wanted)):
         return replace(entry, state="unknown")  # somebody's contact, perhaps ours and changed since
     return _done(entry, found)
 
@@ -217,12 +217,14 @@ async def _settle_update(book: Book, entry: Entry) -> Entry:
     found = await book.api.get_contact(entry.contact_id)
     if found is None:
         return replace(entry, state="unknown")
-    asked = differences(entry.before, entry.wanted)
     if found.rev and found.rev == entry.rev_before:  # every write makes it grow
         return replace(entry, state="not_done")
-    if not _not_as_wanted(entry, found, among=asked):
+    now = values_of(found)
+    telling = _shown(found, differences(entry.before, entry.wanted))
+    if telling and not differences(entry.wanted, now, among=telling):
         return _done(entry, found)
-    return replace(entry, state="unknown" if differences(entry.before, values_of(found), among=asked) else "not_done")
+    is_untouched = telling and not differences(entry.before, now, among=telling)
+    return replace(entry, state="not_done" if is_untouched else "unknown")
 
 
 async def _settle_delete(book: Book, entry: Entry) -> Entry:
@@ -234,11 +236,9 @@ async def _settle_delete(book: Book, entry: Entry) -> Entry:
 _SETTLE = {"create": _settle_create, "update": _settle_update, "delete": _settle_delete}
 
 
-def _not_as_wanted(entry: Entry, found: Contact, *, among: Iterable[str]) -> bool:
-    """Whether something asked is seen to be otherwise. An opt-out that the service does not show is not seen."""
-    is_hidden = found.is_opted_out is None
-    keys = [key for key in among if not (is_hidden and key == "is_opted_out")]
-    return not keys or bool(differences(entry.wanted, values_of(found), among=keys))
+def _shown(found: Contact, keys: Iterable[str]) -> list[str]:
+    """Those of `keys` that looking tells about; an opt-out that the service does not show is not among them."""
+    return [key for key in keys if not (key == "is_opted_out" and found.is_opted_out is None)]
 
 
 def _done(entry: Entry, found: Contact) -> Entry:

@@ -35,7 +35,7 @@ from contacts_mcp.names import fold
 from contacts_mcp.text import visible
 
 PAGE_ASKED = 100  # always the same, or the numbers of pages would mean something else at every call; the service may give fewer
-MOST_ASKED = 500
+MOST_ASKED = 1_000  # for contacts that share one moment, and do not fit on a page
 REQUESTS_PER_CALL = 60
 TIME_SHARE = 0.6  # of the call's deadline: what was found must still be told
 
@@ -74,8 +74,9 @@ class _Sieve:
     """The filters with names resolved: what a contact must pass, and how far back the walk must go."""
 
     tests: Sequence[Test]
-    since: datetime | None
-    until: datetime | None
+    since: datetime | None = None
+    until: datetime | None = None
+    is_by_opt_out: bool = False
 
     def first_walk(self) -> Walk:
         """From the top, or from the upper bound."""
@@ -130,7 +131,9 @@ class _Step:
         self._is_whole = start is None
         self._given: set[int] = set()
         self._count: int | None = None
+        self._is_counted = False
         self._requests = 0
+        self._is_silent = False
         self.place = start or _Place(sieve.first_walk())
         self.found: list[Contact] = []
         self.failure: ContactsError | None = None
@@ -173,7 +176,7 @@ class _Step:
             self._go_to(walk.paused(rows, taken))
             return
         self._go_to(walk.after(rows))
-        if not walk.again:
+        if not self.place.walk.is_again:
             await self._look_for_end(rows, is_new=bool(fresh))
 
     async def _look_for_end(self, rows: Sequence[Contact], *, is_new: bool) -> None:
@@ -195,15 +198,16 @@ class _Step:
             if contact.id not in self._given:
                 self._given.add(contact.id)
                 self._account_for(contact)
-                self.found += [contact] * self._sieve.passes(contact)
         return fresh
 
     def _account_for(self, contact: Contact) -> None:
-        walk = self.place.walk
-        if walk.again and not self._is_whole and not is_after(contact.created, walk.head):
-            self.place = replace(self.place, changed=self.place.changed + 1)
-        else:
-            self.place = replace(self.place, seen=self.place.seen + 1)
+        """Count it, and keep it if it passes. Without all the ids of calls before, only a new contact is certainly seen for the first time."""
+        walk, seen, changed = self.place.walk, self.place.seen, self.place.changed
+        is_certain = not walk.is_again or self._is_whole or is_after(contact.created, walk.floor)
+        self.place = replace(self.place, seen=seen + is_certain, changed=changed + (not is_certain))
+        self._is_silent |= contact.is_opted_out is None
+        if self._sieve.passes(contact):
+            self.found.append(contact)
 
     async def _fetch(self, ask: Ask) -> list[Contact] | None:
         """One page; None where the service does not accept what is asked. One that refuses a page size is asked without."""
@@ -219,10 +223,10 @@ class _Step:
             self._page_size = None
             return await self._fetch(ask)
 
-    async def _agrees_with_count(self) -> bool:
+    async def _agrees_with_count(self, *, anew: bool = False) -> bool:
         """Whether as many contacts were seen as there are. Where some may have been seen twice, only a walk without a gap can say."""
-        if self._count is None:
-            self._count = await self._ask_count()
+        if anew or not self._is_counted:
+            self._count, self._is_counted = await self._ask_count(), True
         seen, changed = self.place.seen, self.place.changed
         return self._count is not None and seen <= self._count <= seen + (0 if self.place.walk.gap else changed)
 
@@ -233,23 +237,31 @@ class _Step:
             return None
 
     async def verdict(self) -> tuple[bool, list[str]]:
-        """Whether everything there is was given by now, and where not, why not."""
-        walk, seen = self.place.walk, self.place.seen
-        may_be_missing = [_MAY_BE_MISSING] if walk.gap else []
+        """Whether everything there is was given by now, and what the reader should know."""
+        why_not = await self._why_not_complete()
+        notes = [] if self._is_full and not self.is_over else why_not  # that there is more is what next_cursor says
+        return not why_not, [*notes, _SILENT] if self._sieve.is_by_opt_out and self._is_silent else notes
+
+    async def _why_not_complete(self) -> list[str]:
+        """Every reason to doubt that everything there is was given; none for everything."""
+        may_be_missing = [_MAY_BE_MISSING] if self.place.walk.gap else []
         if not self.is_over:
-            return False, [] if self._is_full else [_stopped(seen, self.failure)]
+            return [_stopped(self.place.seen, self.failure)]
         if not self._has_count:
-            return not walk.gap, may_be_missing
+            return may_be_missing
         if await self._agrees_with_count():
-            return True, []
-        self._count = await self._ask_count()  # the one before may be older than the second look at the head
+            return []
+        if self._count is not None and await self._agrees_with_count(anew=True):  # the one before may be older than the second look
+            return []
+        return [self._disagreement(), *may_be_missing]
+
+    def _disagreement(self) -> str:
         if self._count is None:
-            return False, ["The end of the list was reached, but Heymarket gives no count to check it against.", *may_be_missing]
-        if await self._agrees_with_count():
-            return True, []
-        return False, [f"Heymarket counts {self._count} contacts and its list showed {seen + self.place.changed}.", *may_be_missing]
+            return "The end of the list was reached, but Heymarket gives no count to check it against."
+        return f"Heymarket counts {self._count} contacts and its list showed {self.place.seen + self.place.changed}."
 
 
+_SILENT = "Contacts may be left out here: of some, Heymarket does not say whether they are opted out."
 _MAY_BE_MISSING = (
     "Contacts may be missing: several share one moment of change, and Heymarket's list does not show more of them than fit on one page."
 )
@@ -276,7 +288,7 @@ async def _sieve(filters: Filters, book: Book) -> _Sieve:
     if filters.is_opted_out is not None:
         tests.append(_by_opt_out(filters.is_opted_out))
     lower = [bounds[name] for name in ("updated_after", "created_after") if name in bounds]
-    return _Sieve(tests, max(lower, default=None), bounds.get("updated_before"))
+    return _Sieve(tests, max(lower, default=None), bounds.get("updated_before"), filters.is_opted_out is not None)
 
 
 _DATES = ("created_after", "created_before", "updated_after", "updated_before")
@@ -382,7 +394,7 @@ def _is_sound(walk: Walk) -> bool:
     """Whether a walk can stand there: only moments are sent to the service as a date, and only pages that can be meant."""
     if walk.ask is None or not 1 <= (walk.ask.page or 1) <= MOST_PAGES:
         return False
-    return all(instant(text) for text in (walk.ask.date, walk.last, walk.head) if text)
+    return all(instant(text) for text in (walk.ask.date, walk.last, walk.head, walk.floor) if text)
 
 
 def _fingerprint(filters: Filters) -> str:

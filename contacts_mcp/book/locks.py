@@ -79,7 +79,7 @@ class Locks:
 
 class _Stripe:
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._mark_path = path.with_suffix(".last") if path else None  # not the lock's own file, which taking the lock touches
         self._here = anyio.Lock()
         self._file = FileLock(path, thread_local=False) if path else None
         self._released = 0.0
@@ -134,14 +134,15 @@ class _Stripe:
     def _mark(self) -> None:
         now = time.time_ns()  # said explicitly: the file system's own clock is coarser than a quick call
         self._released = now / 1e9
-        if self._path:
+        if self._mark_path:
             with suppress(OSError):  # deleted under us: then nobody can read it either
-                os.utime(self._path, ns=(now, now))
+                self._mark_path.touch(mode=0o600)
+                os.utime(self._mark_path, ns=(now, now))
 
     def last_release(self) -> float:
-        if not self._path:
+        if not self._mark_path:
             return self._released
         try:
-            return max(self._released, self._path.stat().st_mtime)
+            return max(self._released, self._mark_path.stat().st_mtime)
         except OSError:
             return self._released

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
+import httpx
 import pytest
 
 from contacts_mcp.book.lookup import Who, held, lookup, who_is
@@ -91,3 +93,22 @@ async def test_nobody_cannot_be_held(book: Any) -> None:
     with pytest.raises(ContactNotFound, match="No contact has the id 999999"):
         async with held(book, Who(999_999)):
             raise AssertionError("unreachable")
+
+
+async def test_what_was_changed_while_waiting_for_the_lock_is_read_again(session: Any, book: Any) -> None:
+    """By phone the contact must be read before it can be locked; whoever holds it meanwhile may change it."""
+    has_read, seen = anyio.Event(), []
+
+    async def note_the_read(response: httpx.Response) -> None:
+        has_read.set()
+
+    async def hold() -> None:
+        async with held(book, who_is(book, contact_id=None, phone="+15105550100")) as contact:
+            seen.append(contact.first)
+
+    book.api._http.event_hooks = {"response": [note_the_read]}
+    async with anyio.create_task_group() as tasks, book.locks.contact(JORDAN):
+        tasks.start_soon(hold)
+        await has_read.wait()
+        session.sandbox.store.touch(JORDAN, first="Moved")
+    assert seen == ["Moved"]

@@ -70,13 +70,14 @@ def time_of_day() -> float:
 
 
 class Wire:
-    """The way to a sandbox: counts what is sent on it, answered or not, and lets a test step in at every request."""
+    """The way to a sandbox: counts what is sent on it, answered or not, and lets a test step in at every request, or answer instead."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self.sent = 0
         self.before: Callable[[httpx.Request], Awaitable[None]] | None = None
         self.after: Callable[[httpx.Request], Awaitable[None]] | None = None
+        self.answer: tuple[int, str] | None = None
 
     def transport(self) -> httpx.AsyncBaseTransport:
         return _WatchedTransport(self, self._sandbox.transport())
@@ -91,6 +92,9 @@ class _WatchedTransport(httpx.AsyncBaseTransport):
         self._wire.sent += 1
         if self._wire.before:
             await self._wire.before(request)
+        if self._wire.answer:
+            status, text = self._wire.answer
+            return httpx.Response(status, text=text)
         response = await self._inner.handle_async_request(request)
         if self._wire.after:
             await self._wire.after(request)

@@ -16,6 +16,7 @@ import pytest
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from contacts_mcp.book.locks import Locks
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox, serve
 
 WRITES = {"create_contact", "update_contact", "delete_contact"}
@@ -169,6 +170,22 @@ async def line_of(output: BufferedByteReceiveStream) -> bytes:
 async def tell_to_start(process: Process) -> None:
     assert process.stdin
     await process.stdin.send(b"go\n")
+
+
+def delete_files(directory: Path) -> None:
+    for file in directory.iterdir():
+        file.unlink()
+
+
+async def test_a_lock_whose_file_was_deleted_is_given_back_all_the_same(tmp_path: Path) -> None:
+    locks = Locks(tmp_path, "account")
+    async with locks.contact(7):
+        delete_files(tmp_path)
+    with anyio.fail_after(2):
+        async with Locks(tmp_path, "account").contact(7), locks.if_free(7, "") as is_held:
+            assert not is_held
+        async with locks.if_free(7, "") as is_held:
+            assert is_held
 
 
 # A client that lost an answer calls once more

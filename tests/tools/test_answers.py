@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from mcp_types import ElicitResult
 
 from contacts_mcp.sandbox import Behaviour
+from contacts_mcp.tools import views
 
 PHONE = "(510) 555-3344"
 JORDAN, SAM = 1001, 1002
@@ -349,6 +350,17 @@ async def test_a_long_page_keeps_its_cursor(session: Any) -> None:
     await assert_short(result)
     assert result.structured_content["next_cursor"] in text_of(result)
     assert len(result.structured_content["contacts"]) == 25
+
+
+def test_of_a_text_that_cannot_be_made_short_the_middle_goes() -> None:
+    """The last lines say how to go on: a cursor, a token, the notes."""
+    lines = [f"{number} {'長' * 100}" for number in range(1000)]
+    text = text_of(views.answer(lambda _: (lines, views.FieldsResult(fields=[]))))
+    shown = text.splitlines()
+    assert tokens(text) <= MOST
+    assert (shown[0], shown[-1]) == (lines[0], lines[-1])
+    (mark,) = [line for line in shown if line.startswith("…")]
+    assert mark == f"… ({len(lines) - len(shown) + 1} lines left out; ask for less) …"
 
 
 async def test_a_value_that_did_not_stick_is_told_cut_and_harmless(session: Any) -> None:
