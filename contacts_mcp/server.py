@@ -18,7 +18,7 @@ import anyio
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError, UnexpectedToolError
 from mcp.server.mcpserver.prompts.base import Prompt, PromptArgument
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
@@ -302,7 +302,7 @@ class ContactsTool(Tool):
         except TimeoutError:
             return _error(_too_late(self._seconds, writes=not (self.annotations and self.annotations.read_only_hint)))
         except ToolError as error:
-            return _error(_explain(error.__cause__ or error, self.name))
+            return _error(_explain(error, self.name))
 
 
 async def _announce(context: Context[Any, Any], seconds: float) -> None:
@@ -316,11 +316,12 @@ def _error(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=visible(text, limit=LONGEST_ERROR))], is_error=True)
 
 
-def _explain(cause: BaseException, tool: str) -> str:
+def _explain(error: Exception, tool: str) -> str:
+    cause = (isinstance(error, ToolError) and error.__cause__) or error
     match cause:
         case ContactsError():
             return f"{str(cause).rstrip('.')}. {NEXT[type(cause)]}" if type(cause) in NEXT else str(cause)
-        case ValidationError():
+        case ValidationError() if cause is not error and not isinstance(error, UnexpectedToolError):  # of the arguments, not of something inside
             return " ".join(_explain_argument(problem) for problem in cause.errors(include_url=False, include_context=False))
         case TimeoutError():
             return "The call ran out of time."

@@ -129,6 +129,11 @@ def _why_opted_out(book: Book, entry: Entry) -> str:
 
 async def _undo_create(book: Book, entry: Entry, token: str) -> Outcome:
     assert entry.contact_id is not None
+    if entry.rev_after > 1:  # Heymarket may have put the values into one that was there (`heymarket-api.md` 4.2)
+        raise Refused(
+            f"Change {entry.change_id} was not taken back: the contact may have been there before, and what it was then is not known. "
+            "Decide with the person what it should be, and use update_contact or delete_contact."
+        )
     async with held(book, Who(entry.contact_id)) as contact:
         await _refuse_if_moved(book, entry, values_of(contact))
         outcome = await delete_held(book, contact, token, undoes=entry.change_id)

@@ -392,7 +392,7 @@ def _unpacked(cursor: str) -> bytes:
 
 def _is_sound(walk: Walk) -> bool:
     """Whether a walk can stand there: only moments are sent to the service as a date, and only pages that can be meant."""
-    if walk.ask is None or not 1 <= (walk.ask.page or 1) <= MOST_PAGES:
+    if walk.ask is None or (walk.ask.page is not None and not 1 <= walk.ask.page <= MOST_PAGES):
         return False
     return all(instant(text) for text in (walk.ask.date, walk.last, walk.head, walk.floor) if text)
 

@@ -80,6 +80,14 @@ class Office(RuleBasedStateMachine):
     def delete(self, phone: str) -> None:
         self.does("delete_contact", phone=f"+{phone}")
 
+    @rule(phone=phones, undone=st.booleans())
+    def delete_with_a_confirmation(self, phone: str, undone: bool) -> None:
+        asked = self.does("delete_contact", phone=f"+{phone}")
+        if token := asked.get("confirm_token"):
+            answer = self.does("delete_contact", phone=f"+{phone}", confirm_token=token)
+            if undone:
+                self.does("undo_change", change_id=answer["change_id"])
+
     @precondition(lambda self: self.changes)
     @rule(data=st.data())
     def undo(self, data: st.DataObject) -> None:

@@ -106,8 +106,8 @@ CASES = {
     ),
     "rate-limited-by-us": Case(
         kind=errors.RateLimited,
-        tool="list_contacts",
-        arguments={},
+        tool="update_contact",
+        arguments={"contact_id": 1, "first": "Jo"},
         settings={"requests_per_minute": 1, "call_timeout": 5},
         text=r"The account's limit of 1 requests a minute is used up; nothing was sent\. Try again in \d+ seconds\.",
     ),

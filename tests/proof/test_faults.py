@@ -81,7 +81,7 @@ SCENARIOS = {
     ),
     "update-phone": Scenario(
         tool="update_contact",
-        arguments={"phone": "+15105550102", "new_phone": NEW},
+        arguments={"contact_id": 2, "new_phone": NEW},
         operations="find_contact update_contact get_contact",
         is_done=has(2, first="Ben", phone="15105553344", is_opted_out=True),
     ),

@@ -261,6 +261,16 @@ async def test_a_created_contact_that_was_worked_on_since_is_not_deleted(open_se
         assert session.sandbox.store.contact_by_phone("12125550142")
 
 
+async def test_a_create_that_heymarket_put_into_an_existing_contact_does_not_delete_it_when_taken_back(open_session: Any) -> None:
+    async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
+        contact_id = await person(session)
+        session.sandbox.desk.replica.hold_back(contact_id, None, reads=1)  # it appeared after we had looked
+        merged = await session.ok("create_contact", phone="+12125550142", first="Jo")
+        assert merged["status"] == "updated"
+        assert "may have been there before" in await session.refused("undo_change", change_id=merged["change_id"])
+        assert session.sandbox.store.contact(contact_id)
+
+
 async def test_a_contact_that_is_gone_cannot_be_taken_back_to(open_session: Any) -> None:
     async with open_session() as session:
         contact_id = await person(session)

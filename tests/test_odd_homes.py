@@ -1,0 +1,193 @@
+"""The server where nothing is as usual: code pages, no home, an empty environment, folders with spaces; and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contacts_mcp.config import InvalidSettings, Settings
+
+COMMAND = [sys.executable, "-m", "contacts_mcp"]
+SOON = 1.0  # seconds a server may take to end; a busy machine is given a little more
+A_LITTLE = 1.5
+NAME = "Zoë Ōno 😀 \u2028"
+NEEDED = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}  # Windows' Python does not start without
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+class Server:
+    """A server as a child process, spoken to in bytes."""
+
+    def __init__(self, *flags: str, cwd: Path, env: dict[str, str]) -> None:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([*COMMAND, "serve", *flags], cwd=cwd, env=NEEDED | env, stdin=pipe, stdout=pipe, stderr=pipe)
+        self.ask(1, "initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}})
+        self.send({"method": "notifications/initialized"})
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def call(self, number: int, tool: str, **arguments: Any) -> dict[str, Any]:
+        result: dict[str, Any] = self.ask(number, "tools/call", {"name": tool, "arguments": arguments})["result"]
+        return result
+
+    def ask(self, number: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        self.send({"id": number, "method": method, "params": params})
+        for line in self.process.stdout:
+            answer: dict[str, Any] = json.loads(line)
+            if answer.get("id") == number:
+                return answer
+        raise AssertionError(self.process.communicate()[1].decode())
+
+    def ended(self) -> tuple[int, bytes, float]:
+        """Exit code, what was said on stderr, and how long it took from now."""
+        start = time.monotonic()
+        code = self.process.wait(timeout=20)
+        seconds = time.monotonic() - start
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.stdin = None
+        return code, self.process.communicate()[1], seconds
+
+
+def end(server: Server, way: str) -> None:
+    if way == "closed stdin":
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+    else:
+        server.process.send_signal(getattr(signal, way))
+
+
+WAYS = pytest.mark.parametrize("way", ["closed stdin", pytest.param("SIGINT", marks=posix), pytest.param("SIGTERM", marks=posix)])
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    folder = tmp_path / "a place with späces"
+    folder.mkdir()
+    return folder
+
+
+# How it ends
+
+
+@WAYS
+def test_it_ends_at_once_and_well(way: str, place: Path) -> None:
+    """With everything written, nothing left open, and not a word."""
+    server = Server("--sandbox", "--data-dir", str(place / "data"), cwd=place, env={})
+    made = server.call(2, "create_contact", phone="(510) 555-3344", first="Quincy")
+    assert not made["isError"]
+    end(server, way)
+    code, said, seconds = server.ended()
+    assert (code, said) == (0, b"")
+    assert seconds < SOON + A_LITTLE
+    with closing(sqlite3.connect(place / "data" / "journal.sqlite3")) as journal:
+        assert journal.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert [file.name for file in (place / "data").iterdir() if file.name.endswith(("-wal", "-journal", "-shm"))] == []
+
+
+@pytest.fixture
+def stalled() -> Iterator[str]:
+    """A service that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@WAYS
+def test_it_ends_at_once_in_the_middle_of_a_call(way: str, place: Path, stalled: str) -> None:
+    env = {"HEYMARKET_API_KEY": "not-a-real-key", "HEYMARKET_BASE_URL": stalled, "CONTACTS_MCP_DATA_DIR": str(place / "data")}
+    server = Server(cwd=place, env=env)
+    server.send({"id": 2, "method": "tools/call", "params": {"name": "lookup_contact", "arguments": {"contact_id": 1001}}})
+    wait_until((place / "data" / "pace.sqlite3").exists)
+    end(server, way)
+    code, said, seconds = server.ended()
+    assert (code, said) == (0, b"")
+    assert seconds < SOON + A_LITTLE
+
+
+def wait_until(is_so: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@posix
+def test_what_arrives_before_a_signal_is_not_lost(place: Path) -> None:
+    """Stdin passes through a pipe of ours; long and many messages come through whole."""
+    server = Server("--sandbox", "--data-dir", str(place / "data"), cwd=place, env={})
+    long = "x" * 300_000
+    for number in range(2, 7):
+        answer = server.ask(number, "tools/call", {"name": "lookup_contact", "arguments": {"email": f"{long}@example.com"}})
+        assert "result" in answer
+    end(server, "SIGTERM")
+    assert server.ended()[:2] == (0, b"")
+
+
+# Where it lives
+
+
+def test_an_empty_environment_is_enough(place: Path) -> None:
+    """As desktop clients start it: no PATH, no HOME, no locale."""
+    server = Server("--sandbox", "--data-dir", str(place / "data"), cwd=place, env={})
+    assert not server.call(2, "list_contacts", limit=1)["isError"]
+    end(server, "closed stdin")
+    assert server.ended()[:2] == (0, b"")
+
+
+CODE_PAGES = [
+    {"PYTHONIOENCODING": "cp1252"},
+    {"PYTHONIOENCODING": "ascii:strict"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+]
+
+
+@pytest.mark.parametrize("env", CODE_PAGES, ids=["cp1252", "ascii", "C locale"])
+def test_all_text_is_utf8_whatever_the_code_page(env: dict[str, str], place: Path) -> None:
+    data = ["--sandbox", "--data-dir", str(place.parent / "data")]
+    server = Server(*data, cwd=place.parent, env=env)
+    made = server.call(2, "create_contact", phone="(510) 555-3344", first=NAME)
+    assert made["structuredContent"]["contact"]["first"].startswith("Zoë Ōno 😀")
+    end(server, "closed stdin")
+    assert server.ended()[:2] == (0, b"")
+    shown = run("call", "lookup_contact", "phone=(510) 555-3344", *data, cwd=place.parent, env=env)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert "Zoë Ōno 😀" in shown.stdout.decode("utf-8")
+
+
+def run(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, env=NEEDED | env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+def test_without_a_stdin_it_ends_quietly(place: Path) -> None:
+    done = run("serve", "--sandbox", "--data-dir", str(place / "data"), cwd=place, env={})
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_the_doctor_works_without_a_home_variable(place: Path) -> None:
+    done = run("doctor", "--sandbox", "--data-dir", str(place / "data"), cwd=place, env={})
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a folder called ~ would be made wherever the server is started."""
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: "~/.local/share/contacts-mcp")
+    monkeypatch.delenv("CONTACTS_MCP_DATA_DIR", raising=False)
+    with pytest.raises(InvalidSettings, match="CONTACTS_MCP_DATA_DIR"):
+        _ = Settings.load().directory
