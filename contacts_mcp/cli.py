@@ -5,10 +5,12 @@ What only one command needs is imported inside that command: `serve` must be qui
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,20 +81,32 @@ def load(flags: dict[str, Any]) -> Settings:
 @with_settings
 def serve(address: str | None, **flags: Any) -> None:
     """Serve an assistant over stdin and stdout."""
-    from contacts_mcp.server import build_server  # noqa: PLC0415
     from contacts_mcp.stdio import ending_on_signals  # noqa: PLC0415
 
-    settings = load(flags)
-    try:
-        server = build_server(settings)
-    except ContactsError as error:
-        raise click.UsageError(str(error)) from None
+    with _starting_quickly():
+        from contacts_mcp.server import build_server  # noqa: PLC0415
+
+        try:
+            server = build_server(load(flags))
+        except ContactsError as error:
+            raise click.UsageError(str(error)) from None
     if address is None:
         with ending_on_signals():
             server.run("stdio")
     else:
         host, port = _loopback(address)
         server.run("streamable-http", host=host, port=port)
+
+
+@contextmanager
+def _starting_quickly() -> Iterator[None]:
+    """Collect no garbage while modules are imported: they make a hundred thousand objects, all of which stay. A tenth of the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _loopback(address: str) -> tuple[str, int]:

@@ -148,7 +148,7 @@ CLIENTS: tuple[Client, ...] = (
         key="gemini",
         title="Gemini CLI",
         place=_gemini,
-        afterwards="Start a new session; /mcp shows whether it is connected.",
+        afterwards="Start a new session in a folder that you trust; /mcp shows whether it is connected.",
     ),
     Client(
         key="goose",

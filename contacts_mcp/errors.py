@@ -120,7 +120,11 @@ class Rejected(UpstreamError):
 
 
 class ServiceFailed(UpstreamError):
-    """A 5xx. A write may have been carried out all the same."""
+    """A 5xx. A write may have been carried out all the same. `retry_after` is in seconds, None where nobody said."""
+
+    def __init__(self, message: str, *, status: int | None = None, request_id: str = "", retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, status=status, request_id=request_id)
 
 
 class Unreachable(UpstreamError):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from contacts_mcp.book.book import Book
-from contacts_mcp.book.directory import Catalog
-from contacts_mcp.book.history import changes_of
-from contacts_mcp.book.lookup import lookup
+from contacts_mcp import book as books
 from contacts_mcp.errors import ContactNotFound, ContactsError
 from contacts_mcp.text import visible
 from contacts_mcp.tools import views
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Book, Catalog
 
 MOST_COMPLETIONS = 100
 
@@ -45,7 +45,7 @@ async def team(book: Book) -> Any:
 
 
 async def changes(book: Book) -> Any:
-    return views.changes_listed(await changes_of(book), next_cursor=None).structured_content
+    return views.changes_listed(await books.changes_of(book), next_cursor=None).structured_content
 
 
 async def status(book: Book) -> Any:
@@ -64,7 +64,7 @@ async def status(book: Book) -> Any:
 async def contact(book: Book, contact_id: str) -> Any:
     if not re.fullmatch("[0-9]{1,15}", contact_id):
         raise ContactNotFound(f'No contact has the id "{visible(contact_id, limit=40)}"; ids are numbers.')
-    found = await lookup(book, contact_id=int(contact_id))
+    found = await books.look_up(book, contact_id=int(contact_id))
     if not found.cards:
         raise ContactNotFound(f"No contact has the id {int(contact_id)}.")
     return views.whole(found.cards[0])
@@ -83,7 +83,9 @@ RESOURCES: tuple[Offered, ...] = (
 async def completions(book: Book, argument: str, typed: str) -> list[str]:
     """How what was typed for a prompt's or template's argument may go on: names of fields, tags, members; ids of contacts changed lately."""
     if argument == "contact_id":
-        recent = {str(told.entry.contact_id): None for told in await changes_of(book, limit=MOST_COMPLETIONS) if told.entry.contact_id}
+        recent = {
+            str(told.entry.contact_id): None for told in await books.changes_of(book, limit=MOST_COMPLETIONS) if told.entry.contact_id
+        }
         return [number for number in recent if number.startswith(typed)]
     catalogs = {"field": book.directory.fields, "tag": book.directory.tags, "assignee": book.directory.members}
     if argument not in catalogs:

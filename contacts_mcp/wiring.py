@@ -115,6 +115,7 @@ class Workspace:
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
             follow_redirects=False,
+            trust_env=url.startswith("https:"),  # what stays on this machine, key included, goes through no proxy
         )
         return client, auth
 

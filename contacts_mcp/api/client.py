@@ -94,7 +94,7 @@ class HeymarketClient:
         self._timeout = timeout
         self._schedule = schedule or Schedule()
         self._budget = Budget()
-        self._connections = anyio.CapacityLimiter(CONNECTIONS)
+        self._connections = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
         self._draw = draw
         self._sleep = sleep
 
@@ -211,7 +211,12 @@ class HeymarketClient:
             # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
             with anyio.fail_after(self._timeout):
                 response = await self._http.request(
-                    call.method, call.path, json=call.body, params=call.query, headers={"Authorization": proof}, follow_redirects=False
+                    call.method,
+                    call.path,
+                    json=call.body,
+                    params=call.query or None,
+                    headers={"Authorization": proof},
+                    follow_redirects=False,
                 )
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
             raise _failure_on_the_way(error, self._timeout) from None  # the original holds the URL
@@ -220,6 +225,10 @@ class HeymarketClient:
 
 def _answer(call: Call, response: httpx.Response, proof: str) -> Answer:
     request_id = response.headers.get("X-Request-Id", "")[:100]
+    if response.is_success and call.kind is Kind.READ and not response.content.strip():  # not `null`, which says that nothing is there
+        raise BadAnswer(
+            f"Heymarket answered {response.status_code} with nothing at all", status=response.status_code, request_id=request_id
+        )
     if response.is_success:
         content_type = response.headers.get("Content-Type", "")
         return Answer(
@@ -280,7 +289,9 @@ def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: s
                 f"Heymarket's rate limit is used up (429); this request was refused. {hint}", retry_after=after, request_id=request_id
             )
         case _ if status >= 500:  # noqa: PLR2004 -- the HTTP class
-            return ServiceFailed(f"Heymarket failed ({status}).{quoted}", status=status, request_id=request_id)
+            return ServiceFailed(
+                f"Heymarket failed ({status}).{quoted}", status=status, request_id=request_id, retry_after=_retry_after(response)
+            )
         case _ if response.is_redirect:
             return Rejected(
                 f"Heymarket answered with a redirect ({status}), which is not followed. Check HEYMARKET_BASE_URL.",

@@ -27,6 +27,7 @@ from contacts_mcp.errors import RateLimited
 WINDOW = 61.0
 BULK_SHARE = 0.8
 WORTH_REPORTING = 2.0
+SWEEP_EVERY = 5.0  # seconds between two clearances of what is older than the window
 
 on_wait: ContextVar[Callable[[float], Awaitable[None]] | None] = ContextVar("on_wait", default=None)
 """Told of every wait of more than `WORTH_REPORTING` seconds, before it starts."""
@@ -62,6 +63,7 @@ class SqliteLedger:
 
     def __init__(self, path: Path | None, account: str) -> None:
         self._account = account
+        self._swept = float("-inf")
         self._db = _open(path)
 
     def reserve(self, now: float, limit: int) -> float:
@@ -77,13 +79,15 @@ class SqliteLedger:
 
     def _wait(self, now: float, limit: int) -> float:
         account = self._account
-        # Entries from the future are left by a clock that was set back; they would block everybody for as long.
-        self._db.execute("DELETE FROM sent WHERE account = ? AND (at <= ? OR at > ?)", (account, now - WINDOW, now + 1))
+        if not 0 <= now - self._swept < SWEEP_EVERY:
+            # Entries from the future are left by a clock that was set back; they would block everybody for as long.
+            self._db.execute("DELETE FROM sent WHERE account = ? AND (at <= ? OR at > ?)", (account, now - WINDOW, now + 1))
+            self._swept = now
         (paused,) = self._db.execute("SELECT coalesce(max(until), 0) FROM pause WHERE account = ?", (account,)).fetchone()
         if now < paused <= now + WINDOW:
             return float(paused - now)
         full = self._db.execute("SELECT at FROM sent WHERE account = ? ORDER BY at DESC LIMIT 1 OFFSET ?", (account, limit - 1)).fetchone()
-        return float(full[0] + WINDOW - now) if full else 0.0
+        return max(0.0, full[0] + WINDOW - now) if full else 0.0
 
     def pause(self, until: float) -> None:
         self._keep_going(lambda: self._pause(until))
@@ -121,7 +125,7 @@ def _in_memory(error: sqlite3.Error) -> sqlite3.Connection:
 def _connect(place: str) -> sqlite3.Connection:
     db = sqlite3.connect(place, isolation_level=None, timeout=5, check_same_thread=False)
     try:
-        db.execute("PRAGMA journal_mode = TRUNCATE")  # switching to WAL fails where several servers start at once
+        db.execute("PRAGMA journal_mode = MEMORY")  # switching to WAL fails where several servers start at once
         db.execute("PRAGMA synchronous = OFF")  # what a power cut loses here is a minute old at most
         db.executescript(_SCHEMA)
     except sqlite3.Error:

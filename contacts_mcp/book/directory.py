@@ -62,6 +62,8 @@ class Catalog:
         return names.label(item)
 
     async def _no_older_than(self, seconds: float) -> Names:
+        if self._clock() - self._fetched <= seconds:
+            return self._names
         async with self._fetching:
             if self._clock() - self._fetched > seconds:
                 self._names = Names(self.kind, await self._fetch(), hint=self._hint)

@@ -28,6 +28,7 @@ STILL_ARRIVING = 60.0  # seconds in which a request that nobody waits for any mo
 _PURGE_EVERY = 3600.0
 _LONGEST_CALL = 3600.0  # what was begun before that is in nobody's hands any more
 _VERSION = 1  # of journal.sql
+_TRIES, _PAUSE = 50, 0.02  # seconds
 
 _log = logging.getLogger(__name__)
 
@@ -208,8 +209,9 @@ def _open(path: Path | None) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection) -> None:
     db.row_factory = sqlite3.Row
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
-        db.execute(f"PRAGMA {pragma}")
+    _switch_to_wal(db)
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA secure_delete = ON")
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > _VERSION:
         raise AccountError(
@@ -219,6 +221,19 @@ def _prepare(db: sqlite3.Connection) -> None:
     if version < _VERSION:
         schema = files(__package__).joinpath("journal.sql").read_text(encoding="utf-8")
         db.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {_VERSION}; COMMIT")
+
+
+def _switch_to_wal(db: sqlite3.Connection) -> None:
+    """Here alone SQLite does not wait for another server, such as one that starts at the same moment."""
+    for attempt in range(_TRIES):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if attempt == _TRIES - 1:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:

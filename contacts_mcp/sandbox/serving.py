@@ -25,6 +25,7 @@ async def serve(
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it out for sockets it did not make: 40 ms a request
         server = uvicorn.Server(_config(sandbox.app))
         task_status.started(_url(listener))
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mcp.server.mcpserver import Context
 
-from contacts_mcp.book.book import Book
+if TYPE_CHECKING:
+    from contacts_mcp.book import Book
 
 
 class App(Protocol):

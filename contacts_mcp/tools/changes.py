@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from contacts_mcp.book.history import changes_of, undo
+from contacts_mcp import book
 from contacts_mcp.tools import parameters as p
 from contacts_mcp.tools import views
 from contacts_mcp.tools.calls import Call, book_of
@@ -17,7 +17,7 @@ async def list_changes(
     cursor: Annotated[p.Id | None, p.described("next_cursor of the answer before.")] = None,
 ) -> views.ChangesListed:
     """List what this server changed in the last 30 days, newest first, with before and after. Give a change_id to undo_change to take one back."""
-    told = await changes_of(await book_of(ctx), contact_id=contact_id, before=cursor, limit=limit + 1)
+    told = await book.changes_of(await book_of(ctx), contact_id=contact_id, before=cursor, limit=limit + 1)
     shown, older = told[:limit], told[limit:]
     return views.changes_listed(shown, next_cursor=shown[-1].entry.change_id if older else None)
 
@@ -28,4 +28,4 @@ async def undo_change(
     confirm_token: p.ConfirmToken = None,
 ) -> views.Wrote:
     """Take one change back: restores exactly what it changed, creates a deleted contact again (with a new id), or after a confirmation deletes a created one. Refused where the contact was changed since."""
-    return views.wrote(await undo(await book_of(ctx), change_id, confirm_token=confirm_token or ""))
+    return views.wrote(await book.undo(await book_of(ctx), change_id, confirm_token=confirm_token or ""))

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from contacts_mcp.book.create import create
-from contacts_mcp.book.delete import delete
-from contacts_mcp.book.edits import Wanted
-from contacts_mcp.book.listing import Filters
-from contacts_mcp.book.listing import list_contacts as walk
-from contacts_mcp.book.lookup import lookup
-from contacts_mcp.book.update import update
+from contacts_mcp import book
 from contacts_mcp.tools import parameters as p
 from contacts_mcp.tools import views
 from contacts_mcp.tools.calls import Call, book_of
@@ -35,7 +29,7 @@ async def create_contact(
     ] = "report",
 ) -> views.Wrote:
     """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone. To change a known contact use update_contact."""
-    wanted = Wanted(
+    wanted = book.Wanted(
         first=first,
         last=last,
         display_name=display_name,
@@ -46,7 +40,7 @@ async def create_contact(
         tags=tags,
         is_opted_out=is_opted_out,
     )
-    return views.wrote(await create(await book_of(ctx), phone, wanted, if_exists=if_exists))
+    return views.wrote(await book.create_contact(await book_of(ctx), phone, wanted, if_exists=if_exists))
 
 
 async def lookup_contact(
@@ -56,7 +50,7 @@ async def lookup_contact(
     email: p.Email = None,
 ) -> views.LookedUp:
     """Get everything about the contact with exactly this id, phone or e-mail (give one). To find people by name, tag, field or date use list_contacts."""
-    return views.looked_up(await lookup(await book_of(ctx), contact_id=contact_id, phone=phone, email=email))
+    return views.looked_up(await book.look_up(await book_of(ctx), contact_id=contact_id, phone=phone, email=email))
 
 
 async def update_contact(
@@ -81,7 +75,7 @@ async def update_contact(
     confirm_token: p.ConfirmToken = None,
 ) -> views.Wrote:
     """Change one contact, found by contact_id or phone. What is not given stays as it is; only clear empties. Answers what was before and after."""
-    wanted = Wanted(
+    wanted = book.Wanted(
         first=first,
         last=last,
         display_name=display_name,
@@ -96,9 +90,14 @@ async def update_contact(
         is_opted_out=is_opted_out,
         clear=clear or (),
     )
-    book = await book_of(ctx)
-    outcome = await update(
-        book, wanted, contact_id=contact_id, phone=phone, new_phone=new_phone, consent=consent or "", confirm_token=confirm_token or ""
+    outcome = await book.update_contact(
+        await book_of(ctx),
+        wanted,
+        contact_id=contact_id,
+        phone=phone,
+        new_phone=new_phone,
+        consent=consent or "",
+        confirm_token=confirm_token or "",
     )
     return views.wrote(outcome)
 
@@ -110,7 +109,7 @@ async def delete_contact(
     confirm_token: p.ConfirmToken = None,
 ) -> views.Wrote:
     """Delete one contact and its whole conversation for good. The first call only answers what would go and a confirm_token; to stop texts, update is_opted_out instead."""
-    return views.wrote(await delete(await book_of(ctx), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""))
+    return views.wrote(await book.delete_contact(await book_of(ctx), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""))
 
 
 async def list_contacts(
@@ -129,7 +128,7 @@ async def list_contacts(
     updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
 ) -> views.Listed:
     """List or search contacts, last changed first; filters combine. Answers next_cursor while there may be more, and complete true only where all were seen."""
-    filters = Filters(
+    filters = book.Filters(
         name=name,
         tag=tag,
         assignee=assignee,
@@ -140,8 +139,9 @@ async def list_contacts(
         updated_after=updated_after,
         updated_before=updated_before,
     )
-    book = await book_of(ctx)
+    opened = await book_of(ctx)
     most = min(limit, MOST_IN_FULL) if detail == "full" else limit
-    listing = await walk(book, filters, limit=most, cursor=cursor or "")
-    shown = [(await book.directory.fields.resolve(field, argument="custom_fields")) for field in filters.custom_fields]
-    return views.listed(listing, detail=detail, shown_fields=[await book.directory.fields.label(field.id) for field in shown])
+    listing = await book.list_contacts(opened, filters, limit=most, cursor=cursor or "")
+    fields = opened.directory.fields
+    shown = [await fields.resolve(name, argument="custom_fields") for name in filters.custom_fields]
+    return views.listed(listing, detail=detail, shown_fields=[await fields.label(field.id) for field in shown])

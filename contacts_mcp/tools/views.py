@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from contacts_mcp.book.book import Outcome
-from contacts_mcp.book.cards import Card, Change
-from contacts_mcp.book.history import Told
-from contacts_mcp.book.journal import Entry
-from contacts_mcp.book.listing import Listing
-from contacts_mcp.book.lookup import Found
 from contacts_mcp.text import quoted, visible, word
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Card, Change, Entry, Found, Listing, Outcome, Told
 
 NAME = 60  # characters of a name
 LABEL = 700  # of a field, tag or member: shown safe and short already, and must read back, so never cut here

@@ -236,7 +236,7 @@ async def test_a_lower_bound_ends_the_walk_early(office: Sandbox, tmp_path: Path
     async with opened(office, tmp_path) as book:
         assert (await ids(book, updated_after=since))[:40] == newest
         assert asked(office) <= 3
-        assert len(await ids(book, created_after="2026-10-01")) > 3
+        assert len(await ids(book, created_after="2026-10-01")) > 1
         assert asked(office) <= 3
 
 
@@ -472,7 +472,7 @@ async def test_a_cursor_holds_no_contact_data_but_ids_and_moments(office: Sandbo
 
 SOUND: dict[str, Any] = {
     "version": 2,
-    "filters": "",
+    "filters": _fingerprint(NO_FILTERS),
     "place": {"walk": {"ask": {"date": "2026-05-01T00:00:00Z"}, "last": "2026-05-01T00:00:00Z"}},
 }
 WRONG_INSIDE: list[tuple[list[str], Any]] = [
@@ -548,7 +548,7 @@ def test_a_cursor_is_never_unpacked_beyond_what_one_of_ours_can_hold() -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(), lambda inner: st.lists(inner, max_size=4), max_leaves=6
 )
-WALKS = st.fixed_dictionaries({}, optional={name: JSON for name in ("ask", "skip", "last", "head", "floor", "size", "gap", "asked", "lap", "futile")})  # fmt: skip
+WALKS = st.fixed_dictionaries({}, optional=dict.fromkeys(("ask", "skip", "last", "head", "floor", "size", "gap", "asked", "lap", "futile"), JSON))  # fmt: skip
 
 
 def test_a_cursor_that_is_sound_is_taken() -> None:

@@ -208,7 +208,7 @@ async def test_an_answer_carries_its_confirmation_only_to_the_call_it_was_asked_
         assert isinstance(asked, InputRequiredResult)
         answers = {key: ElicitResult(action="accept", content=YES) for key in asked.input_requests or {}}
         for arguments, state in (({"contact_id": 1}, asked.request_state), ({"contact_id": 2}, f"{asked.request_state}x")):
-            with pytest.raises(Exception, match="(?i)state"):
+            with pytest.raises(Exception, match=r"(?i)state"):
                 await stage.client.session.call_tool(
                     "delete_contact", arguments, input_responses=answers, request_state=state, allow_input_required=True
                 )

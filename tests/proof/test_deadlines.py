@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from mcp.client import Client
 
@@ -149,7 +150,7 @@ def _cancelling(scope: anyio.CancelScope, *, at: int) -> Callable[[Any], Awaitab
         seen += 1
         if seen == at:
             scope.cancel()
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     return hook
 

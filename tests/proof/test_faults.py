@@ -61,7 +61,7 @@ SCENARIOS = {
         tool="create_contact",
         arguments={"phone": NEW, "first": "Jo", "custom_fields": {"Plan": "Gold"}, "tags": ["VIP"], "assignee": "Priya Patel"},
         operations="list_fields list_tags get_team find_contact create_contact get_contact",
-        is_done=lambda store: has(3, first="Jo", phone="15105553344", tags=[101], assigned_user_id=502, custom={"31": "Gold"})(store),
+        is_done=has(3, first="Jo", phone="15105553344", tags=[101], assigned_user_id=502, custom={"31": "Gold"}),
     ),
     "create-existing": Scenario(tool="create_contact", arguments={"phone": "+15105550102", "first": "Jo"}, operations="find_contact"),
     "create-or-update": Scenario(
@@ -151,9 +151,9 @@ CELLS = [
 async def test_every_fault_has_exactly_the_outcome_of_its_row(name: str, operation: str, times: str, open_stage: Any, kind_of: Any) -> None:
     rows: Rows = {}
     async with open_stage(confirm="off") as stage:
-        for fault in FAULTS:
+        for fault, details in FAULTS.items():
             await stage.fresh()
-            outcome = await _outcome(stage, SCENARIOS[name], Fault(operation, times=TIMES[times], **FAULTS[fault]), kind_of)
+            outcome = await _outcome(stage, SCENARIOS[name], Fault(operation, times=TIMES[times], **details), kind_of)
             rows.setdefault(outcome, []).append(fault)
     assert rows == expected().get((name, operation, times), {}), "\n".join(_lines(name, operation, times, rows))
 

@@ -67,7 +67,9 @@ def test_every_model_with_texts_is_shown_somewhere_below() -> None:
     """Whoever adds a model adds an attack on it."""
     shown = {"Contact", "CustomField", "Tag", "Member"}
     never_shown = {"WriteReply", "Team", "Inbox"}
-    found = {name for name, kind in vars(models).items() if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel}
+    found = {
+        name for name, kind in vars(models).items() if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
+    }
     assert found == shown | never_shown
 
 
@@ -217,6 +219,8 @@ def test_a_plain_word_stays_as_it_is(text: str) -> None:
     assert word(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "a, b", "a; b", "a: b", "a -> b", "(empty)", "- a", "a. B", 'a "b"', "[a](b)", " a", "a\nb", "x" * 41])
+@pytest.mark.parametrize(
+    "text", ["", "a, b", "a; b", "a: b", "a -> b", "(empty)", "- a", "a. B", 'a "b"', "[a](b)", " a", "a\nb", "x" * 41]
+)
 def test_what_could_be_taken_for_more_than_a_word_is_quoted(text: str) -> None:
     assert word(text) == quoted(text)

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -399,6 +400,20 @@ def test_a_server_whose_file_was_deleted_writes_a_new_one(tmp_path: Path) -> Non
         assert db.execute("SELECT change_id FROM changes").fetchall() == [(begun.change_id,)]
     db.close()
     journal.close()
+
+
+def test_a_server_that_opens_the_file_while_another_makes_it_waits(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE something (x)")
+    ready = threading.Timer(0.05, other.execute, ["COMMIT"])
+    ready.start()
+    journal = Journal(path, "account")
+    assert journal.begin(entry()).change_id
+    ready.join()
+    for opened in (journal, other):
+        opened.close()
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -215,9 +215,7 @@ async def test_clear_empties_exactly_what_it_names_or_says_that_it_did_not(open_
         assert len(not_cleared) == (3 if clears_with == "neither" else 0)
 
 
-@pytest.mark.parametrize(
-    ("switch", "side"), [(name, side) for name, sides in Behaviour.switches().items() for side in sides], ids=str
-)
+@pytest.mark.parametrize(("switch", "side"), [(name, side) for name, sides in Behaviour.switches().items() for side in sides], ids=str)
 async def test_through_the_session_an_update_leaves_the_rest_alone(open_session: Any, switch: str, side: Any) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, **{switch: side})) as session:
         session.sandbox.store.touch(1001, **SOMEBODY)
