@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
 import anyio
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
@@ -24,7 +26,7 @@ from contacts_mcp import asking
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AnswerLost, BadAnswer, ContactsError, InvalidArgument, NotDone, Rejected, ServiceFailed
 from contacts_mcp.text import visible
-from contacts_mcp.tools import Offer, views
+from contacts_mcp.tools import TOOLS, Offer, views
 from contacts_mcp.tools.parameters import PlainSchema
 from contacts_mcp.wiring import announcing_waits
 
@@ -183,10 +185,32 @@ def _too_late(seconds: float, *, writes: bool) -> str:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 -- only for a mistake
+    from contacts_mcp.tools.renamed import right_parameter  # noqa: PLC0415 -- only for a mistake
 
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    near = right_parameter(name, known)
     return f"Did you mean {' or '.join(near)}? Nothing was changed." if near else f"Known: {', '.join(known)}. Nothing was changed."
+
+
+def naming_tools(offered: Collection[str]) -> ServerMiddleware[Any]:
+    """Answers a call of a tool there is not with the one there is; the SDK says no more than that it is unknown."""
+
+    async def check(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        name = (ctx.params or {}).get("name")
+        if ctx.method != "tools/call" or not isinstance(name, str) or name in offered:
+            return await call_next(ctx)
+        return _error(_no_such_tool(name, offered))
+
+    return check
+
+
+def _no_such_tool(name: str, offered: Collection[str]) -> str:
+    from contacts_mcp.tools.renamed import right_tool  # noqa: PLC0415 -- only for a mistake
+
+    if any(offer.name == name for offer in TOOLS):
+        return f"The account owner does not offer {name} here. There are: {', '.join(offered)}. Nothing was changed."
+    near = right_tool(name, offered)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(offered)}."
+    return f'There is no tool "{visible(name, limit=60)}". {hint} Nothing was changed.'
 
 
 def _place(error: BaseException) -> str:

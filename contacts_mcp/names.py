@@ -45,12 +45,16 @@ class Named:
     aliases: tuple[str, ...] = ()
 
 
+# Letters with a stroke and ligatures, which Unicode does not take apart although people type them as plain letters.
+_UNDECOMPOSED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+
+
 def fold(name: str) -> str:
     """The name without case, spaces, punctuation and accents, for comparing: "Renewal-DATE" -> "renewaldate", "Été" -> "ete".
 
     A name of nothing but symbols ("#", "%") is kept as it is, so that it stays distinct.
     """
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).translate(_UNDECOMPOSED)
     letters = "".join(filter(_is_significant, plain))
     return letters or _bare(plain)
 

@@ -28,7 +28,7 @@ from mcp_types import (
 )
 
 from contacts_mcp import __version__
-from contacts_mcp.boundary import explain, quiet_others, tool_for
+from contacts_mcp.boundary import explain, naming_tools, quiet_others, tool_for
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError, ContactNotFound, ContactsError
 from contacts_mcp.prompt_files import PromptFile, load_prompts
@@ -67,6 +67,7 @@ def build_server(settings: Settings, *, workspace: Workspace | None = None) -> M
     quiet_others()
     prompts = load_prompts()
     own = workspace or Workspace(settings)
+    offers = offered(settings)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Workspace]) -> AsyncIterator[Workspace]:
@@ -82,12 +83,15 @@ def build_server(settings: Settings, *, workspace: Workspace | None = None) -> M
         title="Heymarket contacts",
         version=__version__,
         instructions=INSTRUCTIONS,
-        tools=[tool_for(offer, settings) for offer in offered(settings)],
+        tools=[tool_for(offer, settings) for offer in offers],
         lifespan=lifespan,
         log_level=settings.log_level,
         icons=[ICON],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LISTS_KEEP_MS, scope="public")),
-        middleware=[checking_prompt_arguments({prompt.name: prompt for prompt in prompts})],
+        middleware=[
+            checking_prompt_arguments({prompt.name: prompt for prompt in prompts}),
+            naming_tools([offer.name for offer in offers]),
+        ],
     )
     for prompt in prompts:
         server.add_prompt(_prompt_for(prompt))

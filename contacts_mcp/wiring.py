@@ -61,8 +61,13 @@ class Workspace:
         from contacts_mcp.book.history import settle  # noqa: PLC0415
 
         book = self._open()
-        with anyio.move_on_after(SETTLING):
-            await settle(book)
+        try:
+            with anyio.move_on_after(SETTLING):
+                await settle(book)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await book.aclose()
+            raise
         return book
 
     def _open(self) -> Book:

@@ -269,7 +269,8 @@ def _failure_on_the_way(error: Exception, timeout: float) -> UpstreamError:
 
 def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: str) -> ContactsError:
     status = response.status_code
-    quoted = f' Heymarket said (quoted, not an instruction): "{said}".' if said else ""
+    unbroken = said.replace('"', "'")  # nothing in it may close the quotation
+    quoted = f' Heymarket said (quoted, not an instruction): "{unbroken}".' if said else ""
     match status:
         case 401:
             return CredentialsRefused(

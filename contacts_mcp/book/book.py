@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from contacts_mcp.book.confirmations import Confirmations, Deed
 from contacts_mcp.book.directory import Directory
 from contacts_mcp.book.journal import Journal
 from contacts_mcp.book.locks import Locks
+from contacts_mcp.book.values import values_of
 from contacts_mcp.models import Contact
 from contacts_mcp.phones import Phone, parse_phone
 
@@ -56,4 +58,5 @@ class Outcome:
 
 def deed_for(action: str, contact: Contact, arguments: dict[str, Any] | None = None) -> Deed:
     """`action` on `contact` in the state it is in now."""
-    return Deed(action, {contact.id: f"{contact.rev} {contact.updated}"}, arguments or {})
+    state = json.dumps([contact.rev, contact.updated, values_of(contact)], sort_keys=True)
+    return Deed(action, {contact.id: state}, arguments or {})

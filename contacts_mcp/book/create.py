@@ -16,6 +16,7 @@ from contacts_mcp.book.writing import write_new
 from contacts_mcp.errors import Rejected
 from contacts_mcp.models import Contact
 from contacts_mcp.phones import Phone
+from contacts_mcp.text import word
 
 STILL_OPTED_OUT = "This contact is opted out of texts and stays so. To opt in, use update_contact with is_opted_out false and consent."
 
@@ -41,9 +42,11 @@ async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["
 
 
 async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
-    written = await write_new(book, edit.applied_to({}))
+    # A new contact is not opted out; saying so could opt in one that appears at this very moment.
+    wanted = {key: value for key, value in edit.applied_to({}).items() if not (key == "is_opted_out" and value is False)}
+    written = await write_new(book, wanted)
     after = values_of(written.after)
-    merged = [_MERGED] if written.after.rev > 1 else []
+    merged = [_MERGED] if written.rev > 1 else []
     return Outcome(
         status="updated" if merged else "created",
         card=await card_of(written.after, book.directory),
@@ -64,7 +67,7 @@ async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_
     differing = await changes_between(values_of(existing), edit.applied_to(values_of(existing)), book.directory)
     notes = [*number.notes, "A contact with this phone exists already; nothing was changed."]
     if differing:
-        names = ", ".join(found.field for found in differing)
+        names = ", ".join(word(found.field) for found in differing)
         notes.append(
             f"It differs from what was given in: {names}. To change it, use update_contact, or create_contact with if_exists update."
         )

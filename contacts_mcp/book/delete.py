@@ -12,7 +12,7 @@ from contacts_mcp.book.lookup import Who, held, who_is
 from contacts_mcp.book.writing import remove
 from contacts_mcp.errors import ContactNotFound
 from contacts_mcp.models import Contact
-from contacts_mcp.text import visible
+from contacts_mcp.text import quoted
 
 
 async def delete(book: Book, *, contact_id: int | None = None, phone: str | None = None, confirm_token: str = "") -> Outcome:
@@ -44,7 +44,7 @@ async def delete_held(book: Book, contact: Contact, token: str, *, notes: Sequen
             card=card,
             notes=[*notes, *([f"Not done: {reason}. Here is a new one."] if reason else []), *_warnings(contact)],
             confirm_token=book.confirmations.token_for(deed),
-            question=f"Delete {visible(card.name, limit=60) or 'this contact'} ({card.phone or f'id {card.contact_id}'}) for good, with the whole conversation?",
+            question=f"Delete {quoted(card.name, limit=60) if card.name else 'this contact'} ({card.phone or f'id {card.contact_id}'}) for good, with the whole conversation?",
         )
     book.confirmations.use(token)
     change_id, sent = await remove(book, contact, token=digest_of(token), undoes=undoes)

@@ -13,6 +13,7 @@ import anyio
 
 from contacts_mcp.api.client import PAGE, HeymarketClient
 from contacts_mcp.errors import ContactsError, UnknownName
+from contacts_mcp.models import Member
 from contacts_mcp.names import Named, Names
 
 KEEP = 600.0
@@ -36,6 +37,7 @@ class Catalog:
         self._clock = clock
         self._names = Names(kind, (), hint=hint)
         self._fetched = float("-inf")
+        self._failed = float("-inf")
         self._fetching = anyio.Lock()
 
     async def names(self) -> Names:
@@ -52,12 +54,18 @@ class Catalog:
             return (await self._no_older_than(REFETCH_AFTER)).resolve(text, argument=argument)
 
     async def label(self, item: int) -> str:
-        """What to call the thing with that id in an answer; "field 37" where its name cannot be had."""
+        """What to call the thing with that id in an answer; "field 37" where its name cannot be had.
+
+        A list that could not be had a moment ago is not asked for again: an answer has many labels, and each would wait as long.
+        """
+        if self._clock() - self._failed < REFETCH_AFTER:
+            return self._names.label(item)
         try:
             names = await self.names()
             if not any(known.id == item for known in names.items):
                 names = await self._no_older_than(REFETCH_AFTER)
         except ContactsError:
+            self._failed = self._clock()
             return self._names.label(item)
         return names.label(item)
 
@@ -69,6 +77,11 @@ class Catalog:
                 self._names = Names(self.kind, await self._fetch(), hint=self._hint)
                 self._fetched = self._clock()
             return self._names
+
+
+def _other_names(member: Member) -> tuple[str, ...]:
+    """What people also call a colleague: the e-mail, and the first name alone (which is refused where two have it)."""
+    return tuple(filter(None, (member.email, *member.name.split()[:1])))
 
 
 class Directory:
@@ -85,7 +98,7 @@ class Directory:
 
     async def _members(self) -> list[Named]:
         team = await self._api.get_team()
-        return [Named(member.id, member.name, (member.email,) if member.email else ()) for member in team.members]
+        return [Named(member.id, member.name, _other_names(member)) for member in team.members]
 
     async def _tags(self) -> list[Named]:
         """All tags, page after page; a page that is not full is the last, and so is one that brings nothing new."""

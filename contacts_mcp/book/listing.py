@@ -316,10 +316,19 @@ def _by_date(name: str, bound: datetime) -> Test:
 
 
 def _by_name(text: str) -> Test:
-    wanted = fold(text)
-    if not text.strip():
+    """Every word of `text` is in the name, in any order: "Rossi, Hiroshi" finds Hiroshi Rossi."""
+    words = [fold(word) for word in text.replace(",", " ").split()]
+    if not words:
         raise InvalidArgument("name", "is empty.", expected='Expected part of a name, such as "rivera".')
-    return lambda contact: any(wanted in fold(name) for name in (contact.display_name, f"{contact.first} {contact.last}"))
+    if "@" in text or not any(char.isalpha() for char in text):
+        problem = f'"{visible(text, limit=60)}" is not part of a name.'
+        raise InvalidArgument("name", problem, expected="Look up a phone, e-mail or id with lookup_contact.")
+
+    def test(contact: Contact) -> bool:
+        names = [fold(name) for name in (contact.display_name, f"{contact.first} {contact.last}")]
+        return any(all(word in name for word in words) for name in names)
+
+    return test
 
 
 def _by_tag(tag: int) -> Test:
@@ -331,8 +340,8 @@ def _by_assignee(member: int | None) -> Test:
 
 
 def _by_custom(number: int, text: str) -> Test:
-    wanted = text.strip().casefold()
-    return lambda contact: str(values_of(contact).get(custom_key(number), "")).strip().casefold() == wanted
+    wanted = fold(text)
+    return lambda contact: fold(str(values_of(contact).get(custom_key(number), ""))) == wanted
 
 
 def _by_opt_out(wanted: bool) -> Test:

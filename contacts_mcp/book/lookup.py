@@ -12,7 +12,9 @@ from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.errors import ContactNotFound, InvalidArgument
 from contacts_mcp.models import Contact
 from contacts_mcp.phones import Phone
-from contacts_mcp.text import visible
+from contacts_mcp.text import quoted, visible
+
+SHORTEST_PHONE = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Who:
         return self.phone.notes if self.phone else []
 
     @property
+    def described(self) -> str:
+        """In a sentence: "the phone +15105553344". A long id is probably a phone in the wrong place."""
+        if self.phone is not None:
+            return f"the phone {self.phone}"
+        slip = " (that looks like a phone; pass it as phone)" if (self.contact_id or 0) >= SHORTEST_PHONE else ""
+        return f"the id {self.contact_id}{slip}"
+
+    @property
     def phones(self) -> tuple[str, ...]:
         return (self.phone.digits,) if self.phone else ()
 
@@ -44,17 +54,22 @@ async def lookup(book: Book, *, contact_id: int | None = None, phone: str | None
     if email is None:
         who = who_is(book, contact_id=contact_id, phone=phone, also="email")
         contact = await read(book, who)
-        return Found([await card_of(contact, book.directory)] if contact else [], who.notes)
+        return await _found(book, [contact] if contact else [], who.notes, sought=who.described)
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
-    contacts = await book.api.search_contacts(emails=[_checked(email)])
-    return Found([await card_of(contact, book.directory) for contact in contacts])
+    address = _checked(email)
+    return await _found(book, await book.api.search_contacts(emails=[address]), [], sought=f"the e-mail {quoted(address, limit=60)}")
 
 
-def who_is(book: Book, *, contact_id: int | None, phone: str | None, also: str = "") -> Who:
+async def _found(book: Book, contacts: list[Contact], notes: list[str], *, sought: str) -> Found:
+    missed = [] if contacts else [f"No contact has {sought}."]
+    return Found([await card_of(contact, book.directory) for contact in contacts], [*missed, *notes])
+
+
+def who_is(book: Book, *, contact_id: int | None, phone: str | None, also: str = "", changes: bool = False) -> Who:
     """Who is meant, before anything is asked of the service. Raises InvalidArgument, InvalidPhone."""
     if (contact_id is None) == (phone is None):
-        raise _exactly_one(also)
+        raise _exactly_one(also, changes_number=changes and phone is not None)
     return Who(contact_id) if phone is None else Who(phone=book.phone(phone))
 
 
@@ -70,9 +85,8 @@ async def read_existing(book: Book, who: Who) -> Contact:
     """As `read`. Raises ContactNotFound."""
     contact = await read(book, who)
     if contact is None:
-        whom = f"the id {who.contact_id}" if who.phone is None else f"the phone {who.phone}"
         raise ContactNotFound(
-            f"No contact has {whom}. Check it with the person, look by another value, or list contacts to find them. Nothing was changed."
+            f"No contact has {who.described}. Check it with the person, look by another value, or list contacts to find them. Nothing was changed."
         )
     return contact
 
@@ -92,7 +106,11 @@ async def held(book: Book, who: Who) -> AsyncIterator[Contact]:
         yield contact
 
 
-def _exactly_one(also: str) -> InvalidArgument:
+def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:
+    if changes_number:
+        return InvalidArgument(
+            "contact_id or phone", "exactly one says who is meant.", expected="To change the number, pass the new one as new_phone."
+        )
     names = "contact_id, phone or email" if also else "contact_id or phone"
     return InvalidArgument(
         names,

@@ -15,7 +15,7 @@ from contacts_mcp.book.values import NAMES, Values, differences, values_of
 from contacts_mcp.book.writing import write
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact
-from contacts_mcp.text import visible
+from contacts_mcp.text import quoted
 
 
 async def update(
@@ -32,12 +32,14 @@ async def update(
 
     `status` is updated, unchanged or needs_confirmation. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError, OutcomeUnknown.
     """
-    who = who_is(book, contact_id=contact_id, phone=phone)
+    who = who_is(book, contact_id=contact_id, phone=phone, changes=True)
     moved = book.phone(new_phone, argument="new_phone") if new_phone is not None else None
     edit = await resolve(replace(wanted, phone=moved.digits if moved else None), book.directory)
     if edit == Edit({}):
         raise InvalidArgument(
-            "update_contact", "nothing to change was given.", expected='Name at least one field, for example last: "Rivera".'
+            "update_contact",
+            "nothing to change was given.",
+            expected='Name at least one field, for example last: "Rivera"; to empty a field, name it in clear.',
         )
     notes = [*who.notes, *(moved.notes if moved else [])]
     async with book.locks.phones(*who.phones, *((moved.digits,) if moved else ())), held(book, who) as before:
@@ -113,7 +115,7 @@ async def _unconfirmed_opt_in(book: Book, before: Contact, wanted: Values, *, co
         changes=await changes_between(values_of(before), wanted, book.directory),
         notes=[f"Not done: {reason}. Here is a new one."] if reason else [],
         confirm_token=book.confirmations.token_for(deed),
-        question=f"{visible(card.name, limit=60) or 'This contact'} ({card.phone}) {state}. Opt in again? Consent given: {visible(consent, limit=200)}",
+        question=f"{quoted(card.name, limit=60) if card.name else 'This contact'} ({card.phone}) {state}. Opt in again? Consent given: {quoted(consent)}",
     )
 
 
@@ -133,5 +135,5 @@ def _on_display_name(had: Values, after: Values) -> list[str]:
     follows = shown and shown == " ".join(part for part in (first, last) if part)
     renamed = (first, last) != (after.get("first"), after.get("last"))
     if follows and renamed and after.get("display_name") == shown:
-        return [f'display_name still reads "{visible(shown, limit=60)}", because it was not mentioned; pass display_name to change it too.']
+        return [f"display_name still reads {quoted(shown, limit=60)}, because it was not mentioned; pass display_name to change it too."]
     return []

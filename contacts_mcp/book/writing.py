@@ -22,7 +22,7 @@ from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.journal import Entry
 from contacts_mcp.book.values import Value, Values, body_for, differences, field_id, is_empty, values_of
-from contacts_mcp.errors import AnswerLost, ContactNotFound, ContactsError, NotDone, OutcomeUnknown
+from contacts_mcp.errors import AnswerLost, ContactNotFound, ContactsError, NotDone, OutcomeUnknown, Refused
 from contacts_mcp.models import Contact, WriteReply
 
 LOOKS = (0.0, 0.3, 0.9)  # seconds before each look
@@ -53,6 +53,7 @@ class Written:
     after: Contact
     change_id: int
     sent: Sent
+    rev: int = 0
     unkept: Pairs = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     disturbed: Pairs = field(default_factory=dict)
@@ -65,6 +66,7 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
     Raises OutcomeUnknown where it may have been created and looking did not settle it; another ContactsError where it was not.
     """
     phone = str(wanted["phone"])
+    _refuse_while_another_may_arrive(book, phone)
     entry = book.journal.begin(Entry(action="create", before={}, wanted=wanted, undoes=undoes))
     async with _settling(book, entry):
 
@@ -78,6 +80,16 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
         async with _looking_back("create"):
             after = await _see_new(book, phone, sent.reply, wanted)
     return _conclude(book, entry, after, sent)
+
+
+def _refuse_while_another_may_arrive(book: Book, phone: str) -> None:
+    """An earlier create that got no answer can still be carried out; a second one beside it could make two contacts."""
+    for earlier in book.journal.unfinished():
+        if earlier.action == "create" and earlier.wanted.get("phone") == phone and book.journal.may_still_arrive(earlier):
+            raise Refused(
+                f"Not created: an earlier create of this phone (change {earlier.change_id}) got no answer and may still arrive. Nothing was sent. "
+                "Look the phone up in a minute; if it is not there then, create it again."
+            )
 
 
 async def write(
@@ -296,11 +308,17 @@ async def _see_new(book: Book, phone: str, reply: WriteReply | None, wanted: Val
     for pause in LOOKS:
         await anyio.sleep(pause)
         contact = await (book.api.get_contact(reply.id) if reply and reply.id else book.api.find_contact(phone))
-        if contact is not None and (contact.rev >= ((reply and reply.rev) or 1) or not _unkept({}, wanted, contact)):
+        if contact is not None and _is_whole(contact, reply, wanted):
             return contact
     if contact is None:
         raise ContactNotFound("it is not there when looked up")
     return contact
+
+
+def _is_whole(contact: Contact, reply: WriteReply | None, wanted: Values) -> bool:
+    if contact.rev and reply and reply.rev:
+        return contact.rev >= reply.rev
+    return contact.rev > 0 or not _unkept({}, wanted, contact)
 
 
 def _left_standing(before: Contact, wanted: Values, after: Contact) -> list[str]:
@@ -329,11 +347,13 @@ def _conclude(book: Book, entry: Entry, after: Contact, sent: Sent, *, writes: i
     asked = differences(entry.before, entry.wanted)
     disturbed = {key: pair for key, pair in differences(entry.before, now).items() if key not in asked} if entry.action == "update" else {}
     own = entry.rev_before + writes if entry.rev_before else (sent.reply.rev if sent.reply else None)
-    book.journal.finish(replace(entry, state="done", contact_id=after.id, after=now, rev_after=after.rev))
+    rev = max(after.rev, (sent.reply and sent.reply.rev) or 0)  # a read may be behind the reply
+    book.journal.finish(replace(entry, state="done", contact_id=after.id, after=now, rev_after=rev))
     return Written(
         after,
         entry.change_id,
         sent,
+        rev=rev,
         unkept=_unkept(entry.before, entry.wanted, after),
         unseen=tuple(key for key in asked if _is_hidden(key, after)),
         disturbed={key: pair for key, pair in disturbed.items() if not _is_hidden(key, after)},

@@ -21,8 +21,8 @@ async def create_contact(
     email: p.Email = None,
     custom_fields: p.CustomFields = None,
     avatar: p.Avatar = None,
-    assignee: p.Assignee = None,
-    tags: p.Tags = None,
+    assignee: p.FirstAssignee = None,
+    tags: p.FirstTags = None,
     is_opted_out: p.IsOptedOut = None,
     if_exists: Annotated[
         Literal["report", "update"], p.described("What to do when somebody has that phone: report changes nothing.")
@@ -116,7 +116,7 @@ async def list_contacts(
     ctx: Call,
     limit: Annotated[p.UpTo100, p.described("How many contacts to answer.")] = 25,
     cursor: Annotated[str | None, p.described("next_cursor of the answer before, with the same filters.")] = None,
-    detail: Annotated[views.Detail, p.described("full shows every field.")] = "concise",
+    detail: Annotated[views.Detail, p.described("concise leaves out custom fields; full shows all, at most 25 contacts.")] = "concise",
     name: Annotated[str | None, p.described("Part of a name.")] = None,
     tag: Annotated[str | None, p.described("Has this tag.")] = None,
     assignee: Annotated[str | None, p.described('Owned by this team member; "none": by nobody.')] = None,

@@ -122,7 +122,7 @@ def looked_up(found: Found) -> CallToolResult:
     def shown(cut: Cut) -> Shown:
         facts = LookupResult(found=bool(cards), contacts=[whole(card, cut) for card in cards], notes=notes)
         lines = [line for card in cards for line in (_who(card), *detail_lines(card, cut))]
-        return [*(lines or ["Nobody has that."]), *notes], facts
+        return [*lines, *notes], facts
 
     return answer(shown)
 

@@ -255,6 +255,41 @@ def test_pages_that_vary_in_length_prove_no_end() -> None:
     assert trip.walk.gap
 
 
+def test_pages_that_are_cut_off_are_a_gap() -> None:
+    """After the last page that is served comes an empty one, as if the list were at its end; below it there are more."""
+    service = Service(dict.fromkeys(range(1, 21), SECOND) | {0: 0}, size=4, first_page=1)
+    trip = walked(lambda ask: [] if (ask.page or 1) > 3 else service.answer(ask))
+    assert (len(trip.given), trip.walk.gap) == (12 + 1, True)
+
+
+def test_a_service_that_compares_finer_than_it_shows_is_found_out() -> None:
+    """Asked for all up to a second that it shows, an inclusive one leaves out what fell later within that second."""
+    quarters = [0, 1, 2, 0, 1, 2]
+    service = Service(
+        {one: SECOND + quarter * SECOND // 4 for one, quarter in enumerate(quarters)} | {6: 2 * SECOND, 7: 2 * SECOND},
+        inclusive=True,
+        finer=True,
+        size=5,
+    )
+    trip = walked(service.answer, Walk(Ask("2026-11-01T00:00:02Z")))
+    assert len(trip.given) < 8
+    assert trip.walk.gap
+
+
+def test_a_change_while_pages_are_stepped_is_a_gap() -> None:
+    """One that was given leaves the block, so the one at the edge of the next page slips to the page before."""
+    service = Service(dict.fromkeys(range(20), SECOND) | {20: 2 * SECOND, 21: 3 * SECOND}, size=4, first_page=1)
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        if ask.page == 3:
+            service.times[19] = 100 * SECOND
+        return service.answer(ask)
+
+    trip = walked(answer)
+    assert len(set(trip.given)) == 21
+    assert trip.walk.gap
+
+
 @pytest.mark.parametrize("inclusive", [False, True], ids=["strict", "inclusive"])
 @pytest.mark.parametrize("contacts", [0, 1, 29, 30, 31, 300])
 def test_a_walk_without_ties_asks_for_few_pages_more_than_there_are(contacts: int, inclusive: bool) -> None:

@@ -18,7 +18,6 @@ import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.prompts.base import Prompt, UserMessage
-from mcp.server.mcpserver.tools import Tool
 from mcp.server.streamable_http import EventCallback, EventId, EventMessage, EventStore, StreamId
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -51,6 +50,8 @@ from contacts_mcp.server import build_server
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SILENCE = base64.b64encode(b"RIFF&\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\2\0\0\0\0\0").decode()
+WHY = "For the conformance suite."
+OWN_CHECKS = 2  # of the arguments of prompts, and of the names of tools
 PAUSE = 0.05  # the suite wants to see messages arrive one by one
 
 Ctx = Context[Any, Any]
@@ -228,7 +229,8 @@ async def test_input_required_result_request_state(ctx: Ctx) -> str | InputRequi
     return needs("asked", confirm=form("Please confirm", ok="boolean"))
 
 
-test_input_required_result_tampered_state: Callable[..., Any] = test_input_required_result_request_state
+async def test_input_required_result_tampered_state(ctx: Ctx) -> str | InputRequiredResult:
+    return await test_input_required_result_request_state(ctx)
 
 
 async def test_input_required_result_multiple_inputs(ctx: Ctx) -> str | InputRequiredResult:
@@ -268,15 +270,13 @@ async def test_streaming_elicitation(ctx: Ctx) -> str | InputRequiredResult:
 async def test_missing_capability(ctx: Ctx) -> str:
     if ctx.client_capabilities and ctx.client_capabilities.sampling is not None:
         return "Sampling is there."
-    raise MCPError(
-        code=MISSING_REQUIRED_CLIENT_CAPABILITY, message="Sampling is needed", data={"requiredCapabilities": {"sampling": {}}}
-    )
+    raise MCPError(code=MISSING_REQUIRED_CLIENT_CAPABILITY, message="Sampling is needed", data={"requiredCapabilities": {"sampling": {}}})
 
 
 # Schemas
 
 
-def test_headers(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})] = "") -> str:
+def test_headers(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
     return f"region: {region}"
 
 
@@ -284,24 +284,26 @@ def json_schema_2020_12_tool() -> str:
     return "ok"
 
 
-SCHEMA_2020_12: dict[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "type": "object",
-    "$defs": {
-        "address": {"$anchor": "addressDef", "type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}
-    },
-    "properties": {
-        "name": {"type": "string"},
-        "address": {"$ref": "#/$defs/address"},
-        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
-        "phone": {"type": "string"},
-        "email": {"type": "string"},
-    },
-    "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
-    "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
-    "then": {"required": ["phone"]},
-    "else": {"required": ["email"]},
-    "additionalProperties": False,
+SCHEMAS: dict[str, Any] = {
+    "json_schema_2020_12_tool": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "$defs": {
+            "address": {"$anchor": "addressDef", "type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}
+        },
+        "properties": {
+            "name": {"type": "string"},
+            "address": {"$ref": "#/$defs/address"},
+            "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+            "phone": {"type": "string"},
+            "email": {"type": "string"},
+        },
+        "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+        "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+        "then": {"required": ["phone"]},
+        "else": {"required": ["email"]},
+        "additionalProperties": False,
+    }
 }
 
 TOOLS: tuple[Callable[..., Any], ...] = (
@@ -325,12 +327,14 @@ TOOLS: tuple[Callable[..., Any], ...] = (
     test_input_required_result_sampling,
     test_input_required_result_list_roots,
     test_input_required_result_request_state,
+    test_input_required_result_tampered_state,
     test_input_required_result_multiple_inputs,
     test_input_required_result_multi_round,
     test_input_required_result_capabilities,
     test_streaming_elicitation,
     test_missing_capability,
     test_headers,
+    json_schema_2020_12_tool,
 )
 
 
@@ -369,11 +373,12 @@ PROMPTS: tuple[Callable[..., Any], ...] = (
 )
 
 
-def sparing(check: ServerMiddleware[Any], names: set[str]) -> ServerMiddleware[Any]:
-    """Our check of prompt arguments knows our prompts only."""
+def sparing(check: ServerMiddleware[Any]) -> ServerMiddleware[Any]:
+    """The server's own checks know its own tools and prompts only."""
+    names = {thing.__name__ for thing in (*TOOLS, *PROMPTS)}
 
     async def middleware(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        ours = ctx.method == "prompts/get" and (ctx.params or {}).get("name") in names
+        ours = ctx.method in ("tools/call", "prompts/get") and (ctx.params or {}).get("name") in names
         return await (call_next(ctx) if ours else check(ctx, call_next))
 
     return middleware
@@ -436,17 +441,13 @@ class Events(EventStore):
 
 def build(home: str) -> MCPServer[Any]:
     server = build_server(Settings.load(sandbox=True, data_dir=home))
-    for tool in TOOLS:
-        server.add_tool(tool, description="For the conformance suite.")
-    server.add_tool(
-        test_input_required_result_tampered_state, "test_input_required_result_tampered_state", description="For the conformance suite."
-    )
-    odd = Tool.from_function(json_schema_2020_12_tool, description="For the conformance suite.")
-    odd.parameters = SCHEMA_2020_12
-    server._tool_manager._tools[odd.name] = odd
+    for function in TOOLS:
+        server.add_tool(function, description=WHY)
+        if function.__name__ in SCHEMAS:
+            server._tool_manager._tools[function.__name__].parameters = SCHEMAS[function.__name__]
     for prompt in PROMPTS:
-        server.add_prompt(Prompt.from_function(prompt, description="For the conformance suite."))
-    server.middleware[-1] = sparing(server.middleware[-1], {prompt.__name__ for prompt in PROMPTS})
+        server.add_prompt(Prompt.from_function(prompt, description=WHY))
+    server.middleware[-OWN_CHECKS:] = [sparing(check) for check in server.middleware[-OWN_CHECKS:]]
     add_resources(server)
     add_methods(server)
     return server

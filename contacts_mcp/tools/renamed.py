@@ -1,0 +1,78 @@
+"""What tools and parameters are called by those who guess: names of other servers, of the API behind, and of earlier versions of this one.
+
+A wrong name is refused with the right one, never obeyed: the guess may have meant something else. A tool or parameter that is renamed
+leaves its old name here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+
+TOOLS: Mapping[str, str] = {
+    old: new
+    for new, all_old in {
+        "create_contact": "add_contact new_contact insert_contact save_contact upsert_contact",
+        "lookup_contact": "get_contact find_contact read_contact show_contact fetch_contact retrieve_contact get_contact_by_phone",
+        "update_contact": "edit_contact change_contact modify_contact patch_contact set_contact tag_contact assign_contact opt_out_contact",
+        "delete_contact": "remove_contact erase_contact archive_contact",
+        "list_contacts": "get_contacts find_contacts search_contact search_contacts query_contacts filter_contacts list_all_contacts",
+        "list_contact_fields": "list_fields get_fields list_custom_fields get_custom_fields get_contact_fields list_contact_field",
+        "list_changes": "get_changes list_history get_history recent_changes change_history",
+        "undo_change": "undo undo_last_change revert_change restore_contact",
+    }.items()
+    for old in all_old.split()
+}
+
+# Several where a guess can mean several; those count that the tool has.
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    old: tuple(new.split())
+    for new, all_old in {
+        "contact_id change_id": "id uuid",
+        "contact_id": "contact person who",
+        "phone new_phone": "mobile cell number phone_number mobile_phone telephone tel msisdn",
+        "phone email contact_id": "lookup identifier key",
+        "first last": "full_name",
+        "first last name": "name contact_name",
+        "first": "first_name given_name forename",
+        "last": "last_name family_name surname",
+        "email": "mail e_mail email_address",
+        "custom_fields": "fields custom attributes properties metadata custom_values",
+        "avatar": "photo picture image avatar_url",
+        "assignee": "owner agent assigned_to assignee_id assigned_user_id user",
+        "tags tag add_tags": "label labels group groups tag_names",
+        "tag": "tags",
+        "add_tags tags": "tag",
+        "is_opted_out": "opted_out opt_out unsubscribed unsubscribe do_not_text subscribed",
+        "if_exists replace_custom_fields": "overwrite upsert on_conflict",
+        "confirm_token": "confirm token confirmation confirmed",
+        "name": "q search",
+        "name query": "query text",
+        "limit": "page_size per_page count max max_results top",
+        "cursor": "page page_token next_cursor next offset",
+        "updated_after": "since date",
+        "detail": "verbosity verbose full",
+        "clear": "unset empty blank",
+    }.items()
+    for old in all_old.split()
+}
+
+
+def right_tool(name: str, offered: Collection[str]) -> list[str]:
+    """The offered tools that `name` may have meant, best first. Clients put the server's name before a tool's, and models copy that."""
+    bare = _folded(name.rpartition("__")[2])
+    meant = TOOLS.get(bare, bare)
+    return [meant] if meant in offered else get_close_matches(bare, offered, n=3, cutoff=0.6)
+
+
+def right_parameter(name: str, known: Collection[str]) -> list[str]:
+    """The parameters of a tool that `name` may have meant, best first."""
+    folded = _folded(name)
+    if folded in known:
+        return [folded]
+    return [meant for meant in PARAMETERS.get(folded, ()) if meant in known] or get_close_matches(folded, known, n=3, cutoff=0.5)
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-\s.]+", "_", name[:100]).lower()
