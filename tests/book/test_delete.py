@@ -33,7 +33,7 @@ def ids(session: Any) -> list[int]:
 async def test_the_first_call_only_shows_and_asks(session: Any, book: Any) -> None:
     asked = await delete(book, contact_id=JORDAN)
     assert (asked.status, asked.card.contact_id, asked.change_id) == ("needs_confirmation", JORDAN, None)
-    assert asked.question == "Delete Jordan Rivera (+15105550100) for good, with the whole conversation?"
+    assert asked.question == 'Delete "Jordan Rivera" (+15105550100) for good, with the whole conversation?'
     assert ids(session) == [JORDAN, SAM, THIRD]
 
 

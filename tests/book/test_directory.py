@@ -108,14 +108,24 @@ async def test_an_ambiguous_name_is_no_miss(fields: Catalog, account: Account, c
     assert account.fetches == 1
 
 
-async def test_a_label_never_fails_and_a_name_does(fields: Catalog, account: Account) -> None:
+async def test_a_label_never_fails_and_a_name_does(fields: Catalog, account: Account, clock: Clock) -> None:
     """An answer that has been earned is not lost because a name for it cannot be had."""
     account.is_down = True
     assert await fields.label(31) == "field 31"
     with pytest.raises(ServiceFailed):
         await fields.resolve("Plan", argument="custom_fields")
     account.is_down = False
+    clock.now += 30
     assert await fields.label(31) == "Plan"
+
+
+async def test_a_list_that_cannot_be_had_is_asked_for_once_by_all_labels_of_an_answer(fields: Catalog, account: Account, clock: Clock) -> None:
+    account.is_down = True
+    assert [await fields.label(number) for number in (31, 32, 33)] == ["field 31", "field 32", "field 33"]
+    assert account.fetches == 1
+    clock.now += 30
+    await fields.label(31)
+    assert account.fetches == 2
 
 
 async def test_an_old_list_serves_labels_while_the_service_is_down(fields: Catalog, account: Account, clock: Clock) -> None:

@@ -70,7 +70,14 @@ async def test_of_two_contacts_with_one_phone_the_service_shows_one_and_each_is_
 
 
 async def test_an_assumed_country_is_noted_even_where_nobody_is_found(book: Any) -> None:
-    assert (await lookup(book, phone="510 555 3344")).notes == ["No country was written, so US was assumed: read as +15105553344."]
+    assert (await lookup(book, phone="510 555 3344")).notes == [
+        "No contact has the phone +15105553344.",
+        "No country was written, so US was assumed: read as +15105553344.",
+    ]
+
+
+async def test_a_long_id_that_nobody_has_is_said_to_look_like_a_phone(book: Any) -> None:
+    assert (await lookup(book, contact_id=15105553344)).notes == ["No contact has the id 15105553344 (that looks like a phone; pass it as phone)."]
 
 
 async def test_who_is_meant_is_checked_before_anything_is_asked(book: Any) -> None:

@@ -217,7 +217,7 @@ async def test_opting_in_needs_consent(session: Any, consent: str) -> None:
 async def test_opting_in_needs_a_confirmation_of_exactly_that(session: Any) -> None:
     asked = await change(session, SAM, is_opted_out=False, consent="By phone")
     assert asked.status == "needs_confirmation"
-    assert asked.question == "Sam O'Neil (+15105550101) is opted out of texts. Opt in again? Consent given: By phone"
+    assert asked.question == '"Sam O\'Neil" (+15105550101) is opted out of texts. Opt in again? Consent given: "By phone"'
     for other in ({"consent": "By mail"}, {"consent": "By phone", "first": "Samuel"}):
         refused = await change(session, SAM, is_opted_out=False, **other, confirm_token=asked.confirm_token)
         assert refused.notes == ["Not done: the confirm_token was given for other arguments. Here is a new one."]

@@ -13,7 +13,7 @@ import pytest
 from mcp.client import Client
 
 from contacts_mcp import errors
-from contacts_mcp.boundary import NEXT, tool_for
+from contacts_mcp.boundary import NEXT
 from contacts_mcp.config import InvalidSettings, Settings
 from contacts_mcp.sandbox import Fault
 from contacts_mcp.server import build_server
@@ -301,11 +301,12 @@ async def _answer_of(function: Any, tmp_path: Any, caplog: pytest.LogCaptureFixt
     """What a tool of the test's own answers, inside the same boundary."""
     caplog.set_level(logging.DEBUG)
     settings = Settings.load(sandbox=True, data_dir=tmp_path, sandbox_file=":memory:")
-    server = build_server(settings)
-    tool = tool_for(Offer(function=function, answers=views.LookupResult, title="Test", group="test", reads_only=True), settings)
-    server._tool_manager._tools[tool.name] = tool
+    offer = Offer(function=function, answers=views.LookupResult, title="Test", group="test", reads_only=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("contacts_mcp.server.TOOLS", (offer,))
+        server = build_server(settings)
     async with Client(server) as client:
-        result = await client.call_tool(tool.name, arguments)
+        result = await client.call_tool(offer.name, arguments)
     assert result.is_error
     (block,) = result.content
     assert block.type == "text"

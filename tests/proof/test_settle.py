@@ -129,10 +129,18 @@ async def test_what_arrives_late_is_found_done_and_can_be_taken_back(open_stage:
 async def test_a_create_that_another_change_made_is_not_claimed_twice(open_stage: Any) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(stage, "create")
+        await anyio.sleep(LATER)
         made = await stage.ok("create_contact", phone=f"+{PHONE}", first="Cleo", custom_fields={"Plan": "Gold"})
         assert made["status"] == "created"
-        await anyio.sleep(LATER)
         assert await state_of(stage, change_id) == "not_done"
+
+
+async def test_nothing_is_created_while_an_earlier_create_of_the_phone_may_still_arrive(open_stage: Any) -> None:
+    async with open_stage() as stage:
+        change_id = await left_behind(stage, "create")
+        text = stage.text(await stage.call("create_contact", phone=f"+{PHONE}", first="Cleo"))
+        assert f"(change {change_id}) got no answer and may still arrive" in text
+        assert stage.sandbox.store.contact_by_phone(PHONE) is None
 
 
 async def test_an_opt_out_the_service_does_not_show_is_no_reason_for_doubt(open_stage: Any) -> None:

@@ -211,9 +211,9 @@ async def test_nobody_found_is_an_answer_and_no_error(session: Any) -> None:
     assert result.structured_content == {
         "found": False,
         "contacts": [],
-        "notes": ["No country was written, so US was assumed: read as +15105559999."],
+        "notes": ["No contact has the phone +15105559999.", "No country was written, so US was assumed: read as +15105559999."],
     }
-    assert text_of(result).splitlines()[0] == "Nobody has that."
+    assert text_of(result).splitlines()[0] == "No contact has the phone +15105559999."
 
 
 async def test_labels_read_back_as_what_they_were_shown_for(session: Any) -> None:
