@@ -119,7 +119,9 @@ async def test_a_label_never_fails_and_a_name_does(fields: Catalog, account: Acc
     assert await fields.label(31) == "Plan"
 
 
-async def test_a_list_that_cannot_be_had_is_asked_for_once_by_all_labels_of_an_answer(fields: Catalog, account: Account, clock: Clock) -> None:
+async def test_a_list_that_cannot_be_had_is_asked_for_once_by_all_labels_of_an_answer(
+    fields: Catalog, account: Account, clock: Clock
+) -> None:
     account.is_down = True
     assert [await fields.label(number) for number in (31, 32, 33)] == ["field 31", "field 32", "field 33"]
     assert account.fetches == 1

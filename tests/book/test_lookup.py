@@ -77,7 +77,9 @@ async def test_an_assumed_country_is_noted_even_where_nobody_is_found(book: Any)
 
 
 async def test_a_long_id_that_nobody_has_is_said_to_look_like_a_phone(book: Any) -> None:
-    assert (await lookup(book, contact_id=15105553344)).notes == ["No contact has the id 15105553344 (that looks like a phone; pass it as phone)."]
+    assert (await lookup(book, contact_id=15105553344)).notes == [
+        "No contact has the id 15105553344 (that looks like a phone; pass it as phone)."
+    ]
 
 
 async def test_who_is_meant_is_checked_before_anything_is_asked(book: Any) -> None:

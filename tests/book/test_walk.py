@@ -255,11 +255,13 @@ def test_pages_that_vary_in_length_prove_no_end() -> None:
     assert trip.walk.gap
 
 
-def test_pages_that_are_cut_off_are_a_gap() -> None:
-    """After the last page that is served comes an empty one, as if the list were at its end; below it there are more."""
-    service = Service(dict.fromkeys(range(1, 21), SECOND) | {0: 0}, size=4, first_page=1)
+@pytest.mark.parametrize(("inclusive", "reached"), [(False, 12 + 1), (True, 12)])
+def test_pages_that_are_cut_off_are_a_gap(inclusive: bool, reached: int) -> None:
+    """After the last page that is served comes an empty one, as if the list were at its end; below it there is more."""
+    times = dict.fromkeys(range(1, 21), SECOND) | {0: 0}
+    service = Service(times, size=4, first_page=1, inclusive=inclusive, refuses=frozenset({"below"}))
     trip = walked(lambda ask: [] if (ask.page or 1) > 3 else service.answer(ask))
-    assert (len(trip.given), trip.walk.gap) == (12 + 1, True)
+    assert (len(trip.given), trip.walk.gap) == (reached, True)
 
 
 def test_a_service_that_compares_finer_than_it_shows_is_found_out() -> None:

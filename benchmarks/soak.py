@@ -1,0 +1,699 @@
+"""Many random calls of all tools at once, against a service of which every fifth request fails: `python benchmarks/soak.py [calls] [seed]`.
+
+Four servers share one data directory; their clients speak both eras, with and without a user to ask. Twenty calls are under way at any time,
+on few contacts and phones, so that they collide; and somebody else adds, edits and deletes meanwhile.
+
+The account's rows are watched. Every change of a row must be exactly what one call under way asked for: a value that is set back by somebody who
+had read it earlier, or a contact made twice, is what nobody asked for. When a call is answered, its answer must be true:
+
+- created, updated, deleted, undone: it happened, once;
+- exists, unchanged, needs_confirmation, declined, and any error that does not say otherwise: nothing happened;
+- "could not find out" is neither, and is counted.
+
+What a look-up shows must have been so at some moment of the call. At the end the journal must tell the same story as the rows.
+Time is not waited for (`hurried.py`), so waits and deadlines are as in earnest and cost nothing. One seed is nearly one run: file locks go by the
+real clock.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, get_args
+from zlib import crc32
+
+import anyio
+from hurried import HurriedLoop, time_of_day
+from mcp.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
+
+from contacts_mcp.book.journal import Entry
+from contacts_mcp.book.values import differences
+from contacts_mcp.config import Settings
+from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Sandbox, open_sandbox
+from contacts_mcp.sandbox.faults import Faults
+from contacts_mcp.server import build_server
+from contacts_mcp.wiring import Workspace
+
+Values = dict[str, Any]
+
+CALLS = 10_000
+AT_ONCE = 20
+SHARE_OF_FAULTS = 0.2
+TIMEOUT = 2.0
+MOST_GROWTH = 0.05  # of the memory in use, from the middle to the end
+
+OURS = [f"1212555{line:04d}" for line in range(100, 140)]  # nobody else gives these to anybody, so contacts can be moved among them
+ANYBODYS = [f"1305555{line:04d}" for line in range(100, 115)]
+TEXTS = ("first", "last", "display_name", "email", "avatar")
+FIELDS = {"Plan": 31, "Renewal Date": 32, "Region": 33, "Customer #": 34, "Preferred Language": 35, "Account Manager": 36}
+STRANGERS_FIELD = "40"
+TAGS = {"VIP": 101, "Lead": 102, "Newsletter": 103, "Past Due": 104, "Supplier": 105}
+MEMBERS = {"Alex Kim": 501, "Priya Patel": 502, "Marco Rossi": 503, "none": None}
+
+DONE = ("created", "updated", "deleted", "undone")
+UNKNOWN = (
+    "may or may not have been carried out",
+    "so far, but it may still arrive",
+    "could not be seen",
+    "it is still there when looked up",
+    "A change may have been carried out",
+)
+DONE_ALREADY = "This was done already, by the same confirm_token"
+MISTAKE = "because of a mistake in this server"
+
+
+# What happens to the rows
+
+
+@dataclass(eq=False)
+class Event:
+    """A change of one row: the values before and after, None where there is no row; and the calls that asked for exactly that."""
+
+    contact_id: int
+    before: Values | None
+    after: Values | None
+    asked_by: list[Asked] = field(default_factory=list)
+    claimed_by: Asked | None = None
+    may_be_somebodys: bool = False
+
+    @property
+    def changed(self) -> Values:
+        """key -> what it is now."""
+        return {key: now for key, (_, now) in differences(self.before or {}, self.after or {}).items()}
+
+
+@dataclass(eq=False)
+class Asked:
+    """A call: what it may do to a row, and what it has done."""
+
+    number: int
+    tool: str
+    may: Callable[[Event], bool]
+    since: int = 0
+    events: list[Event] = field(default_factory=list)
+
+
+def values_in(record: Values) -> Values:
+    values = {name: record[name] for name in ("phone", *TEXTS, "is_opted_out")} | {"assignee": record["assigned_user_id"]}
+    values |= {f"custom:{key}": value for key, value in record["custom"].items()}
+    return values | {f"tag:{tag}": "on" for tag in record["tags"]}
+
+
+class Watch:
+    """Everything that happens to the rows of a sandbox, and whether it was asked for."""
+
+    def __init__(self, sandbox: Sandbox, figures: Figures) -> None:
+        self._figures = figures
+        self._records = sandbox.desk.records
+        self._is_stranger = False
+        self.under_way: dict[int, Asked] = {}
+        self.moment = 0
+        self.states: dict[int, deque[tuple[int, Values | None]]] = {}
+        self.holders: dict[str, int] = {}
+        for name, around in {"insert": self._inserting, "replace": self._replacing, "delete": self._deleting}.items():
+            setattr(self._records, name, around(getattr(self._records, name)))
+
+    @contextmanager
+    def stranger(self) -> Iterator[None]:
+        """What happens within is done by somebody else, and nobody's business."""
+        self._is_stranger = True
+        try:
+            yield
+        finally:
+            self._is_stranger = False
+
+    def was(self, contact_id: int, shown: Callable[[Values | None], bool], *, since: int) -> bool:
+        """Whether the contact was as `shown` at some moment from `since` on."""
+        states = self.states.get(contact_id) or deque([(0, None)])
+        ends = [moment for moment, _ in states][1:] + [self.moment + 1]
+        return any(shown(state) for (_, state), end in zip(states, ends, strict=True) if end > since)
+
+    def _inserting(self, insert: Callable[[Values], int]) -> Callable[[Values], int]:
+        def watched(record: Values) -> int:
+            contact_id = insert(record)
+            self._see(contact_id, None)
+            return contact_id
+
+        return watched
+
+    def _replacing(self, replace: Callable[[Values], None]) -> Callable[[Values], None]:
+        def watched(record: Values) -> None:
+            before = self._values(record["id"])
+            replace(record)
+            self._see(record["id"], before)
+
+        return watched
+
+    def _deleting(self, delete: Callable[[int], None]) -> Callable[[int], None]:
+        def watched(contact_id: int) -> None:
+            before = self._values(contact_id)
+            delete(contact_id)
+            self._see(contact_id, before)
+
+        return watched
+
+    def _values(self, contact_id: int) -> Values | None:
+        record = self._records.contact(contact_id)
+        return None if record is None else values_in(record)
+
+    def _see(self, contact_id: int, before: Values | None) -> None:
+        event = Event(contact_id, before, self._values(contact_id))
+        self.moment += 1
+        self.states.setdefault(contact_id, deque([(0, before)], maxlen=200)).append((self.moment, event.after))
+        self._see_phones(event)
+        if self._is_stranger:
+            return
+        self._figures.writes += 1
+        event.asked_by = [call for call in self.under_way.values() if call.may(event)]
+        for call in event.asked_by:
+            call.events.append(event)
+        self._figures.must(f"contact {contact_id}: nobody asked for {event.changed or 'a write of nothing'}", holds=bool(event.asked_by))
+
+    def _see_phones(self, event: Event) -> None:
+        if event.before and self.holders.get(event.before["phone"]) == event.contact_id:
+            del self.holders[event.before["phone"]]
+        if event.after:
+            holder = self.holders.setdefault(event.after["phone"], event.contact_id)
+            self._figures.must(f"contacts {holder} and {event.contact_id} have one phone", holds=holder == event.contact_id)
+
+
+class CountedFaults(Faults):
+    """Faults that are counted as they strike."""
+
+    def __init__(self, *, seed: int) -> None:
+        super().__init__(seed=seed)
+        self.asked = 0
+        self.struck: Counter[str] = Counter()
+
+    def take(self, operation: str) -> Fault | None:
+        """As `Faults.take`."""
+        self.asked += 1
+        fault = super().take(operation)
+        if fault:
+            self.struck[f"{fault.kind} {fault.status}" if fault.kind.startswith("status") else fault.kind] += 1
+        return fault
+
+
+def faults_of_all_kinds() -> list[Fault]:
+    """Together they strike `SHARE_OF_FAULTS` of the requests, each kind as often as any other."""
+    orders: list[dict[str, Any]] = [{"kind": kind} for kind in get_args(FaultKind)]
+    orders += [{"kind": "status", "status": 429}, {"kind": "status", "status": 429, "retry_after": 2}]
+    orders += [{"kind": "status", "status": 503, "retry_after": 1}, {"kind": "stall", "delay": TIMEOUT / 4}]
+    delays = {"stall": TIMEOUT * 2, "stall_after": TIMEOUT * 2, "drip": 0.02}
+    faults: list[Fault] = []
+    for order in orders:
+        left = 1 - SHARE_OF_FAULTS * len(faults) / len(orders)
+        probability = SHARE_OF_FAULTS / len(orders) / left
+        faults.append(Fault("*", times=-1, probability=probability, **{"delay": delays.get(order["kind"], 0.0)} | order))
+    return faults
+
+
+# What is asked
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that an answer told of, and that can be taken back."""
+
+    change_id: int
+    event: Event
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A call to make: which tool with what, and what it may do to a row."""
+
+    tool: str
+    arguments: Values
+    may: Callable[[Event], bool] = lambda _: False
+    looks_at: int | None = None
+
+
+class Assistant:
+    """Makes up calls."""
+
+    def __init__(self, watch: Watch, changes: deque[Change], dice: random.Random) -> None:
+        self._watch = watch
+        self._changes = changes
+        self._dice = dice
+
+    def plan(self, number: int) -> Plan:
+        """Something to ask; `number` marks every text in it, so that it can be told from what others wrote."""
+        makers = (self._create, self._update, self._delete, self._undo, self._look_up, self._list)
+        return self._dice.choices(makers, weights=(22, 32, 10, 10, 14, 12))[0](f"{number}")
+
+    def _create(self, mark: str) -> Plan:
+        phone = self._dice.choice(OURS + ANYBODYS)
+        texts = self._texts(mark)
+        fields = self._fields(mark)
+        arguments = {"phone": f"+{phone}", "if_exists": self._dice.choice(("report", "update"))} | texts
+        arguments |= {"custom_fields": fields} if fields else {}
+        asked = texts | {f"custom:{FIELDS[name]}": value for name, value in fields.items()}
+
+        def may(event: Event) -> bool:
+            if event.after is None or event.after["phone"] != phone:
+                return False
+            if event.before is None:
+                return all(event.after.get(key) == value for key, value in asked.items())
+            return arguments["if_exists"] == "update" and _is_asked(event, asked)
+
+        return Plan("create_contact", arguments, may)
+
+    def _update(self, mark: str) -> Plan:
+        dice = self._dice
+        texts = self._texts(mark)
+        fields = self._fields(mark)
+        asked: Values = texts | {f"custom:{FIELDS[name]}": value for name, value in fields.items()}
+        arguments: Values = texts | ({"custom_fields": fields} if fields else {})
+        replaces = bool(fields) and dice.random() < 0.1
+        if replaces:
+            arguments["replace_custom_fields"] = True
+        cleared = {name: f"custom:{number}" for name, number in FIELDS.items() if name not in fields}
+        cleared |= {name: name for name in TEXTS if name not in texts}
+        for name in dice.sample(sorted(cleared), dice.choice((0, 0, 0, 1, 2))):
+            arguments.setdefault("clear", []).append(name)
+            asked[cleared[name]] = ""
+        for argument, value in (("add_tags", "on"), ("remove_tags", "")):
+            for tag in dice.sample(sorted(TAGS), dice.choice((0, 0, 1, 2))):
+                if f"tag:{TAGS[tag]}" not in asked:
+                    arguments.setdefault(argument, []).append(tag)
+                    asked[f"tag:{TAGS[tag]}"] = value
+        if dice.random() < 0.2:
+            arguments["assignee"] = dice.choice(sorted(MEMBERS))
+            asked["assignee"] = MEMBERS[arguments["assignee"]] or ""
+        if dice.random() < 0.15:
+            arguments["is_opted_out"] = asked["is_opted_out"] = dice.random() < 0.6
+            arguments |= {} if arguments["is_opted_out"] else {"consent": f"Said so in call {mark}"}
+        moves = dice.random() < 0.15
+        held = [phone for phone in OURS if phone in self._watch.holders] or OURS
+        who = {"phone": f"+{dice.choice(held)}"} if moves else self._somebody()
+        if moves:
+            asked["phone"] = dice.choice(OURS)
+            arguments["new_phone"] = f"+{asked['phone']}"
+
+        def may(event: Event) -> bool:
+            if event.before is None or event.after is None or not _is_meant(event, who):
+                return False
+            emptied = {key: "" for key in event.before if replaces and key.startswith("custom:")}
+            return _is_asked(event, emptied | asked)
+
+        return Plan("update_contact", who | arguments, may)
+
+    def _delete(self, _: str) -> Plan:
+        who = self._somebody()
+        return Plan("delete_contact", who, lambda event: event.after is None and _is_meant(event, who))
+
+    def _undo(self, mark: str) -> Plan:
+        if not self._changes:
+            return self._create(mark)
+        change = self._dice.choice(self._changes)
+        return Plan("undo_change", {"change_id": change.change_id}, lambda event: _is_the_way_back(event, change.event))
+
+    def _look_up(self, _: str) -> Plan:
+        who = self._somebody()
+        return Plan("lookup_contact", who, looks_at=who.get("contact_id"))
+
+    def _list(self, _: str) -> Plan:
+        filters: list[Values] = [{}, {"name": "1"}, {"tag": "VIP", "detail": "full"}, {"assignee": "Priya Patel"}, {"is_opted_out": True}]
+        tool = self._dice.choice(("list_contacts", "list_contacts", "list_contact_fields", "list_changes"))
+        return Plan(tool, self._dice.choice(filters) if tool == "list_contacts" else {})
+
+    def _somebody(self) -> Values:
+        """Mostly somebody who is there."""
+        if self._dice.random() < 0.3:
+            return {"phone": f"+{self._dice.choice(OURS + ANYBODYS)}"}
+        here = sorted(self._watch.holders.values())
+        return {"contact_id": self._dice.choice(here) if here and self._dice.random() < 0.9 else self._dice.randrange(1, 2000)}
+
+    def _texts(self, mark: str) -> Values:
+        """At least the first name, so that a write can be told from any other."""
+        unique = {"last": f"L{mark}", "email": f"m{mark}@example.com", "avatar": f"https://pictures.example.com/{mark}.png"}
+        chosen = self._dice.sample(sorted(unique), self._dice.choice((0, 0, 1, 2)))
+        return {"first": f"F{mark}"} | {name: unique[name] for name in chosen}
+
+    def _fields(self, mark: str) -> dict[str, str]:
+        return {name: f"{name[0]}{mark}" for name in self._dice.sample(sorted(FIELDS), self._dice.choice((0, 1, 1, 2)))}
+
+
+def _is_asked(event: Event, asked: Values) -> bool:
+    """Something changed, all of it as asked, and nothing asked was left undone."""
+    after = event.after or {}
+    is_so = all((after.get(key) or "") == (value or "") for key, value in asked.items())
+    return bool(event.changed) and event.changed.keys() <= asked.keys() and is_so
+
+
+def _is_meant(event: Event, who: Values) -> bool:
+    assert event.before is not None
+    return event.contact_id == who["contact_id"] if "contact_id" in who else f"+{event.before['phone']}" == who["phone"]
+
+
+def _is_the_way_back(event: Event, change: Event) -> bool:
+    """Deleted what was created, created what was deleted (opted out or not), or set back nothing but what was set."""
+    if change.before is None:
+        return event.after is None and event.contact_id == change.contact_id
+    if change.after is None:
+        free = ("is_opted_out", "display_name")
+        return event.before is None and all(
+            key in free or (event.after or {}).get(key) == value for key, value in change.before.items() if value
+        )
+    is_back = all((change.before.get(key) or "") == (value or "") for key, value in event.changed.items())
+    is_same = event.contact_id == change.contact_id and event.before is not None and event.after is not None
+    return is_same and bool(event.changed) and event.changed.keys() <= change.changed.keys() and is_back
+
+
+# What came of it
+
+
+@dataclass
+class Figures:
+    """What was seen; `wrong` must stay empty."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    writes: int = 0
+    requests: int = 0
+    struck: Counter[str] = field(default_factory=Counter)
+    by_others: int = 0
+    entries: Counter[str] = field(default_factory=Counter)
+    memory: list[int] = field(default_factory=list)
+    virtual_seconds: float = 0.0
+    longest_call: float = 0.0
+    real_seconds: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+    def must(self, rule: str, *, holds: bool) -> None:
+        if not holds:
+            self.wrong.append(rule)
+
+    @property
+    def growth(self) -> float:
+        """Of the memory in use, from the middle of the run to its end."""
+        middle = self.memory[len(self.memory) // 2] if self.memory else 0
+        return self.memory[-1] / middle - 1 if middle else 0.0
+
+
+class Judge:
+    """Compares answers with what happened."""
+
+    def __init__(self, watch: Watch, changes: deque[Change], figures: Figures) -> None:
+        self._watch = watch
+        self._changes = changes
+        self._figures = figures
+        self.events: dict[int, Event] = {}
+        """The events of changes that have an id."""
+        self.unknown: list[Event] = []
+
+    def judge(self, call: Asked, plan: Plan, result: CallToolResult) -> None:
+        self._figures.must(f"call {call.number}: {_text(result)}", holds=MISTAKE not in _text(result))
+        facts = result.structured_content or {}
+        status = str(facts.get("status", "")) if not result.is_error else ""
+        notes = " ".join(facts.get("notes", []))
+        if result.is_error and any(phrase in _text(result) for phrase in UNKNOWN):
+            self._judge_unknown(call)
+            self._count(call, "could not find out")
+        elif status in DONE and DONE_ALREADY not in notes:
+            self._judge_done(call, status, facts.get("change_id"))
+            self._count(call, status + (", the answer got lost" if "got lost" in notes else ", sent again" if "once more" in notes else ""))
+        else:
+            self._judge_not_done(call, status or _text(result))
+            self._count(call, "refused or failed, nothing done" if result.is_error else status or "answered")
+            if not result.is_error and plan.looks_at:
+                self._judge_look(call, plan.looks_at, facts)
+
+    def _count(self, call: Asked, outcome: str) -> None:
+        kind = call.tool.split("_")[0] if call.tool in ("create_contact", "update_contact", "delete_contact", "undo_change") else "read"
+        self._figures.answers[f"{kind}: {outcome}"] += 1
+
+    def _judge_done(self, call: Asked, status: str, change_id: int | None) -> None:
+        own = [event for event in call.events if event.claimed_by is None]
+        self._figures.must(f"call {call.number}, {call.tool}: answered {status}, and it is not so", holds=bool(own))
+        twice = [event for event in own if event.asked_by == [call]]
+        self._figures.must(f"call {call.number}, {call.tool}: carried out {len(twice)} times", holds=len(twice) <= 1)
+        if own:
+            event = min(own, key=lambda one: len(one.asked_by))
+            event.claimed_by = call
+            self._figures.must(f"call {call.number}: {status} has no change_id", holds=change_id is not None)
+            if change_id is not None:
+                self.events[change_id] = event
+                self._changes.append(Change(change_id, event))
+
+    def _judge_not_done(self, call: Asked, said: str) -> None:
+        for event in call.events:
+            event.asked_by.remove(call)
+            is_ours = event.claimed_by is None and not event.asked_by and not event.may_be_somebodys
+            self._figures.must(
+                f"call {call.number}, {call.tool}: answered {said!r}, but contact {event.contact_id} changed: {event.changed}",
+                holds=not is_ours,
+            )
+
+    def _judge_unknown(self, call: Asked) -> None:
+        for event in call.events:
+            event.may_be_somebodys = True
+            self.unknown.append(event)
+
+    def _judge_look(self, call: Asked, contact_id: int, facts: Values) -> None:
+        shown = facts["contacts"][0] if facts["found"] else None
+
+        def is_it(state: Values | None) -> bool:
+            if shown is None or state is None:
+                return shown is state
+            custom = shown.get("custom_fields", {})
+            pairs = [(shown.get(name, ""), state[name]) for name in TEXTS]
+            pairs += [(custom.get(name, ""), state.get(f"custom:{number}", "")) for name, number in FIELDS.items()]
+            return all(one == other for one, other in pairs)
+
+        self._figures.must(
+            f"call {call.number}: contact {contact_id} was never so: {shown}", holds=self._watch.was(contact_id, is_it, since=call.since)
+        )
+
+    def judge_journal(self, entries: list[Entry]) -> None:
+        """Done is what happened, not done what did not; what is still unknown is counted."""
+        unknown = [event for event in self.unknown if event.claimed_by is None]
+        for entry in entries:
+            self._figures.entries[entry.state] += 1
+            event = self.events.get(entry.change_id)
+            if event is None:  # its call did not say what came of it
+                event = next((one for one in unknown if _is_told_by(entry, one)), None)
+            if event in unknown:
+                unknown.remove(event)
+            self._figures.must(
+                f"change {entry.change_id} ({entry.action}) is {entry.state} in the journal, but {'happened' if event else 'never did'}",
+                holds=entry.state == "unknown" or (entry.state == "done") == (event is not None),
+            )
+            self._figures.must(f"change {entry.change_id} is still begun", holds=entry.state != "begun")
+        self._figures.must(f"{len(unknown)} events are not in the journal", holds=not unknown)
+
+
+def _is_told_by(entry: Entry, event: Event) -> bool:
+    match entry.action:
+        case "create":
+            is_same = event.before is None and event.after is not None and entry.contact_id in (None, event.contact_id)
+            return is_same and all((event.after or {}).get(key) == value for key, value in entry.wanted.items() if key in TEXTS)
+        case "delete":
+            return event.after is None and event.contact_id == entry.contact_id
+        case _:
+            asked = differences(entry.before, entry.wanted)
+            is_same = entry.contact_id == event.contact_id and event.before is not None and event.after is not None
+            texts = {key: now for key, (_, now) in asked.items() if key in (*TEXTS, "phone") or key.startswith("custom:")}
+            return is_same and all(
+                (event.changed.get(key, (event.after or {}).get(key)) or "") == (now or "") for key, now in texts.items()
+            )
+
+
+def _text(result: CallToolResult) -> str:
+    return " ".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+# The run
+
+
+@dataclass
+class Desk:
+    """One client and the server behind it."""
+
+    client: Client
+    workspace: Workspace
+
+
+class Soak:
+    """Everything one run needs, put together."""
+
+    def __init__(self, sandbox: Sandbox, figures: Figures, *, seed: int) -> None:
+        self.sandbox = sandbox
+        self.figures = figures
+        self.faults = CountedFaults(seed=seed)
+        sandbox.desk.faults = self.faults
+        self.watch = Watch(sandbox, figures)
+        changes: deque[Change] = deque(maxlen=60)
+        self.judge = Judge(self.watch, changes, figures)
+        self.dice = random.Random(seed)
+        self.assistant = Assistant(self.watch, changes, self.dice)
+        self._numbers = count(1)
+        self._is_over = False
+
+    async def run(self, calls: int, desks: list[Desk]) -> None:
+        with self.watch.stranger():
+            for phone in (*OURS[::2], *ANYBODYS[::3]):
+                self.sandbox.store.add_contact(phone=phone, first="Test", last=phone[-4:], is_opted_out=phone.endswith("8"))
+        self.faults.add(*faults_of_all_kinds())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._be_somebody_else)
+            async with anyio.create_task_group() as workers:
+                for place in range(AT_ONCE):
+                    workers.start_soon(self._work, calls, desks[place % len(desks)])
+            self._is_over = True
+            tasks.cancel_scope.cancel()
+        self.faults.clear()
+        self.figures.requests, self.figures.struck = self.faults.asked, self.faults.struck
+        await self._settle(desks[0])
+
+    async def _work(self, calls: int, desk: Desk) -> None:
+        while (number := next(self._numbers)) <= calls:
+            plan = self.assistant.plan(number)
+            result = await self._call(number, plan, desk, calls)
+            facts = (result and result.structured_content) or {}
+            if facts.get("status") == "needs_confirmation" and (number := next(self._numbers)) <= calls:
+                again = Plan(plan.tool, plan.arguments | {"confirm_token": facts["confirm_token"]}, plan.may)
+                await self._call(number, again, desk, calls)
+
+    async def _call(self, number: int, plan: Plan, desk: Desk, calls: int) -> CallToolResult | None:
+        asked = Asked(number, plan.tool, plan.may, since=self.watch.moment)
+        self.watch.under_way[number] = asked
+        self.figures.calls[plan.tool] += 1
+        started = anyio.current_time()
+        try:
+            result = await desk.client.call_tool(plan.tool, plan.arguments)
+        except MCPError as error:
+            self.figures.wrong.append(f"call {number}, {plan.tool}: protocol error {error}")
+            return None
+        finally:
+            del self.watch.under_way[number]
+            self.figures.longest_call = max(self.figures.longest_call, anyio.current_time() - started)
+        assert isinstance(result, CallToolResult)
+        self.judge.judge(asked, plan, result)
+        if number % max(1, calls // 20) == 0:
+            self.sandbox.requests.clear()
+            self.figures.memory.append(memory_in_use())
+        return result
+
+    async def _be_somebody_else(self) -> None:
+        store, dice = self.sandbox.store, random.Random(self.dice.random())
+        for number in count(1):
+            await anyio.sleep(dice.uniform(0.0, 1.0))
+            here = sorted(self.watch.holders.values())
+            free = sorted(set(ANYBODYS) - set(self.watch.holders))
+            with self.watch.stranger():
+                what = dice.choices(("edit", "delete", "add"), weights=(8, 1, 1))[0]
+                if what == "edit" and here:
+                    contact_id = dice.choice(here)
+                    custom = (store.contact(contact_id) or {})["custom"]
+                    store.touch(contact_id, custom=custom | {STRANGERS_FIELD: f"S{number}"})
+                elif what == "delete" and here:
+                    store.delete(dice.choice(here))
+                elif what == "add" and free:
+                    store.add_contact(phone=dice.choice(free), first="Somebody's")
+            self.figures.by_others += 1
+
+    async def _settle(self, desk: Desk) -> None:
+        """Long enough that nothing can be on its way, then as often as it takes."""
+        await anyio.sleep(120)
+        book = await desk.workspace.book()
+        for _ in range(len(book.journal.unfinished()) // 20 + 2):
+            await desk.client.call_tool("list_changes", {})
+            await anyio.sleep(120)
+        self.judge.judge_journal(book.journal.entries(limit=10**6))
+
+
+def memory_in_use() -> int:
+    """Bytes of this process that are in memory; 0 where the system does not say."""
+    gc.collect()
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+async def _user(_: Any, params: ElicitRequestFormParams) -> ElicitResult:
+    """Says yes to most, after a while."""
+    await anyio.sleep(2)
+    return ElicitResult(action="accept", content={"approve": crc32(params.message.encode()) % 5 > 0})
+
+
+@asynccontextmanager
+async def _opened(sandbox: Sandbox, home: Path) -> AsyncIterator[list[Desk]]:
+    """A server for each era, with and without a user to ask."""
+    settings = Settings.load(
+        sandbox=True,
+        data_dir=home,
+        requests_per_minute=100_000,
+        timeout=TIMEOUT,
+        signing_key="shared by the servers of this soak",
+    )
+    async with AsyncExitStack() as opened:
+        desks = []
+        for mode in ("auto", "legacy"):
+            for asking in ({}, {"elicitation_callback": _user}):
+                workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day)
+                opened.push_async_callback(workspace.aclose)
+                client: Client = Client(build_server(settings, workspace=workspace), mode=mode, **asking)  # type: ignore[arg-type]
+                desks.append(Desk(await opened.enter_async_context(client), workspace))
+        yield desks
+
+
+async def run(calls: int, *, seed: int = 0) -> Figures:
+    """`calls` random calls; what came of them."""
+    figures, started = Figures(), time.monotonic()
+    random.seed(seed)
+    behaviour = Behaviour(requests_per_minute=0)
+    with tempfile.TemporaryDirectory() as home, closing(open_sandbox(contacts=0, behaviour=behaviour, clock=time_of_day)) as sandbox:
+        async with _opened(sandbox, Path(home)) as desks:
+            await Soak(sandbox, figures, seed=seed).run(calls, desks)
+    figures.virtual_seconds, figures.real_seconds = anyio.current_time(), time.monotonic() - started
+    figures.must(f"memory grew by {figures.growth:.1%} in the second half", holds=calls < CALLS or figures.growth <= MOST_GROWTH)
+    return figures
+
+
+def table(figures: Figures) -> str:
+    """The figures for people."""
+    struck = sum(figures.struck.values())
+    rows = [
+        ("calls", f"{sum(figures.calls.values()):,}"),
+        *((f"  {tool}", f"{number:,}") for tool, number in sorted(figures.calls.items())),
+    ]
+    rows += [("requests to the service", f"{figures.requests:,}"), ("  struck by a fault", f"{struck:,} ({struck / figures.requests:.1%})")]
+    rows += [(f"    {kind}", f"{number:,}") for kind, number in sorted(figures.struck.items())]
+    rows += [("writes carried out", f"{figures.writes:,}"), ("doings of somebody else", f"{figures.by_others:,}")]
+    rows += [("answers", ""), *((f"  {answer}", f"{number:,}") for answer, number in sorted(figures.answers.items()))]
+    rows += [("journal entries", ""), *((f"  {state}", f"{number:,}") for state, number in sorted(figures.entries.items()))]
+    rows += [("longest call, simulated", f"{figures.longest_call:.1f} s"), ("simulated time", f"{figures.virtual_seconds:,.0f} s")]
+    memory = (
+        f"{figures.memory[0] / 2**20:.0f}, {figures.memory[len(figures.memory) // 2] / 2**20:.0f}, {figures.memory[-1] / 2**20:.0f} MiB"
+    )
+    rows += [("memory: early, middle, end", memory), ("  growth in the second half", f"{figures.growth:+.1%}")]
+    rows += [("real time", f"{figures.real_seconds:.0f} s"), ("wrong", f"{len(figures.wrong)}")]
+    return "\n".join(f"{what:<46}{figure:>22}" for what, figure in rows)
+
+
+def main(calls: int, seed: int) -> int:
+    async def soaked() -> Figures:
+        return await run(calls, seed=seed)
+
+    figures = anyio.run(soaked, backend_options={"loop_factory": HurriedLoop})
+    print(table(figures))
+    print(*figures.wrong[:50], sep="\n")
+    return int(bool(figures.wrong))
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:]]
+    sys.exit(main(given[0] if given else CALLS, given[1] if len(given) > 1 else 0))

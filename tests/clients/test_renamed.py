@@ -1,0 +1,100 @@
+"""Wrong names of tools and parameters are answered with the right ones, in both eras, and never obeyed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from contacts_mcp.tools import TOOLS, renamed
+
+BY_NAME = {offer.name: set(inspect.signature(offer.function).parameters) - {"ctx"} for offer in TOOLS}
+
+
+@pytest.mark.parametrize(
+    ("called", "right"),
+    [
+        ("get_contact", "lookup_contact"),
+        ("add_contact", "create_contact"),
+        ("search_contacts", "list_contacts"),
+        ("remove_contact", "delete_contact"),
+        ("list_custom_fields", "list_contact_fields"),
+        ("undo", "undo_change"),
+        ("getContact", "lookup_contact"),
+        ("lookup-contact", "lookup_contact"),
+        ("mcp__contacts__lookup_contact", "lookup_contact"),
+        ("mcp__contacts__edit_contact", "update_contact"),
+        ("lookup_contacts", "lookup_contact"),
+        ("create_contac", "create_contact"),
+    ],
+)
+async def test_an_unknown_tool_is_answered_with_the_one_there_is(session: Any, called: str, right: str) -> None:
+    before = session.sandbox.store.contacts()
+    text = await session.refused(called, contact_id=1001, phone="510 555 3344")
+    assert text.startswith(f'There is no tool "{called}". Did you mean {right}')
+    assert text.endswith("Nothing was changed.")
+    assert session.operations == []
+    assert session.sandbox.store.contacts() == before
+
+
+async def test_a_name_like_no_other_is_answered_with_all_there_are(session: Any) -> None:
+    text = await session.refused("zzz")
+    assert all(offer.name in text for offer in TOOLS)
+
+
+async def test_a_hostile_tool_name_is_shown_harmless_and_short(session: Any) -> None:
+    text = await session.refused("\u202e\x1b[31m" + "x" * 50_000)
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+    assert len(text) < 600
+
+
+async def test_a_tool_that_is_not_offered_here_is_called_that(open_session: Any, era: str) -> None:
+    async with open_session(mode=era, read_only=True) as session:
+        text = await session.refused("delete_contact", contact_id=1001)
+        assert text.startswith("The account owner does not offer delete_contact here. There are: lookup_contact, ")
+        assert "create_contact" not in await session.refused("add_contact")
+
+
+@pytest.mark.parametrize(
+    ("tool", "called", "hint"),
+    [
+        ("create_contact", "name", "first or last"),
+        ("create_contact", "first_name", "first"),
+        ("create_contact", "firstName", "first"),
+        ("create_contact", "mobile", "phone"),
+        ("create_contact", "fields", "custom_fields"),
+        ("create_contact", "owner", "assignee"),
+        ("update_contact", "phone_number", "phone or new_phone"),
+        ("update_contact", "id", "contact_id"),
+        ("update_contact", "tag", "add_tags or tags"),
+        ("lookup_contact", "id", "contact_id"),
+        ("undo_change", "id", "change_id"),
+        ("list_contacts", "query", "name"),
+        ("list_contacts", "page_token", "cursor"),
+        ("list_contacts", "Page Size", "limit"),
+        ("list_contact_fields", "search", "query"),
+    ],
+)
+async def test_an_unknown_parameter_is_answered_with_the_one_there_is(session: Any, tool: str, called: str, hint: str) -> None:
+    text = await session.refused(tool, **{called: "x"})
+    assert text == f"{called}: there is no such argument. Did you mean {hint}? Nothing was changed."
+    assert session.operations == []
+
+
+def test_every_guess_leads_to_a_tool_there_is_and_is_none_itself() -> None:
+    assert {*renamed.TOOLS.values()} <= BY_NAME.keys()
+    assert not renamed.TOOLS.keys() & BY_NAME.keys()
+
+
+def test_every_guess_leads_to_a_parameter_there_is() -> None:
+    known = set[str]().union(*BY_NAME.values())
+    for called, meant in renamed.PARAMETERS.items():
+        assert {*meant} <= known, called
+
+
+@pytest.mark.parametrize("tool", BY_NAME)
+def test_a_parameter_that_a_tool_has_is_never_called_wrong(tool: str) -> None:
+    for name in BY_NAME[tool]:
+        assert renamed.right_parameter(name, BY_NAME[tool]) == [name]
