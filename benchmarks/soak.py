@@ -122,7 +122,8 @@ class Watch:
         self.moment = 0
         self.states: dict[int, deque[tuple[int, Values | None]]] = {}
         self.holders: dict[str, int] = {}
-        for name, around in {"insert": self._inserting, "replace": self._replacing, "delete": self._deleting}.items():
+        watchers: dict[str, Callable[[Any], Any]] = {"insert": self._inserting, "replace": self._replacing, "delete": self._deleting}
+        for name, around in watchers.items():
             setattr(self._records, name, around(getattr(self._records, name)))
 
     @contextmanager
@@ -137,7 +138,7 @@ class Watch:
     def was(self, contact_id: int, shown: Callable[[Values | None], bool], *, since: int) -> bool:
         """Whether the contact was as `shown` at some moment from `since` on."""
         states = self.states.get(contact_id) or deque([(0, None)])
-        ends = [moment for moment, _ in states][1:] + [self.moment + 1]
+        ends = [*[moment for moment, _ in states][1:], self.moment + 1]
         return any(shown(state) for (_, state), end in zip(states, ends, strict=True) if end > since)
 
     def _inserting(self, insert: Callable[[Values], int]) -> Callable[[Values], int]:
@@ -258,7 +259,7 @@ class Assistant:
         phone = self._dice.choice(OURS + ANYBODYS)
         texts = self._texts(mark)
         fields = self._fields(mark)
-        arguments = {"phone": f"+{phone}", "if_exists": self._dice.choice(("report", "update"))} | texts
+        arguments: Values = {"phone": f"+{phone}", "if_exists": self._dice.choice(("report", "update"))} | texts
         arguments |= {"custom_fields": fields} if fields else {}
         asked = texts | {f"custom:{FIELDS[name]}": value for name, value in fields.items()}
 
@@ -272,36 +273,15 @@ class Assistant:
         return Plan("create_contact", arguments, may)
 
     def _update(self, mark: str) -> Plan:
-        dice = self._dice
-        texts = self._texts(mark)
-        fields = self._fields(mark)
-        asked: Values = texts | {f"custom:{FIELDS[name]}": value for name, value in fields.items()}
+        texts, fields = self._texts(mark), self._fields(mark)
         arguments: Values = texts | ({"custom_fields": fields} if fields else {})
-        replaces = bool(fields) and dice.random() < 0.1
+        asked: Values = texts | {f"custom:{FIELDS[name]}": value for name, value in fields.items()}
+        for add in (self._clear, self._tag, self._assign, self._opt):
+            add(arguments, asked, mark)
+        replaces = bool(fields) and self._dice.random() < 0.1
         if replaces:
             arguments["replace_custom_fields"] = True
-        cleared = {name: f"custom:{number}" for name, number in FIELDS.items() if name not in fields}
-        cleared |= {name: name for name in TEXTS if name not in texts}
-        for name in dice.sample(sorted(cleared), dice.choice((0, 0, 0, 1, 2))):
-            arguments.setdefault("clear", []).append(name)
-            asked[cleared[name]] = ""
-        for argument, value in (("add_tags", "on"), ("remove_tags", "")):
-            for tag in dice.sample(sorted(TAGS), dice.choice((0, 0, 1, 2))):
-                if f"tag:{TAGS[tag]}" not in asked:
-                    arguments.setdefault(argument, []).append(tag)
-                    asked[f"tag:{TAGS[tag]}"] = value
-        if dice.random() < 0.2:
-            arguments["assignee"] = dice.choice(sorted(MEMBERS))
-            asked["assignee"] = MEMBERS[arguments["assignee"]] or ""
-        if dice.random() < 0.15:
-            arguments["is_opted_out"] = asked["is_opted_out"] = dice.random() < 0.6
-            arguments |= {} if arguments["is_opted_out"] else {"consent": f"Said so in call {mark}"}
-        moves = dice.random() < 0.15
-        held = [phone for phone in OURS if phone in self._watch.holders] or OURS
-        who = {"phone": f"+{dice.choice(held)}"} if moves else self._somebody()
-        if moves:
-            asked["phone"] = dice.choice(OURS)
-            arguments["new_phone"] = f"+{asked['phone']}"
+        who = self._move(arguments, asked) if self._dice.random() < 0.15 else self._somebody()
 
         def may(event: Event) -> bool:
             if event.before is None or event.after is None or not _is_meant(event, who):
@@ -310,6 +290,39 @@ class Assistant:
             return _is_asked(event, emptied | asked)
 
         return Plan("update_contact", who | arguments, may)
+
+    def _clear(self, arguments: Values, asked: Values, _: str) -> None:
+        keys = {name: name for name in TEXTS} | {name: f"custom:{number}" for name, number in FIELDS.items()}
+        for name in self._dice.sample(sorted(keys), self._dice.choice((0, 0, 0, 1, 2))):
+            if keys[name] not in asked:
+                arguments.setdefault("clear", []).append(name)
+                asked[keys[name]] = ""
+
+    def _tag(self, arguments: Values, asked: Values, _: str) -> None:
+        for argument, value in (("add_tags", "on"), ("remove_tags", "")):
+            for tag in self._dice.sample(sorted(TAGS), self._dice.choice((0, 0, 1, 2))):
+                if f"tag:{TAGS[tag]}" not in asked:
+                    arguments.setdefault(argument, []).append(tag)
+                    asked[f"tag:{TAGS[tag]}"] = value
+
+    def _assign(self, arguments: Values, asked: Values, _: str) -> None:
+        if self._dice.random() < 0.2:
+            arguments["assignee"] = self._dice.choice(sorted(MEMBERS))
+            asked["assignee"] = MEMBERS[arguments["assignee"]]
+
+    def _opt(self, arguments: Values, asked: Values, mark: str) -> None:
+        if self._dice.random() < 0.15:
+            arguments["is_opted_out"] = asked["is_opted_out"] = self._dice.random() < 0.6
+            if not asked["is_opted_out"]:
+                arguments["consent"] = f"Said so in call {mark}"
+
+    def _move(self, arguments: Values, asked: Values) -> Values:
+        """Give a contact another phone, mostly one that nobody has; answers whom."""
+        held = [phone for phone in OURS if phone in self._watch.holders]
+        free = [phone for phone in OURS if phone not in self._watch.holders]
+        asked["phone"] = self._dice.choice(free if free and self._dice.random() < 0.8 else OURS)
+        arguments["new_phone"] = f"+{asked['phone']}"
+        return {"phone": f"+{self._dice.choice(held or OURS)}"}
 
     def _delete(self, _: str) -> Plan:
         who = self._somebody()
@@ -356,7 +369,7 @@ def _is_asked(event: Event, asked: Values) -> bool:
 
 def _is_meant(event: Event, who: Values) -> bool:
     assert event.before is not None
-    return event.contact_id == who["contact_id"] if "contact_id" in who else f"+{event.before['phone']}" == who["phone"]
+    return who in ({"contact_id": event.contact_id}, {"phone": f"+{event.before['phone']}"})
 
 
 def _is_the_way_back(event: Event, change: Event) -> bool:

@@ -48,6 +48,8 @@ def is_invisible(char: str) -> bool:
 
 def visible(text: str, *, limit: int = 200) -> str:
     """`text` with everything invisible written out, cut after `limit` characters of the original; a mark says how many are missing."""
+    if len(text) <= limit and text.isascii() and text.isprintable():  # nearly all there is
+        return text
     kept, missing = text[:limit], len(text) - limit
     shown = _written_out(kept)
     return f"{shown}… (+{missing} characters)" if missing > 0 else shown
@@ -55,7 +57,10 @@ def visible(text: str, *, limit: int = 200) -> str:
 
 def quoted(text: str, *, limit: int = 200) -> str:
     """`text` as `visible` shows it, between quotes that nothing in it can close, and taken apart where it would be drawn as more than text."""
-    inert = _DRAWN.sub(r"\\\g<0>", visible(text, limit=limit))
+    shown = visible(text, limit=limit)
+    if not _TO_ESCAPE.search(shown):
+        return f'"{shown}"'
+    inert = _DRAWN.sub(r"\\\g<0>", shown)
     return f'"{_BEFORE_QUOTE.sub(_escaped_quote, inert)}"'
 
 
@@ -65,6 +70,7 @@ def word(text: str, *, limit: int = 200) -> str:
     return shown if _PLAIN_WORD.fullmatch(shown) else quoted(text, limit=limit)
 
 
+_TO_ESCAPE = re.compile(r'["\\<\]]')
 _BEFORE_QUOTE = re.compile(r'(\\*)("|\Z)')
 
 # `(` of [text](address), `[` of [text][name], `<` of a tag; not of <jo@example.com>, which is how people write addresses.

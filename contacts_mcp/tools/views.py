@@ -265,10 +265,10 @@ def safe(value: Any, cut: Cut = CUTS[1]) -> Any:
     """`value` with every text in it fit to be shown, and nothing in it longer than can be read."""
     if isinstance(value, str):
         return visible(value, limit=cut.value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         kept = {visible(str(key), limit=LABEL): safe(item, cut) for key, item in list(value.items())[: cut.items]}
         return kept | ({"…": f"(+{len(value) - cut.items} more)"} if len(value) > cut.items else {})
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         kept_items = [safe(item, cut) for item in value[: cut.items]]
         return [*kept_items, f"… (+{len(value) - cut.items} more)"] if len(value) > cut.items else kept_items
     return value

@@ -1,0 +1,75 @@
+"""The documentation cannot lie: everything there is stands in it, and what is generated is current."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from contacts_mcp.cli import main
+from contacts_mcp.config import Settings, variable_of
+from contacts_mcp.prompt_files import load_prompts
+from contacts_mcp.resources import RESOURCES
+from contacts_mcp.tools import TOOLS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands(group: click.Group, prefix: str = "contacts-mcp") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}"
+
+
+@pytest.mark.parametrize("name", [offer.name for offer in TOOLS])
+def test_every_tool_is_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("field", list(Settings.model_fields))
+def test_every_setting_is_in_the_readme(field: str) -> None:
+    assert f"`{variable_of(field)}`" in README
+
+
+@pytest.mark.parametrize("command", list(commands(main)))
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert f"`{command}`" in README
+
+
+@pytest.mark.parametrize("uri", [offered.uri for offered in RESOURCES])
+def test_every_resource_is_in_the_readme(uri: str) -> None:
+    assert f"`{uri}`" in README
+
+
+def test_the_readme_names_as_many_prompts_as_there_are() -> None:
+    (sentence,) = re.findall(r"^Prompts, for clients that offer them: (.*)\.$", README, re.MULTILINE)
+    assert len(re.split(r", (?:and )?", sentence)) == len(load_prompts())
+
+
+@pytest.mark.parametrize("script", re.findall(r"^(scripts/\w+)", README, re.MULTILINE))
+def test_every_script_of_the_readme_is_there_and_can_be_run(script: str) -> None:
+    assert (ROOT / script).stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((\w[\w./-]*\.md)\)", README))
+def test_every_page_the_readme_points_to_is_there(link: str) -> None:
+    assert (ROOT / link).is_file()
+
+
+def test_the_generated_tables_are_current() -> None:
+    done = subprocess.run([sys.executable, ROOT / "scripts/docs.py", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda page: page.name)
+def test_no_page_names_a_registry_or_a_path_of_a_machine(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"/root/|/work/|/home/\w|pypi\.org|registry\.npmjs", text)
