@@ -152,17 +152,26 @@ def call(tool: str, arguments: tuple[str, ...], as_json: bool, **flags: Any) -> 
 
     Objects and arrays are written as JSON: custom_fields='{"Plan": "Gold"}'. Exits 1 where the tool refuses.
     """
-    from contacts_mcp.shell import call_tool  # noqa: PLC0415
+    from contacts_mcp.shell import call_tool, table  # noqa: PLC0415
 
     given = dict(_pair(argument) for argument in arguments)
     result = call_tool(load(flags), tool, given)
     texts = "\n".join(block.text for block in result.content if block.type == "text")
     if as_json and not result.is_error:
         click.echo(json.dumps(result.structured_content, ensure_ascii=False, indent=2))
+    elif tool.startswith("list_") and not result.is_error:
+        click.echo(table(result.structured_content or {}) or texts)
+        click.echo("\n".join(_ending(result.structured_content or {})), err=True)
     else:
         click.echo(texts, err=result.is_error)
     if result.is_error:
         raise SystemExit(1)
+
+
+def _ending(facts: dict[str, Any]) -> list[str]:
+    """What a table has no place for: how to go on, and the notes."""
+    more = [f"More: add cursor={facts['next_cursor']}"] if facts.get("next_cursor") else []
+    return [*more, *facts.get("notes", [])]
 
 
 def _pair(argument: str) -> tuple[str, str]:

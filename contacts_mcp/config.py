@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         description="How risky changes are confirmed: `auto` asks the user where the client can, `token` always by token, `off` never.",
     )
     signing_key: SecretStr | None = Field(
-        None, description="Shared by servers that should accept each other's confirmations; random by default."
+        None, description="Shared by servers that should accept each other's confirmations; one kept in the data directory by default."
     )
     journal: bool = Field(True, description="Keep before-images of changes for 30 days, for undo.")
     data_dir: Path | None = Field(

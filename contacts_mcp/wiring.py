@@ -5,6 +5,8 @@ Everything here is imported and made on first use, because a server must answer 
 
 from __future__ import annotations
 
+import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -84,7 +86,7 @@ class Workspace:
         home = _made(settings.directory)
         pace = Pace(SqliteLedger(home / "pace.sqlite3", settings.account), limit=settings.requests_per_minute, clock=self._clock)
         api = HeymarketClient(http, auth=auth, pace=pace, timeout=settings.timeout)
-        key = settings.signing_key.get_secret_value().encode() if settings.signing_key else None
+        key = settings.signing_key.get_secret_value().encode() if settings.signing_key else _kept_key(home / "signing.key")
         return Book(
             api=api,
             directory=Directory(api),
@@ -145,6 +147,19 @@ def announcing_waits(tell: Callable[[float], Awaitable[None]]) -> Iterator[None]
         yield
     finally:
         on_wait.reset(token)
+
+
+def _kept_key(path: Path) -> bytes:
+    """The machine's own signing key, made once and readable by its owner only: a server may be restarted between a question and its answer."""
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+    except OSError:
+        pass  # it is there already, or cannot be: then reading tells
+    try:
+        return path.read_bytes() or secrets.token_bytes(32)
+    except OSError:
+        return secrets.token_bytes(32)
 
 
 def _made(directory: Path) -> Path:

@@ -7,12 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from mcp.client import Client
 from mcp_types import CallToolResult
 
 from contacts_mcp.config import Settings
-from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox, serve
 from contacts_mcp.server import build_server
 from contacts_mcp.wiring import Workspace
 
@@ -68,7 +69,25 @@ OpenSession = Callable[..., AbstractAsyncContextManager[Session]]
 
 
 @pytest.fixture
-def open_session(tmp_path: Path) -> OpenSession:
+def wire() -> str:
+    """How the server reaches the sandbox: in the process. A module that gives "http" too runs over real HTTP as well."""
+    return "in process"
+
+
+@asynccontextmanager
+async def connected_to(sandbox: Sandbox, wire: str) -> AsyncIterator[dict[str, Any]]:
+    """The settings with which a server reaches `sandbox`."""
+    if wire == "in process":
+        yield {"sandbox": True}
+        return
+    async with anyio.create_task_group() as tasks:
+        url = await tasks.start(serve, sandbox)
+        yield {"base_url": url, "api_key": Credentials().api_key}
+        tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+def open_session(tmp_path: Path, wire: str) -> OpenSession:
     """Opens sessions: `async with open_session(mode=..., behaviour=..., contacts=..., client=..., **settings) as session`.
 
     `sandbox` works on an open one; `client` are arguments for the SDK's client, such as an elicitation callback.
@@ -85,14 +104,16 @@ def open_session(tmp_path: Path) -> OpenSession:
         **settings: Any,
     ) -> AsyncIterator[Session]:
         here = sandbox or open_sandbox(behaviour=behaviour or Behaviour(requests_per_minute=0), contacts=contacts)
-        given = {"sandbox": True, "data_dir": tmp_path / "data", "requests_per_minute": 100_000} | settings
-        chosen = Settings.load(**given)
-        workspace = Workspace(chosen, sandbox=here)
         try:
-            async with Client(build_server(chosen, workspace=workspace), mode=mode, **(client or {})) as connected:
-                yield Session(connected, here, workspace)
+            async with connected_to(here, wire) as reached:
+                chosen = Settings.load(**({"data_dir": tmp_path / "data", "requests_per_minute": 100_000} | reached | settings))
+                workspace = Workspace(chosen, sandbox=here)
+                try:
+                    async with Client(build_server(chosen, workspace=workspace), mode=mode, **(client or {})) as connected:
+                        yield Session(connected, here, workspace)
+                finally:
+                    await workspace.aclose()
         finally:
-            await workspace.aclose()
             if sandbox is None:
                 here.close()
 

@@ -38,6 +38,7 @@ from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteRep
 
 CONNECTIONS = 10  # httpx's pool slows down with many waiting requests
 USER_AGENT = f"contacts-mcp/{__version__}"
+UNSAID = 1.0  # seconds that everybody waits after a 429 without Retry-After
 PAGE = 30  # rows a list gives where nobody asks for another number
 
 _log = logging.getLogger(__name__)
@@ -201,8 +202,7 @@ class HeymarketClient:
             async with self._connections:  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
                 return await self._send_once(call)
         except RateLimited as refused:
-            if refused.retry_after:
-                self._pace.slow_down(refused.retry_after)
+            self._pace.slow_down(refused.retry_after or UNSAID)
             raise
 
     async def _send_once(self, call: Call) -> Answer:

@@ -1,12 +1,19 @@
-"""Sessions as an assistant has them with an office manager, in both eras of the protocol."""
+"""Sessions as an assistant has them with an office manager, in both eras of the protocol, on a sandbox in the process and over real HTTP."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 PHONE = "(510) 555-3344"
 E164 = "+15105553344"
 JORDAN, SAM = 1001, 1002  # of the seeded book; Sam is opted out
+
+
+@pytest.fixture(params=["in process", "http"])
+def wire(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 async def all_contacts(session: Any, **arguments: Any) -> list[dict[str, Any]]:

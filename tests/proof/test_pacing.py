@@ -1,0 +1,41 @@
+"""The rate limit as an assistant meets it: a long wait is told while it lasts, one that is too long is refused at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend(hurried: Any) -> Any:
+    return hurried
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def test_a_long_wait_is_told_as_progress(open_stage: Any, mode: str) -> None:
+    told: list[str | None] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message)
+
+    async with open_stage(mode=mode, requests_per_minute=4, call_timeout=100) as stage:
+        await stage.ok("lookup_contact", contact_id=stage.ADA)  # the contact, its fields, its tags, the team
+        assert told == []
+        result = await stage.client.call_tool("lookup_contact", {"contact_id": stage.BEN}, progress_callback=hear)
+        assert not result.is_error
+    assert told
+    assert all(message and "rate limit is used up; going on in" in message for message in told)
+
+
+async def test_a_wait_beyond_the_calls_deadline_is_refused_at_once_and_sends_nothing(open_stage: Any, mode: str) -> None:
+    async with open_stage(mode=mode, requests_per_minute=4, call_timeout=20) as stage:
+        await stage.ok("lookup_contact", contact_id=stage.ADA)
+        sent = stage.wire.sent
+        text = stage.text(await stage.call("update_contact", contact_id=stage.BEN, first="Benno"))
+        assert "limit of 4 requests a minute is used up; nothing was sent" in text
+        assert stage.wire.sent == sent

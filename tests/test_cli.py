@@ -1,0 +1,100 @@
+"""The command line: the same address book, from the shell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from contacts_mcp import __version__
+from contacts_mcp.cli import FLAGS, main
+from contacts_mcp.config import Settings
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`contacts-mcp` with these words, on a sandbox in a data directory of its own."""
+    monkeypatch.setenv("CONTACTS_MCP_SANDBOX", "1")
+    monkeypatch.setenv("CONTACTS_MCP_DATA_DIR", str(tmp_path))
+
+    def invoked(*words: str, **options: Any) -> Result:
+        return CliRunner().invoke(main, words, **options)
+
+    return invoked
+
+
+def test_the_version_is_told(run: Any) -> None:
+    assert run("--version").output == f"contacts-mcp, version {__version__}\n"
+
+
+def test_a_call_prints_the_text_of_the_answer(run: Any) -> None:
+    done = run("call", "lookup_contact", "phone=(510) 555-0100")
+    assert done.exit_code == 0
+    assert done.stdout.startswith('contact 1001 "Jordan Rivera" +15105550100\n')
+
+
+def test_a_list_is_printed_as_a_table_and_how_to_go_on_beside_it(run: Any) -> None:
+    done = run("call", "list_contacts", "limit=3")
+    header, *rows = done.stdout.splitlines()
+    assert header.split()[:3] == ["contact_id", "name", "phone"]
+    assert len(rows) == 3
+    start = header.index("phone")
+    assert all(row[start] == "+" and row[start - 1] == " " for row in rows)
+    assert done.stderr.startswith("More: add cursor=")
+
+
+def test_json_is_the_structured_answer(run: Any) -> None:
+    fields = json.loads(run("call", "list_contact_fields", "query=plan", "--json").stdout)
+    assert fields == {"fields": [{"field_id": 31, "name": "Plan"}]}
+
+
+def test_a_change_made_in_one_run_can_be_taken_back_in_another(run: Any) -> None:
+    made = json.loads(run("call", "update_contact", "contact_id=1001", 'custom_fields={"Plan": "Basic"}', "--json").stdout)
+    undone = json.loads(run("call", "undo_change", f"change_id={made['change_id']}", "--json").stdout)
+    assert undone["changes"] == [{"field": "Plan", "before": "Basic", "after": "Gold"}]
+
+
+def test_what_was_confirmed_in_one_run_counts_in_another(run: Any) -> None:
+    """The signing key is kept in the data directory, so a client may restart its server between question and answer."""
+    asked = json.loads(run("call", "delete_contact", "contact_id=1001", "--json").stdout)
+    done = json.loads(run("call", "delete_contact", "contact_id=1001", f"confirm_token={asked['confirm_token']}", "--json").stdout)
+    assert (asked["status"], done["status"]) == ("needs_confirmation", "deleted")
+
+
+def test_a_refusal_exits_with_1_and_says_why_on_stderr(run: Any) -> None:
+    done = run("call", "lookup_contact", "phone=call me")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "phone:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("call", "lookup_contact", "phone"), "NAME=VALUE"),
+        (("serve", "--base-url", "http://example.com"), "HEYMARKET_BASE_URL"),
+        (("serve", "--tools", "everything"), "CONTACTS_MCP_TOOLS"),
+        (("serve", "--http", "0.0.0.0:8000"), "loopback"),
+        (("serve", "--http", "8000"), "loopback"),
+        (("serve", "--http", "127.0.0.1:"), "loopback"),
+    ],
+)
+def test_wrong_words_exit_with_2_and_say_what_is_expected(run: Any, words: tuple[str, ...], said: str) -> None:
+    done = run(*words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_the_journal_is_cleared_after_a_question(run: Any) -> None:
+    run("call", "update_contact", "contact_id=1001", "first=Jo")
+    assert run("journal", "clear", input="n\n").exit_code == 1
+    assert "Forgot 1 changes." in run("journal", "clear", "--yes").stdout
+    assert "changed nothing" in run("call", "list_changes").stdout
+
+
+def test_every_setting_that_is_no_secret_is_a_flag() -> None:
+    secrets = {"secret_id", "secret_key", "api_key", "signing_key"}
+    assert FLAGS.keys() == Settings.model_fields.keys() - secrets
