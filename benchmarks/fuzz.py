@@ -28,7 +28,7 @@ from typing import Any
 
 import anyio
 from hurried import HurriedLoop, time_of_day
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs
+from jsonschema import Draft202012Validator
 from mcp.client import Client
 from mcp_types import CallToolResult, TextContent, Tool
 
