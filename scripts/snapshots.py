@@ -1,13 +1,15 @@
-"""Writes the snapshots that tests hold the server to: each tool as an assistant gets it, in the order in which it is listed."""
+"""Writes the snapshots that tests hold the server to: tools, prompts, resources and instructions as an assistant gets them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anyio
 from mcp.client import Client
+from pydantic import BaseModel
 
 from contacts_mcp.config import Settings
 from contacts_mcp.server import build_server
@@ -15,16 +17,27 @@ from contacts_mcp.server import build_server
 SNAPSHOTS = Path(__file__).parent.parent / "tests" / "snapshots"
 
 
-async def tools() -> list[dict[str, Any]]:
-    """The whole catalogue; listing it needs no account and makes no request."""
+async def contracts() -> dict[str, Any]:
+    """Everything that is listed, by the name of its snapshot; listing needs no account and makes no request."""
     async with Client(build_server(Settings.load(sandbox=True))) as client:
-        return [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in (await client.list_tools()).tools]
+        return {
+            "instructions": client.instructions,
+            "tools": _plain((await client.list_tools()).tools),
+            "prompts": _plain((await client.list_prompts()).prompts),
+            "resources": _plain((await client.list_resources()).resources),
+            "resource_templates": _plain((await client.list_resource_templates()).resource_templates),
+        }
+
+
+def _plain(listed: Sequence[BaseModel]) -> list[Any]:
+    return [item.model_dump(by_alias=True, exclude_none=True, mode="json") for item in listed]
 
 
 def main() -> None:
-    text = json.dumps(anyio.run(tools), indent=2, ensure_ascii=False)
     SNAPSHOTS.mkdir(exist_ok=True)
-    SNAPSHOTS.joinpath("tools.json").write_text(f"{text}\n", encoding="utf-8")
+    for name, listed in anyio.run(contracts).items():
+        text = json.dumps(listed, indent=2, ensure_ascii=False)
+        SNAPSHOTS.joinpath(f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import selectors
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
+from hurried import HurriedLoop, time_of_day
 from mcp.client import Client
 from mcp_types import CallToolResult
 
@@ -24,49 +22,12 @@ from contacts_mcp.wiring import Workspace
 
 TIMEOUT = 2.0
 CALL_TIMEOUT = 60.0
-MIDDAY = 1_800_000_000.0
-
-
-class HurriedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next timer whenever nothing else is to be done: every wait is exact and takes no time.
-
-    Only for tests that stay in this process: to it, waiting for another one looks like having nothing to do.
-    """
-
-    def __init__(self) -> None:
-        self._elapsed = 0.0
-        super().__init__(_Hurried(self))
-
-    def time(self) -> float:
-        return self._elapsed
-
-    def jump(self, seconds: float) -> None:
-        self._elapsed += seconds
-
-
-class _Hurried(selectors.DefaultSelector):
-    def __init__(self, loop: HurriedLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0 if timeout is None or timeout > 0 else timeout)
-        if ready or timeout == 0:
-            return ready
-        if timeout is None:
-            return super().select(None)
-        self._loop.jump(max(timeout, 0))
-        return ready
 
 
 @pytest.fixture
 def hurried() -> tuple[str, dict[str, Any]]:
     """The backend for a module whose `anyio_backend` returns it."""
     return "asyncio", {"loop_factory": HurriedLoop}
-
-
-def time_of_day() -> float:
-    return MIDDAY + anyio.current_time()
 
 
 class Wire:

@@ -6,7 +6,7 @@ The snapshot is renewed by `scripts/snapshots`, on purpose only: assistants depe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from contacts_mcp.errors import AccountError
 from contacts_mcp.server import INSTRUCTIONS, offered
 from contacts_mcp.tools import TOOLS
 
-SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "tools.json"
+SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
 SIX = ("create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields")
 READING = ["lookup_contact", "list_contacts", "list_contact_fields", "list_changes"]
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
@@ -49,12 +49,28 @@ def schemas_in(schema: Json) -> Iterator[dict[str, Json]]:
 @pytest.fixture
 async def catalogue(session: Any) -> list[Tool]:
     listed = (await session.client.list_tools()).tools
-    return [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed]
+    return plain(listed)
+
+
+def plain(listed: Iterable[Any]) -> list[Json]:
+    return [item.model_dump(by_alias=True, exclude_none=True, mode="json") for item in listed]
+
+
+def snapshot(name: str) -> Json:
+    return json.loads(SNAPSHOTS.joinpath(f"{name}.json").read_text(encoding="utf-8"))
 
 
 async def test_each_tool_is_as_in_the_snapshot(catalogue: list[Tool]) -> None:
     """Name, title, description, both schemas and the hints; `scripts/snapshots` renews it."""
-    assert catalogue == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+    assert catalogue == snapshot("tools")
+
+
+async def test_instructions_prompts_and_resources_are_as_in_their_snapshots(session: Any) -> None:
+    client = session.client
+    assert client.instructions == snapshot("instructions")
+    assert plain((await client.list_prompts()).prompts) == snapshot("prompts")
+    assert plain((await client.list_resources()).resources) == snapshot("resources")
+    assert plain((await client.list_resource_templates()).resource_templates) == snapshot("resource_templates")
 
 
 async def test_tools_come_in_the_order_of_the_table(catalogue: list[Tool]) -> None:
