@@ -234,14 +234,14 @@ def nested(dice: Dice, depth: int) -> Any:
 
 def one_of(*values: Any) -> Callable[[Dice], Any]:
     """One of the values, rather an early one: the later, the odder."""
-    return lambda dice: values[int(len(values) * dice.random() ** 2)]
+    return lambda dice: values[int(len(values) * dice.random() ** 3)]
 
 
 def some_of(*values: str) -> Callable[[Dice], Any]:
     """A few of them, as a list or as clients write lists."""
 
     def draw(dice: Dice) -> Any:
-        chosen = dice.sample(values[: dice.choice((4, len(values)))], dice.choice((0, 1, 1, 2, 3)))
+        chosen = dice.sample(values[: dice.choice((4, 4, 4, len(values)))], dice.choice((0, 1, 1, 2, 3)))
         return dice.choice((chosen, chosen, chosen, json.dumps(chosen), ", ".join(chosen)))
 
     return draw
@@ -265,8 +265,10 @@ class Objects:
         self._ids: deque[int] = deque([1001, 1002, 1010], maxlen=20)
         self._change_ids: deque[int] = deque([1], maxlen=20)
         self._right: dict[str, Callable[[Dice], Any]] = {
-            "phone": one_of(*PHONES),
-            "new_phone": one_of(*PHONES),
+            **dict.fromkeys(
+                ("phone", "new_phone"),
+                lambda dice: f"+1212555{dice.randrange(1000, 1300)}" if dice.random() < 0.3 else one_of(*PHONES)(dice),
+            ),
             **dict.fromkeys(("first", "last", "display_name", "name", "consent", "query"), one_of(*NAMES)),
             "email": one_of(*EMAILS),
             "avatar": one_of(*URLS),
@@ -291,12 +293,12 @@ class Objects:
     def draw(self) -> dict[str, Any]:
         """One object."""
         dice = self._dice
-        chosen = [name for name in self._names if name in self._required or dice.random() < dice.choice((0.05, 0.15, 0.4))]
+        chosen = [name for name in self._names if name in self._required or dice.random() < dice.choice((0.05, 0.1, 0.1, 0.4))]
         if "contact_id" in self._names and dice.random() < 0.9:  # who is meant: one of the two
             who = dice.choice([name for name in ("contact_id", "phone") if name in self._names])
             chosen = [*(name for name in chosen if name not in ("contact_id", "phone")), who]
         dice.shuffle(chosen)
-        odd = dice.choice((0, 0, 0, 0, 1, 1, 2, len(chosen)))
+        odd = dice.choice((0, 0, 0, 0, 0, 1, 1, 2, len(chosen)))
         given = {name: some_value(dice) if place < odd else self._right[name](dice) for place, name in enumerate(chosen)}
         if given and dice.random() < 0.05:
             del given[dice.choice(chosen)]

@@ -59,6 +59,7 @@ ANYBODYS = [f"1305555{line:04d}" for line in range(100, 115)]
 TEXTS = ("first", "last", "display_name", "email", "avatar")
 FIELDS = {"Plan": 31, "Renewal Date": 32, "Region": 33, "Customer #": 34, "Preferred Language": 35, "Account Manager": 36}
 STRANGERS_FIELD = "40"
+STRANGERS_KEY = f"custom:{STRANGERS_FIELD}"
 TAGS = {"VIP": 101, "Lead": 102, "Newsletter": 103, "Past Due": 104, "Supplier": 105}
 MEMBERS = {"Alex Kim": 501, "Priya Patel": 502, "Marco Rossi": 503, "none": None}
 
@@ -390,7 +391,7 @@ def _is_the_way_back(event: Event, change: Event) -> bool:
     if change.before is None:
         return event.after is None and event.contact_id == change.contact_id
     if change.after is None:
-        free = ("is_opted_out", "display_name")
+        free = ("is_opted_out", "display_name", STRANGERS_KEY)  # an edit between the look and the deletion is in no before-image
         return event.before is None and all(
             key in free or (event.after or {}).get(key) == value for key, value in change.before.items() if value
         )
@@ -467,8 +468,11 @@ class Judge:
     def _judge_done(self, call: Asked, status: str, change_id: int | None) -> None:
         own = [event for event in call.events if event.claimed_by is None]
         self._figures.must(f"call {call.number}, {call.tool}: answered {status}, and it is not so", holds=bool(own))
-        twice = [event for event in own if event.asked_by == [call]]
-        self._figures.must(f"call {call.number}, {call.tool}: carried out {len(twice)} times", holds=len(twice) <= 1)
+        # What somebody else wrote into a field that was just emptied is emptied once more.
+        twice = [event for event in own if event.asked_by == [call] and event.changed != {STRANGERS_KEY: ""}]
+        self._figures.must(
+            f"call {call.number}, {call.tool}: carried out {len(twice)} times: {[event.changed for event in twice]}", holds=len(twice) <= 1
+        )
         if own:
             event = min(own, key=lambda one: len(one.asked_by))
             event.claimed_by = call
