@@ -86,6 +86,8 @@ class Event:
     before: Values | None
     after: Values | None
     at: float = 0.0
+    phones: frozenset[str] = frozenset()
+    """Those that the contact had since the oldest call under way began."""
     asked_by: list[Asked] = field(default_factory=list)
     claimed_by: Asked | None = None
     may_be_somebodys: bool = False
@@ -142,9 +144,13 @@ class Watch:
 
     def was(self, contact_id: int, shown: Callable[[Values | None], bool], *, since: int) -> bool:
         """Whether the contact was as `shown` at some moment from `since` on."""
+        return any(shown(state) for _, state in self.states_since(contact_id, since))
+
+    def states_since(self, contact_id: int, since: int) -> list[tuple[int, Values | None]]:
+        """When the contact became how, as far as that was so at or after `since`."""
         states = self.states.get(contact_id) or deque([(0, None)])
         ends = [*[moment for moment, _ in states][1:], self.moment + 1]
-        return any(shown(state) for (_, state), end in zip(states, ends, strict=True) if end > since)
+        return [state for state, end in zip(states, ends, strict=True) if end > since]
 
     def _inserting(self, insert: Callable[[Values], int]) -> Callable[[Values], int]:
         def watched(record: Values) -> int:
@@ -175,7 +181,7 @@ class Watch:
         return None if record is None else values_in(record)
 
     def _see(self, contact_id: int, before: Values | None) -> None:
-        event = Event(contact_id, before, self._values(contact_id), time_of_day())
+        event = Event(contact_id, before, self._values(contact_id), time_of_day(), self._phones_of(contact_id, before))
         self.moment += 1
         self._remember(event)
         self._see_phones(event)
@@ -187,6 +193,11 @@ class Watch:
         for call in event.asked_by:
             call.events.append(event)
         self._figures.must(f"contact {contact_id}: nobody asked for {event.changed or 'a write of nothing'}", holds=bool(event.asked_by))
+
+    def _phones_of(self, contact_id: int, before: Values | None) -> frozenset[str]:
+        oldest = min((call.since for call in self.under_way.values()), default=self.moment)
+        states = [before, *(state for _, state in self.states_since(contact_id, oldest))]
+        return frozenset(state["phone"] for state in states if state)
 
     def _remember(self, event: Event) -> None:
         """The latest states of every contact, and of one that is gone for a while."""
@@ -382,20 +393,22 @@ def _is_asked(event: Event, asked: Values) -> bool:
 
 
 def _is_meant(event: Event, who: Values) -> bool:
-    assert event.before is not None
-    return who in ({"contact_id": event.contact_id}, {"phone": f"+{event.before['phone']}"})
+    return who.get("contact_id") == event.contact_id or who.get("phone", "").removeprefix("+") in event.phones
 
 
 def _is_the_way_back(event: Event, change: Event) -> bool:
-    """Deleted what was created, created what was deleted (opted out or not), or set back nothing but what was set."""
+    """Deleted what was created, created what was deleted (opted out or not), or set back nothing but what was set.
+
+    What somebody else wrote between the look and the write is in no before-image.
+    """
     if change.before is None:
         return event.after is None and event.contact_id == change.contact_id
     if change.after is None:
-        free = ("is_opted_out", "display_name", STRANGERS_KEY)  # an edit between the look and the deletion is in no before-image
+        free = ("is_opted_out", "display_name", STRANGERS_KEY)
         return event.before is None and all(
             key in free or (event.after or {}).get(key) == value for key, value in change.before.items() if value
         )
-    is_back = all((change.before.get(key) or "") == (value or "") for key, value in event.changed.items())
+    is_back = all((change.before.get(key) or "") == (value or "") for key, value in event.changed.items() if key != STRANGERS_KEY)
     is_same = event.contact_id == change.contact_id and event.before is not None and event.after is not None
     return is_same and bool(event.changed) and event.changed.keys() <= change.changed.keys() and is_back
 
@@ -453,7 +466,7 @@ class Judge:
             self._judge_unknown(call)
             self._count(call, "could not find out")
         elif status in DONE and DONE_ALREADY not in notes:
-            self._judge_done(call, status, facts.get("change_id"))
+            self._judge_done(call, status, facts.get("change_id"), facts["contact"].get("contact_id"))
             self._count(call, status + (", the answer got lost" if "got lost" in notes else ", sent again" if "once more" in notes else ""))
         else:
             self._judge_not_done(call, status or _text(result))
@@ -465,9 +478,10 @@ class Judge:
         kind = call.tool.split("_")[0] if call.tool in ("create_contact", "update_contact", "delete_contact", "undo_change") else "read"
         self._figures.answers[f"{kind}: {outcome}"] += 1
 
-    def _judge_done(self, call: Asked, status: str, change_id: int | None) -> None:
+    def _judge_done(self, call: Asked, status: str, change_id: int | None, contact_id: int | None) -> None:
         own = [event for event in call.events if event.claimed_by is None]
-        self._figures.must(f"call {call.number}, {call.tool}: answered {status}, and it is not so", holds=bool(own))
+        is_gone = status == "deleted" and contact_id in self._watch.taken_away  # somebody else was quicker
+        self._figures.must(f"call {call.number}, {call.tool}: answered {status}, and it is not so", holds=bool(own) or is_gone)
         # What somebody else wrote into a field that was just emptied is emptied once more.
         twice = [event for event in own if event.asked_by == [call] and event.changed != {STRANGERS_KEY: ""}]
         self._figures.must(

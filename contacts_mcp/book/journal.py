@@ -91,7 +91,7 @@ class Journal:
             self._execute("BEGIN IMMEDIATE")
             self._execute(_UPDATE, *(_column(entry, name) for name in _OUTCOME), entry.change_id)
             if entry.state == "done" and entry.undoes:
-                self._execute("UPDATE changes SET undone_by = ?1 WHERE change_id = ?2", entry.change_id, entry.undoes)
+                self._execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", entry.change_id, entry.undoes)
                 self._execute(_IN_FORCE_AGAIN, entry.undoes)
             self._execute("COMMIT")
         except AccountError:
@@ -106,9 +106,10 @@ class Journal:
     def entries(self, *, contact_id: int | None = None, before: int | None = None, limit: int = 25) -> list[Entry]:
         """Newest first; `before` is the id to go on below."""
         self._purge()
-        where = "(?1 IS NULL OR contact_id = ?1) AND (?2 IS NULL OR change_id < ?2)"
-        query = f"SELECT * FROM changes WHERE account = ?3 AND {where} ORDER BY change_id DESC LIMIT ?4"  # noqa: S608 -- constants only
-        return [_entry(row) for row in self._rows(query, contact_id, before, self._account, limit)]
+        chosen = {"account = ?": self._account, "contact_id = ?": contact_id, "change_id < ?": before}
+        given = {test: value for test, value in chosen.items() if value is not None}
+        query = f"SELECT * FROM changes WHERE {' AND '.join(given)} ORDER BY change_id DESC LIMIT ?"  # noqa: S608 -- constants only
+        return [_entry(row) for row in self._rows(query, *given.values(), limit)]
 
     def unfinished(self) -> list[Entry]:
         """What looking may still settle, oldest first: begun and never completed (in the making, or left behind by a process that died), or
