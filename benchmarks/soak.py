@@ -542,7 +542,7 @@ class Judge:
                 holds=is_true,
             )
             self._figures.must(f"change {entry.change_id} is still begun", holds=entry.state != "begun")
-        self._figures.must(f"{len(unknown)} events are not in the journal", holds=not unknown)
+        self._figures.must(f"not in the journal: {[(event.contact_id, event.changed) for event in unknown]}", holds=not unknown)
 
 
 def _is_told_by(entry: Entry, event: Event) -> bool:
@@ -558,6 +558,7 @@ def _is_told_by(entry: Entry, event: Event) -> bool:
             asked = differences(entry.before, entry.wanted)
             is_same = entry.contact_id == event.contact_id and event.before is not None and event.after is not None
             texts = {key: now for key, (_, now) in asked.items() if key in (*TEXTS, "phone") or key.startswith("custom:")}
+            texts.pop(STRANGERS_KEY, None)
             return is_same and all(
                 (event.changed.get(key, (event.after or {}).get(key)) or "") == (now or "") for key, now in texts.items()
             )

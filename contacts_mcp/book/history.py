@@ -122,7 +122,7 @@ def _why_opted_out(book: Book, entry: Entry) -> str:
         return "It is opted out of texts, as it was."
     if entry.before.get("is_opted_out") is None:
         return "Whether it was opted out of texts was not known, so it is opted out now. To opt in, use update_contact with consent."
-    if book.journal.opt_out_deleted_since(entry):
+    if any(later.before.get("is_opted_out") for later in book.journal.deleted_since(entry)):
         return "It is opted out of texts, because another contact with this phone was, and was deleted since."
     return ""
 
@@ -210,6 +210,8 @@ async def _settle_held(book: Book, change_id: int) -> None:
 
 async def _settle_create(book: Book, entry: Entry) -> Entry:
     found = await book.api.find_contact(str(entry.wanted["phone"]))
+    if found is None and book.journal.deleted_since(entry):
+        return replace(entry, state="unknown")  # what was deleted may have been ours
     if found is None or book.journal.creation_of(found.id):  # made by another change, which had found nobody
         return replace(entry, state="not_done")
     if differences(entry.wanted, values_of(found), among=_shown(found, entry.wanted)):

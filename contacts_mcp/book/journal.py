@@ -132,13 +132,10 @@ class Journal:
         """The change that is known to have created that contact."""
         return next(iter(self._select("contact_id = ? AND action = 'create' AND state = 'done'", contact_id)), None)
 
-    def opt_out_deleted_since(self, entry: Entry) -> bool:
-        """Whether a later change deleted an opted-out contact with the phone of the one that `entry` deleted."""
-        where = (
-            "change_id > ? AND action = 'delete' AND state = 'done' "
-            "AND json_extract(before, '$.phone') = ? AND json_extract(before, '$.is_opted_out')"
-        )
-        return bool(self._select(where, entry.change_id, entry.before.get("phone")))
+    def deleted_since(self, entry: Entry) -> list[Entry]:
+        """The later changes that deleted a contact with the phone of the one that `entry` created or deleted."""
+        where = "change_id > ? AND action = 'delete' AND state IN ('done', 'unknown') AND json_extract(before, '$.phone') = ?"
+        return self._select(where, entry.change_id, (entry.before or entry.wanted).get("phone"))
 
     def close(self) -> None:
         self._db.close()

@@ -1,0 +1,111 @@
+"""Runs mutmut on the modules that guard writes, each against the tests that hold it; prints killed and survived. Called by `scripts/mutate`.
+
+mutmut changes what stands in functions, not tables at the top of a module. A change that makes the tests hang counts as noticed. Exits 1 where
+fewer than `LEAST` of a module's changes are noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+WORK = ROOT / "build" / "mutate"
+COPIED = ("contacts_mcp", "tests", "benchmarks", "prompts", "pyproject.toml", "README.md")
+LEAST = 0.85
+
+
+class Guarded(NamedTuple):
+    """A module and the tests that hold it: quick ones, since they run once for every change."""
+
+    module: str
+    tests: tuple[str, ...]
+
+
+MODULES = {
+    "retries": Guarded("contacts_mcp/api/retries.py", ("tests/api/test_retries.py", "tests/api/test_client.py")),
+    "phones": Guarded("contacts_mcp/phones.py", ("tests/test_phones.py",)),
+    "names": Guarded("contacts_mcp/names.py", ("tests/test_names.py",)),
+    "confirmations": Guarded("contacts_mcp/book/confirmations.py", ("tests/book/test_confirmations.py", "tests/proof/test_asking.py")),
+    "history": Guarded(
+        "contacts_mcp/book/history.py", ("tests/proof/test_undo.py", "tests/proof/test_settle.py", "tests/proof/test_history.py")
+    ),
+}
+
+OUTCOMES = {0: "survived", 1: "killed", 3: "killed", 5: "survived", 33: "survived"}
+"""By the exit code of the tests; anything else is a signal or a time-out, and noticed. 33: no test comes by."""
+
+
+def prepare(guarded: Guarded) -> None:
+    """A fresh copy of the project that is set up for one module."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, WORK / name)
+    settings = {
+        "source_paths": ["contacts_mcp"],
+        "only_mutate": [guarded.module],
+        "pytest_add_cli_args_test_selection": list(guarded.tests),
+        "also_copy": ["prompts", "benchmarks", "README.md"],
+    }
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
+    with (WORK / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.writelines(["\n[tool.mutmut]\n", *lines])
+
+
+def outcomes(guarded: Guarded) -> Counter[str]:
+    """How many changes came out how."""
+    return Counter(_outcome(code) for code in _codes(guarded).values())
+
+
+def survivors(guarded: Guarded) -> list[str]:
+    return [name for name, code in _codes(guarded).items() if _outcome(code) == "survived"]
+
+
+def _codes(guarded: Guarded) -> dict[str, int | None]:
+    codes: dict[str, int | None] = json.loads((WORK / "mutants" / f"{guarded.module}.meta").read_text(encoding="utf-8"))["exit_code_by_key"]
+    return codes
+
+
+def _outcome(code: int | None) -> str:
+    return "not checked" if code is None else OUTCOMES.get(code, "hung")
+
+
+def run(mutmut: str, guarded: Guarded) -> Counter[str]:
+    prepare(guarded)
+    log = WORK / "mutmut.log"
+    with log.open("wb") as output:
+        command = [mutmut, "run", "--max-children", str(os.cpu_count() or 1)]
+        ended = subprocess.run(command, cwd=WORK, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if ended.returncode:
+        sys.exit(f"mutmut failed:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+    return outcomes(guarded)
+
+
+def main(mutmut: str, chosen: list[str]) -> int:
+    if chosen[:1] == ["show"]:
+        return subprocess.run([mutmut, *chosen], cwd=WORK, check=False).returncode
+    unknown = [name for name in chosen if name not in MODULES]
+    if unknown:
+        sys.exit(f"no module {', '.join(unknown)}; there are {', '.join(MODULES)}")
+    is_enough = True
+    print(f"{'module':<16}{'changes':>9}{'killed':>9}{'hung':>7}{'survived':>10}{'noticed':>9}")
+    for name in chosen or MODULES:
+        counts = run(mutmut, MODULES[name])
+        noticed = (counts["killed"] + counts["hung"]) / max(1, counts.total())
+        is_enough &= noticed >= LEAST
+        print(f"{name:<16}{counts.total():>9}{counts['killed']:>9}{counts['hung']:>7}{counts['survived']:>10}{noticed:>9.1%}", flush=True)
+        if len(chosen) == 1:
+            print(*survivors(MODULES[name]), sep="\n")
+    return int(not is_enough)
+
+
+if __name__ == "__main__":
+    sys.exit(main(str(Path(sys.argv[1]).absolute()), sys.argv[2:]))
