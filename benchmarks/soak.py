@@ -526,7 +526,7 @@ class Judge:
 
     def judge_journal(self, entries: list[Entry]) -> None:
         """Done is what happened, not done what did not; what is still unknown is counted."""
-        unknown = [event for event in self.unknown if event.claimed_by is None]
+        unknown = [event for event in self.unknown if event.claimed_by is None and event.changed != {STRANGERS_KEY: ""}]
         for entry in entries:  # newest first, so that each event is told by the latest entry before it
             self._figures.entries[entry.state] += 1
             event = next((one for one in unknown if _is_told_by(entry, one)), None)

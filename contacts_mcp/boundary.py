@@ -112,7 +112,9 @@ class ContactsTool(Tool):
             case asking.Reply.NO:
                 return views.declined(result.structured_content or {})
             case asking.Reply.NOBODY if asking.question_in(result):
-                return views.with_note(result, "The client did not put the question to anybody, so ask the person yourself.")
+                return views.with_note(
+                    result, "No person answered the question (the client did, or nobody in time), so ask the person yourself."
+                )
             case asking.Reply.NOBODY:
                 return result
             case _:

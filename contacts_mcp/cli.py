@@ -95,6 +95,7 @@ def serve(address: str | None, **flags: Any) -> None:
             server.run("stdio")
     else:
         host, port = _loopback(address)
+        click.echo(f"Serving at http://{address}/mcp", err=True)
         server.run("streamable-http", host=host, port=port)
 
 
@@ -125,11 +126,16 @@ def _loopback(address: str) -> tuple[str, int]:
 @click.option("--control", is_flag=True, help="Offer /_sandbox/... for tests: faults, behaviour, reset.")
 def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool) -> None:
     """Serve the sandbox, a local stand-in of the Heymarket API, over HTTP."""
+    import sqlite3  # noqa: PLC0415
+
     import anyio  # noqa: PLC0415
 
     from contacts_mcp.sandbox import open_sandbox, serve  # noqa: PLC0415
 
-    here = open_sandbox(path, contacts=contacts, control=control)
+    try:
+        here = open_sandbox(path, contacts=contacts, control=control)
+    except (OSError, ValueError, sqlite3.Error) as error:
+        raise click.ClickException(f"The sandbox cannot be opened: {error}.") from None
 
     async def run() -> None:
         async with anyio.create_task_group() as tasks:
@@ -138,6 +144,11 @@ def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool
 
     try:
         anyio.run(run)
+    except* (OSError, OverflowError) as errors:
+        reason = errors.exceptions[0]
+        raise click.ClickException(
+            f"Port {port} of {host} cannot be used ({reason}). Choose another with --port; 0 takes a free one."
+        ) from None
     finally:
         here.close()
 
@@ -155,13 +166,17 @@ def call(tool: str, arguments: tuple[str, ...], as_json: bool, **flags: Any) -> 
     from contacts_mcp.shell import call_tool, table  # noqa: PLC0415
 
     given = dict(_pair(argument) for argument in arguments)
-    result = call_tool(load(flags), tool, given)
+    try:
+        result = call_tool(load(flags), tool, given)
+    except ContactsError as error:
+        raise click.UsageError(str(error)) from None
     texts = "\n".join(block.text for block in result.content if block.type == "text")
     if as_json and not result.is_error:
         click.echo(json.dumps(result.structured_content, ensure_ascii=False, indent=2))
-    elif tool.startswith("list_") and not result.is_error:
+    elif tool in ("list_contacts", "list_contact_fields") and not result.is_error:
         click.echo(table(result.structured_content or {}) or texts)
-        click.echo("\n".join(_ending(result.structured_content or {})), err=True)
+        for line in _ending(result.structured_content or {}):
+            click.echo(line, err=True)
     else:
         click.echo(texts, err=result.is_error)
     if result.is_error:

@@ -190,8 +190,14 @@ class Names:
         if not text.strip():
             return UnknownName(argument, f"the name or id of a {self.kind} is missing.", expected=self.hint)
         nearest = [self.label(item.id) for item in self._nearest(text)]
-        problem = f"there is no {self.kind} {_quoted(text)}." + (f" Nearest: {_listed(nearest)}." if nearest else "")
+        there_are = f" Nearest: {_listed(nearest)}." if nearest else self._all_of_few()
+        problem = f"there is no {self.kind} {_quoted(text)}.{there_are}"
         return UnknownName(argument, problem, candidates=nearest, expected=self.hint)
+
+    def _all_of_few(self) -> str:
+        if len(self.items) > _MOST_LISTED:
+            return ""
+        return f" There are: {_listed(self.label(item.id) for item in self.items)}."
 
     def _several(self, text: str, meant: list[Named], argument: str) -> UnknownName:
         labels = [self._tagged_label(item) for item in meant[:_MOST_LISTED]]

@@ -129,11 +129,18 @@ class Workspace:
     def _sandbox(self) -> Sandbox:
         if self._lent is not None:
             return self._lent
+        import sqlite3  # noqa: PLC0415
+
         from contacts_mcp.sandbox import open_sandbox  # noqa: PLC0415
 
         name = self._settings.sandbox_file
         path = None if name == ":memory:" else Path(name) if name else _made(self._settings.directory) / "sandbox.sqlite3"
-        self._own = self._own or open_sandbox(path)
+        try:
+            self._own = self._own or open_sandbox(path)
+        except (OSError, sqlite3.Error) as error:
+            raise AccountError(
+                f"The sandbox's file cannot be used ({type(error).__name__}). CONTACTS_MCP_SANDBOX_FILE should name a file that is new or was made by the sandbox."
+            ) from None
         return self._own
 
 

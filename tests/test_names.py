@@ -367,6 +367,37 @@ def test_near_misses_are_few_and_exist(names: Names, text: str) -> None:
     assert all(names.resolve(label, argument="x") in names.items for label in candidates)
 
 
+def test_an_error_says_whether_it_is_for_want_of_one_or_for_too_many() -> None:
+    assert _refusal(AWKWARD, "region").is_ambiguous is True
+    assert _refusal(AWKWARD, "nothing like it").is_ambiguous is False
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_a_missing_name_is_said_with_its_argument_and_where_to_look(text: str) -> None:
+    assert str(_refusal(AWKWARD, text)) == f"custom_fields: the name or id of a custom field is missing. {HINT}"
+
+
+def test_where_there_is_nothing_to_choose_from_it_says_where_to_look() -> None:
+    assert str(_refusal(Names("tag", [], hint=HINT), "VIP")) == f"custom_fields: the account has no tags. {HINT}"
+
+
+def test_the_likeliest_comes_first_and_what_holds_the_text_before_what_is_only_like_it() -> None:
+    names = Names(
+        "tag", [Named(1, "Newsletters 2026 for everybody"), Named(2, "Newslettr"), Named(3, "Newsletters"), Named(4, "Newsletterz")]
+    )
+    assert list(_refusal(names, "Newsletter").candidates) == ["Newsletters", "Newsletterz", "Newslettr", "Newsletters 2026 for everybody"]
+
+
+def test_three_letters_of_a_name_are_enough_to_find_it() -> None:
+    assert list(_refusal(Names("tag", [Named(1, "Newsletter of the month")]), "new").candidates) == ["Newsletter of the month"]
+
+
+@pytest.mark.parametrize(("many", "more"), [(10, ""), (11, " and 1 more")])
+def test_of_many_that_may_be_meant_ten_are_listed(many: int, more: str) -> None:
+    text = str(_refusal(Names("tag", [Named(number, "VIP") for number in range(1, many + 1)]), "VIP"))
+    assert f'"VIP (10)"{more}. Write' in text
+
+
 def test_five_thousand_names_are_searched_quickly() -> None:
     words = ["renewal", "date", "plan", "type", "region", "customer", "number", "owner", "status", "score", "notes", "city"]
     pick = random.Random(1)

@@ -252,6 +252,40 @@ def test_a_retired_way_of_writing_gets_advice() -> None:
     assert "no longer take a 1" in str(_refusal("+52 1 55 1234 5678"))
 
 
+@pytest.mark.parametrize(
+    ("text", "region", "problem"),
+    [
+        ("5550142", "US", "has no area code."),
+        ("+99912345678", "US", "does not begin with a country code that exists."),
+        ("0099912345678", "US", "does not begin with a country code that exists."),
+        ("+1 2125550142123", "US", "has too few or too many digits (14) for a number of its country."),
+        ("0044", "US", "has too few or too many digits (2) for a number of its country."),
+        ("123456", "US", "is too short for a phone number; short codes and emergency numbers are no contacts."),
+        ("2125550142", "XX123456789", 'has no country, and the default region "XX123456… (+3 characters)" is not one.'),
+        ("1234567890", "US", "is not a phone number of US; for one of another country write its plus and country code."),
+        ("2125550142abc", "US", "has a word behind a number; write the digits alone."),
+        ("131 2345 6789", "CN", "can be read as +8613123456789 or as +13123456789."),
+        ("1" * 65, "US", "is 65 characters long; a phone number is shorter than 64."),
+    ],
+)
+def test_every_refusal_says_why_to_the_word(text: str, region: str, problem: str) -> None:
+    assert f" {problem} " in f"{_refusal(text, region)} "
+
+
+def test_two_readings_are_told_apart_by_the_plus() -> None:
+    assert str(_refusal("131 2345 6789", "CN")).endswith("Write the one that is meant, with its plus.")
+
+
+@pytest.mark.parametrize(("length", "reason"), [(LONGEST_TEXT, "length"), (LONGEST_TEXT + 1, "text_too_long")])
+def test_the_longest_text_is_exactly_as_long_as_promised(length: int, reason: str) -> None:
+    assert _refusal("+1" + "1" * (length - 2)).reason == reason
+
+
+@pytest.mark.parametrize(("value", "digits"), [(1, "1"), (10**20 - 1, "9" * 20), (10**20, ""), (0, ""), (-1, "")])
+def test_a_number_from_the_api_is_at_most_twenty_digits(value: int, digits: str) -> None:
+    assert from_api(value) == digits
+
+
 def test_an_echo_is_cut_and_shows_what_is_hidden() -> None:
     text = str(_refusal("a\x1b[31m\u202e" + "b" * 50))
     assert "\\u{1b}[31m\\u{202e}bbb" in text

@@ -76,7 +76,11 @@ async def changes_between(
     """What differs, with fields and values named."""
     found = differences(before, after, among=among)
     return [
-        Change(await field_name(key, directory), await shown(key, old, directory), await shown(key, new, directory))
+        Change(
+            await field_name(key, directory),
+            await shown(key, old, directory) if key in before else "",
+            await shown(key, new, directory) if key in after else "",
+        )
         for key, (old, new) in found.items()
     ]
 

@@ -119,7 +119,9 @@ def _check_contradictions(wanted: Wanted) -> None:
 
 def _check_not_empty(name: str, *, is_empty: bool) -> None:
     if is_empty:
-        raise InvalidArgument(name, "is empty.", expected=f'To empty it, use clear: ["{name}"]; to leave it as it is, leave it out.')
+        raise InvalidArgument(
+            name, "is empty.", expected=f'To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].'
+        )
 
 
 def _checked_text(name: str, text: str) -> str:

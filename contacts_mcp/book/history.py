@@ -137,7 +137,9 @@ async def _undo_create(book: Book, entry: Entry, token: str) -> Outcome:
     async with held(book, Who(entry.contact_id)) as contact:
         await _refuse_if_moved(book, entry, values_of(contact))
         outcome = await delete_held(book, contact, token, undoes=entry.change_id)
-    return replace(outcome, status="undone") if outcome.status == "deleted" else outcome
+    if outcome.status != "deleted":
+        return outcome
+    return replace(outcome, status="undone", notes=["The contact was deleted, as it had been created by that change.", *outcome.notes])
 
 
 _UNDO = {"create": _undo_create, "update": _undo_update, "delete": _undo_delete}

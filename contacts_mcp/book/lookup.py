@@ -58,7 +58,10 @@ async def lookup(book: Book, *, contact_id: int | None = None, phone: str | None
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
     address = _checked(email)
-    return await _found(book, await book.api.search_contacts(emails=[address]), [], sought=f"the e-mail {quoted(address, limit=60)}")
+    spellings = list(dict.fromkeys((address, address.lower())))  # Heymarket compares exactly; most addresses are stored in small letters
+    found = await book.api.search_contacts(emails=spellings)
+    notes = [] if found else ["E-mails are found by their exact spelling and in small letters; one stored otherwise is not."]
+    return await _found(book, found, notes, sought=f"the e-mail {quoted(address, limit=60)}")
 
 
 async def _found(book: Book, contacts: list[Contact], notes: list[str], *, sought: str) -> Found:

@@ -154,7 +154,8 @@ def declined(facts: Mapping[str, Any]) -> CallToolResult:
     """The answer where the person, asked whether to go on, said no; `facts` are those of the needs_confirmation before."""
     contact = dict(facts.get("contact") or {})
     result = WriteResult(status="declined", contact=contact, changes=[], notes=["The person was asked and said no; nothing was changed."])
-    headline = f"{_HEADLINES['declined']}: contact {contact.get('contact_id', '')}.".replace(" .", ".")
+    who = " ".join(str(contact[part]) for part in ("contact_id", "name", "phone") if contact.get(part))
+    headline = f"{_HEADLINES['declined']}: {word(f'contact {who}')}."
     return answer(lambda _: ([headline], result))
 
 
@@ -170,7 +171,7 @@ def with_note(result: CallToolResult, note: str) -> CallToolResult:
 def changes_listed(told: Sequence[Told], *, next_cursor: int | None) -> CallToolResult:
     """The answer to the question what was done."""
     more = [f"More: repeat this call with cursor {next_cursor}."] if next_cursor else []
-    nothing = "This server has changed nothing here in the last 30 days."
+    nothing = "The journal holds no such change. It goes back 30 days at most, and knows only what the servers on this machine did."
 
     def shown(cut: Cut) -> Shown:
         facts = ChangesResult(changes=[_told_facts(one, cut) for one in told], next_cursor=next_cursor)

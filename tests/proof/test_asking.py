@@ -89,7 +89,7 @@ async def test_a_no_faster_than_a_person_reads_falls_back_to_the_token(action: s
         result = await stage.call("delete_contact", contact_id=2)
         facts = result.structured_content
         assert facts["status"] == "needs_confirmation"
-        assert "did not put the question to anybody" in stage.text(result)
+        assert "No person answered the question" in stage.text(result)
         assert facts["notes"][-1] in stage.text(result)
         done = await stage.ok("delete_contact", contact_id=2, confirm_token=facts["confirm_token"])
         assert done["status"] == "deleted"

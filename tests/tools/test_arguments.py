@@ -207,7 +207,7 @@ async def test_the_longest_text_is_taken(session: Any) -> None:
 @pytest.mark.parametrize("empty", ["", "  \n"], ids=["empty", "blank"])
 async def test_an_empty_text_is_refused_with_the_way_to_clear(session: Any, name: str, empty: str) -> None:
     text = await refused(session, "update_contact", contact_id=JORDAN, **{name: empty})
-    assert f'{name}: is empty. To empty it, use clear: ["{name}"]; to leave it as it is, leave it out.' in text
+    assert f'{name}: is empty. To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].' in text
 
 
 async def test_an_empty_list_of_tags_is_refused_with_the_way_to_clear(session: Any) -> None:
