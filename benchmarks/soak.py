@@ -69,6 +69,7 @@ UNKNOWN = (
     "so far, but it may still arrive",
     "could not be seen",
     "it is still there when looked up",
+    "it may be somebody else's",
     "A change may have been carried out",
 )
 DONE_ALREADY = "This was done already, by the same confirm_token"

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from mcp.server.mcpserver import Context
@@ -48,6 +49,14 @@ class Reply(Enum):
     """The client answered by itself, too late or not at all."""
 
 
+class Returned(NamedTuple):
+    """What a client came back with: the token that was asked about, the user's reply, and the contact as it was shown."""
+
+    token: str
+    reply: Reply
+    contact: dict[str, Any] | None
+
+
 def can_ask(context: Context[Any, Any]) -> bool:
     """Whether the client says that it can put a form to its user."""
     capabilities = context.client_capabilities
@@ -61,11 +70,11 @@ def question_in(result: Any) -> str:
     return str(facts.get("question", "")) if facts and facts.get("status") == "needs_confirmation" else ""
 
 
-async def ask(context: Context[Any, Any], question: str, token: str) -> Reply | InputRequiredResult:
+async def ask(context: Context[Any, Any], question: str, token: str, facts: Mapping[str, Any]) -> Reply | InputRequiredResult:
     """The user's reply, or what to answer so that the client asks and comes back (then see `returned`)."""
     if is_version_at_least(context.protocol_version or "", _ASKS_BY_ANSWER):
         form = ElicitRequestFormParams(message=question, requested_schema=Approval.model_json_schema())
-        state = json.dumps({"token": token, "asked": time.time()})
+        state = json.dumps({"token": token, "asked": time.time(), "contact": facts.get("contact")})
         return InputRequiredResult(input_requests={_KEY: ElicitRequest(params=form)}, request_state=state)
     asked = anyio.current_time()
     with anyio.move_on_after(PATIENCE):
@@ -78,19 +87,19 @@ async def ask(context: Context[Any, Any], question: str, token: str) -> Reply | 
     return Reply.NOBODY
 
 
-def returned(context: Context[Any, Any]) -> tuple[str, Reply] | None:
-    """The token and the user's reply, where the client came back to a question; None for a first call."""
+def returned(context: Context[Any, Any]) -> Returned | None:
+    """Where the client came back to a question; None for a first call."""
     if not context.request_state:
         return None
     state = json.loads(context.request_state)  # sealed by the SDK: what comes back is what was sent
     answered = (context.input_responses or {}).get(_KEY)
     if not isinstance(answered, ElicitResult):
-        return state["token"], Reply.NOBODY
+        return Returned(state["token"], Reply.NOBODY, state["contact"])
     try:
         approve = answered.action == "accept" and Approval.model_validate(answered.content).approve
     except ValidationError:  # something else than the form
-        return state["token"], Reply.NOBODY
-    return state["token"], _reply(answered.action, approve=approve, after=time.time() - state["asked"])
+        return Returned(state["token"], Reply.NOBODY, state["contact"])
+    return Returned(state["token"], _reply(answered.action, approve=approve, after=time.time() - state["asked"]), state["contact"])
 
 
 def _reply(action: str, *, approve: bool, after: float) -> Reply:

@@ -101,16 +101,19 @@ class ContactsTool(Tool):
             question = asking.question_in(result)
             if not question or not self._asks or arguments.get("confirm_token") or not asking.can_ask(context):
                 return result
-            token = result.structured_content["confirm_token"]
-            reply = await asking.ask(context, question, token)
+            facts = result.structured_content
+            token = facts["confirm_token"]
+            reply = await asking.ask(context, question, token, facts)
         else:
-            token, reply = came_back
-            result = None if reply is asking.Reply.YES else await self._answer(arguments, context, convert_result)
+            token, reply, contact = came_back
+            facts = {"contact": contact}
+            # Without a no, the request still stands; after one, nothing is done, whatever it would need by now.
+            result = await self._answer(arguments, context, convert_result) if reply is asking.Reply.NOBODY else None
         match reply:
             case asking.Reply.YES:
                 return await self._answer(arguments | {"confirm_token": token}, context, convert_result)
             case asking.Reply.NO:
-                return views.declined(result.structured_content or {})
+                return views.declined(facts)
             case asking.Reply.NOBODY if asking.question_in(result):
                 return views.with_note(
                     result, "No person answered the question (the client did, or nobody in time), so ask the person yourself."

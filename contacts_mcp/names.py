@@ -197,7 +197,7 @@ class Names:
     def _all_of_few(self) -> str:
         if len(self.items) > _MOST_LISTED:
             return ""
-        return f" There are: {_listed(self.label(item.id) for item in self.items)}."
+        return f" There are: {_listed(sorted(self.label(item.id) for item in self.items))}."
 
     def _several(self, text: str, meant: list[Named], argument: str) -> UnknownName:
         labels = [self._tagged_label(item) for item in meant[:_MOST_LISTED]]

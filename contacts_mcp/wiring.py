@@ -9,7 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,11 +158,14 @@ def announcing_waits(tell: Callable[[float], Awaitable[None]]) -> Iterator[None]
 
 def _kept_key(path: Path) -> bytes:
     """The machine's own signing key, made once and readable by its owner only: a server may be restarted between a question and its answer."""
-    try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-    except OSError:
-        pass  # it is there already, or cannot be: then reading tells
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with suppress(OSError):  # it is there already, or cannot be: then reading tells
+        if not path.exists():
+            with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+            os.link(fresh, path)  # whole or not at all, and only by the first
+    with suppress(OSError):
+        fresh.unlink()
     try:
         return path.read_bytes() or secrets.token_bytes(32)
     except OSError:

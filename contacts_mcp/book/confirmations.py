@@ -61,7 +61,7 @@ class Confirmations:
     def token_for(self, deed: Deed) -> str:
         """A fresh token that permits `deed`."""
         payload = _PAYLOAD.pack(int(self._clock() + LIFETIME), secrets.token_bytes(_NONCE_BYTES), b"".join(self._parts(deed)))
-        return base64.urlsafe_b64encode(payload + self._mac(payload)).decode("ascii").rstrip("=")
+        return _written(payload + self._mac(payload))
 
     def refusal(self, token: str, deed: Deed) -> str:
         """Why `token` does not permit `deed`, in words; empty where it does."""
@@ -92,7 +92,8 @@ class Confirmations:
         except (binascii.Error, ValueError):
             return None
         payload, mac = raw[: _PAYLOAD.size], raw[_PAYLOAD.size :]
-        return payload if len(raw) == _TOKEN_BYTES and hmac.compare_digest(mac, self._mac(payload)) else None
+        is_as_written = _written(raw) == token.strip()  # its last character has bits to spare, and another spelling would be another token
+        return payload if is_as_written and len(raw) == _TOKEN_BYTES and hmac.compare_digest(mac, self._mac(payload)) else None
 
     def _mac(self, payload: bytes) -> bytes:
         return hmac.digest(self._key, payload, "sha256")[:_MAC_BYTES]
@@ -107,6 +108,10 @@ class Confirmations:
             "states": [state for _, state in contacts],
         }
         return [_digest(whole[name]) for name in _PARTS]
+
+
+def _written(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 
 def digest_of(token: str) -> str:

@@ -26,7 +26,7 @@ async def delete(book: Book, *, contact_id: int | None = None, phone: str | None
             return await delete_held(book, contact, confirm_token, notes=who.notes)
     except ContactNotFound:
         done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
-        if done is None or not _is_about(done, who):
+        if done is None or done.action != "delete" or not _is_about(done, who):
             raise
         card = await card_of(Contact.model_validate(done.record), book.directory)
         notes = ["This was done already, by the same confirm_token; nothing was sent again."]

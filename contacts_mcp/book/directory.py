@@ -7,13 +7,13 @@ miss fetches again, but at most once in 30 seconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
 from contacts_mcp.api.client import PAGE, HeymarketClient
 from contacts_mcp.errors import ContactsError, UnknownName
-from contacts_mcp.models import Member
+from contacts_mcp.models import Member, Tag
 from contacts_mcp.names import Named, Names
 
 KEEP = 600.0
@@ -79,6 +79,13 @@ class Catalog:
             return self._names
 
 
+def _onward(page: Sequence[Tag], date: str | None, *, is_new: bool) -> str:
+    """The cursor after `page`: the last moment left behind for certain, so that tags sharing the page's last one come again (see `walk.py`)."""
+    last = page[-1].updated if page else ""
+    behind = next((tag.updated for tag in reversed(page) if tag.updated != last), last)
+    return behind if is_new and behind != date else last
+
+
 def _other_names(member: Member) -> tuple[str, ...]:
     """What people also call a colleague: the e-mail, and the first name alone (which is refused where two have it)."""
     return tuple(filter(None, (member.email, *member.name.split()[:1])))
@@ -108,6 +115,7 @@ class Directory:
             page = await self._api.list_tags(date=date)
             fresh = {tag.id: Named(tag.id, tag.tag) for tag in page if tag.id not in found}
             found |= fresh
-            if len(page) < PAGE or not fresh:
+            onward = _onward(page, date, is_new=bool(fresh))
+            if len(page) < PAGE or onward == date:
                 return list(found.values())
-            date = page[-1].updated
+            date = onward

@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.cards import Change, card_of, changes_between, field_name, shown
 from contacts_mcp.book.delete import delete_held
-from contacts_mcp.book.edits import Edit
+from contacts_mcp.book.edits import MOST_TAGS, Edit
 from contacts_mcp.book.journal import Entry
 from contacts_mcp.book.lookup import Who, held
 from contacts_mcp.book.telling import notes_on
 from contacts_mcp.book.update import change, check_free
 from contacts_mcp.book.values import Value, Values, differences, is_empty, values_of
 from contacts_mcp.book.writing import Pairs, write_new
-from contacts_mcp.errors import BadAnswer, ContactsError, Refused
+from contacts_mcp.errors import BadAnswer, ContactsError, Forbidden, Refused, Rejected
 from contacts_mcp.models import Contact
 from contacts_mcp.text import quoted
 
@@ -97,6 +97,7 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
     phone = str(wanted.get("phone", ""))
     if not phone:
         raise Refused("The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes.")
+    gone = await _drop_what_is_gone(book, wanted)
     stays_opted_out = _why_opted_out(book, entry)
     if stays_opted_out:
         wanted["is_opted_out"] = True
@@ -110,10 +111,27 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
         notes=[
             f"The contact was created again and has a new id: {written.after.id} (it was {entry.contact_id}). Its conversation cannot be brought back.",
             *([stays_opted_out] if stays_opted_out else []),
+            *gone,
             *await notes_on(book, written),
         ],
         change_id=written.change_id,
     )
+
+
+async def _drop_what_is_gone(book: Book, wanted: Values) -> list[str]:
+    """Leave out what Heymarket would refuse: tags and an owner that are no more, and tags beyond what a contact may have. Says so."""
+    notes = []
+    tags = wanted.get("tags")
+    if isinstance(tags, list):
+        known = {tag.id for tag in (await book.directory.tags.names()).items}
+        kept = [tag for tag in tags if tag in known][:MOST_TAGS]
+        left_out = [await book.directory.tags.label(tag) for tag in tags if tag not in kept]
+        wanted["tags"] = kept
+        notes += [f"Left out, because Heymarket would not take them: tags {', '.join(left_out)}."] if left_out else []
+    if "assignee" in wanted and all(member.id != wanted["assignee"] for member in (await book.directory.members.names()).items):
+        del wanted["assignee"]
+        notes.append("It is not assigned to anybody, because its owner is not in the team any more.")
+    return notes
 
 
 def _why_opted_out(book: Book, entry: Entry) -> str:
@@ -122,7 +140,7 @@ def _why_opted_out(book: Book, entry: Entry) -> str:
         return "It is opted out of texts, as it was."
     if entry.before.get("is_opted_out") is None:
         return "Whether it was opted out of texts was not known, so it is opted out now. To opt in, use update_contact with consent."
-    if any(later.before.get("is_opted_out") for later in book.journal.deleted_since(entry)):
+    if any(later.before.get("is_opted_out") is not False for later in book.journal.deleted_since(entry)):
         return "It is opted out of texts, because another contact with this phone was, and was deleted since."
     return ""
 
@@ -203,7 +221,7 @@ async def _settle_held(book: Book, change_id: int) -> None:
         return
     try:
         found = await _SETTLE[entry.action](book, entry)
-    except BadAnswer:  # this one cannot be read; the others may
+    except (BadAnswer, Rejected, Forbidden):  # this one cannot be read; the others may
         return
     if found.state == "not_done" and book.journal.may_still_arrive(entry):
         found = replace(entry, state="unknown")

@@ -89,7 +89,7 @@ class Journal:
         """
         try:
             self._execute("BEGIN IMMEDIATE")
-            self._execute(_UPDATE, *(_column(entry, name) for name in _OUTCOME), entry.change_id)
+            self._execute(_UPDATE, *(_column(entry, name) for name in _OUTCOME), entry.change_id, self._account, entry.at)
             if entry.state == "done" and entry.undoes:
                 self._execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", entry.change_id, entry.undoes)
                 self._execute(_IN_FORCE_AGAIN, entry.undoes)
@@ -161,7 +161,7 @@ class Journal:
             if _identity(self._path) != self._identity and not self._db.in_transaction:
                 self._reopen()
             return self._db.execute(statement, values)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             raise _unusable(error) from None
 
     def _reopen(self) -> None:
@@ -172,7 +172,7 @@ class Journal:
 
 
 _INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- constants only
-_UPDATE = f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _OUTCOME)} WHERE change_id = ?"  # noqa: S608 -- constants only
+_UPDATE = f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _OUTCOME)} WHERE change_id = ? AND account = ? AND at = ?"  # noqa: S608 -- constants only
 # An undo that is itself taken back no longer stands against undoing its change.
 _IN_FORCE_AGAIN = "UPDATE changes SET undone_by = NULL WHERE change_id = (SELECT undoes FROM changes WHERE change_id = ?)"
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import unicodedata
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,7 +28,6 @@ from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.edits import NOBODY
-from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.walk import MOST_PAGES, Ask, Walk, is_after
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, Rejected, UpstreamError
 from contacts_mcp.models import Contact, instant
@@ -317,7 +317,7 @@ def _by_date(name: str, bound: datetime) -> Test:
 
 def _by_name(text: str) -> Test:
     """Every word of `text` is in the name, in any order: "Rossi, Hiroshi" finds Hiroshi Rossi."""
-    words = [fold(word) for word in text.replace(",", " ").split()]
+    words = [fold(word) for word in text.replace(",", " ").split() if any(map(str.isalnum, word))]
     if not words:
         raise InvalidArgument("name", "is empty.", expected='Expected part of a name, such as "rivera".')
     if "@" in text or not any(char.isalpha() for char in text):
@@ -340,8 +340,14 @@ def _by_assignee(member: int | None) -> Test:
 
 
 def _by_custom(number: int, text: str) -> Test:
-    wanted = fold(text)
-    return lambda contact: fold(str(values_of(contact).get(custom_key(number), ""))) == wanted
+    wanted = _value(text)
+    return lambda contact: _value(contact.custom.get(number, "")) == wanted
+
+
+def _value(text: str) -> str:
+    """A value for comparing: without case, accents and the width of spaces; signs count, or "A+" would be "A-"."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join("".join(char for char in plain if not unicodedata.combining(char)).split())
 
 
 def _by_opt_out(wanted: bool) -> Test:

@@ -106,6 +106,8 @@ async def held(book: Book, who: Who) -> AsyncIterator[Contact]:
     async with book.locks.contact(contact.id):
         if book.locks.last_write(contact.id) >= started:  # changed between the read and the lock
             contact = await read_existing(book, Who(contact.id))
+            if contact.phone not in who.phones:
+                raise ContactNotFound(f"Contact {contact.id} gave up {who.described} at this very moment. Look again. Nothing was changed.")
         yield contact
 
 

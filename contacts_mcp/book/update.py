@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from contacts_mcp.book.book import Book, Outcome, deed_for
 from contacts_mcp.book.cards import card_of, changes_between
-from contacts_mcp.book.confirmations import digest_of
+from contacts_mcp.book.confirmations import REASONS, digest_of
 from contacts_mcp.book.edits import Edit, Wanted, resolve
 from contacts_mcp.book.lookup import held, who_is
 from contacts_mcp.book.telling import notes_on
@@ -15,7 +15,7 @@ from contacts_mcp.book.values import NAMES, Values, differences, values_of
 from contacts_mcp.book.writing import write
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact
-from contacts_mcp.text import quoted
+from contacts_mcp.text import quoted, word
 
 
 async def update(
@@ -61,6 +61,10 @@ async def change(
     """Apply `edit` to `before`, which the caller holds."""
     had = values_of(before)
     wanted = edit.applied_to(had)
+    if not wanted.get("phone"):
+        raise Refused(
+            "This contact has no phone, and Heymarket changes none without. Give one as new_phone in the same call. Nothing was changed."
+        )
     if not differences(had, wanted):
         return Outcome(
             status="unchanged", card=await card_of(before, book.directory), notes=[*notes, "Everything is so already; nothing was sent."]
@@ -100,22 +104,27 @@ async def _unconfirmed_opt_in(book: Book, before: Contact, wanted: Values, *, co
             "consent is needed: opting a person back in to texts is a legal act. Ask when and how they agreed, and pass that as consent, for example "
             '"Asked for texts again by phone on 2026-03-04". Nothing was changed.'
         )
+    if wanted["phone"] != before.phone:
+        raise Refused("Opting in and changing the number are two calls: consent is for one number. Nothing was changed.")
     if not book.confirms:
         return None
     deed = deed_for("opt in", before, {"wanted": wanted, "consent": consent})
-    reason = book.confirmations.refusal(token, deed) if token else ""
+    reason = (REASONS["used"] if book.journal.by_token(digest_of(token)) else book.confirmations.refusal(token, deed)) if token else ""
     if token and not reason:
         book.confirmations.use(token)
         return None
     card = await card_of(before, book.directory)
+    changes = await changes_between(values_of(before), wanted, book.directory)
+    others = ", ".join(word(one.field) for one in changes if one.field != "is_opted_out")
+    besides = f" This also changes: {others}." if others else ""
     state = "is opted out of texts" if before.is_opted_out else "may be opted out of texts (Heymarket does not say)"
     return Outcome(
         status="needs_confirmation",
         card=card,
-        changes=await changes_between(values_of(before), wanted, book.directory),
+        changes=changes,
         notes=[f"Not done: {reason}. Here is a new one."] if reason else [],
         confirm_token=book.confirmations.token_for(deed),
-        question=f"{quoted(card.name, limit=60) if card.name else 'This contact'} ({card.phone}) {state}. Opt in again? Consent given: {quoted(consent)}",
+        question=f"{quoted(card.name, limit=60) if card.name else 'This contact'} ({card.phone}) {state}. Opt in again? Consent given: {quoted(consent)}{besides}",
     )
 
 

@@ -21,8 +21,8 @@ import anyio
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.journal import Entry
-from contacts_mcp.book.values import Value, Values, body_for, differences, field_id, is_empty, values_of
-from contacts_mcp.errors import AnswerLost, ContactNotFound, ContactsError, NotDone, OutcomeUnknown, Refused
+from contacts_mcp.book.values import NAMES, Value, Values, body_for, differences, field_id, is_empty, values_of
+from contacts_mcp.errors import AnswerLost, ContactNotFound, ContactsError, NotDone, OutcomeUnknown, Refused, Rejected
 from contacts_mcp.models import Contact, WriteReply
 
 LOOKS = (0.0, 0.3, 0.9)  # seconds before each look
@@ -79,6 +79,10 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
         sent = await _send(send, is_there, what="create", may_still_arrive=(AnswerLost,))
         async with _looking_back("create"):
             after = await _see_new(book, phone, sent.reply, wanted)
+        if sent.answer_lost and _is_somebody_else(wanted, after):
+            raise OutcomeUnknown(
+                f"The create got no answer, and contact_id {after.id} has this phone now, but not the names that were sent: it may be somebody else's. Look the contact up."
+            )
     return _conclude(book, entry, after, sent)
 
 
@@ -219,9 +223,9 @@ async def _send(
         return Sent(await send(), sent_again=True)
     except ContactsError as failure:
         second = failure
-    if isinstance(second, AMBIGUOUS) and await _find_out(is_done, second, what):
+    if isinstance(second, (*AMBIGUOUS, Rejected)) and await _find_out(is_done, second, what):
         return Sent(None, sent_again=True)
-    if isinstance(first, AnswerLost) or isinstance(second, AnswerLost):
+    if isinstance(first, AnswerLost) or isinstance(second, AnswerLost | Rejected):  # a refusal may be of what the first has already done
         raise _unseen(second, what)
     raise NotDone(f"The {what} was not carried out: tried twice and looked each time, nothing was changed. {second}") from second
 
@@ -315,6 +319,10 @@ async def _see_new(book: Book, phone: str, reply: WriteReply | None, wanted: Val
     return contact
 
 
+def _is_somebody_else(wanted: Values, found: Contact) -> bool:
+    return any(name in wanted and wanted[name] != getattr(found, name) for name in NAMES)
+
+
 def _is_whole(contact: Contact, reply: WriteReply | None, wanted: Values) -> bool:
     if contact.rev and reply and reply.rev:
         return contact.rev >= reply.rev
@@ -347,7 +355,7 @@ def _conclude(book: Book, entry: Entry, after: Contact, sent: Sent, *, writes: i
     asked = differences(entry.before, entry.wanted)
     disturbed = {key: pair for key, pair in differences(entry.before, now).items() if key not in asked} if entry.action == "update" else {}
     own = entry.rev_before + writes if entry.rev_before else (sent.reply.rev if sent.reply else None)
-    rev = max(after.rev, (sent.reply and sent.reply.rev) or 0)  # a read may be behind the reply
+    rev = (sent.reply.rev if sent.reply else 0) or after.rev  # a read may be behind the reply, or ahead of it
     book.journal.finish(replace(entry, state="done", contact_id=after.id, after=now, rev_after=rev))
     return Written(
         after,

@@ -154,8 +154,9 @@ def declined(facts: Mapping[str, Any]) -> CallToolResult:
     """The answer where the person, asked whether to go on, said no; `facts` are those of the needs_confirmation before."""
     contact = dict(facts.get("contact") or {})
     result = WriteResult(status="declined", contact=contact, changes=[], notes=["The person was asked and said no; nothing was changed."])
-    who = " ".join(str(contact[part]) for part in ("contact_id", "name", "phone") if contact.get(part))
-    headline = f"{_HEADLINES['declined']}: {word(f'contact {who}')}."
+    name = quoted(str(contact["name"]), limit=NAME) if contact.get("name") else ""
+    who = " ".join(filter(None, (str(contact.get("contact_id", "")), name, str(contact.get("phone", "")))))
+    headline = f"{_HEADLINES['declined']}: contact {who}."
     return answer(lambda _: ([headline], result))
 
 

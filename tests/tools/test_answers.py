@@ -158,7 +158,7 @@ async def test_a_person_who_says_no_is_told_apart(open_session: Any, era: str, m
         result = await session.call("delete_contact", contact_id=JORDAN)
         assert result.structured_content["status"] == "declined"
         assert result.structured_content["contact"]["contact_id"] == JORDAN
-        assert text_of(result) == f"Declined by the person, nothing done: contact {JORDAN}."
+        assert text_of(result) == f'Declined by the person, nothing done: contact {JORDAN} "Jordan Rivera" +15105550100.'
         await assert_valid(session, "delete_contact", result)
         assert session.sandbox.store.contact(JORDAN) is not None
 

@@ -212,7 +212,7 @@ async def test_an_empty_text_is_refused_with_the_way_to_clear(session: Any, name
 
 async def test_an_empty_list_of_tags_is_refused_with_the_way_to_clear(session: Any) -> None:
     """Clients that fill in what was left out send [], and nothing but clear may empty anything."""
-    assert 'use clear: ["tags"]' in await refused(session, "update_contact", contact_id=JORDAN, tags=[])
+    assert 'use update_contact with clear: ["tags"]' in await refused(session, "update_contact", contact_id=JORDAN, tags=[])
 
 
 async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: Any) -> None:
