@@ -507,8 +507,9 @@ class Judge:
 
     def _judge_unknown(self, call: Asked) -> None:
         for event in call.events:
-            event.may_be_somebodys = True
-            self.unknown.append(event)
+            if not event.may_be_somebodys:
+                event.may_be_somebodys = True
+                self.unknown.append(event)
 
     def _judge_look(self, call: Asked, contact_id: int, facts: Values) -> None:
         shown = facts["contacts"][0] if facts["found"] else None

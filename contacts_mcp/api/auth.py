@@ -10,8 +10,7 @@ from typing import Protocol
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import CredentialsMissing
 
-TOKEN_LIFETIME = 300.0  # seconds from `iat`; DOC
-RENEW_AFTER = 240.0
+RENEW_AFTER = 240.0  # seconds; a token is refused 300 seconds after its `iat`. DOC
 
 
 class Auth(Protocol):

@@ -2,7 +2,7 @@
 
 A token is 75 characters: digests of what it permits, its expiry, a nonce, and a MAC over all of it. It permits one action on
 the contacts it was made for, in the state they had, with the same arguments, in the same account, within 15 minutes. Nothing is stored when it
-is made, so any server with the same signing key can check it; a used one is remembered until it expires.
+is made, so any server with the same signing key can check it; a used one is remembered by its server until it expires, and by the journal.
 """
 
 from __future__ import annotations

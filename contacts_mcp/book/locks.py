@@ -1,6 +1,6 @@
 """One writer at a time for one contact and for one phone, among the tasks of this process and the processes of this machine.
 
-- A lock is a byte range nobody sees: an OS file lock, which the system releases when its holder dies, however it dies.
+- A lock is an OS lock on a file, which the system releases when its holder dies, however it dies.
 - Locks are striped: a contact or phone hashes to one of `STRIPES` files, whose names therefore say nothing about anybody.
 - A change to be taken back is always taken before phones, phones before contacts, and several of a kind in order, so that no two
   writers wait for each other.
