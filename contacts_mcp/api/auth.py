@@ -10,7 +10,8 @@ from typing import Protocol
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import CredentialsMissing
 
-RENEW_AFTER = 240.0  # seconds; a token is refused 300 seconds after its `iat`. DOC
+TOKEN_LIFETIME = 300.0  # seconds from `iat`; DOC
+RENEW_AFTER = TOKEN_LIFETIME - 60
 
 
 class Auth(Protocol):
