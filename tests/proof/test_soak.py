@@ -1,4 +1,4 @@
-"""Four hundred random calls, twenty at once, a fifth of the requests failing: every answer is true, and nothing happens unasked; `benchmarks/soak.py` does it with 10,000."""
+"""Three hundred random calls, twenty at once, a fifth of the requests failing: every answer is true, and nothing happens unasked; `benchmarks/soak.py` does it with 10,000."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def anyio_backend(hurried: Any) -> Any:
 
 
 async def test_no_answer_is_false_and_nothing_happens_unasked() -> None:
-    figures = await soak.run(400, seed=7)
+    figures = await soak.run(300, seed=7)
     assert figures.wrong == []
-    assert figures.calls.total() == 400
+    assert figures.calls.total() == 300
     assert figures.calls.keys() == {offer.name for offer in TOOLS}
     assert 0.1 < figures.struck.total() / figures.requests < 0.3
-    assert figures.writes > 100
-    assert figures.entries["done"] > 100
+    assert figures.writes > 80
+    assert figures.entries["done"] > 80
     assert figures.entries["begun"] == 0
 
 
@@ -39,10 +39,10 @@ async def test_a_write_that_is_made_twice_is_seen(monkeypatch: pytest.MonkeyPatc
         return reply
 
     monkeypatch.setattr(HeymarketClient, "create_contact", careless)
-    figures = await soak.run(40, seed=7)
+    figures = await soak.run(30, seed=7)
     assert any("nobody asked for" in wrong for wrong in figures.wrong)
 
 
 async def test_servers_that_do_not_wait_for_one_another_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Locks, "_hold", lambda *_: nullcontext())
-    assert (await soak.run(200, seed=7)).wrong
+    assert (await soak.run(120, seed=7)).wrong
