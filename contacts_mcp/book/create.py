@@ -13,7 +13,7 @@ from contacts_mcp.book.telling import notes_on
 from contacts_mcp.book.update import change
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing import write_new
-from contacts_mcp.errors import Rejected
+from contacts_mcp.errors import Refused, Rejected
 from contacts_mcp.models import Contact
 from contacts_mcp.phones import Phone
 from contacts_mcp.text import word
@@ -63,6 +63,10 @@ async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_
     """Somebody has the phone already."""
     if if_exists == "update":
         async with held(book, Who(existing.id)) as fresh:
+            if fresh.phone != number.digits:
+                raise Refused(
+                    f"Contact {fresh.id} had this phone and was given another one at this very moment. Nothing was changed. Call again."
+                )
             return await change(book, fresh, _without_opting_in(edit, fresh), notes=[*number.notes, *_on_opt_out(edit, fresh)])
     differing = await changes_between(values_of(existing), edit.applied_to(values_of(existing)), book.directory)
     notes = [*number.notes, "A contact with this phone exists already; nothing was changed."]

@@ -230,43 +230,47 @@ async def _settle_held(book: Book, change_id: int) -> None:
 
 async def _settle_create(book: Book, entry: Entry) -> Entry:
     found = await book.api.find_contact(str(entry.wanted["phone"]))
-    if found is None and book.journal.deleted_since(entry):
-        return replace(entry, state="unknown")  # what was deleted may have been ours
+    if book.journal.has_lost_phone_since(entry):
+        return replace(entry, state="unknown")  # what was deleted, or given another phone, may have been ours
     if found is None or book.journal.creation_of(found.id):  # made by another change, which had found nobody
         return replace(entry, state="not_done")
-    if differences(entry.wanted, values_of(found), among=_shown(found, entry.wanted)):
+    now = values_of(found)
+    if differences(entry.wanted, now, among=_shown(now, entry.wanted)):
         return replace(entry, state="unknown")  # somebody's contact, perhaps ours and changed since
-    return _done(entry, found)
+    return replace(entry, state="done", contact_id=found.id, after=now, rev_after=found.rev)
 
 
 async def _settle_update(book: Book, entry: Entry) -> Entry:
-    assert entry.contact_id is not None
-    found = await book.api.get_contact(entry.contact_id)
-    if found is None:
+    seen = await _seen_after(book, entry)
+    if seen is None:
         return replace(entry, state="unknown")
-    if found.rev and found.rev == entry.rev_before:  # every write makes it grow
+    rev, now = seen
+    if rev and rev == entry.rev_before:  # every write makes it grow
         return replace(entry, state="not_done")
-    now = values_of(found)
-    telling = _shown(found, differences(entry.before, entry.wanted))
+    telling = _shown(now, differences(entry.before, entry.wanted))
     if telling and not differences(entry.wanted, now, among=telling):
-        return _done(entry, found)
+        return replace(entry, state="done", after=now, rev_after=rev)
     is_untouched = telling and not differences(entry.before, now, among=telling)
     return replace(entry, state="not_done" if is_untouched else "unknown")
 
 
 async def _settle_delete(book: Book, entry: Entry) -> Entry:
+    return replace(entry, state="done" if await _seen_after(book, entry) is None else "not_done")
+
+
+async def _seen_after(book: Book, entry: Entry) -> tuple[int, Values] | None:
+    """`rev` and values of the contact after `entry`: as the next change found it, or as it is now; None where it is gone."""
+    later = book.journal.next_after(entry)
+    if later is not None:
+        return later.rev_before, later.before
     assert entry.contact_id is not None
-    is_gone = await book.api.get_contact(entry.contact_id) is None
-    return replace(entry, state="done" if is_gone else "not_done")
+    found = await book.api.get_contact(entry.contact_id)
+    return (found.rev, values_of(found)) if found else None
 
 
 _SETTLE = {"create": _settle_create, "update": _settle_update, "delete": _settle_delete}
 
 
-def _shown(found: Contact, keys: Iterable[str]) -> list[str]:
+def _shown(now: Values, keys: Iterable[str]) -> list[str]:
     """Those of `keys` that looking tells about; an opt-out that the service does not show is not among them."""
-    return [key for key in keys if not (key == "is_opted_out" and found.is_opted_out is None)]
-
-
-def _done(entry: Entry, found: Contact) -> Entry:
-    return replace(entry, state="done", contact_id=found.id, after=values_of(found), rev_after=found.rev)
+    return [key for key in keys if not (key == "is_opted_out" and now.get(key) is None)]

@@ -132,6 +132,19 @@ class Journal:
         """The change that is known to have created that contact."""
         return next(iter(self._select("contact_id = ? AND action = 'create' AND state = 'done'", contact_id)), None)
 
+    def next_after(self, entry: Entry) -> Entry | None:
+        """The next change of the same contact. It was begun with a look: its before-image is what `entry` left."""
+        where = "change_id > ? AND contact_id = ? AND action <> 'create'"
+        return next(iter(self._select(where, entry.change_id, entry.contact_id)), None)
+
+    def has_lost_phone_since(self, entry: Entry) -> bool:
+        """Whether a later change may have taken the phone that `entry` asked for away from whoever had it."""
+        where = (
+            "change_id > ? AND action <> 'create' AND state <> 'not_done' "
+            "AND json_extract(before, '$.phone') = ? AND json_extract(wanted, '$.phone') IS NOT json_extract(before, '$.phone')"
+        )
+        return bool(self._select(where, entry.change_id, entry.wanted.get("phone")))
+
     def deleted_since(self, entry: Entry) -> list[Entry]:
         """The later changes that deleted a contact with the phone of the one that `entry` created or deleted."""
         where = "change_id > ? AND action = 'delete' AND state IN ('done', 'unknown') AND json_extract(before, '$.phone') = ?"
