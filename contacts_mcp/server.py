@@ -160,22 +160,17 @@ def _reading(server: MCPServer[Workspace], offered: Offered, workspace: Workspac
             raise ResourceError(explain(error, offered.name)) from None
         return json.dumps(facts, ensure_ascii=False, indent=1)
 
+    # The SDK goes by the signature.
     async def read_contact(contact_id: str) -> str:
         return await read(contact_id=contact_id)
 
-    function = read_contact if "{" in offered.uri else read_plain(read)
+    async def read_account() -> str:
+        return await read()
+
+    function: Callable[..., Awaitable[str]] = read_contact if "{" in offered.uri else read_account
     server.resource(offered.uri, name=offered.name, title=offered.title, description=offered.description, mime_type="application/json")(
         function
     )
-
-
-def read_plain(read: Callable[..., Awaitable[str]]) -> Callable[[], Awaitable[str]]:
-    """`read` without parameters; the SDK goes by the signature."""
-
-    async def plain() -> str:
-        return await read()
-
-    return plain
 
 
 def _completing(server: MCPServer[Workspace], workspace: Workspace) -> None:

@@ -13,8 +13,6 @@ from contacts_mcp.phones import show
 
 UNKNOWN = "unknown"
 
-_KNOWN = frozenset(Contact.model_fields)
-
 
 @dataclass(frozen=True, slots=True)
 class Card:

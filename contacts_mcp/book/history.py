@@ -24,7 +24,7 @@ from contacts_mcp.book.journal import Entry
 from contacts_mcp.book.lookup import Who, held
 from contacts_mcp.book.telling import notes_on
 from contacts_mcp.book.update import change, check_free
-from contacts_mcp.book.values import Value, Values, differences, is_empty, values_of
+from contacts_mcp.book.values import Value, Values, differences, is_empty, is_hidden, values_of
 from contacts_mcp.book.writing import Pairs, write_new
 from contacts_mcp.errors import BadAnswer, ContactsError, Forbidden, Refused, Rejected
 from contacts_mcp.models import Contact
@@ -273,4 +273,4 @@ _SETTLE = {"create": _settle_create, "update": _settle_update, "delete": _settle
 
 def _shown(now: Values, keys: Iterable[str]) -> list[str]:
     """Those of `keys` that looking tells about; an opt-out that the service does not show is not among them."""
-    return [key for key in keys if not (key == "is_opted_out" and now.get(key) is None)]
+    return [key for key in keys if not is_hidden(key, now)]

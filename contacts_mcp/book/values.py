@@ -49,6 +49,11 @@ def is_empty(value: Value) -> bool:
     return value in (None, "", [])
 
 
+def is_hidden(key: str, seen: Mapping[str, Value]) -> bool:
+    """Whether `seen` cannot tell about `key`: an opt-out that the service does not show (`heymarket-api.md` 3.1)."""
+    return key == "is_opted_out" and seen.get(key) is None
+
+
 def differences(
     before: Mapping[str, Value], after: Mapping[str, Value], *, among: Iterable[str] | None = None
 ) -> dict[str, tuple[Value, Value]]:

@@ -21,7 +21,7 @@ import anyio
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.journal import Entry
-from contacts_mcp.book.values import NAMES, Value, Values, body_for, differences, field_id, is_empty, values_of
+from contacts_mcp.book.values import NAMES, Value, Values, body_for, differences, field_id, is_empty, is_hidden, values_of
 from contacts_mcp.errors import AnswerLost, ContactNotFound, ContactsError, NotDone, OutcomeUnknown, Refused, Rejected
 from contacts_mcp.models import Contact, WriteReply
 
@@ -343,11 +343,7 @@ def _left_standing(before: Contact, wanted: Values, after: Contact) -> list[str]
 def _unkept(before: Mapping[str, Value], wanted: Values, after: Contact) -> Pairs:
     """key -> (asked, found) of what was asked and is not so. An opt-out the service does not show cannot be told either way."""
     found = differences(wanted, values_of(after), among=differences(before, wanted))
-    return {key: pair for key, pair in found.items() if not _is_hidden(key, after)}
-
-
-def _is_hidden(key: str, after: Contact) -> bool:
-    return key == "is_opted_out" and after.is_opted_out is None
+    return {key: pair for key, pair in found.items() if not is_hidden(key, values_of(after))}
 
 
 def _conclude(book: Book, entry: Entry, after: Contact, sent: Sent, *, writes: int = 1) -> Written:
@@ -363,7 +359,7 @@ def _conclude(book: Book, entry: Entry, after: Contact, sent: Sent, *, writes: i
         sent,
         rev=rev,
         unkept=_unkept(entry.before, entry.wanted, after),
-        unseen=tuple(key for key in asked if _is_hidden(key, after)),
-        disturbed={key: pair for key, pair in disturbed.items() if not _is_hidden(key, after)},
+        unseen=tuple(key for key in asked if is_hidden(key, now)),
+        disturbed={key: pair for key, pair in disturbed.items() if not is_hidden(key, now)},
         someone_else=bool(own and after.rev > own),
     )
