@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import contacts_mcp
 from contacts_mcp.tools import TOOLS
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = Path(contacts_mcp.__file__).parent  # the one at work, which CI takes from the wheel
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can hold
 
 
@@ -46,11 +48,12 @@ def contents() -> Iterator[tuple[str, bytes]]:
     yield "icon.png", (ROOT / "assets" / "icon.png").read_bytes()
     for name in ("README.md", "LICENSE"):
         yield name, (ROOT / name).read_bytes()
-    for path in sorted((ROOT / "contacts_mcp").rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path.relative_to(ROOT).as_posix(), path.read_bytes()
-    for path in sorted((ROOT / "prompts").glob("*.md")):
-        yield f"contacts_mcp/prompts/{path.name}", path.read_bytes()
+    files = {f"prompts/{path.name}": path for path in (ROOT / "prompts").glob("*.md")}
+    files |= {
+        path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    }
+    for name, path in sorted(files.items()):
+        yield f"contacts_mcp/{name}", path.read_bytes()
 
 
 def build(folder: Path) -> Path:

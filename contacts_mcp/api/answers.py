@@ -28,10 +28,13 @@ def decode(body: bytes, *, content_type: str, status: int, request_id: str) -> A
         return None
     try:
         value = json.loads(body)
-        return _without_lone_surrogates(value) if re.search(rb"\\u[dD][89a-fA-F]", body) else value
+        return _without_lone_surrogates(value) if _MAY_BE_HALF.search(body) else value
     except (ValueError, RecursionError):
         what = "a web page" if "html" in content_type or body.lstrip()[:1] == b"<" else "something that is not JSON"
         raise BadAnswer(f"Heymarket answered {status} with {what}", status=status, request_id=request_id) from None
+
+
+_MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def _without_lone_surrogates(value: Any) -> Any:

@@ -4,7 +4,7 @@
   so the times of the requests sent are kept in one small SQLite file, by a fingerprint of the credential.
 - Any window of `WINDOW` seconds holds at most `limit` requests. The window is a little longer than a minute, because requests
   sent a minute apart can arrive less than a minute apart.
-- While less than half of the limit is used, a server takes a few places ahead, so that the requests of one call cost one look into the file.
+- While less than three quarters of the limit are used, a server takes a few places ahead, so that the requests of one call cost one look into the file.
 - Bulk work may use only `BULK_SHARE` of the limit, so that a question asked meanwhile does not wait behind an import.
 - A 429 says that somebody else uses the key too: every process then pauses until the service should answer again.
 
@@ -95,7 +95,7 @@ class SqliteLedger:
 
     def _enter(self, now: float, limit: int) -> None:
         """Write the request down; in quiet times also the next few, as sent at the last moment they may be."""
-        places = min(AHEAD_MOST, limit // 50) if self._nth_last(limit // 2) <= now - WINDOW else 0
+        places = min(AHEAD_MOST, limit // 50) if self._nth_last(limit * 3 // 4) <= now - WINDOW else 0
         entries = [(self._account, now), *[(self._account, now + AHEAD)] * places]
         self._db.executemany("INSERT INTO sent VALUES (?, ?)", entries)
         self._ahead, self._ahead_until = places, now + AHEAD
