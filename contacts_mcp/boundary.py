@@ -48,7 +48,7 @@ def tool_for(offer: Offer, settings: Settings) -> Tool:
     Not by the SDK's `from_function`, which derives schemas that are not the plain ones, at twice the time.
     """
     arguments = func_metadata(offer.function, skip_names=["ctx"], structured_output=False).arg_model
-    reading = _Arguments(arg_model=arguments, output_model=offer.answers, output_schema=_plain(offer.answers))
+    reading = _Arguments(tool=offer.name, arg_model=arguments, output_model=offer.answers, output_schema=_plain(offer.answers))
     tool = ContactsTool(
         fn=offer.function,
         name=offer.name,
@@ -74,11 +74,15 @@ def _plain(model: type[BaseModel]) -> dict[str, Any]:
 class _Arguments(FuncMetadata):
     """Reads arguments as `tools.parameters` says, not by the SDK's guess, which turns the first name "null" into no name."""
 
+    tool: str
+
     def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
         known = self.arg_model.model_fields
         unknown = next((name for name in arguments_to_validate if name not in known), None)
         if unknown is not None:
-            raise InvalidArgument(visible(unknown, limit=60), "there is no such argument.", expected=_nearest(unknown, list(known)))
+            raise InvalidArgument(
+                visible(unknown, limit=60), "there is no such argument.", expected=_advice(self.tool, unknown, list(known))
+            )
         given = {name: value for name, value in arguments_to_validate.items() if value is not None}
         return self.arg_model.model_validate(given).model_dump_one_level()
 
@@ -189,11 +193,10 @@ def _too_late(seconds: float, *, writes: bool) -> str:
     return f"No end after {seconds:g} seconds, so this was given up. Nothing was changed; try again, or ask for less."
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    from contacts_mcp.tools.renamed import right_parameter  # noqa: PLC0415 -- only for a mistake
+def _advice(tool: str, unknown: str, known: list[str]) -> str:
+    from contacts_mcp.tools.renamed import advice  # noqa: PLC0415 -- only for a mistake
 
-    near = right_parameter(name, known)
-    return f"Did you mean {' or '.join(near)}? Nothing was changed." if near else f"Known: {', '.join(known)}. Nothing was changed."
+    return f"{advice(tool, unknown, known)} Nothing was changed."
 
 
 def naming_tools(offered: Collection[str]) -> ServerMiddleware[Any]:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -32,11 +33,12 @@ from contacts_mcp.book.walk import MOST_PAGES, Ask, Walk, is_after
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, Rejected, UpstreamError
 from contacts_mcp.models import Contact, instant
 from contacts_mcp.names import fold
-from contacts_mcp.text import visible
+from contacts_mcp.text import quoted, visible, word
 
 PAGE_ASKED = 100  # always the same, or the numbers of pages would mean something else at every call; the service may give fewer
 MOST_ASKED = 1_000  # for contacts that share one moment, and do not fit on a page
 REQUESTS_PER_CALL = 60
+MOST_VALUES = 5  # that are named where nobody has the one asked for
 TIME_SHARE = 0.6  # of the call's deadline: what was found must still be told
 
 
@@ -71,9 +73,10 @@ Test = Callable[[Contact], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Sieve:
-    """The filters with names resolved: what a contact must pass, and how far back the walk must go."""
+    """The filters with names resolved: what a contact must pass, and how far back the walk must go. `custom` are the values asked for, by field."""
 
     tests: Sequence[Test]
+    custom: Sequence[tuple[int, str]]
     since: datetime | None = None
     until: datetime | None = None
     is_by_opt_out: bool = False
@@ -114,6 +117,7 @@ async def list_contacts(book: Book, filters: Filters, *, limit: int = 25, cursor
     try:
         await step.run()
         complete, notes = await step.verdict()
+        notes += await _values_instead(book, sieve, step.values)
     finally:
         bulk_work.reset(token)
     cards = [await card_of(contact, book.directory) for contact in step.found]
@@ -136,6 +140,7 @@ class _Step:
         self._is_silent = False
         self.place = start or _Place(sieve.first_walk())
         self.found: list[Contact] = []
+        self.values: dict[int, Counter[str]] = {number: Counter() for number, wanted in sieve.custom if wanted}
         self.failure: ContactsError | None = None
 
     @property
@@ -206,6 +211,8 @@ class _Step:
         is_certain = not walk.is_again or self._is_whole or is_after(contact.created, walk.floor)
         self.place = replace(self.place, seen=seen + is_certain, changed=changed + (not is_certain))
         self._is_silent |= contact.is_opted_out is None
+        for number, values in self.values.items():
+            values.update(filter(None, [contact.custom.get(number)]))
         if self._sieve.passes(contact):
             self.found.append(contact)
 
@@ -272,6 +279,19 @@ def _stopped(seen: int, failure: ContactsError | None) -> str:
     return f"Stopped after looking through {seen} contacts{why}; go on with next_cursor."
 
 
+async def _values_instead(book: Book, sieve: _Sieve, values: Mapping[int, Counter[str]]) -> list[str]:
+    """Where nobody has a custom value asked for, which there are: the person may have said it in other words."""
+    notes = []
+    for number, wanted in sieve.custom:
+        seen = values.get(number)
+        if seen and wanted and _value(wanted) not in map(_value, seen):
+            label = word(await book.directory.fields.label(number))
+            common = ", ".join(quoted(text, limit=60) for text, _ in seen.most_common(MOST_VALUES))
+            there_are = "the commonest values are" if len(seen) > MOST_VALUES else "the values are"
+            notes.append(f"Nobody looked through has {label} {quoted(wanted, limit=60)}; {there_are} {common}.")
+    return notes
+
+
 async def _sieve(filters: Filters, book: Book) -> _Sieve:
     """The filters with every name and date resolved. Raises InvalidArgument, UnknownName."""
     bounds = {name: _bound(text, name) for name in _DATES if (text := getattr(filters, name)) is not None}
@@ -283,12 +303,13 @@ async def _sieve(filters: Filters, book: Book) -> _Sieve:
     if filters.assignee is not None:
         nobody = filters.assignee.strip().casefold() in NOBODY
         tests.append(_by_assignee(None if nobody else (await book.directory.members.resolve(filters.assignee, argument="assignee")).id))
-    for name, text in filters.custom_fields.items():
-        tests.append(_by_custom((await book.directory.fields.resolve(name, argument="custom_fields")).id, text))
+    fields = book.directory.fields
+    custom = [((await fields.resolve(name, argument="custom_fields")).id, text.strip()) for name, text in filters.custom_fields.items()]
+    tests += [_by_custom(number, text) for number, text in custom]
     if filters.is_opted_out is not None:
         tests.append(_by_opt_out(filters.is_opted_out))
     lower = [bounds[name] for name in ("updated_after", "created_after") if name in bounds]
-    return _Sieve(tests, max(lower, default=None), bounds.get("updated_before"), filters.is_opted_out is not None)
+    return _Sieve(tests, custom, max(lower, default=None), bounds.get("updated_before"), filters.is_opted_out is not None)
 
 
 _DATES = ("created_after", "created_before", "updated_after", "updated_before")

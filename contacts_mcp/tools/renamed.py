@@ -57,6 +57,18 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     for old in all_old.split()
 }
 
+# What one tool does not take and another does: by tool, the names and what to say.
+ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
+    "lookup_contact": (
+        frozenset(["name", "first", "last", "display_name", "full_name", "query", "search", "tag", "tags", "assignee", "custom_fields"]),
+        "To find people by name, tag, field or date use list_contacts.",
+    ),
+    "list_contacts": (
+        frozenset(["phone", "phone_number", "number", "mobile", "email", "contact_id", "id"]),
+        "To look up a phone, e-mail or id use lookup_contact.",
+    ),
+}
+
 
 def right_tool(name: str, offered: Collection[str]) -> list[str]:
     """The offered tools that `name` may have meant, best first. Clients put the server's name before a tool's, and models copy that."""
@@ -65,12 +77,26 @@ def right_tool(name: str, offered: Collection[str]) -> list[str]:
     return [meant] if meant in offered else get_close_matches(bare, offered, n=3, cutoff=0.6)
 
 
-def right_parameter(name: str, known: Collection[str]) -> list[str]:
-    """The parameters of a tool that `name` may have meant, best first."""
+def advice(tool: str, name: str, known: Collection[str]) -> str:
+    """What to do instead of giving `tool` the parameter `name`, which is none of those it takes."""
     folded = _folded(name)
-    if folded in known:
-        return [folded]
-    return [meant for meant in PARAMETERS.get(folded, ()) if meant in known] or get_close_matches(folded, known, n=3, cutoff=0.5)
+    meant = right_parameter(name, known)
+    if meant:
+        return f"Did you mean {' or '.join(meant)}?"
+    names, sentence = ELSEWHERE.get(tool, ((), ""))
+    if folded in names:
+        return sentence
+    near = get_close_matches(folded, known, n=3, cutoff=0.6)
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    custom = " A custom field goes into custom_fields, by its name." if "custom_fields" in known else ""
+    return f"Known: {', '.join(known)}.{custom}"
+
+
+def right_parameter(name: str, known: Collection[str]) -> list[str]:
+    """The parameters of a tool that `name` is another name of, best first."""
+    folded = _folded(name)
+    return [folded] if folded in known else [meant for meant in PARAMETERS.get(folded, ()) if meant in known]
 
 
 def _folded(name: str) -> str:

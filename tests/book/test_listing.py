@@ -329,6 +329,36 @@ async def test_a_filter_that_cannot_be_used_is_refused_unasked(
     assert not few.requests
 
 
+@pytest.mark.parametrize(
+    ("custom", "notes"),
+    [
+        ({"plan": "Gold plan"}, ['Nobody looked through has Plan "Gold plan"; the values are "Gold", "Silver".']),
+        ({"plan": "gold"}, []),
+        ({"plan": ""}, []),
+        ({"plan": "Silver", "31": "Gold"}, []),
+        ({"Customer #": "C-999"}, []),
+    ],
+    ids=str,
+)
+async def test_where_nobody_has_a_custom_value_the_ones_there_are_are_named(
+    few: Sandbox, tmp_path: Path, custom: Any, notes: list[str]
+) -> None:
+    """Nobody has a customer number here, so there is nothing to name."""
+    for number, plan in enumerate(["Gold", "Gold", "Silver", ""]):
+        few.store.add_contact(phone=f"1510555010{number}", custom={31: plan} if plan else {})
+    async with opened(few, tmp_path) as book:
+        assert (await list_contacts(book, Filters(custom_fields=custom))).notes == notes
+
+
+async def test_only_the_commonest_values_are_named(few: Sandbox, tmp_path: Path) -> None:
+    for number in range(12):
+        few.store.add_contact(phone=f"151055501{number:02}", custom={31: f"Plan {min(number, 9)}"})
+    async with opened(few, tmp_path) as book:
+        (note,) = (await list_contacts(book, Filters(custom_fields={"Plan": "None"}))).notes
+    assert note.startswith('Nobody looked through has Plan "None"; the commonest values are "Plan 9", ')
+    assert note.count("Plan ") == 6
+
+
 @pytest.mark.parametrize("filters", [{"tag": "vipp"}, {"assignee": "Alx"}, {"custom_fields": {"Plam": "Gold"}}], ids=str)
 async def test_a_name_that_is_unknown_is_refused_before_anybody_is_looked_at(few: Sandbox, tmp_path: Path, filters: dict[str, Any]) -> None:
     async with opened(few, tmp_path) as book:

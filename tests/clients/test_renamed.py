@@ -83,9 +83,36 @@ async def test_an_unknown_parameter_is_answered_with_the_one_there_is(session: A
     assert session.operations == []
 
 
+@pytest.mark.parametrize(
+    ("tool", "called", "advice"),
+    [
+        ("lookup_contact", "name", "To find people by name, tag, field or date use list_contacts."),
+        ("list_contacts", "phoneNumber", "To look up a phone, e-mail or id use lookup_contact."),
+        ("undo_change", "zzz", "Known: change_id, confirm_token."),
+    ],
+)
+async def test_a_parameter_of_another_tool_is_answered_with_that_tool(session: Any, tool: str, called: str, advice: str) -> None:
+    assert await session.refused(tool, **{called: "x"}) == f"{called}: there is no such argument. {advice} Nothing was changed."
+
+
+@pytest.mark.parametrize("tool", ["create_contact", "update_contact", "list_contacts"])
+async def test_a_custom_field_given_as_an_argument_is_told_where_it_goes(session: Any, tool: str) -> None:
+    """And never that it might be `last`, which looks like "plan" to a machine."""
+    text = await session.refused(tool, plan="Gold")
+    assert text.startswith("plan: there is no such argument. Known: ")
+    assert text.endswith(" A custom field goes into custom_fields, by its name. Nothing was changed.")
+    assert session.operations == []
+
+
 def test_every_guess_leads_to_a_tool_there_is_and_is_none_itself() -> None:
     assert {*renamed.TOOLS.values()} <= BY_NAME.keys()
     assert not renamed.TOOLS.keys() & BY_NAME.keys()
+    assert renamed.ELSEWHERE.keys() <= BY_NAME.keys()
+
+
+@pytest.mark.parametrize("tool", renamed.ELSEWHERE)
+def test_no_tool_sends_away_what_it_takes_itself(tool: str) -> None:
+    assert not renamed.ELSEWHERE[tool][0] & BY_NAME[tool]
 
 
 def test_every_guess_leads_to_a_parameter_there_is() -> None:
