@@ -16,6 +16,7 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Annotated
@@ -39,7 +40,7 @@ PAGE_ASKED = 100  # always the same, or the numbers of pages would mean somethin
 MOST_ASKED = 1_000  # for contacts that share one moment, and do not fit on a page
 REQUESTS_PER_CALL = 60
 MOST_VALUES = 5  # that are named where nobody has the one asked for
-TIME_SHARE = 0.6  # of the call's deadline: what was found must still be told
+TIME_SHARE = 0.6  # of what is left until the call's deadline, for the walk, and then again for the count: what was found must still be told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +60,17 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of an answer. `next_cursor` is empty where there is nothing more to ask for."""
+    """One page of an answer. `next_cursor` is empty where there is nothing more to ask for.
+
+    `total` is how many contacts the account has by its own count: told with the first page of all of them, where it can be had.
+    """
 
     cards: list[Card]
     next_cursor: str
     complete: bool
     notes: list[str]
     looked_through: int
+    total: int | None = None
 
 
 Test = Callable[[Contact], bool]
@@ -118,10 +123,11 @@ async def list_contacts(book: Book, filters: Filters, *, limit: int = 25, cursor
         await step.run()
         complete, notes = await step.verdict()
         notes += await _values_instead(book, sieve, step.values)
+        total = await step.count() if start is None and not sieve.tests else None
     finally:
         bulk_work.reset(token)
     cards = [await card_of(contact, book.directory) for contact in step.found]
-    return Listing(cards, "" if step.is_over else _write_cursor(step.place, filters), complete, notes, step.place.seen)
+    return Listing(cards, "" if step.is_over else _write_cursor(step.place, filters), complete, notes, step.place.seen, total)
 
 
 class _Step:
@@ -157,7 +163,7 @@ class _Step:
         return self._sieve.until is None and not self.place.is_below
 
     async def run(self) -> None:
-        stop_at = anyio.current_time() + TIME_SHARE * (anyio.current_effective_deadline() - anyio.current_time())
+        stop_at = _share_of_deadline()
         while not self.is_over and not self._is_full:
             if self._requests >= REQUESTS_PER_CALL or anyio.current_time() > stop_at:
                 return
@@ -232,16 +238,17 @@ class _Step:
 
     async def _agrees_with_count(self, *, anew: bool = False) -> bool:
         """Whether as many contacts were seen as there are. Where some may have been seen twice, only a walk without a gap can say."""
-        if anew or not self._is_counted:
-            self._count, self._is_counted = await self._ask_count(), True
+        count = await self.count(anew=anew)
         seen, changed = self.place.seen, self.place.changed
-        return self._count is not None and seen <= self._count <= seen + (0 if self.place.walk.gap else changed)
+        return count is not None and seen <= count <= seen + (0 if self.place.walk.gap else changed)
 
-    async def _ask_count(self) -> int | None:
-        try:
-            return await self._book.api.count_contacts()
-        except ContactsError:
-            return None
+    async def count(self, *, anew: bool = False) -> int | None:
+        """How many contacts the account has by its own count; None where it does not say so soon enough."""
+        if anew or not self._is_counted:
+            self._count, self._is_counted = None, True
+            with suppress(ContactsError), anyio.CancelScope(deadline=_share_of_deadline()):
+                self._count = await self._book.api.count_contacts()
+        return self._count
 
     async def verdict(self) -> tuple[bool, list[str]]:
         """Whether everything there is was given by now, and what the reader should know."""
@@ -266,6 +273,12 @@ class _Step:
         if self._count is None:
             return "The end of the list was reached, but Heymarket gives no count to check it against."
         return f"Heymarket counts {self._count} contacts and its list showed {self.place.seen + self.place.changed}."
+
+
+def _share_of_deadline() -> float:
+    """When to stop, by the event loop's clock."""
+    now = anyio.current_time()
+    return now + TIME_SHARE * (anyio.current_effective_deadline() - now)
 
 
 _SILENT = "Contacts may be left out here: of some, Heymarket does not say whether they are opted out."

@@ -127,7 +127,7 @@ async def list_contacts(
     updated_after: Annotated[str | None, p.described("Inclusive.")] = None,
     updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
 ) -> views.Listed:
-    """List or search contacts, last changed first; filters combine. Answers next_cursor while there may be more, and complete true only where all were seen."""
+    """List or search contacts, last changed first; filters combine. Answers next_cursor while there may be more, the total where no filter is given, and complete true only where all were seen."""
     filters = book.Filters(
         name=name,
         tag=tag,

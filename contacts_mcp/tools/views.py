@@ -63,12 +63,13 @@ class LookupResult(BaseModel):
 
 
 class ListResult(BaseModel):
-    """Answer of list_contacts; `next_cursor` is empty at the end."""
+    """Answer of list_contacts; `next_cursor` is empty at the end, `total` is that of the account and comes with the first page of everybody."""
 
     contacts: list[Facts]
     next_cursor: str
     complete: bool
     notes: list[str]
+    total: int | None = None
 
 
 class FieldsResult(BaseModel):
@@ -133,7 +134,9 @@ def listed(listing: Listing, *, detail: Detail, shown_fields: Sequence[str] = ()
 
     def shown(cut: Cut) -> Shown:
         contacts = [whole(card, cut) if is_full else concise(card, shown_fields, cut) for card in listing.cards]
-        facts = ListResult(contacts=contacts, next_cursor=listing.next_cursor, complete=listing.complete, notes=listing.notes)
+        facts = ListResult(
+            contacts=contacts, next_cursor=listing.next_cursor, complete=listing.complete, notes=listing.notes, total=listing.total
+        )
         lines: list[str] = []
         for card in listing.cards:
             lines += [_who(card), *detail_lines(card, cut)] if is_full else [_line(card, shown_fields)]
@@ -418,5 +421,6 @@ def _line(card: Card, shown_fields: Sequence[str]) -> str:
 def _ending_lines(listing: Listing) -> list[str]:
     many = f"{len(listing.cards)} contact{'s' if len(listing.cards) != 1 else ''}"
     if listing.next_cursor:
-        return [f"{many}; more may follow: repeat this call with cursor {listing.next_cursor}"]
+        of_all = f" of {listing.total}" if listing.total is not None else ""
+        return [f"{many}{of_all}; more may follow: repeat this call with cursor {listing.next_cursor}"]
     return [f"{many}; that is all." if listing.complete else f"{many}; may not be all."]

@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -192,7 +193,7 @@ async def test_a_filter_loses_nothing_between_calls(office: Sandbox, tmp_path: P
     assert told.last.complete
 
 
-async def test_a_first_page_is_one_request(office: Sandbox, tmp_path: Path) -> None:
+async def test_a_first_page_is_one_request_and_the_count(office: Sandbox, tmp_path: Path) -> None:
     office.behaviour = PLAIN
     async with opened(office, tmp_path) as book:
         await book.directory.tags.names()
@@ -200,7 +201,7 @@ async def test_a_first_page_is_one_request(office: Sandbox, tmp_path: Path) -> N
         await book.directory.members.names()
         office.requests.clear()
         listing = await list_contacts(book, NO_FILTERS, limit=25)
-    assert [request.operation for request in office.requests] == ["list_contacts"]
+    assert [request.operation for request in office.requests] == ["list_contacts", "count_contacts"]
     assert (len(listing.cards), listing.complete, listing.notes) == (25, False, [])
 
 
@@ -376,6 +377,28 @@ async def test_it_is_said_when_the_service_does_not_say_who_is_opted_out(few: Sa
         assert (listing.cards, len(listing.notes)) == ([], 1)
         assert "does not say whether they are opted out" in listing.notes[0]
         assert (await list_contacts(book, NO_FILTERS)).notes == []
+
+
+async def test_the_first_page_of_everybody_says_how_many_there_are(office: Sandbox, tmp_path: Path) -> None:
+    office.behaviour = PLAIN
+    async with opened(office, tmp_path) as book:
+        first = await list_contacts(book, NO_FILTERS, limit=5)
+        assert first.total == len(in_order(office))
+        assert (await list_contacts(book, NO_FILTERS, limit=5, cursor=first.next_cursor)).total is None
+        assert (await list_contacts(book, Filters(tag="VIP"), limit=5)).total is None
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault("count_contacts", kind, times=-1, delay=9) for kind in ("status", "empty", "stall")], ids=lambda fault: fault.kind
+)
+async def test_a_count_that_cannot_be_had_costs_nothing_that_was_found(office: Sandbox, tmp_path: Path, fault: Fault) -> None:
+    office.behaviour = PLAIN
+    office.faults.add(fault)
+    async with opened(office, tmp_path) as book:
+        with anyio.fail_after(3):
+            page = await list_contacts(book, NO_FILTERS, limit=5)
+    office.faults.clear()
+    assert ([card.contact_id for card in page.cards], page.total) == (in_order(office)[:5], None)
 
 
 async def test_without_a_count_nothing_is_said_to_be_complete(office: Sandbox, tmp_path: Path) -> None:

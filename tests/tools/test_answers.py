@@ -259,7 +259,7 @@ async def test_a_page_says_the_same_in_both_forms_and_how_to_go_on(session: Any,
     for contact in facts["contacts"]:
         assert f'{contact["contact_id"]} "{contact.get("name", "")}" {contact["phone"]}' in text
         assert contact.get("email", "") in text
-    assert text.splitlines()[-1] == f"7 contacts; more may follow: repeat this call with cursor {facts['next_cursor']}"
+    assert text.splitlines()[-1] == f"7 contacts of 30; more may follow: repeat this call with cursor {facts['next_cursor']}"
     await assert_valid(session, "list_contacts", result)
 
 

@@ -96,9 +96,13 @@ async def test_a_delete_makes_one_to_show_and_three_to_do(session: Any, who: Any
     assert session.operations == [read, "delete_contact", "get_contact"]
 
 
-async def test_the_first_page_of_the_list_makes_one(session: Any) -> None:
+async def test_a_page_of_the_list_makes_one_and_the_first_of_everybody_one_for_the_count(session: Any) -> None:
     await learn_names(session)
-    await session.ok("list_contacts", limit=25)
+    await session.ok("list_contacts", limit=5, tag="VIP")
+    assert session.operations == ["list_contacts"]
+    first = await session.ok("list_contacts", limit=5)
+    assert session.operations == ["list_contacts", "count_contacts"]
+    await session.ok("list_contacts", limit=5, cursor=first["next_cursor"])
     assert session.operations == ["list_contacts"]
 
 
