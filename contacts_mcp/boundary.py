@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import traceback
 from collections.abc import Collection
@@ -120,7 +121,9 @@ class ContactsTool(Tool):
                 return views.declined(facts)
             case asking.Reply.NOBODY if asking.question_in(result):
                 return views.with_note(
-                    result, "No person answered the question (the client did, or nobody in time), so ask the person yourself."
+                    result,
+                    "The question was declined before a person could read it, or nobody answered in time, so ask the person yourself. "
+                    "If they have said no already, that is their answer.",
                 )
             case asking.Reply.NOBODY:
                 return result
@@ -182,9 +185,30 @@ def _explain_argument(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "missing":
         return f"{name} is required and was not given."
-    came = visible(repr(problem["input"])[:120], limit=80)
-    expected = problem["msg"].removeprefix("Value error, ").replace("valid dictionary", "object")
+    came = visible(_as_json(problem["input"])[:120], limit=80)
+    expected = problem["msg"].removeprefix("Value error, ").partition(", unable")[0]
+    for theirs, ours in _PLAINER.items():
+        expected = expected.replace(theirs, ours)
     return f"{name}: {expected}; got {came}. Nothing was changed."
+
+
+# The type checker's words, and those of people and of JSON.
+_PLAINER = {
+    "Input should be": "should be",
+    "a valid string": "a text",
+    "a valid integer": "a whole number",
+    "a valid boolean": "true or false",
+    "a valid dictionary": "an object",
+    "a valid list": "an array",
+}
+
+
+def _as_json(value: Any) -> str:
+    """As the caller wrote it."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
 
 
 def _too_late(seconds: float, *, writes: bool) -> str:

@@ -109,7 +109,17 @@ class Names:
         if not query.strip():
             return list(self.items)
         holding = self._ids_holding(query)
-        return [item for item in self.items if item.id in holding] or self._nearest(query)
+        return [item for item in self.items if item.id in holding] or self.nearest(query)
+
+    def nearest(self, text: str) -> list[Named]:
+        """At most five items that may have been meant, the likeliest first."""
+        likeness = _Likeness(fold(text[:_LONGEST_LOOSE]))
+        best: dict[int, float] = {}
+        for word, items in self._near_words.index.items():
+            score = likeness.of(word)
+            best.update({item.id: score for item in items if score >= max(_LEAST_LIKENESS, best.get(item.id, 0))})
+        likeliest = sorted(best, key=lambda item_id: (-best[item_id], item_id))
+        return [self._by_id[item_id] for item_id in likeliest[:NEAREST]]
 
     # --- names and ids ---------------------------------------------------------------------------------------------------------
 
@@ -174,22 +184,12 @@ class Names:
     def _near_words(self) -> _Tier:
         return _Tier(fold, self.items, lambda item: {*self._names(item), *item.aliases})
 
-    def _nearest(self, text: str) -> list[Named]:
-        """At most five items that may have been meant, the likeliest first."""
-        likeness = _Likeness(fold(text[:_LONGEST_LOOSE]))
-        best: dict[int, float] = {}
-        for word, items in self._near_words.index.items():
-            score = likeness.of(word)
-            best.update({item.id: score for item in items if score >= max(_LEAST_LIKENESS, best.get(item.id, 0))})
-        likeliest = sorted(best, key=lambda item_id: (-best[item_id], item_id))
-        return [self._by_id[item_id] for item_id in likeliest[:NEAREST]]
-
     def _unknown(self, text: str, argument: str) -> UnknownName:
         if not self.items:
             return UnknownName(argument, f"the account has no {self.kind}s.", expected=self.hint)
         if not text.strip():
             return UnknownName(argument, f"the name or id of a {self.kind} is missing.", expected=self.hint)
-        nearest = [self.label(item.id) for item in self._nearest(text)]
+        nearest = [self.label(item.id) for item in self.nearest(text)]
         there_are = f" Nearest: {_listed(nearest)}." if nearest else self._all_of_few()
         problem = f"there is no {self.kind} {_quoted(text)}.{there_are}"
         return UnknownName(argument, problem, candidates=nearest, expected=self.hint)

@@ -18,7 +18,8 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import open_sandbox
-from contacts_mcp.server import INSTRUCTIONS, build_server
+from contacts_mcp.server import build_server, instructions_for
+from contacts_mcp.tools import TOOLS
 from contacts_mcp.wiring import Workspace
 
 CATALOGUE = 4_000
@@ -58,7 +59,7 @@ def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
         yield Cost(f"tool {name}", cost, ONE_TOOL)
     yield Cost("the six basic tools", sum(tools[name] for name in BASIC), BASIC_TOOLS)
     yield Cost("whole catalogue", sum(tools.values()), CATALOGUE)
-    yield Cost("instructions", tokens(INSTRUCTIONS), INSTRUCTION)
+    yield Cost("instructions", tokens(instructions_for({offer.name for offer in TOOLS})), INSTRUCTION)
 
 
 def answer_costs(what: str, result: CallToolResult, budget: int) -> Iterator[Cost]:

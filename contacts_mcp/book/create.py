@@ -18,6 +18,9 @@ from contacts_mcp.models import Contact
 from contacts_mcp.phones import Phone
 from contacts_mcp.text import word
 
+WAS_OPTED_OUT = (
+    "A contact with this phone was opted out of texts when it was deleted (change {}): ask the person before anything is sent to them."
+)
 STILL_OPTED_OUT = "This contact is opted out of texts and stays so. To opt in, use update_contact with is_opted_out false and consent."
 
 
@@ -51,16 +54,23 @@ async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
         status="updated" if merged else "created",
         card=await card_of(written.after, book.directory),
         changes=await changes_between({}, {key: value for key, value in after.items() if key in edit.values}, book.directory),
-        notes=[*number.notes, *merged, *await notes_on(book, written)],
+        notes=[*number.notes, *merged, *_on_former_opt_out(book, written.after), *await notes_on(book, written)],
         change_id=written.change_id,
     )
+
+
+def _on_former_opt_out(book: Book, contact: Contact) -> list[str]:
+    """What this server deleted may have been opted out, and the suppression went with it."""
+    former = [entry for entry in book.journal.deletions_of(contact.phone) if entry.before.get("is_opted_out")]
+    return [WAS_OPTED_OUT.format(former[-1].change_id)] if former and not contact.is_opted_out else []
 
 
 _MERGED = "A contact with this phone appeared at the same moment, and Heymarket put these values into it instead of making a second one."
 
 
 async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_exists: str) -> Outcome:
-    """Somebody has the phone already."""
+    """Somebody has the phone already. Tags given for a new contact are added to those of one that is there: nothing says that those should go."""
+    edit = _adding_tags(edit)
     if if_exists == "update":
         async with held(book, Who(existing.id)) as fresh:
             if fresh.phone != number.digits:
@@ -68,7 +78,8 @@ async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_
                     f"Contact {fresh.id} had this phone and was given another one at this very moment. Nothing was changed. Call again."
                 )
             return await change(book, fresh, _without_opting_in(edit, fresh), notes=[*number.notes, *_on_opt_out(edit, fresh)])
-    differing = await changes_between(values_of(existing), edit.applied_to(values_of(existing)), book.directory)
+    asked = _without_opting_in(edit, existing)
+    differing = await changes_between(values_of(existing), asked.applied_to(values_of(existing)), book.directory)
     notes = [*number.notes, "A contact with this phone exists already; nothing was changed."]
     if differing:
         names = ", ".join(word(found.field) for found in differing)
@@ -76,6 +87,13 @@ async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_
             f"It differs from what was given in: {names}. To change it, use update_contact, or create_contact with if_exists update."
         )
     return Outcome(status="exists", card=await card_of(existing, book.directory), notes=[*notes, *_on_opt_out(edit, existing)])
+
+
+def _adding_tags(edit: Edit) -> Edit:
+    tags = edit.values.get("tags")
+    if not isinstance(tags, list):
+        return edit
+    return replace(edit, values={key: value for key, value in edit.values.items() if key != "tags"}, add_tags=tuple(tags))
 
 
 def _without_opting_in(edit: Edit, existing: Contact) -> Edit:

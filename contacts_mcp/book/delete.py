@@ -42,14 +42,19 @@ async def delete_held(book: Book, contact: Contact, token: str, *, notes: Sequen
         return Outcome(
             status="needs_confirmation",
             card=card,
-            notes=[*notes, *([f"Not done: {reason}. Here is a new one."] if reason else []), *_warnings(contact)],
+            notes=[*notes, *([f"Not done: {reason}. Here is a new one."] if reason else [])],
             confirm_token=book.confirmations.token_for(deed),
-            question=f"Delete {quoted(card.name, limit=60) if card.name else 'this contact'} ({card.phone or f'id {card.contact_id}'}) for good, with the whole conversation?",
+            question=f"Delete {quoted(card.name, limit=60) if card.name else 'this contact'} ({card.phone or f'id {card.contact_id}'}) for good, with the whole conversation{_and_notes(contact)}?{''.join(f' {warning}' for warning in _warnings(contact))}",
         )
     book.confirmations.use(token)
     change_id, sent = await remove(book, contact, token=digest_of(token), undoes=undoes)
     lost = ["Heymarket's answer got lost; looked the contact up and saw that it is gone."] if sent.answer_lost else []
     return Outcome(status="deleted", card=card, notes=[*notes, *_warnings(contact), *lost], change_id=change_id)
+
+
+def _and_notes(contact: Contact) -> str:
+    notes = (contact.model_extra or {}).get("note")
+    return f" and {len(notes)} note{'s' if len(notes) > 1 else ''}" if isinstance(notes, list) and notes else ""
 
 
 def _warnings(contact: Contact) -> list[str]:

@@ -11,9 +11,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from contacts_mcp.book.cards import field_name
 from contacts_mcp.book.directory import Directory
 from contacts_mcp.book.values import CUSTOM, TEXTS, Values, custom_key, nothing_for
-from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.errors import InvalidArgument, UnknownName
+from contacts_mcp.names import fold
 from contacts_mcp.text import visible
 
 MOST_TAGS = 5
@@ -91,7 +93,7 @@ async def resolve(wanted: Wanted, directory: Directory) -> Edit:
         values["is_opted_out"] = wanted.is_opted_out
     for key in await _cleared_keys(wanted.clear, directory):
         if key in values:
-            raise _set_and_cleared(_plain(key))
+            raise _set_and_cleared(await field_name(key, directory))
         values[key] = nothing_for(key)
     added, removed = await _tags(wanted.add_tags, "add_tags", directory), await _tags(wanted.remove_tags, "remove_tags", directory)
     if both := {*added} & {*removed}:
@@ -124,8 +126,9 @@ def _check_not_empty(name: str, *, is_empty: bool) -> None:
         )
 
 
-def _checked_text(name: str, text: str) -> str:
-    _check_not_empty(name, is_empty=not text.strip())
+def _checked_text(name: str, given: str) -> str:
+    text = given.strip()
+    _check_not_empty(name, is_empty=not text)
     if name == "email" and not _EMAIL.fullmatch(text):
         raise InvalidArgument(
             name, f'"{visible(text, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com."
@@ -152,7 +155,7 @@ async def _custom_values(given: Mapping[str, str], directory: Directory) -> Valu
             raise InvalidArgument(
                 "custom_fields", f'"{visible(name, limit=60)}" has an empty value.', expected="To empty a field, name it in clear."
             )
-        values[key] = text
+        values[key] = text.strip()
     return values
 
 
@@ -179,18 +182,27 @@ async def _cleared_keys(names: Sequence[str], directory: Directory) -> list[str]
                 expected=f"Standard fields that can: {', '.join(CLEARABLE)}; and any custom field.",
             )
         else:
-            keys.append(custom_key((await directory.fields.resolve(name, argument="clear")).id))
+            keys.append(await _custom_key_to_clear(name, directory))
     return keys
 
 
+async def _custom_key_to_clear(name: str, directory: Directory) -> str:
+    try:
+        return custom_key((await directory.fields.resolve(name, argument="clear")).id)
+    except UnknownName as unknown:
+        if unknown.is_ambiguous:
+            raise
+        expected = f"{unknown.expected} Standard fields: {', '.join(CLEARABLE)}."
+        raise UnknownName(unknown.argument, unknown.problem, candidates=unknown.candidates, expected=expected) from None
+
+
 def _standard(name: str) -> str:
-    """How a standard field would be called, if `name` is one."""
-    return name.strip().casefold().replace(" ", "_")
+    """The standard field called `name`, however it is written ("E-mail", "Display Name"); "" where there is none."""
+    return _STANDARD.get(fold(name), "")
+
+
+_STANDARD = {fold(name): name for name in (*TEXTS, "assignee", "tags", "is_opted_out")}
 
 
 def _set_and_cleared(name: str) -> InvalidArgument:
     return InvalidArgument("clear", f"{name!r} is both set and cleared.", expected="Mention it in one place only.")
-
-
-def _plain(key: str) -> str:
-    return key.replace(CUSTOM, "field ")

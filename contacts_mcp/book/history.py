@@ -109,13 +109,20 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
         card=await card_of(written.after, book.directory),
         changes=await changes_between({}, values_of(written.after), book.directory, among=wanted),
         notes=[
-            f"The contact was created again and has a new id: {written.after.id} (it was {entry.contact_id}). Its conversation cannot be brought back.",
+            f"The contact was created again and has a new id: {written.after.id} (it was {entry.contact_id}). {_lost_for_good(entry)}",
             *([stays_opted_out] if stays_opted_out else []),
             *gone,
             *await notes_on(book, written),
         ],
         change_id=written.change_id,
     )
+
+
+def _lost_for_good(entry: Entry) -> str:
+    """What Heymarket lets nobody write."""
+    notes = entry.record.get("note")
+    many = f", its {len(notes)} note{'s' if len(notes) > 1 else ''}" if isinstance(notes, list) and notes else ""
+    return f"Its conversation{many} and the day on which it was first created cannot be brought back."
 
 
 async def _drop_what_is_gone(book: Book, wanted: Values) -> list[str]:
@@ -140,7 +147,10 @@ def _why_opted_out(book: Book, entry: Entry) -> str:
         return "It is opted out of texts, as it was."
     if entry.before.get("is_opted_out") is None:
         return "Whether it was opted out of texts was not known, so it is opted out now. To opt in, use update_contact with consent."
-    if any(later.before.get("is_opted_out") is not False for later in book.journal.deleted_since(entry)):
+    if any(
+        later.before.get("is_opted_out") is not False
+        for later in book.journal.deletions_of(str(entry.before.get("phone")), after=entry.change_id)
+    ):
         return "It is opted out of texts, because another contact with this phone was, and was deleted since."
     return ""
 
@@ -153,7 +163,7 @@ async def _undo_create(book: Book, entry: Entry, token: str) -> Outcome:
             "Decide with the person what it should be, and use update_contact or delete_contact."
         )
     async with held(book, Who(entry.contact_id)) as contact:
-        await _refuse_if_moved(book, entry, values_of(contact))
+        await _refuse_if_moved(book, entry, values_of(contact), instead="delete_contact")
         outcome = await delete_held(book, contact, token, undoes=entry.change_id)
     if outcome.status != "deleted":
         return outcome
@@ -169,7 +179,9 @@ def _made_by(entry: Entry) -> Pairs:
     return differences(entry.before, entry.after, among=asked)
 
 
-async def _refuse_if_moved(book: Book, entry: Entry, now: Values, *, among: Sequence[str] | None = None) -> None:
+async def _refuse_if_moved(
+    book: Book, entry: Entry, now: Values, *, among: Sequence[str] | None = None, instead: str = "update_contact"
+) -> None:
     moved = differences(entry.after, now, among=among)
     if not moved:
         return
@@ -179,7 +191,7 @@ async def _refuse_if_moved(book: Book, entry: Entry, now: Values, *, among: Sequ
     ]
     raise Refused(
         f"Change {entry.change_id} was not taken back, because the contact was changed since: {'; '.join(described)}. "
-        "Decide with the person what it should be, and use update_contact."
+        f"Decide with the person what it should be, and use {instead}."
     )
 
 

@@ -72,6 +72,8 @@ class Journal:
         self._clock = clock
         self._purged = float("-inf")
         self._db = _open(path)
+        if path is None:  # its numbers must mean nothing in the journal of a server that keeps one
+            self._db.execute("INSERT INTO sqlite_sequence VALUES ('changes', ?)", (int(clock()),))
         self._identity = _identity(path)
         self._purge()
 
@@ -145,10 +147,10 @@ class Journal:
         )
         return bool(self._select(where, entry.change_id, entry.wanted.get("phone")))
 
-    def deleted_since(self, entry: Entry) -> list[Entry]:
-        """The later changes that deleted a contact with the phone of the one that `entry` created or deleted."""
+    def deletions_of(self, phone: str, *, after: int = 0) -> list[Entry]:
+        """The changes that deleted a contact with that phone, oldest first; `after` is the id to start above."""
         where = "change_id > ? AND action = 'delete' AND state IN ('done', 'unknown') AND json_extract(before, '$.phone') = ?"
-        return self._select(where, entry.change_id, (entry.before or entry.wanted).get("phone"))
+        return self._select(where, after, phone)
 
     def close(self) -> None:
         self._db.close()

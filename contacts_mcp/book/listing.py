@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import anyio
@@ -33,12 +33,13 @@ from contacts_mcp.book.edits import NOBODY
 from contacts_mcp.book.walk import MOST_PAGES, Ask, Walk, is_after
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, Rejected, UpstreamError
 from contacts_mcp.models import Contact, instant
-from contacts_mcp.names import fold
+from contacts_mcp.names import Named, Names, fold
 from contacts_mcp.text import quoted, visible, word
 
 PAGE_ASKED = 100  # always the same, or the numbers of pages would mean something else at every call; the service may give fewer
 MOST_ASKED = 1_000  # for contacts that share one moment, and do not fit on a page
 REQUESTS_PER_CALL = 60
+MOST_NAMES = 3  # that are offered where nobody is called as asked
 MOST_VALUES = 5  # that are named where nobody has the one asked for
 TIME_SHARE = 0.6  # of what is left until the call's deadline, for the walk, and then again for the count: what was found must still be told
 
@@ -85,6 +86,7 @@ class _Sieve:
     since: datetime | None = None
     until: datetime | None = None
     is_by_opt_out: bool = False
+    is_by_name: bool = False
 
     def first_walk(self) -> Walk:
         """From the top, or from the upper bound."""
@@ -122,7 +124,7 @@ async def list_contacts(book: Book, filters: Filters, *, limit: int = 25, cursor
     try:
         await step.run()
         complete, notes = await step.verdict()
-        notes += await _values_instead(book, sieve, step.values)
+        notes += [*_names_instead(filters.name, step), *await _values_instead(book, sieve, step.values)]
         total = await step.count() if start is None and not sieve.tests else None
     finally:
         bulk_work.reset(token)
@@ -146,6 +148,7 @@ class _Step:
         self._is_silent = False
         self.place = start or _Place(sieve.first_walk())
         self.found: list[Contact] = []
+        self.names: list[Named] = []
         self.values: dict[int, Counter[str]] = {number: Counter() for number, wanted in sieve.custom if wanted}
         self.failure: ContactsError | None = None
 
@@ -217,6 +220,8 @@ class _Step:
         is_certain = not walk.is_again or self._is_whole or is_after(contact.created, walk.floor)
         self.place = replace(self.place, seen=seen + is_certain, changed=changed + (not is_certain))
         self._is_silent |= contact.is_opted_out is None
+        if self._sieve.is_by_name and contact.name:
+            self.names.append(Named(contact.id, contact.name, (contact.first, contact.last)))
         for number, values in self.values.items():
             values.update(filter(None, [contact.custom.get(number)]))
         if self._sieve.passes(contact):
@@ -292,6 +297,14 @@ def _stopped(seen: int, failure: ContactsError | None) -> str:
     return f"Stopped after looking through {seen} contacts{why}; go on with next_cursor."
 
 
+def _names_instead(name: str | None, step: _Step) -> list[str]:
+    """Where nobody is called like that, who is called nearly so: names are heard and typed wrong."""
+    if name is None or step.found:
+        return []
+    near = Names("contact", step.names).nearest(name)[:MOST_NAMES]
+    return [f"Nearest names: {', '.join(f'{contact.id} {quoted(contact.name, limit=60)}' for contact in near)}."] if near else []
+
+
 async def _values_instead(book: Book, sieve: _Sieve, values: Mapping[int, Counter[str]]) -> list[str]:
     """Where nobody has a custom value asked for, which there are: the person may have said it in other words."""
     notes = []
@@ -308,6 +321,8 @@ async def _values_instead(book: Book, sieve: _Sieve, values: Mapping[int, Counte
 async def _sieve(filters: Filters, book: Book) -> _Sieve:
     """The filters with every name and date resolved. Raises InvalidArgument, UnknownName."""
     bounds = {name: _bound(text, name) for name in _DATES if (text := getattr(filters, name)) is not None}
+    for member in ("created", "updated"):
+        _check_range(member, bounds)
     tests: list[Test] = [_by_date(name, bound) for name, bound in bounds.items()]
     if filters.name is not None:
         tests.append(_by_name(filters.name))
@@ -322,10 +337,20 @@ async def _sieve(filters: Filters, book: Book) -> _Sieve:
     if filters.is_opted_out is not None:
         tests.append(_by_opt_out(filters.is_opted_out))
     lower = [bounds[name] for name in ("updated_after", "created_after") if name in bounds]
-    return _Sieve(tests, custom, max(lower, default=None), bounds.get("updated_before"), filters.is_opted_out is not None)
+    return _Sieve(
+        tests, custom, max(lower, default=None), bounds.get("updated_before"), filters.is_opted_out is not None, filters.name is not None
+    )
 
 
 _DATES = ("created_after", "created_before", "updated_after", "updated_before")
+
+
+def _check_range(member: str, bounds: Mapping[str, datetime]) -> None:
+    after, before = bounds.get(f"{member}_after"), bounds.get(f"{member}_before")
+    if after and before and after >= before:
+        raise InvalidArgument(
+            f"{member}_before", f"is not later than {member}_after, so nobody can be between.", expected="Exchange them, or leave one out."
+        )
 
 
 def _bound(text: str, argument: str) -> datetime:
@@ -334,7 +359,7 @@ def _bound(text: str, argument: str) -> datetime:
         raise InvalidArgument(
             argument,
             f'"{visible(text, limit=40)}" is not a date.',
-            expected="Expected a day such as 2026-11-01 or a moment such as 2026-11-01T09:00:00Z.",
+            expected=f"Expected a day such as 2026-11-01 or a moment such as 2026-11-01T09:00:00Z. Today is {datetime.now(UTC):%Y-%m-%d} (UTC).",
         )
     return bound
 

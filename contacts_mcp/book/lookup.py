@@ -120,8 +120,12 @@ def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:
     return InvalidArgument(
         names,
         "exactly one is needed.",
-        expected='An id is a number from an earlier answer, a phone is as people write it: "(510) 555-3344".',
+        expected='An id is a number from an earlier answer, a phone is as people write it: "(510) 555-3344".'
+        + ("" if also else _BY_OTHER_MEANS),
     )
+
+
+_BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: lookup_contact, list_contacts."
 
 
 def _checked(email: str) -> str:

@@ -87,7 +87,7 @@ async def change(
         status="updated",
         card=await card_of(written.after, book.directory),
         changes=await changes_between(had, after, book.directory, among=differences(had, wanted)),
-        notes=[*notes, *_on_display_name(had, after), *await notes_on(book, written)],
+        notes=[*notes, *([] if undoes else _on_display_name(had, after)), *await notes_on(book, written)],
         change_id=written.change_id,
     )
 
@@ -99,7 +99,7 @@ def _opts_in(had: Values, wanted: Values) -> bool:
 
 async def _unconfirmed_opt_in(book: Book, before: Contact, wanted: Values, *, consent: str, token: str) -> Outcome | None:
     """What to answer instead of opting `before` in; None where there is consent and it was confirmed."""
-    if not consent.strip():
+    if not _says_when_and_how(consent):
         raise Refused(
             "consent is needed: opting a person back in to texts is a legal act. Ask when and how they agreed, and pass that as consent, for example "
             '"Asked for texts again by phone on 2026-03-04". Nothing was changed.'
@@ -116,7 +116,7 @@ async def _unconfirmed_opt_in(book: Book, before: Contact, wanted: Values, *, co
     card = await card_of(before, book.directory)
     changes = await changes_between(values_of(before), wanted, book.directory)
     others = ", ".join(word(one.field) for one in changes if one.field != "is_opted_out")
-    besides = f" This also changes: {others}." if others else ""
+    besides = f". This also changes: {others}." if others else ""
     state = "is opted out of texts" if before.is_opted_out else "may be opted out of texts (Heymarket does not say)"
     return Outcome(
         status="needs_confirmation",
@@ -126,6 +126,14 @@ async def _unconfirmed_opt_in(book: Book, before: Contact, wanted: Values, *, co
         confirm_token=book.confirmations.token_for(deed),
         question=f"{quoted(card.name, limit=60) if card.name else 'This contact'} ({card.phone}) {state}. Opt in again? Consent given: {quoted(consent)}{besides}",
     )
+
+
+def _says_when_and_how(consent: str) -> bool:
+    """A bare "yes" is no record of anything; what is one, a person judges."""
+    return len(consent.split()) >= _LEAST_WORDS or len(consent.strip()) >= _LEAST_LETTERS
+
+
+_LEAST_WORDS, _LEAST_LETTERS = 2, 8  # the latter for scripts that put no spaces between words
 
 
 async def check_free(book: Book, phone: str) -> None:

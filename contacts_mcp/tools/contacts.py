@@ -116,11 +116,13 @@ async def list_contacts(
     ctx: Call,
     limit: Annotated[p.UpTo100, p.described("How many contacts to answer.")] = 25,
     cursor: Annotated[str | None, p.described("next_cursor of the answer before, with the same filters.")] = None,
-    detail: Annotated[views.Detail, p.described("concise leaves out custom fields; full shows all, at most 25 contacts.")] = "concise",
+    detail: Annotated[
+        views.Detail, p.described("concise leaves out custom fields not filtered by; full shows all, at most 25 contacts.")
+    ] = "concise",
     name: Annotated[str | None, p.described("Part of a name.")] = None,
     tag: Annotated[str | None, p.described("Has this tag.")] = None,
     assignee: Annotated[str | None, p.described('Owned by this team member; "none": by nobody.')] = None,
-    custom_fields: Annotated[p.CustomFields, p.described("Has exactly these custom values.")] = None,
+    custom_fields: Annotated[p.CustomFields, p.described('Has exactly these custom values; "" is none.')] = None,
     is_opted_out: Annotated[bool | None, p.described("Is opted out of texts, or is not.")] = None,
     created_after: Annotated[str | None, p.described("Day (2026-11-01, UTC) or RFC 3339 moment, inclusive.")] = None,
     created_before: Annotated[str | None, p.described("Exclusive.")] = None,
@@ -144,4 +146,9 @@ async def list_contacts(
     listing = await book.list_contacts(opened, filters, limit=most, cursor=cursor or "")
     fields = opened.directory.fields
     shown = [await fields.resolve(name, argument="custom_fields") for name in filters.custom_fields]
-    return views.listed(listing, detail=detail, shown_fields=[await fields.label(field.id) for field in shown])
+    return views.listed(
+        listing,
+        detail=detail,
+        shown_fields=[await fields.label(field.id) for field in shown],
+        shows_created=bool(created_after or created_before),
+    )

@@ -58,7 +58,13 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
 }
 
 # What one tool does not take and another does: by tool, the names and what to say.
+_NOTES = (
+    frozenset(["note", "notes", "comment", "comments", "remark", "remarks"]),
+    "A contact's notes can be read here, not written; a custom field of that name goes into custom_fields.",
+)
 ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
+    "create_contact": _NOTES,
+    "update_contact": _NOTES,
     "lookup_contact": (
         frozenset(["name", "first", "last", "display_name", "full_name", "query", "search", "tag", "tags", "assignee", "custom_fields"]),
         "To find people by name, tag, field or date use list_contacts.",

@@ -128,18 +128,20 @@ def looked_up(found: Found) -> CallToolResult:
     return answer(shown)
 
 
-def listed(listing: Listing, *, detail: Detail, shown_fields: Sequence[str] = ()) -> CallToolResult:
-    """The answer to a listing: a line a contact, and how to go on."""
+def listed(listing: Listing, *, detail: Detail, shown_fields: Sequence[str] = (), shows_created: bool = False) -> CallToolResult:
+    """The answer to a listing: a line a contact, and how to go on. What was asked for is shown: those custom fields, the day of creation."""
     is_full = detail == "full"
 
     def shown(cut: Cut) -> Shown:
-        contacts = [whole(card, cut) if is_full else concise(card, shown_fields, cut) for card in listing.cards]
+        contacts = [
+            whole(card, cut) if is_full else concise(card, shown_fields, cut, shows_created=shows_created) for card in listing.cards
+        ]
         facts = ListResult(
             contacts=contacts, next_cursor=listing.next_cursor, complete=listing.complete, notes=listing.notes, total=listing.total
         )
         lines: list[str] = []
         for card in listing.cards:
-            lines += [_who(card), *detail_lines(card, cut)] if is_full else [_line(card, shown_fields)]
+            lines += [_who(card), *detail_lines(card, cut)] if is_full else [_line(card, shown_fields, shows_created=shows_created)]
         return [*lines, *_ending_lines(listing), *listing.notes], facts
 
     return answer(shown, cuts=CUTS[1:])
@@ -301,7 +303,7 @@ def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
     return {name: safe(value, cut) for name, value in facts.items() if value not in ("", (), {})}
 
 
-def concise(card: Card, shown_fields: Sequence[str] = (), cut: Cut = CUTS[1]) -> dict[str, Any]:
+def concise(card: Card, shown_fields: Sequence[str] = (), cut: Cut = CUTS[1], *, shows_created: bool = False) -> dict[str, Any]:
     """What tells one contact from another."""
     brief = cut._replace(value=min(NAME, cut.value))
     facts = {
@@ -313,6 +315,7 @@ def concise(card: Card, shown_fields: Sequence[str] = (), cut: Cut = CUTS[1]) ->
         "tags": safe(card.tags, cut),
         "assignee": card.assignee,
         "is_opted_out": opt_out(card),
+        "created": visible(card.created, limit=NAME) if shows_created else "",
         "updated": visible(card.updated, limit=NAME),
     }
     return {name: value for name, value in facts.items() if value not in ("", [], {}, False)}
@@ -342,18 +345,20 @@ def _note_lines(card: Card, cut: Cut) -> list[str]:
     """What the team wrote about the contact, which can only be read (`heymarket-api.md` 3.1)."""
     given = card.other.get("note")
     notes = [note for note in given if isinstance(note, Mapping)] if isinstance(given, list) else []
-    lines = [
-        f"  note: {', '.join(quoted(str(note[part]), limit=cut.value) for part in _NOTE if note.get(part))}" for note in notes[: cut.items]
-    ]
+    lines = [f"  note{_by(note)}: {quoted(str(note.get('text', '')), limit=cut.value)}" for note in notes[: cut.items]]
     return [*lines, *([f"  … (+{len(notes) - cut.items} more notes)"] if len(notes) > cut.items else [])]
 
 
-_NOTE = ("text", "name", "date")
+def _by(note: Mapping[str, Any]) -> str:
+    """Whose it is, and from when: " (Priya Patel, 2026-05-04)"."""
+    known = [word(str(part), limit=NAME) for part in (note.get("name"), str(note.get("date") or "")[:10]) if part]
+    return f" ({', '.join(known)})" if known else ""
 
 
 def _headline(outcome: Outcome) -> str:
     change = f" (change {outcome.change_id})" if outcome.change_id else ""
-    return f"{_HEADLINES[outcome.status]}: {_who(outcome.card) if outcome.card else 'the contact'}{change}."
+    who = f": {_who(outcome.card)}" if outcome.card else ""
+    return f"{_HEADLINES[outcome.status]}{who}{change}."
 
 
 _HEADLINES = {
@@ -402,7 +407,7 @@ def _who(card: Card) -> str:
     return f"contact {card.contact_id} {name}{card.phone}".rstrip()
 
 
-def _line(card: Card, shown_fields: Sequence[str]) -> str:
+def _line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> str:
     fields = [
         f"{word(name, limit=LABEL)} {quoted(card.custom_fields[name], limit=NAME)}" for name in shown_fields if name in card.custom_fields
     ]
@@ -413,6 +418,7 @@ def _line(card: Card, shown_fields: Sequence[str]) -> str:
         f"tags {_joined(card.tags)}" if card.tags else "",
         f"assignee {word(card.assignee, limit=LABEL)}" if card.assignee else "",
         {True: "OPTED OUT", None: "opt-out unknown", False: ""}[card.is_opted_out],
+        f"created {word(card.created[:10])}" if shows_created else "",
         f"updated {word(card.updated[:10])}",
     ]
     return "; ".join(part for part in parts if part)

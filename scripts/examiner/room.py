@@ -21,7 +21,8 @@ from mcp_types import CallToolResult, TextContent, Tool
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
-from contacts_mcp.server import INSTRUCTIONS, build_server
+from contacts_mcp.server import build_server, instructions_for
+from contacts_mcp.tools import TOOLS
 from contacts_mcp.wiring import Workspace
 
 from .agents import Agent, AgentFailed, OpenAgent
@@ -95,7 +96,7 @@ class Room:
             "task": self.attempt.task.id,
             "trial": trial,
             "today": TODAY,
-            "instructions": INSTRUCTIONS,
+            "instructions": instructions_for({offer.name for offer in TOOLS}),
             "tools": [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in self._tools],
             "messages": [{"role": "user", "content": self.attempt.task.say}],
         }

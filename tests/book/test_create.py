@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from contacts_mcp.book.create import STILL_OPTED_OUT, create
+from contacts_mcp.book.create import STILL_OPTED_OUT, WAS_OPTED_OUT, create
+from contacts_mcp.book.delete import delete
 from contacts_mcp.book.edits import Wanted
 from contacts_mcp.errors import InvalidArgument, InvalidPhone, Rejected
 from contacts_mcp.sandbox import Behaviour, Fault
@@ -79,6 +80,35 @@ async def test_a_known_phone_is_updated_where_that_is_asked_for(session: Any) ->
 
 async def test_an_update_of_the_same_values_is_unchanged(session: Any) -> None:
     assert (await create(await session.workspace.book(), JORDANS, Wanted(first="Jordan"), if_exists="update")).status == "unchanged"
+
+
+@pytest.mark.parametrize(("if_exists", "tags"), [("report", [101]), ("update", [101, 102])])
+async def test_tags_for_a_known_phone_are_added_to_those_there_are(session: Any, if_exists: Any, tags: list[int]) -> None:
+    """Nothing was said of the tag that is there; update_contact is where tags are replaced."""
+    session.sandbox.store.touch(JORDAN, tags=[101])
+    outcome = await create(await session.workspace.book(), JORDANS, Wanted(tags=["lead"]), if_exists=if_exists)
+    assert session.sandbox.store.contact(JORDAN)["tags"] == tags
+    assert outcome.status == ("updated" if if_exists == "update" else "exists")
+
+
+async def test_a_tag_that_is_there_already_is_no_difference(session: Any) -> None:
+    session.sandbox.store.touch(JORDAN, tags=[101, 102])
+    outcome = await create(await session.workspace.book(), JORDANS, Wanted(tags=["vip"]))
+    assert not any("differs" in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize(("opted_out", "again", "is_told"), [(True, None, True), (True, True, False), (False, None, False)])
+async def test_whoever_was_opted_out_when_deleted_is_told_of_when_added_again(
+    session: Any, opted_out: bool, again: bool | None, is_told: bool
+) -> None:
+    """Heymarket forgets the suppression with the contact; the journal remembers."""
+    session.sandbox.store.touch(SAM, is_opted_out=opted_out)
+    book = await session.workspace.book()
+    token = (await delete(book, contact_id=SAM)).confirm_token
+    deleted = await delete(book, contact_id=SAM, confirm_token=token)
+    outcome = await create(book, SAMS, Wanted(first="Sam", is_opted_out=again))
+    assert outcome.status == "created"
+    assert (WAS_OPTED_OUT.format(deleted.change_id) in outcome.notes) is is_told
 
 
 @pytest.mark.parametrize("opted_out", [None, False], ids=["not mentioned", "asked for false"])

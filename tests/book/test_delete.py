@@ -54,9 +54,16 @@ async def test_an_opted_out_contact_is_warned_about_before_and_after(book: Any) 
     """Its suppression goes with it: a new contact with that phone could be texted."""
     asked = await delete(book, contact_id=SAM)
     done = await delete(book, contact_id=SAM, confirm_token=asked.confirm_token)
-    for outcome in (asked, done):
-        assert any("opted out" in note and "suppression" in note for note in outcome.notes)
-    assert not (await delete(book, contact_id=JORDAN)).notes
+    for told in (asked.question, *done.notes):
+        assert "opted out" in told
+        assert "suppression" in told
+    assert "opted out" not in (await delete(book, contact_id=JORDAN)).question
+
+
+async def test_the_question_says_what_goes_with_the_contact(session: Any, book: Any) -> None:
+    session.sandbox.store.touch(JORDAN, note=[{"id": 1, "text": "Rings twice"}, {"id": 2, "text": "Pays late"}])
+    asked = await delete(book, contact_id=JORDAN)
+    assert "with the whole conversation and 2 notes?" in asked.question
 
 
 async def token_of_another_contact(session: Any, book: Any) -> str:

@@ -54,7 +54,7 @@ async def test_each_standard_field_can_be_cleared(directory: Directory, name: st
         pytest.param(Wanted(remove_tags=["VIP"], clear=["tags"]), "cleared", id="remove and clear tags"),
         pytest.param(Wanted(first="Jo", clear=["first"]), "'first' is both set and cleared", id="set and clear a text"),
         pytest.param(Wanted(assignee="Alex Kim", clear=["assignee"]), "'assignee' is both set and cleared", id="set and clear the owner"),
-        pytest.param(Wanted(custom_fields={"Plan": "Gold"}, clear=["field 31"]), "'field 31' is both set and cleared", id="set and clear a field"),
+        pytest.param(Wanted(custom_fields={"Plan": "Gold"}, clear=["field 31"]), "'Plan' is both set and cleared", id="set and clear a field"),
         pytest.param(Wanted(custom_fields={"Plan": "Gold", "31": "Basic"}), "a second name for a field", id="one field by two names"),
         pytest.param(Wanted(replace_custom_fields=True), "without custom_fields", id="replace with nothing"),
         pytest.param(Wanted(clear=["phone"]), "phone cannot be cleared", id="clear the phone"),
@@ -72,6 +72,18 @@ async def test_contradictions_and_what_is_no_value_are_refused(directory: Direct
     with pytest.raises(InvalidArgument) as refused:
         await resolve(wanted, directory)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "key"), [("E-mail", "email"), ("Display Name", "display_name"), ("TAGS", "tags"), (" Plan ", "custom:31")]
+)
+async def test_what_is_to_be_emptied_may_be_written_as_people_write_it(directory: Directory, written: str, key: str) -> None:
+    assert (await resolve(Wanted(clear=[written]), directory)).values.keys() == {key}
+
+
+async def test_what_cannot_be_emptied_is_told_with_the_standard_fields(directory: Directory) -> None:
+    with pytest.raises(UnknownName, match=r"Standard fields: first, last, display_name, email, avatar, assignee, tags\."):
+        await resolve(Wanted(clear=["owner"]), directory)
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ async def test_a_value_that_is_dropped_silently_is_told(session: Any) -> None:
 # Consent
 
 
-@pytest.mark.parametrize("consent", ["", "  "], ids=["none", "blank"])
+@pytest.mark.parametrize("consent", ["", "  ", "yes"], ids=["none", "blank", "bare"])
 async def test_opting_in_needs_consent(session: Any, consent: str) -> None:
     with pytest.raises(Refused, match="consent is needed"):
         await change(session, SAM, is_opted_out=False, consent=consent)

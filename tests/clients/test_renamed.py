@@ -89,6 +89,11 @@ async def test_an_unknown_parameter_is_answered_with_the_one_there_is(session: A
         ("lookup_contact", "name", "To find people by name, tag, field or date use list_contacts."),
         ("list_contacts", "phoneNumber", "To look up a phone, e-mail or id use lookup_contact."),
         ("undo_change", "zzz", "Known: change_id, confirm_token."),
+        (
+            "update_contact",
+            "notes",
+            "A contact's notes can be read here, not written; a custom field of that name goes into custom_fields.",
+        ),
     ],
 )
 async def test_a_parameter_of_another_tool_is_answered_with_that_tool(session: Any, tool: str, called: str, advice: str) -> None:

@@ -194,7 +194,7 @@ CASES = {
         text=r"frist: there is no such argument\. Did you mean first.*\? Nothing was changed\.",
     ),
     "missing-argument": Case(kind=None, tool="create_contact", arguments={}, text=r"phone is required and was not given\."),
-    "wrong-type": Case(kind=None, arguments={"contact_id": "one"}, text=r"contact_id: .*; got 'one'\. Nothing was changed\."),
+    "wrong-type": Case(kind=None, arguments={"contact_id": "one"}, text=r'contact_id: .*; got "one"\. Nothing was changed\.'),
 }
 
 NEVER_ANSWERED = {errors.ContactsError, errors.AssistantError, errors.UpstreamError}

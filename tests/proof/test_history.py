@@ -96,7 +96,7 @@ async def test_a_deletion_that_was_taken_back_says_by_what_and_what_came_back(op
         names = [change["field"] for change in facts["changes"]]
         assert sorted(names) == ["Plan", "Region", "assignee", "display_name", "first", "last", "phone"]
         assert facts["notes"] == [
-            f"The contact was created again and has a new id: {new_id} (it was {stage.ADA}). Its conversation cannot be brought back."
+            f"The contact was created again and has a new id: {new_id} (it was {stage.ADA}). Its conversation and the day on which it was first created cannot be brought back."
         ]
         assert (await listed(stage, deleted))["undone_by"] == deleted + 1
         again = await stage.ok("undo_change", change_id=deleted)

@@ -87,7 +87,7 @@ async def test_a_hostile_contact_is_shown_harmless_by_every_tool(attack: str, op
             ("list_contacts", {"detail": "full"}),
             ("create_contact", {"phone": "+15105550101", "first": "Jo", "last": "Sample"}),
             ("update_contact", {"contact_id": 1, "first": "Jo", "is_opted_out": True}),
-            ("update_contact", {"contact_id": 1, "is_opted_out": False, "consent": text[:5_000]}),
+            ("update_contact", {"contact_id": 1, "is_opted_out": False, "consent": f"Said so by phone: {text[:5_000]}"}),
             ("delete_contact", {"contact_id": 1}),
             ("list_changes", {}),
             ("undo_change", {"change_id": 1}),

@@ -198,7 +198,7 @@ async def test_a_lookup_tells_everything_in_words(session: Any) -> None:
         "  tags: VIP, Past Due",
         "  assignee: Priya Patel",
         "  opted out of texts: no",
-        '  note: "Rings twice", "Priya Patel", "2026-05-04T09:30:00Z"',
+        '  note (Priya Patel, 2026-05-04): "Rings twice"',
         f"  created {contact['created']}, updated {contact['updated']}",
     ]
     assert contact["custom_fields"] == {"Plan": "Gold", "field 37": "x", "Notes (38)": "a", "notes (39)": "b"}
@@ -261,6 +261,15 @@ async def test_a_page_says_the_same_in_both_forms_and_how_to_go_on(session: Any,
         assert contact.get("email", "") in text
     assert text.splitlines()[-1] == f"7 contacts of 30; more may follow: repeat this call with cursor {facts['next_cursor']}"
     await assert_valid(session, "list_contacts", result)
+
+
+@pytest.mark.parametrize(("filters", "is_shown"), [({"created_after": "2020-01-01"}, True), ({"updated_after": "2020-01-01"}, False)])
+async def test_who_is_sought_by_day_of_creation_is_shown_with_it(session: Any, filters: Any, is_shown: bool) -> None:
+    result = await session.call("list_contacts", limit=2, **filters)
+    for contact in result.structured_content["contacts"]:
+        created = session.sandbox.store.contact(contact["contact_id"])["created"]
+        assert (contact.get("created") == created) is is_shown
+        assert (f"; created {created[:10]}; " in text_of(result)) is is_shown
 
 
 async def test_the_end_of_the_list_is_said(session: Any) -> None:

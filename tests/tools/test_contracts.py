@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
-from contacts_mcp.server import INSTRUCTIONS, offered
+from contacts_mcp.server import instructions_for, offered
 from contacts_mcp.tools import TOOLS
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
@@ -179,8 +179,18 @@ async def test_one_tool_costs_at_most_600_tokens(catalogue: list[Tool]) -> None:
 
 
 async def test_instructions_are_served_and_cost_at_most_400_tokens(session: Any) -> None:
-    assert session.client.instructions == INSTRUCTIONS
-    assert tokens(INSTRUCTIONS) < 400
+    assert session.client.instructions == instructions_for({offer.name for offer in TOOLS})
+    assert tokens(session.client.instructions) < 400
+
+
+async def test_instructions_and_prompts_say_nothing_of_what_is_not_offered(open_session: Any, era: str) -> None:
+    async with open_session(mode=era, read_only=True) as session:
+        texts = [session.client.instructions]
+        for prompt in (await session.client.list_prompts()).prompts:
+            arguments = {argument.name: "x" for argument in prompt.arguments or []}
+            texts.append((await session.client.get_prompt(prompt.name, arguments)).messages[0].content.text)
+    assert len(texts) > 1
+    assert not [offer.name for offer in TOOLS if not offer.reads_only and any(offer.name in text for text in texts)]
 
 
 async def test_the_instructions_name_only_tools_and_arguments_there_are(catalogue: list[Tool]) -> None:
@@ -188,7 +198,7 @@ async def test_the_instructions_name_only_tools_and_arguments_there_are(catalogu
     for tool in catalogue:
         known |= {*tool["inputSchema"]["properties"], *tool["outputSchema"]["properties"]}
         known |= {"needs_confirmation"}
-    words = {word.strip(".,:;()") for word in INSTRUCTIONS.split()}
+    words = {word.strip(".,:;()") for word in instructions_for({offer.name for offer in TOOLS}).split()}
     assert {word for word in words if "_" in word} <= known
 
 
