@@ -4,7 +4,10 @@
   with the token: the token stays the one mechanism, and what was confirmed is exactly what was shown.
 - Up to 2025-11-25 the question is a request in the middle of the call; from 2026-07-28 on it is an answer that the client returns with.
 - Several clients declare that they can ask and then decline without showing anything. No person reads and declines within `READING`, so
-  such an answer is not a person's, and the token goes to the assistant instead; so it does when nobody answers for `PATIENCE`.
+  such an answer is not a person's, and the token goes to the assistant instead; so it does when nobody answers in time.
+
+The SDK's `Resolve` and `Elicit` ask before a tool runs and inside its arguments; here the question depends on what the tool found, and the
+token must come out the same with and without a person, so the two ways of the protocol are used directly.
 """
 
 from __future__ import annotations
@@ -23,7 +26,6 @@ from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 READING = 1.5  # seconds
-PATIENCE = 120.0
 _ASKS_BY_ANSWER = "2026-07-28"
 _KEY = "confirm"
 
@@ -70,14 +72,16 @@ def question_in(result: Any) -> str:
     return str(facts.get("question", "")) if facts and facts.get("status") == "needs_confirmation" else ""
 
 
-async def ask(context: Context[Any, Any], question: str, token: str, facts: Mapping[str, Any]) -> Reply | InputRequiredResult:
-    """The user's reply, or what to answer so that the client asks and comes back (then see `returned`)."""
+async def ask(
+    context: Context[Any, Any], question: str, token: str, facts: Mapping[str, Any], *, patience: float
+) -> Reply | InputRequiredResult:
+    """The user's reply within `patience` seconds, or what to answer so that the client asks and comes back (then see `returned`)."""
     if is_version_at_least(context.protocol_version or "", _ASKS_BY_ANSWER):
         form = ElicitRequestFormParams(message=question, requested_schema=Approval.model_json_schema())
         state = json.dumps({"token": token, "asked": time.time(), "contact": facts.get("contact")})
         return InputRequiredResult(input_requests={_KEY: ElicitRequest(params=form)}, request_state=state)
     asked = anyio.current_time()
-    with anyio.move_on_after(PATIENCE):
+    with anyio.move_on_after(patience):
         try:
             result = await context.elicit(question, Approval)
         except (MCPError, ValueError):  # the client cannot after all, or answered with something else than the form

@@ -31,14 +31,15 @@ from contacts_mcp.tools import TOOLS, Offer, views
 from contacts_mcp.tools.parameters import PlainSchema
 from contacts_mcp.wiring import announcing_waits
 
-# Below WARNING these write down what they are given: addresses, arguments, the texts of errors. That is personal data, whatever our own level is.
-TALKATIVE = ("httpx", "httpcore", "mcp")
+# Below WARNING these write down what they are given: addresses, arguments, whole answers. That is personal data, whatever our own level is.
+TALKATIVE = ("httpx", "httpcore", "mcp", "sse_starlette", "uvicorn")
 
 _log = logging.getLogger(__name__)
 
 
-def quiet_others() -> None:
-    """Keep the libraries below us from writing personal data into the log."""
+def log_at(level: str) -> None:
+    """Let this package write from `level` on, and the libraries below it nothing personal."""
+    logging.getLogger("contacts_mcp").setLevel(level)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -88,6 +89,9 @@ class _Arguments(FuncMetadata):
         return self.arg_model.model_validate(given).model_dump_one_level()
 
 
+PATIENCE_SHARE = 0.6  # of what is left of the call, for a person to read and answer; then there must be time to do it
+
+
 class ContactsTool(Tool):
     """A tool inside the boundary: whatever happens, the call ends in time with an answer written for its reader."""
 
@@ -100,15 +104,16 @@ class ContactsTool(Tool):
         self._asks = asks
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
+        deadline = anyio.current_time() + self._seconds
         came_back = asking.returned(context)
         if came_back is None:
             result = await self._answer(arguments, context, convert_result)
             question = asking.question_in(result)
-            if not question or not self._asks or arguments.get("confirm_token") or not asking.can_ask(context):
+            if not question or not self._asks or not asking.can_ask(context):
                 return result
             facts = result.structured_content
             token = facts["confirm_token"]
-            reply = await asking.ask(context, question, token, facts)
+            reply = await asking.ask(context, question, token, facts, patience=PATIENCE_SHARE * (deadline - anyio.current_time()))
         else:
             token, reply, contact = came_back
             facts = {"contact": contact}
@@ -116,7 +121,7 @@ class ContactsTool(Tool):
             result = await self._answer(arguments, context, convert_result) if reply is asking.Reply.NOBODY else None
         match reply:
             case asking.Reply.YES:
-                return await self._answer(arguments | {"confirm_token": token}, context, convert_result)
+                return await self._answer(arguments | {"confirm_token": token}, context, convert_result, deadline=deadline)
             case asking.Reply.NO:
                 return views.declined(facts)
             case asking.Reply.NOBODY if asking.question_in(result):
@@ -130,9 +135,12 @@ class ContactsTool(Tool):
             case _:
                 return reply
 
-    async def _answer(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool) -> Any:
+    async def _answer(
+        self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool, *, deadline: float | None = None
+    ) -> Any:
+        seconds = self._seconds if deadline is None else deadline - anyio.current_time()
         try:
-            with anyio.fail_after(self._seconds), announcing_waits(lambda seconds: _announce(context, seconds)):
+            with anyio.fail_after(seconds), announcing_waits(lambda seconds: _announce(context, seconds)):
                 return await super().run(arguments, context, convert_result)
         except TimeoutError:
             return _error(_too_late(self._seconds, writes=not (self.annotations and self.annotations.read_only_hint)))

@@ -144,7 +144,11 @@ class NotDone(UpstreamError):
 
 
 class OutcomeUnknown(ContactsError):
-    """A write may or may not have happened, and looking afterwards did not settle it."""
+    """A write may or may not have happened, and looking afterwards did not settle it. `rev` is the one its answer named, 0 where there was none."""
+
+    def __init__(self, message: str, *, rev: int = 0) -> None:
+        self.rev = rev
+        super().__init__(message)
 
 
 def _with_request_id(message: str, request_id: str) -> str:

@@ -28,7 +28,7 @@ from mcp_types import (
 )
 
 from contacts_mcp import __version__
-from contacts_mcp.boundary import explain, naming_tools, quiet_others, tool_for
+from contacts_mcp.boundary import explain, log_at, naming_tools, tool_for
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError, ContactNotFound, ContactsError
 from contacts_mcp.prompt_files import PromptFile, load_prompts
@@ -94,7 +94,7 @@ def build_server(settings: Settings, *, workspace: Workspace | None = None) -> M
 
     `workspace` is one made by the caller, who then closes it.
     """
-    quiet_others()
+    log_at(settings.log_level)
     own = workspace or Workspace(settings)
     offers = offered(settings)
     names = {offer.name for offer in offers}
@@ -116,7 +116,7 @@ def build_server(settings: Settings, *, workspace: Workspace | None = None) -> M
         instructions=instructions_for(names),
         tools=[tool_for(offer, settings) for offer in offers],
         lifespan=lifespan,
-        log_level=settings.log_level,
+        log_level=settings.log_level if settings.log_level in ("ERROR", "CRITICAL") else "WARNING",  # of all others; ours is set above
         icons=[ICON],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LISTS_KEEP_MS, scope="public")),
         middleware=[
@@ -127,8 +127,8 @@ def build_server(settings: Settings, *, workspace: Workspace | None = None) -> M
     for prompt in prompts:
         server.add_prompt(_prompt_for(prompt))
     for resource in RESOURCES:
-        _reading(server, resource, own)
-    _completing(server, own)
+        _reading(server, resource, own, settings.call_timeout)
+    _completing(server, own, settings.call_timeout)
     return server
 
 
@@ -177,9 +177,9 @@ def checking_prompt_arguments(prompts: Mapping[str, PromptFile]) -> ServerMiddle
     async def check(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         params = ctx.params or {}
         if ctx.method == "prompts/get" and isinstance(name := params.get("name"), str):
-            prompt = prompts.get(name)
+            prompt, given = prompts.get(name), params.get("arguments") or {}
             problem = (
-                prompt.problem_with(params.get("arguments") or {})
+                (prompt.problem_with(given) if isinstance(given, Mapping) else "arguments is an object of texts by name.")
                 if prompt
                 else f"There is no prompt {name[:60]!r}. There are: {', '.join(prompts)}."
             )
@@ -190,12 +190,13 @@ def checking_prompt_arguments(prompts: Mapping[str, PromptFile]) -> ServerMiddle
     return check
 
 
-def _reading(server: MCPServer[Workspace], offered: Offered, workspace: Workspace) -> None:
+def _reading(server: MCPServer[Workspace], offered: Offered, workspace: Workspace, seconds: float) -> None:
     """Offer one resource, as JSON; its errors pass the same boundary as those of tools."""
 
     async def read(**parameters: str) -> str:
         try:
-            facts = await offered.read(await workspace.book(), **parameters)
+            with anyio.fail_after(seconds):
+                facts = await offered.read(await workspace.book(), **parameters)
         except ContactNotFound as error:
             raise ResourceNotFoundError(str(error)) from None
         except Exception as error:  # noqa: BLE001 -- the boundary: the SDK would log the text of whatever it is
@@ -215,7 +216,7 @@ def _reading(server: MCPServer[Workspace], offered: Offered, workspace: Workspac
     )
 
 
-def _completing(server: MCPServer[Workspace], workspace: Workspace) -> None:
+def _completing(server: MCPServer[Workspace], workspace: Workspace, seconds: float) -> None:
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK leaves it untyped
     async def complete(
         ref: PromptReference | ResourceTemplateReference,  # noqa: ARG001 -- arguments of one name mean the same everywhere
@@ -223,7 +224,8 @@ def _completing(server: MCPServer[Workspace], workspace: Workspace) -> None:
         context: CompletionContext | None,  # noqa: ARG001
     ) -> Completion:
         try:
-            values = await completions(await workspace.book(), argument.name, argument.value)
-        except ContactsError:  # a completion is a help; without an account there is none to give
+            with anyio.fail_after(seconds):
+                values = await completions(await workspace.book(), argument.name, argument.value)
+        except (ContactsError, TimeoutError):  # a completion is a help; without an account there is none to give
             values = []
         return Completion(values=values, total=len(values), has_more=False)

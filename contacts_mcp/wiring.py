@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from contacts_mcp.sandbox import Sandbox
 
 
-SETTLING = 5.0  # seconds of the first call for entries left unfinished
-
-
 class Workspace:
     """An address book that is opened when it is first needed, and closed with the server."""
 
@@ -64,8 +61,7 @@ class Workspace:
 
         book = self._open()
         try:
-            with anyio.move_on_after(SETTLING):
-                await settle(book)
+            await settle(book)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await book.aclose()

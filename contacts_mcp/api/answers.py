@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -95,8 +95,11 @@ def number(answer: Any) -> int | None:
     return answer if isinstance(answer, int) and not isinstance(answer, bool) and answer >= 0 else None
 
 
-def message(body: bytes) -> str:
-    """What an error body says, cut, on one line and with nothing invisible; empty for HTML and for nothing. Foreign text: quote it as such."""
+def message(body: bytes, *, hide: Callable[[str], str] = str) -> str:
+    """What an error body says, cut, on one line and with nothing invisible; empty for HTML and for nothing. Foreign text: quote it as such.
+
+    `hide` takes out what must not be shown, before anything is cut: a part of it would not be recognized.
+    """
     text = body[:4096].decode("utf-8-sig", "replace").strip()
     try:
         value = json.loads(text)
@@ -105,5 +108,5 @@ def message(body: bytes) -> str:
     if isinstance(value, Mapping):
         value = " ".join(str(value[key]) for key in ("error", "error_code", "code", "message", "detail") if value.get(key))
     said = value if isinstance(value, str) else ""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(said.split())[:QUOTED])
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(hide(said).split())[:QUOTED])
     return "" if said.startswith("<") else shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import logging
 import random
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from pydantic import BaseModel
 from contacts_mcp import __version__
 from contacts_mcp.api import answers
 from contacts_mcp.api.auth import Auth
-from contacts_mcp.api.pace import Pace
+from contacts_mcp.api.pace import WINDOW, Pace
 from contacts_mcp.api.retries import Budget, Kind, Schedule, may_repeat
 from contacts_mcp.errors import (
     AnswerLost,
@@ -38,7 +39,6 @@ from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteRep
 
 CONNECTIONS = 10  # httpx's pool slows down with many waiting requests
 USER_AGENT = f"contacts-mcp/{__version__}"
-UNSAID = 1.0  # seconds that everybody waits after a 429 without Retry-After
 PAGE = 30  # rows a list gives where nobody asks for another number
 
 _log = logging.getLogger(__name__)
@@ -188,22 +188,29 @@ class HeymarketClient:
             attempt += 1
 
     def _wait_before_repeating(self, call: Call, failure: ContactsError, attempt: int) -> float | None:
-        """Seconds until the same request may go out again; None where it may not, or not in time."""
-        if attempt >= self._schedule.attempts or not may_repeat(failure, call.kind):
+        """Seconds until the same request may go out again; None where it may not, or not in time.
+
+        After a 429 the pace already holds everybody's requests back, and tells of it; what is asked for beyond that is waited here.
+        """
+        most = self._schedule.attempts_when_refused if isinstance(failure, RateLimited) else self._schedule.attempts
+        if attempt >= most or not may_repeat(failure, call.kind):
             return None
         asked = getattr(failure, "retry_after", None) or 0.0
-        wait = self._schedule.wait(attempt, at_least=asked, draw=self._draw)
-        in_time = wait < anyio.current_effective_deadline() - anyio.current_time()
+        held = min(asked, WINDOW) if isinstance(failure, RateLimited) else 0.0
+        wait = self._schedule.wait(attempt, at_least=asked - held, draw=self._draw)
+        in_time = held + wait < anyio.current_effective_deadline() - anyio.current_time()
         return wait if in_time and self._budget.spend() else None
 
     async def _send_paced(self, call: Call) -> Answer:
         await self._pace.wait()
         try:
             async with self._connections:  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
-                return await self._send_once(call)
+                answer = await self._send_once(call)
         except RateLimited as refused:
-            self._pace.slow_down(refused.retry_after or UNSAID)
+            self._pace.slow_down(refused.retry_after or None)
             raise
+        self._pace.went_through()
+        return answer
 
     async def _send_once(self, call: Call) -> Answer:
         proof = self._auth.header()
@@ -224,7 +231,7 @@ class HeymarketClient:
 
 
 def _answer(call: Call, response: httpx.Response, proof: str) -> Answer:
-    request_id = response.headers.get("X-Request-Id", "")[:100]
+    request_id = _UNPRINTED.sub("", response.headers.get("X-Request-Id", ""))[:100]
     if response.is_success and call.kind is Kind.READ and not response.content.strip():  # not `null`, which says that nothing is there
         raise BadAnswer(
             f"Heymarket answered {response.status_code} with nothing at all", status=response.status_code, request_id=request_id
@@ -236,27 +243,29 @@ def _answer(call: Call, response: httpx.Response, proof: str) -> Answer:
         )
     if response.status_code in call.missing:
         return NOT_THERE
-    raise _failure_in_the_answer(response, request_id, said=answers.message(_without_secrets(response.content, proof)))
+    raise _failure_in_the_answer(
+        response, request_id, said=answers.message(response.content, hide=lambda said: _without_secrets(said, proof))
+    )
 
 
-def _without_secrets(body: bytes, proof: str) -> bytes:
-    """`body` without the credential, which some services quote back when they refuse it."""
+# An id is what support looks up; whatever else a service puts there is text of its own, which nobody marked as such.
+_UNPRINTED = re.compile(r"[^A-Za-z0-9_.:-]")
+
+
+def _without_secrets(said: str, proof: str) -> str:
+    """`said` without the credential, which some services quote back when they refuse it."""
     scheme, _, sent = proof.partition(" ")
-    secrets = {sent.encode(), base64.b64decode(sent).removesuffix(b":") if scheme == "Basic" else b""}
-    for secret in secrets - {b""}:
-        body = body.replace(secret, b"**********")
-    return body
+    secrets = {sent, base64.b64decode(sent).decode().removesuffix(":") if scheme == "Basic" else ""}
+    for secret in secrets - {""}:
+        said = said.replace(secret, "**********")
+    return said
 
 
 # httpx cannot tell a request that was lost from one whose answer was lost; only these prove that nothing was sent.
-_NOTHING_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-)
+_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+# A gateway gave up waiting, or lost its connection: the service behind it may be at work still.
+_GATEWAY_GAVE_UP = frozenset({408, 502, 504, *range(520, 528), 598, 599})
 
 
 def _failure_on_the_way(error: Exception, timeout: float) -> UpstreamError:
@@ -289,10 +298,8 @@ def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: s
             return RateLimited(
                 f"Heymarket's rate limit is used up (429); this request was refused. {hint}", retry_after=after, request_id=request_id
             )
-        case _ if status >= 500:  # noqa: PLR2004 -- the HTTP class
-            return ServiceFailed(
-                f"Heymarket failed ({status}).{quoted}", status=status, request_id=request_id, retry_after=_retry_after(response)
-            )
+        case _ if status >= 500 or status in _GATEWAY_GAVE_UP:  # noqa: PLR2004 -- the HTTP class
+            return _failure_of_the_service(response, request_id, quoted)
         case _ if response.is_redirect:
             return Rejected(
                 f"Heymarket answered with a redirect ({status}), which is not followed. Check HEYMARKET_BASE_URL.",
@@ -303,6 +310,13 @@ def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: s
             return Rejected(
                 f"Heymarket did not accept the request ({status}); nothing was changed.{quoted}", status=status, request_id=request_id
             )
+
+
+def _failure_of_the_service(response: httpx.Response, request_id: str, quoted: str) -> UpstreamError:
+    status = response.status_code
+    if status in _GATEWAY_GAVE_UP:
+        return AnswerLost(f"Heymarket's gateway gave up waiting ({status}).{quoted}", status=status, request_id=request_id)
+    return ServiceFailed(f"Heymarket failed ({status}).{quoted}", status=status, request_id=request_id, retry_after=_retry_after(response))
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -6,7 +6,8 @@
   sent a minute apart can arrive less than a minute apart.
 - While less than three quarters of the limit are used, a server takes a few places ahead, so that the requests of one call cost one look into the file.
 - Bulk work may use only `BULK_SHARE` of the limit, so that a question asked meanwhile does not wait behind an import.
-- A 429 says that somebody else uses the key too: every process then pauses until the service should answer again.
+- A 429 says that somebody else uses the key too: every process then pauses until the service should answer again. Where it does not say
+  when, the pause doubles from `UNSAID` seconds on, until a request goes through.
 
 A limiter shared among machines would be another `Ledger`.
 """
@@ -30,6 +31,7 @@ BULK_SHARE = 0.8
 WORTH_REPORTING = 2.0
 AHEAD = 1.0  # seconds within which places taken ahead are used, or lost
 AHEAD_MOST = 8
+UNSAID = 1.0  # seconds of the first pause after a 429 without Retry-After
 SWEEP_EVERY = 5.0  # seconds between two clearances of what is older than the window
 
 on_wait: ContextVar[Callable[[float], Awaitable[None]] | None] = ContextVar("on_wait", default=None)
@@ -178,6 +180,8 @@ class Pace:
         self._limit = limit
         self._clock = clock
         self._sleep = sleep
+        self._unsaid = UNSAID
+        self._paused_until = float("-inf")
 
     async def wait(self) -> None:
         """Return once a request may be sent. Raises RateLimited at once when that would be after the caller's deadline."""
@@ -189,16 +193,24 @@ class Pace:
     async def _announce(self, seconds: float) -> None:
         if seconds > anyio.current_effective_deadline() - anyio.current_time():
             raise RateLimited(
-                f"The account's limit of {self._limit} requests a minute is used up; nothing was sent. Try again in {seconds:.0f} seconds.",
+                f"Heymarket's rate limit is used up, by this or by others that use the account; this was not sent. Try again in {seconds:.0f} seconds.",
                 retry_after=seconds,
             )
         report = on_wait.get()
         if report is not None and seconds > WORTH_REPORTING:
             await report(seconds)
 
-    def slow_down(self, seconds: float) -> None:
-        """The service refused for rate; hold everybody's requests for `seconds`."""
-        self._ledger.pause(self._clock() + min(seconds, WINDOW))
+    def slow_down(self, seconds: float | None) -> None:
+        """The service refused for rate; hold everybody's requests for `seconds`, or where it did not say, twice as long as the last time."""
+        now = self._clock()
+        if seconds is None and now >= self._paused_until:  # several that were under way at once are refused together, and count once
+            self._paused_until = now + self._unsaid
+            self._unsaid = min(2 * self._unsaid, WINDOW)
+        self._ledger.pause(self._paused_until if seconds is None else now + min(seconds, WINDOW))
+
+    def went_through(self) -> None:
+        """The service took a request: the next refusal is the first of its kind again."""
+        self._unsaid = UNSAID
 
     def close(self) -> None:
         self._ledger.close()

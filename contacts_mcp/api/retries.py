@@ -40,9 +40,10 @@ AMBIGUOUS = (ServiceFailed, AnswerLost, BadAnswer)
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How often and how long: at most `attempts` in all, the n-th wait drawn from 0 to `first * 2**(n-1)`, at most `longest` seconds."""
+    """How often and how long: at most `attempts` in all (`attempts_when_refused` for rate, which costs the service nothing), the n-th wait drawn from 0 to `first * 2**(n-1)`, at most `longest` seconds."""
 
     attempts: int = 4
+    attempts_when_refused: int = 8
     first: float = 0.4
     longest: float = 8.0
 

@@ -18,9 +18,7 @@ from contacts_mcp.models import Contact
 from contacts_mcp.phones import Phone
 from contacts_mcp.text import word
 
-WAS_OPTED_OUT = (
-    "A contact with this phone was opted out of texts when it was deleted (change {}): ask the person before anything is sent to them."
-)
+WAS_OPTED_OUT = "Whoever had this phone before was opted out of texts (see change {}): ask the person before anything is sent to them."
 STILL_OPTED_OUT = "This contact is opted out of texts and stays so. To opt in, use update_contact with is_opted_out false and consent."
 
 
@@ -49,7 +47,7 @@ async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
     wanted = {key: value for key, value in edit.applied_to({}).items() if not (key == "is_opted_out" and value is False)}
     written = await write_new(book, wanted)
     after = values_of(written.after)
-    merged = [_MERGED] if written.rev > 1 else []
+    merged = [MERGED] if written.rev > 1 else []
     return Outcome(
         status="updated" if merged else "created",
         card=await card_of(written.after, book.directory),
@@ -60,12 +58,12 @@ async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
 
 
 def _on_former_opt_out(book: Book, contact: Contact) -> list[str]:
-    """What this server deleted may have been opted out, and the suppression went with it."""
-    former = [entry for entry in book.journal.deletions_of(contact.phone) if entry.before.get("is_opted_out")]
+    """Whom this server deleted or gave another phone may have been opted out, and the suppression is gone from the phone."""
+    former = [entry for entry in book.journal.departures_from(contact.phone) if entry.before.get("is_opted_out")]
     return [WAS_OPTED_OUT.format(former[-1].change_id)] if former and not contact.is_opted_out else []
 
 
-_MERGED = "A contact with this phone appeared at the same moment, and Heymarket put these values into it instead of making a second one."
+MERGED = "A contact with this phone appeared at the same moment, and Heymarket put these values into it instead of making a second one."
 
 
 async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_exists: str) -> Outcome:
@@ -79,7 +77,7 @@ async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_
                 )
             return await change(book, fresh, _without_opting_in(edit, fresh), notes=[*number.notes, *_on_opt_out(edit, fresh)])
     asked = _without_opting_in(edit, existing)
-    differing = await changes_between(values_of(existing), asked.applied_to(values_of(existing)), book.directory)
+    differing = await changes_between(values_of(existing), asked.worked_out(values_of(existing)), book.directory)
     notes = [*number.notes, "A contact with this phone exists already; nothing was changed."]
     if differing:
         names = ", ".join(word(found.field) for found in differing)

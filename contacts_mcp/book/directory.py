@@ -18,6 +18,7 @@ from contacts_mcp.names import Named, Names
 
 KEEP = 600.0
 REFETCH_AFTER = 30.0
+LABEL_PATIENCE = 5.0  # seconds for a name that an answer can do without
 
 
 class Catalog:
@@ -61,10 +62,11 @@ class Catalog:
         if self._clock() - self._failed < REFETCH_AFTER:
             return self._names.label(item)
         try:
-            names = await self.names()
-            if not any(known.id == item for known in names.items):
-                names = await self._no_older_than(REFETCH_AFTER)
-        except ContactsError:
+            with anyio.fail_after(LABEL_PATIENCE):
+                names = await self.names()
+                if not any(known.id == item for known in names.items):
+                    names = await self._no_older_than(REFETCH_AFTER)
+        except (ContactsError, TimeoutError):
             self._failed = self._clock()
             return self._names.label(item)
         return names.label(item)

@@ -58,12 +58,17 @@ class Edit:
 
     def applied_to(self, before: Values) -> Values:
         """The table the contact should have afterwards. Raises InvalidArgument where it would have more than 5 tags."""
+        wanted = self.worked_out(before)
+        _check_tag_count(before, wanted)
+        return wanted
+
+    def worked_out(self, before: Values) -> Values:
+        """The same, whether Heymarket would take it or not."""
         wanted = {key: value for key, value in before.items() if not (self.replace_custom and key.startswith(CUSTOM))} | self.values
         if self.add_tags or self.remove_tags:
             had = before.get("tags") or []
             assert isinstance(had, list)
             wanted["tags"] = sorted({*had, *self.add_tags} - {*self.remove_tags})
-        _check_tag_count(before, wanted)
         return wanted
 
 

@@ -16,21 +16,25 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import anyio
+
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.cards import Change, card_of, changes_between, field_name, shown
+from contacts_mcp.book.create import MERGED
 from contacts_mcp.book.delete import delete_held
 from contacts_mcp.book.edits import MOST_TAGS, Edit
 from contacts_mcp.book.journal import Entry
 from contacts_mcp.book.lookup import Who, held
 from contacts_mcp.book.telling import notes_on
 from contacts_mcp.book.update import change, check_free
-from contacts_mcp.book.values import Value, Values, differences, is_empty, is_hidden, values_of
-from contacts_mcp.book.writing import Pairs, write_new
+from contacts_mcp.book.values import Value, Values, custom_key, differences, field_id, is_empty, is_hidden, nothing_for, values_of
+from contacts_mcp.book.writing import Pairs, is_as_created, write_new
 from contacts_mcp.errors import BadAnswer, ContactsError, Forbidden, Refused, Rejected
 from contacts_mcp.models import Contact
 from contacts_mcp.text import quoted
 
 MOST_SETTLED = 20
+SETTLING = 5.0  # seconds of a call for entries left unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,12 @@ def _undoable(entry: Entry | None, change_id: int) -> Entry:
 async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:  # noqa: ARG001 -- the shape of the three
     assert entry.contact_id is not None
     restored = {key: old for key, (old, _) in _made_by(entry).items()}
+    gone = await _drop_what_is_gone(book, restored)
     phones = [str(phone)] if (phone := restored.get("phone")) else []
     async with book.locks.phones(*phones), held(book, Who(entry.contact_id)) as contact:
         now = values_of(contact)
-        await _refuse_if_moved(book, entry, now, among=[key for key, old in restored.items() if now.get(key) != old])
-        notes = _keep_opted_out(restored, entry, contact)
+        await _refuse_if_moved(book, entry, now, among=[key for key, old in restored.items() if now.get(key, nothing_for(key)) != old])
+        notes = [*gone, *_keep_opted_out(restored, entry, contact)]
         if not restored:
             nothing = (
                 f"Change {entry.change_id} left nothing that could be taken back; nothing was sent." if not notes else "Nothing was sent."
@@ -111,6 +116,7 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
         notes=[
             f"The contact was created again and has a new id: {written.after.id} (it was {entry.contact_id}). {_lost_for_good(entry)}",
             *([stays_opted_out] if stays_opted_out else []),
+            *([MERGED] if written.rev > 1 else []),
             *gone,
             *await notes_on(book, written),
         ],
@@ -125,9 +131,19 @@ def _lost_for_good(entry: Entry) -> str:
     return f"Its conversation{many} and the day on which it was first created cannot be brought back."
 
 
+async def _drop_fields_that_are_gone(book: Book, wanted: Values) -> list[str]:
+    numbers = [number for key in wanted if (number := field_id(key)) is not None]
+    known = {field.id for field in (await book.directory.fields.names()).items} if numbers else set()
+    gone = [number for number in numbers if number not in known]
+    for number in gone:
+        del wanted[custom_key(number)]
+    labels = [await book.directory.fields.label(number) for number in gone]
+    return [f"Left out, because Heymarket has no such fields any more: {', '.join(labels)}."] if gone else []
+
+
 async def _drop_what_is_gone(book: Book, wanted: Values) -> list[str]:
-    """Leave out what Heymarket would refuse: tags and an owner that are no more, and tags beyond what a contact may have. Says so."""
-    notes = []
+    """Leave out what Heymarket would refuse: tags, fields and an owner that are no more, and tags beyond what a contact may have. Says so."""
+    notes = await _drop_fields_that_are_gone(book, wanted)
     tags = wanted.get("tags")
     if isinstance(tags, list):
         known = {tag.id for tag in (await book.directory.tags.names()).items}
@@ -135,7 +151,7 @@ async def _drop_what_is_gone(book: Book, wanted: Values) -> list[str]:
         left_out = [await book.directory.tags.label(tag) for tag in tags if tag not in kept]
         wanted["tags"] = kept
         notes += [f"Left out, because Heymarket would not take them: tags {', '.join(left_out)}."] if left_out else []
-    if "assignee" in wanted and all(member.id != wanted["assignee"] for member in (await book.directory.members.names()).items):
+    if wanted.get("assignee") and all(member.id != wanted["assignee"] for member in (await book.directory.members.names()).items):
         del wanted["assignee"]
         notes.append("It is not assigned to anybody, because its owner is not in the team any more.")
     return notes
@@ -149,9 +165,9 @@ def _why_opted_out(book: Book, entry: Entry) -> str:
         return "Whether it was opted out of texts was not known, so it is opted out now. To opt in, use update_contact with consent."
     if any(
         later.before.get("is_opted_out") is not False
-        for later in book.journal.deletions_of(str(entry.before.get("phone")), after=entry.change_id)
+        for later in book.journal.departures_from(str(entry.before.get("phone")), after=entry.change_id)
     ):
-        return "It is opted out of texts, because another contact with this phone was, and was deleted since."
+        return "It is opted out of texts, because another contact that had this phone since was."
     return ""
 
 
@@ -176,7 +192,11 @@ _UNDO = {"create": _undo_create, "update": _undo_update, "delete": _undo_delete}
 def _made_by(entry: Entry) -> Pairs:
     """What the change itself changed: asked for, and seen afterwards."""
     asked = differences(entry.before, entry.wanted)
-    return differences(entry.before, entry.after, among=asked)
+    made = differences(entry.before, entry.after, among=asked)
+    opted_in = entry.wanted.get("is_opted_out") is False and entry.before.get("is_opted_out") is not False
+    if opted_in and is_hidden("is_opted_out", entry.after):  # it cannot be seen, and is taken back all the same: that harms nobody
+        made["is_opted_out"] = (True, None)
+    return made
 
 
 async def _refuse_if_moved(
@@ -219,8 +239,8 @@ async def _shown_changes(book: Book, entry: Entry) -> list[Change]:
 
 
 async def settle(book: Book) -> None:
-    """Complete the entries that were left unfinished, as far as looking tells. Never fails: what cannot be settled stays as it is."""
-    with suppress(ContactsError):  # the journal or the service cannot be reached; there will be another time
+    """Complete the entries that were left unfinished, as far as looking tells in time. Never fails: what cannot be settled stays as it is."""
+    with suppress(ContactsError), anyio.move_on_after(SETTLING):  # the journal or the service cannot be reached; there will be another time
         for entry in book.journal.unfinished()[:MOST_SETTLED]:
             async with book.locks.if_free(entry.contact_id, str(entry.wanted.get("phone", ""))) as is_held:
                 if is_held:
@@ -242,12 +262,12 @@ async def _settle_held(book: Book, change_id: int) -> None:
 
 async def _settle_create(book: Book, entry: Entry) -> Entry:
     found = await book.api.find_contact(str(entry.wanted["phone"]))
-    if book.journal.has_lost_phone_since(entry):
+    if book.journal.departures_from(str(entry.wanted["phone"]), after=entry.change_id):
         return replace(entry, state="unknown")  # what was deleted, or given another phone, may have been ours
     if found is None or book.journal.creation_of(found.id):  # made by another change, which had found nobody
         return replace(entry, state="not_done")
     now = values_of(found)
-    if differences(entry.wanted, now, among=_shown(now, entry.wanted)):
+    if not is_as_created(entry.wanted, now):
         return replace(entry, state="unknown")  # somebody's contact, perhaps ours and changed since
     return replace(entry, state="done", contact_id=found.id, after=now, rev_after=found.rev)
 

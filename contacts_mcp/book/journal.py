@@ -29,6 +29,7 @@ _PURGE_EVERY = 3600.0
 _LONGEST_CALL = 3600.0  # what was begun before that is in nobody's hands any more
 _VERSION = 1  # of journal.sql
 _TRIES, _PAUSE = 50, 0.02  # seconds
+_PATIENCE = 1.0  # seconds for another server's write, which takes a few thousandths; nothing else goes on meanwhile
 
 _log = logging.getLogger(__name__)
 
@@ -72,8 +73,8 @@ class Journal:
         self._clock = clock
         self._purged = float("-inf")
         self._db = _open(path)
-        if path is None:  # its numbers must mean nothing in the journal of a server that keeps one
-            self._db.execute("INSERT INTO sqlite_sequence VALUES ('changes', ?)", (int(clock()),))
+        if path is None:
+            self._number_apart()
         self._identity = _identity(path)
         self._purge()
 
@@ -119,8 +120,13 @@ class Journal:
         return self._select("(state = 'begun' OR state = 'unknown' AND looked < at + ?)", STILL_ARRIVING)
 
     def may_still_arrive(self, entry: Entry) -> bool:
-        """Whether the request of `entry` may be on its way, so that not seeing its effect proves nothing yet."""
-        return 0 <= self._clock() - entry.at < STILL_ARRIVING
+        """Whether the request of `entry` may be on its way, so that not seeing its effect proves nothing yet. The clock may have been set back."""
+        return abs(self._clock() - entry.at) < STILL_ARRIVING
+
+    def rev_written(self, contact_id: int) -> int:
+        """The highest `rev` of that contact that was written within the last minute; what shows a lower one is behind."""
+        recent = self._select("contact_id = ? AND abs(? - at) < ?", contact_id, self._clock(), STILL_ARRIVING)
+        return max((entry.rev_after for entry in recent), default=0)
 
     def looked_at(self, entry: Entry) -> None:
         """Write down what looking at an unfinished entry told."""
@@ -139,17 +145,12 @@ class Journal:
         where = "change_id > ? AND contact_id = ? AND action <> 'create'"
         return next(iter(self._select(where, entry.change_id, entry.contact_id)), None)
 
-    def has_lost_phone_since(self, entry: Entry) -> bool:
-        """Whether a later change may have taken the phone that `entry` asked for away from whoever had it."""
+    def departures_from(self, phone: str, *, after: int = 0) -> list[Entry]:
+        """The changes that may have taken that phone away from whoever had it (deletions, new numbers), oldest first; `after` is the id to start above."""
         where = (
             "change_id > ? AND action <> 'create' AND state <> 'not_done' "
             "AND json_extract(before, '$.phone') = ? AND json_extract(wanted, '$.phone') IS NOT json_extract(before, '$.phone')"
         )
-        return bool(self._select(where, entry.change_id, entry.wanted.get("phone")))
-
-    def deletions_of(self, phone: str, *, after: int = 0) -> list[Entry]:
-        """The changes that deleted a contact with that phone, oldest first; `after` is the id to start above."""
-        where = "change_id > ? AND action = 'delete' AND state IN ('done', 'unknown') AND json_extract(before, '$.phone') = ?"
         return self._select(where, after, phone)
 
     def close(self) -> None:
@@ -181,9 +182,18 @@ class Journal:
 
     def _reopen(self) -> None:
         _log.warning("the journal's file was deleted or replaced; earlier changes can no longer be taken back")
+        if self._path:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = _open(self._path)
         self._db.close()
         self._db, self._identity = fresh, _identity(self._path)
+        self._number_apart()
+
+    def _number_apart(self) -> None:
+        """Number the changes of an empty journal from the clock on: a number that was told before, or by another server, must not mean one of them."""
+        self._db.execute(
+            "INSERT INTO sqlite_sequence SELECT 'changes', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)", (int(self._clock()),)
+        )
 
 
 _INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- constants only
@@ -206,7 +216,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
     try:
         if path:
             _make_private(path)
-        db = sqlite3.connect(str(path) if path else ":memory:", isolation_level=None, timeout=5, check_same_thread=False)
+        db = sqlite3.connect(str(path) if path else ":memory:", isolation_level=None, timeout=_PATIENCE, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise _unusable(error) from None
     try:

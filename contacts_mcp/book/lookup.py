@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import anyio
+
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
-from contacts_mcp.errors import ContactNotFound, InvalidArgument
+from contacts_mcp.book.writing import LOOKS
+from contacts_mcp.errors import ContactNotFound, InvalidArgument, Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.phones import Phone
 from contacts_mcp.text import quoted, visible
@@ -99,7 +102,7 @@ async def held(book: Book, who: Who) -> AsyncIterator[Contact]:
     """The contact meant, read and locked: no other server of this machine changes it meanwhile. Raises ContactNotFound."""
     if who.contact_id is not None:
         async with book.locks.contact(who.contact_id):
-            yield await read_existing(book, who)
+            yield await _up_to_date(book, await read_existing(book, who))
         return
     started = time.time()
     contact = await read_existing(book, who)
@@ -108,7 +111,23 @@ async def held(book: Book, who: Who) -> AsyncIterator[Contact]:
             contact = await read_existing(book, Who(contact.id))
             if contact.phone not in who.phones:
                 raise ContactNotFound(f"Contact {contact.id} gave up {who.described} at this very moment. Look again. Nothing was changed.")
-        yield contact
+        yield await _up_to_date(book, contact)
+
+
+async def _up_to_date(book: Book, contact: Contact) -> Contact:
+    """`contact`, looked at again while it is older than what was written here just now: a change worked out from that would undo it. Raises Refused."""
+    written = book.journal.rev_written(contact.id)
+    for pause in LOOKS[1:]:
+        if not 0 < contact.rev < written:
+            return contact
+        await anyio.sleep(pause)
+        contact = await read_existing(book, Who(contact.id))
+    if 0 < contact.rev < written:
+        raise Refused(
+            f"Heymarket still shows contact {contact.id} as it was before the last change (rev {contact.rev}, where {written} was written). "
+            "Nothing was changed. Try again in a minute."
+        )
+    return contact
 
 
 def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:

@@ -12,6 +12,8 @@ from contacts_mcp.text import quoted, word
 async def notes_on(book: Book, written: Written) -> list[str]:
     """Everything about `written` that is not simply "done as asked"."""
     notes = _how_it_went(written)
+    if written.someone_else:
+        notes.append(await _on_somebody_else(book, written))
     for key, (asked, found) in written.unkept.items():
         name = word(await field_name(key, book.directory))
         seen = await shown(key, found, book.directory)
@@ -37,9 +39,18 @@ def _how_it_went(written: Written) -> list[str]:
         notes.append("Heymarket's answer got lost; looked the contact up and saw that the change was made.")
     elif written.sent.sent_again:
         notes.append("The first try failed; looked the contact up, saw that nothing had been changed, and sent it once more.")
-    if written.someone_else:
-        notes.append("Somebody else changed this contact at the same time; check that it is as it should be.")
     return notes
+
+
+async def _on_somebody_else(book: Book, written: Written) -> str:
+    """Which of our values survived; those that did not are told one by one."""
+    kept = [word(await field_name(key, book.directory)) for key in written.kept]
+    survived = (
+        f"of this request, {', '.join(kept)} {'is' if len(kept) == 1 else 'are'} as asked"
+        if kept
+        else "nothing of this request is as asked"
+    )
+    return f"Somebody else changed this contact at the same time; {survived}."
 
 
 def _quoted(value: object) -> str:

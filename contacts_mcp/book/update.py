@@ -87,7 +87,7 @@ async def change(
         status="updated",
         card=await card_of(written.after, book.directory),
         changes=await changes_between(had, after, book.directory, among=differences(had, wanted)),
-        notes=[*notes, *([] if undoes else _on_display_name(had, after)), *await notes_on(book, written)],
+        notes=[*notes, *_on_moved_opt_out(had, after), *([] if undoes else _on_display_name(had, after)), *await notes_on(book, written)],
         change_id=written.change_id,
     )
 
@@ -144,6 +144,13 @@ async def check_free(book: Book, phone: str) -> None:
             f"The phone belongs to another contact already (contact_id {holder.id}). What Heymarket does with two contacts of one number is not known, "
             "so nothing was changed. Look at that contact first."
         )
+
+
+def _on_moved_opt_out(had: Values, after: Values) -> list[str]:
+    """The opt-out goes with the contact, and the phone it was given for is free for anybody."""
+    if had.get("is_opted_out") and had["phone"] and had["phone"] != after["phone"]:
+        return [f"The opt-out went with this contact to the new number; a new contact with +{had['phone']} could be texted."]
+    return []
 
 
 def _on_display_name(had: Values, after: Values) -> list[str]:

@@ -4,10 +4,13 @@
 - A write that got no clear answer is never simply sent again: the contact is looked up, and what was found decides
   (`heymarket-api.md` section 5). It is sent a second time, once, where looking shows that it was not carried out; a create only if the
   service had answered, because a create still on its way could make a second contact.
+- Looking tells three things apart: carried out, not carried out, and no telling (`Look`). A write is atomic: where one asked value shows,
+  it was carried out, and what of it did not stick is told. `rev` grows by one with every write, so an unmoved one proves that there was none.
 - Afterwards the contact is read back. Reported is what was seen there: asked values that did not stick, values that changed although
   nobody asked, and that somebody else wrote at the same time.
 
-A read right after a write may show the contact as it was before, so every look is repeated a few times before it counts as a no.
+A read right after a write may show the contact as it was before, so every look is repeated a few times before it counts as a no; and
+what is still older than the answer to the write said is not taken for what came of it.
 """
 
 from __future__ import annotations
@@ -21,13 +24,27 @@ import anyio
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.journal import Entry
-from contacts_mcp.book.values import NAMES, Value, Values, body_for, differences, field_id, is_empty, is_hidden, values_of
-from contacts_mcp.errors import AnswerLost, ContactNotFound, ContactsError, NotDone, OutcomeUnknown, Refused, Rejected
+from contacts_mcp.book.values import Value, Values, body_for, differences, field_id, is_empty, is_hidden, nothing_for, values_of
+from contacts_mcp.errors import (
+    AccountError,
+    AnswerLost,
+    ContactNotFound,
+    ContactsError,
+    NotDone,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Rejected,
+    Unreachable,
+    UpstreamError,
+)
 from contacts_mcp.models import Contact, WriteReply
 
 LOOKS = (0.0, 0.3, 0.9)  # seconds before each look
 
 Pairs = dict[str, tuple[Value, Value]]
+Look = Callable[[], Awaitable[bool | None]]
+"""Looks whether a write was carried out; None where that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +63,7 @@ class Sent:
 class Written:
     """A finished write and what was seen afterwards.
 
-    `unkept`: key -> (asked, found) of what did not stick; `disturbed`: key -> (before, after) of what changed unasked;
+    `kept` are the keys of what was asked and is so; `unkept`: key -> (asked, found) of what did not stick; `disturbed`: key -> (before, after) of what changed unasked;
     `unseen`: asked, and the service does not show it.
     """
 
@@ -55,6 +72,7 @@ class Written:
     sent: Sent
     rev: int = 0
     unkept: Pairs = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     disturbed: Pairs = field(default_factory=dict)
     someone_else: bool = False
@@ -79,9 +97,9 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
         sent = await _send(send, is_there, what="create", may_still_arrive=(AnswerLost,))
         async with _looking_back("create"):
             after = await _see_new(book, phone, sent.reply, wanted)
-        if sent.answer_lost and _is_somebody_else(wanted, after):
+        if sent.answer_lost and not is_as_created(wanted, values_of(after)):
             raise OutcomeUnknown(
-                f"The create got no answer, and contact_id {after.id} has this phone now, but not the names that were sent: it may be somebody else's. Look the contact up."
+                f"The create got no answer, and contact_id {after.id} has this phone now, but other values than were sent: it may be somebody else's. Look the contact up."
             )
     return _conclude(book, entry, after, sent)
 
@@ -176,9 +194,9 @@ async def _settling(book: Book, entry: Entry) -> AsyncIterator[None]:
     """Whatever ends the write early, the journal says so: `not_done` only where that is certain."""
     try:
         yield
-    except OutcomeUnknown:
-        book.journal.finish(replace(entry, state="unknown"))
-        raise
+    except OutcomeUnknown as unknown:
+        book.journal.finish(replace(entry, state="unknown", rev_after=unknown.rev))
+        raise OutcomeUnknown(f"{unknown} (It is change {entry.change_id} in list_changes.)") from unknown.__cause__
     except ContactsError:
         book.journal.finish(replace(entry, state="not_done"))
         raise
@@ -196,13 +214,30 @@ async def _looking_back(what: str) -> AsyncIterator[None]:
         raise
     except ContactsError as blind:
         raise OutcomeUnknown(
-            f"Heymarket accepted the {what}, but what came of it could not be seen: {blind}. Look the contact up."
+            f"Heymarket accepted the {what}, but what came of it could not be seen, because {_why_blind(blind)}. Look the contact up before anything else."
         ) from None
+
+
+def _why_blind(blind: ContactsError) -> str:
+    """Why a look failed, without the advice of its own text: here something was sent, and trying again is not the next step."""
+    why = next((words for kind, words in _BLIND.items() if isinstance(blind, kind)), "looking it up failed")
+    request_id = getattr(blind, "request_id", "")
+    return f"{why} (X-Request-Id {request_id})" if request_id else why
+
+
+_BLIND: dict[type[ContactsError], str] = {
+    Unreachable: "Heymarket cannot be reached",
+    AnswerLost: "Heymarket does not answer",
+    RateLimited: "Heymarket's rate limit is used up",
+    AccountError: "Heymarket no longer lets this account look",
+    UpstreamError: "Heymarket failed to show it",
+    ContactNotFound: "the contact is not there when looked up",
+}
 
 
 async def _send(
     send: Callable[[], Awaitable[WriteReply]],
-    is_done: Callable[[], Awaitable[bool]],
+    look: Look,
     *,
     what: str,
     may_still_arrive: tuple[type[ContactsError], ...] = (),
@@ -215,43 +250,57 @@ async def _send(
         return Sent(await send())
     except AMBIGUOUS as failure:
         first: ContactsError = failure
-    if await _find_out(is_done, first, what):
+    is_done = await _find_out(look, first, what)
+    if is_done:
         return Sent(None)
-    if isinstance(first, may_still_arrive):
-        raise _unseen(first, what)
+    if is_done is None or isinstance(first, may_still_arrive):
+        raise _unseen(first, what, is_done=is_done)
     try:
         return Sent(await send(), sent_again=True)
     except ContactsError as failure:
         second = failure
-    if isinstance(second, (*AMBIGUOUS, Rejected)) and await _find_out(is_done, second, what):
-        return Sent(None, sent_again=True)
-    if isinstance(first, AnswerLost) or isinstance(second, AnswerLost | Rejected):  # a refusal may be of what the first has already done
-        raise _unseen(second, what)
+    if isinstance(second, (*AMBIGUOUS, Rejected)):
+        is_done = await _find_out(look, second, what)
+        if is_done:
+            return Sent(None, sent_again=True)
+    lost = isinstance(first, AnswerLost) or isinstance(second, AnswerLost | Rejected)  # a refusal may be of what the first has already done
+    if is_done is None or lost:
+        raise _unseen(second, what, is_done=is_done)
     raise NotDone(f"The {what} was not carried out: tried twice and looked each time, nothing was changed. {second}") from second
 
 
-async def _find_out(is_done: Callable[[], Awaitable[bool]], failure: ContactsError, what: str) -> bool:
+async def _find_out(look: Look, failure: ContactsError, what: str) -> bool | None:
     try:
-        return await _repeatedly(is_done)
+        return await _repeatedly(look)
+    except ContactNotFound as gone:
+        raise OutcomeUnknown(f"The {what} may or may not have been carried out: {failure}. {gone}") from None
     except ContactsError as blind:
         raise OutcomeUnknown(
-            f"The {what} may or may not have been carried out: {failure}. Looking it up failed as well: {blind}. Look the contact up before trying again."
+            f"The {what} may or may not have been carried out: {failure}. Looking it up failed as well, because {_why_blind(blind)}. Look the contact up before trying again."
         ) from None
 
 
-def _unseen(failure: ContactsError, what: str) -> OutcomeUnknown:
+def _unseen(failure: ContactsError, what: str, *, is_done: bool | None) -> OutcomeUnknown:
+    if is_done is None:
+        return OutcomeUnknown(
+            f"The {what} may or may not have been carried out: {failure}. Looked it up {len(LOOKS)} times, and what Heymarket shows does not tell. "
+            "Look the contact up and decide with the person before trying again."
+        )
     return OutcomeUnknown(
         f"The {what} got no answer ({failure}). Looked it up {len(LOOKS)} times: not carried out so far, but it may still arrive. "
         "Look the contact up again before trying once more."
     )
 
 
-async def _repeatedly(is_done: Callable[[], Awaitable[bool]]) -> bool:
+async def _repeatedly(look: Look) -> bool | None:
+    """The first yes, or the last answer."""
+    found: bool | None = False
     for pause in LOOKS:
         await anyio.sleep(pause)
-        if await is_done():
-            return True
-    return False
+        found = await look()
+        if found:
+            break
+    return found
 
 
 async def _put(book: Book, before: Contact, wanted: Values, *, empty: str | None, overwrite: bool = False) -> Sent:
@@ -261,10 +310,20 @@ async def _put(book: Book, before: Contact, wanted: Values, *, empty: str | None
     async def send() -> WriteReply:
         return await book.api.update_contact(before.id, body, overwrite=overwrite)
 
-    async def is_done() -> bool:
-        return not _unkept(had, wanted, await _existing(book, before.id))
+    async def is_done() -> bool | None:
+        return _is_carried_out(before, wanted, await _existing(book, before.id))
 
     return await _send(send, is_done, what="update")
+
+
+def _is_carried_out(before: Contact, wanted: Values, now: Contact) -> bool | None:
+    """Whether the update of `before` to `wanted` shows in `now`."""
+    asked, shown = differences(values_of(before), wanted), values_of(now)
+    if any(shown.get(key, nothing_for(key)) == value for key, (_, value) in asked.items() if not is_hidden(key, shown)):
+        return True
+    if before.rev and now.rev:
+        return False if now.rev == before.rev else None
+    return None if any(is_hidden(key, shown) for key in asked) else False
 
 
 async def _empty_with_null(book: Book, contact: Contact, keys: Sequence[str]) -> Sent | None:
@@ -281,14 +340,23 @@ async def _empty_with_null(book: Book, contact: Contact, keys: Sequence[str]) ->
 
 
 async def _read_back(book: Book, before: Contact, wanted: Values, sent: Sent) -> Contact:
-    """The contact once it shows the write, or as it is after the last look."""
+    """The contact once it shows the write, or as it is after the last look. Raises OutcomeUnknown where that is certainly older than the write."""
     contact = before
     for pause in LOOKS:
         await anyio.sleep(pause)
         contact = await _existing(book, before.id)
         if _shows(contact, before, sent, wanted):
             break
+    _refuse_stale(contact, sent.reply)
     return contact
+
+
+def _refuse_stale(contact: Contact, reply: WriteReply | None) -> None:
+    if reply and reply.rev and contact.rev and contact.rev < reply.rev:
+        raise OutcomeUnknown(
+            f"Heymarket accepted the change (rev {reply.rev}) and still shows the contact as it was before (rev {contact.rev}). Look the contact up in a minute.",
+            rev=reply.rev,
+        )
 
 
 def _shows(contact: Contact, before: Contact, sent: Sent, wanted: Values) -> bool:
@@ -316,11 +384,14 @@ async def _see_new(book: Book, phone: str, reply: WriteReply | None, wanted: Val
             return contact
     if contact is None:
         raise ContactNotFound("it is not there when looked up")
+    _refuse_stale(contact, reply)
     return contact
 
 
-def _is_somebody_else(wanted: Values, found: Contact) -> bool:
-    return any(name in wanted and wanted[name] != getattr(found, name) for name in NAMES)
+def is_as_created(wanted: Values, found: Values) -> bool:
+    """Whether a contact may be the one that was created as `wanted`: with all of that, and nothing of what only a person gives."""
+    given = [key for key in found if key in ("first", "last", "email", "tags") or field_id(key) is not None]
+    return not differences(wanted, found, among=[*(key for key in wanted if not is_hidden(key, found)), *given])
 
 
 def _is_whole(contact: Contact, reply: WriteReply | None, wanted: Values) -> bool:
@@ -353,13 +424,15 @@ def _conclude(book: Book, entry: Entry, after: Contact, sent: Sent, *, writes: i
     own = entry.rev_before + writes if entry.rev_before else (sent.reply.rev if sent.reply else None)
     rev = (sent.reply.rev if sent.reply else 0) or after.rev  # a read may be behind the reply, or ahead of it
     book.journal.finish(replace(entry, state="done", contact_id=after.id, after=now, rev_after=rev))
+    unkept, unseen = _unkept(entry.before, entry.wanted, after), tuple(key for key in asked if is_hidden(key, now))
     return Written(
         after,
         entry.change_id,
         sent,
         rev=rev,
-        unkept=_unkept(entry.before, entry.wanted, after),
-        unseen=tuple(key for key in asked if is_hidden(key, now)),
+        kept=tuple(key for key in asked if key not in unkept and key not in unseen),
+        unkept=unkept,
+        unseen=unseen,
         disturbed={key: pair for key, pair in disturbed.items() if not is_hidden(key, now)},
         someone_else=bool(own and after.rev > own),
     )

@@ -80,6 +80,7 @@ FAILURES: dict[str, tuple[dict[str, Any], type[ContactsError], bool, bool]] = {
 SLOW = {"stall", "stall after"}
 ROWS = [pytest.param(*row, id=name) for name, row in FAILURES.items()]
 ATTEMPTS = 4
+REFUSED_ATTEMPTS = 8
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ async def test_a_single_failure_is_got_over_by_those_that_may_go_out_again(
 
 
 @pytest.mark.parametrize(("fault", "error", "read_again", "write_again"), ROWS)
-async def test_a_lasting_failure_ends_after_four_attempts_or_at_once(
+async def test_a_lasting_failure_ends_after_four_attempts_or_eight_refused_ones_or_at_once(
     hurried: HeymarketClient, sandbox: Sandbox, fault: dict[str, Any], error: type[ContactsError], *, read_again: bool, write_again: bool
 ) -> None:
     never_arrives = fault["kind"] == "refuse"
@@ -122,7 +123,8 @@ async def test_a_lasting_failure_ends_after_four_attempts_or_at_once(
             continue  # not there, which is what was wanted
         failure, arrived = await sent(hurried, sandbox, call, fault, times=-1)
         assert type(failure) is error
-        assert arrived == (0 if never_arrives else ATTEMPTS if again else 1)
+        most = REFUSED_ATTEMPTS if error is RateLimited else ATTEMPTS
+        assert arrived == (0 if never_arrives else most if again else 1)
 
 
 @pytest.mark.parametrize("call", WRITES)
@@ -176,19 +178,18 @@ async def test_waits_grow(client: HeymarketClient, sandbox: Sandbox, time: Time)
 
 async def test_retry_after_is_a_lower_bound(client: HeymarketClient, sandbox: Sandbox, time: Time) -> None:
     assert await sent(client, sandbox, "create_contact", {"kind": "status", "status": 429, "retry_after": 7}, times=1) == (None, 2)
-    assert time.slept == [pytest.approx(7.2)]
+    assert time.slept == [pytest.approx(0.2), pytest.approx(6.8)]  # the jitter, and what is left of everybody's pause
 
 
 @pytest.mark.parametrize(
-    ("header", "slept"), [("soon", 0.2), ("-5", 0.2), ("²", 0.2), ("0", 0.2), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.2), ("2", 2.2)]
+    ("header", "slept"), [("soon", 0.2), ("-5", 0.2), ("²", 0.2), ("0", 0.2), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.2), ("2", 0.2)]
 )
 async def test_a_retry_after_that_is_no_number_of_seconds_is_as_none(connect: OpenClient, time: Time, header: str, slept: float) -> None:
     answers = [httpx.Response(429, headers={"Retry-After": header.encode()}), httpx.Response(200, json=3)]
     async with connect(httpx.MockTransport(lambda _: answers.pop(0))) as client:
         assert await client.count_contacts() == 3
-    assert (
-        time.slept == [pytest.approx(slept), pytest.approx(1.0 - slept)] if slept < 1 else [pytest.approx(slept)]
-    )  # the retry, then everybody
+    pause = 2.0 if header == "2" else 1.0
+    assert time.slept == [pytest.approx(slept), pytest.approx(pause - slept)]  # the retry, then everybody
 
 
 async def test_a_refusal_with_retry_after_holds_back_everybody_else(client: HeymarketClient, sandbox: Sandbox, time: Time) -> None:
@@ -212,7 +213,7 @@ async def test_our_own_limit_is_not_waited_for_past_the_deadline_and_nothing_is_
 ) -> None:
     async with connect(sandbox.transport(), limit=1) as client:
         await client.get_team()
-        with anyio.move_on_after(30), pytest.raises(RateLimited, match="nothing was sent"):
+        with anyio.move_on_after(30), pytest.raises(RateLimited, match="this was not sent"):
             await client.create_contact(BODY)
     assert (len(sandbox.requests), time.slept) == (1, [])
 
@@ -400,7 +401,7 @@ async def test_a_body_that_cannot_be_unpacked_is_an_answer_lost(connect: OpenCli
     ],
 )
 async def test_only_what_proves_that_nothing_was_sent_is_unreachable(connect: OpenClient, error: type[httpx.TransportError]) -> None:
-    proof = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "LocalProtocolError"}
+    proof = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
     tries = 0
 
     def fail(request: httpx.Request) -> httpx.Response:

@@ -276,7 +276,7 @@ async def test_a_wait_past_the_deadline_is_refused_at_once(world: World, ledger:
     world.now += 11
     with (
         anyio.move_on_after(20),
-        pytest.raises(RateLimited, match=r"limit of 1 requests a minute .* nothing was sent\. Try again in 50 s") as caught,
+        pytest.raises(RateLimited, match=r"rate limit is used up, .* this was not sent\. Try again in 50 s") as caught,
     ):
         await pace.wait()
     assert caught.value.retry_after == pytest.approx(WINDOW - 11)

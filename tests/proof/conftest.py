@@ -36,6 +36,7 @@ class Wire:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self.sent = 0
+        self.headers: dict[str, str] = {}
         self.before: Callable[[httpx.Request], Awaitable[None]] | None = None
         self.after: Callable[[httpx.Request], Awaitable[None]] | None = None
         self.answer: tuple[int, str] | None = None
@@ -55,7 +56,7 @@ class _WatchedTransport(httpx.AsyncBaseTransport):
             await self._wire.before(request)
         if self._wire.answer:
             status, text = self._wire.answer
-            return httpx.Response(status, text=text)
+            return httpx.Response(status, text=text, headers=self._wire.headers)
         response = await self._inner.handle_async_request(request)
         if self._wire.after:
             await self._wire.after(request)
@@ -85,7 +86,7 @@ class Stage:
     async def fresh(self, **behaviour: Any) -> Stage:
         """A new account, a new data directory, and a server that has just started."""
         await self.aclose()
-        self.sandbox = open_sandbox(contacts=0, behaviour=Behaviour(requests_per_minute=0, **behaviour), clock=time_of_day)
+        self.sandbox = open_sandbox(contacts=0, behaviour=Behaviour(**{"requests_per_minute": 0} | behaviour), clock=time_of_day)
         self.room = self._directory / str(next(self._rooms))
         store = self.sandbox.store
         plan = {"31": "Gold", "33": "Oakland"}
@@ -148,16 +149,18 @@ OpenStage = Callable[..., AbstractAsyncContextManager[Stage]]
 
 @pytest.fixture
 def open_stage(tmp_path: Path) -> OpenStage:
-    """Opens a stage: `async with open_stage(mode=..., client=..., **settings) as stage`."""
+    """Opens a stage: `async with open_stage(mode=..., client=..., behaviour=..., **settings) as stage`."""
 
     @asynccontextmanager
-    async def opened(*, mode: str = "auto", client: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Stage]:
+    async def opened(
+        *, mode: str = "auto", client: dict[str, Any] | None = None, behaviour: dict[str, Any] | None = None, **settings: Any
+    ) -> AsyncIterator[Stage]:
         stage = Stage(tmp_path, settings)
         server = build_server(stage.settings, workspace=stage)  # type: ignore[arg-type]
         try:
             async with Client(server, mode=mode, **(client or {})) as connected:
                 stage.client = connected
-                yield await stage.fresh()
+                yield await stage.fresh(**(behaviour or {}))
         finally:
             await stage.aclose()
 
@@ -170,10 +173,12 @@ KINDS = (
     ("unknown", "it may still arrive"),
     ("unknown", "could not be seen"),
     ("unknown", "it is still there when looked up"),
+    ("unknown", "still shows the contact as it was before"),
     ("not_done", "was not carried out: tried twice"),
     ("too_late", "No end after"),
     ("mistake", "because of a mistake in this server"),
     ("rate_limited", "(429)"),
+    ("rate_limited", "rate limit is used up, by this or by others"),
     ("unreachable", "cannot be reached"),
     ("failed", "Heymarket failed (5"),
     ("lost", "did not answer within"),

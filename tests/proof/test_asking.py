@@ -12,6 +12,7 @@ from mcp_types import ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types._v2025_11_25 import ElicitRequestFormParams as StrictFormParams
 
 from contacts_mcp import asking
+from contacts_mcp.boundary import PATIENCE_SHARE
 
 ERAS = ("auto", "legacy")
 Person = Callable[[Any, ElicitRequestFormParams], Awaitable[ElicitResult]]
@@ -104,7 +105,7 @@ async def test_an_accepted_form_that_is_not_ours_falls_back_to_the_token(content
         assert stage.people() == people
 
 
-async def test_a_client_that_hangs_falls_back_to_the_token_after_our_patience(open_stage: Any) -> None:
+async def test_a_client_that_hangs_falls_back_to_the_token_within_the_calls_deadline(open_stage: Any) -> None:
     """Up to 2025-11-25; after that the question is an answer, and nobody here waits for the client to come back."""
 
     async def hanging(_: Any, __: Any) -> ElicitResult:
@@ -115,7 +116,7 @@ async def test_a_client_that_hangs_falls_back_to_the_token_after_our_patience(op
         started = anyio.current_time()
         facts = await stage.ok("delete_contact", contact_id=2)
         assert facts["status"] == "needs_confirmation"
-        assert anyio.current_time() - started == pytest.approx(asking.PATIENCE, abs=1)
+        assert anyio.current_time() - started == pytest.approx(PATIENCE_SHARE * stage.settings.call_timeout, abs=1)
 
 
 async def test_a_client_that_fails_at_asking_falls_back_to_the_token(open_stage: Any) -> None:
@@ -157,14 +158,25 @@ async def test_nobody_is_asked_about_what_needs_no_confirmation(tool: str, argum
         assert not seen
 
 
-async def test_a_call_with_a_token_is_not_asked_about_again(era: str, open_stage: Any) -> None:
+async def test_a_call_with_a_good_token_is_not_asked_about_again_and_one_with_a_bad_one_is(era: str, open_stage: Any) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("decline", seen=seen)) as stage:
         token = (await stage.ok("delete_contact", contact_id=2))["confirm_token"]
         assert len(seen) == 1
-        assert (await stage.ok("delete_contact", contact_id=1, confirm_token=token))["status"] == "needs_confirmation"
+        for wrong in (token, "made-up"):
+            assert (await stage.ok("delete_contact", contact_id=1, confirm_token=wrong))["status"] == "needs_confirmation"
+        assert len(seen) == 3
         assert (await stage.ok("delete_contact", contact_id=2, confirm_token=token))["status"] == "deleted"
-        assert len(seen) == 1
+        assert len(seen) == 3
+
+
+async def test_a_made_up_token_does_not_go_around_the_person_who_said_no(era: str, open_stage: Any) -> None:
+    async with open_stage(mode=era, client=person("accept", {"approve": False})) as stage:
+        for token in ({}, {"confirm_token": "made-up"}):
+            answer = await stage.ok("delete_contact", contact_id=2, **token)
+            assert answer["status"] == "declined"
+            assert "confirm_token" not in answer
+        assert stage.BEN in stage.people()
 
 
 async def test_a_contact_that_changed_while_the_person_read_is_left_alone(era: str, open_stage: Any) -> None:

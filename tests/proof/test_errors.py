@@ -24,6 +24,7 @@ NEW = "+15105553344"
 PLANTED = "Planted Person +15105559999 planted@example.com"
 ID = r"\(X-Request-Id [0-9a-f-]{36}\)"
 AGAIN = r"Nothing was changed\. Try again in a minute; if it stays so, the account owner can ask Heymarket's support and quote the X-Request-Id\."
+CHANGE = r"\(It is change 1 in list_changes\.\)"
 LOOK = r"[Ll]ook (it|the contact) up( again)? before trying (again|once more)\."
 
 
@@ -37,6 +38,7 @@ class Case:
     arguments: dict[str, Any] = field(default_factory=lambda: {"contact_id": 1})
     faults: tuple[Fault, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    behaviour: dict[str, Any] = field(default_factory=dict)
 
 
 def always(kind: str, operation: str = "*", **more: Any) -> tuple[Fault, ...]:
@@ -110,7 +112,7 @@ CASES = {
         tool="update_contact",
         arguments={"contact_id": 1, "first": "Jo"},
         settings={"requests_per_minute": 1, "call_timeout": 5},
-        text=r"The account's limit of 1 requests a minute is used up; nothing was sent\. Try again in \d+ seconds\.",
+        text=r"Heymarket's rate limit is used up, by this or by others that use the account; this was not sent\. Try again in \d+ seconds\.",
     ),
     "rejected": Case(
         kind=errors.Rejected,
@@ -157,21 +159,35 @@ CASES = {
         tool="update_contact",
         arguments={"contact_id": 1, "first": "Jo"},
         faults=(Fault("update_contact", "status_after"), Fault("get_contact", "refuse", times=-1, skip=1)),
-        text=rf"The update may or may not have been carried out: Heymarket failed \(500\).* Looking it up failed as well: Heymarket cannot be reached; .* {LOOK}",
+        text=rf"The update may or may not have been carried out: Heymarket failed \(500\).* Looking it up failed as well, because Heymarket cannot be reached\. {LOOK} {CHANGE}",
     ),
     "unknown-on-its-way": Case(
         kind=errors.OutcomeUnknown,
         tool="create_contact",
         arguments={"phone": NEW},
         faults=always("drop_before", "create_contact"),
-        text=rf"The create got no answer \(The connection to Heymarket broke .*\)\. Looked it up 3 times: not carried out so far, but it may still arrive\. {LOOK}",
+        text=rf"The create got no answer \(The connection to Heymarket broke .*\)\. Looked it up 3 times: not carried out so far, but it may still arrive\. {LOOK} {CHANGE}",
     ),
     "unknown-unseen": Case(
         kind=errors.OutcomeUnknown,
         tool="create_contact",
         arguments={"phone": NEW},
         faults=always("status", "get_contact"),
-        text=r"Heymarket accepted the create, but what came of it could not be seen: Heymarket failed \(500\).*\. Look the contact up\.",
+        text=rf"Heymarket accepted the create, but what came of it could not be seen, because Heymarket failed to show it \(X-Request-Id .*\)\. Look the contact up before anything else\. {CHANGE}",
+    ),
+    "unknown-accepted-update": Case(
+        kind=errors.OutcomeUnknown,
+        tool="update_contact",
+        arguments={"contact_id": 1, "first": "Jo"},
+        faults=(Fault("get_contact", "refuse", times=-1, skip=1),),
+        text=rf"Heymarket accepted the update, but what came of it could not be seen, because Heymarket cannot be reached\. Look the contact up before anything else\. {CHANGE}",
+    ),
+    "unknown-stale": Case(
+        kind=errors.OutcomeUnknown,
+        tool="update_contact",
+        arguments={"contact_id": 1, "first": "Jo"},
+        behaviour={"read_delay_writes": 5},
+        text=rf"Heymarket accepted the change \(rev 2\) and still shows the contact as it was before \(rev 1\)\. Look the contact up in a minute\. {CHANGE}",
     ),
     "too-late-reading": Case(
         kind=None,
@@ -216,7 +232,7 @@ async def test_an_error_says_what_was_wrong_and_what_to_do_next(name: str, open_
     case = CASES[name]
     for variable in ("HEYMARKET_SECRET_ID", "HEYMARKET_SECRET_KEY", "HEYMARKET_API_KEY"):
         monkeypatch.delenv(variable, raising=False)
-    async with open_stage(**case.settings) as stage:
+    async with open_stage(behaviour=case.behaviour, **case.settings) as stage:
         stage.sandbox.faults.add(*case.faults)
         result = await stage.call(case.tool, **case.arguments)
         text = stage.text(result)

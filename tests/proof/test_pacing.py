@@ -37,5 +37,5 @@ async def test_a_wait_beyond_the_calls_deadline_is_refused_at_once_and_sends_not
         await stage.ok("lookup_contact", contact_id=stage.ADA)
         sent = stage.wire.sent
         text = stage.text(await stage.call("update_contact", contact_id=stage.BEN, first="Benno"))
-        assert "limit of 4 requests a minute is used up; nothing was sent" in text
+        assert "rate limit is used up, by this or by others that use the account; this was not sent" in text
         assert stage.wire.sent == sent

@@ -93,15 +93,15 @@ async def opened(behaviour: Behaviour, directory: str) -> AsyncIterator[tuple[Bo
 
 
 def expected(stored: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """What the store should hold afterwards where the service keeps everything it is sent."""
+    """What the store should hold afterwards where the service keeps everything it is sent, which is without blanks around it."""
     custom = {} if request["replace_custom_fields"] else dict(stored["custom"])
-    custom |= {FIELDS[name]: text for name, text in request["custom_fields"].items()}
+    custom |= {FIELDS[name]: text.strip() for name, text in request["custom_fields"].items()}
     for name in request["clear"]:
         custom.pop(FIELDS.get(name, ""), None)
     tags = {TAGS[name] for name in request["tags"]} if "tags" in request else set(stored["tags"])
     tags = tags | {TAGS[name] for name in request.get("add_tags", ())} - {TAGS[name] for name in request.get("remove_tags", ())}
     tags -= {TAGS[name] for name in request.get("remove_tags", ())}
-    after = stored | {name: request[name] for name in TEXTS if name in request}
+    after = stored | {name: request[name].strip() for name in TEXTS if name in request}
     after |= {name: "" for name in request["clear"] if name in TEXTS}
     if "assignee" in request:
         after["assigned_user_id"] = MEMBERS.get(request["assignee"])
