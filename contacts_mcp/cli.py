@@ -81,8 +81,7 @@ def load(flags: dict[str, Any]) -> Settings:
 @with_settings
 def serve(address: str | None, **flags: Any) -> None:
     """Serve an assistant over stdin and stdout."""
-    from contacts_mcp.stdio import ending_on_signals  # noqa: PLC0415
-
+    place = _loopback(address) if address is not None else None
     with _starting_quickly():
         from contacts_mcp.server import build_server  # noqa: PLC0415
 
@@ -90,13 +89,24 @@ def serve(address: str | None, **flags: Any) -> None:
             server = build_server(load(flags))
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
-    if address is None:
+    if place is None:
+        from contacts_mcp.stdio import ending_on_signals  # noqa: PLC0415
+
+        if sys.stdin.isatty():
+            click.echo("Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. Ctrl-C ends it.", err=True)
         with ending_on_signals():
             server.run("stdio")
     else:
-        host, port = _loopback(address)
-        click.echo(f"Serving at http://{address}/mcp", err=True)
-        server.run("streamable-http", host=host, port=port)
+        from contacts_mcp import loopback  # noqa: PLC0415
+
+        try:
+            loopback.serve(
+                server.streamable_http_app(host=place[0]),
+                *place,
+                ready=lambda: click.echo(f"Serving at http://{address}/mcp", err=True),
+            )
+        except OSError as error:
+            raise click.ClickException(f"{address} cannot be used ({error.strerror or error}). Choose another port.") from None
 
 
 @contextmanager
@@ -113,9 +123,16 @@ def _starting_quickly() -> Iterator[None]:
 def _loopback(address: str) -> tuple[str, int]:
     """Host and port of an address that only this machine can reach."""
     host, _, port = address.rpartition(":")
-    if host not in ("127.0.0.1", "localhost", "[::1]") or not port.isdigit():
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= HIGHEST_PORT) or not host:
+        raise click.UsageError(
+            f"--http takes a loopback address with a port from 1 to {HIGHEST_PORT}, such as 127.0.0.1:8000; got {address}."
+        )
+    if host not in ("127.0.0.1", "localhost", "[::1]"):
         raise click.UsageError(f"--http takes a loopback address such as 127.0.0.1:8000, because there is no log-in yet; got {address}.")
     return host.strip("[]"), int(port)
+
+
+HIGHEST_PORT = 65_535
 
 
 @main.command()
@@ -154,18 +171,20 @@ def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool
 
 
 @main.command()
-@click.argument("tool")
+@click.argument("tool", required=False)
 @click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the structured answer.")
 @with_settings
-def call(tool: str, arguments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Call one tool, as an assistant would: contacts-mcp call lookup_contact phone="(510) 555-0100".
 
     Objects and arrays are written as JSON: custom_fields='{"Plan": "Gold"}'. Exits 1 where the tool refuses.
     """
-    from contacts_mcp.shell import call_tool, table  # noqa: PLC0415
+    from contacts_mcp.shell import call_tool, table, tool_names  # noqa: PLC0415
 
-    given = dict(_pair(argument) for argument in arguments)
+    if tool is None:
+        raise click.UsageError(f"Which tool? There are: {', '.join(tool_names())}.")
+    given = _arguments(arguments)
     try:
         result = call_tool(load(flags), tool, given)
     except ContactsError as error:
@@ -173,7 +192,7 @@ def call(tool: str, arguments: tuple[str, ...], as_json: bool, **flags: Any) -> 
     texts = "\n".join(block.text for block in result.content if block.type == "text")
     if as_json and not result.is_error:
         click.echo(json.dumps(result.structured_content, ensure_ascii=False, indent=2))
-    elif tool in ("list_contacts", "list_contact_fields") and not result.is_error:
+    elif tool in ("list_contacts", "list_contact_fields", "list_changes") and not result.is_error:
         click.echo(table(result.structured_content or {}) or texts)
         for line in _ending(result.structured_content or {}):
             click.echo(line, err=True)
@@ -185,8 +204,19 @@ def call(tool: str, arguments: tuple[str, ...], as_json: bool, **flags: Any) -> 
 
 def _ending(facts: dict[str, Any]) -> list[str]:
     """What a table has no place for: how to go on, and the notes."""
-    more = [f"More: add cursor={facts['next_cursor']}"] if facts.get("next_cursor") else []
+    of_all = f"{len(facts['contacts'])} of {facts['total']} contacts. " if facts.get("total") and facts.get("next_cursor") else ""
+    more = [f"{of_all}More: add cursor={facts['next_cursor']}"] if facts.get("next_cursor") else []
     return [*more, *facts.get("notes", [])]
+
+
+def _arguments(written: tuple[str, ...]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for argument in written:
+        name, value = _pair(argument)
+        if name in given:
+            raise click.UsageError(f'{name} is given twice; several values are written as JSON: {name}=\'["a", "b"]\'.')
+        given[name] = value
+    return given
 
 
 def _pair(argument: str) -> tuple[str, str]:
@@ -210,6 +240,8 @@ def install(client: str, only_print: bool, uninstall: bool, sandbox: bool, name:
     """
     from contacts_mcp import install as installing  # noqa: PLC0415
 
+    if only_print and uninstall:
+        raise click.UsageError("--print shows what to paste, --uninstall takes it out: give one of them.")
     talk = installing.Talk(say=click.echo, ask=_ask_secretly if sys.stdin.isatty() else None, confirm=_confirm)
     try:
         chosen = installing.client_named(client)

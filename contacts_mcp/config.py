@@ -11,6 +11,8 @@ import hashlib
 import ipaddress
 import os
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,13 +22,21 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.errors import AccountError
+from contacts_mcp.phones import is_region
 
 LIVE_URL = "https://api.heymarket.com"
 SANDBOX_URL = "http://sandbox.localhost"
+_SHORTEST_KEY = 16
 
 
 def _names(value: object) -> object:
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if value.strip() and not names:
+        msg = "expected names of tools or groups, separated by commas"
+        raise ValueError(msg)
+    return names
 
 
 class InvalidSettings(AccountError):
@@ -108,10 +118,20 @@ class Settings(BaseSettings):
     @field_validator("default_region")
     @classmethod
     def _is_region(cls, region: str) -> str:
-        if not (len(region) == 2 and region.isascii() and region.isalpha()):  # noqa: PLR2004 -- alpha-2 codes have two letters
-            msg = "expected a country code of two letters such as US or GB"
+        code = region.upper()
+        if code != "US" and not is_region(code):  # the usual one needs no look into the library of phones, which takes time to load
+            meant = " (the United Kingdom is GB)" if code == "UK" else ""
+            msg = f"expected a country code of two letters such as US or GB{meant}"
             raise ValueError(msg)
-        return region.upper()
+        return code
+
+    @field_validator("signing_key")
+    @classmethod
+    def _is_hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and len(key.get_secret_value()) < _SHORTEST_KEY:
+            msg = f"expected at least {_SHORTEST_KEY} characters that nobody can guess"
+            raise ValueError(msg)
+        return key
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -120,7 +140,11 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
-        """The settings of the environment with `overrides` (None means not given) on top. Raises InvalidSettings."""
+        """The settings of the environment with `overrides` (None means not given) on top. Raises InvalidSettings, for a name of ours that is none too."""
+        stranger = next(iter(strangers(os.environ)), None)
+        if stranger:
+            near = get_close_matches(stranger.upper(), _OURS, n=1, cutoff=0.85)
+            raise InvalidSettings(f"{stranger} is not a setting.{f' Did you mean {near[0]}?' if near else ''}")
         try:
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
@@ -130,7 +154,10 @@ class Settings(BaseSettings):
     def directory(self) -> Path:
         """Where this server keeps its files; not created here. Raises InvalidSettings where there is no telling."""
         if self.data_dir is not None:
-            return self.data_dir.expanduser()
+            try:
+                return self.data_dir.expanduser()
+            except RuntimeError:
+                raise InvalidSettings("CONTACTS_MCP_DATA_DIR: there is no such user as its ~ names.") from None
         import platformdirs  # noqa: PLC0415 -- only asked for once something is stored
 
         place = Path(platformdirs.user_data_dir("contacts-mcp", appauthor=False))
@@ -155,6 +182,14 @@ def variable_of(field: str) -> str:
     """The environment variable that sets `field`."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"CONTACTS_MCP_{field.upper()}"
+
+
+_OURS = tuple(variable_of(name) for name in Settings.model_fields)
+
+
+def strangers(variables: Iterable[str]) -> list[str]:
+    """Those of `variables` that look like settings of ours and are none: a misspelt READ_ONLY must not be passed over."""
+    return sorted(name for name in variables if name.upper().startswith("CONTACTS_MCP_") and name.upper() not in _OURS)
 
 
 def environment() -> dict[str, str]:

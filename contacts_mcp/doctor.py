@@ -84,8 +84,12 @@ def with_credentials(patient: Patient) -> Patient:
     for client in CLIENTS:
         with suppress(ContactsError):
             for entry in _own_entries(client, patient.machine).values():
-                variables = entry.get(client.environment) or {}
-                found = {name: SecretStr(str(variables[variable_of(name)])) for name in _SECRETS if variables.get(variable_of(name))}
+                variables = _table(entry.get(client.environment))
+                found: dict[str, Any] = {
+                    name: SecretStr(str(variables[variable_of(name)])) for name in _SECRETS if variables.get(variable_of(name))
+                }
+                if not found and "--sandbox" in (entry.get("args") or []):
+                    found = {"sandbox": True}
                 if found:
                     lent = settings.model_copy(update=found)
                     return replace(patient, settings=lent, borrowed=frozenset(found), lender=f"{client.title}'s file")
@@ -117,8 +121,16 @@ def is_well(findings: Iterable[Finding]) -> bool:
 
 
 def told(findings: Iterable[Finding], patient: Patient) -> str:
-    """A line a finding, safe to show to anybody."""
-    return redacted("\n".join(_line(finding) for finding in findings), patient)
+    """A line a finding and one for all of them, safe to show to anybody."""
+    findings = list(findings)
+    return redacted("\n".join([*map(_line, findings), _summary(findings)]), patient)
+
+
+def _summary(findings: Iterable[Finding]) -> str:
+    levels = [finding.level for finding in findings]
+    counts = [(levels.count(level), level.value) for level in (Level.PROBLEM, Level.WARNING)]
+    said = " and ".join(f"{count} {word}{'s' if count > 1 else ''}" for count, word in counts if count)
+    return f"{said}." if said else "All is well."
 
 
 def report(findings: Iterable[Finding], patient: Patient) -> str:
@@ -235,7 +247,12 @@ def _clients(patient: Patient) -> Iterator[Finding]:
         for name, entry in own.items():
             yield from _entry(client, path, name, entry)
     if without:
-        yield Finding(Level.OK, "clients", f"not in: {', '.join(without)}", "" if len(without) < len(CLIENTS) else ADD_IT)
+        yield Finding(Level.OK, "clients", f"not set up in: {', '.join(without)}", "" if len(without) < len(CLIENTS) else ADD_IT)
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    """What a client's file has where a table belongs; people write anything."""
+    return value if isinstance(value, Mapping) else {}
 
 
 ADD_IT = "contacts-mcp install CLIENT adds it to one of them."
@@ -244,7 +261,7 @@ ADD_IT = "contacts-mcp install CLIENT adds it to one of them."
 def _entry(client: Client, path: Path, name: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
     command = str(entry.get(client.command))
     again = f"contacts-mcp install {client.key} --name {name} puts it right."
-    variables = entry.get(client.environment) or {}
+    variables = _table(entry.get(client.environment))
     where = f'"{name}" in {path}'
     if not (Path(command).is_file() if Path(command).is_absolute() else shutil.which(command)):
         yield Finding(Level.PROBLEM, client.title, f"{where} starts {command}, which is not there", again)
@@ -259,7 +276,7 @@ def _entry(client: Client, path: Path, name: str, entry: Mapping[str, Any]) -> I
 # Checks of what the settings say
 
 
-def _credentials(_: Patient, settings: Settings) -> Iterator[Finding]:
+def _credentials(patient: Patient, settings: Settings) -> Iterator[Finding]:
     given = {name: value.get_secret_value() for name in _SECRETS if (value := getattr(settings, name))}
     if settings.sandbox:
         yield Finding(Level.OK, "credentials", "not needed for the sandbox")
@@ -281,7 +298,7 @@ def _credentials(_: Patient, settings: Settings) -> Iterator[Finding]:
         if flaw:
             yield Finding(Level.WARNING, "credentials", f"{variable_of(name)} {flaw}", "Copy it again from Heymarket, Admin > API.")
         else:
-            yield Finding(Level.OK, "credentials", f"{variable_of(name)} looks plausible")
+            yield Finding(Level.OK, "credentials", f"{variable_of(name)} ({_source(patient, settings, name)}) looks plausible")
 
 
 def _data_directory(_: Patient, settings: Settings) -> Iterator[Finding]:

@@ -102,7 +102,8 @@ def runs_us(client: Client, entry: Any) -> bool:
     """Whether an entry starts this server, however it is called."""
     if not isinstance(entry, Mapping):
         return False
-    words = [entry.get(client.command), *(entry.get("args") or [])]
+    args = entry.get("args") or []
+    words = [entry.get(client.command), *(args if isinstance(args, list) else str(args).split())]
     return any(PureWindowsPath(word).stem in ("contacts-mcp", "contacts_mcp") for word in words if isinstance(word, str))
 
 
@@ -159,6 +160,11 @@ class Change:
         return self.file.text != self.after
 
     @property
+    def had_credentials(self) -> bool:
+        """Whether the entry had credentials before."""
+        return bool(set(CREDENTIALS) & set((self.old or {}).get(self.client.environment) or {}))
+
+    @property
     def has_credentials(self) -> bool:
         """Whether the entry has credentials once the change is made."""
         return bool(set(CREDENTIALS) & set((self.new or {}).get(self.client.environment) or {}))
@@ -181,6 +187,10 @@ def _own_entry(client: Client, text: str, name: str) -> Entry | None:
     entry: Entry | None = config_files.entries(client.format, text, client.servers).get(name)
     if entry is not None and not runs_us(client, entry):
         raise ConfigFileUnusable(f'its entry "{name}" runs another server; choose another name with --name')
+    if entry is not None and not (isinstance(entry.get("args") or [], list) and isinstance(entry.get(client.environment) or {}, Mapping)):
+        raise ConfigFileUnusable(
+            f'its entry "{name}" is not as the client would have it (args is a list, {client.environment} a table); correct it by hand'
+        )
     return entry
 
 
@@ -293,8 +303,9 @@ def add(client: Client, machine: Machine, settings: Settings, talk: Talk, *, nam
     """Add this server to a client's file, or bring its entry up to date. Raises AccountError."""
 
     def make(old: Entry | None) -> Entry:
-        given = {} if sandbox else _credentials(settings, (old or {}).get(client.environment) or {}, talk)
-        return entry_for(client, name=name, launch=launch_command(), environment=given, sandbox=sandbox, old=old)
+        stays_sandbox = sandbox or ("--sandbox" in ((old or {}).get("args") or []) and not credentials_of(settings))
+        given = {} if stays_sandbox else _credentials(settings, (old or {}).get(client.environment) or {}, talk)
+        return entry_for(client, name=name, launch=launch_command(), environment=given, sandbox=stays_sandbox, old=old)
 
     change = planned(client, client.place(machine), name, make)
     if not change.is_needed:
@@ -321,6 +332,7 @@ def paste(client: Client, *, name: str, sandbox: bool) -> str:
 def _credentials(settings: Settings, old: Mapping[str, Any], talk: Talk) -> dict[str, str]:
     """Those of the environment, else those that are there already (none to write), else those a person gives."""
     found = credentials_of(settings)
+    _checked({name: value for name, value in found.items() if name in CREDENTIALS})
     if found or set(CREDENTIALS) & set(old):
         return found
     if talk.ask is None:
@@ -338,6 +350,8 @@ def _done(change: Change, talk: Talk, *, yes: bool) -> bool:
         return False
     backup = carry_out(change)
     talk.say(f"Done.{f' What was there before is kept in {backup}.' if backup else ''}")
+    if backup and change.had_credentials:
+        talk.say("That copy holds the credentials that were there; delete it once all is well.")
     if change.has_credentials and not config_files.is_private(path):
         talk.say(f"Others on this machine can read {path}, which holds the credentials; chmod 600 keeps them out.")
     return True

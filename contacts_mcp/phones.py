@@ -75,6 +75,13 @@ def parse_phone(text: str, *, region: str = "US", argument: str = "phone") -> Ph
         raise InvalidPhone(unreadable.reason, problem, expected=unreadable.expected or _example(region), argument=argument) from None
 
 
+def is_region(code: str) -> bool:
+    """Whether `code` is a country (ISO 3166 alpha-2, capital letters) that has phone numbers."""
+    from phonenumbers import SUPPORTED_REGIONS
+
+    return code in SUPPORTED_REGIONS
+
+
 def from_api(value: object) -> str:
     """The digits of a phone in an API answer, in whatever form (digits, with a plus, spaced, a number); "" for none. Never raises."""
     if isinstance(value, float) and value.is_integer():

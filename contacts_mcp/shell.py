@@ -12,6 +12,7 @@ from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
 
 from contacts_mcp.config import Settings
 from contacts_mcp.server import build_server
+from contacts_mcp.tools import TOOLS
 
 WIDEST = 40  # characters of one cell
 
@@ -25,6 +26,10 @@ def call_tool(settings: Settings, tool: str, arguments: dict[str, Any]) -> CallT
             return await client.call_tool(tool, arguments)
 
     return anyio.run(run)
+
+
+def tool_names() -> list[str]:
+    return [offer.name for offer in TOOLS]
 
 
 def table(facts: dict[str, Any]) -> str:

@@ -43,7 +43,14 @@ def test_a_list_is_printed_as_a_table_and_how_to_go_on_beside_it(run: Any) -> No
     assert len(rows) == 3
     start = header.index("phone")
     assert all(row[start] == "+" and row[start - 1] == " " for row in rows)
-    assert done.stderr.startswith("More: add cursor=")
+    assert done.stderr.startswith("3 of 300 contacts. More: add cursor=")
+
+
+def test_changes_are_printed_as_a_table_too(run: Any) -> None:
+    run("call", "update_contact", "contact_id=1001", "first=Jo")
+    header, row = run("call", "list_changes").stdout.splitlines()
+    assert header.split()[:3] == ["change_id", "at", "action"]
+    assert row.split()[2] == "update"
 
 
 def test_json_is_the_structured_answer(run: Any) -> None:
@@ -80,6 +87,11 @@ def test_a_refusal_exits_with_1_and_says_why_on_stderr(run: Any) -> None:
         (("serve", "--http", "0.0.0.0:8000"), "loopback"),
         (("serve", "--http", "8000"), "loopback"),
         (("serve", "--http", "127.0.0.1:"), "loopback"),
+        (("serve", "--http", "127.0.0.1:99999"), "from 1 to 65535"),
+        (("serve", "--http", "127.0.0.1:²"), "from 1 to 65535"),
+        (("call",), "There are: create_contact, lookup_contact"),
+        (("call", "lookup_contact", "contact_id=1001", "contact_id=1002"), "contact_id is given twice"),
+        (("install", "cursor", "--print", "--uninstall"), "give one of them"),
     ],
 )
 def test_wrong_words_exit_with_2_and_say_what_is_expected(run: Any, words: tuple[str, ...], said: str) -> None:

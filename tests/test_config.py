@@ -29,7 +29,12 @@ SETTINGS: dict[str, tuple[str, str, Any, Any]] = {
     "timeout": ("CONTACTS_MCP_TIMEOUT", "2.5", 2.5, 3.5),
     "call_timeout": ("CONTACTS_MCP_CALL_TIMEOUT", "20", 20.0, 30.0),
     "confirm": ("CONTACTS_MCP_CONFIRM", "token", "token", "off"),
-    "signing_key": ("CONTACTS_MCP_SIGNING_KEY", "sign-1", SecretStr("sign-1"), SecretStr("sign-2")),
+    "signing_key": (
+        "CONTACTS_MCP_SIGNING_KEY",
+        "sign-1-of-16-letters",
+        SecretStr("sign-1-of-16-letters"),
+        SecretStr("sign-2-of-16-letters"),
+    ),
     "journal": ("CONTACTS_MCP_JOURNAL", "off", False, True),
     "data_dir": ("CONTACTS_MCP_DATA_DIR", "/data", Path("/data"), Path("/other")),
     "log_level": ("CONTACTS_MCP_LOG_LEVEL", "debug", "DEBUG", "ERROR"),
@@ -181,7 +186,7 @@ def test_any_other_address_is_refused_without_repeating_it(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "names"), [("a", ["a"]), ("a,b", ["a", "b"]), (" a , ,b, ", ["a", "b"]), (",", []), (["a", "b"], ["a", "b"])], ids=str
+    ("given", "names"), [("a", ["a"]), ("a,b", ["a", "b"]), (" a , ,b, ", ["a", "b"]), (["a", "b"], ["a", "b"])], ids=str
 )
 def test_tools_are_a_comma_separated_list(given: Any, names: list[str]) -> None:
     assert Settings.load(tools=given).tools == names
@@ -260,6 +265,37 @@ def test_settings_do_not_change_after_loading() -> None:
 
 
 def test_variables_of_others_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONTACTS_MCP_NO_SUCH_SETTING", "x")
+    monkeypatch.setenv("HEYMARKET_WHATEVER", "x")
     monkeypatch.setenv("TIMEOUT", "x")
     assert Settings.load().timeout == 15.0
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"), [("CONTACTS_MCP_READONLY", " Did you mean CONTACTS_MCP_READ_ONLY?"), ("CONTACTS_MCP_NO_SUCH_SETTING", "")]
+)
+def test_a_misspelt_setting_of_ours_is_not_passed_over(monkeypatch: pytest.MonkeyPatch, variable: str, hint: str) -> None:
+    """Whoever set it believes that nothing can be changed."""
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(InvalidSettings) as refused:
+        Settings.load()
+    assert str(refused.value) == f"{variable} is not a setting.{hint}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"default_region": "UK"}, "the United Kingdom is GB"),
+        ({"default_region": "XX"}, "expected a country code"),
+        ({"signing_key": "short"}, "at least 16 characters"),
+        ({"tools": " , "}, "expected names of tools"),
+    ],
+    ids=str,
+)
+def test_what_would_only_fail_later_is_refused_at_the_start(setting: Any, said: str) -> None:
+    with pytest.raises(InvalidSettings, match=said):
+        Settings.load(**setting)
+
+
+def test_a_home_of_nobody_is_no_data_directory() -> None:
+    with pytest.raises(InvalidSettings, match="CONTACTS_MCP_DATA_DIR"):
+        _ = Settings.load(data_dir="~no-such-user-here/x").directory

@@ -111,12 +111,27 @@ def test_each_setting_says_where_it_came_from(home: Path, monkeypatch: pytest.Mo
     assert "CONTACTS_MCP_CONFIRM = auto (default)" in text
 
 
+def test_where_a_client_is_set_up_on_the_sandbox_that_is_what_is_asked(home: Path) -> None:
+    place = BY_KEY["cursor"].place(Machine("linux", home))
+    place.parent.mkdir(parents=True)
+    entry = {"command": sys.executable, "args": ["-m", "contacts_mcp", "serve", "--sandbox"]}
+    place.write_text(json.dumps({"mcpServers": {"contacts": entry}}), encoding="utf-8")
+    who = doctor.with_credentials(patient(home))
+    text = told(who)
+    assert "CONTACTS_MCP_SANDBOX = True (Cursor's file)" in text
+    assert text.endswith("All is well.")
+
+
+def test_the_last_line_counts_what_is_wrong(home: Path) -> None:
+    assert told(patient(home)).splitlines()[-1] == "1 problem and 1 warning."
+
+
 def test_a_variable_that_counts_for_nothing_is_mentioned(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEYMARKET_API_KEY", "${user_config.api_key}")
-    monkeypatch.setenv("CONTACTS_MCP_READONLY", "1")
+    monkeypatch.setenv("HEYMARKET_API_KEYS", "1")
     text = told(patient(home, sandbox=True))
     assert "HEYMARKET_API_KEY is blank or an unfilled placeholder" in text
-    assert "CONTACTS_MCP_READONLY is not a setting" in text
+    assert "HEYMARKET_API_KEYS is not a setting" in text
 
 
 def test_settings_that_cannot_be_used_are_one_problem_among_the_findings(home: Path) -> None:
@@ -262,7 +277,7 @@ def test_nothing_secret_or_personal_is_told(home: Path, monkeypatch: pytest.Monk
     secrets = {
         "HEYMARKET_SECRET_ID": "id-0123456789",
         "HEYMARKET_SECRET_KEY": "key-0123456789-0123456789",
-        "CONTACTS_MCP_SIGNING_KEY": "sign-0123456789",
+        "CONTACTS_MCP_SIGNING_KEY": "sign-0123456789-0123456789",
     }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)

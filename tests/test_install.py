@@ -396,3 +396,49 @@ def test_print_prints_nothing_but_what_to_paste(tmp_path: Path) -> None:
 def test_the_help_names_every_client() -> None:
     described = main.commands["install"].help or ""
     assert [client.key for client in CLIENTS if client.key not in described] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_what_is_no_regular_file_is_left_alone(machine: Machine) -> None:
+    """A pipe would be waited for, and a device replaced."""
+    client = BY_KEY["cursor"]
+    place = client.place(machine)
+    place.parent.mkdir(parents=True)
+    os.mkfifo(place)
+    with pytest.raises(AccountError, match="it is not a regular file"):
+        install.add(client, machine, settings(), Person().talk(), name="contacts", sandbox=True, yes=True)
+    assert place.is_fifo()
+
+
+@pytest.mark.parametrize("entry", [{"args": "serve --read-only"}, {"args": {"serve": True}}, {"env": ["A=B"]}], ids=str)
+def test_an_entry_of_ours_that_no_client_would_read_is_left_alone(entry: dict[str, Any], machine: Machine) -> None:
+    client = BY_KEY["cursor"]
+    place = client.place(machine)
+    place.parent.mkdir(parents=True)
+    text = json.dumps({"mcpServers": {"contacts": {"command": "contacts-mcp", **entry}}})
+    place.write_text(text, encoding="utf-8")
+    with pytest.raises(AccountError, match="is not as the client would have it"):
+        install.add(client, machine, settings(), Person().talk(), name="contacts", sandbox=True, yes=True)
+    assert place.read_text(encoding="utf-8") == text
+
+
+def test_a_sandbox_entry_is_brought_up_to_date_as_one(machine: Machine) -> None:
+    client = BY_KEY["cursor"]
+    for sandbox in (True, False):
+        install.add(client, machine, settings(), Person().talk(is_there=False), name="contacts", sandbox=sandbox, yes=True)
+    assert "--sandbox" in client.place(machine).read_text(encoding="utf-8")
+
+
+def test_a_copy_that_holds_credentials_is_mentioned(machine: Machine) -> None:
+    client, person = BY_KEY["cursor"], Person()
+    install.add(client, machine, settings(secret_id=ID, secret_key=KEY), person.talk(), name="contacts", sandbox=False, yes=True)
+    assert "That copy holds the credentials" not in person.text
+    install.remove(client, machine, person.talk(), name="contacts", yes=True)
+    assert "That copy holds the credentials" in person.text
+
+
+def test_credentials_of_the_environment_are_looked_at_like_typed_ones(machine: Machine) -> None:
+    with pytest.raises(CredentialsUnusable, match="is too short"):
+        install.add(
+            BY_KEY["cursor"], machine, settings(secret_id="abc", secret_key="x"), Person().talk(), name="contacts", sandbox=False, yes=True
+        )

@@ -17,7 +17,7 @@ HOUSE = {
     "phones": "errors text",
     "names": "errors text",
     "models": "phones",
-    "config": "errors",
+    "config": "errors phones",
     "api": "__init__ config errors models",
     "book": "api errors models names phones text",
     "tools": "book errors text",
@@ -31,9 +31,10 @@ HOUSE = {
     "config_files": "errors",
     "install": "clients config config_files errors",
     "doctor": "__init__ api clients config config_files errors install sandbox",
-    "shell": "config server",
+    "shell": "config server tools",
     "stdio": "",
-    "cli": "__init__ book clients config doctor errors install sandbox server shell stdio",
+    "loopback": "",
+    "cli": "__init__ book clients config doctor errors install loopback sandbox server shell stdio",
     "__main__": "cli",
 }
 

@@ -40,6 +40,8 @@ class ConfigFile:
 def read(path: Path) -> ConfigFile:
     """The file at `path`, empty where there is none. Raises ConfigFileUnusable."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, and a device replaced
+            raise ConfigFileUnusable("it is not a regular file")
         raw = path.read_bytes()
     except FileNotFoundError:
         return ConfigFile(path, None, "")

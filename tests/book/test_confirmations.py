@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contacts_mcp.book.confirmations import LIFETIME, REASONS, Confirmations, Deed, digest_of
@@ -137,11 +137,11 @@ def decoded(token: str) -> bytes:
 
 
 @given(place=st.integers(0, len(TOKEN) - 1), char=st.one_of(st.sampled_from(ALPHABET), st.characters()))
-def test_an_altered_character_is_refused_unless_it_means_the_same_bytes(place: int, char: str) -> None:
+@example(place=len(TOKEN) - 1, char=next(char for char in ALPHABET if char != TOKEN[-1] and decoded(TOKEN[:-1] + char) == decoded(TOKEN)))
+def test_an_altered_character_is_refused_even_where_it_means_the_same_bytes(place: int, char: str) -> None:
     altered = TOKEN[:place] + char + TOKEN[place + 1 :]
     refusal = Confirmations("account", key=KEY, clock=Clock()).refusal(altered, DEED)
-    same = altered == TOKEN or (char in ALPHABET and decoded(altered) == decoded(TOKEN)) or altered.strip() == TOKEN
-    assert refusal == ("" if same else REASONS["form"])
+    assert refusal == ("" if altered.strip() == TOKEN else REASONS["form"])
 
 
 @given(st.binary(min_size=56, max_size=56))
@@ -158,9 +158,9 @@ def test_the_digest_recognizes_a_token_and_does_not_give_it_away() -> None:
 
 async def test_two_servers_with_one_signing_key_share_confirmations(open_session: Any, tmp_path: Path) -> None:
     """The token of one permits the deed at the other; used there, the moved state refuses it here."""
-    async with open_session(signing_key="sandbox-key") as one:
+    async with open_session(signing_key="a sandbox signing key") as one:
         token = (await one.ok("delete_contact", contact_id=1001))["confirm_token"]
-        async with open_session(sandbox=one.sandbox, signing_key="sandbox-key", data_dir=tmp_path / "other") as other:
+        async with open_session(sandbox=one.sandbox, signing_key="a sandbox signing key", data_dir=tmp_path / "other") as other:
             stranger_token = (await other.ok("delete_contact", contact_id=1002))["confirm_token"]
             assert (await other.ok("delete_contact", contact_id=1001, confirm_token=token))["status"] == "deleted"
         assert (await one.ok("delete_contact", contact_id=1002, confirm_token=stranger_token))["status"] == "deleted"
