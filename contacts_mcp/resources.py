@@ -61,12 +61,12 @@ async def status(book: Book) -> Any:
     }
 
 
-async def contact(book: Book, contact_id: str) -> Any:
-    if not re.fullmatch("[0-9]{1,15}", contact_id):
-        raise ContactNotFound(f'No contact has the id "{visible(contact_id, limit=40)}"; ids are numbers.')
-    found = await books.look_up(book, contact_id=int(contact_id))
+async def contact(book: Book, id: str) -> Any:  # noqa: A002 -- what the template calls it
+    if not re.fullmatch("[0-9]{1,15}", id):
+        raise ContactNotFound(f'No contact has the id "{visible(id, limit=40)}"; ids are numbers.')
+    found = await books.look_up(book, contact_id=int(id))
     if not found.cards:
-        raise ContactNotFound(f"No contact has the id {int(contact_id)}.")
+        raise ContactNotFound(f"No contact has the id {int(id)}.")
     return views.whole(found.cards[0])
 
 
@@ -74,7 +74,7 @@ RESOURCES: tuple[Offered, ...] = (
     Offered("contacts://fields", "Custom fields", "The account's custom fields, by id and name.", fields),
     Offered("contacts://tags", "Tags", "The account's tags, by id and name.", tags),
     Offered("contacts://team", "Team", "The people contacts can be assigned to, by id and name.", team),
-    Offered("contacts://contact/{contact_id}", "Contact", "Everything about one contact.", contact),
+    Offered("contacts://contact/{id}", "Contact", "Everything about one contact.", contact),
     Offered("contacts://changes", "Changes", "What this server changed lately, newest first.", changes),
     Offered("contacts://status", "Status", "What this account holds and how this server is set up.", status),
 )
@@ -82,7 +82,7 @@ RESOURCES: tuple[Offered, ...] = (
 
 async def completions(book: Book, argument: str, typed: str) -> list[str]:
     """How what was typed for a prompt's or template's argument may go on: names of fields, tags, members; ids of contacts changed lately."""
-    if argument == "contact_id":
+    if argument == "id":
         recent = {
             str(told.entry.contact_id): None for told in await books.changes_of(book, limit=MOST_COMPLETIONS) if told.entry.contact_id
         }

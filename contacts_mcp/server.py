@@ -204,8 +204,8 @@ def _reading(server: MCPServer[Workspace], offered: Offered, workspace: Workspac
         return json.dumps(facts, ensure_ascii=False, indent=1)
 
     # The SDK goes by the signature.
-    async def read_contact(contact_id: str) -> str:
-        return await read(contact_id=contact_id)
+    async def read_contact(id: str) -> str:  # noqa: A002 -- what the template calls it
+        return await read(id=id)
 
     async def read_account() -> str:
         return await read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import click
 import pytest
 
 from contacts_mcp.cli import main
+from contacts_mcp.clients import BY_KEY
 from contacts_mcp.config import Settings, variable_of
+from contacts_mcp.install import runs_us
 from contacts_mcp.prompt_files import load_prompts
 from contacts_mcp.resources import RESOURCES
 from contacts_mcp.tools import TOOLS
@@ -73,3 +76,23 @@ def test_the_generated_tables_are_current() -> None:
 def test_no_page_names_a_registry_or_a_path_of_a_machine(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"/root/|/work/|/home/\w|pypi\.org|registry\.npmjs", text)
+
+
+def test_the_block_for_claude_desktop_is_what_would_be_installed() -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    (entry,) = json.loads(block)["mcpServers"].values()
+    assert runs_us(BY_KEY["claude-desktop"], entry)
+    assert entry["args"] == ["serve"]
+    assert entry["env"].keys() <= {variable_of(name) for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("line", [line for line in README.splitlines() if re.match(r"\| (Claude Code|Codex|Gemini CLI|VS Code) \|", line)])
+def test_each_one_line_command_starts_the_server_with_credentials(line: str) -> None:
+    assert "contacts-mcp serve" in line or '"command":"contacts-mcp","args":["serve"]' in line
+    assert "HEYMARKET_SECRET_ID" in line
+    assert "HEYMARKET_SECRET_KEY" in line
+
+
+@pytest.mark.parametrize("client", BY_KEY)
+def test_every_client_that_can_be_installed_is_named(client: str) -> None:
+    assert f"`{client}`" in README

@@ -101,6 +101,6 @@ async def test_names_are_completed(session: Any, argument: str, typed: str, valu
 
 async def test_contact_ids_are_completed_from_what_was_changed_lately(session: Any) -> None:
     await session.ok("update_contact", contact_id=1001, first="Jo")
-    reference = ResourceTemplateReference(uri="contacts://contact/{contact_id}")
-    done = await session.client.complete(reference, {"name": "contact_id", "value": "10"})
+    reference = ResourceTemplateReference(uri="contacts://contact/{id}")
+    done = await session.client.complete(reference, {"name": "id", "value": "10"})
     assert done.completion.values == ["1001"]

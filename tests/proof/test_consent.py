@@ -110,6 +110,10 @@ class Office(RuleBasedStateMachine):
     def draw_token(self, data: st.DataObject) -> str:
         return list(self.tokens)[data.draw(st.integers(0, len(self.tokens) - 1))]
 
+    @rule(tool=st.sampled_from(["list_contacts", "list_contact_fields", "list_changes"]))
+    def read(self, tool: str) -> None:
+        self.does(tool)
+
     @rule()
     def look(self) -> None:
         self.does("list_changes")

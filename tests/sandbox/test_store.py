@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
@@ -113,3 +114,13 @@ def test_a_seed_that_fails_leaves_an_empty_file_behind(tmp_path: Path) -> None:
         open_sandbox(path, contacts=1_000_000)
     with closing(open_sandbox(path, contacts=3)) as again:
         assert len(again.store.contacts()) == 3
+
+
+def test_a_file_is_kept_as_the_contract_of_the_sandbox_says(tmp_path: Path) -> None:
+    """WAL, so that a test can look while a server writes; foreign keys, so that no tag or owner is one that does not exist."""
+    with closing(open_sandbox(tmp_path / "sandbox.sqlite3", contacts=1)) as sandbox:
+        db = sandbox.store._records._db
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+        with pytest.raises(sqlite3.IntegrityError):
+            db.execute("UPDATE contacts SET assigned_user_id = 999999")
