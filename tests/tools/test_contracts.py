@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
 from contacts_mcp.server import instructions_for, offered
-from contacts_mcp.tools import TOOLS
+from contacts_mcp.tools import TOOLS, Offer
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
 SIX = ("create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields")
