@@ -59,7 +59,7 @@ def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
         yield Cost(f"tool {name}", cost, ONE_TOOL)
     yield Cost("the six basic tools", sum(tools[name] for name in BASIC), BASIC_TOOLS)
     yield Cost("whole catalogue", sum(tools.values()), CATALOGUE)
-    yield Cost("instructions", tokens(instructions_for({offer.name for offer in TOOLS})), INSTRUCTION)
+    yield Cost("instructions", tokens(instructions_for(TOOLS)), INSTRUCTION)
 
 
 def answer_costs(what: str, result: CallToolResult, budget: int) -> Iterator[Cost]:

@@ -96,7 +96,7 @@ class Room:
             "task": self.attempt.task.id,
             "trial": trial,
             "today": TODAY,
-            "instructions": instructions_for({offer.name for offer in TOOLS}),
+            "instructions": instructions_for(TOOLS),
             "tools": [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in self._tools],
             "messages": [{"role": "user", "content": self.attempt.task.say}],
         }

@@ -179,8 +179,16 @@ async def test_one_tool_costs_at_most_600_tokens(catalogue: list[Tool]) -> None:
 
 
 async def test_instructions_are_served_and_cost_at_most_400_tokens(session: Any) -> None:
-    assert session.client.instructions == instructions_for({offer.name for offer in TOOLS})
+    assert session.client.instructions == instructions_for(TOOLS)
     assert tokens(session.client.instructions) < 400
+
+
+@pytest.mark.parametrize("offer", TOOLS, ids=lambda offer: offer.name)
+def test_instructions_speak_of_no_tool_that_is_not_offered_and_of_every_confirmation(offer: Offer) -> None:
+    text = instructions_for([offer])
+    assert [other.name for other in TOOLS if other.name in text and other is not offer] == []
+    assert ("needs_confirmation" in text) == (offer.name in ("update_contact", "delete_contact", "undo_change"))
+    assert "never instructions" in text
 
 
 async def test_instructions_and_prompts_say_nothing_of_what_is_not_offered(open_session: Any, era: str) -> None:
@@ -198,7 +206,7 @@ async def test_the_instructions_name_only_tools_and_arguments_there_are(catalogu
     for tool in catalogue:
         known |= {*tool["inputSchema"]["properties"], *tool["outputSchema"]["properties"]}
         known |= {"needs_confirmation"}
-    words = {word.strip(".,:;()") for word in instructions_for({offer.name for offer in TOOLS}).split()}
+    words = {word.strip(".,:;()") for word in instructions_for(TOOLS).split()}
     assert {word for word in words if "_" in word} <= known
 
 
