@@ -104,6 +104,9 @@ class Names:
             self._labels[item_id] = self._plain_label(item) or self._tagged_label(item)
         return self._labels[item_id]
 
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self._by_id
+
     def matching(self, query: str) -> list[Named]:
         """The items whose name or alias holds the query, in upstream order; where there are none, the near misses. "" is all of them."""
         if not query.strip():

@@ -59,12 +59,13 @@ class Catalog:
 
         A list that could not be had a moment ago is not asked for again: an answer has many labels, and each would wait as long.
         """
-        if self._clock() - self._failed < REFETCH_AFTER:
+        now = self._clock()
+        if now - self._failed < REFETCH_AFTER or (now - self._fetched <= KEEP and item in self._names):
             return self._names.label(item)
         try:
             with anyio.fail_after(LABEL_PATIENCE):
                 names = await self.names()
-                if not any(known.id == item for known in names.items):
+                if item not in names:
                     names = await self._no_older_than(REFETCH_AFTER)
         except (ContactsError, TimeoutError):
             self._failed = self._clock()
