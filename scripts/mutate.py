@@ -34,7 +34,7 @@ MODULES = {
     "names": Guarded("contacts_mcp/names.py", ("tests/test_names.py",)),
     "confirmations": Guarded("contacts_mcp/book/confirmations.py", ("tests/book/test_confirmations.py", "tests/proof/test_asking.py")),
     "history": Guarded(
-        "contacts_mcp/book/history.py", ("tests/proof/test_undo.py", "tests/proof/test_settle.py", "tests/proof/test_history.py")
+        "contacts_mcp/book/history.py", tuple(f"tests/proof/test_{what}.py" for what in ("undo", "settle", "history", "claims", "attacks"))
     ),
 }
 
