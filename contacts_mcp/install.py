@@ -162,12 +162,15 @@ class Change:
     @property
     def had_credentials(self) -> bool:
         """Whether the entry had credentials before."""
-        return bool(set(CREDENTIALS) & set((self.old or {}).get(self.client.environment) or {}))
+        return self._holds_credentials(self.old)
 
     @property
     def has_credentials(self) -> bool:
         """Whether the entry has credentials once the change is made."""
-        return bool(set(CREDENTIALS) & set((self.new or {}).get(self.client.environment) or {}))
+        return self._holds_credentials(self.new)
+
+    def _holds_credentials(self, entry: Entry | None) -> bool:
+        return not set(CREDENTIALS).isdisjoint((entry or {}).get(self.client.environment) or {})
 
 
 def planned(client: Client, path: Path, name: str, make: Callable[[Entry | None], Entry | None]) -> Change:
