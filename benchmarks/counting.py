@@ -13,8 +13,8 @@ from measuring import MISSED, OK, Row
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import open_sandbox
-from contacts_mcp.server import build_server
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server
+from contacts_mcp.workspace import Workspace
 
 NAMED: dict[str, Any] = {"custom_fields": {"Plan": "Gold"}, "tags": ["VIP"], "assignee": "Priya Patel"}
 CALLS: list[tuple[str, str, dict[str, Any], int]] = [

@@ -34,8 +34,8 @@ from mcp_types import CallToolResult, TextContent, Tool
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, open_sandbox
-from contacts_mcp.server import build_server
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server
+from contacts_mcp.workspace import Workspace
 
 OBJECTS = 20_000
 ROOM = 2_000  # objects that share an account, before the next begins with a fresh one

@@ -18,7 +18,7 @@ from measuring import Row, compared
 from peers import ERAS, Era, Peer, ours, script, started, upstream
 
 from contacts_mcp.config import Settings
-from contacts_mcp.server import build_server
+from contacts_mcp.server.server import build_server
 
 TARGET = 1.25
 ROUNDS = 400

@@ -38,13 +38,13 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
 
-from contacts_mcp.book.journal import Entry
 from contacts_mcp.book.values import differences
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Sandbox, open_sandbox
 from contacts_mcp.sandbox.faults import Faults
-from contacts_mcp.server import build_server
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.workspace import Workspace
 
 Values = dict[str, Any]
 

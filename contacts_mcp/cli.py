@@ -21,7 +21,7 @@ from contacts_mcp.config import Settings, environment, variable_of
 from contacts_mcp.errors import ContactsError
 
 if TYPE_CHECKING:
-    from contacts_mcp.clients import Machine
+    from contacts_mcp.setup.assistants import Machine
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -83,21 +83,21 @@ def serve(address: str | None, **flags: Any) -> None:
     """Serve an assistant over stdin and stdout."""
     place = _loopback(address) if address is not None else None
     with _starting_quickly():
-        from contacts_mcp.server import build_server  # noqa: PLC0415
+        from contacts_mcp.server.server import build_server  # noqa: PLC0415
 
         try:
             server = build_server(load(flags))
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
     if place is None:
-        from contacts_mcp.stdio import ending_on_signals  # noqa: PLC0415
+        from contacts_mcp.server.stdio import ending_on_signals  # noqa: PLC0415
 
         if sys.stdin.isatty():
             click.echo("Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. Ctrl-C ends it.", err=True)
         with ending_on_signals():
             server.run("stdio")
     else:
-        from contacts_mcp import loopback  # noqa: PLC0415
+        from contacts_mcp.server import http as loopback  # noqa: PLC0415
 
         try:
             loopback.serve(
@@ -180,7 +180,7 @@ def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, **flags: A
 
     Objects and arrays are written as JSON: custom_fields='{"Plan": "Gold"}'. Exits 1 where the tool refuses.
     """
-    from contacts_mcp.shell import call_tool, table, tool_names  # noqa: PLC0415
+    from contacts_mcp.setup.call import call_tool, table, tool_names  # noqa: PLC0415
 
     if tool is None:
         raise click.UsageError(f"Which tool? There are: {', '.join(tool_names())}.")
@@ -238,7 +238,7 @@ def install(client: str, only_print: bool, uninstall: bool, sandbox: bool, name:
 
     Shows the change, asks, and keeps a backup. Credentials are taken from the environment, or asked for without echo.
     """
-    from contacts_mcp import install as installing  # noqa: PLC0415
+    from contacts_mcp.setup import install as installing  # noqa: PLC0415
 
     if only_print and uninstall:
         raise click.UsageError("--print shows what to paste, --uninstall takes it out: give one of them.")
@@ -269,7 +269,7 @@ def _confirm(question: str) -> bool:
 
 
 def _this_machine() -> Machine:
-    from contacts_mcp.clients import Machine  # noqa: PLC0415
+    from contacts_mcp.setup.assistants import Machine  # noqa: PLC0415
 
     try:
         return Machine(sys.platform, Path.home(), environment())
@@ -285,7 +285,7 @@ def doctor(as_report: bool, **flags: Any) -> None:
 
     Changes nothing and tells nothing secret or personal. Exits 1 where there is a problem.
     """
-    from contacts_mcp import doctor as examining  # noqa: PLC0415
+    from contacts_mcp.setup import doctor as examining  # noqa: PLC0415
 
     given = frozenset(name for name, value in flags.items() if value is not None)
     try:
@@ -309,7 +309,7 @@ def journal() -> None:
 @click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
 def clear_journal(data_dir: str | None) -> None:
     """Forget all finished changes of all accounts, before-images included."""
-    from contacts_mcp.book.journal import clear  # noqa: PLC0415
+    from contacts_mcp.state.journal import clear  # noqa: PLC0415
 
     path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
     click.echo(f"Forgot {clear(path)} changes.")

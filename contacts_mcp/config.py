@@ -22,7 +22,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.errors import AccountError
-from contacts_mcp.phones import is_region
+from contacts_mcp.words.phones import is_region
 
 LIVE_URL = "https://api.heymarket.com"
 SANDBOX_URL = "http://sandbox.localhost"

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from contacts_mcp.phones import from_api
+from contacts_mcp.words.phones import from_api
 
 
 def _text(value: object) -> str:
@@ -64,6 +64,10 @@ def _assignee(value: object) -> int | None:
     number = _whole(value) if isinstance(value, int | float | str) and value != "" else 0
     return number if number > 0 else None
 
+
+Value = str | bool | int | list[int] | None
+Values = dict[str, Value]
+"""A contact as a flat table (`book/values.py`), the form in which it is compared, written down and restored."""
 
 Text = Annotated[str, BeforeValidator(_text)]
 Whole = Annotated[int, BeforeValidator(lambda value: 0 if value in (None, "") else value)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import contacts_mcp
-from contacts_mcp.tools import TOOLS
+from contacts_mcp.server.tools import TOOLS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(contacts_mcp.__file__).parent  # the one at work, which CI takes from the wheel

@@ -10,7 +10,7 @@ import click
 
 from contacts_mcp.cli import FLAGS, main
 from contacts_mcp.config import Settings, variable_of
-from contacts_mcp.tools import TOOLS
+from contacts_mcp.server.tools import TOOLS
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -11,7 +11,7 @@ import json
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from contacts_mcp.install import SECRET_ID, SECRET_KEY
+from contacts_mcp.setup.install import SECRET_ID, SECRET_KEY
 
 NAME = "contacts"
 START: dict[str, Any] = {"command": "contacts-mcp", "args": ["serve"]}

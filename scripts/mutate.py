@@ -30,11 +30,12 @@ class Guarded(NamedTuple):
 
 MODULES = {
     "retries": Guarded("contacts_mcp/api/retries.py", ("tests/api/test_retries.py", "tests/api/test_client.py")),
-    "phones": Guarded("contacts_mcp/phones.py", ("tests/test_phones.py",)),
-    "names": Guarded("contacts_mcp/names.py", ("tests/test_names.py",)),
+    "phones": Guarded("contacts_mcp/words/phones.py", ("tests/words/test_phones.py",)),
+    "names": Guarded("contacts_mcp/words/names.py", ("tests/words/test_names.py",)),
     "confirmations": Guarded("contacts_mcp/book/confirmations.py", ("tests/book/test_confirmations.py", "tests/proof/test_asking.py")),
     "history": Guarded(
-        "contacts_mcp/book/history.py", tuple(f"tests/proof/test_{what}.py" for what in ("undo", "settle", "history", "claims", "attacks"))
+        "contacts_mcp/book/history/history.py",
+        tuple(f"tests/proof/test_{what}.py" for what in ("undo", "settle", "history", "claims", "attacks")),
     ),
 }
 

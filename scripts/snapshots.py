@@ -12,7 +12,7 @@ from mcp.client import Client
 from pydantic import BaseModel
 
 from contacts_mcp.config import Settings
-from contacts_mcp.server import build_server
+from contacts_mcp.server.server import build_server
 
 SNAPSHOTS = Path(__file__).parent.parent / "tests" / "snapshots"
 

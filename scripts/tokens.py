@@ -18,9 +18,9 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import open_sandbox
-from contacts_mcp.server import build_server, instructions_for
-from contacts_mcp.tools import TOOLS
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server, instructions_for
+from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.workspace import Workspace
 
 CATALOGUE = 4_000
 BASIC_TOOLS = 2_600

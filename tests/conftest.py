@@ -14,8 +14,8 @@ from mcp_types import CallToolResult
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox, serve
-from contacts_mcp.server import build_server
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server
+from contacts_mcp.workspace import Workspace
 
 ERAS = ("auto", "legacy")  # 2026-07-28, stateless; and the handshake of the revisions before
 

@@ -20,7 +20,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from contacts_mcp import __version__
 from contacts_mcp.config import Settings, variable_of
-from contacts_mcp.tools import TOOLS
+from contacts_mcp.server.tools import TOOLS
 
 ROOT = Path(__file__).parent.parent
 VALIDATOR = "@anthropic-ai/mcpb@2.1.2"

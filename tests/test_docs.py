@@ -13,12 +13,12 @@ import click
 import pytest
 
 from contacts_mcp.cli import main
-from contacts_mcp.clients import BY_KEY
 from contacts_mcp.config import Settings, variable_of
-from contacts_mcp.install import runs_us
-from contacts_mcp.prompt_files import load_prompts
-from contacts_mcp.resources import RESOURCES
-from contacts_mcp.tools import TOOLS
+from contacts_mcp.server.prompts import load_prompts
+from contacts_mcp.server.resources import RESOURCES
+from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.setup.assistants import BY_KEY
+from contacts_mcp.setup.install import runs_us
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,45 +8,47 @@ from pathlib import Path
 
 import contacts_mcp
 
-# Each part, and the parts before it that it may import.
-HOUSE = {
-    "__init__": "",
-    "errors": "",
-    "text": "",
-    "sandbox": "",
-    "phones": "errors text",
-    "names": "errors text",
-    "models": "phones",
-    "config": "errors phones",
-    "api": "__init__ config errors models",
-    "book": "api errors models names phones text",
-    "tools": "book errors text",
-    "prompt_files": "errors text",
-    "resources": "book errors text tools",
-    "asking": "",
-    "wiring": "api book config errors sandbox",
-    "boundary": "asking config errors text tools wiring",
-    "server": "__init__ boundary config errors prompt_files resources text tools wiring",
-    "clients": "",
-    "config_files": "errors",
-    "install": "clients config config_files errors",
-    "doctor": "__init__ api clients config config_files errors install sandbox",
-    "shell": "config server tools",
-    "stdio": "",
-    "loopback": "",
-    "cli": "__init__ book clients config doctor errors install loopback sandbox server shell stdio",
-    "__main__": "cli",
-}
+# The rooms in order: each may import what stands before it, and nothing else of ours.
+ROOMS = (
+    "__init__",
+    "errors",
+    "words",
+    "models",
+    "config",
+    "state",
+    "api",
+    "book",
+    "sandbox",
+    "workspace",
+    "server",
+    "setup",
+    "cli",
+    "__main__",
+)
 
-# What only some parts may import.
+# The same inside `book`; the modules of one group may import each other.
+BOOK = (
+    "values vocabulary confirmations",
+    "cards",
+    "book",
+    "writing listing",
+    "people",
+    "history",
+    "__init__",
+)
+
+# A room that imports nothing of ours.
+ALONE = ("__init__", "errors", "sandbox")
+
+# Other people's packages that only some rooms may import.
 KEPT_TO = {
-    "httpx": "api doctor sandbox wiring",
+    "httpx": "api sandbox setup workspace",
     "httpx2": "",
-    "mcp": "asking boundary prompt_files resources server shell tools",
-    "mcp_types": "asking boundary prompt_files resources server shell tools",
-    "phonenumbers": "phones",
+    "mcp": "server setup",
+    "mcp_types": "server setup",
+    "phonenumbers": "words",
     "pydantic_settings": "config",
-    "click": "cli shell",
+    "click": "cli setup",
 }
 
 HERE = Path(contacts_mcp.__file__).parent
@@ -54,7 +56,7 @@ MODULES = {path.relative_to(HERE).with_suffix("").as_posix(): ast.parse(path.rea
 
 
 def part_of(module: str) -> str:
-    """`book/create` and `contacts_mcp.book.create` -> `book`."""
+    """`book/create` and `contacts_mcp.book.people.create` -> `book`."""
     return module.removeprefix("contacts_mcp").strip("./").replace(".", "/").split("/")[0] or "__init__"
 
 
@@ -66,26 +68,47 @@ def imports(module: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = ".".join([*package[: len(package) + 1 - node.level], *filter(None, [node.module])]) if node.level else node.module or ""
-            is_ours = base == "contacts_mcp"  # `from contacts_mcp import names` is an import of contacts_mcp.names
-            yield from (f"{base}.{alias.name}" if is_ours and part_of(alias.name) in HOUSE else base for alias in node.names)
+            # `from contacts_mcp.book import cards` is an import of the module contacts_mcp.book.cards
+            yield from (f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base for alias in node.names)
 
 
 def is_ours(name: str) -> bool:
     return name == "contacts_mcp" or name.startswith("contacts_mcp.")
 
 
-def test_every_module_has_its_place() -> None:
-    assert {part_of(module) for module in MODULES} <= HOUSE.keys()
+def is_module(name: str) -> bool:
+    path = name.removeprefix("contacts_mcp.").replace(".", "/")
+    return is_ours(name) and (path in MODULES or f"{path}/__init__" in MODULES)
 
 
-def test_the_house_has_no_cycle() -> None:
-    parts = list(HOUSE)
-    assert [(part, other) for at, part in enumerate(parts) for other in HOUSE[part].split() if other not in parts[:at]] == []
+def group_of(module: str) -> int:
+    """The place in `BOOK` of a module of the book."""
+    inside = module.removeprefix("contacts_mcp.").replace(".", "/").removeprefix("book").strip("/").split("/")[0] or "__init__"
+    return next(at for at, group in enumerate(BOOK) if inside in group.split())
 
 
-def test_a_module_imports_only_what_comes_before_it() -> None:
+def test_every_module_has_its_room() -> None:
+    assert {part_of(module) for module in MODULES} == {*ROOMS}
+
+
+def test_every_module_of_the_book_has_its_place() -> None:
+    assert all(group_of(module) >= 0 for module in MODULES if part_of(module) == "book")
+
+
+def test_a_module_imports_only_rooms_that_come_before_its_own() -> None:
     ours = [(module, part_of(name)) for module in MODULES for name in imports(module) if is_ours(name)]
-    assert [(module, part) for module, part in ours if part not in {part_of(module), *HOUSE[part_of(module)].split()}] == []
+    assert [(module, room) for module, room in ours if ROOMS.index(room) > ROOMS.index(part_of(module))] == []
+
+
+def test_some_rooms_import_nothing_of_ours() -> None:
+    ours = [(module, part_of(name)) for module in MODULES for name in imports(module) if is_ours(name)]
+    assert [(module, room) for module, room in ours if part_of(module) in ALONE and room != part_of(module)] == []
+
+
+def test_inside_the_book_imports_go_one_way() -> None:
+    inside = [(module, name) for module in MODULES if part_of(module) == "book" for name in imports(module) if part_of(name) == "book"]
+    package = {"contacts_mcp.book"}  # taking a name from the package itself would be an import of everything
+    assert [(module, name) for module, name in inside if name in package or group_of(name) > group_of(module)] == []
 
 
 def test_a_module_imports_nothing_that_is_kept_to_others() -> None:
@@ -107,15 +130,13 @@ def words(tree: ast.AST) -> set[str]:
 
 def test_the_walk_sees_every_way_to_import() -> None:
     """The tests above are worth nothing if `imports` overlooks something."""
-    source = (
-        "from . import a\nfrom .b import x\nfrom .. import c\nfrom contacts_mcp import errors, __version__\ndef f():\n    import httpx.z"
-    )
+    source = "from . import cards\nfrom .book import x\nfrom .. import config\nfrom contacts_mcp import errors, __version__\ndef f():\n    import httpx.z"
     MODULES["book/probe"] = ast.parse(source)
     try:
         assert list(imports("book/probe")) == [
-            "contacts_mcp.book",
-            "contacts_mcp.book.b",
-            "contacts_mcp",
+            "contacts_mcp.book.cards",
+            "contacts_mcp.book.book",
+            "contacts_mcp.config",
             "contacts_mcp.errors",
             "contacts_mcp",
             "httpx.z",

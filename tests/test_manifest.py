@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from contacts_mcp import __version__
-from contacts_mcp.clients import BY_KEY
 from contacts_mcp.config import Settings, variable_of
-from contacts_mcp.install import runs_us
+from contacts_mcp.setup.assistants import BY_KEY
+from contacts_mcp.setup.install import runs_us
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from contacts_mcp.book.book import Book, Outcome
     from contacts_mcp.book.cards import Card, Change
-    from contacts_mcp.book.create import create as create_contact
-    from contacts_mcp.book.delete import delete as delete_contact
-    from contacts_mcp.book.directory import Catalog
-    from contacts_mcp.book.edits import Wanted
-    from contacts_mcp.book.history import Told, changes_of, settle, undo
-    from contacts_mcp.book.journal import Entry
-    from contacts_mcp.book.listing import Filters, Listing, list_contacts
-    from contacts_mcp.book.lookup import Found
-    from contacts_mcp.book.lookup import lookup as look_up
-    from contacts_mcp.book.update import update as update_contact
+    from contacts_mcp.book.history.history import Told, changes_of, settle, undo
+    from contacts_mcp.book.listing.listing import Filters, Listing, list_contacts
+    from contacts_mcp.book.people.create import create as create_contact
+    from contacts_mcp.book.people.delete import delete as delete_contact
+    from contacts_mcp.book.people.lookup import Found
+    from contacts_mcp.book.people.lookup import lookup as look_up
+    from contacts_mcp.book.people.requests import Wanted
+    from contacts_mcp.book.people.update import update as update_contact
+    from contacts_mcp.book.vocabulary import Catalog
+    from contacts_mcp.state.journal import Entry
 
 __all__ = [
     "Book",
@@ -48,29 +48,29 @@ __all__ = [
 _HOME = {
     "Book": "book.Book",
     "Card": "cards.Card",
-    "Catalog": "directory.Catalog",
+    "Catalog": "vocabulary.Catalog",
     "Change": "cards.Change",
-    "Entry": "journal.Entry",
-    "Filters": "listing.Filters",
-    "Found": "lookup.Found",
-    "Listing": "listing.Listing",
+    "Entry": "contacts_mcp.state.journal.Entry",
+    "Filters": "listing.listing.Filters",
+    "Found": "people.lookup.Found",
+    "Listing": "listing.listing.Listing",
     "Outcome": "book.Outcome",
-    "Told": "history.Told",
-    "Wanted": "edits.Wanted",
-    "changes_of": "history.changes_of",
-    "create_contact": "create.create",
-    "delete_contact": "delete.delete",
-    "list_contacts": "listing.list_contacts",
-    "look_up": "lookup.lookup",
-    "settle": "history.settle",
-    "undo": "history.undo",
-    "update_contact": "update.update",
+    "Told": "history.history.Told",
+    "Wanted": "people.requests.Wanted",
+    "changes_of": "history.history.changes_of",
+    "create_contact": "people.create.create",
+    "delete_contact": "people.delete.delete",
+    "list_contacts": "listing.listing.list_contacts",
+    "look_up": "people.lookup.lookup",
+    "settle": "history.history.settle",
+    "undo": "history.history.undo",
+    "update_contact": "people.update.update",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOME[name].split(".")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), attribute)
+    module, attribute = _HOME[name].rsplit(".", 1)
+    found = globals()[name] = getattr(import_module(module if module.startswith("contacts_mcp.") else f"{__name__}.{module}"), attribute)
     return found

@@ -9,12 +9,12 @@ from typing import Any
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.cards import Card, Change
 from contacts_mcp.book.confirmations import Confirmations, Deed
-from contacts_mcp.book.directory import Directory
-from contacts_mcp.book.journal import Journal
-from contacts_mcp.book.locks import Locks
 from contacts_mcp.book.values import values_of
+from contacts_mcp.book.vocabulary import Directory
 from contacts_mcp.models import Contact
-from contacts_mcp.phones import Phone, parse_phone
+from contacts_mcp.state.journal import Journal
+from contacts_mcp.state.locks import Locks
+from contacts_mcp.words.phones import Phone, parse_phone
 
 
 @dataclass(frozen=True, slots=True)

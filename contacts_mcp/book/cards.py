@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contacts_mcp.book.directory import Directory
-from contacts_mcp.book.values import Value, differences, field_id, is_empty
-from contacts_mcp.models import Contact
-from contacts_mcp.phones import show
+from contacts_mcp.book.values import differences, field_id, is_empty
+from contacts_mcp.book.vocabulary import Directory
+from contacts_mcp.models import Contact, Value
+from contacts_mcp.words.phones import show
 
 UNKNOWN = "unknown"
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from contacts_mcp.models import Contact
+from contacts_mcp.models import Contact, Value, Values
 
 NAMES = ("first", "last", "display_name")
 TEXTS = ("phone", *NAMES, "email", "avatar")
 CUSTOM = "custom:"
 UNASSIGN = -1
-
-Value = str | bool | int | list[int] | None
-Values = dict[str, Value]
 
 
 def values_of(contact: Contact) -> Values:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from contacts_mcp.errors import InvalidPhone
-from contacts_mcp.names import fold
-from contacts_mcp.phones import parse_phone
+from contacts_mcp.words.names import fold
+from contacts_mcp.words.phones import parse_phone
 
 from .tasks import Phrase, Row
 

@@ -21,9 +21,9 @@ from mcp_types import CallToolResult, TextContent, Tool
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
-from contacts_mcp.server import build_server, instructions_for
-from contacts_mcp.tools import TOOLS
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server, instructions_for
+from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.workspace import Workspace
 
 from .agents import Agent, AgentFailed, OpenAgent
 from .grading import Attempt, Made, problems

@@ -17,7 +17,7 @@ from contacts_mcp import __version__
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AnswerLost, BadAnswer, CredentialsRefused, Rejected, ServiceFailed, Unreachable
 from contacts_mcp.sandbox import Credentials, Fault, Sandbox, open_sandbox, serve
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.workspace import Workspace
 
 from .conftest import KEY, OpenClient, Time
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contacts_mcp.book.cards import UNKNOWN, Change, card_of, changes_between, field_name, shown
-from contacts_mcp.book.directory import Directory
+from contacts_mcp.book.vocabulary import Directory
 from contacts_mcp.models import Contact
 
 

@@ -18,7 +18,7 @@ from examiner.room import MOST_CALLS, Verdict, examine
 from examiner.tasks import BadTask, Task, chosen, load
 from reference import Reference, solutions
 
-from contacts_mcp.tools import TOOLS
+from contacts_mcp.server.tools import TOOLS
 
 Line = dict[str, Any]
 Answering = Callable[[Line], Line]

@@ -46,7 +46,7 @@ from mcp_types import (
 from pydantic import BaseModel, Field
 
 from contacts_mcp.config import Settings
-from contacts_mcp.server import build_server
+from contacts_mcp.server.server import build_server
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SILENCE = base64.b64encode(b"RIFF&\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\2\0\0\0\0\0").decode()

@@ -17,8 +17,8 @@ from mcp_types import CallToolResult
 from contacts_mcp.book.book import Book
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
-from contacts_mcp.server import build_server
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server
+from contacts_mcp.workspace import Workspace
 
 TIMEOUT = 2.0
 CALL_TIMEOUT = 60.0

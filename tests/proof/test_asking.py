@@ -11,8 +11,8 @@ from mcp.server.elicitation import render_elicitation_schema
 from mcp_types import ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types._v2025_11_25 import ElicitRequestFormParams as StrictFormParams
 
-from contacts_mcp import asking
-from contacts_mcp.boundary import PATIENCE_SHARE
+from contacts_mcp.server import confirming as asking
+from contacts_mcp.server.boundary import PATIENCE_SHARE
 
 ERAS = ("auto", "legacy")
 Person = Callable[[Any, ElicitRequestFormParams], Awaitable[ElicitResult]]

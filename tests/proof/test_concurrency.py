@@ -16,8 +16,8 @@ import pytest
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from contacts_mcp.book.locks import Locks
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox, serve
+from contacts_mcp.state.locks import Locks
 
 WRITES = {"create_contact", "update_contact", "delete_contact"}
 PHONE = "+12125550142"
@@ -112,11 +112,11 @@ async def test_two_servers_with_one_data_directory_wait_for_one_another(open_ses
 SERVER = """
 import json, sys
 import anyio
-from contacts_mcp.book.create import create
-from contacts_mcp.book.edits import Wanted
-from contacts_mcp.book.update import update
+from contacts_mcp.book.people.create import create
+from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.people.update import update
 from contacts_mcp.config import Settings
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.workspace import Workspace
 
 async def main(url, data_dir, contact_id, phone, share):
     workspace = Workspace(Settings.load(base_url=url, api_key="sandbox-api-key", data_dir=data_dir, requests_per_minute=100000))

@@ -18,8 +18,8 @@ from mcp_types import CallToolResult
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, open_sandbox
-from contacts_mcp.server import build_server
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server
+from contacts_mcp.workspace import Workspace
 
 PHONES = [f"1212555010{last}" for last in range(5)]
 phones = st.sampled_from(PHONES[:3])

@@ -12,17 +12,17 @@ import pytest
 from mcp.client import Client
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.create import create
-from contacts_mcp.book.delete import delete
-from contacts_mcp.book.edits import Wanted
-from contacts_mcp.book.history import undo
-from contacts_mcp.book.journal import Entry
-from contacts_mcp.book.update import update
+from contacts_mcp.book.history.history import undo
+from contacts_mcp.book.people.create import create
+from contacts_mcp.book.people.delete import delete
+from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.people.update import update
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Fault, open_sandbox
 from contacts_mcp.sandbox.behaviour import Behaviour
-from contacts_mcp.server import build_server
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.server.server import build_server
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.workspace import Workspace
 
 NEW = "+15105553344"
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -13,12 +13,12 @@ import pytest
 from mcp.client import Client
 
 from contacts_mcp import errors
-from contacts_mcp.boundary import NEXT
 from contacts_mcp.config import InvalidSettings, Settings
 from contacts_mcp.sandbox import Fault
-from contacts_mcp.server import build_server
-from contacts_mcp.tools import Offer, views
-from contacts_mcp.tools.calls import Call, book_of
+from contacts_mcp.server.boundary import NEXT
+from contacts_mcp.server.server import build_server
+from contacts_mcp.server.tools import Offer, views
+from contacts_mcp.server.tools.calls import Call, book_of
 
 NEW = "+15105553344"
 PLANTED = "Planted Person +15105559999 planted@example.com"
@@ -319,7 +319,7 @@ async def _answer_of(function: Any, tmp_path: Any, caplog: pytest.LogCaptureFixt
     settings = Settings.load(sandbox=True, data_dir=tmp_path, sandbox_file=":memory:")
     offer = Offer(function=function, answers=views.LookupResult, title="Test", group="test", reads_only=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("contacts_mcp.server.TOOLS", (offer,))
+        patch.setattr("contacts_mcp.server.server.TOOLS", (offer,))
         server = build_server(settings)
     async with Client(server) as client:
         result = await client.call_tool(offer.name, arguments)

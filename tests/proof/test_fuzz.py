@@ -8,7 +8,7 @@ from typing import Any
 import fuzz
 import pytest
 
-from contacts_mcp.tools import TOOLS, views
+from contacts_mcp.server.tools import TOOLS, views
 
 NAMES = [offer.name for offer in TOOLS]
 

@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from contacts_mcp.book.journal import STILL_ARRIVING, Entry
 from contacts_mcp.book.values import values_of
 from contacts_mcp.sandbox import Fault
+from contacts_mcp.state.journal import STILL_ARRIVING, Entry
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from contacts_mcp.boundary import TALKATIVE
 from contacts_mcp.sandbox import Credentials, Fault
+from contacts_mcp.server.boundary import TALKATIVE
 
 KEY = "planted-api-key-5b1c"
 SECRET_ID = "planted-secret-id-77d2"

@@ -14,10 +14,10 @@ import anyio
 import pytest
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.history import MOST_SETTLED, settle
-from contacts_mcp.book.journal import STILL_ARRIVING, Entry
+from contacts_mcp.book.history.history import MOST_SETTLED, settle
 from contacts_mcp.book.values import Values, values_of
 from contacts_mcp.sandbox import Behaviour, Fault
+from contacts_mcp.state.journal import STILL_ARRIVING, Entry
 
 LATER = STILL_ARRIVING + 1
 PHONE = "12125550142"

@@ -9,8 +9,8 @@ import pytest
 import soak
 
 from contacts_mcp.api.client import HeymarketClient
-from contacts_mcp.book.locks import Locks
-from contacts_mcp.tools import TOOLS
+from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.state.locks import Locks
 
 
 @pytest.fixture

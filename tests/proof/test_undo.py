@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from contacts_mcp.book.journal import KEEP, Entry, Journal, clear
 from contacts_mcp.errors import AccountError
 from contacts_mcp.sandbox import Behaviour
+from contacts_mcp.state.journal import KEEP, Entry, Journal, clear
 
 SOMEBODY: dict[str, Any] = {
     "first": "Jordan",

@@ -14,14 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.book.book import Book, Outcome
-from contacts_mcp.book.edits import Wanted
-from contacts_mcp.book.update import update
+from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.people.update import update
 from contacts_mcp.book.values import custom_key
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import Rejected
 from contacts_mcp.models import Contact
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
-from contacts_mcp.wiring import Workspace
+from contacts_mcp.workspace import Workspace
 
 TEXTS = ("first", "last", "display_name", "email", "avatar")
 FIELDS = {"Plan": "31", "Renewal Date": "32", "Region": "33", "Customer #": "34", "Été / Saison": "40"}

@@ -1,0 +1,1 @@
+"""The changes made here, and taking them back."""

@@ -1,0 +1,1 @@
+"""Many contacts, page after page."""

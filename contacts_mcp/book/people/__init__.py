@@ -1,0 +1,1 @@
+"""One contact at a time: find, create, update, delete."""

@@ -1,0 +1,1 @@
+"""The one way anything is written, and the sentences about it."""

@@ -1,0 +1,19 @@
+"""What an assistant sees: the only rooms that know MCP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contacts_mcp.server.server import build_server
+
+__all__ = ["build_server"]
+
+
+def __getattr__(name: str) -> Any:
+    """`build_server` is handed on when it is first asked for: importing one view must not import the whole face."""
+    if name != "build_server":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from contacts_mcp.server.server import build_server  # noqa: PLC0415
+
+    return build_server

@@ -1,0 +1,431 @@
+"""What is right and what is wrong with this installation, a line each, with what to do.
+
+Nothing is changed and nothing is left behind: the one request is a read, and no file is made. Nothing secret or personal is told:
+every text passes `redacted`, and findings are written from facts (lengths, counts, names of settings), never from contents.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from pydantic import SecretStr
+
+from contacts_mcp import __version__
+from contacts_mcp.config import SANDBOX_URL, Settings, variable_of
+from contacts_mcp.errors import ContactsError
+from contacts_mcp.setup import config_files
+from contacts_mcp.setup.assistants import CLIENTS, Client, Machine
+from contacts_mcp.setup.install import CREDENTIALS, MASK, flaw_of, runs_us
+
+if TYPE_CHECKING:
+    import httpx
+
+    from contacts_mcp.api.client import HeymarketClient
+
+OLDEST_PYTHON = (3, 11)
+PATIENCE = 10.0  # seconds for the one request
+SKEW_TO_MENTION = 30.0
+SKEW_TOO_MUCH = 240.0  # a token is good for 300 seconds from its time of issue (heymarket-api.md section 2)
+ROOM_TO_MENTION = 0.2  # of the requests of a minute
+
+
+class Level(Enum):
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer; `advice` says what to do about it."""
+
+    level: Level
+    about: str
+    text: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is looked at.
+
+    `settings` are an error where they cannot be used; `flags` are the names of those given on the command line, `borrowed` of those
+    taken from the file of the client `lender`.
+    """
+
+    settings: Settings | ContactsError
+    flags: frozenset[str]
+    machine: Machine
+    clock: Callable[[], float] = time.time
+    borrowed: frozenset[str] = frozenset()
+    lender: str = ""
+
+
+def with_credentials(patient: Patient) -> Patient:
+    """The patient with the credentials a client starts us with, where the environment has none: a terminal seldom does."""
+    settings = patient.settings
+    if isinstance(settings, ContactsError) or settings.sandbox or any(getattr(settings, name) for name in _SECRETS):
+        return patient
+    for client in CLIENTS:
+        with suppress(ContactsError):
+            for entry in _own_entries(client, patient.machine).values():
+                variables = _table(entry.get(client.environment))
+                found: dict[str, Any] = {
+                    name: SecretStr(str(variables[variable_of(name)])) for name in _SECRETS if variables.get(variable_of(name))
+                }
+                if not found and "--sandbox" in (entry.get("args") or []):
+                    found = {"sandbox": True}
+                if found:
+                    lent = settings.model_copy(update=found)
+                    return replace(patient, settings=lent, borrowed=frozenset(found), lender=f"{client.title}'s file")
+    return patient
+
+
+_SECRETS = ("secret_id", "secret_key", "api_key")
+
+
+def _own_entries(client: Client, machine: Machine) -> dict[str, Any]:
+    """The entries of a client's file that start this server. Raises ContactsError."""
+    text = config_files.read(client.place(machine)).text
+    return {name: entry for name, entry in config_files.entries(client.format, text, client.servers).items() if runs_us(client, entry)}
+
+
+def examine(patient: Patient) -> list[Finding]:
+    """All findings, in the order of the table."""
+    findings = [finding for check in ALWAYS for finding in check(patient)]
+    if isinstance(patient.settings, Settings):
+        findings += [finding for check in WITH_SETTINGS for finding in check(patient, patient.settings)]
+    return findings
+
+
+def is_well(findings: Iterable[Finding]) -> bool:
+    return all(finding.level is not Level.PROBLEM for finding in findings)
+
+
+# How it is told
+
+
+def told(findings: Iterable[Finding], patient: Patient) -> str:
+    """A line a finding and one for all of them, safe to show to anybody."""
+    findings = list(findings)
+    return redacted("\n".join([*map(_line, findings), _summary(findings)]), patient)
+
+
+def _summary(findings: Iterable[Finding]) -> str:
+    levels = [finding.level for finding in findings]
+    counts = [(levels.count(level), level.value) for level in (Level.PROBLEM, Level.WARNING)]
+    said = " and ".join(f"{count} {word}{'s' if count > 1 else ''}" for count, word in counts if count)
+    return f"{said}." if said else "All is well."
+
+
+def report(findings: Iterable[Finding], patient: Patient) -> str:
+    """The same as Markdown to paste into an issue."""
+    return f"**contacts-mcp doctor**\n\n```text\n{told(findings, patient)}\n```"
+
+
+def _line(finding: Finding) -> str:
+    advice = f"\n{'':9}-> {finding.advice}" if finding.advice else ""
+    return f"{finding.level.value:<8} {finding.about}: {finding.text}{advice}"
+
+
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_PHONE = re.compile(r"(?<![\w.-])\+?\(?\d(?:[ ().-]{0,2}\d){9,14}(?![\w-])")
+
+
+def redacted(text: str, patient: Patient) -> str:
+    """`text` without anybody's e-mail or phone, any secret of ours, and the name in the path of the home folder."""
+    for secret in _secrets(patient):
+        text = text.replace(secret, MASK)
+    text = text.replace(str(patient.machine.home), "~") if len(patient.machine.home.parts) > 1 else text
+    return _PHONE.sub("(a phone number)", _EMAIL.sub("(an e-mail address)", text))
+
+
+def _secrets(patient: Patient) -> list[str]:
+    known = {name: value for name, value in patient.machine.variables.items() if _is_secret(name)}
+    if isinstance(patient.settings, Settings):
+        values = [value for _, value in patient.settings if isinstance(value, SecretStr)]
+        known |= {str(number): value.get_secret_value() for number, value in enumerate(values)}
+    return sorted({value for value in known.values() if len(value) > 3}, key=len, reverse=True)  # noqa: PLR2004 -- shorter would hit words
+
+
+def _is_secret(variable: str) -> bool:
+    return variable.upper() in {variable_of(name) for name in (*_SECRETS, "signing_key")}
+
+
+# Checks that need no settings
+
+
+def _interpreter(_: Patient) -> Iterator[Finding]:
+    libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("mcp", "httpx", "pydantic"))
+    text = f"contacts-mcp {__version__}, Python {platform.python_version()} at {sys.executable}, {platform.platform()}, {libraries}"
+    if sys.version_info >= OLDEST_PYTHON:
+        yield Finding(Level.OK, "program", text)
+    else:
+        yield Finding(Level.PROBLEM, "program", text, "Python 3.11 or newer is needed.")
+
+
+def _streams(_: Patient) -> Iterator[Finding]:
+    streams = {"stdin": sys.stdin, "stdout": sys.stdout, "stderr": sys.stderr}
+    encodings = {name: (getattr(stream, "encoding", None) or "none").lower() for name, stream in streams.items()}
+    text = ", ".join(f"{name} {encoding}" for name, encoding in encodings.items())
+    if all(encoding.replace("-", "") == "utf8" for encoding in encodings.values()):
+        yield Finding(Level.OK, "streams", text)
+    else:
+        yield Finding(Level.WARNING, "streams", text, "Set PYTHONUTF8=1 where this is started.")
+
+
+def _settings(patient: Patient) -> Iterator[Finding]:
+    if isinstance(patient.settings, ContactsError):
+        yield Finding(
+            Level.PROBLEM, "settings", str(patient.settings), "Correct or remove the variable; the server does not start with it."
+        )
+        return
+    for name in Settings.model_fields:
+        value = _shown(getattr(patient.settings, name))
+        yield Finding(Level.OK, "setting", f"{variable_of(name)} = {value or '(nothing)'} ({_source(patient, patient.settings, name)})")
+    yield from _ignored(patient, patient.settings)
+
+
+def _source(patient: Patient, settings: Settings, name: str) -> str:
+    if name in patient.flags:
+        return "flag"
+    if name in patient.borrowed:
+        return patient.lender
+    return "environment" if name in settings.model_fields_set else "default"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "" if value is None else str(value)
+
+
+def _ignored(patient: Patient, settings: Settings) -> Iterator[Finding]:
+    """Variables that are there and count for nothing."""
+    given = {name.upper() for name in patient.machine.variables}
+    for name in Settings.model_fields:
+        if variable_of(name) in given and name not in settings.model_fields_set:
+            yield Finding(Level.WARNING, "setting", f"{variable_of(name)} is blank or an unfilled placeholder, so it counts as not set")
+    known = {variable_of(name) for name in Settings.model_fields}
+    for stranger in sorted(name for name in given - known if name.startswith(("CONTACTS_MCP_", "HEYMARKET_"))):
+        yield Finding(Level.WARNING, "setting", f"{stranger} is not a setting", "Check how it is written.")
+
+
+def _clients(patient: Patient) -> Iterator[Finding]:
+    without = []
+    for client in CLIENTS:
+        path = client.place(patient.machine)
+        try:
+            text = config_files.read(path).text
+            own = {
+                name: entry for name, entry in config_files.entries(client.format, text, client.servers).items() if runs_us(client, entry)
+            }
+        except ContactsError as error:
+            yield Finding(
+                Level.WARNING, client.title, f"{path} was skipped: {error}", "Correct it by hand; the client cannot read it either."
+            )
+            continue
+        if not own:
+            without.append(client.key)
+        for name, entry in own.items():
+            yield from _entry(client, path, name, entry)
+    if without:
+        yield Finding(Level.OK, "clients", f"not set up in: {', '.join(without)}", "" if len(without) < len(CLIENTS) else ADD_IT)
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    """What a client's file has where a table belongs; people write anything."""
+    return value if isinstance(value, Mapping) else {}
+
+
+ADD_IT = "contacts-mcp install CLIENT adds it to one of them."
+
+
+def _entry(client: Client, path: Path, name: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
+    command = str(entry.get(client.command))
+    again = f"contacts-mcp install {client.key} --name {name} puts it right."
+    variables = _table(entry.get(client.environment))
+    where = f'"{name}" in {path}'
+    if not (Path(command).is_file() if Path(command).is_absolute() else shutil.which(command)):
+        yield Finding(Level.PROBLEM, client.title, f"{where} starts {command}, which is not there", again)
+    elif variables.keys().isdisjoint(CREDENTIALS) and "--sandbox" not in (entry.get("args") or []):
+        yield Finding(Level.WARNING, client.title, f"{where} has no credentials", again)
+    elif not variables.keys().isdisjoint(CREDENTIALS) and not config_files.is_private(path):
+        yield Finding(Level.WARNING, client.title, f"{where} has credentials that others on this machine can read", f"chmod 600 {path}")
+    else:
+        yield Finding(Level.OK, client.title, f"{where} starts {command}")
+
+
+# Checks of what the settings say
+
+
+def _credentials(patient: Patient, settings: Settings) -> Iterator[Finding]:
+    given = {name: value.get_secret_value() for name in _SECRETS if (value := getattr(settings, name))}
+    if settings.sandbox:
+        yield Finding(Level.OK, "credentials", "not needed for the sandbox")
+        return
+    if not given:
+        yield Finding(
+            Level.PROBLEM,
+            "credentials",
+            "none are set",
+            "Set HEYMARKET_SECRET_ID and HEYMARKET_SECRET_KEY, or HEYMARKET_API_KEY; or try --sandbox, which needs none.",
+        )
+    if ("secret_id" in given) != ("secret_key" in given):
+        missing = variable_of("secret_key" if "secret_id" in given else "secret_id")
+        yield Finding(Level.PROBLEM, "credentials", f"{missing} is missing", "An API secret needs both its id and its key.")
+    if len(given) == 3:  # noqa: PLR2004 -- all of them
+        yield Finding(Level.WARNING, "credentials", "an API secret and an API key are set; the secret is used", "Remove the one not meant.")
+    for name, value in given.items():
+        flaw = flaw_of(value)
+        if flaw:
+            yield Finding(Level.WARNING, "credentials", f"{variable_of(name)} {flaw}", "Copy it again from Heymarket, Admin > API.")
+        else:
+            yield Finding(Level.OK, "credentials", f"{variable_of(name)} ({_source(patient, settings, name)}) looks plausible")
+
+
+def _data_directory(_: Patient, settings: Settings) -> Iterator[Finding]:
+    place = settings.directory
+    advice = "Set CONTACTS_MCP_DATA_DIR to a folder that you can write to."
+    if place.is_dir():
+        yield from _existing(place, advice)
+    elif os.access(next(parent for parent in place.parents if parent.exists()), os.W_OK | os.X_OK):
+        yield Finding(Level.OK, "data directory", f"{place} will be made when it is needed")
+    else:
+        yield Finding(Level.PROBLEM, "data directory", f"{place} is not there and cannot be made", advice)
+
+
+def _existing(place: Path, advice: str) -> Iterator[Finding]:
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        yield Finding(Level.PROBLEM, "data directory", f"{place} cannot be written to ({type(error).__name__})", advice)
+        return
+    if config_files.is_private(place):
+        yield Finding(Level.OK, "data directory", f"{place} is writable, and yours alone")
+    else:
+        yield Finding(Level.WARNING, "data directory", f"{place} can be read by others on this machine", f"chmod 700 {place}")
+
+
+def _pace(patient: Patient, settings: Settings) -> Iterator[Finding]:
+    from contacts_mcp.api.pace import WINDOW  # noqa: PLC0415
+
+    limit, now = settings.requests_per_minute, patient.clock()
+    path = settings.directory / "pace.sqlite3"
+    try:
+        sent, paused = _spent(path, settings.account, now - WINDOW) if path.is_file() else (0, 0.0)
+    except sqlite3.Error as error:
+        yield Finding(Level.WARNING, "requests", f"{path} cannot be read ({type(error).__name__})", "Remove it; it is made again.")
+        return
+    text = f"{max(0, limit - sent)} of {limit} left in this minute"
+    if now < paused <= now + WINDOW:
+        yield Finding(Level.WARNING, "requests", f"{text}; paused for {paused - now:.0f} s, because the service asked to", "Wait.")
+    elif limit - sent < limit * ROOM_TO_MENTION:
+        yield Finding(Level.WARNING, "requests", text, "Wait a minute; other servers on this machine count too.")
+    else:
+        yield Finding(Level.OK, "requests", text)
+
+
+def _spent(path: Path, account: str, since: float) -> tuple[int, float]:
+    """How many requests are in the ledger of `api.pace` since then, and until when it is paused."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)) as db:
+        (sent,) = db.execute("SELECT count(*) FROM sent WHERE account = ? AND at > ?", (account, since)).fetchone()
+        (paused,) = db.execute("SELECT coalesce(max(until), 0) FROM pause WHERE account = ?", (account,)).fetchone()
+    return int(sent), float(paused)
+
+
+def _service(patient: Patient, settings: Settings) -> Iterator[Finding]:
+    if settings.sandbox or settings.has_credentials:
+        yield from anyio.run(_asked, patient, settings)
+    else:
+        yield Finding(Level.WARNING, "service", "was not asked, because there are no credentials")
+
+
+async def _asked(patient: Patient, settings: Settings) -> list[Finding]:
+    """GET /v1/inboxes, once."""
+    where = "the sandbox" if settings.sandbox else settings.base_url
+    answers: list[tuple[str, float]] = []
+
+    async def note(response: httpx.Response) -> None:
+        answers.append((response.headers.get("Date", ""), patient.clock()))
+
+    start = time.monotonic()
+    async with _client(settings, note) as api:
+        try:
+            with anyio.fail_after(PATIENCE):
+                inboxes = await api.list_inboxes()
+        except ContactsError as error:
+            findings = [Finding(Level.PROBLEM, "service", f"{where}: {error}")]
+        except TimeoutError:
+            findings = [Finding(Level.PROBLEM, "service", f"{where}: no answer within {PATIENCE:g} seconds", "Check the network.")]
+        else:
+            seconds = time.monotonic() - start
+            findings = [Finding(Level.OK, "service", f"{where} accepts the credentials ({len(inboxes)} inboxes, {seconds:.1f} s)")]
+    return findings + [finding for date, at in answers[:1] for finding in clock_findings(date, at)]
+
+
+@asynccontextmanager
+async def _client(settings: Settings, note: Callable[[httpx.Response], Any]) -> AsyncIterator[HeymarketClient]:
+    """The usual client with a pace and a sandbox in memory: an opened workspace would make files."""
+    import httpx  # noqa: PLC0415
+
+    from contacts_mcp.api.auth import BearerKey, auth_for  # noqa: PLC0415
+    from contacts_mcp.api.client import USER_AGENT, HeymarketClient  # noqa: PLC0415
+    from contacts_mcp.api.pace import Pace, SqliteLedger  # noqa: PLC0415
+    from contacts_mcp.api.retries import Schedule  # noqa: PLC0415
+    from contacts_mcp.sandbox import Credentials, open_sandbox  # noqa: PLC0415
+
+    sandbox = open_sandbox(None, contacts=1) if settings.sandbox else None
+    http = httpx.AsyncClient(
+        base_url=SANDBOX_URL if sandbox else settings.base_url,
+        transport=sandbox.transport() if sandbox else None,
+        headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+        event_hooks={"response": [note]},
+    )
+    auth = BearerKey(Credentials().api_key) if sandbox else auth_for(settings)
+    pace = Pace(SqliteLedger(None, settings.account), limit=settings.requests_per_minute)
+    api = HeymarketClient(http, auth=auth, pace=pace, timeout=min(settings.timeout, PATIENCE), schedule=Schedule(attempts=1))
+    try:
+        yield api
+    finally:
+        await api.aclose()
+        if sandbox:
+            sandbox.close()
+
+
+def clock_findings(date: str, at: float) -> Iterator[Finding]:
+    """What the `Date` of an answer that came at `at` says about our clock; a signed token depends on it."""
+    try:
+        skew = at - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return
+    text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the service's"
+    if abs(skew) < SKEW_TO_MENTION:
+        yield Finding(Level.OK, "clock", "agrees with the service's")
+    elif abs(skew) < SKEW_TOO_MUCH:
+        yield Finding(Level.WARNING, "clock", text, "Set this machine's clock by a time server.")
+    else:
+        yield Finding(Level.PROBLEM, "clock", f"{text}, so signed tokens are refused", "Set this machine's clock by a time server.")
+
+
+ALWAYS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (_interpreter, _streams, _settings, _clients)
+WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (_credentials, _data_directory, _pace, _service)

@@ -1,0 +1,1 @@
+"""Text in, text out: strangers' text made safe, names, phones. Everything here is pure."""

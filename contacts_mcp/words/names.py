@@ -1,0 +1,262 @@
+"""Human names <-> the numeric ids of custom fields, tags and team members.
+
+1. A label of ours, "Region (37)", means item 37 when its name part folds to that item's name, whatever else is called so.
+2. Any other text may mean an item by name or by id. Names are tried from strict to loose, and the first way that hits counts: as it is
+   (or as we show it), whatever its case and spacing, folded (spaces, punctuation and accents gone too), an alias (an e-mail; any case).
+   An id is all digits ("37"), or the kind and digits ("field 37"). A number given as a number is an id and nothing else.
+3. What name and id mean must be one item. Several are never chosen among: UnknownName lists them as "name (id)".
+4. An item without a visible name is called "field 37", as if that were its name.
+5. What we show reads back: `resolve(label(x.id))` is x for every item, whatever the names are. The label is the plain name where that means
+   x alone and nobody shares the folded name, else "name (id)".
+6. Nothing found: the nearest five, by likeness of the folded names and aliases, or by one holding the other.
+7. Names are data written by strangers: they are shown through `text.visible`, cut, with the invisible written out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property, lru_cache
+
+from contacts_mcp.errors import UnknownName
+from contacts_mcp.words.display import is_invisible, visible
+
+LONGEST_SHOWN = 60
+NEAREST = 5
+_MOST_LISTED = 10
+_LONGEST_LOOSE = 1_000  # longer texts are only compared as they are
+_LONGEST_LIKENESS = 80  # of a folded name, in looking for near misses
+_LEAST_LIKENESS = 0.6
+_LEAST_CONTAINED = 3
+_LONGEST_ID = 18
+
+_LABEL = re.compile(rf"\s*(?P<name>.*\S)\s*\((?P<id>\d{{1,{_LONGEST_ID}}})\)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One thing with a numeric id and a name people gave it; `aliases` are other names of it, such as a member's e-mail."""
+
+    id: int
+    name: str
+    aliases: tuple[str, ...] = ()
+
+
+# Letters with a stroke and ligatures, which Unicode does not take apart although people type them as plain letters.
+_UNDECOMPOSED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+
+
+def fold(name: str) -> str:
+    """The name without case, spaces, punctuation and accents, for comparing: "Renewal-DATE" -> "renewaldate", "Été" -> "ete".
+
+    A name of nothing but symbols ("#", "%") is kept as it is, so that it stays distinct.
+    """
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).translate(_UNDECOMPOSED)
+    letters = "".join(filter(_is_significant, plain))
+    return letters or _bare(plain)
+
+
+@lru_cache(maxsize=4096)
+def _is_significant(char: str) -> bool:
+    """Letters, digits and the marks that spell words (vowel signs, not the accents of Latin, Greek and Cyrillic)."""
+    return unicodedata.category(char)[0] in "LNM" and not "\u0300" <= char <= "\u036f" and not is_invisible(char)
+
+
+def _bare(text: str) -> str:
+    """The text in one case, its spaces single and none outside, nothing invisible."""
+    return " ".join("".join(char for char in text if char.isspace() or not is_invisible(char)).casefold().split())
+
+
+class Names:
+    """An immutable index of items of one kind, in upstream order; of items with one id the first counts.
+
+    `kind` ("custom field", "tag", "team member") is used in texts; `hint` is the sentence that says where all of them are to be seen.
+    """
+
+    def __init__(self, kind: str, items: Iterable[Named], *, hint: str = "") -> None:
+        self.kind = kind
+        self.hint = hint
+        self._by_id: dict[int, Named] = {}
+        for item in items:
+            self._by_id.setdefault(item.id, item)
+        self.items = tuple(self._by_id.values())
+        self._tiers = self._strict_to_loose()
+        kinds = "|".join(map(re.escape, (kind, self._noun)))
+        self._number = re.compile(rf"\s*(?:(?:{kinds})\s*)?(\d{{1,{_LONGEST_ID}}})\s*", re.IGNORECASE)
+        self._labels: dict[int, str] = {}
+
+    def resolve(self, text: str | int, *, argument: str) -> Named:
+        """The one item that a name, an id or a label means. Raises UnknownName with the nearest, or with the several it may mean."""
+        meant = self._with_id(text) if isinstance(text, int) else self._meant(text)
+        if len(meant) == 1:
+            return meant[0]
+        raise self._several(str(text), meant, argument) if meant else self._unknown(str(text), argument)
+
+    def label(self, item_id: int) -> str:
+        """What is shown for an id: the name; "Region (37)" where that alone would not do; "field 37" for no name or an unknown id."""
+        item = self._by_id.get(item_id)
+        if item is None:
+            return f"{self._noun} {item_id}"
+        if item_id not in self._labels:
+            self._labels[item_id] = self._plain_label(item) or self._tagged_label(item)
+        return self._labels[item_id]
+
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self._by_id
+
+    def matching(self, query: str) -> list[Named]:
+        """The items whose name or alias holds the query, in upstream order; where there are none, the near misses. "" is all of them."""
+        if not query.strip():
+            return list(self.items)
+        holding = self._ids_holding(query)
+        return [item for item in self.items if item.id in holding] or self.nearest(query)
+
+    def nearest(self, text: str) -> list[Named]:
+        """At most five items that may have been meant, the likeliest first."""
+        likeness = _Likeness(fold(text[:_LONGEST_LOOSE]))
+        best: dict[int, float] = {}
+        for word, items in self._near_words.index.items():
+            score = likeness.of(word)
+            best.update({item.id: score for item in items if score >= max(_LEAST_LIKENESS, best.get(item.id, 0))})
+        likeliest = sorted(best, key=lambda item_id: (-best[item_id], item_id))
+        return [self._by_id[item_id] for item_id in likeliest[:NEAREST]]
+
+    # --- names and ids ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def _noun(self) -> str:
+        return self.kind.split()[-1]
+
+    def _strict_to_loose(self) -> list[_Tier]:
+        return [
+            _Tier(str, self.items, self._names),
+            _Tier(_bare, self.items, self._names),
+            _Tier(fold, self.items, self._names),
+            _Tier(_bare, self.items, lambda item: item.aliases),
+        ]
+
+    def _names(self, item: Named) -> set[str]:
+        return {item.name, self._shown(item)} if _is_named(item) else {self._shown(item)}
+
+    def _shown(self, item: Named) -> str:
+        """The name fit for showing; "field 37" for an item without one."""
+        return visible(" ".join(item.name.split()), limit=LONGEST_SHOWN) if _is_named(item) else f"{self._noun} {item.id}"
+
+    def _with_id(self, item_id: int) -> list[Named]:
+        return [self._by_id[item_id]] if item_id in self._by_id else []
+
+    def _meant(self, text: str) -> list[Named]:
+        """Every item the text may mean, in the order of their ids."""
+        if len(text) > _LONGEST_LOOSE:
+            return self._tiers[0].find(text)
+        return self._meant_by_label(text) or self._meant_by_name_or_number(text)
+
+    def _meant_by_label(self, text: str) -> list[Named]:
+        label = _LABEL.fullmatch(text)
+        items = self._with_id(int(label["id"])) if label else []
+        return [item for item in items if label and fold(label["name"]) in map(fold, self._names(item))]
+
+    def _meant_by_name_or_number(self, text: str) -> list[Named]:
+        named = next((hits for tier in self._tiers if (hits := tier.find(text))), [])
+        number = self._number.fullmatch(text)
+        numbered = self._with_id(int(number[1])) if number else []
+        found = {item.id: item for item in [*named, *numbered]}
+        return [found[item_id] for item_id in sorted(found)]
+
+    # --- labels ----------------------------------------------------------------------------------------------------------------
+
+    def _plain_label(self, item: Named) -> str:
+        """The name as shown; "" where it does not mean this item alone."""
+        shared = any(len(self._tiers[2].find(name)) > 1 for name in self._names(item))
+        shown = self._shown(item)
+        return "" if shared or self._meant(shown) != [item] else shown
+
+    def _tagged_label(self, item: Named) -> str:
+        return f"{self._shown(item)} ({item.id})"
+
+    # --- near misses and errors ------------------------------------------------------------------------------------------------
+
+    def _ids_holding(self, query: str) -> set[int]:
+        found = {item.id for tier in self._tiers[1:] for item in tier.holding(query)}
+        return found | {item.id for item in self.items if query.strip() == str(item.id)}
+
+    @cached_property
+    def _near_words(self) -> _Tier:
+        return _Tier(fold, self.items, lambda item: {*self._names(item), *item.aliases})
+
+    def _unknown(self, text: str, argument: str) -> UnknownName:
+        if not self.items:
+            return UnknownName(argument, f"the account has no {self.kind}s.", expected=self.hint)
+        if not text.strip():
+            return UnknownName(argument, f"the name or id of a {self.kind} is missing.", expected=self.hint)
+        nearest = [self.label(item.id) for item in self.nearest(text)]
+        there_are = f" Nearest: {_listed(nearest)}." if nearest else self._all_of_few()
+        problem = f"there is no {self.kind} {_quoted(text)}.{there_are}"
+        return UnknownName(argument, problem, candidates=nearest, expected=self.hint)
+
+    def _all_of_few(self) -> str:
+        if len(self.items) > _MOST_LISTED:
+            return ""
+        return f" There are: {_listed(sorted(self.label(item.id) for item in self.items))}."
+
+    def _several(self, text: str, meant: list[Named], argument: str) -> UnknownName:
+        labels = [self._tagged_label(item) for item in meant[:_MOST_LISTED]]
+        more = f" and {len(meant) - _MOST_LISTED} more" if len(meant) > _MOST_LISTED else ""
+        problem = f"{_quoted(text)} may be any of {len(meant)} {self.kind}s: {_listed(labels)}{more}."
+        expected = "Write the one that is meant like that, with its number."
+        return UnknownName(argument, problem, candidates=labels, expected=expected, is_ambiguous=True)
+
+
+class _Tier:
+    """One way of comparing: `key(word)` -> the items with such a word, each once, in upstream order."""
+
+    def __init__(self, key: Callable[[str], str], items: Iterable[Named], words: Callable[[Named], Iterable[str]]) -> None:
+        self._key = key
+        self.index: dict[str, list[Named]] = {}
+        for item in items:
+            for word in {key(word) for word in words(item)} - {""}:
+                self.index.setdefault(word, []).append(item)
+
+    def find(self, text: str) -> list[Named]:
+        return self.index.get(self._key(text), [])
+
+    def holding(self, text: str) -> Iterator[Named]:
+        part = self._key(text)
+        return (item for word, items in self.index.items() if part and part in word for item in items)
+
+
+class _Likeness:
+    """How alike one folded text is to many others: 0 to 1, above the threshold where one holds the other."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text[:_LONGEST_LIKENESS]
+        self._matcher = SequenceMatcher(autojunk=False)
+        self._matcher.set_seq2(self._text)
+
+    def of(self, other: str) -> float:
+        other = other[:_LONGEST_LIKENESS]
+        short, long = sorted((self._text, other), key=len)
+        if len(short) >= _LEAST_CONTAINED and short in long:
+            return 0.75 + 0.25 * len(short) / len(long)
+        return self._ratio(other)
+
+    def _ratio(self, other: str) -> float:
+        """The matcher's ratio, or 0 as soon as a cheaper bound shows that it stays under the threshold."""
+        self._matcher.set_seq1(other)
+        bounds = (self._matcher.real_quick_ratio, self._matcher.quick_ratio)
+        return self._matcher.ratio() if all(bound() >= _LEAST_LIKENESS for bound in bounds) else 0.0
+
+
+def _is_named(item: Named) -> bool:
+    return any(not char.isspace() and not is_invisible(char) for char in item.name)
+
+
+def _quoted(text: str) -> str:
+    return f'"{visible(text, limit=LONGEST_SHOWN)}"'
+
+
+def _listed(labels: Iterable[str]) -> str:
+    return ", ".join(f'"{label}"' for label in labels)

@@ -1,0 +1,178 @@
+"""Settings -> an open address book: the one place where the parts are put together.
+
+Everything here is imported and made on first use, because a server must answer `tools/list` before it needs any of it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from contacts_mcp.config import SANDBOX_URL, Settings
+from contacts_mcp.errors import AccountError
+
+if TYPE_CHECKING:
+    import httpx
+
+    from contacts_mcp.api.auth import Auth
+    from contacts_mcp.book.book import Book
+    from contacts_mcp.sandbox import Sandbox
+
+
+class Workspace:
+    """An address book that is opened when it is first needed, and closed with the server."""
+
+    def __init__(self, settings: Settings, *, sandbox: Sandbox | None = None, clock: Callable[[], float] = time.time) -> None:
+        """`sandbox` is an open one to work on, which stays its owner's to close; `clock` tells the time of day."""
+        self._settings = settings
+        self._clock = clock
+        self._lent = sandbox
+        self._own: Sandbox | None = None
+        self._book: Book | None = None
+        self._opening = anyio.Lock()
+
+    async def book(self) -> Book:
+        """The address book. Raises AccountError where credentials or the data directory are missing, at every call until they are there."""
+        if self._book is None:
+            async with self._opening:
+                if self._book is None:
+                    self._book = await self._opened()
+        return self._book
+
+    async def aclose(self) -> None:
+        """Close what was opened; a later call opens it again."""
+        book, self._book = self._book, None
+        sandbox, self._own = self._own, None
+        if book is not None:
+            await book.aclose()
+        if sandbox is not None:
+            sandbox.close()
+
+    async def _opened(self) -> Book:
+        """A book in which nothing is left over from a server that died in the middle of a write, as far as looking tells in time."""
+        from contacts_mcp.book.history.history import settle  # noqa: PLC0415
+
+        book = self._open()
+        try:
+            await settle(book)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await book.aclose()
+            raise
+        return book
+
+    def _open(self) -> Book:
+        from contacts_mcp.api.client import HeymarketClient  # noqa: PLC0415
+        from contacts_mcp.api.pace import Pace, SqliteLedger  # noqa: PLC0415
+        from contacts_mcp.book.book import Book  # noqa: PLC0415
+        from contacts_mcp.book.confirmations import Confirmations  # noqa: PLC0415
+        from contacts_mcp.book.vocabulary import Directory  # noqa: PLC0415
+        from contacts_mcp.state.journal import Journal  # noqa: PLC0415
+        from contacts_mcp.state.locks import Locks  # noqa: PLC0415
+
+        settings = self._settings
+        http, auth = self._connection()
+        home = _made(settings.directory)
+        pace = Pace(SqliteLedger(home / "pace.sqlite3", settings.account), limit=settings.requests_per_minute, clock=self._clock)
+        api = HeymarketClient(http, auth=auth, pace=pace, timeout=settings.timeout)
+        key = settings.signing_key.get_secret_value().encode() if settings.signing_key else _kept_key(home / "signing.key")
+        return Book(
+            api=api,
+            directory=Directory(api),
+            journal=Journal(home / "journal.sqlite3" if settings.journal else None, settings.account, clock=self._clock),
+            locks=Locks(_made(home / "locks"), settings.account),
+            confirmations=Confirmations(settings.account, key=key, clock=self._clock),
+            service="the built-in sandbox" if settings.sandbox else settings.base_url,
+            region=settings.default_region,
+            confirms=settings.confirm != "off",
+        )
+
+    def _connection(self) -> tuple[httpx.AsyncClient, Auth]:
+        """The pooled client of the live service or of the sandbox, and the proof of who we are. Raises CredentialsMissing."""
+        import httpx  # noqa: PLC0415
+
+        from contacts_mcp.api.auth import BearerKey, auth_for  # noqa: PLC0415
+        from contacts_mcp.api.client import CONNECTIONS, USER_AGENT  # noqa: PLC0415
+
+        settings = self._settings
+        transport: httpx.AsyncBaseTransport | None = None
+        url = settings.base_url
+        if settings.sandbox:
+            from contacts_mcp.sandbox import Credentials  # noqa: PLC0415
+
+            auth: Auth = BearerKey(Credentials().api_key)
+            transport, url = self._sandbox().transport(), SANDBOX_URL
+        else:
+            auth = auth_for(settings)
+        client = httpx.AsyncClient(
+            base_url=url,
+            transport=transport,
+            timeout=httpx.Timeout(settings.timeout, connect=min(5.0, settings.timeout)),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            follow_redirects=False,
+            trust_env=url.startswith("https:"),  # what stays on this machine, key included, goes through no proxy
+        )
+        return client, auth
+
+    def _sandbox(self) -> Sandbox:
+        if self._lent is not None:
+            return self._lent
+        import sqlite3  # noqa: PLC0415
+
+        from contacts_mcp.sandbox import open_sandbox  # noqa: PLC0415
+
+        name = self._settings.sandbox_file
+        path = None if name == ":memory:" else Path(name) if name else _made(self._settings.directory) / "sandbox.sqlite3"
+        try:
+            self._own = self._own or open_sandbox(path)
+        except (OSError, sqlite3.Error) as error:
+            raise AccountError(
+                f"The sandbox's file cannot be used ({type(error).__name__}). CONTACTS_MCP_SANDBOX_FILE should name a file that is new or was made by the sandbox."
+            ) from None
+        return self._own
+
+
+@contextmanager
+def announcing_waits(tell: Callable[[float], Awaitable[None]]) -> Iterator[None]:
+    """Within this, `tell` hears of every long wait for the rate limit, in seconds, before it starts."""
+    from contacts_mcp.api.pace import on_wait  # noqa: PLC0415
+
+    token = on_wait.set(tell)
+    try:
+        yield
+    finally:
+        on_wait.reset(token)
+
+
+def _kept_key(path: Path) -> bytes:
+    """The machine's own signing key, made once and readable by its owner only: a server may be restarted between a question and its answer."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with suppress(OSError):  # it is there already, or cannot be: then reading tells
+        if not path.exists():
+            with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+            os.link(fresh, path)  # whole or not at all, and only by the first
+    with suppress(OSError):
+        fresh.unlink()
+    try:
+        return path.read_bytes() or secrets.token_bytes(32)
+    except OSError:
+        return secrets.token_bytes(32)
+
+
+def _made(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise AccountError(
+            f"The data directory cannot be made ({type(error).__name__}). The owner of this machine can set CONTACTS_MCP_DATA_DIR to a place that is writable."
+        ) from None
+    return directory

@@ -1,0 +1,380 @@
+"""The walk against a service of a few lines that answers as `heymarket-api.md` 4.1 leaves open, and against one that answers at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from contacts_mcp.book.listing.walk import Ask, Walk
+from contacts_mcp.models import Contact, instant
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+ASKED = 5  # rows asked for, where the service listens
+MOST = 20  # rows asked for at most
+
+
+SECOND = 10**6
+SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+
+
+@dataclass
+class Service:
+    """A list of contacts, newest first; `times` are microseconds since START by id. Every other field is something nobody knows."""
+
+    times: dict[int, int]
+    inclusive: bool = False
+    first_page: int | None = None  # None: `page` is ignored
+    honours_limit: bool = False
+    size: int = 4
+    shows_seconds: bool = True
+    finer: bool = False  # compares what it does not show
+    refuses: frozenset[str] = frozenset()  # kinds of questions it answers with 400
+    asked: list[Ask] = field(default_factory=list)
+
+    def answer(self, ask: Ask) -> list[Contact] | None:
+        self.asked.append(ask)
+        if ask.kind in self.refuses:
+            return None
+        limit = (MOST if ask.kind == "wide" else ASKED) if self.honours_limit else self.size
+        start = 0 if self.first_page is None or ask.page is None else (ask.page - self.first_page) * limit
+        return [self.contact(one) for one in self.beyond(ask.date)[max(start, 0) :][:limit]]
+
+    def beyond(self, date: str | None = None) -> list[int]:
+        """Who is there, from a date on."""
+        bound = None if date is None else _since_start(date) + self.inclusive
+        return [one for one in sorted(self.times, key=self._rank) if bound is None or self._compared(one) < bound]
+
+    def contact(self, one: int) -> Contact:
+        moment = START + timedelta(microseconds=self.times[one])
+        shown = moment.isoformat(timespec="seconds" if self.shows_seconds else "microseconds")
+        return Contact.model_construct(id=one, updated=shown.replace("+00:00", "Z"))
+
+    def _rank(self, one: int) -> tuple[int, int]:
+        return -self._compared(one), -one
+
+    def _compared(self, one: int) -> int:
+        cuts = self.shows_seconds and not self.finer
+        return self.times[one] // SECOND * SECOND if cuts else self.times[one]
+
+
+def _since_start(date: str) -> int:
+    moment = instant(date)
+    assert moment is not None
+    return (moment - START) // timedelta(microseconds=1)
+
+
+Answer = Callable[[Ask], list[Contact] | None]
+
+
+@dataclass
+class Trip:
+    """What a walk gave, and where it ended."""
+
+    walk: Walk
+    given: list[int] = field(default_factory=list)
+    requests: int = 0
+    fruitful: int = 0
+
+    def ask(self, answer: Answer, *, most: int | None = None) -> None:
+        """One question, and at most so many of the contacts in its answer."""
+        rows = answer(self.walk.question)
+        self.requests += 1
+        if rows is None:
+            self.walk = self.walk.refused()
+            return
+        fresh = self.walk.fresh(rows)
+        self.fruitful += bool(fresh)
+        taken = fresh[:most]
+        self.given += [row.id for row in taken]
+        self.walk = self.walk.after(rows) if len(taken) == len(fresh) else self.walk.paused(rows, taken)
+
+
+def walked(answer: Answer, walk: Walk | None = None, *, trip: Trip | None = None, pauses: Sequence[int] = ()) -> Trip:
+    """To the end; `pauses` are how many contacts are taken of one answer, by turns."""
+    trip = trip or Trip(walk or Walk())
+    while trip.walk.ask is not None:
+        trip.ask(answer, most=pauses[trip.requests % len(pauses)] if pauses else None)
+        assert trip.requests < 2_000
+    return trip
+
+
+@st.composite
+def books(draw: st.DrawFn, *, longest: int = 9) -> dict[int, int]:
+    """Contacts in blocks of one second, some a little later within it."""
+    blocks = draw(st.lists(st.tuples(st.integers(1, longest), st.integers(1, 2), st.booleans()), max_size=8))
+    second, times = 0, {}
+    for size, step, is_even in blocks:
+        second += step * SECOND
+        for number in range(size):
+            times[(len(times) + 1) * 7 % 101] = second + (0 if is_even else number % 3 * SECOND // 4)
+    return times
+
+
+@st.composite
+def services(draw: st.DrawFn, *, longest: int = 9, **fixed: object) -> Service:
+    chosen: dict[str, object] = {
+        "inclusive": draw(st.booleans()),
+        "first_page": draw(st.sampled_from([None, None, 0, 1])),
+        "honours_limit": draw(st.booleans()),
+        "size": draw(st.integers(1, 7)),
+        "shows_seconds": draw(st.booleans()),
+        "finer": draw(st.booleans()),
+        "refuses": draw(
+            st.sampled_from([frozenset(), frozenset({"below"}), frozenset({"page", "wide"}), frozenset({"page", "wide", "below"})])
+        ),
+    }
+    return Service(draw(books(longest=longest)), **(chosen | fixed))  # type: ignore[arg-type]
+
+
+def page_of(service: Service) -> int:
+    return ASKED if service.honours_limit else service.size
+
+
+def longest_tie(service: Service) -> int:
+    shown = [service.contact(one).updated for one in service.times]
+    return max(map(shown.count, shown), default=0)
+
+
+@given(services())
+@settings(SETTINGS, max_examples=250)
+def test_without_a_gap_everybody_was_given(service: Service) -> None:
+    """The heart of `complete`: it may be denied where it was so, and is never said where it was not."""
+    trip = walked(service.answer)
+    assert trip.walk.gap or trip.given == service.beyond()
+
+
+@given(services(), st.integers(0, 20))
+@settings(SETTINGS, max_examples=60)
+def test_without_a_gap_everybody_below_an_upper_bound_was_given(service: Service, bound: int) -> None:
+    """A date that no page ended on is a cursor like any other."""
+    date = (START + timedelta(seconds=bound)).isoformat().replace("+00:00", "Z")
+    trip = walked(service.answer, Walk(Ask(date)))
+    assert trip.walk.gap or trip.given == service.beyond(date)
+
+
+@given(services(), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=60)
+def test_nobody_is_given_twice_and_the_order_is_kept(service: Service, pauses: list[int]) -> None:
+    given = walked(service.answer, pauses=pauses).given
+    assert given == [one for one in service.beyond() if one in set(given)]
+    assert len(given) == len(set(given))
+
+
+@given(services(finer=False), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=60)
+def test_everybody_is_reached_where_ties_fit_on_a_page(service: Service, pauses: list[int]) -> None:
+    """With a strict cursor too, and whatever else the service ignores or refuses."""
+    assume(longest_tie(service) <= page_of(service))
+    assume(longest_tie(service) < page_of(service) or "below" not in service.refuses)
+    assert walked(service.answer, pauses=pauses).given == service.beyond()
+
+
+@given(services(finer=False, first_page=None), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=60)
+def test_that_everybody_was_reached_is_known_where_ties_leave_room_on_a_page(service: Service, pauses: list[int]) -> None:
+    """Room for one more shows that there was none. Only a list that never fills a page, and is one moment, can't be told from a block."""
+    assume(longest_tie(service) < page_of(service) < len(service.times))
+    assert not walked(service.answer, pauses=pauses).walk.gap
+
+
+@given(services(finer=False, refuses=frozenset()), st.sampled_from([0, 1]), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=60)
+def test_everybody_is_reached_where_pages_are_honoured(service: Service, first_page: int, pauses: list[int]) -> None:
+    """However many share one moment, and whether pages count from 0 or from 1."""
+    service.first_page = first_page
+    assert walked(service.answer, pauses=pauses).given == service.beyond()
+
+
+@given(services(longest=MOST - 1, finer=False, honours_limit=True, refuses=frozenset()), st.lists(st.integers(1, 5), max_size=3))
+@settings(SETTINGS, max_examples=60)
+def test_everybody_is_reached_where_a_large_limit_is_honoured(service: Service, pauses: list[int]) -> None:
+    """Ties that fit on the largest page, where `page` says nothing."""
+    assert walked(service.answer, pauses=pauses).given == service.beyond()
+
+
+@given(services())
+@settings(SETTINGS, max_examples=60)
+def test_no_more_than_seven_questions_follow_one_that_brought_something(service: Service) -> None:
+    trip = walked(service.answer)
+    assert trip.requests <= 8 * (trip.fruitful + 1)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["", "soon", *(f"2026-11-01T00:00:{n:02}Z" for n in range(20))])))),
+    st.data(),
+)
+@settings(SETTINGS, max_examples=60)
+def test_it_ends_whatever_is_answered(pages: list[list[tuple[int, str]]], data: st.DataObject) -> None:
+    """Answers out of order, beside the question, with moments that are none."""
+    answers = [[Contact.model_construct(id=one, updated=moment) for one, moment in page] for page in pages]
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        return data.draw(st.sampled_from(answers)) if answers else []
+
+    walked(answer, pauses=data.draw(st.lists(st.integers(1, 5), max_size=2)))
+
+
+@pytest.mark.parametrize("size", [1, 2, 30])
+def test_it_ends_where_pages_come_round_in_a_circle(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contacts_mcp.book.listing.walk.MOST_PAGES", 20)
+    block = [Contact.model_construct(id=one, updated="2026-11-01T00:00:00Z") for one in range(3 * size)]
+    trip = walked(lambda ask: block[(ask.page or 0) % 3 * size :][:size])
+    assert trip.requests <= 20 + 8
+    assert trip.walk.gap
+
+
+def test_it_ends_with_a_gap_where_the_date_is_ignored() -> None:
+    service = Service({one: one * SECOND for one in range(1, 10)})
+    trip = walked(lambda ask: service.answer(replace(ask, date=None)))
+    assert (trip.given, trip.walk.gap) == ([9, 8, 7, 6], True)
+    assert trip.requests <= 9
+
+
+def test_it_ends_with_a_gap_where_nobody_has_a_moment() -> None:
+    rows = [Contact.model_construct(id=one, updated="") for one in range(4)]
+    trip = walked(lambda ask: rows)
+    assert (trip.given, trip.walk.gap) == ([0, 1, 2, 3], True)
+
+
+def test_a_list_out_of_order_is_a_gap() -> None:
+    service = Service({one: one * SECOND for one in range(1, 4)})
+    assert walked(lambda ask: (service.answer(ask) or [])[::-1]).walk.gap
+
+
+def test_pages_that_vary_in_length_prove_no_end() -> None:
+    """The service leaves out rows after it cut the page: a short page is not the last, so it shows nothing about ties either."""
+    service = Service({one: max(one, 5) * SECOND for one in range(1, 20)}, size=5)
+    hidden = {18, 2, 3, 4, 5}
+    trip = walked(lambda ask: [row for row in service.answer(ask) or [] if row.id not in hidden], Walk(Ask("2026-12-01T00:00:00Z")))
+    assert trip.walk.size is None
+    assert trip.walk.gap
+
+
+@pytest.mark.parametrize(("inclusive", "reached"), [(False, 12 + 1), (True, 12)])
+def test_pages_that_are_cut_off_are_a_gap(inclusive: bool, reached: int) -> None:
+    """After the last page that is served comes an empty one, as if the list were at its end; below it there is more."""
+    times = dict.fromkeys(range(1, 21), SECOND) | {0: 0}
+    service = Service(times, size=4, first_page=1, inclusive=inclusive, refuses=frozenset({"below"}))
+    trip = walked(lambda ask: [] if (ask.page or 1) > 3 else service.answer(ask))
+    assert (len(trip.given), trip.walk.gap) == (reached, True)
+
+
+def test_a_service_that_compares_finer_than_it_shows_is_found_out() -> None:
+    """Asked for all up to a second that it shows, an inclusive one leaves out what fell later within that second."""
+    quarters = [0, 1, 2, 0, 1, 2]
+    service = Service(
+        {one: SECOND + quarter * SECOND // 4 for one, quarter in enumerate(quarters)} | {6: 2 * SECOND, 7: 2 * SECOND},
+        inclusive=True,
+        finer=True,
+        size=5,
+    )
+    trip = walked(service.answer, Walk(Ask("2026-11-01T00:00:02Z")))
+    assert len(trip.given) < 8
+    assert trip.walk.gap
+
+
+def test_a_change_while_pages_are_stepped_is_a_gap() -> None:
+    """One that was given leaves the block, so the one at the edge of the next page slips to the page before."""
+    service = Service(dict.fromkeys(range(20), SECOND) | {20: 2 * SECOND, 21: 3 * SECOND}, size=4, first_page=1)
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        if ask.page == 3:
+            service.times[19] = 100 * SECOND
+        return service.answer(ask)
+
+    trip = walked(answer)
+    assert len(set(trip.given)) == 21
+    assert trip.walk.gap
+
+
+@pytest.mark.parametrize("inclusive", [False, True], ids=["strict", "inclusive"])
+@pytest.mark.parametrize("contacts", [0, 1, 29, 30, 31, 300])
+def test_a_walk_without_ties_asks_for_few_pages_more_than_there_are(contacts: int, inclusive: bool) -> None:
+    """Of a page, one row is seen twice where the cursor is strict, two where it is inclusive; and the end must be seen."""
+    service = Service({one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=30)
+    trip = walked(service.answer)
+    assert trip.given == service.beyond()
+    assert trip.requests <= contacts / 28 + 8
+
+
+def test_a_strict_cursor_loses_what_does_not_fit_and_says_so() -> None:
+    service = Service(dict.fromkeys(range(1, 10), SECOND) | {10: 0, 11: 2 * SECOND}, size=4)
+    trip = walked(service.answer)
+    assert trip.given == [11, 9, 8, 7, 6, 10]
+    assert trip.walk.gap
+
+
+CHANGES = st.dictionaries(st.integers(1, 8), st.tuples(st.sampled_from(["edit", "create", "delete"]), st.integers(0, 40)), max_size=3)
+
+
+@given(st.booleans(), st.booleans(), st.integers(5, 40), CHANGES, st.lists(st.integers(1, 5), max_size=2))
+@settings(SETTINGS, max_examples=80)
+def test_a_contact_changed_meanwhile_is_met_at_the_second_look(
+    inclusive: bool, in_seconds: bool, contacts: int, changes: dict[int, tuple[str, int]], pauses: list[int]
+) -> None:
+    """Somebody edits, creates or deletes after some of the answers, not more than fit on a page: whoever is there at the end was given."""
+    service = Service({one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=5, shows_seconds=in_seconds)
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        before_last_look = not trip.walk.is_again
+        if before_last_look and len(service.asked) in changes:
+            meddle(service, *changes[len(service.asked)], at=(100 + len(service.asked)) * SECOND)
+        return service.answer(ask)
+
+    trip = Trip(Walk())
+    walked(answer, trip=trip, pauses=pauses)
+    assert set(service.times) <= set(trip.given)
+
+
+def meddle(service: Service, what: str, whom: int, *, at: int) -> None:
+    if what == "create":
+        service.times[1000 + at] = at
+    elif what == "edit" and whom in service.times:
+        service.times[whom] = at
+    else:
+        service.times.pop(whom, None)
+
+
+def test_many_changes_are_followed_until_one_page_shows_them_all() -> None:
+    service = Service({one: one * SECOND for one in range(40)}, size=4)
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        if len(service.asked) == 9:
+            service.times |= {one: (100 + one) * SECOND for one in range(12)}
+        return service.answer(ask)
+
+    trip = walked(answer)
+    assert (set(trip.given), trip.walk.gap) == (set(range(40)), False)
+
+
+def test_it_ends_with_a_gap_where_more_is_changed_than_it_can_follow() -> None:
+    service = Service({one: one * SECOND for one in range(20)}, size=4)
+
+    def answer(ask: Ask) -> list[Contact] | None:
+        now = 100 + 10 * len(service.asked)
+        service.times |= {one: (now + one) * SECOND for one in range(6)}
+        return service.answer(ask)
+
+    trip = walked(answer)
+    assert trip.walk.gap
+    assert trip.requests < 100
+
+
+def test_what_is_ignored_is_not_tried_again() -> None:
+    """Of the first block of ties it takes four questions to learn that nothing helps, of every other one."""
+    blocks = {one: one // 10 * SECOND for one in range(100)}
+    service = Service(blocks, size=4)
+    trip = walked(service.answer)
+    kinds = [ask.kind for ask in service.asked]
+    assert (kinds.count("page"), kinds.count("wide"), trip.walk.gap) == (2, 1, True)
+
+
+def test_pages_are_stepped_from_where_they_were_found_to_begin() -> None:
+    service = Service({one: one // 10 * SECOND for one in range(100)}, size=4, first_page=1)
+    walked(service.answer)
+    assert [ask.page for ask in service.asked].count(1) == 1

@@ -1,0 +1,132 @@
+"""Wrong names of tools and parameters are answered with the right ones, in both eras, and never obeyed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from contacts_mcp.server.tools import TOOLS, aliases
+
+BY_NAME = {offer.name: set(inspect.signature(offer.function).parameters) - {"ctx"} for offer in TOOLS}
+
+
+@pytest.mark.parametrize(
+    ("called", "right"),
+    [
+        ("get_contact", "lookup_contact"),
+        ("add_contact", "create_contact"),
+        ("search_contacts", "list_contacts"),
+        ("remove_contact", "delete_contact"),
+        ("list_custom_fields", "list_contact_fields"),
+        ("undo", "undo_change"),
+        ("getContact", "lookup_contact"),
+        ("lookup-contact", "lookup_contact"),
+        ("mcp__contacts__lookup_contact", "lookup_contact"),
+        ("mcp__contacts__edit_contact", "update_contact"),
+        ("lookup_contacts", "lookup_contact"),
+        ("create_contac", "create_contact"),
+    ],
+)
+async def test_an_unknown_tool_is_answered_with_the_one_there_is(session: Any, called: str, right: str) -> None:
+    before = session.sandbox.store.contacts()
+    text = await session.refused(called, contact_id=1001, phone="510 555 3344")
+    assert text.startswith(f'There is no tool "{called}". Did you mean {right}')
+    assert text.endswith("Nothing was changed.")
+    assert session.operations == []
+    assert session.sandbox.store.contacts() == before
+
+
+async def test_a_name_like_no_other_is_answered_with_all_there_are(session: Any) -> None:
+    text = await session.refused("zzz")
+    assert all(offer.name in text for offer in TOOLS)
+
+
+async def test_a_hostile_tool_name_is_shown_harmless_and_short(session: Any) -> None:
+    text = await session.refused("\u202e\x1b[31m" + "x" * 50_000)
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+    assert len(text) < 600
+
+
+async def test_a_tool_that_is_not_offered_here_is_called_that(open_session: Any, era: str) -> None:
+    async with open_session(mode=era, read_only=True) as session:
+        text = await session.refused("delete_contact", contact_id=1001)
+        assert text.startswith("The account owner does not offer delete_contact here. There are: lookup_contact, ")
+        assert "create_contact" not in await session.refused("add_contact")
+
+
+@pytest.mark.parametrize(
+    ("tool", "called", "hint"),
+    [
+        ("create_contact", "name", "first or last"),
+        ("create_contact", "first_name", "first"),
+        ("create_contact", "firstName", "first"),
+        ("create_contact", "mobile", "phone"),
+        ("create_contact", "fields", "custom_fields"),
+        ("create_contact", "owner", "assignee"),
+        ("update_contact", "phone_number", "phone or new_phone"),
+        ("update_contact", "id", "contact_id"),
+        ("update_contact", "tag", "add_tags or tags"),
+        ("lookup_contact", "id", "contact_id"),
+        ("undo_change", "id", "change_id"),
+        ("list_contacts", "query", "name"),
+        ("list_contacts", "page_token", "cursor"),
+        ("list_contacts", "Page Size", "limit"),
+        ("list_contact_fields", "search", "query"),
+    ],
+)
+async def test_an_unknown_parameter_is_answered_with_the_one_there_is(session: Any, tool: str, called: str, hint: str) -> None:
+    text = await session.refused(tool, **{called: "x"})
+    assert text == f"{called}: there is no such argument. Did you mean {hint}? Nothing was changed."
+    assert session.operations == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "called", "advice"),
+    [
+        ("lookup_contact", "name", "To find people by name, tag, field or date use list_contacts."),
+        ("list_contacts", "phoneNumber", "To look up a phone, e-mail or id use lookup_contact."),
+        ("undo_change", "zzz", "Known: change_id, confirm_token."),
+        (
+            "update_contact",
+            "notes",
+            "A contact's notes can be read here, not written; a custom field of that name goes into custom_fields.",
+        ),
+    ],
+)
+async def test_a_parameter_of_another_tool_is_answered_with_that_tool(session: Any, tool: str, called: str, advice: str) -> None:
+    assert await session.refused(tool, **{called: "x"}) == f"{called}: there is no such argument. {advice} Nothing was changed."
+
+
+@pytest.mark.parametrize("tool", ["create_contact", "update_contact", "list_contacts"])
+async def test_a_custom_field_given_as_an_argument_is_told_where_it_goes(session: Any, tool: str) -> None:
+    """And never that it might be `last`, which looks like "plan" to a machine."""
+    text = await session.refused(tool, plan="Gold")
+    assert text.startswith("plan: there is no such argument. Known: ")
+    assert text.endswith(" A custom field goes into custom_fields, by its name. Nothing was changed.")
+    assert session.operations == []
+
+
+def test_every_guess_leads_to_a_tool_there_is_and_is_none_itself() -> None:
+    assert {*aliases.TOOLS.values()} <= BY_NAME.keys()
+    assert not aliases.TOOLS.keys() & BY_NAME.keys()
+    assert aliases.ELSEWHERE.keys() <= BY_NAME.keys()
+
+
+@pytest.mark.parametrize("tool", aliases.ELSEWHERE)
+def test_no_tool_sends_away_what_it_takes_itself(tool: str) -> None:
+    assert not aliases.ELSEWHERE[tool][0] & BY_NAME[tool]
+
+
+def test_every_guess_leads_to_a_parameter_there_is() -> None:
+    known = set[str]().union(*BY_NAME.values())
+    for called, meant in aliases.PARAMETERS.items():
+        assert {*meant} <= known, called
+
+
+@pytest.mark.parametrize("tool", BY_NAME)
+def test_a_parameter_that_a_tool_has_is_never_called_wrong(tool: str) -> None:
+    for name in BY_NAME[tool]:
+        assert aliases.right_parameter(name, BY_NAME[tool]) == [name]

@@ -1,0 +1,329 @@
+"""What the doctor sees, and that it tells nothing secret or personal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from contacts_mcp.api.pace import SqliteLedger
+from contacts_mcp.config import InvalidSettings, Settings
+from contacts_mcp.sandbox import Credentials, open_sandbox
+from contacts_mcp.setup import doctor
+from contacts_mcp.setup.assistants import BY_KEY, Machine
+from contacts_mcp.setup.doctor import Finding, Level, Patient
+
+NOW = 1_800_000_000.0
+ID, KEY = "11111111-2222-3333-4444-555555555555", "sandbox-secret-key"
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("HEYMARKET_", "CONTACTS_MCP_"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "jordan rivera"
+    folder.mkdir()
+    return folder
+
+
+def patient(home: Path, **given: Any) -> Patient:
+    settings = Settings.load(**{"data_dir": home / "data", **given})
+    return Patient(settings, frozenset(given), Machine("linux", home, dict(os.environ)), clock=lambda: NOW)
+
+
+def about(topic: str, findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.about == topic]
+
+
+def worst(topic: str, who: Patient) -> Level:
+    levels = [finding.level for finding in about(topic, doctor.examine(who))]
+    return max(levels, key=list(Level).index)
+
+
+def told(who: Patient) -> str:
+    return doctor.told(doctor.examine(who), who)
+
+
+def put_entry(home: Path, entry: dict[str, Any], *, mode: int = 0o600) -> Path:
+    path = BY_KEY["cursor"].place(Machine("linux", home))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"mcpServers": {"contacts": entry}}), encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def test_all_is_well_in_the_sandbox(home: Path) -> None:
+    findings = doctor.examine(patient(home, sandbox=True))
+    assert [finding for finding in findings if finding.level is not Level.OK and finding.about != "streams"] == []
+    assert doctor.is_well(findings)
+    assert {"program", "streams", "setting", "clients", "credentials", "data directory", "requests", "service"} == {
+        finding.about for finding in findings
+    }
+
+
+def test_it_leaves_nothing_behind(home: Path) -> None:
+    doctor.examine(patient(home, sandbox=True))
+    assert list(home.iterdir()) == []
+
+
+def test_without_credentials_it_works_and_says_what_to_set(home: Path) -> None:
+    findings = doctor.examine(patient(home))
+    assert not doctor.is_well(findings)
+    assert "HEYMARKET_SECRET_ID" in about("credentials", findings)[0].advice
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        ({"secret_id": ID}, Level.PROBLEM),
+        ({"api_key": "your-api-key"}, Level.WARNING),
+        ({"api_key": "0123456789abcdef"}, Level.OK),
+        ({"api_key": "0123456789abcdef", "secret_id": ID, "secret_key": KEY}, Level.WARNING),
+    ],
+    ids=["half a secret", "placeholder", "plausible", "both kinds"],
+)
+def test_credentials_are_judged_by_their_shape(given: dict[str, str], level: Level, home: Path) -> None:
+    who = patient(home, **given)
+    assert isinstance(who.settings, Settings)
+    assert max((finding.level for finding in doctor._credentials(who, who.settings)), key=list(Level).index) is level
+
+
+def test_each_setting_says_where_it_came_from(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTACTS_MCP_DEFAULT_REGION", "GB")
+    monkeypatch.setenv("CONTACTS_MCP_TIMEOUT", "99")
+    text = told(patient(home, sandbox=True, timeout=20.0))
+    assert "CONTACTS_MCP_DEFAULT_REGION = GB (environment)" in text
+    assert "CONTACTS_MCP_TIMEOUT = 20.0 (flag)" in text
+    assert "CONTACTS_MCP_CONFIRM = auto (default)" in text
+
+
+def test_where_a_client_is_set_up_on_the_sandbox_that_is_what_is_asked(home: Path) -> None:
+    place = BY_KEY["cursor"].place(Machine("linux", home))
+    place.parent.mkdir(parents=True)
+    entry = {"command": sys.executable, "args": ["-m", "contacts_mcp", "serve", "--sandbox"]}
+    place.write_text(json.dumps({"mcpServers": {"contacts": entry}}), encoding="utf-8")
+    who = doctor.with_credentials(patient(home))
+    text = told(who)
+    assert "CONTACTS_MCP_SANDBOX = True (Cursor's file)" in text
+    assert text.endswith("All is well.")
+
+
+def test_the_last_line_counts_what_is_wrong(home: Path) -> None:
+    assert told(patient(home)).splitlines()[-1] == "1 problem and 1 warning."
+
+
+def test_a_variable_that_counts_for_nothing_is_mentioned(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEYMARKET_API_KEY", "${user_config.api_key}")
+    monkeypatch.setenv("HEYMARKET_API_KEYS", "1")
+    text = told(patient(home, sandbox=True))
+    assert "HEYMARKET_API_KEY is blank or an unfilled placeholder" in text
+    assert "HEYMARKET_API_KEYS is not a setting" in text
+
+
+def test_settings_that_cannot_be_used_are_one_problem_among_the_findings(home: Path) -> None:
+    who = Patient(InvalidSettings("CONTACTS_MCP_TIMEOUT: expected a number."), frozenset(), Machine("linux", home))
+    findings = doctor.examine(who)
+    assert about("settings", findings)[0].level is Level.PROBLEM
+    assert about("clients", findings)
+
+
+# The clock
+
+
+@pytest.mark.parametrize(
+    ("skew", "level"),
+    [(0, Level.OK), (-20, Level.OK), (45, Level.WARNING), (-100, Level.WARNING), (400, Level.PROBLEM), (-400, Level.PROBLEM)],
+)
+def test_the_clock_is_compared_with_the_services(skew: int, level: Level) -> None:
+    assert [finding.level for finding in doctor.clock_findings(formatdate(NOW, usegmt=True), NOW + skew)] == [level]
+
+
+@pytest.mark.parametrize("date", ["", "yesterday"])
+def test_an_answer_without_a_date_says_nothing_about_the_clock(date: str) -> None:
+    assert list(doctor.clock_findings(date, NOW)) == []
+
+
+# The service
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    """The sandbox over HTTP, in a process of its own."""
+    command = [sys.executable, "-m", "contacts_mcp", "sandbox", "--port", "0", "--contacts", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env={**os.environ, "PYTHONUNBUFFERED": "1"}) as child:
+        assert child.stdout is not None
+        url = next(word.split("=", 1)[1] for line in child.stdout for word in line.split() if word.startswith("HEYMARKET_BASE_URL="))
+        yield url
+        child.terminate()
+
+
+def test_a_live_service_is_asked_once_and_its_clock_read(home: Path, service: str) -> None:
+    who = patient(home, base_url=service, api_key=Credentials().api_key)
+    findings = doctor.examine(who)
+    assert about("service", findings)[0].level is Level.OK
+    assert [finding.level for finding in about("clock", findings)] == [Level.PROBLEM]  # our clock stands in 2027
+    assert Credentials().api_key not in told(who)
+
+
+def test_refused_credentials_are_a_problem_and_are_not_told(home: Path, service: str) -> None:
+    who = patient(home, base_url=service, api_key="not-the-right-key")
+    assert worst("service", who) is Level.PROBLEM
+    assert "not-the-right-key" not in told(who)
+
+
+def test_a_service_that_is_not_there_is_a_problem(home: Path) -> None:
+    assert worst("service", patient(home, base_url="http://127.0.0.1:9", api_key="0123456789abcdef")) is Level.PROBLEM
+
+
+# The rest of the machine
+
+
+def test_room_under_the_rate_limit_comes_from_the_ledger_of_all_servers(home: Path) -> None:
+    who = patient(home, sandbox=True, requests_per_minute=10)
+    assert isinstance(who.settings, Settings)
+    who.settings.directory.mkdir()
+    with closing(SqliteLedger(who.settings.directory / "pace.sqlite3", who.settings.account)) as ledger:
+        for _ in range(9):
+            ledger.reserve(NOW - 5, 10)
+        assert about("requests", doctor.examine(who))[0].text == "1 of 10 left in this minute"
+        assert worst("requests", who) is Level.WARNING
+        ledger.pause(NOW + 30)
+    assert "paused for 30 s" in told(who)
+
+
+def test_a_ledger_that_cannot_be_read_is_mentioned(home: Path) -> None:
+    (home / "data").mkdir()
+    (home / "data" / "pace.sqlite3").write_bytes(b"not a database, but long enough to look at" * 50)
+    assert worst("requests", patient(home, sandbox=True)) is Level.WARNING
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
+def test_a_data_directory_others_can_read_is_mentioned(home: Path) -> None:
+    (home / "data").mkdir(mode=0o700)
+    assert worst("data directory", patient(home, sandbox=True)) is Level.OK
+    (home / "data").chmod(0o755)
+    assert worst("data directory", patient(home, sandbox=True)) is Level.WARNING
+
+
+def test_a_data_directory_that_cannot_be_made_is_a_problem(home: Path) -> None:
+    (home / "data").write_text("a file is in the way", encoding="utf-8")
+    assert worst("data directory", patient(home, sandbox=True, data_dir=home / "data" / "below")) is Level.PROBLEM
+
+
+def test_the_files_of_clients_are_looked_at(home: Path) -> None:
+    path = put_entry(home, {"command": sys.executable, "args": ["-m", "contacts_mcp", "serve", "--sandbox"]})
+    (finding,) = about("Cursor", doctor.examine(patient(home, sandbox=True)))
+    assert finding.level is Level.OK
+    assert str(path) in finding.text
+
+
+@pytest.mark.parametrize(
+    ("entry", "mode", "level"),
+    [
+        ({"command": "/gone/contacts-mcp", "args": ["serve", "--sandbox"]}, 0o600, Level.PROBLEM),
+        ({"command": sys.executable, "args": ["-m", "contacts_mcp", "serve"]}, 0o600, Level.WARNING),
+        ({"command": sys.executable, "args": ["-m", "contacts_mcp"], "env": {"HEYMARKET_API_KEY": KEY}}, 0o600, Level.OK),
+        pytest.param(
+            {"command": sys.executable, "args": ["-m", "contacts_mcp"], "env": {"HEYMARKET_API_KEY": KEY}},
+            0o644,
+            Level.WARNING,
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere"),
+        ),
+    ],
+    ids=["command is gone", "no credentials", "well", "others can read them"],
+)
+def test_what_is_wrong_with_an_entry_is_said_with_the_command_that_mends_it(entry: Any, mode: int, level: Level, home: Path) -> None:
+    put_entry(home, entry, mode=mode)
+    (finding,) = about("Cursor", doctor.examine(patient(home, sandbox=True)))
+    assert finding.level is level
+    assert level is Level.OK or "install cursor --name contacts" in finding.advice or "chmod" in finding.advice
+
+
+def test_a_client_file_that_cannot_be_read_is_mentioned(home: Path) -> None:
+    path = put_entry(home, {})
+    path.write_text("{", encoding="utf-8")
+    assert worst("Cursor", patient(home, sandbox=True)) is Level.WARNING
+
+
+def test_a_terminal_without_credentials_uses_those_of_a_client(home: Path, service: str) -> None:
+    """Else nobody who installed it into a client could check that it works."""
+    key = Credentials().api_key
+    put_entry(home, {"command": sys.executable, "args": ["-m", "contacts_mcp", "serve"], "env": {"HEYMARKET_API_KEY": key}})
+    who = doctor.with_credentials(patient(home, base_url=service))
+    text = told(who)
+    assert "HEYMARKET_API_KEY = ********** (Cursor's file)" in text
+    assert key not in text
+    assert worst("service", who) is Level.OK
+
+
+# What is told
+
+
+def test_nothing_secret_or_personal_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {
+        "HEYMARKET_SECRET_ID": "id-0123456789",
+        "HEYMARKET_SECRET_KEY": "key-0123456789-0123456789",
+        "CONTACTS_MCP_SIGNING_KEY": "sign-0123456789-0123456789",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    who = patient(home, base_url="http://127.0.0.1:9")
+    said = [Finding(Level.OK, "x", f"{value}, jordan@example.com, (510) 555-3344, +15105553344, {home}/x") for value in secrets.values()]
+    text = doctor.report([*doctor.examine(who), *said], who)
+    assert [word for word in (*secrets.values(), "jordan", "rivera", "555") if word in text] == []
+    assert "~/x" in text
+
+
+def test_versions_paths_and_dates_are_not_taken_for_phones(home: Path) -> None:
+    text = "Python 3.11.7, Linux-6.18.44-fc-v669-x86_64, 500 of 500, 0.2 s, 20261123-040538-019724.bak"
+    assert doctor.redacted(text, patient(home)) == text
+
+
+def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    env = kept | {"HOME": str(home), "USERPROFILE": str(home)} | variables
+    command = [sys.executable, "-m", "contacts_mcp", "doctor", *arguments]
+    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False)
+
+
+def test_the_command_exits_0_where_all_is_well_and_1_where_it_is_not(home: Path) -> None:
+    well, ill = run(home, "--sandbox", "--report"), run(home, CONTACTS_MCP_TIMEOUT="soon")
+    assert (well.returncode, well.stderr) == (0, "")
+    assert well.stdout.startswith("**contacts-mcp doctor**\n\n```text\nok ")
+    assert (ill.returncode, ill.stderr) == (1, "")
+    assert "problem  settings: CONTACTS_MCP_TIMEOUT" in ill.stdout
+
+
+def test_the_ledger_is_read_without_writing(home: Path) -> None:
+    path = home / "pace.sqlite3"
+    SqliteLedger(path, "me").close()
+    before = path.read_bytes()
+    assert doctor._spent(path, "me", NOW) == (0, 0.0)
+    assert path.read_bytes() == before
+    with pytest.raises(sqlite3.Error):
+        doctor._spent(home / "none.sqlite3", "me", NOW)
+
+
+def test_the_sandbox_of_the_doctor_is_not_the_users(home: Path) -> None:
+    async def ask() -> None:
+        who = patient(home, sandbox=True)
+        assert isinstance(who.settings, Settings)
+        await doctor._asked(who, who.settings)
+
+    anyio.run(ask)
+    with closing(open_sandbox(None)):
+        assert not (home / "data").exists()

@@ -1,0 +1,503 @@
+"""Phones as people write them become E.164 digits, or are refused with a reason; never another number."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import unicodedata
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+from contacts_mcp.errors import InvalidPhone
+from contacts_mcp.words.phones import LONGEST_TEXT, Phone, from_api, parse_phone, show
+
+JORDAN = "15105553344"
+LONDON = "442079460958"
+
+# id: (as written, default region, digits)
+READ = {
+    "us-national": ("(510) 555-3344", "US", JORDAN),
+    "us-dashes": ("510-555-3344", "US", JORDAN),
+    "us-dots": ("510.555.3344", "US", JORDAN),
+    "us-bare": ("5105553344", "US", JORDAN),
+    "us-trunk": ("1-510-555-3344", "US", JORDAN),
+    "us-eleven-digits": ("15105553344", "US", JORDAN),
+    "us-full": ("+1 510-555-3344", "US", JORDAN),
+    "us-full-parentheses": ("+1 (510) 555-3344", "US", JORDAN),
+    "us-full-glued": ("+15105553344", "US", JORDAN),
+    "us-read-from-france": ("+1 510 555 3344", "FR", JORDAN),
+    "us-small-region": ("510-555-3344", "us", JORDAN),
+    "us-half-parenthesis": ("510) 555-3344", "US", JORDAN),
+    "us-middle-dots": ("510·555·3344", "US", JORDAN),
+    "canadian-at-home-in-the-us": ("416 555 1234", "US", "14165551234"),
+    "caribbean-local": ("464 1234", "AG", "12684641234"),
+    "sentence-full-stop": ("510-555-3344.", "US", JORDAN),
+    "sentence-comma": ("510-555-3344, ", "US", JORDAN),
+    "spaces-around": ("  510 555 3344\n", "US", JORDAN),
+    "tel-uri": ("tel:+1-510-555-3344", "US", JORDAN),
+    "tel-uri-capital": ("Tel: 510 555 3344", "US", JORDAN),
+    "full-width": ("（５１０）５５５－３３４４", "US", JORDAN),
+    "full-width-plus": ("＋１５１０５５５３３４４", "FR", JORDAN),
+    "arabic-indic": ("+١٥١٠٥٥٥٣٣٤٤", "US", JORDAN),
+    "devanagari": ("५१०५५५३३४४", "US", JORDAN),
+    "no-break-spaces": ("510\u00a0555\u202f3344", "US", JORDAN),
+    "unicode-dashes": ("510\u2011555\u20133344", "US", JORDAN),
+    "minus-signs": ("510\u2212555\u22123344", "US", JORDAN),
+    "zero-width": ("510\u200b555\ufeff3344", "US", JORDAN),
+    "bidi-marks": ("\u202a+1 510 555 3344\u202c", "US", JORDAN),
+    "soft-hyphen": ("510\u00ad5553344", "US", JORDAN),
+    "keycaps": ("5\ufe0f\u20e31\ufe0f\u20e30\ufe0f\u20e3 555 3344", "US", JORDAN),
+    "exit-code-00": ("00 44 20 7946 0958", "US", LONDON),
+    "exit-code-00-at-home": ("0044 20 7946 0958", "GB", LONDON),
+    "exit-code-011": ("011 44 20 7946 0958", "US", LONDON),
+    "exit-code-011-canada": ("011442079460958", "CA", LONDON),
+    "exit-code-0011": ("0011 44 20 7946 0958", "AU", LONDON),
+    "exit-code-010": ("010 44 20 7946 0958", "JP", LONDON),
+    "exit-code-with-carrier": ("0015 44 20 7946 0958", "BR", LONDON),
+    "exit-code-810": ("810 44 20 7946 0958", "RU", LONDON),
+    "gb-national": ("020 7946 0958", "GB", LONDON),
+    "gb-trunk-zero": ("+44 (0)20 7946 0958", "US", LONDON),
+    "gb-trunk-zero-glued": ("+44(0)2079460958", "US", LONDON),
+    "gb-trunk-zero-00": ("0044 (0) 20 7946 0958", "US", LONDON),
+    "gb-trunk-zero-011": ("011 44 (0)20 7946 0958", "US", LONDON),
+    "gb-trunk-zero-unmarked": ("+44 020 7946 0958", "US", LONDON),
+    "gb-plus-in-parentheses": ("(+44) 20 7946 0958", "US", LONDON),
+    "gb-area-in-parentheses": ("(020) 7946 0958", "GB", LONDON),
+    "gb-bare-country": ("442079460958", "US", LONDON),
+    "gb-bare-country-at-home": ("44 20 7946 0958", "GB", LONDON),
+    "gb-mobile": ("07400 123456", "GB", "447400123456"),
+    "fr-national": ("01 23 45 67 89", "FR", "33123456789"),
+    "fr-dots": ("06.12.34.56.78", "FR", "33612345678"),
+    "fr-full": ("+33 1 23 45 67 89", "US", "33123456789"),
+    "fr-trunk-zero": ("+33 (0)1 23 45 67 89", "US", "33123456789"),
+    "it-keeps-zero": ("06 1234 5678", "IT", "390612345678"),
+    "it-full-keeps-zero": ("+39 06 1234 5678", "US", "390612345678"),
+    "it-trunk-zero-is-part": ("+39 (0)6 1234 5678", "US", "390612345678"),
+    "it-mobile": ("312 345 6789", "IT", "393123456789"),
+    "de-slash": ("030/123456", "DE", "4930123456"),
+    "de-full-slash": ("+49 34609/1234567", "US", "49346091234567"),
+    "de-slash-trunk": ("+49 (0)30/123456", "US", "4930123456"),
+    "be-slash-dots": ("0470/12.34.56", "BE", "32470123456"),
+    "ch-national": ("044 668 18 00", "CH", "41446681800"),
+    "ar-mobile-15": ("011 15-2345-6789", "AR", "5491123456789"),
+    "ar-mobile-15-full": ("+54 11 15 2345 6789", "US", "5491123456789"),
+    "ar-mobile-9": ("+54 9 11 2345-6789", "US", "5491123456789"),
+    "ar-landline": ("+54 11 2345 6789", "US", "541123456789"),
+    "mx-ten-digits": ("55 1234 5678", "MX", "525512345678"),
+    "mx-full": ("+52 55 1234 5678", "US", "525512345678"),
+    "br-carrier": ("0 15 21 96123-4567", "BR", "5521961234567"),
+    "br-mobile": ("(21) 96123-4567", "BR", "5521961234567"),
+    "jp-long-mark": ("03ー1234ー5678", "JP", "81312345678"),
+    "in-mobile": ("081234 56789", "IN", "918123456789"),
+    "sg-local": ("8123 4567", "SG", "6581234567"),
+    "sg-country-without-plus": ("65 8123 4567", "SG", "6581234567"),
+    "ru-eight": ("8 (912) 345-67-89", "RU", "79123456789"),
+    "kz-shares-seven": ("+7 710 000 9998", "RU", "77100009998"),
+    "niue-four-digits": ("+683 4012", "US", "6834012"),
+    "freephone-without-a-country": ("+800 1234 5678", "US", "80012345678"),
+    "vanity": ("1-800-FLOWERS", "US", "18003569377"),
+    "vanity-small": ("1 800 flowers", "US", "18003569377"),
+    "vanity-full": ("+1-800-FLOWERS", "FR", "18003569377"),
+    "vanity-two-words": ("1-800-GO-FEDEX", "US", "18004633339"),
+    "vanity-digit-first": ("1-888-4HEALTH", "US", "18884432584"),
+    "vanity-four": ("510-555-HOME", "US", "15105554663"),
+    "vanity-britain": ("0800 FLOWERS", "GB", "448003569377"),
+}
+
+# id: (as written, default region, reason)
+REFUSED = {
+    "nothing": ("", "US", "empty"),
+    "blank": (" \u00a0\t ", "US", "empty"),
+    "only-invisible": ("\u200b\u2060", "US", "empty"),
+    "only-punctuation": ("( ) -", "US", "empty"),
+    "landline-like-an-old-mobile": ("011 1578-5692", "AR", "invalid"),
+    "only-a-plus": ("+", "US", "empty"),
+    "too-long-text": ("1" * 65, "US", "text_too_long"),
+    "email": ("jordan5105553344@example.com", "US", "email"),
+    "two-with-or": ("510 555 3344 or 510 555 3355", "US", "several"),
+    "two-with-and": ("510 555 3344 and 510 555 3355", "US", "several"),
+    "two-with-slash": ("5105553344/5105553355", "US", "several"),
+    "two-with-comma": ("510-555-3344, 510-555-3355", "US", "several"),
+    "two-with-ampersand": ("510-555-3344 & 510-555-3355", "US", "several"),
+    "two-with-plus": ("+1 510 555 3344 +1 510 555 3355", "US", "several"),
+    "two-german-with-slash": ("030 1234567/030 1234568", "DE", "several"),
+    "two-german-endings": ("030/123456-78/79", "DE", "several"),
+    "two-lines": ("510 555 3344\n510 555 3355", "US", "length"),
+    "extension-x": ("510-555-3344 x12", "US", "extension"),
+    "extension-x-glued": ("510-555-3344x12", "US", "extension"),
+    "extension-ext": ("510-555-3344 ext. 5", "US", "extension"),
+    "extension-word": ("510-555-3344, extension 5", "US", "extension"),
+    "extension-pause": ("510-555-3344,,12", "US", "extension"),
+    "extension-hash": ("510-555-3344#12", "US", "extension"),
+    "extension-rfc3966": ("tel:+1-510-555-3344;ext=12", "US", "extension"),
+    "two-pluses": ("++15105553344", "US", "plus"),
+    "plus-in-the-middle": ("1+5105553344", "US", "plus"),
+    "plus-at-the-end": ("15105553344+", "US", "plus"),
+    "letter-o": ("51O-555-3344", "US", "letters"),
+    "letters-drawn-like-digits": ("510-555-OOOO", "US", "letters"),
+    "letter-l": ("+l5105553344", "US", "letters"),
+    "cyrillic-o": ("51\u043e-555-3344", "US", "letters"),
+    "prose-before": ("call 510 555 3344", "US", "letters"),
+    "prose-behind": ("510 555 3344 home", "US", "letters"),
+    "prose-around": ("my number is 510-555-3344 thanks", "US", "letters"),
+    "word-behind-a-german-number": ("030 123456 mom", "DE", "letters"),
+    "word-behind-a-local-number": ("5105553 Bob", "US", "letters"),
+    "only-a-name": ("Jordan", "US", "letters"),
+    "other-letters": ("한글 5105553344", "US", "letters"),
+    "sharp-s-is-not-two": ("510 555 ßßßß", "US", "letters"),
+    "two-letters": ("510-555-33AB", "US", "letters"),
+    "star-code": ("*67 5105553344", "US", "characters"),
+    "hash-behind": ("5105553344#", "US", "characters"),
+    "quotes": ('"5105553344"', "US", "characters"),
+    "tilde": ("510~555~3344", "US", "characters"),
+    "escape-character": ("510\x1b5553344", "US", "characters"),
+    "lone-surrogate": ("510\ud8005553344", "US", "characters"),
+    "circled-digit": ("①510 555 3344", "US", "characters"),
+    "parameters": ("tel:510-555-3344;phone-context=+1", "US", "plus"),
+    "emergency": ("911", "US", "short_code"),
+    "emergency-europe": ("112", "DE", "short_code"),
+    "short-code": ("12345", "US", "short_code"),
+    "no-area-code": ("555-3344", "US", "local"),
+    "no-area-code-full": ("+1 555 3344", "US", "local"),
+    "too-short": ("510 555 334", "US", "length"),
+    "too-long": ("510 555 3344 5", "US", "length"),
+    "far-too-long": ("5105553344 5105553355", "US", "length"),
+    "full-too-short": ("+44 20", "US", "length"),
+    "full-too-long": ("+1 510 555 3344 55", "US", "length"),
+    "full-six-digits": ("+49 1234", "US", "length"),
+    "country-alone": ("+1", "US", "length"),
+    "mx-retired-one": ("+52 1 55 1234 5678", "US", "length"),
+    "no-such-country": ("+999 123 4567", "US", "country_code"),
+    "plus-zero": ("+0 510 555 3344", "US", "country_code"),
+    "sixteen-digits-with-the-country": ("20100000000000", "DE", "invalid"),
+    "would-not-read-back-as-itself": ("+49 0041 4707349", "US", "length"),
+    "plus-before-an-exit-code": ("+011 44 20 7946 0958", "US", "country_code"),
+    "no-such-area": ("555 555 3344", "US", "invalid"),
+    "not-a-number-of-home": ("020 7946 0958", "US", "length"),
+    "vanity-too-long": ("1-800-CONTACTS", "US", "length"),
+    "vanity-not-valid": ("+1-555-FLOWERS", "US", "invalid"),
+    "no-such-region": ("510 555 3344", "UK", "unknown_region"),
+    "no-region": ("510 555 3344", "", "unknown_region"),
+    "chinese-mobile-or-chicago": ("131 2345 6789", "CN", "ambiguous"),
+    "porto-alegre-or-peru": ("51 96123 4567", "BR", "ambiguous"),
+    "sondrio-or-an-italian-mobile": ("+39 (0)342 123456", "US", "ambiguous"),
+}
+
+
+@pytest.mark.parametrize(("text", "region", "digits"), READ.values(), ids=READ.keys())
+def test_people_write_phones_in_many_ways(text: str, region: str, digits: str) -> None:
+    assert parse_phone(text, region=region).digits == digits
+
+
+@pytest.mark.parametrize(("text", "region", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_not_one_textable_phone_is_refused_with_a_stable_reason(text: str, region: str, reason: str) -> None:
+    assert _refusal(text, region).reason == reason
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------------------
+
+NOTES = {
+    "written-in-full": ("+1 510 555 3344", []),
+    "trunk-one-is-the-country": ("1 510 555 3344", []),
+    "exit-code": ("011 44 20 7946 0958", []),
+    "country-assumed": ("510 555 3344", ["No country was written, so US was assumed: read as +15105553344."]),
+    "country-code-assumed": (
+        "442079460958",
+        ["No plus was written, and the first digits were taken for a country code: read as +442079460958."],
+    ),
+    "spelled": ("1-800-FLOWERS", ["The letters were read as keypad digits: +18003569377."]),
+    "not-verified": ("+1 555 555 3344", ["+15555553344 has a possible length, but could not be verified as a real number."]),
+}
+
+
+@pytest.mark.parametrize(("text", "notes"), NOTES.values(), ids=NOTES.keys())
+def test_what_was_assumed_is_said(text: str, notes: list[str]) -> None:
+    assert parse_phone(text).notes == notes
+
+
+def test_a_possible_number_needs_a_plus_to_be_taken_unverified() -> None:
+    assert parse_phone("+1 555 555 3344") == Phone("15555553344", assumed_region="", verified=False)
+    assert parse_phone("001 555 555 3344").verified is False
+    assert _refusal("1 555 555 3344").reason == "invalid"
+
+
+def test_both_readings_are_offered_when_a_number_has_two() -> None:
+    text = str(_refusal("131 2345 6789", "CN"))
+    assert "+8613123456789" in text
+    assert "+13123456789" in text
+
+
+def test_a_refusal_says_what_came_and_what_is_right() -> None:
+    assert str(_refusal("51O-555-3344")) == (
+        'phone: "51O-555-3344" has letters in it; write the digits alone (0 and 1, not the letters O, I or L). '
+        "Write it like (510) 555-3344 or +1 510-555-3344."
+    )
+    assert "020" not in str(_refusal("x", "US"))
+    assert "+44 121 234 5678" in str(_refusal("x", "GB"))
+
+
+def test_a_refusal_names_the_argument_it_is_about() -> None:
+    with pytest.raises(InvalidPhone, match=r"^new_phone: ") as caught:
+        parse_phone("x", argument="new_phone")
+    assert caught.value.argument == "new_phone"
+
+
+def test_a_retired_way_of_writing_gets_advice() -> None:
+    assert "no longer take a 1" in str(_refusal("+52 1 55 1234 5678"))
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "problem"),
+    [
+        ("5550142", "US", "has no area code."),
+        ("+99912345678", "US", "does not begin with a country code that exists."),
+        ("0099912345678", "US", "does not begin with a country code that exists."),
+        ("+1 2125550142123", "US", "has too few or too many digits (14) for a number of its country."),
+        ("0044", "US", "has too few or too many digits (2) for a number of its country."),
+        ("123456", "US", "is too short for a phone number; short codes and emergency numbers are no contacts."),
+        ("2125550142", "XX123456789", 'has no country, and the default region "XX123456… (+3 characters)" is not one.'),
+        ("1234567890", "US", "is not a phone number of US; for one of another country write its plus and country code."),
+        ("2125550142abc", "US", "has a word behind a number; write the digits alone."),
+        ("131 2345 6789", "CN", "can be read as +8613123456789 or as +13123456789."),
+        ("1" * 65, "US", "is 65 characters long; a phone number is shorter than 64."),
+    ],
+)
+def test_every_refusal_says_why_to_the_word(text: str, region: str, problem: str) -> None:
+    assert f" {problem} " in f"{_refusal(text, region)} "
+
+
+def test_two_readings_are_told_apart_by_the_plus() -> None:
+    assert str(_refusal("131 2345 6789", "CN")).endswith("Write the one that is meant, with its plus.")
+
+
+@pytest.mark.parametrize(("length", "reason"), [(LONGEST_TEXT, "length"), (LONGEST_TEXT + 1, "text_too_long")])
+def test_the_longest_text_is_exactly_as_long_as_promised(length: int, reason: str) -> None:
+    assert _refusal("+1" + "1" * (length - 2)).reason == reason
+
+
+@pytest.mark.parametrize(("value", "digits"), [(1, "1"), (10**20 - 1, "9" * 20), (10**20, ""), (0, ""), (-1, "")])
+def test_a_number_from_the_api_is_at_most_twenty_digits(value: int, digits: str) -> None:
+    assert from_api(value) == digits
+
+
+def test_an_echo_is_cut_and_shows_what_is_hidden() -> None:
+    text = str(_refusal("a\x1b[31m\u202e" + "b" * 50))
+    assert "\\u{1b}[31m\\u{202e}bbb" in text
+    assert len(text) < 400
+    assert text.isprintable()
+
+
+# --- the API's side --------------------------------------------------------------------------------------------------------------
+
+API_VALUES = {
+    "digits": ("15105553344", JORDAN),
+    "plus": ("+15105553344", JORDAN),
+    "spaced": (" +1 (510) 555-3344 ", JORDAN),
+    "uri": ("tel:+15105553344", JORDAN),
+    "integer": (15105553344, JORDAN),
+    "whole-float": (15105553344.0, JORDAN),
+    "extension": ("15105553344 x12", JORDAN),
+    "full-width": ("１５１０５５５３３４４", JORDAN),
+    "empty": ("", ""),
+    "null": (None, ""),
+    "word": ("unknown", ""),
+    "true": (True, ""),
+    "zero": (0, ""),
+    "negative": (-15, ""),
+    "nan": (float("nan"), ""),
+    "infinite": (float("inf"), ""),
+    "huge": (10**5000, ""),
+    "list": (["15105553344"], ""),
+    "object": ({"phone": "15105553344"}, ""),
+    "bytes": (b"15105553344", ""),
+}
+
+
+@pytest.mark.parametrize(("value", "digits"), API_VALUES.values(), ids=API_VALUES.keys())
+def test_whatever_the_api_sends_is_read_as_digits(value: object, digits: str) -> None:
+    assert from_api(value) == digits
+
+
+@given(st.one_of(st.text(st.characters(exclude_categories=[])), st.integers(), st.floats(), st.none(), st.lists(st.text())))
+def test_reading_the_api_never_fails(value: object) -> None:
+    assert re.fullmatch(r"[0-9]*", from_api(value))
+
+
+def test_digits_are_shown_with_a_plus() -> None:
+    assert (show(JORDAN), show("")) == ("+15105553344", "")
+    assert str(parse_phone("510 555 3344")) == "+15105553344"
+
+
+# --- laws ------------------------------------------------------------------------------------------------------------------------
+
+REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
+STYLES = {
+    "E164": PhoneNumberFormat.E164,
+    "INTERNATIONAL": PhoneNumberFormat.INTERNATIONAL,
+    "RFC3966": PhoneNumberFormat.RFC3966,
+    "NATIONAL": PhoneNumberFormat.NATIONAL,
+}
+# Where a national form is no proof of one number: Argentina's old mobile prefix 15 looks like the first digits of some landlines.
+UNREADABLE_AT_HOME = {"AR"}
+# Chinese mobiles have eleven digits that begin with 1, so many are a North American number too, when no plus is written.
+AMBIGUOUS_EXAMPLES = {("CN", PhoneNumberType.MOBILE, "NATIONAL")}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("kind", [PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE], ids=["fixed-line", "mobile"])
+def test_every_region_s_own_way_of_writing_reads_back(kind: int, style: str) -> None:
+    for region in REGIONS:
+        example = phonenumbers.example_number_for_type(region, kind)
+        if example is None:
+            continue
+        written = phonenumbers.format_number(example, STYLES[style])
+        if (region, kind, style) in AMBIGUOUS_EXAMPLES:
+            assert _refusal(written, region).reason == "ambiguous"
+        else:
+            assert parse_phone(written, region=region).digits == _e164(example), (region, written)
+
+
+@st.composite
+def valid_numbers(draw: st.DrawFn) -> tuple[str, phonenumbers.PhoneNumber]:
+    """A region and a valid number of it: an example with its last digits changed."""
+    region = draw(st.sampled_from(REGIONS))
+    example = phonenumbers.example_number_for_type(region, draw(st.sampled_from([PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE])))
+    if example is None:
+        example = phonenumbers.example_number(region)
+    assert example is not None
+    digits = _e164(example)
+    changed = draw(st.integers(0, min(6, len(phonenumbers.national_significant_number(example)) - 1)))
+    tail = draw(st.text("0123456789", min_size=changed, max_size=changed))
+    number = phonenumbers.parse("+" + digits[: len(digits) - changed] + tail)
+    usable = phonenumbers.is_valid_number(number) and phonenumbers.region_code_for_number(number) == region
+    return region, number if usable else example
+
+
+@given(valid_numbers(), st.sampled_from(list(STYLES)))
+def test_a_valid_number_is_read_as_itself_or_refused_as_ambiguous(valid: tuple[str, phonenumbers.PhoneNumber], style: str) -> None:
+    region, number = valid
+    written = phonenumbers.format_number(number, STYLES[style])
+    phone = _phone_or_none(written, region)
+    if phone is None:
+        assert style == "NATIONAL"
+        assert region in UNREADABLE_AT_HOME or _refusal(written, region).reason == "ambiguous"
+    else:
+        assert phone.digits == _e164(number)
+        assert phone.assumed_region in ("", region if style == "NATIONAL" else "")
+
+
+@given(valid_numbers(), st.sampled_from(REGIONS))
+def test_a_number_with_a_plus_is_the_same_in_every_region(valid: tuple[str, phonenumbers.PhoneNumber], region: str) -> None:
+    assert parse_phone("+" + _e164(valid[1]), region=region) == Phone(_e164(valid[1]))
+
+
+PHONE_LIKE = st.text("0123456789 ()-./+", min_size=4, max_size=22)
+
+
+@given(PHONE_LIKE, st.sampled_from(["US", "GB", "DE", "IT", "AR", "BR", "CN", "JP", "SG", "XX"]))
+def test_reading_keeps_the_last_digits_and_is_stable(text: str, region: str) -> None:
+    """The last four digits are the ones written, at most fifteen come out, and what is shown reads back as itself everywhere."""
+    phone = _phone_or_none(text, region)
+    if phone is None:
+        return
+    assert phone.digits[-4:] == re.sub(r"\D", "", text)[-4:]
+    assert len(phone.digits) <= 15
+    again = parse_phone(str(phone), region="FR")
+    assert (again.digits, again.verified, again.assumed_region) == (phone.digits, phone.verified, "")
+
+
+@given(PHONE_LIKE, st.sampled_from(["US", "GB", "DE", "IT", "AR", "SG"]))
+def test_a_number_never_moves_to_another_country(text: str, region: str) -> None:
+    phone = _phone_or_none(text, region)
+    digits = re.sub(r"\D", "", text)
+    if phone is None:
+        return
+    if phone.assumed_region:
+        assert phone.digits.startswith(str(phonenumbers.country_code_for_region(region)))
+    if "+" in text:
+        assert phone.digits[:2] == digits[:2]
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=80), st.sampled_from(["US", "GB", "DE", "", "\ud800"]))
+def test_any_text_is_a_phone_or_an_invalid_phone(text: str, region: str) -> None:
+    phone = _phone_or_none(text, region)
+    assert phone is None or re.fullmatch(r"[1-9][0-9]{5,14}", phone.digits)
+
+
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\u202a\u202c\u2066\u2069\u00ad\ufe0f\U000e0041"
+DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u30fc"
+SPACES = " \u00a0\u2002\u2007\u2009\u202f\u3000\t"
+ALL_DIGITS = [chr(zero + value) for zero in (0x30, 0x660, 0x6F0, 0x966, 0xFF10, 0x1D7CE) for value in range(10)]
+
+
+@given(st.sampled_from([*READ.values()]), st.data())
+def test_the_kind_of_dash_space_or_digit_and_invisible_marks_change_nothing(case: tuple[str, str, str], data: st.DataObject) -> None:
+    text, region, digits = case
+    disguised = "".join(data.draw(st.sampled_from(_alike(char))) + data.draw(st.text(INVISIBLE, max_size=2)) for char in text)
+    assert parse_phone(disguised, region=region).digits == digits
+
+
+HUGE = {
+    "digits": "1" * 1_000_000,
+    "spaces": " " * 1_000_000 + "5105553344",
+    "invisible": "\u200b" * 1_000_000 + "5105553344",
+    "parentheses": "(" * 1_000_000,
+    "letters": "a" * 1_000_000,
+    "pluses": "+" * 1_000_000,
+    "extensions": "1x" * 500_000,
+}
+
+
+@pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
+def test_a_megabyte_is_refused_in_milliseconds(text: str) -> None:
+    started = time.perf_counter()
+    refused = _refusal(text)
+    assert time.perf_counter() - started < 0.1
+    assert len(str(refused)) < 1_000
+
+
+@pytest.mark.parametrize("piece", ["1", "(", "(0)", "1 ", "1/", "1,", "1x", "A", "1A", ". ", "+", "1+"])
+def test_the_longest_text_allowed_is_quick_too(piece: str) -> None:
+    text = (piece * LONGEST_TEXT)[:LONGEST_TEXT]
+    _refusal(text)  # the metadata is loaded once
+    started = time.perf_counter()
+    _refusal(text)
+    assert time.perf_counter() - started < 0.05
+
+
+def test_the_library_is_not_imported_before_the_first_phone() -> None:
+    code = "import sys, contacts_mcp.words.phones; sys.exit('phonenumbers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------------------
+
+
+def _refusal(text: str, region: str = "US") -> InvalidPhone:
+    with pytest.raises(InvalidPhone) as caught:
+        parse_phone(text, region=region)
+    return caught.value
+
+
+def _phone_or_none(text: str, region: str) -> Phone | None:
+    try:
+        return parse_phone(text, region=region)
+    except InvalidPhone:
+        return None
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)[1:]
+
+
+def _alike(char: str) -> list[str]:
+    """Other characters that mean the same in a phone."""
+    if char.isdecimal():
+        return [other for other in ALL_DIGITS if unicodedata.digit(other) == unicodedata.digit(char)]
+    return next((list(family) for family in (DASHES, SPACES) if char in family), [char])
