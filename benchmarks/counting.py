@@ -46,7 +46,11 @@ async def _count() -> list[Row]:
                     raise RuntimeError(f"{what}: {result.content}")
                 made = [request.operation for request in sandbox.requests]
                 rows.append(
-                    Row(f"requests of {what}", f"{len(made)}, at most {most}: {', '.join(made)}", OK if len(made) <= most else MISSED)
+                    Row(
+                        f"requests of {what}",
+                        f"{len(made)}, at most {most}: {', '.join(made)}",
+                        OK if len(made) <= most else MISSED,
+                    )
                 )
         await workspace.aclose()
     return rows

@@ -42,7 +42,15 @@ ROOM = 2_000  # objects that share an account, before the next begins with a fre
 PATIENCE = 60.0  # simulated seconds
 MOST_SECONDS = 2.0  # of computing
 MOST_TEXT = 4_200
-FOREIGN = ("Traceback", "pydantic", "For further information", "Error executing", "validation error", "mistake in this server", "  File ")
+FOREIGN = (
+    "Traceback",
+    "pydantic",
+    "For further information",
+    "Error executing",
+    "validation error",
+    "mistake in this server",
+    "  File ",
+)
 
 Dice = random.Random
 
@@ -65,7 +73,19 @@ PHONES = (
     "+" + "1" * 40,
     "2125550142;phone-context=+1",
 )
-NAMES = ("Jordan", "Rivera", "Łukasz", "null", "none", "true", "Robert'); DROP TABLE contacts;--", "🦊", "é\u0301", "O'Neil", "x" * 300)
+NAMES = (
+    "Jordan",
+    "Rivera",
+    "Łukasz",
+    "null",
+    "none",
+    "true",
+    "Robert'); DROP TABLE contacts;--",
+    "🦊",
+    "é\u0301",
+    "O'Neil",
+    "x" * 300,
+)
 EMAILS = (
     "ada@example.com",
     "ADA@EXAMPLE.COM",
@@ -76,7 +96,14 @@ EMAILS = (
     "ä@example.com",
     "a@" + "x" * 300 + ".com",
 )
-URLS = ("https://pictures.example.com/1.png", "http://example.com", "ftp://example.com", "javascript:alert(1)", "https://", "https:// x")
+URLS = (
+    "https://pictures.example.com/1.png",
+    "http://example.com",
+    "ftp://example.com",
+    "javascript:alert(1)",
+    "https://",
+    "https:// x",
+)
 FIELDS = (
     "Plan",
     "plan",
@@ -94,7 +121,20 @@ FIELDS = (
     "()",
     "(31)",
 )
-TAGS = ("VIP", "vip", "101", "VIP (101)", "tag 101", "Do Not Call", "Ledd", "Lead", "Newsletter", "Past Due", "Supplier", "999")
+TAGS = (
+    "VIP",
+    "vip",
+    "101",
+    "VIP (101)",
+    "tag 101",
+    "Do Not Call",
+    "Ledd",
+    "Lead",
+    "Newsletter",
+    "Past Due",
+    "Supplier",
+    "999",
+)
 MEMBERS = ("Priya Patel", "priya@example.com", "502", "Dana Le", "none", "nobody", "Dana", "me")
 DATES = (
     "2026-11-01",
@@ -213,7 +253,11 @@ def _key(dice: Dice) -> str:
 
 def some_value(dice: Dice, depth: int = 0) -> Any:
     """Any JSON value, and what Python takes for one."""
-    plain: list[Callable[[], Any]] = [lambda: dice.choice((None, True, False)), lambda: dice.choice(ODD_NUMBERS), lambda: some_text(dice)]
+    plain: list[Callable[[], Any]] = [
+        lambda: dice.choice((None, True, False)),
+        lambda: dice.choice(ODD_NUMBERS),
+        lambda: some_text(dice),
+    ]
     many = range(dice.choice((0, 1, 2, 5)))
     built: list[Callable[[], Any]] = [
         lambda: [some_value(dice, depth + 1) for _ in many],
@@ -249,7 +293,10 @@ def some_of(*values: str) -> Callable[[Dice], Any]:
 
 def custom_fields(dice: Dice) -> Any:
     values = ("Gold", "2027-01-01", 3, 2.5, True, None, "", "x" * 11_000, {"a": 1}, ["b"], float("nan"), "\ud800")
-    chosen = {dice.choice(FIELDS): dice.choice(values[:5] if dice.random() < 0.7 else values) for _ in range(dice.choice((1, 1, 2, 3)))}
+    chosen = {
+        dice.choice(FIELDS): dice.choice(values[:5] if dice.random() < 0.7 else values)
+        for _ in range(dice.choice((1, 1, 2, 3)))
+    }
     return json.dumps(chosen) if dice.random() < 0.15 else chosen
 
 
@@ -293,13 +340,17 @@ class Objects:
     def draw(self) -> dict[str, Any]:
         """One object."""
         dice = self._dice
-        chosen = [name for name in self._names if name in self._required or dice.random() < dice.choice((0.05, 0.1, 0.1, 0.4))]
+        chosen = [
+            name for name in self._names if name in self._required or dice.random() < dice.choice((0.05, 0.1, 0.1, 0.4))
+        ]
         if "contact_id" in self._names and dice.random() < 0.9:  # who is meant: one of the two
             who = dice.choice([name for name in ("contact_id", "phone") if name in self._names])
             chosen = [*(name for name in chosen if name not in ("contact_id", "phone")), who]
         dice.shuffle(chosen)
         odd = dice.choice((0, 0, 0, 0, 0, 1, 1, 2, len(chosen)))
-        given = {name: some_value(dice) if place < odd else self._right[name](dice) for place, name in enumerate(chosen)}
+        given = {
+            name: some_value(dice) if place < odd else self._right[name](dice) for place, name in enumerate(chosen)
+        }
         if given and dice.random() < 0.05:
             del given[dice.choice(chosen)]
         if dice.random() < 0.1:
@@ -310,7 +361,9 @@ class Objects:
         """Take up what an answer offers for the next calls."""
         contacts = [facts["contact"]] if facts.get("contact") else facts.get("contacts", [])
         self._ids.extend(contact["contact_id"] for contact in contacts[:3])
-        self._change_ids.extend(change["change_id"] for change in [facts, *facts.get("changes", [])][:3] if change.get("change_id"))
+        self._change_ids.extend(
+            change["change_id"] for change in [facts, *facts.get("changes", [])][:3] if change.get("change_id")
+        )
         self._tokens.extend([facts["confirm_token"]] if "confirm_token" in facts else [])
         self._cursors.extend([facts["next_cursor"]] if facts.get("next_cursor") else [])
 
@@ -320,7 +373,14 @@ class Objects:
             return value
         place = self._dice.randrange(len(value))
         return self._dice.choice(
-            (value[:place], value[:place] + "A" + value[place + 1 :], value[::-1], value + "=", f" {value}\n", value[:place] + "é")
+            (
+                value[:place],
+                value[:place] + "A" + value[place + 1 :],
+                value[::-1],
+                value + "=",
+                f" {value}\n",
+                value[:place] + "é",
+            )
         )
 
 
@@ -396,7 +456,10 @@ async def fuzz(tool: str, objects: int, *, seed: int = 0) -> Figures:
 
 async def _fuzz_in_one_room(tool: str, objects: int, figures: Figures, dice: Dice) -> None:
     behaviour = Behaviour(requests_per_minute=0)
-    with tempfile.TemporaryDirectory() as home, closing(open_sandbox(contacts=60, behaviour=behaviour, clock=time_of_day)) as sandbox:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        closing(open_sandbox(contacts=60, behaviour=behaviour, clock=time_of_day)) as sandbox,
+    ):
         settings = Settings.load(sandbox=True, data_dir=Path(home), requests_per_minute=100_000)
         workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day)
         async with AsyncExitStack() as opened:

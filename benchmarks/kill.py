@@ -86,7 +86,9 @@ class DeadlyWay:
             return
         kill, self._kill = self._kill, None
         assert kill
-        request = await _whole(receive)  # it was sent; whether it is carried out has nothing to do with who waits for it
+        request = await _whole(
+            receive
+        )  # it was sent; whether it is carried out has nothing to do with who waits for it
         if self._moment == "instead":
             kill()
             raise ConnectionDropped
@@ -146,7 +148,9 @@ class Server:
         if not self._is_killed:
             self._is_killed = True
             with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)  # Process.kill() would take its end away from the event loop, which waits for it
+                os.kill(
+                    self._process.pid, signal.SIGKILL
+                )  # Process.kill() would take its end away from the event loop, which waits for it
 
     async def send(self, method: str, params: Record, *, is_request: bool = True) -> int:
         assert self._process.stdin
@@ -226,7 +230,9 @@ async def run(times: int, *, seed: int = 0) -> Figures:
     return figures
 
 
-async def _rounds(times: int, url: str, home: Path, sandbox: Sandbox, way: DeadlyWay, figures: Figures, dice: random.Random) -> None:
+async def _rounds(
+    times: int, url: str, home: Path, sandbox: Sandbox, way: DeadlyWay, figures: Figures, dice: random.Random
+) -> None:
     latest: Round | None = None
     before: dict[int, Record] = {}
     for number in range(times + 1):
@@ -262,7 +268,10 @@ async def _prepared(server: Server, sandbox: Sandbox, number: int) -> Round:
 
 
 async def _write_until_dead(server: Server, this: Round) -> None:
-    sent = {await server.send("tools/call", {"name": tool, "arguments": call}): name for name, (tool, call) in this.calls.items()}
+    sent = {
+        await server.send("tools/call", {"name": tool, "arguments": call}): name
+        for name, (tool, call) in this.calls.items()
+    }
     async for number, result in server.answers():
         if not result.get("isError"):
             this.answered[sent[number]] = result["structuredContent"]["status"]
@@ -280,18 +289,27 @@ def _age(journal: Path) -> int:
         db.close()
 
 
-async def _check(server: Server, home: Path, sandbox: Sandbox, this: Round, before: dict[int, Record], figures: Figures) -> None:
+async def _check(
+    server: Server, home: Path, sandbox: Sandbox, this: Round, before: dict[int, Record], figures: Figures
+) -> None:
     listed = (await server.call("list_changes", limit=50))["changes"]
     after = {contact["id"]: contact for contact in sandbox.store.contacts()}
     states = {_name_of(entry, this): entry["state"] for entry in listed if entry["change_id"] > this.undoes}
     seen = _carried_out(this, before, after)
     figures.must("an entry is not resolved", holds=not _unresolved(home / "journal.sqlite3"))
-    figures.must("two contacts have one phone", holds=len({contact["phone"] for contact in after.values()}) == len(after))
+    figures.must(
+        "two contacts have one phone", holds=len({contact["phone"] for contact in after.values()}) == len(after)
+    )
     for name in this.calls:
         state = states.get(name, "not begun")
         figures.outcomes[f"{name}: {state}"] += 1
-        figures.must(f"{name} is {state} in the journal, which the store contradicts", holds=(state == "done") == seen[name])
-        figures.must(f"{name} was answered {this.answered.get(name)} and is not so", holds=name not in this.answered or seen[name])
+        figures.must(
+            f"{name} is {state} in the journal, which the store contradicts", holds=(state == "done") == seen[name]
+        )
+        figures.must(
+            f"{name} was answered {this.answered.get(name)} and is not so",
+            holds=name not in this.answered or seen[name],
+        )
     (undone,) = [entry for entry in listed if entry["change_id"] == this.undoes]
     figures.must("the journal does not know what was undone", holds=("undone_by" in undone) == seen["undo"])
     concerned = {this.updated, this.deleted, this.restored}
@@ -326,7 +344,9 @@ def _unresolved(journal: Path) -> list[str]:
 def main(times: int) -> int:
     runner: Callable[[int], Awaitable[Figures]] = run
     figures = anyio.run(runner, times)
-    print(f"killed {figures.kills} times; {figures.unfinished} entries were left unfinished, all of them resolved at the next start")
+    print(
+        f"killed {figures.kills} times; {figures.unfinished} entries were left unfinished, all of them resolved at the next start"
+    )
     for outcome, count in sorted(figures.outcomes.items()):
         print(f"  {outcome}: {count}")
     print(*figures.wrong, f"wrong: {len(figures.wrong)}", sep="\n")

@@ -76,7 +76,11 @@ async def _over_stdio(url: str, era: Era) -> Seconds:
     with started(ours(), era=era) as our_peer, started(script("ten_lines_get.py"), era=era) as their_peer:
         async with _http(url) as bare:
             return await _in_turns(
-                {"ours": _asking(our_peer), "ten lines": _asking(their_peer), "bare": lambda: bare.get("/v1/contact/1001")}
+                {
+                    "ours": _asking(our_peer),
+                    "ten lines": _asking(their_peer),
+                    "bare": lambda: bare.get("/v1/contact/1001"),
+                }
             )
 
 

@@ -44,7 +44,9 @@ def compared(what: str, ours: Sequence[float], theirs: Sequence[float], *, targe
 
 def _noise(ours: Sequence[float], theirs: Sequence[float]) -> float:
     dice = random.Random(0)
-    ratios = [median(dice.choices(ours, k=len(ours))) / median(dice.choices(theirs, k=len(theirs))) for _ in range(RESAMPLES)]
+    ratios = [
+        median(dice.choices(ours, k=len(ours))) / median(dice.choices(theirs, k=len(theirs))) for _ in range(RESAMPLES)
+    ]
     cuts = quantiles(ratios, n=40)
     return (cuts[-1] - cuts[0]) / 2
 

@@ -73,7 +73,9 @@ def started(command: list[str], *, era: Era, **variables: str) -> Iterator[Peer]
 @contextmanager
 def child(command: list[str], **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process with pipes, ended by force."""
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | variables) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | variables
+    ) as process:
         try:
             yield process
         finally:

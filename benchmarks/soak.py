@@ -54,10 +54,19 @@ SHARE_OF_FAULTS = 0.2
 TIMEOUT = 2.0
 MOST_GROWTH = 0.05  # of the memory in use, from the middle to the end
 
-OURS = [f"1212555{line:04d}" for line in range(100, 140)]  # nobody else gives these to anybody, so contacts can be moved among them
+OURS = [
+    f"1212555{line:04d}" for line in range(100, 140)
+]  # nobody else gives these to anybody, so contacts can be moved among them
 ANYBODYS = [f"1305555{line:04d}" for line in range(100, 115)]
 TEXTS = ("first", "last", "display_name", "email", "avatar")
-FIELDS = {"Plan": 31, "Renewal Date": 32, "Region": 33, "Customer #": 34, "Preferred Language": 35, "Account Manager": 36}
+FIELDS = {
+    "Plan": 31,
+    "Renewal Date": 32,
+    "Region": 33,
+    "Customer #": 34,
+    "Preferred Language": 35,
+    "Account Manager": 36,
+}
 STRANGERS_FIELD = "40"
 STRANGERS_KEY = f"custom:{STRANGERS_FIELD}"
 TAGS = {"VIP": 101, "Lead": 102, "Newsletter": 103, "Past Due": 104, "Supplier": 105}
@@ -111,7 +120,9 @@ class Asked:
 
 
 def values_in(record: Values) -> Values:
-    values = {name: record[name] for name in ("phone", *TEXTS, "is_opted_out")} | {"assignee": record["assigned_user_id"]}
+    values = {name: record[name] for name in ("phone", *TEXTS, "is_opted_out")} | {
+        "assignee": record["assigned_user_id"]
+    }
     values |= {f"custom:{key}": value for key, value in record["custom"].items()}
     return values | {f"tag:{tag}": "on" for tag in record["tags"]}
 
@@ -130,7 +141,11 @@ class Watch:
         self._gone: deque[int] = deque()
         self.taken_away: set[int] = set()
         """Contacts that somebody else deleted, after which nobody can tell what else was done to them."""
-        watchers: dict[str, Callable[[Any], Any]] = {"insert": self._inserting, "replace": self._replacing, "delete": self._deleting}
+        watchers: dict[str, Callable[[Any], Any]] = {
+            "insert": self._inserting,
+            "replace": self._replacing,
+            "delete": self._deleting,
+        }
         for name, around in watchers.items():
             setattr(self._records, name, around(getattr(self._records, name)))
 
@@ -193,7 +208,10 @@ class Watch:
         event.asked_by = [call for call in self.under_way.values() if call.may(event)]
         for call in event.asked_by:
             call.events.append(event)
-        self._figures.must(f"contact {contact_id}: nobody asked for {event.changed or 'a write of nothing'}", holds=bool(event.asked_by))
+        self._figures.must(
+            f"contact {contact_id}: nobody asked for {event.changed or 'a write of nothing'}",
+            holds=bool(event.asked_by),
+        )
 
     def _phones_of(self, contact_id: int, before: Values | None) -> frozenset[str]:
         oldest = min((call.since for call in self.under_way.values()), default=self.moment)
@@ -202,7 +220,9 @@ class Watch:
 
     def _remember(self, event: Event) -> None:
         """The latest states of every contact, and of one that is gone for a while."""
-        self.states.setdefault(event.contact_id, deque([(0, event.before)], maxlen=50)).append((self.moment, event.after))
+        self.states.setdefault(event.contact_id, deque([(0, event.before)], maxlen=50)).append(
+            (self.moment, event.after)
+        )
         if event.after is None:
             self._gone.append(event.contact_id)
             if len(self._gone) > AT_ONCE * 2:
@@ -213,7 +233,9 @@ class Watch:
             del self.holders[event.before["phone"]]
         if event.after:
             holder = self.holders.setdefault(event.after["phone"], event.contact_id)
-            self._figures.must(f"contacts {holder} and {event.contact_id} have one phone", holds=holder == event.contact_id)
+            self._figures.must(
+                f"contacts {holder} and {event.contact_id} have one phone", holds=holder == event.contact_id
+            )
 
 
 class CountedFaults(Faults):
@@ -243,7 +265,9 @@ def faults_of_all_kinds() -> list[Fault]:
     for order in orders:
         left = 1 - SHARE_OF_FAULTS * len(faults) / len(orders)
         probability = SHARE_OF_FAULTS / len(orders) / left
-        faults.append(Fault("*", times=-1, probability=probability, **{"delay": delays.get(order["kind"], 0.0)} | order))
+        faults.append(
+            Fault("*", times=-1, probability=probability, **{"delay": delays.get(order["kind"], 0.0)} | order)
+        )
     return faults
 
 
@@ -365,7 +389,13 @@ class Assistant:
         return Plan("lookup_contact", who, looks_at=who.get("contact_id"))
 
     def _list(self, _: str) -> Plan:
-        filters: list[Values] = [{}, {"name": "1"}, {"tag": "VIP", "detail": "full"}, {"assignee": "Priya Patel"}, {"is_opted_out": True}]
+        filters: list[Values] = [
+            {},
+            {"name": "1"},
+            {"tag": "VIP", "detail": "full"},
+            {"assignee": "Priya Patel"},
+            {"is_opted_out": True},
+        ]
         tool = self._dice.choice(("list_contacts", "list_contacts", "list_contact_fields", "list_changes"))
         return Plan(tool, self._dice.choice(filters) if tool == "list_contacts" else {})
 
@@ -374,11 +404,19 @@ class Assistant:
         if self._dice.random() < 0.3:
             return {"phone": f"+{self._dice.choice(OURS + ANYBODYS)}"}
         here = sorted(self._watch.holders.values())
-        return {"contact_id": self._dice.choice(here) if here and self._dice.random() < 0.9 else self._dice.randrange(1, 2000)}
+        return {
+            "contact_id": self._dice.choice(here)
+            if here and self._dice.random() < 0.9
+            else self._dice.randrange(1, 2000)
+        }
 
     def _texts(self, mark: str) -> Values:
         """At least the first name, so that a write can be told from any other."""
-        unique = {"last": f"L{mark}", "email": f"m{mark}@example.com", "avatar": f"https://pictures.example.com/{mark}.png"}
+        unique = {
+            "last": f"L{mark}",
+            "email": f"m{mark}@example.com",
+            "avatar": f"https://pictures.example.com/{mark}.png",
+        }
         chosen = self._dice.sample(sorted(unique), self._dice.choice((0, 0, 1, 2)))
         return {"first": f"F{mark}"} | {name: unique[name] for name in chosen}
 
@@ -409,7 +447,9 @@ def _is_the_way_back(event: Event, change: Event) -> bool:
         return event.before is None and all(
             key in free or (event.after or {}).get(key) == value for key, value in change.before.items() if value
         )
-    is_back = all((change.before.get(key) or "") == (value or "") for key, value in event.changed.items() if key != STRANGERS_KEY)
+    is_back = all(
+        (change.before.get(key) or "") == (value or "") for key, value in event.changed.items() if key != STRANGERS_KEY
+    )
     is_same = event.contact_id == change.contact_id and event.before is not None and event.after is not None
     return is_same and bool(event.changed) and event.changed.keys() <= change.changed.keys() and is_back
 
@@ -468,7 +508,11 @@ class Judge:
             self._count(call, "could not find out")
         elif status in DONE and DONE_ALREADY not in notes:
             self._judge_done(call, status, facts.get("change_id"), facts["contact"].get("contact_id"))
-            self._count(call, status + (", the answer got lost" if "got lost" in notes else ", sent again" if "once more" in notes else ""))
+            self._count(
+                call,
+                status
+                + (", the answer got lost" if "got lost" in notes else ", sent again" if "once more" in notes else ""),
+            )
         else:
             self._judge_not_done(call, status or _text(result))
             self._count(call, "refused or failed, nothing done" if result.is_error else status or "answered")
@@ -476,17 +520,24 @@ class Judge:
                 self._judge_look(call, plan.looks_at, facts)
 
     def _count(self, call: Asked, outcome: str) -> None:
-        kind = call.tool.split("_")[0] if call.tool in ("create_contact", "update_contact", "delete_contact", "undo_change") else "read"
+        kind = (
+            call.tool.split("_")[0]
+            if call.tool in ("create_contact", "update_contact", "delete_contact", "undo_change")
+            else "read"
+        )
         self._figures.answers[f"{kind}: {outcome}"] += 1
 
     def _judge_done(self, call: Asked, status: str, change_id: int | None, contact_id: int | None) -> None:
         own = [event for event in call.events if event.claimed_by is None]
         is_gone = status == "deleted" and contact_id in self._watch.taken_away  # somebody else was quicker
-        self._figures.must(f"call {call.number}, {call.tool}: answered {status}, and it is not so", holds=bool(own) or is_gone)
+        self._figures.must(
+            f"call {call.number}, {call.tool}: answered {status}, and it is not so", holds=bool(own) or is_gone
+        )
         # What somebody else wrote into a field that was just emptied is emptied once more.
         twice = [event for event in own if event.asked_by == [call] and event.changed != {STRANGERS_KEY: ""}]
         self._figures.must(
-            f"call {call.number}, {call.tool}: carried out {len(twice)} times: {[event.changed for event in twice]}", holds=len(twice) <= 1
+            f"call {call.number}, {call.tool}: carried out {len(twice)} times: {[event.changed for event in twice]}",
+            holds=len(twice) <= 1,
         )
         if own:
             event = min(own, key=lambda one: len(one.asked_by))
@@ -523,7 +574,8 @@ class Judge:
             return all(one == other for one, other in pairs)
 
         self._figures.must(
-            f"call {call.number}: contact {contact_id} was never so: {shown}", holds=self._watch.was(contact_id, is_it, since=call.since)
+            f"call {call.number}: contact {contact_id} was never so: {shown}",
+            holds=self._watch.was(contact_id, is_it, since=call.since),
         )
 
     def judge_journal(self, entries: list[Entry]) -> None:
@@ -544,7 +596,9 @@ class Judge:
                 holds=is_true,
             )
             self._figures.must(f"change {entry.change_id} is still begun", holds=entry.state != "begun")
-        self._figures.must(f"not in the journal: {[(event.contact_id, event.changed) for event in unknown]}", holds=not unknown)
+        self._figures.must(
+            f"not in the journal: {[(event.contact_id, event.changed) for event in unknown]}", holds=not unknown
+        )
 
 
 def _is_told_by(entry: Entry, event: Event) -> bool:
@@ -553,16 +607,21 @@ def _is_told_by(entry: Entry, event: Event) -> bool:
     match entry.action:
         case "create":
             is_same = event.before is None and event.after is not None and entry.contact_id in (None, event.contact_id)
-            return is_same and all((event.after or {}).get(key) == value for key, value in entry.wanted.items() if key in TEXTS)
+            return is_same and all(
+                (event.after or {}).get(key) == value for key, value in entry.wanted.items() if key in TEXTS
+            )
         case "delete":
             return event.after is None and event.contact_id == entry.contact_id
         case _:
             asked = differences(entry.before, entry.wanted)
             is_same = entry.contact_id == event.contact_id and event.before is not None and event.after is not None
-            texts = {key: now for key, (_, now) in asked.items() if key in (*TEXTS, "phone") or key.startswith("custom:")}
+            texts = {
+                key: now for key, (_, now) in asked.items() if key in (*TEXTS, "phone") or key.startswith("custom:")
+            }
             texts.pop(STRANGERS_KEY, None)
             return is_same and all(
-                (event.changed.get(key, (event.after or {}).get(key)) or "") == (now or "") for key, now in texts.items()
+                (event.changed.get(key, (event.after or {}).get(key)) or "") == (now or "")
+                for key, now in texts.items()
             )
 
 
@@ -600,7 +659,9 @@ class Soak:
     async def run(self, calls: int, desks: list[Desk]) -> None:
         with self.watch.stranger():
             for phone in (*OURS[::2], *ANYBODYS[::3]):
-                self.sandbox.store.add_contact(phone=phone, first="Test", last=phone[-4:], is_opted_out=phone.endswith("8"))
+                self.sandbox.store.add_contact(
+                    phone=phone, first="Test", last=phone[-4:], is_opted_out=phone.endswith("8")
+                )
         self.faults.add(*faults_of_all_kinds())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._be_somebody_else)
@@ -709,11 +770,16 @@ async def run(calls: int, *, seed: int = 0) -> Figures:
     figures, started = Figures(), time.monotonic()
     random.seed(seed)
     behaviour = Behaviour(requests_per_minute=0)
-    with tempfile.TemporaryDirectory() as home, closing(open_sandbox(contacts=0, behaviour=behaviour, clock=time_of_day)) as sandbox:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        closing(open_sandbox(contacts=0, behaviour=behaviour, clock=time_of_day)) as sandbox,
+    ):
         async with _opened(sandbox, Path(home)) as desks:
             await Soak(sandbox, figures, seed=seed).run(calls, desks)
     figures.virtual_seconds, figures.real_seconds = anyio.current_time(), time.monotonic() - started
-    figures.must(f"memory grew by {figures.growth:.1%} in the second half", holds=calls < CALLS or figures.growth <= MOST_GROWTH)
+    figures.must(
+        f"memory grew by {figures.growth:.1%} in the second half", holds=calls < CALLS or figures.growth <= MOST_GROWTH
+    )
     return figures
 
 
@@ -724,16 +790,23 @@ def table(figures: Figures) -> str:
         ("calls", f"{sum(figures.calls.values()):,}"),
         *((f"  {tool}", f"{number:,}") for tool, number in sorted(figures.calls.items())),
     ]
-    rows += [("requests to the service", f"{figures.requests:,}"), ("  struck by a fault", f"{struck:,} ({struck / figures.requests:.1%})")]
+    rows += [
+        ("requests to the service", f"{figures.requests:,}"),
+        ("  struck by a fault", f"{struck:,} ({struck / figures.requests:.1%})"),
+    ]
     rows += [(f"    {kind}", f"{number:,}") for kind, number in sorted(figures.struck.items())]
     rows += [("writes carried out", f"{figures.writes:,}"), ("doings of somebody else", f"{figures.by_others:,}")]
     rows += [("answers", ""), *((f"  {answer}", f"{number:,}") for answer, number in sorted(figures.answers.items()))]
-    rows += [("journal entries", ""), *((f"  {state}", f"{number:,}") for state, number in sorted(figures.entries.items()))]
+    rows += [
+        ("journal entries", ""),
+        *((f"  {state}", f"{number:,}") for state, number in sorted(figures.entries.items())),
+    ]
     rows += [("  told wrongly after somebody else's deletion", f"{figures.beyond_knowledge}")]
-    rows += [("longest call, simulated", f"{figures.longest_call:.1f} s"), ("simulated time", f"{figures.virtual_seconds:,.0f} s")]
-    memory = (
-        f"{figures.memory[0] / 2**20:.0f}, {figures.memory[len(figures.memory) // 2] / 2**20:.0f}, {figures.memory[-1] / 2**20:.0f} MiB"
-    )
+    rows += [
+        ("longest call, simulated", f"{figures.longest_call:.1f} s"),
+        ("simulated time", f"{figures.virtual_seconds:,.0f} s"),
+    ]
+    memory = f"{figures.memory[0] / 2**20:.0f}, {figures.memory[len(figures.memory) // 2] / 2**20:.0f}, {figures.memory[-1] / 2**20:.0f} MiB"
     rows += [("memory: early, middle, end", memory), ("  growth in the second half", f"{figures.growth:+.1%}")]
     rows += [("real time", f"{figures.real_seconds:.0f} s"), ("wrong", f"{len(figures.wrong)}")]
     return "\n".join(f"{what:<46}{figure:>22}" for what, figure in rows)

@@ -35,7 +35,9 @@ def measure() -> Iterator[Row]:
                 if turn:  # the first is to warm the disk up
                     took[name].append(seconds)
         mine, theirs = took["ours"], took["ten lines"]
-        yield compared(f"start to tools/list, {era}", [one.clock for one in mine], [one.clock for one in theirs], target=TARGET)
+        yield compared(
+            f"start to tools/list, {era}", [one.clock for one in mine], [one.clock for one in theirs], target=TARGET
+        )
         yield compared("  its processor time", [one.processor for one in mine], [one.processor for one in theirs])
 
 

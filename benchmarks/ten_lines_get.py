@@ -7,7 +7,9 @@ import httpx
 from mcp.server.mcpserver import MCPServer
 
 server = MCPServer("ten-lines-get", log_level="WARNING")
-http = httpx.AsyncClient(base_url=os.environ["HEYMARKET_BASE_URL"], headers={"Authorization": f"Bearer {os.environ['HEYMARKET_API_KEY']}"})
+http = httpx.AsyncClient(
+    base_url=os.environ["HEYMARKET_BASE_URL"], headers={"Authorization": f"Bearer {os.environ['HEYMARKET_API_KEY']}"}
+)
 
 
 @server.tool()

@@ -13,9 +13,13 @@ from contacts_mcp.sandbox import Behaviour, open_sandbox
 
 def main() -> None:
     sandbox = open_sandbox(behaviour=Behaviour(requests_per_minute=0))
-    server = uvicorn.Server(uvicorn.Config(sandbox.app, http="h11", ws="none", lifespan="off", log_level="warning", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(sandbox.app, http="h11", ws="none", lifespan="off", log_level="warning", access_log=False)
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or answers in two parts wait 40 ms for an acknowledgement
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # or answers in two parts wait 40 ms for an acknowledgement
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
         server.run(sockets=[listener])

@@ -62,9 +62,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     for field, options in reversed(FLAGS.items()):
         names = options.get("names", f"--{field.replace('_', '-')}")
         description = f"{Settings.model_fields[field].description} [{variable_of(field)}]"
-        command = click.option(names, field, help=description, **{name: value for name, value in options.items() if name != "names"})(
-            command
-        )
+        command = click.option(
+            names, field, help=description, **{name: value for name, value in options.items() if name != "names"}
+        )(command)
     return command
 
 
@@ -77,27 +77,32 @@ def load(flags: dict[str, Any]) -> Settings:
 
 
 @main.command()
-@click.option("--http", "address", metavar="HOST:PORT", help="Serve streamable HTTP on this loopback address instead, at /mcp.")
+@click.option(
+    "--http", "address", metavar="HOST:PORT", help="Serve streamable HTTP on this loopback address instead, at /mcp."
+)
 @with_settings
 def serve(address: str | None, **flags: Any) -> None:
     """Serve an assistant over stdin and stdout."""
     place = _loopback(address) if address is not None else None
     with _starting_quickly():
-        from contacts_mcp.server.server import build_server  # noqa: PLC0415
+        from contacts_mcp.server.server import build_server
 
         try:
             server = build_server(load(flags))
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
     if place is None:
-        from contacts_mcp.server.stdio import ending_on_signals  # noqa: PLC0415
+        from contacts_mcp.server.stdio import ending_on_signals
 
         if sys.stdin.isatty():
-            click.echo("Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. Ctrl-C ends it.", err=True)
+            click.echo(
+                "Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. Ctrl-C ends it.",
+                err=True,
+            )
         with ending_on_signals():
             server.run("stdio")
     else:
-        from contacts_mcp.server import http as loopback  # noqa: PLC0415
+        from contacts_mcp.server import http as loopback
 
         try:
             loopback.serve(
@@ -106,7 +111,9 @@ def serve(address: str | None, **flags: Any) -> None:
                 ready=lambda: click.echo(f"Serving at http://{address}/mcp", err=True),
             )
         except OSError as error:
-            raise click.ClickException(f"{address} cannot be used ({error.strerror or error}). Choose another port.") from None
+            raise click.ClickException(
+                f"{address} cannot be used ({error.strerror or error}). Choose another port."
+            ) from None
 
 
 @contextmanager
@@ -128,7 +135,9 @@ def _loopback(address: str) -> tuple[str, int]:
             f"--http takes a loopback address with a port from 1 to {HIGHEST_PORT}, such as 127.0.0.1:8000; got {address}."
         )
     if host not in ("127.0.0.1", "localhost", "[::1]"):
-        raise click.UsageError(f"--http takes a loopback address such as 127.0.0.1:8000, because there is no log-in yet; got {address}.")
+        raise click.UsageError(
+            f"--http takes a loopback address such as 127.0.0.1:8000, because there is no log-in yet; got {address}."
+        )
     return host.strip("[]"), int(port)
 
 
@@ -143,11 +152,11 @@ HIGHEST_PORT = 65_535
 @click.option("--control", is_flag=True, help="Offer /_sandbox/... for tests: faults, behaviour, reset.")
 def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool) -> None:
     """Serve the sandbox, a local stand-in of the Heymarket API, over HTTP."""
-    import sqlite3  # noqa: PLC0415
+    import sqlite3
 
-    import anyio  # noqa: PLC0415
+    import anyio
 
-    from contacts_mcp.sandbox import open_sandbox, serve  # noqa: PLC0415
+    from contacts_mcp.sandbox import open_sandbox, serve
 
     try:
         here = open_sandbox(path, contacts=contacts, control=control)
@@ -157,7 +166,9 @@ def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool
     async def run() -> None:
         async with anyio.create_task_group() as tasks:
             url = await tasks.start(serve, here, host, port)
-            click.echo(f"The sandbox is ready. Use it with:\n  HEYMARKET_BASE_URL={url} HEYMARKET_API_KEY=sandbox-api-key")
+            click.echo(
+                f"The sandbox is ready. Use it with:\n  HEYMARKET_BASE_URL={url} HEYMARKET_API_KEY=sandbox-api-key"
+            )
 
     try:
         anyio.run(run)
@@ -180,7 +191,7 @@ def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, **flags: A
 
     Objects and arrays are written as JSON: custom_fields='{"Plan": "Gold"}'. Exits 1 where the tool refuses.
     """
-    from contacts_mcp.setup.call import call_tool, table, tool_names  # noqa: PLC0415
+    from contacts_mcp.setup.call import call_tool, table, tool_names
 
     if tool is None:
         raise click.UsageError(f"Which tool? There are: {', '.join(tool_names())}.")
@@ -204,7 +215,11 @@ def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, **flags: A
 
 def _ending(facts: dict[str, Any]) -> list[str]:
     """What a table has no place for: how to go on, and the notes."""
-    of_all = f"{len(facts['contacts'])} of {facts['total']} contacts. " if facts.get("total") and facts.get("next_cursor") else ""
+    of_all = (
+        f"{len(facts['contacts'])} of {facts['total']} contacts. "
+        if facts.get("total") and facts.get("next_cursor")
+        else ""
+    )
     more = [f"{of_all}More: add cursor={facts['next_cursor']}"] if facts.get("next_cursor") else []
     return [*more, *facts.get("notes", [])]
 
@@ -238,7 +253,7 @@ def install(client: str, only_print: bool, uninstall: bool, sandbox: bool, name:
 
     Shows the change, asks, and keeps a backup. Credentials are taken from the environment, or asked for without echo.
     """
-    from contacts_mcp.setup import install as installing  # noqa: PLC0415
+    from contacts_mcp.setup import install as installing
 
     if only_print and uninstall:
         raise click.UsageError("--print shows what to paste, --uninstall takes it out: give one of them.")
@@ -269,12 +284,14 @@ def _confirm(question: str) -> bool:
 
 
 def _this_machine() -> Machine:
-    from contacts_mcp.setup.assistants import Machine  # noqa: PLC0415
+    from contacts_mcp.setup.assistants import Machine
 
     try:
         return Machine(sys.platform, Path.home(), environment())
     except RuntimeError:
-        raise click.ClickException("There is no telling where your home folder is. Set HOME (on Windows USERPROFILE).") from None
+        raise click.ClickException(
+            "There is no telling where your home folder is. Set HOME (on Windows USERPROFILE)."
+        ) from None
 
 
 @main.command()
@@ -285,7 +302,7 @@ def doctor(as_report: bool, **flags: Any) -> None:
 
     Changes nothing and tells nothing secret or personal. Exits 1 where there is a problem.
     """
-    from contacts_mcp.setup import doctor as examining  # noqa: PLC0415
+    from contacts_mcp.setup import doctor as examining
 
     given = frozenset(name for name, value in flags.items() if value is not None)
     try:
@@ -309,7 +326,7 @@ def journal() -> None:
 @click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
 def clear_journal(data_dir: str | None) -> None:
     """Forget all finished changes of all accounts, before-images included."""
-    from contacts_mcp.state.journal import clear  # noqa: PLC0415
+    from contacts_mcp.state.journal import clear
 
     path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
     click.echo(f"Forgot {clear(path)} changes.")

@@ -50,24 +50,45 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="CONTACTS_MCP_", env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix="CONTACTS_MCP_",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
-    secret_id: SecretStr | None = Field(None, validation_alias="HEYMARKET_SECRET_ID", description="Id of the API secret.")
-    secret_key: SecretStr | None = Field(None, validation_alias="HEYMARKET_SECRET_KEY", description="Key of the API secret.")
-    api_key: SecretStr | None = Field(None, validation_alias="HEYMARKET_API_KEY", description="Team API key (the older way).")
+    secret_id: SecretStr | None = Field(
+        None, validation_alias="HEYMARKET_SECRET_ID", description="Id of the API secret."
+    )
+    secret_key: SecretStr | None = Field(
+        None, validation_alias="HEYMARKET_SECRET_KEY", description="Key of the API secret."
+    )
+    api_key: SecretStr | None = Field(
+        None, validation_alias="HEYMARKET_API_KEY", description="Team API key (the older way)."
+    )
     base_url: str = Field(
-        LIVE_URL, validation_alias="HEYMARKET_BASE_URL", description="Address of the API: https, or http on this machine."
+        LIVE_URL,
+        validation_alias="HEYMARKET_BASE_URL",
+        description="Address of the API: https, or http on this machine.",
     )
-    api_key_scheme: Literal["bearer", "basic"] = Field("bearer", description="How the team API key is sent: `bearer` or `basic`.")
-    sandbox: bool = Field(False, description="Work on the built-in sandbox instead of the real service; no account needed.")
+    api_key_scheme: Literal["bearer", "basic"] = Field(
+        "bearer", description="How the team API key is sent: `bearer` or `basic`."
+    )
+    sandbox: bool = Field(
+        False, description="Work on the built-in sandbox instead of the real service; no account needed."
+    )
     sandbox_file: str = Field(
-        "", description="The sandbox's database file, or `:memory:`; `sandbox.sqlite3` in the data directory by default."
+        "",
+        description="The sandbox's database file, or `:memory:`; `sandbox.sqlite3` in the data directory by default.",
     )
-    default_region: str = Field("US", description="Country (ISO 3166, two letters) of phone numbers written without one.")
+    default_region: str = Field(
+        "US", description="Country (ISO 3166, two letters) of phone numbers written without one."
+    )
     read_only: bool = Field(False, description="Offer only the tools that read.")
     tools: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
-        default_factory=list, description="Tools or groups (`contacts`, `fields`, `history`) to offer, comma separated; all by default."
+        default_factory=list,
+        description="Tools or groups (`contacts`, `fields`, `history`) to offer, comma separated; all by default.",
     )
     requests_per_minute: int = Field(
         500, ge=1, le=100_000, description="Most API requests in any minute, by all servers of this machine together."
@@ -79,13 +100,17 @@ class Settings(BaseSettings):
         description="How risky changes are confirmed: `auto` asks the user where the client can, `token` always by token, `off` never.",
     )
     signing_key: SecretStr | None = Field(
-        None, description="Shared by servers that should accept each other's confirmations; one kept in the data directory by default."
+        None,
+        description="Shared by servers that should accept each other's confirmations; one kept in the data directory by default.",
     )
     journal: bool = Field(True, description="Keep before-images of changes for 30 days, for undo.")
     data_dir: Path | None = Field(
-        None, description="Where the journal, the request pace and the sandbox are kept; the platform's place by default."
+        None,
+        description="Where the journal, the request pace and the sandbox are kept; the platform's place by default.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("WARNING", description="How much goes to stderr.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "WARNING", description="How much goes to stderr."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -93,7 +118,11 @@ class Settings(BaseSettings):
         if not isinstance(values, dict):
             return values
         tidy = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-        return {name: value for name, value in tidy.items() if not (isinstance(value, str) and (not value or value.startswith("${")))}
+        return {
+            name: value
+            for name, value in tidy.items()
+            if not (isinstance(value, str) and (not value or value.startswith("${")))
+        }
 
     @field_validator("api_key")
     @classmethod
@@ -119,7 +148,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_region(cls, region: str) -> str:
         code = region.upper()
-        if code != "US" and not is_region(code):  # the usual one needs no look into the library of phones, which takes time to load
+        if code != "US" and not is_region(
+            code
+        ):  # the usual one needs no look into the library of phones, which takes time to load
             meant = " (the United Kingdom is GB)" if code == "UK" else ""
             msg = f"expected a country code of two letters such as US or GB{meant}"
             raise ValueError(msg)
@@ -158,7 +189,7 @@ class Settings(BaseSettings):
                 return self.data_dir.expanduser()
             except RuntimeError:
                 raise InvalidSettings("CONTACTS_MCP_DATA_DIR: there is no such user as its ~ names.") from None
-        import platformdirs  # noqa: PLC0415 -- only asked for once something is stored
+        import platformdirs
 
         place = Path(platformdirs.user_data_dir("contacts-mcp", appauthor=False))
         if not place.is_absolute():  # a user without a home: "~" would be a folder wherever the server is started
@@ -214,7 +245,9 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _explain(error: ValidationError) -> str:
-    return " ".join(f"{_variable_at(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}." for problem in error.errors())
+    return " ".join(
+        f"{_variable_at(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}." for problem in error.errors()
+    )
 
 
 def _variable_at(location: tuple[int | str, ...]) -> str:

@@ -63,7 +63,13 @@ class UnknownName(InvalidArgument):
     """A human name matched nothing, or (`is_ambiguous`) several things. `candidates` are the nearest, or the several, as shown to people."""
 
     def __init__(
-        self, argument: str, problem: str, *, candidates: Sequence[str] = (), expected: str = "", is_ambiguous: bool = False
+        self,
+        argument: str,
+        problem: str,
+        *,
+        candidates: Sequence[str] = (),
+        expected: str = "",
+        is_ambiguous: bool = False,
     ) -> None:
         self.candidates = tuple(candidates)
         self.is_ambiguous = is_ambiguous
@@ -122,7 +128,9 @@ class Rejected(UpstreamError):
 class ServiceFailed(UpstreamError):
     """A 5xx. A write may have been carried out all the same. `retry_after` is in seconds, None where nobody said."""
 
-    def __init__(self, message: str, *, status: int | None = None, request_id: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, request_id: str = "", retry_after: float | None = None
+    ) -> None:
         self.retry_after = retry_after
         super().__init__(message, status=status, request_id=request_id)
 

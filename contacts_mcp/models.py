@@ -170,5 +170,8 @@ def instant(timestamp: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(timestamp.upper())  # a small z is RFC 3339 as well
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter: the first or last hours of the calendar, moved out of it by their offset
+    except (
+        ValueError,
+        OverflowError,
+    ):  # the latter: the first or last hours of the calendar, moved out of it by their offset
         return None

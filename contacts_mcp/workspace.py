@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 class Workspace:
     """An address book that is opened when it is first needed, and closed with the server."""
 
-    def __init__(self, settings: Settings, *, sandbox: Sandbox | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: Settings, *, sandbox: Sandbox | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         """`sandbox` is an open one to work on, which stays its owner's to close; `clock` tells the time of day."""
         self._settings = settings
         self._clock = clock
@@ -57,7 +59,7 @@ class Workspace:
 
     async def _opened(self) -> Book:
         """A book in which nothing is left over from a server that died in the middle of a write, as far as looking tells in time."""
-        from contacts_mcp.book.history.history import settle  # noqa: PLC0415
+        from contacts_mcp.book.history.history import settle
 
         book = self._open()
         try:
@@ -69,24 +71,32 @@ class Workspace:
         return book
 
     def _open(self) -> Book:
-        from contacts_mcp.api.client import HeymarketClient  # noqa: PLC0415
-        from contacts_mcp.api.pace import Pace, SqliteLedger  # noqa: PLC0415
-        from contacts_mcp.book.book import Book  # noqa: PLC0415
-        from contacts_mcp.book.confirmations import Confirmations  # noqa: PLC0415
-        from contacts_mcp.book.vocabulary import Directory  # noqa: PLC0415
-        from contacts_mcp.state.journal import Journal  # noqa: PLC0415
-        from contacts_mcp.state.locks import Locks  # noqa: PLC0415
+        from contacts_mcp.api.client import HeymarketClient
+        from contacts_mcp.api.pace import Pace, SqliteLedger
+        from contacts_mcp.book.book import Book
+        from contacts_mcp.book.confirmations import Confirmations
+        from contacts_mcp.book.vocabulary import Directory
+        from contacts_mcp.state.journal import Journal
+        from contacts_mcp.state.locks import Locks
 
         settings = self._settings
         http, auth = self._connection()
         home = _made(settings.directory)
-        pace = Pace(SqliteLedger(home / "pace.sqlite3", settings.account), limit=settings.requests_per_minute, clock=self._clock)
+        pace = Pace(
+            SqliteLedger(home / "pace.sqlite3", settings.account), limit=settings.requests_per_minute, clock=self._clock
+        )
         api = HeymarketClient(http, auth=auth, pace=pace, timeout=settings.timeout)
-        key = settings.signing_key.get_secret_value().encode() if settings.signing_key else _kept_key(home / "signing.key")
+        key = (
+            settings.signing_key.get_secret_value().encode()
+            if settings.signing_key
+            else _kept_key(home / "signing.key")
+        )
         return Book(
             api=api,
             directory=Directory(api),
-            journal=Journal(home / "journal.sqlite3" if settings.journal else None, settings.account, clock=self._clock),
+            journal=Journal(
+                home / "journal.sqlite3" if settings.journal else None, settings.account, clock=self._clock
+            ),
             locks=Locks(_made(home / "locks"), settings.account),
             confirmations=Confirmations(settings.account, key=key, clock=self._clock),
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
@@ -96,16 +106,16 @@ class Workspace:
 
     def _connection(self) -> tuple[httpx.AsyncClient, Auth]:
         """The pooled client of the live service or of the sandbox, and the proof of who we are. Raises CredentialsMissing."""
-        import httpx  # noqa: PLC0415
+        import httpx
 
-        from contacts_mcp.api.auth import BearerKey, auth_for  # noqa: PLC0415
-        from contacts_mcp.api.client import CONNECTIONS, USER_AGENT  # noqa: PLC0415
+        from contacts_mcp.api.auth import BearerKey, auth_for
+        from contacts_mcp.api.client import CONNECTIONS, USER_AGENT
 
         settings = self._settings
         transport: httpx.AsyncBaseTransport | None = None
         url = settings.base_url
         if settings.sandbox:
-            from contacts_mcp.sandbox import Credentials  # noqa: PLC0415
+            from contacts_mcp.sandbox import Credentials
 
             auth: Auth = BearerKey(Credentials().api_key)
             transport, url = self._sandbox().transport(), SANDBOX_URL
@@ -125,12 +135,14 @@ class Workspace:
     def _sandbox(self) -> Sandbox:
         if self._lent is not None:
             return self._lent
-        import sqlite3  # noqa: PLC0415
+        import sqlite3
 
-        from contacts_mcp.sandbox import open_sandbox  # noqa: PLC0415
+        from contacts_mcp.sandbox import open_sandbox
 
         name = self._settings.sandbox_file
-        path = None if name == ":memory:" else Path(name) if name else _made(self._settings.directory) / "sandbox.sqlite3"
+        path = (
+            None if name == ":memory:" else Path(name) if name else _made(self._settings.directory) / "sandbox.sqlite3"
+        )
         try:
             self._own = self._own or open_sandbox(path)
         except (OSError, sqlite3.Error) as error:
@@ -143,7 +155,7 @@ class Workspace:
 @contextmanager
 def announcing_waits(tell: Callable[[float], Awaitable[None]]) -> Iterator[None]:
     """Within this, `tell` hears of every long wait for the rate limit, in seconds, before it starts."""
-    from contacts_mcp.api.pace import on_wait  # noqa: PLC0415
+    from contacts_mcp.api.pace import on_wait
 
     token = on_wait.set(tell)
     try:

@@ -37,7 +37,10 @@ def manifest() -> dict[str, Any]:
 def requirements() -> str:
     """The bundle's pyproject.toml: nothing to build, only what to install."""
     described = project()
-    lines = ["[project]", *(f"{name} = {json.dumps(described[name])}" for name in ("name", "version", "requires-python", "dependencies"))]
+    lines = [
+        "[project]",
+        *(f"{name} = {json.dumps(described[name])}" for name in ("name", "version", "requires-python", "dependencies")),
+    ]
     return "\n".join([*lines, "", "[tool.uv]", "package = false", ""])
 
 
@@ -50,7 +53,9 @@ def contents() -> Iterator[tuple[str, bytes]]:
         yield name, (ROOT / name).read_bytes()
     files = {f"prompts/{path.name}": path for path in (ROOT / "prompts").glob("*.md")}
     files |= {
-        path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+        path.relative_to(PACKAGE).as_posix(): path
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
     for name, path in sorted(files.items()):
         yield f"contacts_mcp/{name}", path.read_bytes()

@@ -19,7 +19,14 @@ from mcp_types import TextContent
 
 PHONE = "(510) 555-3344"
 E164 = "+15105553344"
-SIX_TOOLS = {"create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields"}
+SIX_TOOLS = {
+    "create_contact",
+    "lookup_contact",
+    "update_contact",
+    "delete_contact",
+    "list_contacts",
+    "list_contact_fields",
+}
 HISTORY_TOOLS = {"list_changes", "undo_change"}
 SEEDED = 300  # people in a fresh sandbox
 PAGE = 5
@@ -99,11 +106,19 @@ async def add_somebody(talk: Conversation) -> None:
     facts = await talk.person("What do we keep about people?", "list_contact_fields")
     talk.must("there is a field called Plan", holds="Plan" in {field["name"] for field in facts["fields"]})
 
-    text = await talk.refused("Add Avery Brooks, (510) 555-33O4.", "create_contact", phone="(510) 555-33O4", first="Avery", last="Brooks")
-    talk.must("the text says what is wrong with the phone", holds=text.startswith("phone:") and "has letters in it" in text)
+    text = await talk.refused(
+        "Add Avery Brooks, (510) 555-33O4.", "create_contact", phone="(510) 555-33O4", first="Avery", last="Brooks"
+    )
+    talk.must(
+        "the text says what is wrong with the phone", holds=text.startswith("phone:") and "has letters in it" in text
+    )
 
     text = await talk.refused(
-        f"Avery Brooks, {PHONE}, plam Premium.", "create_contact", phone=PHONE, first="Avery", custom_fields={"Plam": "Premium"}
+        f"Avery Brooks, {PHONE}, plam Premium.",
+        "create_contact",
+        phone=PHONE,
+        first="Avery",
+        custom_fields={"Plam": "Premium"},
     )
     talk.must("the nearest field is offered", holds='"Plam"' in text and '"Plan"' in text)
 
@@ -119,10 +134,15 @@ async def add_somebody(talk: Conversation) -> None:
     )
     contact = facts["contact"]
     talk.must("the contact is created", holds=facts["status"] == "created" and contact["phone"] == E164)
-    talk.must("field and tag are the account's own", holds=(contact["custom_fields"], contact["tags"]) == ({"Plan": "Premium"}, ["VIP"]))
+    talk.must(
+        "field and tag are the account's own",
+        holds=(contact["custom_fields"], contact["tags"]) == ({"Plan": "Premium"}, ["VIP"]),
+    )
     talk.must("the country that was assumed is said", holds=any("US was assumed" in note for note in facts["notes"]))
 
-    facts = await talk.person("Add 510.555.3344 once more, to be sure.", "create_contact", phone="510.555.3344", first="Somebody")
+    facts = await talk.person(
+        "Add 510.555.3344 once more, to be sure.", "create_contact", phone="510.555.3344", first="Somebody"
+    )
     talk.must("nobody is added twice", holds=facts["status"] == "exists" and facts["contact"]["first"] == "Avery")
 
 
@@ -140,11 +160,16 @@ async def find_and_change(talk: Conversation) -> int:
         clear=["email"],
     )
     changes = {change["field"]: (change["before"], change["after"]) for change in facts["changes"]}
-    talk.must("before and after are answered", holds=facts["status"] == "updated" and changes["Plan"] == ("Premium", "Platinum"))
+    talk.must(
+        "before and after are answered",
+        holds=facts["status"] == "updated" and changes["Plan"] == ("Premium", "Platinum"),
+    )
     talk.must("exactly what was asked for changed", holds=changes.keys() == {"Plan", "tags", "email"})
     talk.must("the other tag stays", holds=changes["tags"] == (["VIP"], ["VIP", "Lead"]))
 
-    facts = await talk.person("Avery wants no texts any more.", "update_contact", contact_id=contact_id, is_opted_out=True)
+    facts = await talk.person(
+        "Avery wants no texts any more.", "update_contact", contact_id=contact_id, is_opted_out=True
+    )
     talk.must("the opt-out is kept", holds=facts["contact"]["is_opted_out"] is True)
     talk.must("what was not mentioned stays", holds=facts["contact"]["last"] == "Brooks")
 
@@ -156,7 +181,9 @@ async def find_and_change(talk: Conversation) -> int:
 async def go_through_everybody(talk: Conversation, contact_id: int) -> None:
     facts = await talk.person("Show me the last five people that changed.", "list_contacts", limit=PAGE)
     everybody = _ids(facts)
-    talk.must("five are listed, the one just changed first", holds=len(everybody) == PAGE and everybody[0] == contact_id)
+    talk.must(
+        "five are listed, the one just changed first", holds=len(everybody) == PAGE and everybody[0] == contact_id
+    )
     talk.must("a list that goes on says so", holds=facts["next_cursor"] and not facts["complete"])
 
     facts = await talk.person("And the next five.", "list_contacts", limit=PAGE, cursor=facts["next_cursor"])
@@ -169,7 +196,9 @@ async def go_through_everybody(talk: Conversation, contact_id: int) -> None:
         everybody += _ids(facts)
         words = "Go on."
     talk.must("the end is reached, and says so", holds=facts["complete"])
-    talk.must(f"all {SEEDED + 1} people were listed, nobody twice", holds=len({*everybody}) == len(everybody) == SEEDED + 1)
+    talk.must(
+        f"all {SEEDED + 1} people were listed, nobody twice", holds=len({*everybody}) == len(everybody) == SEEDED + 1
+    )
 
 
 def _ids(facts: Facts) -> list[int]:
@@ -184,7 +213,9 @@ async def delete(talk: Conversation, contact_id: int) -> int:
     facts = await talk.person("Wait, is Avery still there?", "lookup_contact", contact_id=contact_id)
     talk.must("nothing was deleted yet", holds=facts["found"])
 
-    facts = await talk.person("Yes, delete Avery for good.", "delete_contact", contact_id=contact_id, confirm_token=token)
+    facts = await talk.person(
+        "Yes, delete Avery for good.", "delete_contact", contact_id=contact_id, confirm_token=token
+    )
     talk.must("after the confirmation the contact is deleted", holds=facts["status"] == "deleted")
     change_id: int = facts["change_id"]
 

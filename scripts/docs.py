@@ -18,7 +18,8 @@ README = Path(__file__).parent.parent / "README.md"
 def tools() -> str:
     """A row a tool, in the order shown to assistants."""
     rows = [
-        f"| `{offer.name}` | {(offer.function.__doc__ or '').strip()} | {'reads' if offer.reads_only else 'changes'} |" for offer in TOOLS
+        f"| `{offer.name}` | {(offer.function.__doc__ or '').strip()} | {'reads' if offer.reads_only else 'changes'} |"
+        for offer in TOOLS
     ]
     return "\n".join(["| tool | what it does | |", "| --- | --- | --- |", *rows])
 
@@ -47,7 +48,11 @@ def commands() -> str:
 def _all_commands(group: click.Group, prefix: str = "") -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = []
     for name, command in group.commands.items():
-        found += _all_commands(command, f"{prefix}{name} ") if isinstance(command, click.Group) else [(f"{prefix}{name}", command)]
+        found += (
+            _all_commands(command, f"{prefix}{name} ")
+            if isinstance(command, click.Group)
+            else [(f"{prefix}{name}", command)]
+        )
     return found
 
 

@@ -18,10 +18,16 @@ from examiner.tasks import BadTask, Task, chosen, load
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/exam", description="Examine an assistant on the sentences of an office.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/exam", description="Examine an assistant on the sentences of an office."
+    )
     parser.add_argument("--agent", metavar="CMD", help="the command that is examined, started once a conversation")
-    parser.add_argument("--task", action="extend", nargs="+", default=[], metavar="ID", help="only these tasks or themes")
-    parser.add_argument("--trials", type=int, default=1, metavar="N", help="attempts at each task; from 3 on, pass^3 is reported")
+    parser.add_argument(
+        "--task", action="extend", nargs="+", default=[], metavar="ID", help="only these tasks or themes"
+    )
+    parser.add_argument(
+        "--trials", type=int, default=1, metavar="N", help="attempts at each task; from 3 on, pass^3 is reported"
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="conversations at the same time")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for each line of the agent")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
@@ -29,7 +35,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def run(tasks: list[Task], open_agent: OpenAgent, *, trials: int, jobs: int, timeout: float) -> dict[str, list[Verdict]]:  # noqa: ASYNC109
+async def run(
+    tasks: list[Task],
+    open_agent: OpenAgent,
+    *,
+    trials: int,
+    jobs: int,
+    timeout: float,  # noqa: ASYNC109 -- of the agent, a process of its own
+) -> dict[str, list[Verdict]]:
     """Every attempt at every task; a dot on stderr for each."""
     verdicts: dict[str, list[Verdict]] = {task.id: [] for task in tasks}
     seats = anyio.CapacityLimiter(jobs)
@@ -58,7 +71,9 @@ def main() -> int:
         for task in tasks:
             print(f"{task.theme:<14}{task.id:<34}{task.calls:>3}  {task.say}")
         return 0 if given.list else 2
-    results = anyio.run(lambda: run(tasks, child_of(given.agent), trials=given.trials, jobs=given.jobs, timeout=given.timeout))
+    results = anyio.run(
+        lambda: run(tasks, child_of(given.agent), trials=given.trials, jobs=given.jobs, timeout=given.timeout)
+    )
     print("\n".join(table(results)))
     if given.json:
         given.json.write_text(json.dumps(as_json(results), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -113,7 +113,13 @@ class Ended:
 def run(command: list[str], *, within: float, env: dict[str, str], cwd: Path) -> Ended:
     """Run a program to its end, or end it and all its children after `within` seconds. Raises FailedError then."""
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=cwd, start_new_session=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
     ) as process:
         try:
             out, err = process.communicate(timeout=within)
@@ -165,7 +171,11 @@ class Toolbox:
 def node_version() -> tuple[int, ...]:
     """(0,) where there is none."""
     node = shutil.which("node")
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout if node else ""
+    said = (
+        subprocess.run([node, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
+        if node
+        else ""
+    )
     return tuple(int(part) for part in re.findall(r"\d+", said)[:2]) or (0,)
 
 
@@ -177,7 +187,9 @@ def serving(command: list[str], port: int, env: dict[str, str], cwd: Path) -> It
     """The address of a server over HTTP, as long as it is needed."""
     with (
         (cwd / "server.log").open("wb") as log,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=cwd, start_new_session=True) as process,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=cwd, start_new_session=True
+        ) as process,
     ):
         try:
             wait_for(port, process, cwd / "server.log")
@@ -205,7 +217,9 @@ def free_port() -> int:
 
 
 EXPECTED: dict[str, set[str]] = {
-    "tools": {tool["name"] for tool in json.loads((ROOT / "tests" / "snapshots" / "tools.json").read_text(encoding="utf-8"))},
+    "tools": {
+        tool["name"] for tool in json.loads((ROOT / "tests" / "snapshots" / "tools.json").read_text(encoding="utf-8"))
+    },
     "prompts": {path.stem for path in (ROOT / "prompts").glob("*.md")},
     "resources": {"fields", "tags", "team", "changes", "status"},
 }
@@ -241,7 +255,12 @@ class Inspection:
             *options,
             *self.target,
         ]
-        ended = run([shutil.which(command[0], path=env["PATH"]) or command[0], *command[1:]], within=ANSWERED_WITHIN, env=env, cwd=self.cwd)
+        ended = run(
+            [shutil.which(command[0], path=env["PATH"]) or command[0], *command[1:]],
+            within=ANSWERED_WITHIN,
+            env=env,
+            cwd=self.cwd,
+        )
         if ended.code:
             raise FailedError(f"exit {ended.code}\n{ended.out}\n{ended.err}")
         answer = json.loads(ended.out)
@@ -297,7 +316,16 @@ def conform(box: Toolbox, revision: str, env: dict[str, str], scratch: Path) -> 
     fixture = [sys.executable, str(FIXTURES / "fixture_server.py"), str(port)]
     with serving(fixture, port, env, scratch) as url:
         suite = shutil.which("conformance", path=env["PATH"]) or "conformance"
-        command = [suite, "server", "--url", url, "--requirements", revision, "--expected-failures", str(EXPECTED_FAILURES)]
+        command = [
+            suite,
+            "server",
+            "--url",
+            url,
+            "--requirements",
+            revision,
+            "--expected-failures",
+            str(EXPECTED_FAILURES),
+        ]
         ended = run(command, within=REVISION_WITHIN, env=env, cwd=scratch)
     return conformed(ended, set(re.findall(r"^ +- (\S+)", EXPECTED_FAILURES.read_text(encoding="utf-8"), re.MULTILINE)))
 
@@ -314,7 +342,9 @@ def conformed(ended: Ended, expected: set[str]) -> str:
     }
     if ended.code or not checks or any(wrong.values()):
         said = "\n".join(line for line in (summary or ended.out).splitlines() if not line.startswith("✓"))
-        raise FailedError(f"{said}\n{ended.err}\n{'; '.join(f'{what}: {sorted(names)}' for what, names in wrong.items() if names)}")
+        raise FailedError(
+            f"{said}\n{ended.err}\n{'; '.join(f'{what}: {sorted(names)}' for what, names in wrong.items() if names)}"
+        )
     passed = sum(passed for passed, _ in checks.values())
     return f"{len(checks) - len(failing)} of {len(checks)} scenarios pass, {passed} checks; {len(failing)} fail as expected"
 
@@ -330,11 +360,18 @@ def connect(client: str, box: Toolbox, env: dict[str, str], scratch: Path) -> st
     set_up = run([COMMAND, "install", client, "--sandbox", "--yes"], within=ANSWERED_WITHIN, env=env, cwd=scratch)
     if set_up.code:
         raise FailedError(f"install: {set_up.out}\n{set_up.err}")
-    asked = run([shutil.which(program, path=env["PATH"]) or program, "mcp", "list"], within=ANSWERED_WITHIN, env=env, cwd=scratch)
+    asked = run(
+        [shutil.which(program, path=env["PATH"]) or program, "mcp", "list"],
+        within=ANSWERED_WITHIN,
+        env=env,
+        cwd=scratch,
+    )
     said = f"{asked.out}\n{asked.err}"
     if not re.search(r"^\W*contacts: .* - \W*Connected$", said, re.MULTILINE):
         raise FailedError(said)
-    version = run([shutil.which(program, path=env["PATH"]) or program, "--version"], within=ANSWERED_WITHIN, env=env, cwd=scratch)
+    version = run(
+        [shutil.which(program, path=env["PATH"]) or program, "--version"], within=ANSWERED_WITHIN, env=env, cwd=scratch
+    )
     return version.out.strip()
 
 

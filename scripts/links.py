@@ -27,7 +27,9 @@ def cursor() -> str:
 
 def vscode() -> str:
     """VS Code asks for the inputs when the server is first started, and keeps them among its secrets."""
-    inputs = [{"type": "promptString", "id": key, "description": text, "password": True} for key, (_, text) in INPUTS.items()]
+    inputs = [
+        {"type": "promptString", "id": key, "description": text, "password": True} for key, (_, text) in INPUTS.items()
+    ]
     config = START | {"env": {variable: f"${{input:{key}}}" for key, (variable, _) in INPUTS.items()}}
     query = urlencode({"name": NAME, "inputs": _compact(inputs), "config": _compact(config)}, quote_via=quote)
     return f"https://insiders.vscode.dev/redirect/mcp/install?{query}"

@@ -32,7 +32,9 @@ MODULES = {
     "retries": Guarded("contacts_mcp/api/retries.py", ("tests/api/test_retries.py", "tests/api/test_client.py")),
     "phones": Guarded("contacts_mcp/words/phones.py", ("tests/words/test_phones.py",)),
     "names": Guarded("contacts_mcp/words/names.py", ("tests/words/test_names.py",)),
-    "confirmations": Guarded("contacts_mcp/book/confirmations.py", ("tests/book/test_confirmations.py", "tests/proof/test_asking.py")),
+    "confirmations": Guarded(
+        "contacts_mcp/book/confirmations.py", ("tests/book/test_confirmations.py", "tests/proof/test_asking.py")
+    ),
     "history": Guarded(
         "contacts_mcp/book/history/history.py",
         tuple(f"tests/proof/test_{what}.py" for what in ("undo", "settle", "history", "claims", "attacks")),
@@ -71,7 +73,9 @@ def survivors(guarded: Guarded) -> list[str]:
 
 
 def _codes(guarded: Guarded) -> dict[str, int | None]:
-    codes: dict[str, int | None] = json.loads((WORK / "mutants" / f"{guarded.module}.meta").read_text(encoding="utf-8"))["exit_code_by_key"]
+    codes: dict[str, int | None] = json.loads(
+        (WORK / "mutants" / f"{guarded.module}.meta").read_text(encoding="utf-8")
+    )["exit_code_by_key"]
     return codes
 
 
@@ -84,7 +88,9 @@ def run(mutmut: str, guarded: Guarded) -> Counter[str]:
     log = WORK / "mutmut.log"
     with log.open("wb") as output:
         command = [mutmut, "run", "--max-children", str(os.cpu_count() or 1)]
-        ended = subprocess.run(command, cwd=WORK, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
+        ended = subprocess.run(
+            command, cwd=WORK, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
     if ended.returncode:
         sys.exit(f"mutmut failed:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
     return outcomes(guarded)
@@ -102,7 +108,10 @@ def main(mutmut: str, chosen: list[str]) -> int:
         counts = run(mutmut, MODULES[name])
         noticed = (counts["killed"] + counts["hung"]) / max(1, counts.total())
         is_enough &= noticed >= LEAST
-        print(f"{name:<16}{counts.total():>9}{counts['killed']:>9}{counts['hung']:>7}{counts['survived']:>10}{noticed:>9.1%}", flush=True)
+        print(
+            f"{name:<16}{counts.total():>9}{counts['killed']:>9}{counts['hung']:>7}{counts['survived']:>10}{noticed:>9.1%}",
+            flush=True,
+        )
         if len(chosen) == 1:
             print(*survivors(MODULES[name]), sep="\n")
     return int(not is_enough)

@@ -54,7 +54,10 @@ def text_of(result: CallToolResult) -> str:
 
 def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
     """A row a tool, and their sums."""
-    tools = {tool.name: tokens(compact(tool.model_dump(by_alias=True, exclude_none=True, mode="json"))) for tool in listed.tools}
+    tools = {
+        tool.name: tokens(compact(tool.model_dump(by_alias=True, exclude_none=True, mode="json")))
+        for tool in listed.tools
+    }
     for name, cost in tools.items():
         yield Cost(f"tool {name}", cost, ONE_TOOL)
     yield Cost("the six basic tools", sum(tools[name] for name in BASIC), BASIC_TOOLS)
@@ -76,7 +79,9 @@ async def costs() -> list[Cost]:
         async with Client(build_server(settings, workspace=workspace)) as client:
             rows = list(catalogue_costs(await client.list_tools()))
             rows += answer_costs("25 concise contacts", await client.call_tool("list_contacts", {"limit": 25}), PAGE)
-            rows += answer_costs("one look-up", await client.call_tool("lookup_contact", {"contact_id": 1001}), ANY_ANSWER)
+            rows += answer_costs(
+                "one look-up", await client.call_tool("lookup_contact", {"contact_id": 1001}), ANY_ANSWER
+            )
             change = {"contact_id": 1001, "custom_fields": {"Plan": "Premium"}, "add_tags": ["Lead"]}
             rows += answer_costs("one update", await client.call_tool("update_contact", change), ANY_ANSWER)
         await workspace.aclose()

@@ -106,10 +106,14 @@ def open_session(tmp_path: Path, wire: str) -> OpenSession:
         here = sandbox or open_sandbox(behaviour=behaviour or Behaviour(requests_per_minute=0), contacts=contacts)
         try:
             async with connected_to(here, wire) as reached:
-                chosen = Settings.load(**({"data_dir": tmp_path / "data", "requests_per_minute": 100_000} | reached | settings))
+                chosen = Settings.load(
+                    **({"data_dir": tmp_path / "data", "requests_per_minute": 100_000} | reached | settings)
+                )
                 workspace = Workspace(chosen, sandbox=here)
                 try:
-                    async with Client(build_server(chosen, workspace=workspace), mode=mode, **(client or {})) as connected:
+                    async with Client(
+                        build_server(chosen, workspace=workspace), mode=mode, **(client or {})
+                    ) as connected:
                         yield Session(connected, here, workspace)
                 finally:
                     await workspace.aclose()

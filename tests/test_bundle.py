@@ -75,7 +75,9 @@ def at(value: Any, path: str) -> Any:
 
 
 @pytest.mark.parametrize("path", SHAPES)
-def test_the_manifest_has_what_the_schema_requires_and_nothing_it_does_not_know(path: str, manifest: dict[str, Any]) -> None:
+def test_the_manifest_has_what_the_schema_requires_and_nothing_it_does_not_know(
+    path: str, manifest: dict[str, Any]
+) -> None:
     required, optional = (set(names.split()) for names in SHAPES[path])
     assert required <= at(manifest, path).keys() <= required | optional
 
@@ -83,7 +85,13 @@ def test_the_manifest_has_what_the_schema_requires_and_nothing_it_does_not_know(
 def test_each_user_setting_and_tool_has_the_shape_of_the_schema(manifest: dict[str, Any]) -> None:
     required, optional = (set(names.split()) for names in OPTION)
     assert all(required <= option.keys() <= required | optional for option in manifest["user_config"].values())
-    assert {option["type"] for option in manifest["user_config"].values()} <= {"string", "number", "boolean", "directory", "file"}
+    assert {option["type"] for option in manifest["user_config"].values()} <= {
+        "string",
+        "number",
+        "boolean",
+        "directory",
+        "file",
+    }
     assert all(tool.keys() == {"name", "description"} for tool in manifest["tools"])
     assert (manifest["manifest_version"], manifest["server"]["type"]) == ("0.4", "uv")
 
@@ -91,7 +99,10 @@ def test_each_user_setting_and_tool_has_the_shape_of_the_schema(manifest: dict[s
 def test_the_publishers_own_validator_accepts_it(unpacked: Path) -> None:
     npx = shutil.which("npx")
     command = [npx or "npx", "-y", VALIDATOR, "validate", str(unpacked / "manifest.json")]
-    if npx is None or subprocess.run([*command[:3], "--version"], capture_output=True, check=False, timeout=120).returncode:
+    if (
+        npx is None
+        or subprocess.run([*command[:3], "--version"], capture_output=True, check=False, timeout=120).returncode
+    ):
         pytest.skip("THE BUNDLE WAS NOT VALIDATED: npx cannot run the validator here")
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -138,14 +149,20 @@ def started(unpacked: Path, manifest: dict[str, Any], data: Path, *, way: str) -
     words = [config["command"], *(word.replace("${__dirname}", str(unpacked)) for word in config["args"])]
     if way == "python":
         words = [sys.executable, *words[words.index("-m") :]]
-    return StdioServerParameters(command=words[0], args=words[1:], env=environment | {"CONTACTS_MCP_DATA_DIR": str(data)}, cwd=unpacked)
+    return StdioServerParameters(
+        command=words[0], args=words[1:], env=environment | {"CONTACTS_MCP_DATA_DIR": str(data)}, cwd=unpacked
+    )
 
 
 @pytest.mark.parametrize("way", ["uv", "python"])
-async def test_the_unpacked_bundle_starts_and_works(unpacked: Path, manifest: dict[str, Any], tmp_path: Path, way: str) -> None:
+async def test_the_unpacked_bundle_starts_and_works(
+    unpacked: Path, manifest: dict[str, Any], tmp_path: Path, way: str
+) -> None:
     """From its own source: the package there is found before any that is installed."""
     if way == "uv" and shutil.which("uv") is None:
-        pytest.skip("THE BUNDLE WAS NOT STARTED AS ITS MANIFEST SAYS: this machine has no uv; it was started with Python")
+        pytest.skip(
+            "THE BUNDLE WAS NOT STARTED AS ITS MANIFEST SAYS: this machine has no uv; it was started with Python"
+        )
     async with Client(started(unpacked, manifest, tmp_path / "data", way=way)) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == [tool["name"] for tool in manifest["tools"]]
         assert (await client.list_prompts()).prompts

@@ -59,7 +59,9 @@ def test_json_is_the_structured_answer(run: Any) -> None:
 
 
 def test_a_change_made_in_one_run_can_be_taken_back_in_another(run: Any) -> None:
-    made = json.loads(run("call", "update_contact", "contact_id=1001", 'custom_fields={"Plan": "Basic"}', "--json").stdout)
+    made = json.loads(
+        run("call", "update_contact", "contact_id=1001", 'custom_fields={"Plan": "Basic"}', "--json").stdout
+    )
     undone = json.loads(run("call", "undo_change", f"change_id={made['change_id']}", "--json").stdout)
     assert undone["changes"] == [{"field": "Plan", "before": "Basic", "after": "Gold"}]
 
@@ -67,7 +69,9 @@ def test_a_change_made_in_one_run_can_be_taken_back_in_another(run: Any) -> None
 def test_what_was_confirmed_in_one_run_counts_in_another(run: Any) -> None:
     """The signing key is kept in the data directory, so a client may restart its server between question and answer."""
     asked = json.loads(run("call", "delete_contact", "contact_id=1001", "--json").stdout)
-    done = json.loads(run("call", "delete_contact", "contact_id=1001", f"confirm_token={asked['confirm_token']}", "--json").stdout)
+    done = json.loads(
+        run("call", "delete_contact", "contact_id=1001", f"confirm_token={asked['confirm_token']}", "--json").stdout
+    )
     assert (asked["status"], done["status"]) == ("needs_confirmation", "deleted")
 
 

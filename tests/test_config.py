@@ -119,7 +119,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("field", "text"), BAD, ids=[f"{field} {text}" for field, text in BAD])
-def test_a_bad_value_is_named_by_its_variable_wherever_it_came_from(monkeypatch: pytest.MonkeyPatch, field: str, text: str) -> None:
+def test_a_bad_value_is_named_by_its_variable_wherever_it_came_from(
+    monkeypatch: pytest.MonkeyPatch, field: str, text: str
+) -> None:
     by_override = refusal(**{field: text}, api_key=SECRET)
     monkeypatch.setenv(variable_of(field), text)
     assert refusal(api_key=SECRET) == by_override
@@ -186,7 +188,9 @@ def test_any_other_address_is_refused_without_repeating_it(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "names"), [("a", ["a"]), ("a,b", ["a", "b"]), (" a , ,b, ", ["a", "b"]), (["a", "b"], ["a", "b"])], ids=str
+    ("given", "names"),
+    [("a", ["a"]), ("a,b", ["a", "b"]), (" a , ,b, ", ["a", "b"]), (["a", "b"], ["a", "b"])],
+    ids=str,
 )
 def test_tools_are_a_comma_separated_list(given: Any, names: list[str]) -> None:
     assert Settings.load(tools=given).tools == names
@@ -194,7 +198,13 @@ def test_tools_are_a_comma_separated_list(given: Any, names: list[str]) -> None:
 
 def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     settings = Settings.load(secret_id=SECRET, secret_key=SECRET, api_key=SECRET, signing_key=SECRET)
-    for shown in (repr(settings), str(settings), repr(settings.model_dump()), settings.model_dump_json(), f"{settings.api_key}"):
+    for shown in (
+        repr(settings),
+        str(settings),
+        repr(settings.model_dump()),
+        settings.model_dump_json(),
+        f"{settings.api_key}",
+    ):
         assert SECRET not in shown
         assert "**********" in shown
 
@@ -271,9 +281,12 @@ def test_variables_of_others_are_none_of_our_business(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("variable", "hint"), [("CONTACTS_MCP_READONLY", " Did you mean CONTACTS_MCP_READ_ONLY?"), ("CONTACTS_MCP_NO_SUCH_SETTING", "")]
+    ("variable", "hint"),
+    [("CONTACTS_MCP_READONLY", " Did you mean CONTACTS_MCP_READ_ONLY?"), ("CONTACTS_MCP_NO_SUCH_SETTING", "")],
 )
-def test_a_misspelt_setting_of_ours_is_not_passed_over(monkeypatch: pytest.MonkeyPatch, variable: str, hint: str) -> None:
+def test_a_misspelt_setting_of_ours_is_not_passed_over(
+    monkeypatch: pytest.MonkeyPatch, variable: str, hint: str
+) -> None:
     """Whoever set it believes that nothing can be changed."""
     monkeypatch.setenv(variable, "1")
     with pytest.raises(InvalidSettings) as refused:

@@ -68,7 +68,9 @@ def test_every_page_the_readme_points_to_is_there(link: str) -> None:
 
 
 def test_the_generated_tables_are_current() -> None:
-    done = subprocess.run([sys.executable, ROOT / "scripts/docs.py", "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/docs.py", "--check"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -86,7 +88,9 @@ def test_the_block_for_claude_desktop_is_what_would_be_installed() -> None:
     assert entry["env"].keys() <= {variable_of(name) for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("line", [line for line in README.splitlines() if re.match(r"\| (Claude Code|Codex|Gemini CLI|VS Code) \|", line)])
+@pytest.mark.parametrize(
+    "line", [line for line in README.splitlines() if re.match(r"\| (Claude Code|Codex|Gemini CLI|VS Code) \|", line)]
+)
 def test_each_one_line_command_starts_the_server_with_credentials(line: str) -> None:
     assert "contacts-mcp serve" in line or '"command":"contacts-mcp","args":["serve"]' in line
     assert "HEYMARKET_SECRET_ID" in line

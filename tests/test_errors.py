@@ -8,7 +8,15 @@ import re
 import pytest
 
 from contacts_mcp import errors
-from contacts_mcp.errors import AccountError, ContactsError, InvalidArgument, InvalidPhone, RateLimited, ServiceFailed, UnknownName
+from contacts_mcp.errors import (
+    AccountError,
+    ContactsError,
+    InvalidArgument,
+    InvalidPhone,
+    RateLimited,
+    ServiceFailed,
+    UnknownName,
+)
 
 
 def drawn() -> dict[str, str]:
@@ -26,7 +34,9 @@ def drawn() -> dict[str, str]:
 
 
 def defined() -> dict[str, str]:
-    classes = [member for _, member in inspect.getmembers(errors, inspect.isclass) if member.__module__ == errors.__name__]
+    classes = [
+        member for _, member in inspect.getmembers(errors, inspect.isclass) if member.__module__ == errors.__name__
+    ]
     return {each.__name__: each.__base__.__name__ for each in classes if each.__base__}
 
 
@@ -43,7 +53,10 @@ def test_every_error_says_what_it_means() -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (InvalidArgument("tags", "6 tags were given", expected="Give at most 5."), "tags: 6 tags were given Give at most 5."),
+        (
+            InvalidArgument("tags", "6 tags were given", expected="Give at most 5."),
+            "tags: 6 tags were given Give at most 5.",
+        ),
         (InvalidArgument("tags", "6 tags were given"), "tags: 6 tags were given"),
         (InvalidPhone("short", "too short"), "phone: too short"),
         (InvalidPhone("short", "too short", argument="new_phone"), "new_phone: too short"),
@@ -67,5 +80,10 @@ def test_data_is_kept_as_attributes() -> None:
     phone = InvalidPhone("short", "too short", expected="more digits")
     assert (failed.status, failed.request_id) == (503, "r-1")
     assert (limited.retry_after, limited.request_id) == (3.0, "r-2")
-    assert (unknown.argument, unknown.problem, unknown.candidates, unknown.expected) == ("tags", "nobody", ("VIP", "Gold"), "a tag")
+    assert (unknown.argument, unknown.problem, unknown.candidates, unknown.expected) == (
+        "tags",
+        "nobody",
+        ("VIP", "Gold"),
+        "a tag",
+    )
     assert (phone.reason, phone.argument, phone.expected) == ("short", "phone", "more digits")

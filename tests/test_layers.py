@@ -52,7 +52,10 @@ KEPT_TO = {
 }
 
 HERE = Path(contacts_mcp.__file__).parent
-MODULES = {path.relative_to(HERE).with_suffix("").as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in HERE.rglob("*.py")}
+MODULES = {
+    path.relative_to(HERE).with_suffix("").as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in HERE.rglob("*.py")
+}
 
 
 def part_of(module: str) -> str:
@@ -67,7 +70,11 @@ def imports(module: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join([*package[: len(package) + 1 - node.level], *filter(None, [node.module])]) if node.level else node.module or ""
+            base = (
+                ".".join([*package[: len(package) + 1 - node.level], *filter(None, [node.module])])
+                if node.level
+                else node.module or ""
+            )
             # `from contacts_mcp.book import cards` is an import of the module contacts_mcp.book.cards
             yield from (f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base for alias in node.names)
 
@@ -83,7 +90,10 @@ def is_module(name: str) -> bool:
 
 def group_of(module: str) -> int:
     """The place in `BOOK` of a module of the book."""
-    inside = module.removeprefix("contacts_mcp.").replace(".", "/").removeprefix("book").strip("/").split("/")[0] or "__init__"
+    inside = (
+        module.removeprefix("contacts_mcp.").replace(".", "/").removeprefix("book").strip("/").split("/")[0]
+        or "__init__"
+    )
     return next(at for at, group in enumerate(BOOK) if inside in group.split())
 
 
@@ -106,26 +116,38 @@ def test_some_rooms_import_nothing_of_ours() -> None:
 
 
 def test_inside_the_book_imports_go_one_way() -> None:
-    inside = [(module, name) for module in MODULES if part_of(module) == "book" for name in imports(module) if part_of(name) == "book"]
+    inside = [
+        (module, name)
+        for module in MODULES
+        if part_of(module) == "book"
+        for name in imports(module)
+        if part_of(name) == "book"
+    ]
     package = {"contacts_mcp.book"}  # taking a name from the package itself would be an import of everything
     assert [(module, name) for module, name in inside if name in package or group_of(name) > group_of(module)] == []
 
 
 def test_a_module_imports_nothing_that_is_kept_to_others() -> None:
     foreign = [(module, name.split(".")[0]) for module in MODULES for name in imports(module) if not is_ours(name)]
-    assert [(module, name) for module, name in foreign if name in KEPT_TO and part_of(module) not in KEPT_TO[name].split()] == []
+    assert [
+        (module, name) for module, name in foreign if name in KEPT_TO and part_of(module) not in KEPT_TO[name].split()
+    ] == []
 
 
 def test_only_config_reads_the_environment() -> None:
     assert [
-        module for module, tree in MODULES.items() if module != "config" and words(tree) & {"environ", "environb", "getenv", "getenvb"}
+        module
+        for module, tree in MODULES.items()
+        if module != "config" and words(tree) & {"environ", "environb", "getenv", "getenvb"}
     ] == []
 
 
 def words(tree: ast.AST) -> set[str]:
     """Attributes read, and names imported from elsewhere."""
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    return attributes | {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    return attributes | {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
 
 
 def test_the_walk_sees_every_way_to_import() -> None:

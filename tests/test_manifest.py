@@ -35,7 +35,10 @@ SHAPES = [
         "version runtimeHint packageArguments runtimeArguments environmentVariables fileSha256 registryBaseUrl",
     ),
     (PACKAGE["transport"], "type", ""),
-    *((variable, "name", "description isRequired isSecret format default placeholder choices value variables") for variable in VARIABLES),
+    *(
+        (variable, "name", "description isRequired isSecret format default placeholder choices value variables")
+        for variable in VARIABLES
+    ),
     *((argument, "type value", "isRepeated valueHint description") for argument in PACKAGE["packageArguments"]),
 ]
 
@@ -55,7 +58,9 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("value", "required", "known"), SHAPES)
-def test_server_json_has_what_the_schema_requires_and_nothing_it_does_not_know(value: dict[str, Any], required: str, known: str) -> None:
+def test_server_json_has_what_the_schema_requires_and_nothing_it_does_not_know(
+    value: dict[str, Any], required: str, known: str
+) -> None:
     assert set(required.split()) <= value.keys() <= {*required.split(), *known.split()}
 
 

@@ -42,7 +42,14 @@ def test_a_full_contact_is_read_as_it_is() -> None:
 
 def test_only_the_id_is_needed() -> None:
     read = contact()
-    assert (read.first, read.phone, read.custom, read.tags, read.assigned_user_id, read.rev) == ("", "", {}, (), None, 0)
+    assert (read.first, read.phone, read.custom, read.tags, read.assigned_user_id, read.rev) == (
+        "",
+        "",
+        {},
+        (),
+        None,
+        0,
+    )
 
 
 READINGS = [
@@ -226,7 +233,10 @@ def test_an_instant_is_the_same_moment_in_utc_to_the_microsecond(moment: datetim
     assert read.tzinfo is UTC
 
 
-@given(text=st.text(max_size=40) | st.from_regex(r"[0-9]{1,5}-[0-9]{1,3}-[0-9]{2}[Tt ][0-9:.]*([Zz]|[+-][0-9:]{1,6})?", fullmatch=True))
+@given(
+    text=st.text(max_size=40)
+    | st.from_regex(r"[0-9]{1,5}-[0-9]{1,3}-[0-9]{2}[Tt ][0-9:.]*([Zz]|[+-][0-9:]{1,6})?", fullmatch=True)
+)
 def test_any_text_names_an_instant_or_none(text: str) -> None:
     moment = instant(text)
     assert moment is None or moment.tzinfo is UTC

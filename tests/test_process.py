@@ -19,7 +19,14 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
 SERVE = [sys.executable, "-m", "contacts_mcp", "serve"]
-SIX_TOOLS = ["create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields"]
+SIX_TOOLS = [
+    "create_contact",
+    "lookup_contact",
+    "update_contact",
+    "delete_contact",
+    "list_contacts",
+    "list_contact_fields",
+]
 READING_TOOLS = {"lookup_contact", "list_contacts", "list_contact_fields"}
 SOON = 5.0  # seconds a server may take to end
 PATIENCE = 60.0  # seconds until a server that hangs is ended, so that the tests are not
@@ -34,7 +41,10 @@ HANDSHAKE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": 
 PHONE = "(510) 555-3344"
 
 CALLS: list[tuple[str, dict[str, Any]]] = [
-    ("create_contact", {"phone": PHONE, "first": "Quincy", "last": "Abernathy", "email": "quincy@example.com", "tags": ["VIP"]}),
+    (
+        "create_contact",
+        {"phone": PHONE, "first": "Quincy", "last": "Abernathy", "email": "quincy@example.com", "tags": ["VIP"]},
+    ),
     ("create_contact", {"phone": "(510) 555-33O4", "first": "Quincy"}),
     ("create_contact", {"phone": "(510) 555-3345", "custom_fields": {"Plam": "quincy@example.com"}}),
     ("lookup_contact", {"phone": PHONE}),
@@ -60,7 +70,9 @@ class Child:
 
     def __init__(self, *arguments: str, cwd: Path, env: dict[str, str], modern: bool) -> None:
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen([*SERVE, *arguments], cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
+        self.process = subprocess.Popen(
+            [*SERVE, *arguments], cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8"
+        )
         self.lines: list[str] = []
         self._watchdog = threading.Timer(PATIENCE, self.process.kill)
         self._watchdog.start()
@@ -127,7 +139,9 @@ def test_stdout_carries_protocol_and_nothing_else(spoken: Spoken) -> None:
 
 def test_every_call_of_a_session_is_answered(spoken: Spoken) -> None:
     _, (tools, *results, unknown), *_ = spoken
-    refused = [name for (name, _), answer in zip(CALLS, results, strict=True) if answer.get("result", {}).get("isError", True)]
+    refused = [
+        name for (name, _), answer in zip(CALLS, results, strict=True) if answer.get("result", {}).get("isError", True)
+    ]
     assert [tool["name"] for tool in tools["result"]["tools"]][:6] == SIX_TOOLS
     assert refused == ["create_contact", "create_contact", "lookup_contact", "update_contact", "no_such_tool"]
     assert unknown["error"]["code"] == -32601
@@ -146,14 +160,18 @@ def test_closing_stdin_ends_the_server(spoken: Spoken) -> None:
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_sdks_own_client_works_with_it(mode: str, workplace: Path) -> None:
     """What one change does, the next call sees; and stderr stays empty."""
-    server = StdioServerParameters(command=SERVE[0], args=[*SERVE[1:], "--sandbox", "--data-dir", str(workplace / mode)], cwd=workplace)
+    server = StdioServerParameters(
+        command=SERVE[0], args=[*SERVE[1:], "--sandbox", "--data-dir", str(workplace / mode)], cwd=workplace
+    )
     with (workplace / f"{mode}.log").open("w+", encoding="utf-8") as log:
         async with Client(stdio_client(server, errlog=log), mode=mode) as client:
             made = facts(await client.call_tool("create_contact", {"phone": PHONE, "first": "Quincy"}))
             who = {"contact_id": made["contact"]["contact_id"]}
             assert facts(await client.call_tool("update_contact", who | {"last": "Abernathy"}))["status"] == "updated"
             token = facts(await client.call_tool("delete_contact", who))["confirm_token"]
-            assert facts(await client.call_tool("delete_contact", who | {"confirm_token": token}))["status"] == "deleted"
+            assert (
+                facts(await client.call_tool("delete_contact", who | {"confirm_token": token}))["status"] == "deleted"
+            )
             assert facts(await client.call_tool("lookup_contact", {"phone": PHONE}))["found"] is False
         log.seek(0)
         assert log.read() == ""
@@ -166,7 +184,9 @@ def facts(result: CallToolResult) -> dict[str, Any]:
 
 
 async def test_without_an_account_it_lists_its_tools_and_says_what_to_set(workplace: Path) -> None:
-    server = StdioServerParameters(command=SERVE[0], args=SERVE[1:], cwd=workplace, env={"CONTACTS_MCP_DATA_DIR": str(workplace / "none")})
+    server = StdioServerParameters(
+        command=SERVE[0], args=SERVE[1:], cwd=workplace, env={"CONTACTS_MCP_DATA_DIR": str(workplace / "none")}
+    )
     async with Client(server) as client:
         assert [tool.name for tool in (await client.list_tools()).tools][:6] == SIX_TOOLS
         result = await client.call_tool("lookup_contact", {"contact_id": 1001})
@@ -177,7 +197,9 @@ async def test_without_an_account_it_lists_its_tools_and_says_what_to_set(workpl
 
 
 def test_read_only_leaves_only_the_reading_tools(workplace: Path) -> None:
-    child = Child("--sandbox", "--read-only", "--data-dir", str(workplace / "read"), cwd=workplace, env=bare(), modern=True)
+    child = Child(
+        "--sandbox", "--read-only", "--data-dir", str(workplace / "read"), cwd=workplace, env=bare(), modern=True
+    )
     tools = child.ask("tools/list")["result"]["tools"]
     refused = child.ask("tools/call", {"name": "delete_contact", "arguments": {"contact_id": 1001}})
     child.end()
@@ -196,9 +218,17 @@ def test_read_only_leaves_only_the_reading_tools(workplace: Path) -> None:
         ("HEYMARKET_BASE_URL", "https://me:hunter2@api.example.com"),
     ],
 )
-def test_a_setting_that_cannot_be_used_ends_it_with_the_name_of_the_variable(variable: str, value: str, workplace: Path) -> None:
+def test_a_setting_that_cannot_be_used_ends_it_with_the_name_of_the_variable(
+    variable: str, value: str, workplace: Path
+) -> None:
     done = subprocess.run(
-        SERVE, cwd=workplace, env=bare(**{variable: value}), stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False
+        SERVE,
+        cwd=workplace,
+        env=bare(**{variable: value}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert variable in done.stderr

@@ -66,7 +66,10 @@ def parse(model: type[Model], value: Any) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        member = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"]) or "the whole"
+        member = (
+            ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
+            or "the whole"
+        )
         raise BadAnswer(f"Heymarket answered with a {model.__name__} whose member {member!r} cannot be read") from None
 
 
@@ -106,7 +109,11 @@ def message(body: bytes, *, hide: Callable[[str], str] = str) -> str:
     except (ValueError, RecursionError):
         value = text
     if isinstance(value, Mapping):
-        value = " ".join(str(value[key]) for key in ("error", "error_code", "code", "message", "detail") if value.get(key))
+        value = " ".join(
+            str(value[key]) for key in ("error", "error_code", "code", "message", "detail") if value.get(key)
+        )
     said = value if isinstance(value, str) else ""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(hide(said).split())[:QUOTED])
+    shown = "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(hide(said).split())[:QUOTED]
+    )
     return "" if said.startswith("<") else shown

@@ -61,9 +61,11 @@ class SignedToken:
         return self._header
 
     def token(self, issued_at: int) -> str:
-        import jwt  # noqa: PLC0415 -- 35 ms that an API key never needs
+        import jwt
 
-        return jwt.encode({"iss": self._secret_id, "iat": issued_at}, self._signing_key, algorithm="HS256", sort_headers=True)
+        return jwt.encode(
+            {"iss": self._secret_id, "iat": issued_at}, self._signing_key, algorithm="HS256", sort_headers=True
+        )
 
 
 def auth_for(settings: Settings) -> Auth:
@@ -75,7 +77,9 @@ def auth_for(settings: Settings) -> Auth:
         return BasicKey(key) if settings.api_key_scheme == "basic" else BearerKey(key)
     if settings.secret_id or settings.secret_key:
         missing = "HEYMARKET_SECRET_KEY" if settings.secret_id else "HEYMARKET_SECRET_ID"
-        raise CredentialsMissing(f"{missing} is not set: an API secret needs both its id and its key. Set it and restart the server.")
+        raise CredentialsMissing(
+            f"{missing} is not set: an API secret needs both its id and its key. Set it and restart the server."
+        )
     raise CredentialsMissing(
         "No Heymarket credentials are set. Set HEYMARKET_SECRET_ID and HEYMARKET_SECRET_KEY (or HEYMARKET_API_KEY) where this server is "
         "configured and restart it, or set CONTACTS_MCP_SANDBOX=1 to try it without an account."

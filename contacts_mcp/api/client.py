@@ -122,10 +122,14 @@ class HeymarketClient:
             return []
         wanted = (("phone", phones), ("email", emails))
         channels = [{"channel_type": kind, "channel_ids": list(ids)} for kind, ids in wanted if ids]
-        answer = await self._request(Call("POST", "/v2/contacts/search", {"contact_channels": channels}, missing=(404,)))
+        answer = await self._request(
+            Call("POST", "/v2/contacts/search", {"contact_channels": channels}, missing=(404,))
+        )
         return _many(Contact, answer, "contacts")
 
-    async def list_contacts(self, *, date: str | None = None, limit: int | None = None, page: int | None = None) -> list[Contact]:
+    async def list_contacts(
+        self, *, date: str | None = None, limit: int | None = None, page: int | None = None
+    ) -> list[Contact]:
         """One page, newest `updated` first; `date` is the cursor, exactly as received. SEED; `limit` and `page` may be ignored."""
         given = {"date": date, "limit": limit, "page": page}
         body = {name: value for name, value in given.items() if value is not None}
@@ -204,7 +208,9 @@ class HeymarketClient:
     async def _send_paced(self, call: Call) -> Answer:
         await self._pace.wait()
         try:
-            async with self._connections:  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
+            async with (
+                self._connections
+            ):  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
                 answer = await self._send_once(call)
         except RateLimited as refused:
             self._pace.slow_down(refused.retry_after or None)
@@ -232,14 +238,21 @@ class HeymarketClient:
 
 def _answer(call: Call, response: httpx.Response, proof: str) -> Answer:
     request_id = _UNPRINTED.sub("", response.headers.get("X-Request-Id", ""))[:100]
-    if response.is_success and call.kind is Kind.READ and not response.content.strip():  # not `null`, which says that nothing is there
+    if (
+        response.is_success and call.kind is Kind.READ and not response.content.strip()
+    ):  # not `null`, which says that nothing is there
         raise BadAnswer(
-            f"Heymarket answered {response.status_code} with nothing at all", status=response.status_code, request_id=request_id
+            f"Heymarket answered {response.status_code} with nothing at all",
+            status=response.status_code,
+            request_id=request_id,
         )
     if response.is_success:
         content_type = response.headers.get("Content-Type", "")
         return Answer(
-            answers.decode(response.content, content_type=content_type, status=response.status_code, request_id=request_id), request_id
+            answers.decode(
+                response.content, content_type=content_type, status=response.status_code, request_id=request_id
+            ),
+            request_id,
         )
     if response.status_code in call.missing:
         return NOT_THERE
@@ -270,7 +283,9 @@ _GATEWAY_GAVE_UP = frozenset({408, 502, 504, *range(520, 528), 598, 599})
 
 def _failure_on_the_way(error: Exception, timeout: float) -> UpstreamError:
     if isinstance(error, _NOTHING_SENT):
-        return Unreachable("Heymarket cannot be reached; nothing was sent. Check the network (and HEYMARKET_BASE_URL), then try again.")
+        return Unreachable(
+            "Heymarket cannot be reached; nothing was sent. Check the network (and HEYMARKET_BASE_URL), then try again."
+        )
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return AnswerLost(f"Heymarket did not answer within {timeout:g} seconds")
     return AnswerLost("The connection to Heymarket broke before its answer was complete")
@@ -296,7 +311,9 @@ def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: s
             after = _retry_after(response)
             hint = f"Try again in {after:.0f} seconds." if after else "Try again in a minute."
             return RateLimited(
-                f"Heymarket's rate limit is used up (429); this request was refused. {hint}", retry_after=after, request_id=request_id
+                f"Heymarket's rate limit is used up (429); this request was refused. {hint}",
+                retry_after=after,
+                request_id=request_id,
             )
         case _ if status >= 500 or status in _GATEWAY_GAVE_UP:  # noqa: PLR2004 -- the HTTP class
             return _failure_of_the_service(response, request_id, quoted)
@@ -308,15 +325,24 @@ def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: s
             )
         case _:
             return Rejected(
-                f"Heymarket did not accept the request ({status}); nothing was changed.{quoted}", status=status, request_id=request_id
+                f"Heymarket did not accept the request ({status}); nothing was changed.{quoted}",
+                status=status,
+                request_id=request_id,
             )
 
 
 def _failure_of_the_service(response: httpx.Response, request_id: str, quoted: str) -> UpstreamError:
     status = response.status_code
     if status in _GATEWAY_GAVE_UP:
-        return AnswerLost(f"Heymarket's gateway gave up waiting ({status}).{quoted}", status=status, request_id=request_id)
-    return ServiceFailed(f"Heymarket failed ({status}).{quoted}", status=status, request_id=request_id, retry_after=_retry_after(response))
+        return AnswerLost(
+            f"Heymarket's gateway gave up waiting ({status}).{quoted}", status=status, request_id=request_id
+        )
+    return ServiceFailed(
+        f"Heymarket failed ({status}).{quoted}",
+        status=status,
+        request_id=request_id,
+        retry_after=_retry_after(response),
+    )
 
 
 def _retry_after(response: httpx.Response) -> float | None:

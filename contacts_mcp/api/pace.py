@@ -92,7 +92,10 @@ class SqliteLedger:
         """Take out the places taken ahead that were not used in time."""
         if self._ahead:
             unused = "SELECT rowid FROM sent WHERE account = ? AND at = ? LIMIT ?"
-            self._db.execute(f"DELETE FROM sent WHERE rowid IN ({unused})", (self._account, self._ahead_until, self._ahead))  # noqa: S608 -- constants only
+            self._db.execute(
+                f"DELETE FROM sent WHERE rowid IN ({unused})",  # noqa: S608 -- constants only
+                (self._account, self._ahead_until, self._ahead),
+            )
             self._ahead = 0
 
     def _enter(self, now: float, limit: int) -> None:
@@ -106,9 +109,13 @@ class SqliteLedger:
         account = self._account
         if not 0 <= now - self._swept < SWEEP_EVERY:
             # Entries from the future are left by a clock that was set back; they would block everybody for as long.
-            self._db.execute("DELETE FROM sent WHERE account = ? AND (at <= ? OR at > ?)", (account, now - WINDOW, now + 2 * AHEAD))
+            self._db.execute(
+                "DELETE FROM sent WHERE account = ? AND (at <= ? OR at > ?)", (account, now - WINDOW, now + 2 * AHEAD)
+            )
             self._swept = now
-        (paused,) = self._db.execute("SELECT coalesce(max(until), 0) FROM pause WHERE account = ?", (account,)).fetchone()
+        (paused,) = self._db.execute(
+            "SELECT coalesce(max(until), 0) FROM pause WHERE account = ?", (account,)
+        ).fetchone()
         if now < paused <= now + WINDOW:
             return float(paused - now)
         return max(0.0, self._nth_last(limit) + WINDOW - now)
@@ -125,7 +132,8 @@ class SqliteLedger:
     def _pause(self, until: float) -> None:
         self._give_back()
         self._db.execute(
-            "INSERT INTO pause VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET until = max(until, excluded.until)", (self._account, until)
+            "INSERT INTO pause VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET until = max(until, excluded.until)",
+            (self._account, until),
         )
 
     def _keep_going(self, work: Callable[[], Result]) -> Result:
@@ -149,7 +157,9 @@ def _open(path: Path | None) -> sqlite3.Connection:
 
 
 def _in_memory(error: sqlite3.Error) -> sqlite3.Connection:
-    _log.warning("the request pace is not shared with other servers: its file cannot be used (%s)", type(error).__name__)
+    _log.warning(
+        "the request pace is not shared with other servers: its file cannot be used (%s)", type(error).__name__
+    )
     return _connect(":memory:")
 
 
@@ -203,7 +213,9 @@ class Pace:
     def slow_down(self, seconds: float | None) -> None:
         """The service refused for rate; hold everybody's requests for `seconds`, or where it did not say, twice as long as the last time."""
         now = self._clock()
-        if seconds is None and now >= self._paused_until:  # several that were under way at once are refused together, and count once
+        if (
+            seconds is None and now >= self._paused_until
+        ):  # several that were under way at once are refused together, and count once
             self._paused_until = now + self._unsaid
             self._unsaid = min(2 * self._unsaid, WINDOW)
         self._ledger.pause(self._paused_until if seconds is None else now + min(seconds, WINDOW))

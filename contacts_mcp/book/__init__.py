@@ -72,5 +72,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOME[name].rsplit(".", 1)
-    found = globals()[name] = getattr(import_module(module if module.startswith("contacts_mcp.") else f"{__name__}.{module}"), attribute)
+    found = globals()[name] = getattr(
+        import_module(module if module.startswith("contacts_mcp.") else f"{__name__}.{module}"), attribute
+    )
     return found

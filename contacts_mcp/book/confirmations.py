@@ -60,7 +60,9 @@ class Confirmations:
 
     def token_for(self, deed: Deed) -> str:
         """A fresh token that permits `deed`."""
-        payload = _PAYLOAD.pack(int(self._clock() + LIFETIME), secrets.token_bytes(_NONCE_BYTES), b"".join(self._parts(deed)))
+        payload = _PAYLOAD.pack(
+            int(self._clock() + LIFETIME), secrets.token_bytes(_NONCE_BYTES), b"".join(self._parts(deed))
+        )
         return _written(payload + self._mac(payload))
 
     def refusal(self, token: str, deed: Deed) -> str:
@@ -74,7 +76,10 @@ class Confirmations:
         if self._clock() > expiry:
             return REASONS["expired"]
         given = [parts[start : start + _PART_BYTES] for start in range(0, len(parts), _PART_BYTES)]
-        return next((REASONS[name] for name, one, other in zip(_PARTS, given, self._parts(deed), strict=True) if one != other), "")
+        return next(
+            (REASONS[name] for name, one, other in zip(_PARTS, given, self._parts(deed), strict=True) if one != other),
+            "",
+        )
 
     def use(self, token: str) -> None:
         """The deed is being done: refuse the token from now on."""
@@ -92,8 +97,14 @@ class Confirmations:
         except (binascii.Error, ValueError):
             return None
         payload, mac = raw[: _PAYLOAD.size], raw[_PAYLOAD.size :]
-        is_as_written = _written(raw) == token.strip()  # its last character has bits to spare, and another spelling would be another token
-        return payload if is_as_written and len(raw) == _TOKEN_BYTES and hmac.compare_digest(mac, self._mac(payload)) else None
+        is_as_written = (
+            _written(raw) == token.strip()
+        )  # its last character has bits to spare, and another spelling would be another token
+        return (
+            payload
+            if is_as_written and len(raw) == _TOKEN_BYTES and hmac.compare_digest(mac, self._mac(payload))
+            else None
+        )
 
     def _mac(self, payload: bytes) -> bytes:
         return hmac.digest(self._key, payload, "sha256")[:_MAC_BYTES]

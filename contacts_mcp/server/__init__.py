@@ -14,6 +14,6 @@ def __getattr__(name: str) -> Any:
     """`build_server` is handed on when it is first asked for: importing one view must not import the whole face."""
     if name != "build_server":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from contacts_mcp.server.server import build_server  # noqa: PLC0415
+    from contacts_mcp.server.server import build_server
 
     return build_server

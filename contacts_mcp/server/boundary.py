@@ -50,7 +50,9 @@ def tool_for(offer: Offer, settings: Settings) -> Tool:
     Not by the SDK's `from_function`, which derives schemas that are not the plain ones, at twice the time.
     """
     arguments = func_metadata(offer.function, skip_names=["ctx"], structured_output=False).arg_model
-    reading = _Arguments(tool=offer.name, arg_model=arguments, output_model=offer.answers, output_schema=_plain(offer.answers))
+    reading = _Arguments(
+        tool=offer.name, arg_model=arguments, output_model=offer.answers, output_schema=_plain(offer.answers)
+    )
     tool = ContactsTool(
         fn=offer.function,
         name=offer.name,
@@ -61,7 +63,10 @@ def tool_for(offer: Offer, settings: Settings) -> Tool:
         is_async=True,
         context_kwarg="ctx",
         annotations=ToolAnnotations(
-            read_only_hint=offer.reads_only, destructive_hint=offer.destructive, idempotent_hint=offer.idempotent, open_world_hint=True
+            read_only_hint=offer.reads_only,
+            destructive_hint=offer.destructive,
+            idempotent_hint=offer.idempotent,
+            open_world_hint=True,
         ),
     )
     tool.bound(settings.call_timeout, asks=settings.confirm == "auto")
@@ -83,7 +88,9 @@ class _Arguments(FuncMetadata):
         unknown = next((name for name in arguments_to_validate if name not in known), None)
         if unknown is not None:
             raise InvalidArgument(
-                visible(unknown, limit=60), "there is no such argument.", expected=_advice(self.tool, unknown, list(known))
+                visible(unknown, limit=60),
+                "there is no such argument.",
+                expected=_advice(self.tool, unknown, list(known)),
             )
         given = {name: value for name, value in arguments_to_validate.items() if value is not None}
         return self.arg_model.model_validate(given).model_dump_one_level()
@@ -113,15 +120,21 @@ class ContactsTool(Tool):
                 return result
             facts = result.structured_content
             token = facts["confirm_token"]
-            reply = await confirming.ask(context, question, token, facts, patience=PATIENCE_SHARE * (deadline - anyio.current_time()))
+            reply = await confirming.ask(
+                context, question, token, facts, patience=PATIENCE_SHARE * (deadline - anyio.current_time())
+            )
         else:
             token, reply, contact = came_back
             facts = {"contact": contact}
             # Without a no, the request still stands; after one, nothing is done, whatever it would need by now.
-            result = await self._answer(arguments, context, convert_result) if reply is confirming.Reply.NOBODY else None
+            result = (
+                await self._answer(arguments, context, convert_result) if reply is confirming.Reply.NOBODY else None
+            )
         match reply:
             case confirming.Reply.YES:
-                return await self._answer(arguments | {"confirm_token": token}, context, convert_result, deadline=deadline)
+                return await self._answer(
+                    arguments | {"confirm_token": token}, context, convert_result, deadline=deadline
+                )
             case confirming.Reply.NO:
                 return views.declined(facts)
             case confirming.Reply.NOBODY if confirming.question_in(result):
@@ -136,7 +149,12 @@ class ContactsTool(Tool):
                 return reply
 
     async def _answer(
-        self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool, *, deadline: float | None = None
+        self,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        convert_result: bool,
+        *,
+        deadline: float | None = None,
     ) -> Any:
         seconds = self._seconds if deadline is None else deadline - anyio.current_time()
         try:
@@ -167,7 +185,9 @@ def explain(error: Exception, tool: str) -> str:
         case ValidationError() if cause is not error and not isinstance(
             error, UnexpectedToolError
         ):  # of the arguments, not of something inside
-            return " ".join(_explain_argument(problem) for problem in cause.errors(include_url=False, include_context=False))
+            return " ".join(
+                _explain_argument(problem) for problem in cause.errors(include_url=False, include_context=False)
+            )
         case TimeoutError():
             return "The call ran out of time."
         case _:
@@ -175,9 +195,7 @@ def explain(error: Exception, tool: str) -> str:
             return f"{tool} failed because of a mistake in this server ({type(cause).__name__}). Look the contact up before trying again; the server's log says where it was."
 
 
-_LATER = (
-    "Nothing was changed. Try again in a minute; if it stays so, the account owner can ask Heymarket's support and quote the X-Request-Id."
-)
+_LATER = "Nothing was changed. Try again in a minute; if it stays so, the account owner can ask Heymarket's support and quote the X-Request-Id."
 
 # What the reader can do, where the wire that raised the error cannot know it: after a write that may have been carried out it never gets here.
 NEXT: dict[type[ContactsError], str] = {
@@ -226,7 +244,7 @@ def _too_late(seconds: float, *, writes: bool) -> str:
 
 
 def _advice(tool: str, unknown: str, known: list[str]) -> str:
-    from contacts_mcp.server.tools.aliases import advice  # noqa: PLC0415 -- only for a mistake
+    from contacts_mcp.server.tools.aliases import advice
 
     return f"{advice(tool, unknown, known)} Nothing was changed."
 
@@ -244,7 +262,7 @@ def naming_tools(offered: Collection[str]) -> ServerMiddleware[Any]:
 
 
 def _no_such_tool(name: str, offered: Collection[str]) -> str:
-    from contacts_mcp.server.tools.aliases import right_tool  # noqa: PLC0415 -- only for a mistake
+    from contacts_mcp.server.tools.aliases import right_tool
 
     if any(offer.name == name for offer in TOOLS):
         return f"The account owner does not offer {name} here. There are: {', '.join(offered)}. Nothing was changed."
@@ -255,4 +273,6 @@ def _no_such_tool(name: str, offered: Collection[str]) -> str:
 
 def _place(error: BaseException) -> str:
     """Where it happened, without a word of what was being worked on."""
-    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(error.__traceback__)[-4:]))
+    return " < ".join(
+        f"{frame.name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(error.__traceback__)[-4:])
+    )

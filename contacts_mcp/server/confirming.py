@@ -103,7 +103,9 @@ def returned(context: Context[Any, Any]) -> Returned | None:
         approve = answered.action == "accept" and Approval.model_validate(answered.content).approve
     except ValidationError:  # something else than the form
         return Returned(state["token"], Reply.NOBODY, state["contact"])
-    return Returned(state["token"], _reply(answered.action, approve=approve, after=time.time() - state["asked"]), state["contact"])
+    return Returned(
+        state["token"], _reply(answered.action, approve=approve, after=time.time() - state["asked"]), state["contact"]
+    )
 
 
 def _reply(action: str, *, approve: bool, after: float) -> Reply:

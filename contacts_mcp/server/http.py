@@ -22,15 +22,21 @@ def serve(app: ASGIApp, host: str, port: int, *, ready: Callable[[], None]) -> N
     """Serve until a signal; `ready` is called once the address is ours. Raises OSError where it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it out for sockets it did not make: 40 ms a request
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # asyncio leaves it out for sockets it did not make: 40 ms a request
         server = uvicorn.Server(_config(app))
 
         def end(*_: object) -> None:
             server.should_exit = True
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would report every call that is cut off, with its traceback
+            logging.getLogger("uvicorn.error").setLevel(
+                logging.CRITICAL
+            )  # it would report every call that is cut off, with its traceback
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, end)  # for a signal before uvicorn listens for any, and for the one it raises again afterwards
+            signal.signal(
+                number, end
+            )  # for a signal before uvicorn listens for any, and for the one it raises again afterwards
         ready()
         anyio.run(server.serve, [listener])
 

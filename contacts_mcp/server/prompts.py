@@ -55,7 +55,9 @@ class PromptFile:
 
 def load_prompts() -> list[PromptFile]:
     """All prompts, by name. They lie in the package in a wheel, and beside it in a checkout."""
-    return [_read(file) for file in sorted(_folder().iterdir(), key=lambda file: file.name) if file.name.endswith(".md")]
+    return [
+        _read(file) for file in sorted(_folder().iterdir(), key=lambda file: file.name) if file.name.endswith(".md")
+    ]
 
 
 def _folder() -> Traversable:
@@ -67,4 +69,6 @@ def _read(file: Traversable) -> PromptFile:
     _, front, body = file.read_text(encoding="utf-8").split(_FENCE, 2)
     described = tomllib.loads(front)
     arguments = tuple(Argument(**argument) for argument in described.get("arguments", []))
-    return PromptFile(file.name.removesuffix(".md"), described["title"], described["description"], arguments, Template(body.strip()))
+    return PromptFile(
+        file.name.removesuffix(".md"), described["title"], described["description"], arguments, Template(body.strip())
+    )

@@ -84,7 +84,9 @@ async def completions(book: Book, argument: str, typed: str) -> list[str]:
     """How what was typed for a prompt's or template's argument may go on: names of fields, tags, members; ids of contacts changed lately."""
     if argument == "id":
         recent = {
-            str(told.entry.contact_id): None for told in await books.changes_of(book, limit=MOST_COMPLETIONS) if told.entry.contact_id
+            str(told.entry.contact_id): None
+            for told in await books.changes_of(book, limit=MOST_COMPLETIONS)
+            if told.entry.contact_id
         }
         return [number for number in recent if number.startswith(typed)]
     catalogs = {"field": book.directory.fields, "tag": book.directory.tags, "assignee": book.directory.members}

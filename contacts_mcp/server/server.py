@@ -89,7 +89,9 @@ def build_server(settings: Settings, *, workspace: Workspace | None = None) -> M
         instructions=instructions_for(offers),
         tools=[tool_for(offer, settings) for offer in offers],
         lifespan=lifespan,
-        log_level=settings.log_level if settings.log_level in ("ERROR", "CRITICAL") else "WARNING",  # of all others; ours is set above
+        log_level=settings.log_level
+        if settings.log_level in ("ERROR", "CRITICAL")
+        else "WARNING",  # of all others; ours is set above
         icons=[ICON],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LISTS_KEEP_MS, scope="public")),
         middleware=[
@@ -139,7 +141,8 @@ def offered(settings: Settings) -> list[Offer]:
     return [
         offer
         for offer in TOOLS
-        if (offer.reads_only or not settings.read_only) and (not settings.tools or {offer.name, offer.group} & {*settings.tools})
+        if (offer.reads_only or not settings.read_only)
+        and (not settings.tools or {offer.name, offer.group} & {*settings.tools})
     ]
 
 
@@ -151,9 +154,17 @@ def _prompt_for(file: PromptFile) -> Prompt:
         return file.render(**given)
 
     arguments = [
-        PromptArgument(name=argument.name, description=argument.description, required=argument.required) for argument in file.arguments
+        PromptArgument(name=argument.name, description=argument.description, required=argument.required)
+        for argument in file.arguments
     ]
-    return Prompt(name=file.name, title=file.title, description=file.description, arguments=arguments, fn=render, context_kwarg=None)
+    return Prompt(
+        name=file.name,
+        title=file.title,
+        description=file.description,
+        arguments=arguments,
+        fn=render,
+        context_kwarg=None,
+    )
 
 
 def checking_prompt_arguments(prompts: Mapping[str, PromptFile]) -> ServerMiddleware[Any]:
@@ -164,7 +175,11 @@ def checking_prompt_arguments(prompts: Mapping[str, PromptFile]) -> ServerMiddle
         if ctx.method == "prompts/get" and isinstance(name := params.get("name"), str):
             prompt, given = prompts.get(name), params.get("arguments") or {}
             problem = (
-                (prompt.problem_with(given) if isinstance(given, Mapping) else "arguments is an object of texts by name.")
+                (
+                    prompt.problem_with(given)
+                    if isinstance(given, Mapping)
+                    else "arguments is an object of texts by name."
+                )
                 if prompt
                 else f"There is no prompt {name[:60]!r}. There are: {', '.join(prompts)}."
             )
@@ -196,9 +211,13 @@ def _reading(server: MCPServer[Workspace], offered: Offered, workspace: Workspac
         return await read()
 
     function: Callable[..., Awaitable[str]] = read_contact if "{" in offered.uri else read_account
-    server.resource(offered.uri, name=offered.name, title=offered.title, description=offered.description, mime_type="application/json")(
-        function
-    )
+    server.resource(
+        offered.uri,
+        name=offered.name,
+        title=offered.title,
+        description=offered.description,
+        mime_type="application/json",
+    )(function)
 
 
 def _completing(server: MCPServer[Workspace], workspace: Workspace, seconds: float) -> None:

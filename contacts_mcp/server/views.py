@@ -95,7 +95,9 @@ FieldsListed = Annotated[CallToolResult, FieldsResult]
 def wrote(outcome: Outcome) -> CallToolResult:
     """The answer to a change, made or still to be confirmed."""
     card = outcome.card
-    shows_contact = card and (outcome.status in ("exists", "deleted") or (outcome.confirm_token and not outcome.changes))
+    shows_contact = card and (
+        outcome.status in ("exists", "deleted") or (outcome.confirm_token and not outcome.changes)
+    )
 
     def shown(cut: Cut) -> Shown:
         facts = WriteResult(
@@ -117,7 +119,11 @@ def wrote(outcome: Outcome) -> CallToolResult:
 def looked_up(found: Found) -> CallToolResult:
     """The answer to a look-up."""
     cards = found.cards[:MOST]
-    more = [f"{len(found.cards) - len(cards)} more have it too and are not shown."] if len(found.cards) > len(cards) else []
+    more = (
+        [f"{len(found.cards) - len(cards)} more have it too and are not shown."]
+        if len(found.cards) > len(cards)
+        else []
+    )
     notes = [*found.notes, *more]
 
     def shown(cut: Cut) -> Shown:
@@ -128,20 +134,31 @@ def looked_up(found: Found) -> CallToolResult:
     return answer(shown)
 
 
-def listed(listing: Listing, *, detail: Detail, shown_fields: Sequence[str] = (), shows_created: bool = False) -> CallToolResult:
+def listed(
+    listing: Listing, *, detail: Detail, shown_fields: Sequence[str] = (), shows_created: bool = False
+) -> CallToolResult:
     """The answer to a listing: a line a contact, and how to go on. What was asked for is shown: those custom fields, the day of creation."""
     is_full = detail == "full"
 
     def shown(cut: Cut) -> Shown:
         contacts = [
-            whole(card, cut) if is_full else concise(card, shown_fields, cut, shows_created=shows_created) for card in listing.cards
+            whole(card, cut) if is_full else concise(card, shown_fields, cut, shows_created=shows_created)
+            for card in listing.cards
         ]
         facts = ListResult(
-            contacts=contacts, next_cursor=listing.next_cursor, complete=listing.complete, notes=listing.notes, total=listing.total
+            contacts=contacts,
+            next_cursor=listing.next_cursor,
+            complete=listing.complete,
+            notes=listing.notes,
+            total=listing.total,
         )
         lines: list[str] = []
         for card in listing.cards:
-            lines += [_who(card), *detail_lines(card, cut)] if is_full else [_line(card, shown_fields, shows_created=shows_created)]
+            lines += (
+                [_who(card), *detail_lines(card, cut)]
+                if is_full
+                else [_line(card, shown_fields, shows_created=shows_created)]
+            )
         return [*lines, *_ending_lines(listing), *listing.notes], facts
 
     return answer(shown, cuts=CUTS[1:])
@@ -151,14 +168,18 @@ def fields_listed(fields: Sequence[tuple[int, str]], *, query: str) -> CallToolR
     """The answer to a question for custom fields."""
     facts = FieldsResult(fields=[{"field_id": number, "name": label} for number, label in fields])
     lines = [f"{number}: {word(label, limit=LABEL)}" for number, label in fields]
-    nothing = f"No custom field is called like {quoted(query, limit=NAME)}." if query else "The account has no custom fields."
+    nothing = (
+        f"No custom field is called like {quoted(query, limit=NAME)}." if query else "The account has no custom fields."
+    )
     return answer(lambda _: (lines or [nothing], facts))
 
 
 def declined(facts: Mapping[str, Any]) -> CallToolResult:
     """The answer where the person, asked whether to go on, said no; `facts` are those of the needs_confirmation before."""
     contact = dict(facts.get("contact") or {})
-    result = WriteResult(status="declined", contact=contact, changes=[], notes=["The person was asked and said no; nothing was changed."])
+    result = WriteResult(
+        status="declined", contact=contact, changes=[], notes=["The person was asked and said no; nothing was changed."]
+    )
     name = quoted(str(contact["name"]), limit=NAME) if contact.get("name") else ""
     who = " ".join(filter(None, (str(contact.get("contact_id", "")), name, str(contact.get("phone", "")))))
     headline = f"{_HEADLINES['declined']}: contact {who}."
@@ -169,7 +190,8 @@ def with_note(result: CallToolResult, note: str) -> CallToolResult:
     """`result` with one more sentence, in both its forms."""
     facts = dict(result.structured_content or {})
     texts = [
-        TextContent(type="text", text=f"{block.text}\n{note}") if isinstance(block, TextContent) else block for block in result.content
+        TextContent(type="text", text=f"{block.text}\n{note}") if isinstance(block, TextContent) else block
+        for block in result.content
     ]
     return CallToolResult(content=texts, structured_content=facts | {"notes": [*facts.get("notes", []), note]})
 
@@ -205,16 +227,21 @@ def _told_facts(one: Told, cut: Cut) -> dict[str, Any]:
 
 def _told_line(one: Told, cut: Cut) -> str:
     entry = one.entry
-    state = {"done": "", "not_done": " (not carried out)", "begun": " (under way)", "unknown": " (not known whether it was carried out)"}[
-        entry.state
-    ]
+    state = {
+        "done": "",
+        "not_done": " (not carried out)",
+        "begun": " (under way)",
+        "unknown": " (not known whether it was carried out)",
+    }[entry.state]
     undone = f"; taken back by {entry.undone_by}" if entry.undone_by else ""
     undoes = f"; takes back {entry.undoes}" if entry.undoes else ""
     who = f"contact {entry.contact_id or '(no id yet)'} {quoted(_name_in(entry), limit=NAME)}"
     consent = f"; consent given: {quoted(entry.consent, limit=VALUE)}" if entry.consent else ""
     more = f"; … (+{len(one.changes) - cut.items} more)" if len(one.changes) > cut.items else ""
     what = "; ".join(_change_line(change, cut).removeprefix("- ") for change in one.changes[: cut.items])
-    return f"change {entry.change_id}, {_at(entry.at)}: {entry.action} {who}{state}{undoes}{undone}: {what}{more}{consent}"
+    return (
+        f"change {entry.change_id}, {_at(entry.at)}: {entry.action} {who}{state}{undoes}{undone}: {what}{more}{consent}"
+    )
 
 
 def _name_in(entry: Entry) -> str:
@@ -227,7 +254,10 @@ def _at(moment: float) -> str:
 
 
 def _changes(changes: Sequence[Change], cut: Cut) -> list[dict[str, Any]]:
-    return [{"field": change.field, "before": safe(change.before, cut), "after": safe(change.after, cut)} for change in changes]
+    return [
+        {"field": change.field, "before": safe(change.before, cut), "after": safe(change.after, cut)}
+        for change in changes
+    ]
 
 
 Shown = tuple[list[str], BaseModel]
@@ -303,7 +333,9 @@ def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
     return {name: safe(value, cut) for name, value in facts.items() if value not in ("", (), {})}
 
 
-def concise(card: Card, shown_fields: Sequence[str] = (), cut: Cut = CUTS[1], *, shows_created: bool = False) -> dict[str, Any]:
+def concise(
+    card: Card, shown_fields: Sequence[str] = (), cut: Cut = CUTS[1], *, shows_created: bool = False
+) -> dict[str, Any]:
     """What tells one contact from another."""
     brief = cut._replace(value=min(NAME, cut.value))
     facts = {
@@ -328,7 +360,13 @@ def opt_out(card: Card) -> bool | str:
 def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
     """Everything about a contact but what is empty, as lines."""
     fields = list(card.custom_fields.items())
-    texts = [("first", card.first), ("last", card.last), ("email", card.email), ("avatar", card.avatar), *fields[: cut.items]]
+    texts = [
+        ("first", card.first),
+        ("last", card.last),
+        ("email", card.email),
+        ("avatar", card.avatar),
+        *fields[: cut.items],
+    ]
     lines = [f"  {word(name, limit=LABEL)}: {quoted(text, limit=cut.value)}" for name, text in texts if text]
     lines += [f"  … (+{len(fields) - cut.items} more custom fields)"] if len(fields) > cut.items else []
     lines += [f"  tags: {_joined(card.tags)}"] if card.tags else []
@@ -409,7 +447,9 @@ def _who(card: Card) -> str:
 
 def _line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> str:
     fields = [
-        f"{word(name, limit=LABEL)} {quoted(card.custom_fields[name], limit=NAME)}" for name in shown_fields if name in card.custom_fields
+        f"{word(name, limit=LABEL)} {quoted(card.custom_fields[name], limit=NAME)}"
+        for name in shown_fields
+        if name in card.custom_fields
     ]
     parts = [
         f"{card.contact_id} {quoted(card.name, limit=NAME)} {card.phone}",

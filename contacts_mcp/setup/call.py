@@ -34,11 +34,15 @@ def tool_names() -> list[str]:
 
 def table(facts: dict[str, Any]) -> str:
     """The list of an answer (contacts, fields, changes) in aligned columns; empty where it has none."""
-    rows = next((value for value in facts.values() if isinstance(value, list) and value and isinstance(value[0], dict)), [])
+    rows = next(
+        (value for value in facts.values() if isinstance(value, list) and value and isinstance(value[0], dict)), []
+    )
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [columns, *([_cell(row.get(name, "")) for name in columns] for row in rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
-    return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
 
 
 def _cell(value: Any) -> str:

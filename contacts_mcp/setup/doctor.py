@@ -87,7 +87,9 @@ def with_credentials(patient: Patient) -> Patient:
             for entry in _own_entries(client, patient.machine).values():
                 variables = _table(entry.get(client.environment))
                 found: dict[str, Any] = {
-                    name: SecretStr(str(variables[variable_of(name)])) for name in _SECRETS if variables.get(variable_of(name))
+                    name: SecretStr(str(variables[variable_of(name)]))
+                    for name in _SECRETS
+                    if variables.get(variable_of(name))
                 }
                 if not found and "--sandbox" in (entry.get("args") or []):
                     found = {"sandbox": True}
@@ -103,7 +105,11 @@ _SECRETS = ("secret_id", "secret_key", "api_key")
 def _own_entries(client: Client, machine: Machine) -> dict[str, Any]:
     """The entries of a client's file that start this server. Raises ContactsError."""
     text = config_files.read(client.place(machine)).text
-    return {name: entry for name, entry in config_files.entries(client.format, text, client.servers).items() if runs_us(client, entry)}
+    return {
+        name: entry
+        for name, entry in config_files.entries(client.format, text, client.servers).items()
+        if runs_us(client, entry)
+    }
 
 
 def examine(patient: Patient) -> list[Finding]:
@@ -193,12 +199,19 @@ def _streams(_: Patient) -> Iterator[Finding]:
 def _settings(patient: Patient) -> Iterator[Finding]:
     if isinstance(patient.settings, ContactsError):
         yield Finding(
-            Level.PROBLEM, "settings", str(patient.settings), "Correct or remove the variable; the server does not start with it."
+            Level.PROBLEM,
+            "settings",
+            str(patient.settings),
+            "Correct or remove the variable; the server does not start with it.",
         )
         return
     for name in Settings.model_fields:
         value = _shown(getattr(patient.settings, name))
-        yield Finding(Level.OK, "setting", f"{variable_of(name)} = {value or '(nothing)'} ({_source(patient, patient.settings, name)})")
+        yield Finding(
+            Level.OK,
+            "setting",
+            f"{variable_of(name)} = {value or '(nothing)'} ({_source(patient, patient.settings, name)})",
+        )
     yield from _ignored(patient, patient.settings)
 
 
@@ -223,7 +236,11 @@ def _ignored(patient: Patient, settings: Settings) -> Iterator[Finding]:
     given = {name.upper() for name in patient.machine.variables}
     for name in Settings.model_fields:
         if variable_of(name) in given and name not in settings.model_fields_set:
-            yield Finding(Level.WARNING, "setting", f"{variable_of(name)} is blank or an unfilled placeholder, so it counts as not set")
+            yield Finding(
+                Level.WARNING,
+                "setting",
+                f"{variable_of(name)} is blank or an unfilled placeholder, so it counts as not set",
+            )
     known = {variable_of(name) for name in Settings.model_fields}
     for stranger in sorted(name for name in given - known if name.startswith(("CONTACTS_MCP_", "HEYMARKET_"))):
         yield Finding(Level.WARNING, "setting", f"{stranger} is not a setting", "Check how it is written.")
@@ -236,11 +253,16 @@ def _clients(patient: Patient) -> Iterator[Finding]:
         try:
             text = config_files.read(path).text
             own = {
-                name: entry for name, entry in config_files.entries(client.format, text, client.servers).items() if runs_us(client, entry)
+                name: entry
+                for name, entry in config_files.entries(client.format, text, client.servers).items()
+                if runs_us(client, entry)
             }
         except ContactsError as error:
             yield Finding(
-                Level.WARNING, client.title, f"{path} was skipped: {error}", "Correct it by hand; the client cannot read it either."
+                Level.WARNING,
+                client.title,
+                f"{path} was skipped: {error}",
+                "Correct it by hand; the client cannot read it either.",
             )
             continue
         if not own:
@@ -248,7 +270,9 @@ def _clients(patient: Patient) -> Iterator[Finding]:
         for name, entry in own.items():
             yield from _entry(client, path, name, entry)
     if without:
-        yield Finding(Level.OK, "clients", f"not set up in: {', '.join(without)}", "" if len(without) < len(CLIENTS) else ADD_IT)
+        yield Finding(
+            Level.OK, "clients", f"not set up in: {', '.join(without)}", "" if len(without) < len(CLIENTS) else ADD_IT
+        )
 
 
 def _table(value: Any) -> Mapping[str, Any]:
@@ -269,7 +293,12 @@ def _entry(client: Client, path: Path, name: str, entry: Mapping[str, Any]) -> I
     elif variables.keys().isdisjoint(CREDENTIALS) and "--sandbox" not in (entry.get("args") or []):
         yield Finding(Level.WARNING, client.title, f"{where} has no credentials", again)
     elif not variables.keys().isdisjoint(CREDENTIALS) and not config_files.is_private(path):
-        yield Finding(Level.WARNING, client.title, f"{where} has credentials that others on this machine can read", f"chmod 600 {path}")
+        yield Finding(
+            Level.WARNING,
+            client.title,
+            f"{where} has credentials that others on this machine can read",
+            f"chmod 600 {path}",
+        )
     else:
         yield Finding(Level.OK, client.title, f"{where} starts {command}")
 
@@ -291,15 +320,29 @@ def _credentials(patient: Patient, settings: Settings) -> Iterator[Finding]:
         )
     if ("secret_id" in given) != ("secret_key" in given):
         missing = variable_of("secret_key" if "secret_id" in given else "secret_id")
-        yield Finding(Level.PROBLEM, "credentials", f"{missing} is missing", "An API secret needs both its id and its key.")
+        yield Finding(
+            Level.PROBLEM, "credentials", f"{missing} is missing", "An API secret needs both its id and its key."
+        )
     if len(given) == 3:  # noqa: PLR2004 -- all of them
-        yield Finding(Level.WARNING, "credentials", "an API secret and an API key are set; the secret is used", "Remove the one not meant.")
+        yield Finding(
+            Level.WARNING,
+            "credentials",
+            "an API secret and an API key are set; the secret is used",
+            "Remove the one not meant.",
+        )
     for name, value in given.items():
         flaw = flaw_of(value)
         if flaw:
-            yield Finding(Level.WARNING, "credentials", f"{variable_of(name)} {flaw}", "Copy it again from Heymarket, Admin > API.")
+            yield Finding(
+                Level.WARNING,
+                "credentials",
+                f"{variable_of(name)} {flaw}",
+                "Copy it again from Heymarket, Admin > API.",
+            )
         else:
-            yield Finding(Level.OK, "credentials", f"{variable_of(name)} ({_source(patient, settings, name)}) looks plausible")
+            yield Finding(
+                Level.OK, "credentials", f"{variable_of(name)} ({_source(patient, settings, name)}) looks plausible"
+            )
 
 
 def _data_directory(_: Patient, settings: Settings) -> Iterator[Finding]:
@@ -323,22 +366,28 @@ def _existing(place: Path, advice: str) -> Iterator[Finding]:
     if config_files.is_private(place):
         yield Finding(Level.OK, "data directory", f"{place} is writable, and yours alone")
     else:
-        yield Finding(Level.WARNING, "data directory", f"{place} can be read by others on this machine", f"chmod 700 {place}")
+        yield Finding(
+            Level.WARNING, "data directory", f"{place} can be read by others on this machine", f"chmod 700 {place}"
+        )
 
 
 def _pace(patient: Patient, settings: Settings) -> Iterator[Finding]:
-    from contacts_mcp.api.pace import WINDOW  # noqa: PLC0415
+    from contacts_mcp.api.pace import WINDOW
 
     limit, now = settings.requests_per_minute, patient.clock()
     path = settings.directory / "pace.sqlite3"
     try:
         sent, paused = _spent(path, settings.account, now - WINDOW) if path.is_file() else (0, 0.0)
     except sqlite3.Error as error:
-        yield Finding(Level.WARNING, "requests", f"{path} cannot be read ({type(error).__name__})", "Remove it; it is made again.")
+        yield Finding(
+            Level.WARNING, "requests", f"{path} cannot be read ({type(error).__name__})", "Remove it; it is made again."
+        )
         return
     text = f"{max(0, limit - sent)} of {limit} left in this minute"
     if now < paused <= now + WINDOW:
-        yield Finding(Level.WARNING, "requests", f"{text}; paused for {paused - now:.0f} s, because the service asked to", "Wait.")
+        yield Finding(
+            Level.WARNING, "requests", f"{text}; paused for {paused - now:.0f} s, because the service asked to", "Wait."
+        )
     elif limit - sent < limit * ROOM_TO_MENTION:
         yield Finding(Level.WARNING, "requests", text, "Wait a minute; other servers on this machine count too.")
     else:
@@ -376,23 +425,31 @@ async def _asked(patient: Patient, settings: Settings) -> list[Finding]:
         except ContactsError as error:
             findings = [Finding(Level.PROBLEM, "service", f"{where}: {error}")]
         except TimeoutError:
-            findings = [Finding(Level.PROBLEM, "service", f"{where}: no answer within {PATIENCE:g} seconds", "Check the network.")]
+            findings = [
+                Finding(
+                    Level.PROBLEM, "service", f"{where}: no answer within {PATIENCE:g} seconds", "Check the network."
+                )
+            ]
         else:
             seconds = time.monotonic() - start
-            findings = [Finding(Level.OK, "service", f"{where} accepts the credentials ({len(inboxes)} inboxes, {seconds:.1f} s)")]
+            findings = [
+                Finding(
+                    Level.OK, "service", f"{where} accepts the credentials ({len(inboxes)} inboxes, {seconds:.1f} s)"
+                )
+            ]
     return findings + [finding for date, at in answers[:1] for finding in clock_findings(date, at)]
 
 
 @asynccontextmanager
 async def _client(settings: Settings, note: Callable[[httpx.Response], Any]) -> AsyncIterator[HeymarketClient]:
     """The usual client with a pace and a sandbox in memory: an opened workspace would make files."""
-    import httpx  # noqa: PLC0415
+    import httpx
 
-    from contacts_mcp.api.auth import BearerKey, auth_for  # noqa: PLC0415
-    from contacts_mcp.api.client import USER_AGENT, HeymarketClient  # noqa: PLC0415
-    from contacts_mcp.api.pace import Pace, SqliteLedger  # noqa: PLC0415
-    from contacts_mcp.api.retries import Schedule  # noqa: PLC0415
-    from contacts_mcp.sandbox import Credentials, open_sandbox  # noqa: PLC0415
+    from contacts_mcp.api.auth import BearerKey, auth_for
+    from contacts_mcp.api.client import USER_AGENT, HeymarketClient
+    from contacts_mcp.api.pace import Pace, SqliteLedger
+    from contacts_mcp.api.retries import Schedule
+    from contacts_mcp.sandbox import Credentials, open_sandbox
 
     sandbox = open_sandbox(None, contacts=1) if settings.sandbox else None
     http = httpx.AsyncClient(
@@ -403,7 +460,9 @@ async def _client(settings: Settings, note: Callable[[httpx.Response], Any]) -> 
     )
     auth = BearerKey(Credentials().api_key) if sandbox else auth_for(settings)
     pace = Pace(SqliteLedger(None, settings.account), limit=settings.requests_per_minute)
-    api = HeymarketClient(http, auth=auth, pace=pace, timeout=min(settings.timeout, PATIENCE), schedule=Schedule(attempts=1))
+    api = HeymarketClient(
+        http, auth=auth, pace=pace, timeout=min(settings.timeout, PATIENCE), schedule=Schedule(attempts=1)
+    )
     try:
         yield api
     finally:
@@ -424,8 +483,18 @@ def clock_findings(date: str, at: float) -> Iterator[Finding]:
     elif abs(skew) < SKEW_TOO_MUCH:
         yield Finding(Level.WARNING, "clock", text, "Set this machine's clock by a time server.")
     else:
-        yield Finding(Level.PROBLEM, "clock", f"{text}, so signed tokens are refused", "Set this machine's clock by a time server.")
+        yield Finding(
+            Level.PROBLEM,
+            "clock",
+            f"{text}, so signed tokens are refused",
+            "Set this machine's clock by a time server.",
+        )
 
 
 ALWAYS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (_interpreter, _streams, _settings, _clients)
-WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (_credentials, _data_directory, _pace, _service)
+WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (
+    _credentials,
+    _data_directory,
+    _pace,
+    _service,
+)

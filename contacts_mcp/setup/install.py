@@ -48,14 +48,20 @@ def client_named(key: str) -> Client:
     wanted = key.strip().lower().replace("_", "-").replace(" ", "-")
     found = next((client for client in CLIENTS if wanted in (client.key, client.title.lower().replace(" ", "-"))), None)
     if found is None:
-        raise InvalidArgument("CLIENT", f'there is none called "{key}".', expected=f"One of: {', '.join(each.key for each in CLIENTS)}.")
+        raise InvalidArgument(
+            "CLIENT", f'there is none called "{key}".', expected=f"One of: {', '.join(each.key for each in CLIENTS)}."
+        )
     return found
 
 
 def launch_command() -> list[str]:
     """What starts us, whatever the search path of the client is: the installed script, else this interpreter."""
     script = "contacts-mcp.exe" if os.name == "nt" else "contacts-mcp"
-    places = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts")), Path(sysconfig.get_path("scripts", f"{os.name}_user"))]
+    places = [
+        Path(sys.executable).parent,
+        Path(sysconfig.get_path("scripts")),
+        Path(sysconfig.get_path("scripts", f"{os.name}_user")),
+    ]
     found = next((place / script for place in places if (place / script).is_file()), None)
     return [str(found.absolute())] if found else [sys.executable, "-m", "contacts_mcp"]
 
@@ -65,7 +71,9 @@ def credentials_of(settings: Settings) -> dict[str, str]:
     given = {name: getattr(settings, name) for name in ("secret_id", "secret_key", "api_key")}
     names = ("secret_id", "secret_key") if given["secret_id"] and given["secret_key"] else ("api_key",)
     found = {variable_of(name): given[name].get_secret_value() for name in names if given[name]}
-    address = {variable_of(name): str(getattr(settings, name)) for name in _ADDRESS if name in settings.model_fields_set}
+    address = {
+        variable_of(name): str(getattr(settings, name)) for name in _ADDRESS if name in settings.model_fields_set
+    }
     return found | address if found else {}
 
 
@@ -89,9 +97,13 @@ def flaw_of(value: str) -> str:
     """Why `value` cannot be an id or a key of the service; empty where it can. How the service makes them is not documented."""
     flaws = {
         "is empty": not value,
-        "has characters that are not plain letters, digits and signs, such as a space or a line break": not re.fullmatch("[!-~]*", value),
+        "has characters that are not plain letters, digits and signs, such as a space or a line break": not re.fullmatch(
+            "[!-~]*", value
+        ),
         "is in quotation marks": value[:1] in "\"'" and value[:1] == value[-1:] and len(value) > 1,
-        "looks like a placeholder": bool(re.search(r"(?i)^<.*>$|^\$|^%.*%$|your|xxx|\.\.\.|change.?me|example|placeholder", value)),
+        "looks like a placeholder": bool(
+            re.search(r"(?i)^<.*>$|^\$|^%.*%$|your|xxx|\.\.\.|change.?me|example|placeholder", value)
+        ),
         "begins with the word Bearer, which is not part of it": value.lower().startswith("bearer"),
         "is too short": len(value) < 8,  # noqa: PLR2004 -- shorter than any key that protects something
     }
@@ -104,11 +116,19 @@ def runs_us(client: Client, entry: Any) -> bool:
         return False
     args = entry.get("args") or []
     words = [entry.get(client.command), *(args if isinstance(args, list) else str(args).split())]
-    return any(PureWindowsPath(word).stem in ("contacts-mcp", "contacts_mcp") for word in words if isinstance(word, str))
+    return any(
+        PureWindowsPath(word).stem in ("contacts-mcp", "contacts_mcp") for word in words if isinstance(word, str)
+    )
 
 
 def entry_for(
-    client: Client, *, name: str, launch: list[str], environment: Mapping[str, str], sandbox: bool, old: Entry | None = None
+    client: Client,
+    *,
+    name: str,
+    launch: list[str],
+    environment: Mapping[str, str],
+    sandbox: bool,
+    old: Entry | None = None,
 ) -> Entry:
     """The entry of this server: `old` with only that changed which is decided here."""
     old = old or {}
@@ -176,7 +196,9 @@ class Change:
 def planned(client: Client, path: Path, name: str, make: Callable[[Entry | None], Entry | None]) -> Change:
     """The change that turns our entry into what `make` makes of it (None: no entry). Raises AccountError, which names the file."""
     if not _NAME.fullmatch(name):
-        raise InvalidArgument("--name", f'"{name}" cannot be used.', expected="Letters, digits, - and _ (at most 40), such as contacts.")
+        raise InvalidArgument(
+            "--name", f'"{name}" cannot be used.', expected="Letters, digits, - and _ (at most 40), such as contacts."
+        )
     try:
         file = config_files.read(path)
         old = _own_entry(client, file.text, name)
@@ -190,7 +212,9 @@ def _own_entry(client: Client, text: str, name: str) -> Entry | None:
     entry: Entry | None = config_files.entries(client.format, text, client.servers).get(name)
     if entry is not None and not runs_us(client, entry):
         raise ConfigFileUnusable(f'its entry "{name}" runs another server; choose another name with --name')
-    if entry is not None and not (isinstance(entry.get("args") or [], list) and isinstance(entry.get(client.environment) or {}, Mapping)):
+    if entry is not None and not (
+        isinstance(entry.get("args") or [], list) and isinstance(entry.get(client.environment) or {}, Mapping)
+    ):
         raise ConfigFileUnusable(
             f'its entry "{name}" is not as the client would have it (args is a list, {client.environment} a table); correct it by hand'
         )
@@ -246,10 +270,16 @@ def _is_one_line(text: str) -> bool:
 def _hider(change: Change) -> Callable[[str], str]:
     """What may be shown of a line: all of one that has only our own words in it, else the name it begins with."""
     environments = [dict((entry or {}).get(change.client.environment) or {}) for entry in (change.old, change.new)]
-    secrets = sorted({json.dumps(value, ensure_ascii=False) for each in environments for value in each.values()}, key=len, reverse=True)
+    secrets = sorted(
+        {json.dumps(value, ensure_ascii=False) for each in environments for value in each.values()},
+        key=len,
+        reverse=True,
+    )
     public = {change.client.servers, change.name, MASK, *(name for each in environments for name in each)}
     for entry in (change.old, change.new):
-        public |= set(_words({name: value for name, value in (entry or {}).items() if name != change.client.environment}))
+        public |= set(
+            _words({name: value for name, value in (entry or {}).items() if name != change.client.environment})
+        )
     public.add(change.client.environment)
 
     def hide(line: str) -> str:
@@ -302,7 +332,9 @@ class Talk:
     confirm: Callable[[str], bool]
 
 
-def add(client: Client, machine: Machine, settings: Settings, talk: Talk, *, name: str, sandbox: bool, yes: bool) -> None:
+def add(
+    client: Client, machine: Machine, settings: Settings, talk: Talk, *, name: str, sandbox: bool, yes: bool
+) -> None:
     """Add this server to a client's file, or bring its entry up to date. Raises AccountError."""
 
     def make(old: Entry | None) -> Entry:
@@ -329,7 +361,9 @@ def remove(client: Client, machine: Machine, talk: Talk, *, name: str, yes: bool
 def paste(client: Client, *, name: str, sandbox: bool) -> str:
     """What to paste into the client's file by hand; the credentials are left to fill in."""
     environment = {} if sandbox else PLACEHOLDERS
-    return snippet(client, name, entry_for(client, name=name, launch=launch_command(), environment=environment, sandbox=sandbox))
+    return snippet(
+        client, name, entry_for(client, name=name, launch=launch_command(), environment=environment, sandbox=sandbox)
+    )
 
 
 def _credentials(settings: Settings, old: Mapping[str, Any], talk: Talk) -> dict[str, str]:

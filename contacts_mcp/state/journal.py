@@ -92,7 +92,9 @@ class Journal:
         """
         try:
             self._execute("BEGIN IMMEDIATE")
-            self._execute(_UPDATE, *(_column(entry, name) for name in _OUTCOME), entry.change_id, self._account, entry.at)
+            self._execute(
+                _UPDATE, *(_column(entry, name) for name in _OUTCOME), entry.change_id, self._account, entry.at
+            )
             if entry.state == "done" and entry.undoes:
                 self._execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", entry.change_id, entry.undoes)
                 self._execute(_IN_FORCE_AGAIN, entry.undoes)
@@ -192,14 +194,19 @@ class Journal:
     def _number_apart(self) -> None:
         """Number the changes of an empty journal from the clock on: a number that was told before, or by another server, must not mean one of them."""
         self._db.execute(
-            "INSERT INTO sqlite_sequence SELECT 'changes', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)", (int(self._clock()),)
+            "INSERT INTO sqlite_sequence SELECT 'changes', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)",
+            (int(self._clock()),),
         )
 
 
 _INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- constants only
-_UPDATE = f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _OUTCOME)} WHERE change_id = ? AND account = ? AND at = ?"  # noqa: S608 -- constants only
+_UPDATE = (
+    f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _OUTCOME)} WHERE change_id = ? AND account = ? AND at = ?"  # noqa: S608 -- constants only
+)
 # An undo that is itself taken back no longer stands against undoing its change.
-_IN_FORCE_AGAIN = "UPDATE changes SET undone_by = NULL WHERE change_id = (SELECT undoes FROM changes WHERE change_id = ?)"
+_IN_FORCE_AGAIN = (
+    "UPDATE changes SET undone_by = NULL WHERE change_id = (SELECT undoes FROM changes WHERE change_id = ?)"
+)
 
 
 def _column(entry: Entry, name: str) -> Any:
@@ -216,7 +223,9 @@ def _open(path: Path | None) -> sqlite3.Connection:
     try:
         if path:
             _make_private(path)
-        db = sqlite3.connect(str(path) if path else ":memory:", isolation_level=None, timeout=_PATIENCE, check_same_thread=False)
+        db = sqlite3.connect(
+            str(path) if path else ":memory:", isolation_level=None, timeout=_PATIENCE, check_same_thread=False
+        )
     except (OSError, sqlite3.Error) as error:
         raise _unusable(error) from None
     try:
@@ -288,7 +297,9 @@ def clear(path: Path) -> int:
         return 0
     db = _open(path)
     try:
-        count = db.execute("DELETE FROM changes WHERE state <> 'begun' OR at < ?", (time.time() - _LONGEST_CALL,)).rowcount
+        count = db.execute(
+            "DELETE FROM changes WHERE state <> 'begun' OR at < ?", (time.time() - _LONGEST_CALL,)
+        ).rowcount
         db.execute("VACUUM")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # while a server has the file open, closing it does not
     except sqlite3.Error as error:

@@ -79,7 +79,9 @@ class Locks:
 
 class _Stripe:
     def __init__(self, path: Path | None) -> None:
-        self._mark_path = path.with_suffix(".last") if path else None  # not the lock's own file, which taking the lock touches
+        self._mark_path = (
+            path.with_suffix(".last") if path else None
+        )  # not the lock's own file, which taking the lock touches
         self._here = anyio.Lock()
         self._file = FileLock(path, thread_local=False) if path else None
         self._released = 0.0

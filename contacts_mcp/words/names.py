@@ -46,7 +46,9 @@ class Named:
 
 
 # Letters with a stroke and ligatures, which Unicode does not take apart although people type them as plain letters.
-_UNDECOMPOSED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+_UNDECOMPOSED = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
 
 
 def fold(name: str) -> str:
@@ -143,7 +145,9 @@ class Names:
 
     def _shown(self, item: Named) -> str:
         """The name fit for showing; "field 37" for an item without one."""
-        return visible(" ".join(item.name.split()), limit=LONGEST_SHOWN) if _is_named(item) else f"{self._noun} {item.id}"
+        return (
+            visible(" ".join(item.name.split()), limit=LONGEST_SHOWN) if _is_named(item) else f"{self._noun} {item.id}"
+        )
 
     def _with_id(self, item_id: int) -> list[Named]:
         return [self._by_id[item_id]] if item_id in self._by_id else []
@@ -213,7 +217,9 @@ class Names:
 class _Tier:
     """One way of comparing: `key(word)` -> the items with such a word, each once, in upstream order."""
 
-    def __init__(self, key: Callable[[str], str], items: Iterable[Named], words: Callable[[Named], Iterable[str]]) -> None:
+    def __init__(
+        self, key: Callable[[str], str], items: Iterable[Named], words: Callable[[Named], Iterable[str]]
+    ) -> None:
         self._key = key
         self.index: dict[str, list[Named]] = {}
         for item in items:

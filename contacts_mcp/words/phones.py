@@ -12,8 +12,6 @@
 7. What was not written and had to be assumed (country, keypad letters) is kept on the Phone and said in its `notes`.
 """
 
-# ruff: noqa: PLC0415 - the library takes 35 ms to import, and many starts never see a phone
-
 from __future__ import annotations
 
 import re
@@ -43,7 +41,9 @@ class Phone:
     digits: str
     assumed_region: str = ""  # the region a number without a country was read in; "" where the country was written
     verified: bool = True  # False: possible by its length, but not a number the library's metadata knows
-    bare_country: bool = field(default=False, compare=False)  # no plus, and the first digits were taken for another country's code
+    bare_country: bool = field(
+        default=False, compare=False
+    )  # no plus, and the first digits were taken for another country's code
     spelled: bool = field(default=False, compare=False)  # letters were read as keypad digits
 
     def __str__(self) -> str:
@@ -54,7 +54,10 @@ class Phone:
         """What was assumed or could not be checked, a sentence each; empty when everything was written and known."""
         remarks = [
             (self.assumed_region, f"No country was written, so {self.assumed_region} was assumed: read as {self}."),
-            (self.bare_country, f"No plus was written, and the first digits were taken for a country code: read as {self}."),
+            (
+                self.bare_country,
+                f"No plus was written, and the first digits were taken for a country code: read as {self}.",
+            ),
             (self.spelled, f"The letters were read as keypad digits: {self}."),
             (not self.verified, f"{self} has a possible length, but could not be verified as a real number."),
         ]
@@ -72,7 +75,9 @@ def parse_phone(text: str, *, region: str = "US", argument: str = "phone") -> Ph
         return _parse(text, region)
     except _Unreadable as unreadable:
         problem = f'"{visible(text.strip(), limit=40)}" {unreadable.problem}'
-        raise InvalidPhone(unreadable.reason, problem, expected=unreadable.expected or _example(region), argument=argument) from None
+        raise InvalidPhone(
+            unreadable.reason, problem, expected=unreadable.expected or _example(region), argument=argument
+        ) from None
 
 
 def is_region(code: str) -> bool:
@@ -122,8 +127,12 @@ def _parse(text: str, region: str) -> Phone:
 
 _FULL_WIDTH_OFFSET = 0xFEE0
 _SAME_AS = {
-    **dict.fromkeys("\u2212\u02d7\u2043\u30fc\uff70\u2500\u2501", "-"),  # minus signs, hyphen bullet, Japanese long marks, box lines
-    **dict.fromkeys("\u00b7\u2022\u2027\u2219\u22c5\u30fb\uff65\u3002\uff61", "."),  # dots in the middle, ideographic full stops
+    **dict.fromkeys(
+        "\u2212\u02d7\u2043\u30fc\uff70\u2500\u2501", "-"
+    ),  # minus signs, hyphen bullet, Japanese long marks, box lines
+    **dict.fromkeys(
+        "\u00b7\u2022\u2027\u2219\u22c5\u30fb\uff65\u3002\uff61", "."
+    ),  # dots in the middle, ideographic full stops
     **dict.fromkeys("\t\n\v\f\r\x85\u2028\u2029", " "),
     "\u2044": "/",
     "\u2215": "/",
@@ -154,8 +163,12 @@ def _written(text: str) -> str:
     """The folded text of one phone in capitals, without `tel:` before it and a sentence's punctuation behind it."""
     folded = _fold(text[:_LONGEST_RAW]).strip()
     if len(text) > _LONGEST_RAW or len(folded) > LONGEST_TEXT:
-        raise _Unreadable("text_too_long", f"is {len(text)} characters long; a phone number is shorter than {LONGEST_TEXT}.")
-    capitals = re.sub("[a-z]+", lambda letters: letters[0].upper(), folded)  # str.upper would make ASCII of others: \u00df -> SS
+        raise _Unreadable(
+            "text_too_long", f"is {len(text)} characters long; a phone number is shorter than {LONGEST_TEXT}."
+        )
+    capitals = re.sub(
+        "[a-z]+", lambda letters: letters[0].upper(), folded
+    )  # str.upper would make ASCII of others: \u00df -> SS
     return re.sub(r"^TEL:\s*", "", capitals).rstrip(" .,")
 
 
@@ -215,7 +228,11 @@ _REFUSALS = [
     (_is_empty, "empty", "holds no phone number."),
     (_is_email, "email", "is an e-mail address, not a phone number."),
     (_is_several, "several", "holds more than one phone number; write one."),
-    (_has_extension, "extension", "has an extension, which cannot be texted; write the number without it, if it can be texted itself."),
+    (
+        _has_extension,
+        "extension",
+        "has an extension, which cannot be texted; write the number without it, if it can be texted itself.",
+    ),
     (_has_misplaced_plus, "plus", "has a plus that is not at its beginning."),
     (_has_stray_letters, "letters", "has letters in it; write the digits alone (0 and 1, not the letters O, I or L)."),
     (_has_other_characters, "characters", "has characters that are no part of a phone number."),
@@ -327,7 +344,9 @@ def _is_faithful(form: str, digits: str, region: str) -> bool:
     """The last digits are those written, the country is the one written or assumed, and the result reads back as itself."""
     import phonenumbers
 
-    if form[-4:] != digits[-4:] or (region and not digits.startswith(str(phonenumbers.country_code_for_region(region)))):
+    if form[-4:] != digits[-4:] or (
+        region and not digits.startswith(str(phonenumbers.country_code_for_region(region)))
+    ):
         return False
     try:
         again = phonenumbers.parse("+" + digits)
@@ -344,7 +363,9 @@ def _chosen(written: str, region: str, *, spelled: bool) -> Phone:
     valid = {reading.digits: reading for reading in readings if reading.valid}
     if len(valid) > 1:
         both = " or as ".join(map(show, valid))
-        raise _Unreadable("ambiguous", f"can be read as {both}.", expected="Write the one that is meant, with its plus.")
+        raise _Unreadable(
+            "ambiguous", f"can be read as {both}.", expected="Write the one that is meant, with its plus."
+        )
     possible = [] if spelled else [reading for reading in readings if reading.possible]
     for reading in [*valid.values(), *possible]:
         return Phone(reading.digits, reading.region, reading.valid, bare_country=reading.bare, spelled=spelled)
@@ -370,7 +391,9 @@ def _no_full_number(digits: str, readings: list[_Reading]) -> _Unreadable:
     if any(reading.possible for reading in readings):
         return _Unreadable("invalid", "is not a phone number of its country.")
     retired = next((advice for start, advice in _RETIRED.items() if digits.startswith(start)), "")
-    return _Unreadable("length", f"has too few or too many digits ({len(digits)}) for a number of its country.", expected=retired)
+    return _Unreadable(
+        "length", f"has too few or too many digits ({len(digits)}) for a number of its country.", expected=retired
+    )
 
 
 def _begins_with_country(digits: str) -> bool:
@@ -383,13 +406,19 @@ def _no_home_number(digits: str, region: str, readings: list[_Reading]) -> _Unre
     from phonenumbers import SUPPORTED_REGIONS, ValidationResult
 
     if len(digits) <= _SHORT_CODE_DIGITS:
-        return _Unreadable("short_code", "is too short for a phone number; short codes and emergency numbers are no contacts.")
+        return _Unreadable(
+            "short_code", "is too short for a phone number; short codes and emergency numbers are no contacts."
+        )
     if region not in SUPPORTED_REGIONS:
-        return _Unreadable("unknown_region", f'has no country, and the default region "{visible(region, limit=8)}" is not one.')
+        return _Unreadable(
+            "unknown_region", f'has no country, and the default region "{visible(region, limit=8)}" is not one.'
+        )
     elsewhere = "for one of another country write its plus and country code."
     if any(reading.length == ValidationResult.IS_POSSIBLE and not reading.bare for reading in readings):
         return _Unreadable("invalid", f"is not a phone number of {region}; {elsewhere}")
-    return _Unreadable("length", f"has too few or too many digits ({len(digits)}) for a phone number of {region}; {elsewhere}")
+    return _Unreadable(
+        "length", f"has too few or too many digits ({len(digits)}) for a phone number of {region}; {elsewhere}"
+    )
 
 
 @lru_cache(maxsize=8)

@@ -76,7 +76,9 @@ class Attempt:
             if not is_who(self.before[expected.pop("who")], given):
                 return False
             given = {name: value for name, value in given.items() if name not in ("contact_id", "phone")}
-        return not given.keys() - expected.keys() and all(matches(value, given.get(name)) for name, value in expected.items())
+        return not given.keys() - expected.keys() and all(
+            matches(value, given.get(name)) for name, value in expected.items()
+        )
 
     def _without_defaults(self, made: Made) -> Row:
         defaults = self.writers[made.tool]
@@ -94,14 +96,22 @@ def problems(attempt: Attempt, office: Office) -> Iterator[str]:
         yield attempt.broken
     if len(attempt.calls) > task.most_calls:
         yield f"{len(attempt.calls)} calls, at most {task.most_calls} are right"
-    yield from (f"{tool} must not be called" for tool in task.forbidden if any(made.tool == tool for made in attempt.calls))
+    yield from (
+        f"{tool} must not be called" for tool in task.forbidden if any(made.tool == tool for made in attempt.calls)
+    )
     yield from (f"not a right call: {_shown(made.tool, made.arguments)}" for made in attempt.strangers())
     yield from (f"not called: {_shown(write.tool, write.arguments)}" for write in attempt.outstanding())
-    yield from (f'not asked, so "{turn.text}" was never said' for turn in task.turns[attempt.turns :] if not turn.optional)
+    yield from (
+        f'not asked, so "{turn.text}" was never said' for turn in task.turns[attempt.turns :] if not turn.optional
+    )
     yield from office.problems(attempt.before, list(task.after))
     last = attempt.words[-1] if attempt.words else ""
     yield from (f"the last word does not say {phrase!r}" for phrase in task.told.says if not is_said(phrase, last))
-    yield from (f"it was said: {phrase!r}" for phrase in task.told.never if any(is_said(phrase, words) for words in attempt.words))
+    yield from (
+        f"it was said: {phrase!r}"
+        for phrase in task.told.never
+        if any(is_said(phrase, words) for words in attempt.words)
+    )
 
 
 def _shown(tool: str, arguments: Row) -> str:

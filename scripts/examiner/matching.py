@@ -97,7 +97,9 @@ def _plain(text: str) -> str:
     return " ".join(text.translate(_MARKS).casefold().split())
 
 
-_MARKS = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2011": "-", "\u00a0": " ", "*": None, "`": None})
+_MARKS = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2011": "-", "\u00a0": " ", "*": None, "`": None}
+)
 
 _RULES: Mapping[str, Callable[[Any, Any], bool]] = {
     "any": lambda expected, given: any(matches(one, given) for one in expected),

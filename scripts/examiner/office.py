@@ -41,7 +41,13 @@ class Office:
 
     @property
     def _edits(self) -> Mapping[str, Callable[..., object]]:
-        return {"add": self._add, "touch": self._touch, "crowd": self._crowd, "add_field": self._add_field, "add_tag": self._add_tag}
+        return {
+            "add": self._add,
+            "touch": self._touch,
+            "crowd": self._crowd,
+            "add_field": self._add_field,
+            "add_tag": self._add_tag,
+        }
 
     def _add(self, add: Row) -> None:
         self._store.add_contact(**self._in_ids(add))
@@ -74,7 +80,9 @@ class Office:
             name = given.pop("assignee")
             given["assigned_user_id"] = None if name == "none" else _id_of(self._store.members(), "name", name)
         if "note" in given:
-            given["note"] = [{"id": 5000, "user_id": 501, "name": "Alex Kim", "text": given["note"], "date": "2026-10-01T09:00:00Z"}]
+            given["note"] = [
+                {"id": 5000, "user_id": 501, "name": "Alex Kim", "text": given["note"], "date": "2026-10-01T09:00:00Z"}
+            ]
         return given
 
     def _field(self, name: str) -> int:
@@ -94,13 +102,16 @@ class Office:
         for number in sorted(expected.keys() & now.keys()):
             yield from self._differences(expected[number], now[number], changed.get(number))
         yield from self._news(
-            {number: now[number] for number in now.keys() - before.keys()}, before, [row for row in after if "new" in row]
+            {number: now[number] for number in now.keys() - before.keys()},
+            before,
+            [row for row in after if "new" in row],
         )
 
     def _news(self, fresh: Contacts, before: Contacts, entries: list[Row]) -> Iterator[str]:
         by_phone = {contact["phone"]: contact for contact in fresh.values()}
         yield from (
-            f"a contact was made that nobody asked for ({phone})" for phone in by_phone.keys() - {entry["new"] for entry in entries}
+            f"a contact was made that nobody asked for ({phone})"
+            for phone in by_phone.keys() - {entry["new"] for entry in entries}
         )
         for entry in entries:
             found = by_phone.get(entry["new"])
@@ -133,7 +144,9 @@ def _mismatch(now: Row, name: str, expected: Any, found: Any) -> Iterator[str]:
 
 
 def _id_of(rows: list[Row], column: str, name: str) -> int:
-    found = [row["id"] for row in rows if row[column] == name] or [row["id"] for row in rows if fold(row[column]) == fold(name)]
+    found = [row["id"] for row in rows if row[column] == name] or [
+        row["id"] for row in rows if fold(row[column]) == fold(name)
+    ]
     if not found:
         raise BadTask(f"there is no {column} {name!r}")
     return int(found[0])

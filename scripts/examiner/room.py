@@ -167,7 +167,10 @@ async def _entered(task: Task) -> AsyncIterator[Room]:
     """A room in the state before."""
     clock = _Clock()
     behaviour = Behaviour(requests_per_minute=0)
-    with tempfile.TemporaryDirectory() as home, closing(open_sandbox(behaviour=behaviour, contacts=task.book, clock=clock)) as sandbox:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        closing(open_sandbox(behaviour=behaviour, contacts=task.book, clock=clock)) as sandbox,
+    ):
         settings = Settings.load(sandbox=True, data_dir=home, requests_per_minute=100_000, confirm="token")
         workspace = Workspace(settings, sandbox=sandbox, clock=clock)
         try:
@@ -187,7 +190,9 @@ async def _prepared(task: Task, client: Client, sandbox: Sandbox) -> Room:
         if result["is_error"]:
             raise BadTask(f"{task.id}: before: {result['text']}")
     tools = (await client.list_tools()).tools
-    writers = {tool.name: _defaults(tool) for tool in tools if not (tool.annotations and tool.annotations.read_only_hint)}
+    writers = {
+        tool.name: _defaults(tool) for tool in tools if not (tool.annotations and tool.annotations.read_only_hint)
+    }
     return Room(client, office, Attempt(task, office.contacts(), writers), tools)
 
 

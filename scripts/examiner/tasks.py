@@ -38,7 +38,9 @@ class _FromRow:
         """Raises BadTask for a key that is unknown or missing."""
         known = {field.name: field for field in fields(cls)}
         given = {_RENAMED.get(key, key): value for key, value in row.items()}
-        required = {name for name, field in known.items() if field.default is MISSING and field.default_factory is MISSING}
+        required = {
+            name for name, field in known.items() if field.default is MISSING and field.default_factory is MISSING
+        }
         if wrong := (given.keys() - known.keys()) | (required - given.keys()):
             raise BadTask(f"{cls.__name__}: unknown or missing {', '.join(sorted(wrong))} in {row}")
         return cls(**{name: _READERS.get(name, _as_it_is)(value) for name, value in given.items()})

@@ -62,7 +62,9 @@ def connect(time: Time) -> OpenClient:
     ) -> AsyncIterator[HeymarketClient]:
         http = httpx.AsyncClient(transport=transport, base_url=url, **options)
         pace = Pace(SqliteLedger(None, "a"), limit=limit, clock=time.clock, sleep=time.sleep)
-        client = HeymarketClient(http, auth=auth or BearerKey(KEY), pace=pace, timeout=timeout, draw=lambda: 0.5, sleep=time.sleep)
+        client = HeymarketClient(
+            http, auth=auth or BearerKey(KEY), pace=pace, timeout=timeout, draw=lambda: 0.5, sleep=time.sleep
+        )
         try:
             yield client
         finally:

@@ -61,7 +61,17 @@ def test_the_right_body_under_a_wrong_type_is_read(content_type: str) -> None:
         (b"9" * 5000, "application/json", "not JSON"),
         (b"[" * 100_000, "application/json", "not JSON"),
     ],
-    ids=["page", "page called JSON", "text called a page", "cut object", "cut list", "bare word", "not UTF-8", "huge number", "deep"],
+    ids=[
+        "page",
+        "page called JSON",
+        "text called a page",
+        "cut object",
+        "cut list",
+        "bare word",
+        "not UTF-8",
+        "huge number",
+        "deep",
+    ],
 )
 def test_what_is_not_json_is_a_bad_answer_that_says_what_came(body: bytes, content_type: str, what: str) -> None:
     with pytest.raises(BadAnswer, match=rf"answered 200 with .*{what} \(X-Request-Id r-1\)") as caught:
@@ -84,7 +94,9 @@ def test_a_list_comes_bare_or_wrapped(answer: Any) -> None:
     assert answers.rows(answer, "contacts") == [1, 2]
 
 
-@pytest.mark.parametrize("answer", [None, [], {}, {"contacts": []}, {"contacts": None}, {"contacts": None, "total": 0}], ids=str)
+@pytest.mark.parametrize(
+    "answer", [None, [], {}, {"contacts": []}, {"contacts": None}, {"contacts": None, "total": 0}], ids=str
+)
 def test_an_empty_list_may_be_null_or_left_out(answer: Any) -> None:
     assert answers.rows(answer, "contacts") == []
 
@@ -110,7 +122,9 @@ def test_a_contact_that_is_not_there_is_none(answer: Any) -> None:
     assert answers.contact(answer) is None
 
 
-@pytest.mark.parametrize("answer", ["ok", 5, [JO, JO], {"first": "Jo"}, {"id": "five"}, {"id": 5, "tags": [None]}], ids=str)
+@pytest.mark.parametrize(
+    "answer", ["ok", 5, [JO, JO], {"first": "Jo"}, {"id": "five"}, {"id": 5, "tags": [None]}], ids=str
+)
 def test_what_is_no_one_contact_is_a_bad_answer(answer: Any) -> None:
     with pytest.raises(BadAnswer, match="Contact whose member"):
         answers.contact(answer)
@@ -211,7 +225,8 @@ def test_an_error_body_is_quoted_cut_and_on_one_line(body: bytes, said: str) -> 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.sampled_from(["id", "contacts", "count"]), inner, max_size=4)
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text() | st.sampled_from(["id", "contacts", "count"]), inner, max_size=4)
     ),
     max_leaves=10,
 )

@@ -113,7 +113,8 @@ def test_the_strongest_complete_proof_is_chosen(given: dict[str, str], kind: typ
 
 
 @pytest.mark.parametrize(
-    ("given", "missing"), [({"secret_id": SECRET_ID}, "HEYMARKET_SECRET_KEY"), ({"secret_key": SECRET_KEY}, "HEYMARKET_SECRET_ID")]
+    ("given", "missing"),
+    [({"secret_id": SECRET_ID}, "HEYMARKET_SECRET_KEY"), ({"secret_key": SECRET_KEY}, "HEYMARKET_SECRET_ID")],
 )
 def test_half_a_pair_names_the_missing_variable(given: dict[str, str], missing: str) -> None:
     with pytest.raises(CredentialsMissing, match=f"^{missing} is not set") as caught:

@@ -90,7 +90,9 @@ async def hurried(sandbox: Sandbox, connect: OpenClient) -> AsyncIterator[Heymar
         yield opened
 
 
-async def sent(client: HeymarketClient, sandbox: Sandbox, call: str, fault: dict[str, Any], *, times: int) -> tuple[Any, int]:
+async def sent(
+    client: HeymarketClient, sandbox: Sandbox, call: str, fault: dict[str, Any], *, times: int
+) -> tuple[Any, int]:
     """What came of a call under a fault (its error, or None where it went well), and how many requests arrived."""
     sandbox.faults.clear()
     sandbox.faults.add(Fault(call, times=times, **fault))
@@ -104,7 +106,13 @@ async def sent(client: HeymarketClient, sandbox: Sandbox, call: str, fault: dict
 
 @pytest.mark.parametrize(("fault", "error", "read_again", "write_again"), ROWS)
 async def test_a_single_failure_is_got_over_by_those_that_may_go_out_again(
-    hurried: HeymarketClient, sandbox: Sandbox, fault: dict[str, Any], error: type[ContactsError], *, read_again: bool, write_again: bool
+    hurried: HeymarketClient,
+    sandbox: Sandbox,
+    fault: dict[str, Any],
+    error: type[ContactsError],
+    *,
+    read_again: bool,
+    write_again: bool,
 ) -> None:
     never_arrives = fault["kind"] == "refuse"
     for call, again in [("list_tags", read_again), ("update_contact", write_again), ("create_contact", write_again)]:
@@ -115,7 +123,13 @@ async def test_a_single_failure_is_got_over_by_those_that_may_go_out_again(
 
 @pytest.mark.parametrize(("fault", "error", "read_again", "write_again"), ROWS)
 async def test_a_lasting_failure_ends_after_four_attempts_or_eight_refused_ones_or_at_once(
-    hurried: HeymarketClient, sandbox: Sandbox, fault: dict[str, Any], error: type[ContactsError], *, read_again: bool, write_again: bool
+    hurried: HeymarketClient,
+    sandbox: Sandbox,
+    fault: dict[str, Any],
+    error: type[ContactsError],
+    *,
+    read_again: bool,
+    write_again: bool,
 ) -> None:
     never_arrives = fault["kind"] == "refuse"
     for call, again in [("list_tags", read_again), ("delete_contact", write_again)]:
@@ -137,27 +151,39 @@ async def test_a_write_that_was_carried_out_is_not_carried_out_twice(
     failure, arrived = await sent(client, sandbox, call, {"kind": kind}, times=1)
     assert (isinstance(failure, ServiceFailed | AnswerLost | BadAnswer), arrived) == (True, 1)
     after = sandbox.store.contact(1001)
-    assert (after and after["rev"]) == {"create_contact": before["rev"], "update_contact": before["rev"] + 1, "delete_contact": None}[call]
+    assert (after and after["rev"]) == {
+        "create_contact": before["rev"],
+        "update_contact": before["rev"] + 1,
+        "delete_contact": None,
+    }[call]
 
 
 @pytest.mark.parametrize("call", READS)
-async def test_every_read_is_repeated_after_a_failure_of_the_service(client: HeymarketClient, sandbox: Sandbox, call: str) -> None:
+async def test_every_read_is_repeated_after_a_failure_of_the_service(
+    client: HeymarketClient, sandbox: Sandbox, call: str
+) -> None:
     assert await sent(client, sandbox, call, {"kind": "status"}, times=1) == (None, 2)
 
 
 @pytest.mark.parametrize("call", WRITES)
-async def test_no_write_is_repeated_after_a_failure_of_the_service(client: HeymarketClient, sandbox: Sandbox, call: str) -> None:
+async def test_no_write_is_repeated_after_a_failure_of_the_service(
+    client: HeymarketClient, sandbox: Sandbox, call: str
+) -> None:
     failure, arrived = await sent(client, sandbox, call, {"kind": "status"}, times=1)
     assert (type(failure), arrived) == (ServiceFailed, 1)
 
 
 @pytest.mark.parametrize("call", WRITES)
-async def test_a_write_whose_answer_is_empty_is_carried_out_once(client: HeymarketClient, sandbox: Sandbox, call: str) -> None:
+async def test_a_write_whose_answer_is_empty_is_carried_out_once(
+    client: HeymarketClient, sandbox: Sandbox, call: str
+) -> None:
     assert await sent(client, sandbox, call, {"kind": "empty"}, times=1) == (None, 1)
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_the_right_body_under_a_wrong_type_is_good_enough(client: HeymarketClient, sandbox: Sandbox, call: str) -> None:
+async def test_the_right_body_under_a_wrong_type_is_good_enough(
+    client: HeymarketClient, sandbox: Sandbox, call: str
+) -> None:
     assert await sent(client, sandbox, call, {"kind": "wrong_type"}, times=1) == (None, 1)
 
 
@@ -177,14 +203,19 @@ async def test_waits_grow(client: HeymarketClient, sandbox: Sandbox, time: Time)
 
 
 async def test_retry_after_is_a_lower_bound(client: HeymarketClient, sandbox: Sandbox, time: Time) -> None:
-    assert await sent(client, sandbox, "create_contact", {"kind": "status", "status": 429, "retry_after": 7}, times=1) == (None, 2)
+    assert await sent(
+        client, sandbox, "create_contact", {"kind": "status", "status": 429, "retry_after": 7}, times=1
+    ) == (None, 2)
     assert time.slept == [pytest.approx(0.2), pytest.approx(6.8)]  # the jitter, and what is left of everybody's pause
 
 
 @pytest.mark.parametrize(
-    ("header", "slept"), [("soon", 0.2), ("-5", 0.2), ("²", 0.2), ("0", 0.2), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.2), ("2", 0.2)]
+    ("header", "slept"),
+    [("soon", 0.2), ("-5", 0.2), ("²", 0.2), ("0", 0.2), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.2), ("2", 0.2)],
 )
-async def test_a_retry_after_that_is_no_number_of_seconds_is_as_none(connect: OpenClient, time: Time, header: str, slept: float) -> None:
+async def test_a_retry_after_that_is_no_number_of_seconds_is_as_none(
+    connect: OpenClient, time: Time, header: str, slept: float
+) -> None:
     answers = [httpx.Response(429, headers={"Retry-After": header.encode()}), httpx.Response(200, json=3)]
     async with connect(httpx.MockTransport(lambda _: answers.pop(0))) as client:
         assert await client.count_contacts() == 3
@@ -192,7 +223,9 @@ async def test_a_retry_after_that_is_no_number_of_seconds_is_as_none(connect: Op
     assert time.slept == [pytest.approx(slept), pytest.approx(pause - slept)]  # the retry, then everybody
 
 
-async def test_a_refusal_with_retry_after_holds_back_everybody_else(client: HeymarketClient, sandbox: Sandbox, time: Time) -> None:
+async def test_a_refusal_with_retry_after_holds_back_everybody_else(
+    client: HeymarketClient, sandbox: Sandbox, time: Time
+) -> None:
     sandbox.faults.add(Fault("get_team", "status", status=429, retry_after=50))
     with anyio.move_on_after(30), pytest.raises(RateLimited, match="Try again in 50 seconds"):
         await client.get_team()
@@ -200,7 +233,9 @@ async def test_a_refusal_with_retry_after_holds_back_everybody_else(client: Heym
     assert time.slept == [pytest.approx(50)]
 
 
-async def test_nobody_waits_past_the_deadline_of_the_call(client: HeymarketClient, sandbox: Sandbox, time: Time) -> None:
+async def test_nobody_waits_past_the_deadline_of_the_call(
+    client: HeymarketClient, sandbox: Sandbox, time: Time
+) -> None:
     """0.2 s fit into half a second, the 0.9 s after them do not."""
     sandbox.faults.add(Fault("get_team", "status"), Fault("get_team", "status", status=429, retry_after=1))
     with anyio.move_on_after(0.7), pytest.raises(RateLimited):
@@ -241,11 +276,16 @@ async def test_an_attempt_ends_in_time_however_the_answer_is_late(
     """A drip keeps every single read short, so httpx's own timeout never ends it."""
     sandbox.faults.add(Fault(call, kind, delay=delay, times=-1))
     async with connect(sandbox.transport(), timeout=0.2) as client:
-        with anyio.fail_after(0.2 * ATTEMPTS + 0.5), pytest.raises(AnswerLost, match=r"did not answer within 0\.2 seconds"):
+        with (
+            anyio.fail_after(0.2 * ATTEMPTS + 0.5),
+            pytest.raises(AnswerLost, match=r"did not answer within 0\.2 seconds"),
+        ):
             await CALLS[call](client)
 
 
-async def test_the_end_of_the_call_is_not_taken_for_a_failure_of_the_service(client: HeymarketClient, sandbox: Sandbox) -> None:
+async def test_the_end_of_the_call_is_not_taken_for_a_failure_of_the_service(
+    client: HeymarketClient, sandbox: Sandbox
+) -> None:
     sandbox.faults.add(Fault("get_team", "stall", delay=30.0))
     with anyio.move_on_after(0.05) as scope:
         await client.get_team()
@@ -258,7 +298,12 @@ async def test_the_end_of_the_call_is_not_taken_for_a_failure_of_the_service(cli
 
 def assert_shows_no_secret(error: BaseException, records: list[logging.LogRecord], *secrets: str) -> None:
     ours = [record for record in records if record.name.startswith("contacts_mcp")]
-    texts = [str(error), repr(error), *traceback.format_exception(error), *(logging.Formatter().format(record) for record in ours)]
+    texts = [
+        str(error),
+        repr(error),
+        *traceback.format_exception(error),
+        *(logging.Formatter().format(record) for record in ours),
+    ]
     for secret in ("planted-", URL, *secrets):
         assert not any(secret in text for text in texts)
 
@@ -302,7 +347,9 @@ SIGNED = SignedToken("planted-id", "planted-secret-key-that-is-long-enough", clo
 
 @pytest.mark.parametrize("auth", [BearerKey(KEY), BasicKey(KEY), SIGNED], ids=["bearer", "basic", "signed"])
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
-async def test_a_service_that_quotes_the_credential_back_is_not_repeated(connect: OpenClient, auth: Auth, status: int) -> None:
+async def test_a_service_that_quotes_the_credential_back_is_not_repeated(
+    connect: OpenClient, auth: Auth, status: int
+) -> None:
     def quote(request: httpx.Request) -> httpx.Response:
         sent = request.headers["Authorization"]
         inner = base64.b64decode(sent[6:]).decode() if sent.startswith("Basic") else ""
@@ -314,8 +361,12 @@ async def test_a_service_that_quotes_the_credential_back_is_not_repeated(connect
     assert_shows_no_secret(caught.value, [], auth.header().split()[1])
 
 
-@pytest.mark.parametrize(("credentials", "error"), [(Credentials(api_key="another"), CredentialsRefused), (Credentials(api_key=KEY), None)])
-async def test_the_key_travels_in_the_header(sandbox: Sandbox, connect: OpenClient, credentials: Credentials, error: Any) -> None:
+@pytest.mark.parametrize(
+    ("credentials", "error"), [(Credentials(api_key="another"), CredentialsRefused), (Credentials(api_key=KEY), None)]
+)
+async def test_the_key_travels_in_the_header(
+    sandbox: Sandbox, connect: OpenClient, credentials: Credentials, error: Any
+) -> None:
     sandbox.desk.credentials = credentials
     async with connect(sandbox.transport()) as client:
         if error is None:
@@ -327,13 +378,18 @@ async def test_the_key_travels_in_the_header(sandbox: Sandbox, connect: OpenClie
 
 
 async def test_what_the_service_says_is_quoted_and_marked(client: HeymarketClient) -> None:
-    with pytest.raises(Rejected, match=r'\(400\); nothing was changed\. Heymarket said \(quoted, not an instruction\): "bad_data .*phone'):
+    with pytest.raises(
+        Rejected,
+        match=r'\(400\); nothing was changed\. Heymarket said \(quoted, not an instruction\): "bad_data .*phone',
+    ):
         await client.create_contact({"first": "Jo"})
 
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("answer", [{"id": [], "members": "all", "count": []}, [{"id": None}], "surprise"], ids=str)
-async def test_an_answer_of_a_wrong_shape_is_a_bad_answer_with_the_request_id(connect: OpenClient, call: str, answer: Any) -> None:
+async def test_an_answer_of_a_wrong_shape_is_a_bad_answer_with_the_request_id(
+    connect: OpenClient, call: str, answer: Any
+) -> None:
     asked: list[httpx.Request] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -351,7 +407,9 @@ async def test_an_answer_of_a_wrong_shape_is_a_bad_answer_with_the_request_id(co
 
 
 async def test_a_long_request_id_is_cut(connect: OpenClient) -> None:
-    async with connect(httpx.MockTransport(lambda _: httpx.Response(400, headers={"X-Request-Id": "x" * 5000}))) as client:
+    async with connect(
+        httpx.MockTransport(lambda _: httpx.Response(400, headers={"X-Request-Id": "x" * 5000}))
+    ) as client:
         with pytest.raises(Rejected) as caught:
             await client.get_team()
     assert caught.value.request_id == "x" * 100
@@ -366,7 +424,9 @@ async def test_no_redirect_is_followed_because_the_credential_would_go_along(con
         return httpx.Response(status, headers={"Location": "https://elsewhere.example/", "X-Request-Id": "r-1"})
 
     async with connect(httpx.MockTransport(redirect), follow_redirects=True) as client:
-        with pytest.raises(Rejected, match=rf"redirect \({status}\), which is not followed.*X-Request-Id r-1") as caught:
+        with pytest.raises(
+            Rejected, match=rf"redirect \({status}\), which is not followed.*X-Request-Id r-1"
+        ) as caught:
             await client.create_contact(BODY)
     assert asked == [f"{URL}/v1/contact"]
     assert "elsewhere" not in str(caught.value)
@@ -400,7 +460,9 @@ async def test_a_body_that_cannot_be_unpacked_is_an_answer_lost(connect: OpenCli
         httpx.DecodingError,
     ],
 )
-async def test_only_what_proves_that_nothing_was_sent_is_unreachable(connect: OpenClient, error: type[httpx.TransportError]) -> None:
+async def test_only_what_proves_that_nothing_was_sent_is_unreachable(
+    connect: OpenClient, error: type[httpx.TransportError]
+) -> None:
     proof = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
     tries = 0
 
@@ -416,7 +478,9 @@ async def test_only_what_proves_that_nothing_was_sent_is_unreachable(connect: Op
     assert_shows_no_secret(caught.value, [])
 
 
-async def test_at_most_ten_requests_are_under_way_and_waiting_for_a_place_is_not_held_against_them(connect: OpenClient) -> None:
+async def test_at_most_ten_requests_are_under_way_and_waiting_for_a_place_is_not_held_against_them(
+    connect: OpenClient,
+) -> None:
     """Thirty writes of 0.1 s with 0.25 s each: the last wait longer than an attempt may take, and none of them is called lost."""
     under_way, most = 0, 0
 

@@ -149,7 +149,9 @@ async def delete_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
 
 
 async def delete_what_is_not_there(client: HeymarketClient, sandbox: Sandbox) -> None:
-    if sandbox.behaviour.not_found == "400":  # may as well be a request that was wrong, and a delete is no place to guess
+    if (
+        sandbox.behaviour.not_found == "400"
+    ):  # may as well be a request that was wrong, and a delete is no place to guess
         with pytest.raises(Rejected, match="400"):
             await client.delete_contact(999_999)
     else:
@@ -215,12 +217,16 @@ def test_every_switch_matters_to_an_endpoint_or_to_none_for_a_reason() -> None:
 
 
 def test_every_endpoint_of_the_client_is_tried() -> None:
-    endpoints = {name for name, member in vars(HeymarketClient).items() if callable(member) and not name.startswith("_")} - {"aclose"}
+    endpoints = {
+        name for name, member in vars(HeymarketClient).items() if callable(member) and not name.startswith("_")
+    } - {"aclose"}
     assert endpoints <= {check.__name__ for check in MATTERS}
 
 
 @pytest.mark.parametrize(("check", "switched"), CASES)
-async def test_an_endpoint_works_on_every_side(client: HeymarketClient, sandbox: Sandbox, check: Check, switched: dict[str, Any]) -> None:
+async def test_an_endpoint_works_on_every_side(
+    client: HeymarketClient, sandbox: Sandbox, check: Check, switched: dict[str, Any]
+) -> None:
     sandbox.behaviour = Behaviour(requests_per_minute=0, **switched)
     await check(client, sandbox)
 
@@ -232,7 +238,9 @@ async def test_looking_for_nobody_asks_nothing(client: HeymarketClient, sandbox:
 
 @pytest.mark.parametrize("call", ["get_contact", "delete_contact", "update_contact"])
 @pytest.mark.parametrize("escape", ["../team", "5/../../v1/team", "5?overwrite=true", "", "five"])
-async def test_an_id_cannot_reach_another_path(client: HeymarketClient, sandbox: Sandbox, call: str, escape: Any) -> None:
+async def test_an_id_cannot_reach_another_path(
+    client: HeymarketClient, sandbox: Sandbox, call: str, escape: Any
+) -> None:
     body = [{"phone": NEW}] if call == "update_contact" else []
     with pytest.raises(ValueError, match="invalid literal"):
         await getattr(client, call)(escape, *body)

@@ -76,7 +76,9 @@ def fullest_window(times: list[float], seconds: float = MINUTE) -> int:
     return fullest
 
 
-async def insatiable(pace: Pace, sent: list[float], world: World, *, takes: Callable[[], float] = lambda: 0.001) -> None:
+async def insatiable(
+    pace: Pace, sent: list[float], world: World, *, takes: Callable[[], float] = lambda: 0.001
+) -> None:
     while True:
         await pace.wait()
         sent.append(world.now)
@@ -129,7 +131,9 @@ async def places(pace: Pace) -> int:
 
 
 @pytest.mark.parametrize("takes", [0.0, 0.4, 2.5], ids=lambda takes: f"{takes} s a request")
-async def test_an_hour_at_full_demand_uses_the_limit_and_never_exceeds_it(world: World, ledger: SqliteLedger, takes: float) -> None:
+async def test_an_hour_at_full_demand_uses_the_limit_and_never_exceeds_it(
+    world: World, ledger: SqliteLedger, takes: float
+) -> None:
     sent: list[float] = []
     busy = [insatiable(world.pace(ledger), sent, world, takes=lambda: takes) for _ in range(10)]
     world.run(*busy, seconds=60 * MINUTE)
@@ -147,7 +151,10 @@ async def test_it_holds_for_arrivals_too_which_are_up_to_a_second_late(world: Wo
 async def test_four_processes_on_one_file_share_one_limit(world: World, tmp_path: Path) -> None:
     with ledgers(tmp_path / "pace.sqlite3", 4) as shared:
         sent: list[list[float]] = [[] for _ in shared]
-        world.run(*[insatiable(world.pace(each), times, world) for each, times in zip(shared, sent, strict=True)], seconds=10 * MINUTE)
+        world.run(
+            *[insatiable(world.pace(each), times, world) for each, times in zip(shared, sent, strict=True)],
+            seconds=10 * MINUTE,
+        )
     together = [moment for times in sent for moment in times]
     assert fullest_window(together) <= 60
     assert len(together) >= 0.95 * 10 * 60
@@ -258,7 +265,9 @@ async def test_a_file_that_becomes_unusable_later_falls_back_too(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_a_file_that_another_server_is_just_making_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_another_server_is_just_making_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A desktop starts all its servers together; whoever gave up here would have a limit of its own."""
     path = tmp_path / "pace.sqlite3"
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
@@ -338,7 +347,8 @@ def test_two_real_processes_that_start_at_once_share_one_limit(tmp_path: Path) -
     """Sixty times both open a new file at the same moment and want the only place of each account, as the servers of a desktop do."""
     command = [sys.executable, "-c", CHILD, str(tmp_path)]
     children = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
     for child in children:
         assert child.stdout is not None

@@ -44,7 +44,9 @@ async def request_of(reader: asyncio.StreamReader) -> bytes:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return b""
-    length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+    length = next(
+        (int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+    )
     return head + await reader.readexactly(length)
 
 
@@ -120,9 +122,13 @@ async def gibberish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 @pytest.mark.parametrize(
-    "handle", [reset, half_closed, half_closed_in_the_body, silent, dripping_headers, gibberish], ids=lambda handle: handle.__name__
+    "handle",
+    [reset, half_closed, half_closed_in_the_body, silent, dripping_headers, gibberish],
+    ids=lambda handle: handle.__name__,
 )
-async def test_after_a_connection_that_fails_a_read_goes_out_again_and_a_write_does_not(connect: OpenClient, handle: Handler) -> None:
+async def test_after_a_connection_that_fails_a_read_goes_out_again_and_a_write_does_not(
+    connect: OpenClient, handle: Handler
+) -> None:
     async with raw_server(handle) as (url, requests), connect(url=url, timeout=0.12) as client:
         with anyio.fail_after(1.5):
             with pytest.raises(AnswerLost):
@@ -133,7 +139,9 @@ async def test_after_a_connection_that_fails_a_read_goes_out_again_and_a_write_d
             assert len(requests) == 1 + ATTEMPTS
 
 
-async def test_where_nothing_listens_everything_is_tried_again_and_the_error_is_certain(connect: OpenClient, time: Time) -> None:
+async def test_where_nothing_listens_everything_is_tried_again_and_the_error_is_certain(
+    connect: OpenClient, time: Time
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     async with connect(url=f"http://127.0.0.1:{port}") as client:

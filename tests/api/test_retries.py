@@ -54,7 +54,9 @@ def test_the_table_has_every_leaf_of_the_tree() -> None:
     assert {leaf.__name__ for leaf in LEAVES} == TABLE.keys()
 
 
-@pytest.mark.parametrize(("leaf", "kind"), list(product(LEAVES, Kind)), ids=lambda value: getattr(value, "__name__", None) or value.value)
+@pytest.mark.parametrize(
+    ("leaf", "kind"), list(product(LEAVES, Kind)), ids=lambda value: getattr(value, "__name__", None) or value.value
+)
 def test_only_what_cannot_do_harm_goes_out_again(leaf: type[ContactsError], kind: Kind) -> None:
     assert may_repeat(made(leaf), kind) is (kind in TABLE[leaf.__name__])
 
@@ -78,7 +80,9 @@ lower_bounds = st.floats(0, 600)
 
 
 @given(attempt=attempts, draw=draws, at_least=lower_bounds)
-def test_a_wait_is_never_shorter_than_asked_nor_longer_than_the_longest_beyond_it(attempt: int, draw: float, at_least: float) -> None:
+def test_a_wait_is_never_shorter_than_asked_nor_longer_than_the_longest_beyond_it(
+    attempt: int, draw: float, at_least: float
+) -> None:
     wait = Schedule().wait(attempt, at_least=at_least, draw=lambda: draw)
     assert at_least <= wait <= at_least + Schedule().longest
 

@@ -35,7 +35,9 @@ async def test_ids_become_names_and_phones_readable(directory: Directory) -> Non
 
 
 async def test_members_nobody_knows_are_kept(directory: Directory) -> None:
-    card = await card_of(Contact.model_validate({"id": 7, "uuid": "u", "team_id": 901, "brand_new": {"a": [1]}}), directory)
+    card = await card_of(
+        Contact.model_validate({"id": 7, "uuid": "u", "team_id": 901, "brand_new": {"a": [1]}}), directory
+    )
     assert card.other == {"uuid": "u", "team_id": 901, "brand_new": {"a": [1]}}
 
 
@@ -75,5 +77,8 @@ async def test_each_field_is_called_what_people_call_it(directory: Directory, ke
 async def test_changes_are_told_before_and_after(directory: Directory) -> None:
     before = {"first": "Jo", "tags": [101], "custom:31": "Gold"}
     after = {"first": "Jo", "tags": [], "custom:31": "Basic"}
-    assert await changes_between(before, after, directory) == [Change("tags", ["VIP"], ""), Change("Plan", "Gold", "Basic")]
+    assert await changes_between(before, after, directory) == [
+        Change("tags", ["VIP"], ""),
+        Change("Plan", "Gold", "Basic"),
+    ]
     assert await changes_between(before, after, directory, among=["tags"]) == [Change("tags", ["VIP"], "")]

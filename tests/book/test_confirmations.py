@@ -109,7 +109,9 @@ def test_used_tokens_are_forgotten_once_they_have_expired(confirmations: Confirm
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x", "AAAA", "A" * 75, "A" * 76, "ä" * 75, "=" * 75, "\x00", "A" * 100_000], ids=lambda token: token[:5]
+    "token",
+    ["", "x", "AAAA", "A" * 75, "A" * 76, "ä" * 75, "=" * 75, "\x00", "A" * 100_000],
+    ids=lambda token: token[:5],
 )
 def test_what_is_no_token_is_refused_and_never_fails(confirmations: Confirmations, token: str) -> None:
     assert confirmations.refusal(token, DEED) == REASONS["form"]
@@ -137,7 +139,10 @@ def decoded(token: str) -> bytes:
 
 
 @given(place=st.integers(0, len(TOKEN) - 1), char=st.one_of(st.sampled_from(ALPHABET), st.characters()))
-@example(place=len(TOKEN) - 1, char=next(char for char in ALPHABET if char != TOKEN[-1] and decoded(TOKEN[:-1] + char) == decoded(TOKEN)))
+@example(
+    place=len(TOKEN) - 1,
+    char=next(char for char in ALPHABET if char != TOKEN[-1] and decoded(TOKEN[:-1] + char) == decoded(TOKEN)),
+)
 def test_an_altered_character_is_refused_even_where_it_means_the_same_bytes(place: int, char: str) -> None:
     altered = TOKEN[:place] + char + TOKEN[place + 1 :]
     refusal = Confirmations("account", key=KEY, clock=Clock()).refusal(altered, DEED)
@@ -160,7 +165,9 @@ async def test_two_servers_with_one_signing_key_share_confirmations(open_session
     """The token of one permits the deed at the other; used there, the moved state refuses it here."""
     async with open_session(signing_key="a sandbox signing key") as one:
         token = (await one.ok("delete_contact", contact_id=1001))["confirm_token"]
-        async with open_session(sandbox=one.sandbox, signing_key="a sandbox signing key", data_dir=tmp_path / "other") as other:
+        async with open_session(
+            sandbox=one.sandbox, signing_key="a sandbox signing key", data_dir=tmp_path / "other"
+        ) as other:
             stranger_token = (await other.ok("delete_contact", contact_id=1002))["confirm_token"]
             assert (await other.ok("delete_contact", contact_id=1001, confirm_token=token))["status"] == "deleted"
         assert (await one.ok("delete_contact", contact_id=1002, confirm_token=stranger_token))["status"] == "deleted"

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contacts_mcp.book.values import NAMES, body_for, custom_key, differences, field_id, is_empty, nothing_for, values_of
+from contacts_mcp.book.values import (
+    NAMES,
+    body_for,
+    custom_key,
+    differences,
+    field_id,
+    is_empty,
+    nothing_for,
+    values_of,
+)
 from contacts_mcp.models import Contact
 
 JORDAN = Contact(
@@ -52,7 +61,9 @@ def test_the_key_of_a_custom_value_holds_its_field(key: str, number: int | None)
     assert number is None or custom_key(number) == key
 
 
-@pytest.mark.parametrize(("key", "nothing"), [("email", ""), ("custom:31", ""), ("tags", []), ("assignee", None), ("is_opted_out", None)])
+@pytest.mark.parametrize(
+    ("key", "nothing"), [("email", ""), ("custom:31", ""), ("tags", []), ("assignee", None), ("is_opted_out", None)]
+)
 def test_each_key_has_its_own_nothing(key: str, nothing: Any) -> None:
     assert nothing_for(key) == nothing
     assert is_empty(nothing)
@@ -121,7 +132,9 @@ def test_overwriting_with_nothing_sends_an_empty_object() -> None:
 
 
 def test_a_body_of_a_create_holds_only_what_was_given() -> None:
-    assert body_for({}, {"phone": "15105550100", "first": "Jo", "custom:31": "x", "tags": [1], "is_opted_out": False}) == {
+    assert body_for(
+        {}, {"phone": "15105550100", "first": "Jo", "custom:31": "x", "tags": [1], "is_opted_out": False}
+    ) == {
         "phone": "15105550100",
         "first": "Jo",
         "custom": {"31": "x"},
@@ -145,7 +158,9 @@ TABLES = st.fixed_dictionaries(
 )
 
 
-def api_put(stored: dict[str, Any], body: dict[str, Any], *, overwrite: bool, clears_with: str, blanks_names: bool) -> dict[str, Any]:
+def api_put(
+    stored: dict[str, Any], body: dict[str, Any], *, overwrite: bool, clears_with: str, blanks_names: bool
+) -> dict[str, Any]:
     """What `heymarket-api.md` 3.3 says of a PUT, written down once more and independently."""
 
     def text(value: str | None, old: str) -> str:
@@ -159,7 +174,9 @@ def api_put(stored: dict[str, Any], body: dict[str, Any], *, overwrite: bool, cl
         elif name in NAMES and blanks_names:
             after[name] = ""
     if overwrite and "custom" in body:
-        after = {key: value for key, value in after.items() if field_id(key) is None or str(field_id(key)) in body["custom"]}
+        after = {
+            key: value for key, value in after.items() if field_id(key) is None or str(field_id(key)) in body["custom"]
+        }
     for number, value in body.get("custom", {}).items():
         after[f"custom:{number}"] = text(value, after.get(f"custom:{number}", ""))
     if "assignee_id" in body:
@@ -172,7 +189,11 @@ def api_put(stored: dict[str, Any], body: dict[str, Any], *, overwrite: bool, cl
 @given(
     before=TABLES,
     wanted=TABLES,
-    keys=st.sets(st.sampled_from(["phone", *NAMES, "email", "avatar", "assignee", "tags", "is_opted_out", "custom:31", "custom:32"])),
+    keys=st.sets(
+        st.sampled_from(
+            ["phone", *NAMES, "email", "avatar", "assignee", "tags", "is_opted_out", "custom:31", "custom:32"]
+        )
+    ),
     overwrite=st.booleans(),
     clears_with=st.sampled_from(["both", "empty", "null"]),
     blanks_names=st.booleans(),

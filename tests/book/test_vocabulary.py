@@ -130,7 +130,9 @@ async def test_a_list_that_cannot_be_had_is_asked_for_once_by_all_labels_of_an_a
     assert account.fetches == 2
 
 
-async def test_an_old_list_serves_labels_while_the_service_is_down(fields: Catalog, account: Account, clock: Clock) -> None:
+async def test_an_old_list_serves_labels_while_the_service_is_down(
+    fields: Catalog, account: Account, clock: Clock
+) -> None:
     await fields.names()
     account.is_down = True
     clock.now += 601
@@ -156,7 +158,9 @@ async def test_a_field_made_upstream_is_found(session: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "switches", [{}, {"lists": "wrapped"}, {"cursor": "inclusive"}, {"ids_as_strings": True}, {"field_name_key": "name"}], ids=str
+    "switches",
+    [{}, {"lists": "wrapped"}, {"cursor": "inclusive"}, {"ids_as_strings": True}, {"field_name_key": "name"}],
+    ids=str,
 )
 async def test_all_tags_and_fields_are_read_page_after_page(open_session: Any, switches: Any) -> None:
     async with open_session(contacts=2, behaviour=Behaviour(requests_per_minute=0, **switches)) as session:

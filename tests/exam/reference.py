@@ -19,7 +19,11 @@ Line = dict[str, Any]
 def solutions() -> dict[str, list[Line]]:
     """Task id -> its steps. The files are read here anew: an agent shares no code with its examiner."""
     files = sorted((Path(__file__).parent / "tasks").glob("*.toml"))
-    return {task["id"]: task["solution"] for path in files for task in tomllib.loads(path.read_text(encoding="utf-8"))["task"]}
+    return {
+        task["id"]: task["solution"]
+        for path in files
+        for task in tomllib.loads(path.read_text(encoding="utf-8"))["task"]
+    }
 
 
 class Reference:

@@ -49,7 +49,9 @@ from contacts_mcp.config import Settings
 from contacts_mcp.server.server import build_server
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-SILENCE = base64.b64encode(b"RIFF&\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\2\0\0\0\0\0").decode()
+SILENCE = base64.b64encode(
+    b"RIFF&\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\2\0\0\0\0\0"
+).decode()
 WHY = "For the conformance suite."
 OWN_CHECKS = 2  # of the arguments of prompts, and of the names of tools
 PAUSE = 0.05  # the suite wants to see messages arrive one by one
@@ -187,7 +189,11 @@ async def test_sampling(prompt: str, ctx: Ctx) -> str:
 
 
 def form(message: str, **kinds: str) -> ElicitRequest:
-    schema = {"type": "object", "properties": {name: {"type": kind} for name, kind in kinds.items()}, "required": list(kinds)}
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": kind} for name, kind in kinds.items()},
+        "required": list(kinds),
+    }
     return ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=schema))
 
 
@@ -220,7 +226,9 @@ async def test_input_required_result_sampling(ctx: Ctx) -> str | InputRequiredRe
 
 async def test_input_required_result_list_roots(ctx: Ctx) -> str | InputRequiredResult:
     answer = (ctx.input_responses or {}).get("client_roots")
-    return f"{len(answer.roots)} roots" if isinstance(answer, ListRootsResult) else needs(client_roots=ListRootsRequest())
+    return (
+        f"{len(answer.roots)} roots" if isinstance(answer, ListRootsResult) else needs(client_roots=ListRootsRequest())
+    )
 
 
 async def test_input_required_result_request_state(ctx: Ctx) -> str | InputRequiredResult:
@@ -270,7 +278,11 @@ async def test_streaming_elicitation(ctx: Ctx) -> str | InputRequiredResult:
 async def test_missing_capability(ctx: Ctx) -> str:
     if ctx.client_capabilities and ctx.client_capabilities.sampling is not None:
         return "Sampling is there."
-    raise MCPError(code=MISSING_REQUIRED_CLIENT_CAPABILITY, message="Sampling is needed", data={"requiredCapabilities": {"sampling": {}}})
+    raise MCPError(
+        code=MISSING_REQUIRED_CLIENT_CAPABILITY,
+        message="Sampling is needed",
+        data={"requiredCapabilities": {"sampling": {}}},
+    )
 
 
 # Schemas
@@ -289,7 +301,11 @@ SCHEMAS: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "$defs": {
-            "address": {"$anchor": "addressDef", "type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}
+            "address": {
+                "$anchor": "addressDef",
+                "type": "object",
+                "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+            }
         },
         "properties": {
             "name": {"type": "string"},
@@ -350,11 +366,17 @@ def test_prompt_with_arguments(arg1: str, arg2: str) -> list[UserMessage]:
 
 
 def test_prompt_with_embedded_resource(resourceUri: str) -> list[UserMessage]:  # noqa: N803 -- the suite's name
-    return [UserMessage(embedded(resourceUri, "text/plain", "Embedded resource content for testing.")), UserMessage("Please read it.")]
+    return [
+        UserMessage(embedded(resourceUri, "text/plain", "Embedded resource content for testing.")),
+        UserMessage("Please read it."),
+    ]
 
 
 def test_prompt_with_image() -> list[UserMessage]:
-    return [UserMessage(ImageContent(type="image", data=PIXEL, mime_type="image/png")), UserMessage("Please look at it.")]
+    return [
+        UserMessage(ImageContent(type="image", data=PIXEL, mime_type="image/png")),
+        UserMessage("Please look at it."),
+    ]
 
 
 async def test_input_required_result_prompt(ctx: Ctx) -> list[UserMessage] | InputRequiredResult:
@@ -455,7 +477,9 @@ def build(home: str) -> MCPServer[Any]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as home:
-        build(home).run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]), event_store=Events(), retry_interval=100)
+        build(home).run(
+            "streamable-http", host="127.0.0.1", port=int(sys.argv[1]), event_store=Events(), retry_interval=100
+        )
 
 
 if __name__ == "__main__":

@@ -71,7 +71,12 @@ class Stage:
 
     def __init__(self, directory: Path, settings: dict[str, Any]) -> None:
         self._directory = directory
-        self._settings = {"sandbox": True, "requests_per_minute": 100_000, "timeout": TIMEOUT, "call_timeout": CALL_TIMEOUT} | settings
+        self._settings = {
+            "sandbox": True,
+            "requests_per_minute": 100_000,
+            "timeout": TIMEOUT,
+            "call_timeout": CALL_TIMEOUT,
+        } | settings
         self._rooms = itertools.count()
         self._workspace: Workspace | None = None
         self.client: Client
@@ -86,7 +91,9 @@ class Stage:
     async def fresh(self, **behaviour: Any) -> Stage:
         """A new account, a new data directory, and a server that has just started."""
         await self.aclose()
-        self.sandbox = open_sandbox(contacts=0, behaviour=Behaviour(**{"requests_per_minute": 0} | behaviour), clock=time_of_day)
+        self.sandbox = open_sandbox(
+            contacts=0, behaviour=Behaviour(**{"requests_per_minute": 0} | behaviour), clock=time_of_day
+        )
         self.room = self._directory / str(next(self._rooms))
         store = self.sandbox.store
         plan = {"31": "Gold", "33": "Oakland"}
@@ -99,7 +106,9 @@ class Stage:
             tags=[101, 102],
             assigned_user_id=502,
         )
-        ben = store.add_contact(phone="15105550102", first="Ben", last="Example", is_opted_out=True, custom={"31": "Basic"})
+        ben = store.add_contact(
+            phone="15105550102", first="Ben", last="Example", is_opted_out=True, custom={"31": "Basic"}
+        )
         assert (ada, ben) == (self.ADA, self.BEN)
         self.restart()
         return self
@@ -153,7 +162,11 @@ def open_stage(tmp_path: Path) -> OpenStage:
 
     @asynccontextmanager
     async def opened(
-        *, mode: str = "auto", client: dict[str, Any] | None = None, behaviour: dict[str, Any] | None = None, **settings: Any
+        *,
+        mode: str = "auto",
+        client: dict[str, Any] | None = None,
+        behaviour: dict[str, Any] | None = None,
+        **settings: Any,
     ) -> AsyncIterator[Stage]:
         stage = Stage(tmp_path, settings)
         server = build_server(stage.settings, workspace=stage)  # type: ignore[arg-type]

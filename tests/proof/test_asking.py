@@ -62,7 +62,9 @@ async def test_a_yes_does_it_in_one_call(era: str, open_stage: Any) -> None:
 async def test_a_yes_opts_in_and_the_journal_keeps_the_consent(era: str, open_stage: Any) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
-        facts = await stage.ok("update_contact", contact_id=2, is_opted_out=False, consent="Asked by phone on 2026-03-04")
+        facts = await stage.ok(
+            "update_contact", contact_id=2, is_opted_out=False, consent="Asked by phone on 2026-03-04"
+        )
         assert facts["status"] == "updated"
         assert stage.sandbox.store.contact(2)["is_opted_out"] is False
         assert "Asked by phone on 2026-03-04" in seen[0].message
@@ -96,8 +98,12 @@ async def test_a_no_faster_than_a_person_reads_falls_back_to_the_token(action: s
         assert done["status"] == "deleted"
 
 
-@pytest.mark.parametrize("content", [None, {}, {"approve": "perhaps"}, {"other": True}], ids=["nothing", "empty", "neither", "other"])
-async def test_an_accepted_form_that_is_not_ours_falls_back_to_the_token(content: Any, era: str, open_stage: Any) -> None:
+@pytest.mark.parametrize(
+    "content", [None, {}, {"approve": "perhaps"}, {"other": True}], ids=["nothing", "empty", "neither", "other"]
+)
+async def test_an_accepted_form_that_is_not_ours_falls_back_to_the_token(
+    content: Any, era: str, open_stage: Any
+) -> None:
     async with open_stage(mode=era, client=person("accept", content)) as stage:
         people = stage.people()
         facts = await stage.ok("delete_contact", contact_id=2)
@@ -151,20 +157,26 @@ async def test_nobody_is_asked_where_the_setting_says_so(confirm: str, status: s
         ("delete_contact", {"contact_id": 99}),
     ],
 )
-async def test_nobody_is_asked_about_what_needs_no_confirmation(tool: str, arguments: dict[str, Any], era: str, open_stage: Any) -> None:
+async def test_nobody_is_asked_about_what_needs_no_confirmation(
+    tool: str, arguments: dict[str, Any], era: str, open_stage: Any
+) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
         await stage.call(tool, **arguments)
         assert not seen
 
 
-async def test_a_call_with_a_good_token_is_not_asked_about_again_and_one_with_a_bad_one_is(era: str, open_stage: Any) -> None:
+async def test_a_call_with_a_good_token_is_not_asked_about_again_and_one_with_a_bad_one_is(
+    era: str, open_stage: Any
+) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("decline", seen=seen)) as stage:
         token = (await stage.ok("delete_contact", contact_id=2))["confirm_token"]
         assert len(seen) == 1
         for wrong in (token, "made-up"):
-            assert (await stage.ok("delete_contact", contact_id=1, confirm_token=wrong))["status"] == "needs_confirmation"
+            assert (await stage.ok("delete_contact", contact_id=1, confirm_token=wrong))[
+                "status"
+            ] == "needs_confirmation"
         assert len(seen) == 3
         assert (await stage.ok("delete_contact", contact_id=2, confirm_token=token))["status"] == "deleted"
         assert len(seen) == 3
@@ -219,7 +231,10 @@ async def test_an_answer_carries_its_confirmation_only_to_the_call_it_was_asked_
         asked = await stage.client.session.call_tool("delete_contact", {"contact_id": 2}, allow_input_required=True)
         assert isinstance(asked, InputRequiredResult)
         answers = {key: ElicitResult(action="accept", content=YES) for key in asked.input_requests or {}}
-        for arguments, state in (({"contact_id": 1}, asked.request_state), ({"contact_id": 2}, f"{asked.request_state}x")):
+        for arguments, state in (
+            ({"contact_id": 1}, asked.request_state),
+            ({"contact_id": 2}, f"{asked.request_state}x"),
+        ):
             with pytest.raises(Exception, match=r"(?i)state"):
                 await stage.client.session.call_tool(
                     "delete_contact", arguments, input_responses=answers, request_state=state, allow_input_required=True

@@ -36,20 +36,26 @@ async def test_a_no_does_nothing_whatever_the_request_needs_by_then(open_stage: 
         return ElicitResult(action="accept", content={"approve": False})
 
     async with open_stage(client={"elicitation_callback": opted_in_elsewhere_then_no}) as stage:
-        answer = await stage.ok("update_contact", contact_id=stage.BEN, is_opted_out=False, consent="By phone", first="Zed")
+        answer = await stage.ok(
+            "update_contact", contact_id=stage.BEN, is_opted_out=False, consent="By phone", first="Zed"
+        )
         assert answer["status"] == "declined"
         assert stage.people()[stage.BEN]["first"] == "Ben"
 
 
 async def test_the_question_names_everything_a_yes_would_change(open_stage: Any) -> None:
     async with open_stage() as stage:
-        asked = await stage.ok("update_contact", contact_id=stage.BEN, is_opted_out=False, consent="By phone", first="Zed", clear=["last"])
+        asked = await stage.ok(
+            "update_contact", contact_id=stage.BEN, is_opted_out=False, consent="By phone", first="Zed", clear=["last"]
+        )
         assert "This also changes: first, last." in asked["question"]
 
 
 async def test_one_consent_opts_in_one_number(open_stage: Any) -> None:
     async with open_stage() as stage:
-        refused = await stage.call("update_contact", contact_id=stage.BEN, is_opted_out=False, consent="By phone", new_phone=f"+{PHONE}")
+        refused = await stage.call(
+            "update_contact", contact_id=stage.BEN, is_opted_out=False, consent="By phone", new_phone=f"+{PHONE}"
+        )
         assert refused.is_error
         assert "consent is for one number" in stage.text(refused)
 
@@ -90,8 +96,12 @@ async def test_signs_in_a_name_do_not_hide_its_words(open_stage: Any, name: str,
         assert len((await stage.ok("list_contacts", name=name))["contacts"]) == found
 
 
-@pytest.mark.parametrize(("asked", "stored", "found"), [("A+", "A-", 0), ("1.5", "15", 0), ("a+", "A+", 1), ("San Jose", "San José", 1)])
-async def test_signs_in_a_custom_value_count_and_accents_do_not(open_stage: Any, asked: str, stored: str, found: int) -> None:
+@pytest.mark.parametrize(
+    ("asked", "stored", "found"), [("A+", "A-", 0), ("1.5", "15", 0), ("a+", "A+", 1), ("San Jose", "San José", 1)]
+)
+async def test_signs_in_a_custom_value_count_and_accents_do_not(
+    open_stage: Any, asked: str, stored: str, found: int
+) -> None:
     async with open_stage() as stage:
         stage.sandbox.store.add_contact(phone=PHONE, custom={"31": stored})
         assert len((await stage.ok("list_contacts", custom_fields={"Plan": asked}))["contacts"]) == found

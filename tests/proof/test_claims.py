@@ -62,7 +62,9 @@ async def test_an_opt_out_that_nothing_shows_is_not_known(open_stage: Any) -> No
         ("delete_contact", {"contact_id": 1}, "delete_contact"),
     ],
 )
-async def test_a_gateway_that_gave_up_proves_nothing(open_stage: Any, status: int, tool: str, arguments: Any, operation: str) -> None:
+async def test_a_gateway_that_gave_up_proves_nothing(
+    open_stage: Any, status: int, tool: str, arguments: Any, operation: str
+) -> None:
     """The service behind it may be at work still."""
     async with open_stage(confirm="off") as stage:
         stage.sandbox.faults.add(Fault(operation, "status", times=-1, status=status))
@@ -70,7 +72,9 @@ async def test_a_gateway_that_gave_up_proves_nothing(open_stage: Any, status: in
         assert "it may still arrive" in text
         assert "nothing was changed" not in text.lower()
         assert await state_of_last(stage) == "unknown"
-        assert [request.operation for request in stage.sandbox.requests].count(operation) == (1 if tool == "create_contact" else 2)
+        assert [request.operation for request in stage.sandbox.requests].count(operation) == (
+            1 if tool == "create_contact" else 2
+        )
 
 
 async def test_what_was_kept_in_part_is_not_called_not_done(open_stage: Any) -> None:

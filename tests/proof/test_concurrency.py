@@ -72,9 +72,16 @@ def assert_one_has_the_phone(sandbox: Sandbox, statuses: list[str]) -> None:
 async def test_twenty_updates_of_one_contact_at_once_lose_nothing(open_session: Any, era: str) -> None:
     async with open_session(mode=era) as session:
         contact_id = session.sandbox.store.add_contact(phone="12125550100")
-        answers = await at_once([lambda one=one: session.ok("update_contact", contact_id=contact_id, **one) for one in UPDATES])  # type: ignore[misc]
+        answers = await at_once(
+            [lambda one=one: session.ok("update_contact", contact_id=contact_id, **one) for one in UPDATES]
+        )  # type: ignore[misc]
         assert {answer["status"] for answer in answers} == {"updated"}
-        assert not [note for answer in answers for note in answer["notes"] if "Somebody else" in note or "not by this request" in note]
+        assert not [
+            note
+            for answer in answers
+            for note in answer["notes"]
+            if "Somebody else" in note or "not by this request" in note
+        ]
         assert_nothing_is_lost(session.sandbox, contact_id)
 
 
@@ -82,7 +89,9 @@ async def test_updates_by_phone_and_by_id_wait_for_one_another(open_session: Any
     async with open_session() as session:
         contact_id = session.sandbox.store.add_contact(phone="12125550100")
         ways = [{"contact_id": contact_id}, {"phone": "+12125550100"}]
-        await at_once([lambda n=n, one=one: session.ok("update_contact", **ways[n % 2], **one) for n, one in enumerate(UPDATES)])  # type: ignore[misc]
+        await at_once(
+            [lambda n=n, one=one: session.ok("update_contact", **ways[n % 2], **one) for n, one in enumerate(UPDATES)]
+        )  # type: ignore[misc]
         assert_nothing_is_lost(session.sandbox, contact_id)
 
 
@@ -96,12 +105,17 @@ async def test_twenty_creates_of_one_phone_at_once_make_one_contact(open_session
 @pytest.mark.parametrize("known_phone", ["reject", "update"])
 async def test_two_servers_with_one_data_directory_wait_for_one_another(open_session: Any, known_phone: Any) -> None:
     async with AsyncExitStack() as opened:
-        one = await opened.enter_async_context(open_session(behaviour=Behaviour(requests_per_minute=0, known_phone=known_phone)))
+        one = await opened.enter_async_context(
+            open_session(behaviour=Behaviour(requests_per_minute=0, known_phone=known_phone))
+        )
         other = await opened.enter_async_context(open_session(sandbox=one.sandbox))
         servers = [one, other]
         contact_id = one.sandbox.store.add_contact(phone="12125550100")
         await at_once(
-            [lambda n=n, what=what: servers[n % 2].ok("update_contact", contact_id=contact_id, **what) for n, what in enumerate(UPDATES)]  # type: ignore[misc]
+            [
+                lambda n=n, what=what: servers[n % 2].ok("update_contact", contact_id=contact_id, **what)
+                for n, what in enumerate(UPDATES)
+            ]  # type: ignore[misc]
         )
         assert_nothing_is_lost(one.sandbox, contact_id)
         creates = [lambda n=n: servers[n % 2].ok("create_contact", phone=PHONE, first="Ada") for n in range(20)]  # type: ignore[misc]
@@ -147,7 +161,10 @@ async def test_three_processes_on_one_machine_lose_and_double_nothing(tmp_path: 
     async with anyio.create_task_group() as tasks:
         url = await tasks.start(serve, sandbox)
         shares = [UPDATES[start::3] for start in range(3)]
-        commands = [[sys.executable, "-c", SERVER, json.dumps([url, str(tmp_path), contact_id, PHONE, share])] for share in shares]
+        commands = [
+            [sys.executable, "-c", SERVER, json.dumps([url, str(tmp_path), contact_id, PHONE, share])]
+            for share in shares
+        ]
         processes = [await anyio.open_process(command, stderr=None) for command in commands]
         outputs = [BufferedByteReceiveStream(process.stdout) for process in processes if process.stdout]
         assert [await line_of(output) for output in outputs] == [b"ready"] * 3
@@ -236,7 +253,9 @@ async def test_an_undo_called_five_times_at_once_is_done_once(open_session: Any,
             answer = await session.ok("delete_contact", **call, confirm_token=answer["confirm_token"])
         answers = await at_once([lambda: session.ok("undo_change", change_id=answer["change_id"])] * 5)
         assert Counter(one["status"] for one in answers) == {"undone": 1, "unchanged": 4}
-        assert [contact["last"] for contact in session.sandbox.store.contacts() if contact["phone"] == "15105550100"] == ["Rivera"]
+        assert [
+            contact["last"] for contact in session.sandbox.store.contacts() if contact["phone"] == "15105550100"
+        ] == ["Rivera"]
         assert len((await session.ok("list_changes"))["changes"]) == 2
 
 
@@ -258,7 +277,9 @@ async def meddling(open_stage: Any, moment: str, **members: Any) -> AsyncIterato
 
 
 async def test_a_write_of_somebody_else_between_our_read_and_our_write_is_reported(open_stage: Any) -> None:
-    async with meddling(open_stage, "before", email="theirs@example.com", custom={"31": "Silver", "33": "Miami"}) as stage:
+    async with meddling(
+        open_stage, "before", email="theirs@example.com", custom={"31": "Silver", "33": "Miami"}
+    ) as stage:
         answer = await stage.ok("update_contact", contact_id=stage.ADA, custom_fields={"Plan": "Premium"})
         notes = " ".join(answer["notes"])
         assert "Somebody else changed this contact at the same time" in notes
@@ -276,9 +297,14 @@ async def test_a_write_of_somebody_else_over_ours_is_reported_with_what_did_not_
         assert "Somebody else changed this contact at the same time" in notes
         assert "email" in notes
         assert "theirs@example.com" in notes
-        assert {change["field"]: change["after"] for change in answer["changes"]} == {"email": "theirs@example.com", "last": "Ours"}
+        assert {change["field"]: change["after"] for change in answer["changes"]} == {
+            "email": "theirs@example.com",
+            "last": "Ours",
+        }
 
 
 async def test_without_anybody_else_nothing_of_the_kind_is_said(open_stage: Any) -> None:
     async with open_stage() as stage:
-        assert (await stage.ok("update_contact", contact_id=stage.ADA, email="ours@example.com", clear=["Region"]))["notes"] == []
+        assert (await stage.ok("update_contact", contact_id=stage.ADA, email="ours@example.com", clear=["Region"]))[
+            "notes"
+        ] == []

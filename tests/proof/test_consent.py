@@ -64,7 +64,9 @@ class Office(RuleBasedStateMachine):
     @rule(phone=phones, is_opted_out=st.sampled_from([None, None, True, False]), if_exists=st.sampled_from(["report", "update"]), first=st.sampled_from(["A", "B"]))  # fmt: skip
     def create(self, phone: str, is_opted_out: bool | None, if_exists: str, first: str) -> None:
         was = self.store.contact_by_phone(phone)
-        facts = self.does("create_contact", phone=f"+{phone}", first=first, is_opted_out=is_opted_out, if_exists=if_exists)
+        facts = self.does(
+            "create_contact", phone=f"+{phone}", first=first, is_opted_out=is_opted_out, if_exists=if_exists
+        )
         if was and was["is_opted_out"] and self.shows and is_opted_out is not True:
             assert STAYS in " ".join(facts["notes"])
 
@@ -105,7 +107,9 @@ class Office(RuleBasedStateMachine):
     @rule(data=st.data(), phone=phones)
     def confirm_something_else(self, data: st.DataObject, phone: str) -> None:
         token = self.draw_token(data)
-        self.does("update_contact", phone=f"+{phone}", is_opted_out=False, consent="Another consent", confirm_token=token)
+        self.does(
+            "update_contact", phone=f"+{phone}", is_opted_out=False, consent="Another consent", confirm_token=token
+        )
 
     def draw_token(self, data: st.DataObject) -> str:
         return list(self.tokens)[data.draw(st.integers(0, len(self.tokens) - 1))]
@@ -147,7 +151,9 @@ class Office(RuleBasedStateMachine):
                 self.judge_opt_in(tool, given, facts)
         for contact_id in after.keys() - before.keys():
             if tool == "undo_change" and self.opted_out_at_deletion.get(after[contact_id]["phone"]):
-                assert after[contact_id]["is_opted_out"], "an undo created a contact that was opted out when it was deleted"
+                assert after[contact_id]["is_opted_out"], (
+                    "an undo created a contact that was opted out when it was deleted"
+                )
         for contact_id in before.keys() - after.keys():
             gone = before[contact_id]
             self.opted_out_at_deletion[gone["phone"]] = gone["is_opted_out"]
@@ -165,7 +171,10 @@ class Office(RuleBasedStateMachine):
 
     def remember(self, tool: str, given: dict[str, Any], facts: dict[str, Any]) -> None:
         if token := facts.get("confirm_token"):
-            self.tokens[token] = {"tool": tool, **{name: value for name, value in given.items() if name != "confirm_token"}}
+            self.tokens[token] = {
+                "tool": tool,
+                **{name: value for name, value in given.items() if name != "confirm_token"},
+            }
         if change_id := facts.get("change_id"):
             self.changes.append(change_id)
 
@@ -197,7 +206,9 @@ def test_no_sequence_of_calls_opts_anybody_in_without_consent_and_confirmation(p
 OpenSession = Callable[..., Any]
 
 
-async def test_opting_in_asks_for_consent_then_for_a_confirmation_and_keeps_the_words(open_session: OpenSession, era: str) -> None:
+async def test_opting_in_asks_for_consent_then_for_a_confirmation_and_keeps_the_words(
+    open_session: OpenSession, era: str
+) -> None:
     async with open_session(mode=era) as session:
         session.sandbox.store.touch(1001, is_opted_out=True)
         assert "consent is needed" in await session.refused("update_contact", contact_id=1001, is_opted_out=False)
@@ -213,7 +224,9 @@ async def test_opting_in_asks_for_consent_then_for_a_confirmation_and_keeps_the_
         assert (await session.ok("update_contact", **again))["status"] == "unchanged"
 
 
-async def test_a_create_that_meets_an_opted_out_contact_in_the_act_does_not_opt_it_in(open_session: OpenSession) -> None:
+async def test_a_create_that_meets_an_opted_out_contact_in_the_act_does_not_opt_it_in(
+    open_session: OpenSession,
+) -> None:
     """Where the service turns a create with a known phone into an update, the contact may appear between our look and our create."""
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
         other = await session.ok("create_contact", phone="+12125550142", first="Sam", is_opted_out=True)

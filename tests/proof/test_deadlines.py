@@ -59,7 +59,9 @@ def anyio_backend(hurried: Any) -> Any:
 
 @pytest.mark.parametrize("fault", LASTING)
 @pytest.mark.parametrize("deadline", DEADLINES)
-async def test_every_call_under_every_fault_ends_within_a_second_of_its_deadline(fault: str, deadline: float, open_stage: Any) -> None:
+async def test_every_call_under_every_fault_ends_within_a_second_of_its_deadline(
+    fault: str, deadline: float, open_stage: Any
+) -> None:
     async with open_stage(confirm="off", call_timeout=deadline) as stage:
         for name, (tool, arguments) in CALLS.items():
             await stage.fresh()
@@ -126,7 +128,9 @@ async def test_cut_off_at_any_await_the_journal_tells_the_truth_afterwards(deed:
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("deed", DEEDS)
-async def test_cut_off_at_any_request_the_journal_tells_the_truth_afterwards(deed: str, side: str, open_stage: Any) -> None:
+async def test_cut_off_at_any_request_the_journal_tells_the_truth_afterwards(
+    deed: str, side: str, open_stage: Any
+) -> None:
     """The same by the wire: before the n-th request goes out, and after it was carried out but before its answer is read."""
     async with open_stage(confirm="off") as stage:
         for number in range(1, 100):
@@ -197,7 +201,9 @@ async def _check_truth(stage: Any) -> None:
     entries = (await stage.book()).journal.entries()
     assert {entry.state for entry in entries} <= {"done", "not_done"}
     _check_newest(entries, people)
-    assert [entry.undone_by for entry in entries[1:]] == [entries[0].change_id if _takes_back(entries[0]) else None] * len(entries[1:])
+    assert [entry.undone_by for entry in entries[1:]] == [
+        entries[0].change_id if _takes_back(entries[0]) else None
+    ] * len(entries[1:])
 
 
 def _takes_back(entry: Entry) -> bool:

@@ -63,20 +63,32 @@ DELETED = ("delete_contact", {"contact_id": 2})
 SCENARIOS = {
     "create": Scenario(
         tool="create_contact",
-        arguments={"phone": NEW, "first": "Jo", "custom_fields": {"Plan": "Gold"}, "tags": ["VIP"], "assignee": "Priya Patel"},
+        arguments={
+            "phone": NEW,
+            "first": "Jo",
+            "custom_fields": {"Plan": "Gold"},
+            "tags": ["VIP"],
+            "assignee": "Priya Patel",
+        },
         operations="list_fields list_tags get_team find_contact create_contact get_contact",
         is_done=has(3, first="Jo", phone="15105553344", tags=[101], assigned_user_id=502, custom={"31": "Gold"}),
     ),
-    "create-existing": Scenario(tool="create_contact", arguments={"phone": "+15105550102", "first": "Jo"}, operations="find_contact"),
+    "create-existing": Scenario(
+        tool="create_contact", arguments={"phone": "+15105550102", "first": "Jo"}, operations="find_contact"
+    ),
     "create-or-update": Scenario(
         tool="create_contact",
         arguments={"phone": "+15105550101", "first": "Augusta", "if_exists": "update"},
         operations="find_contact get_contact update_contact",
         is_done=has(1, first="Augusta", last="Example"),
     ),
-    "lookup-id": Scenario(tool="lookup_contact", arguments={"contact_id": 1}, operations="get_contact list_fields list_tags get_team"),
+    "lookup-id": Scenario(
+        tool="lookup_contact", arguments={"contact_id": 1}, operations="get_contact list_fields list_tags get_team"
+    ),
     "lookup-phone": Scenario(tool="lookup_contact", arguments={"phone": "+15105550102"}, operations="find_contact"),
-    "lookup-email": Scenario(tool="lookup_contact", arguments={"email": "ada@example.com"}, operations="search_contacts"),
+    "lookup-email": Scenario(
+        tool="lookup_contact", arguments={"email": "ada@example.com"}, operations="search_contacts"
+    ),
     "update": Scenario(
         tool="update_contact",
         arguments={"contact_id": 1, "first": "Augusta", "custom_fields": {"Plan": "Basic"}},
@@ -110,7 +122,11 @@ SCENARIOS = {
     "list": Scenario(tool="list_contacts", operations="list_contacts count_contacts"),
     "list-tag": Scenario(tool="list_contacts", arguments={"tag": "VIP"}, operations="list_tags"),
     "fields": Scenario(tool="list_contact_fields", operations="list_fields"),
-    "changes": Scenario(tool="list_changes", operations="list_fields", before=(("update_contact", {"contact_id": 1, "clear": ["Plan"]}),)),
+    "changes": Scenario(
+        tool="list_changes",
+        operations="list_fields",
+        before=(("update_contact", {"contact_id": 1, "clear": ["Plan"]}),),
+    ),
     "undo-update": Scenario(
         tool="undo_change",
         arguments={"change_id": 1},
@@ -164,7 +180,9 @@ CELLS = [
 
 
 @pytest.mark.parametrize(("name", "operation", "times"), CELLS)
-async def test_every_fault_has_exactly_the_outcome_of_its_row(name: str, operation: str, times: str, open_stage: Any, kind_of: Any) -> None:
+async def test_every_fault_has_exactly_the_outcome_of_its_row(
+    name: str, operation: str, times: str, open_stage: Any, kind_of: Any
+) -> None:
     rows: Rows = {}
     async with open_stage(confirm="off") as stage:
         for fault, details in FAULTS.items():
@@ -181,7 +199,10 @@ def _fault(operation: str, times: str, details: dict[str, Any]) -> Fault:
 
 
 def _lines(name: str, operation: str, times: str, rows: Rows) -> Iterable[str]:
-    return ("", *(f"{name} | {operation} | {times} | {outcome} | {' '.join(faults)}" for outcome, faults in rows.items()))
+    return (
+        "",
+        *(f"{name} | {operation} | {times} | {outcome} | {' '.join(faults)}" for outcome, faults in rows.items()),
+    )
 
 
 async def _outcome(stage: Any, scenario: Scenario, fault: Fault, kind_of: Callable[[str], str]) -> str:
@@ -199,7 +220,9 @@ async def _outcome(stage: Any, scenario: Scenario, fault: Fault, kind_of: Callab
     sent, entries = stage.wire.sent, journal.entries()
     state = entries[0].state if len(entries) > known else "no entry"
     difference = _difference(people, stage.people())
-    _check_laws(answer, text, difference, state, is_done=scenario.is_done(stage.sandbox.store), store=stage.sandbox.store)
+    _check_laws(
+        answer, text, difference, state, is_done=scenario.is_done(stage.sandbox.store), store=stage.sandbox.store
+    )
     if state in ("unknown", "not_done"):
         await _check_settled(stage, known=known, is_changed=difference != "same")
     return f"{answer}, {sent} sent, {difference}, {state}"
@@ -215,7 +238,11 @@ def _status(facts: dict[str, Any]) -> str:
 
 def _difference(before: dict[int, Any], after: dict[int, Any]) -> str:
     changed = [number for number in before.keys() & after.keys() if before[number] != after[number]]
-    counts = {"added": len(after.keys() - before.keys()), "gone": len(before.keys() - after.keys()), "changed": len(changed)}
+    counts = {
+        "added": len(after.keys() - before.keys()),
+        "gone": len(before.keys() - after.keys()),
+        "changed": len(changed),
+    }
     return " ".join(f"{count} {what}" for what, count in counts.items() if count) or "same"
 
 

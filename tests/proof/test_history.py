@@ -24,7 +24,9 @@ async def ada_changed(stage: Any, **changed: Any) -> int:
     contact = await book.api.get_contact(stage.ADA)
     before = values_of(contact)
     wanted = before | {"first": "Grace"}
-    begun = book.journal.begin(Entry(action="update", contact_id=stage.ADA, before=before, wanted=wanted, rev_before=contact.rev))
+    begun = book.journal.begin(
+        Entry(action="update", contact_id=stage.ADA, before=before, wanted=wanted, rev_before=contact.rev)
+    )
     stage.sandbox.store.touch(stage.ADA, first="Grace", **changed)
     book.journal.finish(replace(begun, state="done", after=wanted | changed, rev_after=contact.rev + 1))
     return int(begun.change_id)
@@ -77,7 +79,9 @@ async def test_an_opt_out_alone_is_left_with_its_reason_and_the_contact_is_shown
 
 @pytest.mark.parametrize("since", [{}, {"is_opted_out": True}])
 @pytest.mark.parametrize("who", ["ADA", "BEN"])
-async def test_an_opt_out_is_mentioned_only_where_the_change_opted_out(open_stage: Any, who: str, since: dict[str, Any]) -> None:
+async def test_an_opt_out_is_mentioned_only_where_the_change_opted_out(
+    open_stage: Any, who: str, since: dict[str, Any]
+) -> None:
     async with open_stage() as stage:
         contact_id = getattr(stage, who)
         change_id = (await stage.ok("update_contact", contact_id=contact_id, email="new@example.com"))["change_id"]
@@ -126,7 +130,10 @@ async def test_a_contact_without_a_phone_cannot_come_back(open_stage: Any) -> No
         stage.sandbox.store.touch(stage.ADA, phone="")
         deleted = (await stage.ok("delete_contact", contact_id=stage.ADA))["change_id"]
         said = stage.text(await stage.call("undo_change", change_id=deleted))
-        assert said == "The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes."
+        assert (
+            said
+            == "The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes."
+        )
 
 
 async def test_several_fields_that_were_changed_since_are_each_shown(open_stage: Any) -> None:
@@ -144,7 +151,9 @@ async def test_several_fields_that_were_changed_since_are_each_shown(open_stage:
 
 async def test_a_change_that_is_not_there_is_named(open_stage: Any) -> None:
     async with open_stage() as stage:
-        assert stage.text(await stage.call("undo_change", change_id=999)).startswith("There is no change 999 in the journal")
+        assert stage.text(await stage.call("undo_change", change_id=999)).startswith(
+            "There is no change 999 in the journal"
+        )
 
 
 async def test_as_many_changes_are_listed_as_are_asked_for(open_stage: Any) -> None:

@@ -60,7 +60,18 @@ def hostile(members: list[str], text: str) -> dict[str, Any]:
 
 def test_the_text_members_are_those_of_the_model() -> None:
     """Found by reflection, so that a new one is attacked without anybody thinking of it."""
-    assert set(TEXT_MEMBERS) == {"uuid", "phone", "first", "last", "display_name", "email", "avatar", "custom", "created", "updated"}
+    assert set(TEXT_MEMBERS) == {
+        "uuid",
+        "phone",
+        "first",
+        "last",
+        "display_name",
+        "email",
+        "avatar",
+        "custom",
+        "created",
+        "updated",
+    }
 
 
 def test_every_model_with_texts_is_shown_somewhere_below() -> None:
@@ -68,7 +79,9 @@ def test_every_model_with_texts_is_shown_somewhere_below() -> None:
     shown = {"Contact", "CustomField", "Tag", "Member"}
     never_shown = {"WriteReply", "Team", "Inbox"}
     found = {
-        name for name, kind in vars(models).items() if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
+        name
+        for name, kind in vars(models).items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not BaseModel
     }
     assert found == shown | never_shown
 
@@ -87,7 +100,10 @@ async def test_a_hostile_contact_is_shown_harmless_by_every_tool(attack: str, op
             ("list_contacts", {"detail": "full"}),
             ("create_contact", {"phone": "+15105550101", "first": "Jo", "last": "Sample"}),
             ("update_contact", {"contact_id": 1, "first": "Jo", "is_opted_out": True}),
-            ("update_contact", {"contact_id": 1, "is_opted_out": False, "consent": f"Said so by phone: {text[:5_000]}"}),
+            (
+                "update_contact",
+                {"contact_id": 1, "is_opted_out": False, "consent": f"Said so by phone: {text[:5_000]}"},
+            ),
             ("delete_contact", {"contact_id": 1}),
             ("list_changes", {}),
             ("undo_change", {"change_id": 1}),
@@ -99,7 +115,9 @@ async def test_a_hostile_contact_is_shown_harmless_by_every_tool(attack: str, op
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_hostile_names_of_fields_tags_and_members_are_shown_harmless(attack: str, open_stage: Any, put_names: Any) -> None:
+async def test_hostile_names_of_fields_tags_and_members_are_shown_harmless(
+    attack: str, open_stage: Any, put_names: Any
+) -> None:
     text = ATTACKS[attack][:100_000]
     async with open_stage() as stage:
         put_names(stage.sandbox, text)
@@ -109,7 +127,10 @@ async def test_hostile_names_of_fields_tags_and_members_are_shown_harmless(attac
             ("list_contacts", {"detail": "full"}),
             ("list_contacts", {"custom_fields": {"31": "Gold"}}),
             ("list_contact_fields", {}),
-            ("update_contact", {"contact_id": 1, "custom_fields": {"31": "Basic"}, "remove_tags": ["101"], "assignee": "501"}),
+            (
+                "update_contact",
+                {"contact_id": 1, "custom_fields": {"31": "Basic"}, "remove_tags": ["101"], "assignee": "501"},
+            ),
             ("create_contact", {"phone": "+15105550101", "custom_fields": {"31": "Silver"}}),
             ("list_changes", {}),
         ]
@@ -213,7 +234,17 @@ def test_a_quoted_text_cannot_end_its_quotes_nor_be_drawn(text: str, shown: str)
 
 
 @pytest.mark.parametrize(
-    "text", ["VIP", "Customer #", "Région — Nord", "हिन्दी", "O’Neil & Sons", "notes (39)", "2026-11-01T09:00:00.5+02:00", "ada@example.com"]
+    "text",
+    [
+        "VIP",
+        "Customer #",
+        "Région — Nord",
+        "हिन्दी",
+        "O’Neil & Sons",
+        "notes (39)",
+        "2026-11-01T09:00:00.5+02:00",
+        "ada@example.com",
+    ],
 )
 def test_a_plain_word_stays_as_it_is(text: str) -> None:
     assert word(text) == text

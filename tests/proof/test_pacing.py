@@ -32,7 +32,9 @@ async def test_a_long_wait_is_told_as_progress(open_stage: Any, mode: str) -> No
     assert all(message and "rate limit is used up; going on in" in message for message in told)
 
 
-async def test_a_wait_beyond_the_calls_deadline_is_refused_at_once_and_sends_nothing(open_stage: Any, mode: str) -> None:
+async def test_a_wait_beyond_the_calls_deadline_is_refused_at_once_and_sends_nothing(
+    open_stage: Any, mode: str
+) -> None:
     async with open_stage(mode=mode, requests_per_minute=4, call_timeout=20) as stage:
         await stage.ok("lookup_contact", contact_id=stage.ADA)
         sent = stage.wire.sent

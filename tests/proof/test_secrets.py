@@ -27,11 +27,26 @@ CREDENTIALS: dict[str, dict[str, Any]] = {
     "basic": {"sandbox": False, "api_key": KEY, "api_key_scheme": "basic"},
     "jwt": {"sandbox": False, "secret_id": SECRET_ID, "secret_key": SECRET_KEY},
 }
-KINDS = ("status", "status_after", "refuse", "drop_before", "drop_after", "stall", "drip", "truncate", "html", "wrong_type", "empty")
+KINDS = (
+    "status",
+    "status_after",
+    "refuse",
+    "drop_before",
+    "drop_after",
+    "stall",
+    "drip",
+    "truncate",
+    "html",
+    "wrong_type",
+    "empty",
+)
 STATUSES = (400, 401, 403, 404, 429, 500)
 
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("create_contact", {"phone": WRITTEN, "first": NAMES[0], "last": NAMES[1], "email": NAMES[2], "custom_fields": {"Plan": NAMES[3]}}),
+    (
+        "create_contact",
+        {"phone": WRITTEN, "first": NAMES[0], "last": NAMES[1], "email": NAMES[2], "custom_fields": {"Plan": NAMES[3]}},
+    ),
     ("lookup_contact", {"phone": WRITTEN}),
     ("lookup_contact", {"email": NAMES[2]}),
     ("lookup_contact", {"contact_id": 1}),
@@ -86,7 +101,9 @@ def assert_none_of(planted: tuple[str, ...], text: str) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_nothing_planted_reaches_a_log_over_all_faults_at_any_level(level: str, open_stage: Any, written: Any) -> None:
+async def test_nothing_planted_reaches_a_log_over_all_faults_at_any_level(
+    level: str, open_stage: Any, written: Any
+) -> None:
     async with open_stage(log_level=level) as stage:
         for name in ("httpx", "mcp", "mcp.server", "httpcore"):
             logging.getLogger(name).debug("heard only where it is not kept quiet")
@@ -104,7 +121,14 @@ async def test_nothing_planted_reaches_a_log_over_all_faults_at_any_level(level:
 
 def plant(stage: Any) -> None:
     stage.sandbox.store.touch(
-        1, phone=PHONE, first=NAMES[0], last=NAMES[1], email=NAMES[2], custom={"31": NAMES[3]}, is_opted_out=True, display_name=NAMES[0]
+        1,
+        phone=PHONE,
+        first=NAMES[0],
+        last=NAMES[1],
+        email=NAMES[2],
+        custom={"31": NAMES[3]},
+        is_opted_out=True,
+        display_name=NAMES[0],
     )
 
 
@@ -172,6 +196,8 @@ async def test_file_names_say_nothing_and_only_the_journal_holds_people(open_sta
 async def test_the_journal_is_for_its_owner_only(open_stage: Any) -> None:
     async with open_stage(confirm="off") as stage:
         await stage.call(*CALLS[0][:1], **CALLS[0][1])
-        modes = {path.name: path.stat().st_mode & 0o077 for path in stage.room.iterdir() if path.name.startswith("journal")}
+        modes = {
+            path.name: path.stat().st_mode & 0o077 for path in stage.room.iterdir() if path.name.startswith("journal")
+        }
         assert modes
         assert not any(modes.values())

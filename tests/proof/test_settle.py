@@ -29,7 +29,9 @@ def anyio_backend(hurried: Any) -> Any:
     return hurried
 
 
-async def left_behind(stage: Any, action: Any, *, state: Any = "begun", contact_id: int | None = None, **wanted: Any) -> int:
+async def left_behind(
+    stage: Any, action: Any, *, state: Any = "begun", contact_id: int | None = None, **wanted: Any
+) -> int:
     """An entry as a server leaves it that dies just then."""
     book: Book = await stage.book()
     if contact_id is None:
@@ -55,7 +57,9 @@ async def left_behind(stage: Any, action: Any, *, state: Any = "begun", contact_
 async def state_of(stage: Any, change_id: int) -> str:
     """What the next server says about it."""
     stage.restart()
-    return next(entry["state"] for entry in (await stage.ok("list_changes"))["changes"] if entry["change_id"] == change_id)
+    return next(
+        entry["state"] for entry in (await stage.ok("list_changes"))["changes"] if entry["change_id"] == change_id
+    )
 
 
 def create(stage: Any, **members: Any) -> None:
@@ -78,7 +82,12 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None], str]] = {
     "not_updated": ("update", {"first": "Grace"}, nothing, "not_done"),
     "not_updated_but_else": ("update", {"first": "Grace"}, lambda stage: change(stage, last="Else"), "not_done"),
     "updated_otherwise": ("update", {"first": "Grace"}, lambda stage: change(stage, first="Someone"), "unknown"),
-    "half_updated": ("update", {"first": "Grace", "last": "New"}, lambda stage: change(stage, first="Grace"), "unknown"),
+    "half_updated": (
+        "update",
+        {"first": "Grace", "last": "New"},
+        lambda stage: change(stage, first="Grace"),
+        "unknown",
+    ),
     "cleared": ("update", {"custom:31": ""}, lambda stage: change(stage, custom={"33": "Oakland"}), "done"),
     "opted_out": ("update", {"is_opted_out": True}, lambda stage: change(stage, is_opted_out=True), "done"),
     "gone": ("update", {"first": "Grace"}, lambda stage: stage.sandbox.store.delete(stage.ADA), "unknown"),
@@ -93,7 +102,9 @@ async def test_the_next_server_settles_it_by_looking(
     open_stage: Any, action: str, wanted: dict[str, Any], meanwhile: Callable[[Any], None], expected: str, state: str
 ) -> None:
     async with open_stage() as stage:
-        change_id = await left_behind(stage, action, state=state, contact_id=None if action == "create" else stage.ADA, **wanted)
+        change_id = await left_behind(
+            stage, action, state=state, contact_id=None if action == "create" else stage.ADA, **wanted
+        )
         meanwhile(stage)
         await anyio.sleep(LATER)
         assert await state_of(stage, change_id) == expected
@@ -107,7 +118,9 @@ async def test_the_next_server_settles_it_by_looking(
 
 
 @pytest.mark.parametrize(("action", "wanted"), [("create", {}), ("update", {"first": "Grace"}), ("delete", {})])
-async def test_what_may_still_arrive_is_not_called_not_done(open_stage: Any, action: str, wanted: dict[str, Any]) -> None:
+async def test_what_may_still_arrive_is_not_called_not_done(
+    open_stage: Any, action: str, wanted: dict[str, Any]
+) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(stage, action, contact_id=None if action == "create" else stage.ADA, **wanted)
         assert await state_of(stage, change_id) == "unknown"

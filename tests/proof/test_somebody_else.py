@@ -28,7 +28,9 @@ async def unfinished(stage: Any, action: Any, **wanted: Any) -> int:
     if action != "create":
         contact = await book.api.get_contact(stage.ADA)
         before = values_of(contact)
-        begun = replace(begun, contact_id=stage.ADA, before=before, wanted=before | wanted if wanted else {}, rev_before=contact.rev)
+        begun = replace(
+            begun, contact_id=stage.ADA, before=before, wanted=before | wanted if wanted else {}, rev_before=contact.rev
+        )
     begun = book.journal.begin(begun)
     book.journal.finish(replace(begun, state="unknown"))
     return int(begun.change_id)
@@ -37,7 +39,9 @@ async def unfinished(stage: Any, action: Any, **wanted: Any) -> int:
 async def state_of(stage: Any, change_id: int) -> str:
     """What looking tells once nothing can be on its way any more."""
     await anyio.sleep(STILL_ARRIVING + 1)
-    return str(next(entry["state"] for entry in (await stage.ok("list_changes"))["changes"] if entry["change_id"] == change_id))
+    return str(
+        next(entry["state"] for entry in (await stage.ok("list_changes"))["changes"] if entry["change_id"] == change_id)
+    )
 
 
 @pytest.mark.parametrize("kind", ["status", "html", "drop_before"])
@@ -64,7 +68,9 @@ async def test_a_create_whose_contact_was_deleted_since_is_not_called_not_carrie
         assert await state_of(stage, change_id) == "unknown"
 
 
-async def test_a_create_whose_contact_was_given_another_phone_since_is_not_called_not_carried_out(open_stage: Any) -> None:
+async def test_a_create_whose_contact_was_given_another_phone_since_is_not_called_not_carried_out(
+    open_stage: Any,
+) -> None:
     async with open_stage() as stage:
         change_id = await unfinished(stage, "create", phone=PHONE, first="Cleo")
         made = stage.sandbox.store.add_contact(phone=PHONE, first="Cleo")
@@ -96,9 +102,13 @@ async def test_an_update_that_a_later_one_found_made_is_done_whatever_came_of_it
 
 
 @pytest.mark.parametrize(
-    "call", [("update_contact", {"last": "New"}), ("create_contact", {"last": "New", "if_exists": "update"})], ids=["update", "create"]
+    "call",
+    [("update_contact", {"last": "New"}), ("create_contact", {"last": "New", "if_exists": "update"})],
+    ids=["update", "create"],
 )
-async def test_a_contact_that_is_given_another_phone_at_this_moment_keeps_it(open_stage: Any, call: tuple[str, dict[str, Any]]) -> None:
+async def test_a_contact_that_is_given_another_phone_at_this_moment_keeps_it(
+    open_stage: Any, call: tuple[str, dict[str, Any]]
+) -> None:
     async with open_stage() as stage:
         book = await stage.book()
         answers = []

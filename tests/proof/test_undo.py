@@ -38,7 +38,9 @@ async def person(session: Any, **members: Any) -> int:
 def lasting(session: Any, contact_id: int) -> dict[str, Any]:
     """Everything about a contact but what every write moves; tags as the set they are."""
     contact = session.sandbox.store.contact(contact_id)
-    return {name: value for name, value in contact.items() if name not in ("rev", "updated")} | {"tags": sorted(contact["tags"])}
+    return {name: value for name, value in contact.items() if name not in ("rev", "updated")} | {
+        "tags": sorted(contact["tags"])
+    }
 
 
 async def deleted(session: Any, contact_id: int) -> dict[str, Any]:
@@ -88,11 +90,17 @@ async def test_what_the_change_did_not_change_stays_as_others_left_it(open_sessi
         assert (after["last"], after["custom"]) == ("Changed", {"31": "Gold", "33": "Miami"})
 
 
-async def test_it_is_refused_with_the_difference_when_what_it_changed_was_changed_since(open_session: Any, era: str) -> None:
+async def test_it_is_refused_with_the_difference_when_what_it_changed_was_changed_since(
+    open_session: Any, era: str
+) -> None:
     async with open_session(mode=era) as session:
         contact_id = await person(session)
         answer = await session.ok(
-            "update_contact", contact_id=contact_id, email="jo@example.com", custom_fields={"Plan": "Basic"}, tags=["Lead"]
+            "update_contact",
+            contact_id=contact_id,
+            email="jo@example.com",
+            custom_fields={"Plan": "Basic"},
+            tags=["Lead"],
         )
         session.sandbox.store.touch(contact_id, email="", custom={"31": "Evil\x1b[2J"}, tags=[104])
         before = session.sandbox.store.contact(contact_id)
@@ -141,14 +149,18 @@ async def test_a_phone_that_somebody_took_meanwhile_is_not_given_back(open_sessi
         contact_id = await person(session)
         answer = await session.ok("update_contact", contact_id=contact_id, new_phone="+12125550143")
         await person(session)
-        assert "belongs to another contact already" in await session.refused("undo_change", change_id=answer["change_id"])
+        assert "belongs to another contact already" in await session.refused(
+            "undo_change", change_id=answer["change_id"]
+        )
         assert lasting(session, contact_id)["phone"] == "12125550143"
 
 
 async def test_what_heymarket_keeps_although_it_is_taken_back_is_said(open_session: Any) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, clears_with="neither")) as session:
         contact_id = await person(session)
-        answer = await session.ok("update_contact", contact_id=contact_id, custom_fields={"Renewal Date": "2027-01-01"}, first="Jo")
+        answer = await session.ok(
+            "update_contact", contact_id=contact_id, custom_fields={"Renewal Date": "2027-01-01"}, first="Jo"
+        )
         notes = (await undone(session, answer))["notes"]
         assert notes == ['Not cleared: Heymarket kept Renewal Date as "2027-01-01".']
         assert lasting(session, contact_id)["first"] == "Jordan"
@@ -171,7 +183,9 @@ async def test_an_opt_out_is_never_taken_back(open_session: Any, era: str) -> No
 async def test_the_rest_of_a_change_that_opted_out_is_taken_back(open_session: Any) -> None:
     async with open_session() as session:
         contact_id = await person(session)
-        answer = await undone(session, await session.ok("update_contact", contact_id=contact_id, is_opted_out=True, first="Jo"))
+        answer = await undone(
+            session, await session.ok("update_contact", contact_id=contact_id, is_opted_out=True, first="Jo")
+        )
         assert answer["status"] == "undone"
         assert "nobody is opted in by an undo" in answer["notes"][0]
         assert lasting(session, contact_id) == lasting(session, contact_id) | {"first": "Jordan", "is_opted_out": True}
@@ -198,7 +212,9 @@ async def test_a_deleted_contact_is_created_again_with_everything_and_a_new_id(o
         answer = await undone(session, await deleted(session, contact_id))
         new_id = answer["contact"]["contact_id"]
         assert answer["status"] == "undone"
-        assert answer["notes"][0].startswith(f"The contact was created again and has a new id: {new_id} (it was {contact_id}).")
+        assert answer["notes"][0].startswith(
+            f"The contact was created again and has a new id: {new_id} (it was {contact_id})."
+        )
         assert "It is opted out of texts, as it was." in answer["notes"]
         assert {name: lasting(session, new_id)[name] for name in (*SOMEBODY, "phone")} == {
             name: before[name] for name in (*SOMEBODY, "phone")
@@ -209,7 +225,9 @@ async def test_a_deleted_contact_does_not_come_back_beside_another_with_its_phon
     async with open_session() as session:
         answer = await deleted(session, await person(session))
         await person(session, first="Somebody else")
-        assert "belongs to another contact already" in await session.refused("undo_change", change_id=answer["change_id"])
+        assert "belongs to another contact already" in await session.refused(
+            "undo_change", change_id=answer["change_id"]
+        )
 
 
 async def test_a_deleted_contact_of_unknown_opt_out_comes_back_opted_out(open_session: Any) -> None:
@@ -230,7 +248,15 @@ async def test_an_older_delete_does_not_bring_a_phone_back_that_was_opted_out_la
 
 async def test_the_journal_keeps_what_no_write_can_bring_back(open_session: Any) -> None:
     async with open_session() as session:
-        note = [{"id": 5001, "user_id": 501, "name": "Alex Kim", "text": "Ask for the back office", "date": "2026-05-04T09:30:00Z"}]
+        note = [
+            {
+                "id": 5001,
+                "user_id": 501,
+                "name": "Alex Kim",
+                "text": "Ask for the back office",
+                "date": "2026-05-04T09:30:00Z",
+            }
+        ]
         answer = await deleted(session, await person(session, note=note, external_ref="crm-7"))
         kept = (await session.workspace.book()).journal.get(answer["change_id"])
         assert (kept.record["note"], kept.record["external_ref"]) == (note, "crm-7")
@@ -253,8 +279,12 @@ async def test_a_created_contact_is_deleted_after_a_confirmation(open_session: A
         assert (back["status"], back["contact"]["first"]) == ("undone", "Jo")
 
 
-@pytest.mark.parametrize("since", [{"last": "Changed"}, {"custom": {"38": "Ask for the back office"}}, {"is_opted_out": True}], ids=str)
-async def test_a_created_contact_that_was_worked_on_since_is_not_deleted(open_session: Any, since: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "since", [{"last": "Changed"}, {"custom": {"38": "Ask for the back office"}}, {"is_opted_out": True}], ids=str
+)
+async def test_a_created_contact_that_was_worked_on_since_is_not_deleted(
+    open_session: Any, since: dict[str, Any]
+) -> None:
     async with open_session() as session:
         created = await session.ok("create_contact", phone="+12125550142", first="Jo")
         session.sandbox.store.touch(created["contact"]["contact_id"], **since)
@@ -262,7 +292,9 @@ async def test_a_created_contact_that_was_worked_on_since_is_not_deleted(open_se
         assert session.sandbox.store.contact_by_phone("12125550142")
 
 
-async def test_a_create_that_heymarket_put_into_an_existing_contact_does_not_delete_it_when_taken_back(open_session: Any) -> None:
+async def test_a_create_that_heymarket_put_into_an_existing_contact_does_not_delete_it_when_taken_back(
+    open_session: Any,
+) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
         contact_id = await person(session)
         session.sandbox.desk.replica.hold_back(contact_id, None, reads=1)  # it appeared after we had looked
@@ -293,7 +325,9 @@ async def test_changes_are_listed_newest_first_by_contact_and_page_by_page(open_
         listed = await session.ok("list_changes")
         assert [entry["change_id"] for entry in listed["changes"]] == made[::-1]
         assert listed["changes"][0]["changes"] == [{"field": "first", "before": "Name 2", "after": "Name 3"}]
-        assert {entry["contact_id"] for entry in (await session.ok("list_changes", contact_id=other))["changes"]} == {other}
+        assert {entry["contact_id"] for entry in (await session.ok("list_changes", contact_id=other))["changes"]} == {
+            other
+        }
         page = await session.ok("list_changes", limit=2, contact_id=one)
         rest = await session.ok("list_changes", limit=2, contact_id=one, cursor=page["next_cursor"])
         assert [entry["change_id"] for entry in (*page["changes"], *rest["changes"])] == [made[3], made[2], made[0]]
@@ -318,9 +352,20 @@ async def test_nothing_done_is_said_and_a_change_that_is_not_there_is_refused(op
 async def test_two_accounts_in_one_journal_never_see_each_other(tmp_path: Path) -> None:
     ours, theirs = (Journal(tmp_path / "journal.sqlite3", account) for account in ("ours", "theirs"))
     entry = theirs.begin(
-        Entry(action="delete", contact_id=7, before={"phone": "12125550142", "is_opted_out": True}, wanted={}, token="digest")
+        Entry(
+            action="delete",
+            contact_id=7,
+            before={"phone": "12125550142", "is_opted_out": True},
+            wanted={},
+            token="digest",
+        )
     )
-    assert (ours.entries(), ours.unfinished(), ours.get(entry.change_id), ours.by_token("digest")) == ([], [], None, None)
+    assert (ours.entries(), ours.unfinished(), ours.get(entry.change_id), ours.by_token("digest")) == (
+        [],
+        [],
+        None,
+        None,
+    )
     mine = ours.begin(Entry(action="delete", contact_id=7, before={"phone": "12125550142"}, wanted={}))
     assert mine.change_id > entry.change_id
     assert [found.change_id for found in ours.departures_from("12125550142")] == [mine.change_id]
@@ -329,7 +374,9 @@ async def test_two_accounts_in_one_journal_never_see_each_other(tmp_path: Path) 
     theirs.close()
 
 
-async def test_without_a_journal_nothing_is_kept_on_disk_and_the_server_remembers_while_it_runs(open_session: Any, tmp_path: Path) -> None:
+async def test_without_a_journal_nothing_is_kept_on_disk_and_the_server_remembers_while_it_runs(
+    open_session: Any, tmp_path: Path
+) -> None:
     async with open_session(journal=False) as session:
         contact_id = await person(session)
         answer = await session.ok("update_contact", contact_id=contact_id, first="Jo")
@@ -370,7 +417,9 @@ def test_clear_forgets_every_account_down_to_the_bytes_but_what_is_under_way(tmp
     for journal in journals:
         for phone in ("12125550142", "12125550143"):
             begun = journal.begin(entry(phone))
-            journal.finish(Entry(**{name: getattr(begun, name) for name in Entry.__dataclass_fields__} | {"state": "done"}))
+            journal.finish(
+                Entry(**{name: getattr(begun, name) for name in Entry.__dataclass_fields__} | {"state": "done"})
+            )
     under_way = journals[0].begin(entry("12125550199"))
     assert clear(path) == 4
     assert [left.change_id for left in journals[0].entries()] == [under_way.change_id]
@@ -428,7 +477,9 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("obstacle", ["data", "data/journal.sqlite3", "data/locks"])
-async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(open_session: Any, tmp_path: Path, obstacle: str) -> None:
+async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(
+    open_session: Any, tmp_path: Path, obstacle: str
+) -> None:
     """A file where a directory should be, or the other way round, is as good as a read-only place, and root meets it too."""
     place = tmp_path / obstacle
     place.parent.mkdir(exist_ok=True)
@@ -442,13 +493,18 @@ async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(
         assert not WRITES & set(session.operations)
 
 
-async def test_a_journal_that_breaks_while_the_server_runs_stops_writes_before_anything_is_sent(open_session: Any, tmp_path: Path) -> None:
+async def test_a_journal_that_breaks_while_the_server_runs_stops_writes_before_anything_is_sent(
+    open_session: Any, tmp_path: Path
+) -> None:
     async with open_session() as session:
         await session.ok("update_contact", contact_id=1001, first="Jo")
         with sqlite3.connect(tmp_path / "data" / "journal.sqlite3") as db:
             db.execute("DROP TABLE changes")
         db.close()
-        for tool, call in (("update_contact", {"contact_id": 1001, "first": "Ada"}), ("create_contact", {"phone": "+12125550142"})):
+        for tool, call in (
+            ("update_contact", {"contact_id": 1001, "first": "Ada"}),
+            ("create_contact", {"phone": "+12125550142"}),
+        ):
             assert (await session.refused(tool, **call)).startswith("Nothing was changed: the journal")
             assert not WRITES & set(session.operations)
         assert (await session.ok("lookup_contact", contact_id=1001))["found"]

@@ -27,13 +27,26 @@ TEXTS = ("first", "last", "display_name", "email", "avatar")
 FIELDS = {"Plan": "31", "Renewal Date": "32", "Region": "33", "Customer #": "34", "Été / Saison": "40"}
 TAGS = {"VIP": 101, "Lead": 102, "Newsletter": 103, "Past Due": 104, "Supplier": 105, "Do Not Call": 106}
 MEMBERS = {"Alex Kim": 501, "Priya Patel": 502, "Dana Levy": 505}
-KEPT = ("uuid", "phone", *TEXTS, "assigned_user_id", "is_opted_out", "blocked", "inbox_id", "creator_id", "created", "note")
+KEPT = (
+    "uuid",
+    "phone",
+    *TEXTS,
+    "assigned_user_id",
+    "is_opted_out",
+    "blocked",
+    "inbox_id",
+    "creator_id",
+    "created",
+    "note",
+)
 """Members of a stored contact that only change when they are mentioned; custom values and tags are looked at one by one."""
 
 behaviours = st.fixed_dictionaries({name: st.sampled_from(sides) for name, sides in Behaviour.switches().items()}).map(
     lambda switches: Behaviour(requests_per_minute=0, **switches)
 )
-words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).filter(str.strip)
+words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).filter(
+    str.strip
+)
 texts = {
     "first": words,
     "last": words,
@@ -83,7 +96,8 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 async def opened(behaviour: Behaviour, directory: str) -> AsyncIterator[tuple[Book, Sandbox]]:
     sandbox = open_sandbox(behaviour=behaviour, contacts=3)
     workspace = Workspace(
-        Settings.load(sandbox=True, data_dir=Path(directory), journal=False, requests_per_minute=100_000), sandbox=sandbox
+        Settings.load(sandbox=True, data_dir=Path(directory), journal=False, requests_per_minute=100_000),
+        sandbox=sandbox,
     )
     try:
         yield await workspace.book(), sandbox
@@ -99,7 +113,9 @@ def expected(stored: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     for name in request["clear"]:
         custom.pop(FIELDS.get(name, ""), None)
     tags = {TAGS[name] for name in request["tags"]} if "tags" in request else set(stored["tags"])
-    tags = tags | {TAGS[name] for name in request.get("add_tags", ())} - {TAGS[name] for name in request.get("remove_tags", ())}
+    tags = tags | {TAGS[name] for name in request.get("add_tags", ())} - {
+        TAGS[name] for name in request.get("remove_tags", ())
+    }
     tags -= {TAGS[name] for name in request.get("remove_tags", ())}
     after = stored | {name: request[name].strip() for name in TEXTS if name in request}
     after |= {name: "" for name in request["clear"] if name in TEXTS}
@@ -144,7 +160,9 @@ async def try_to(book: Book, contact_id: int, request: dict[str, Any]) -> Outcom
     except Rejected:
         return None
     except Exception as error:
-        if type(error).__name__ == "InvalidArgument" and ("nothing to change" in str(error) or "would have 6 tags" in str(error)):
+        if type(error).__name__ == "InvalidArgument" and (
+            "nothing to change" in str(error) or "would have 6 tags" in str(error)
+        ):
             return None
         raise
 
@@ -170,7 +188,9 @@ def judge(before: dict[str, Any], after: dict[str, Any], request: dict[str, Any]
         assert after == before
 
 
-WORST = Behaviour(requests_per_minute=0, put_without_names="blank", tags_on_put="add", clears_with="neither", sends_opt_out=False)
+WORST = Behaviour(
+    requests_per_minute=0, put_without_names="blank", tags_on_put="add", clears_with="neither", sends_opt_out=False
+)
 SOMEBODY = {
     "first": "Jordan",
     "last": "Rivera",
@@ -185,8 +205,14 @@ SOMEBODY = {
 
 
 @given(behaviours, contacts, requests())
-@example(WORST, SOMEBODY, {"custom_fields": {"Plan": "Basic"}, "clear": ["Region", "avatar"], "replace_custom_fields": False})
-@example(WORST, SOMEBODY, {"custom_fields": {"Plan": "Basic"}, "clear": [], "replace_custom_fields": True, "remove_tags": ["VIP"]})
+@example(
+    WORST, SOMEBODY, {"custom_fields": {"Plan": "Basic"}, "clear": ["Region", "avatar"], "replace_custom_fields": False}
+)
+@example(
+    WORST,
+    SOMEBODY,
+    {"custom_fields": {"Plan": "Basic"}, "clear": [], "replace_custom_fields": True, "remove_tags": ["VIP"]},
+)
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 def test_only_what_is_mentioned_changes_and_what_does_not_is_said(
     behaviour: Behaviour, contact: dict[str, Any], request: dict[str, Any]
@@ -195,7 +221,14 @@ def test_only_what_is_mentioned_changes_and_what_does_not_is_said(
 
 
 def test_the_property_looks_at_every_member_a_contact_has() -> None:
-    looked_at = {*KEPT, "custom", "tags", "id", "updated", "rev"}  # the id is how it is found, the last two tell of the write itself
+    looked_at = {
+        *KEPT,
+        "custom",
+        "tags",
+        "id",
+        "updated",
+        "rev",
+    }  # the id is how it is found, the last two tell of the write itself
     assert set(Contact.model_fields) <= looked_at
 
 
@@ -204,18 +237,24 @@ async def test_clear_empties_exactly_what_it_names_or_says_that_it_did_not(open_
     async with open_session(behaviour=Behaviour(requests_per_minute=0, clears_with=clears_with)) as session:
         session.sandbox.store.touch(1001, **SOMEBODY)
         before = session.sandbox.store.contact(1001)
-        answer = await session.ok("update_contact", contact_id=1001, clear=["Plan", "last", "avatar", "assignee", "tags"])
+        answer = await session.ok(
+            "update_contact", contact_id=1001, clear=["Plan", "last", "avatar", "assignee", "tags"]
+        )
         after = session.sandbox.store.contact(1001)
         emptied = {"assigned_user_id": None, "tags": []}
         if clears_with != "neither":
             emptied |= {"last": "", "avatar": "", "custom": {"33": "Oakland"}}
         assert after == before | emptied | {"rev": after["rev"], "updated": after["updated"]}
         not_cleared = [note for note in answer["notes"] if note.startswith("Not cleared")]
-        assert [any(name in note for note in not_cleared) for name in ("Plan", "last", "avatar")] == [clears_with == "neither"] * 3
+        assert [any(name in note for note in not_cleared) for name in ("Plan", "last", "avatar")] == [
+            clears_with == "neither"
+        ] * 3
         assert len(not_cleared) == (3 if clears_with == "neither" else 0)
 
 
-@pytest.mark.parametrize(("switch", "side"), [(name, side) for name, sides in Behaviour.switches().items() for side in sides], ids=str)
+@pytest.mark.parametrize(
+    ("switch", "side"), [(name, side) for name, sides in Behaviour.switches().items() for side in sides], ids=str
+)
 async def test_through_the_session_an_update_leaves_the_rest_alone(open_session: Any, switch: str, side: Any) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, **{switch: side})) as session:
         session.sandbox.store.touch(1001, **SOMEBODY)

@@ -77,7 +77,9 @@ async def test_a_tool_that_is_not_offered_here_is_called_that(open_session: Any,
         ("list_contact_fields", "search", "query"),
     ],
 )
-async def test_an_unknown_parameter_is_answered_with_the_one_there_is(session: Any, tool: str, called: str, hint: str) -> None:
+async def test_an_unknown_parameter_is_answered_with_the_one_there_is(
+    session: Any, tool: str, called: str, hint: str
+) -> None:
     text = await session.refused(tool, **{called: "x"})
     assert text == f"{called}: there is no such argument. Did you mean {hint}? Nothing was changed."
     assert session.operations == []
@@ -96,8 +98,13 @@ async def test_an_unknown_parameter_is_answered_with_the_one_there_is(session: A
         ),
     ],
 )
-async def test_a_parameter_of_another_tool_is_answered_with_that_tool(session: Any, tool: str, called: str, advice: str) -> None:
-    assert await session.refused(tool, **{called: "x"}) == f"{called}: there is no such argument. {advice} Nothing was changed."
+async def test_a_parameter_of_another_tool_is_answered_with_that_tool(
+    session: Any, tool: str, called: str, advice: str
+) -> None:
+    assert (
+        await session.refused(tool, **{called: "x"})
+        == f"{called}: there is no such argument. {advice} Nothing was changed."
+    )
 
 
 @pytest.mark.parametrize("tool", ["create_contact", "update_contact", "list_contacts"])

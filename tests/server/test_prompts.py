@@ -19,7 +19,14 @@ def given(prompt: PromptFile) -> dict[str, str]:
 
 
 def test_the_prompts_of_the_design_are_there() -> None:
-    assert PROMPTS.keys() >= {"add-a-contact", "update-from-notes", "clean-up-a-contact", "find-someone", "review-opt-outs", "onboarding"}
+    assert PROMPTS.keys() >= {
+        "add-a-contact",
+        "update-from-notes",
+        "clean-up-a-contact",
+        "find-someone",
+        "review-opt-outs",
+        "onboarding",
+    }
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
@@ -49,7 +56,9 @@ async def test_every_prompt_is_listed_with_its_arguments_and_can_be_had(session:
         ("find-somebody", {}, "There is no prompt"),
     ],
 )
-async def test_a_wrong_prompt_or_argument_is_invalid_params(session: Any, name: str, arguments: dict[str, str], said: str) -> None:
+async def test_a_wrong_prompt_or_argument_is_invalid_params(
+    session: Any, name: str, arguments: dict[str, str], said: str
+) -> None:
     with pytest.raises(MCPError, match=said) as refused:
         await session.client.get_prompt(name, arguments)
     assert refused.value.error.code == INVALID_PARAMS
@@ -92,7 +101,12 @@ async def test_changes_and_status_are_resources(session: Any) -> None:
 
 @pytest.mark.parametrize(
     ("argument", "typed", "values"),
-    [("tag", "v", ["VIP"]), ("field", "ren", ["Renewal Date"]), ("assignee", "dana", ["Dana Lee", "Dana Levy"]), ("description", "x", [])],
+    [
+        ("tag", "v", ["VIP"]),
+        ("field", "ren", ["Renewal Date"]),
+        ("assignee", "dana", ["Dana Lee", "Dana Levy"]),
+        ("description", "x", []),
+    ],
 )
 async def test_names_are_completed(session: Any, argument: str, typed: str, values: list[str]) -> None:
     done = await session.client.complete(PromptReference(name="find-someone"), {"name": argument, "value": typed})

@@ -56,14 +56,18 @@ def test_the_table_of_places_has_every_client() -> None:
 
 
 @pytest.mark.parametrize(("key", "platform", "variable", "rest"), MOVED)
-def test_a_folder_named_by_a_variable_the_client_reads_counts(key: str, platform: str, variable: str, rest: str, tmp_path: Path) -> None:
+def test_a_folder_named_by_a_variable_the_client_reads_counts(
+    key: str, platform: str, variable: str, rest: str, tmp_path: Path
+) -> None:
     machine = Machine(platform, tmp_path / "home", {variable: str(tmp_path / "else where")})
     assert BY_KEY[key].place(machine) == tmp_path / "else where" / rest
 
 
 @pytest.mark.parametrize("named", ["", "relative/folder"])
 def test_a_folder_that_is_empty_or_relative_does_not_count(named: str, tmp_path: Path) -> None:
-    assert BY_KEY["codex"].place(Machine("linux", tmp_path, {"CODEX_HOME": named})) == tmp_path / ".codex" / "config.toml"
+    assert (
+        BY_KEY["codex"].place(Machine("linux", tmp_path, {"CODEX_HOME": named})) == tmp_path / ".codex" / "config.toml"
+    )
 
 
 def test_the_packaged_claude_desktop_of_windows_reads_its_own_copy(tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ def test_a_second_time_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("kind", ["json", "toml", "yaml"])
 @pytest.mark.parametrize("text", ["", "\n", "  \n"])
 def test_an_empty_file_gets_the_table_too(kind: str, text: str) -> None:
-    assert config_files.entries(kind, config_files.put(kind, text, "servers", "own", ENTRY), "servers") == {"own": ENTRY}
+    assert config_files.entries(kind, config_files.put(kind, text, "servers", "own", ENTRY), "servers") == {
+        "own": ENTRY
+    }
 
 
 @pytest.mark.parametrize(
@@ -149,13 +151,24 @@ def test_what_cannot_be_edited_safely_is_refused_with_the_reason(kind: str, text
 # Any JSON file at all
 
 blanks = st.sampled_from(["", " ", "\n", "\n  ", " // c\n ", " /* c */ ", "\n\t"])
-scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False))
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False)
+)
 
 
 @st.composite
 def objects(draw: st.DrawFn, inner: st.SearchStrategy[str], *, least: int = 0) -> str:
-    names = draw(st.lists(st.text(max_size=3).filter(lambda name: name not in ("own", "servers")), min_size=least, max_size=3, unique=True))
-    members = [f"{draw(blanks)}{json.dumps(name)}{draw(blanks)}:{draw(blanks)}{draw(inner)}{draw(blanks)}" for name in names]
+    names = draw(
+        st.lists(
+            st.text(max_size=3).filter(lambda name: name not in ("own", "servers")),
+            min_size=least,
+            max_size=3,
+            unique=True,
+        )
+    )
+    members = [
+        f"{draw(blanks)}{json.dumps(name)}{draw(blanks)}:{draw(blanks)}{draw(inner)}{draw(blanks)}" for name in names
+    ]
     trailing = draw(st.sampled_from(["", ","])) if members else ""
     return f"{{{','.join(members)}{trailing}{draw(blanks)}}}"
 
@@ -238,7 +251,9 @@ def test_line_ends_and_byte_order_mark_stay(tmp_path: Path) -> None:
     path.write_bytes(b'\xef\xbb\xbf{\r\n  "servers": {}\r\n}\r\n')
     file = config_files.read(path)
     config_files.write(file, config_files.put("json", file.text, "servers", "own", {"a": 1}))
-    assert path.read_bytes() == b'\xef\xbb\xbf{\r\n  "servers": {\r\n    "own": {\r\n      "a": 1\r\n    }\r\n  }\r\n}\r\n'
+    assert (
+        path.read_bytes() == b'\xef\xbb\xbf{\r\n  "servers": {\r\n    "own": {\r\n      "a": 1\r\n    }\r\n  }\r\n}\r\n'
+    )
 
 
 def test_mixed_line_ends_stay_as_they_are(tmp_path: Path) -> None:

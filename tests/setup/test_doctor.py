@@ -146,7 +146,14 @@ def test_settings_that_cannot_be_used_are_one_problem_among_the_findings(home: P
 
 @pytest.mark.parametrize(
     ("skew", "level"),
-    [(0, Level.OK), (-20, Level.OK), (45, Level.WARNING), (-100, Level.WARNING), (400, Level.PROBLEM), (-400, Level.PROBLEM)],
+    [
+        (0, Level.OK),
+        (-20, Level.OK),
+        (45, Level.WARNING),
+        (-100, Level.WARNING),
+        (400, Level.PROBLEM),
+        (-400, Level.PROBLEM),
+    ],
 )
 def test_the_clock_is_compared_with_the_services(skew: int, level: Level) -> None:
     assert [finding.level for finding in doctor.clock_findings(formatdate(NOW, usegmt=True), NOW + skew)] == [level]
@@ -164,9 +171,16 @@ def test_an_answer_without_a_date_says_nothing_about_the_clock(date: str) -> Non
 def service() -> Iterator[str]:
     """The sandbox over HTTP, in a process of its own."""
     command = [sys.executable, "-m", "contacts_mcp", "sandbox", "--port", "0", "--contacts", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env={**os.environ, "PYTHONUNBUFFERED": "1"}) as child:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, encoding="utf-8", env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    ) as child:
         assert child.stdout is not None
-        url = next(word.split("=", 1)[1] for line in child.stdout for word in line.split() if word.startswith("HEYMARKET_BASE_URL="))
+        url = next(
+            word.split("=", 1)[1]
+            for line in child.stdout
+            for word in line.split()
+            if word.startswith("HEYMARKET_BASE_URL=")
+        )
         yield url
         child.terminate()
 
@@ -236,7 +250,11 @@ def test_the_files_of_clients_are_looked_at(home: Path) -> None:
     [
         ({"command": "/gone/contacts-mcp", "args": ["serve", "--sandbox"]}, 0o600, Level.PROBLEM),
         ({"command": sys.executable, "args": ["-m", "contacts_mcp", "serve"]}, 0o600, Level.WARNING),
-        ({"command": sys.executable, "args": ["-m", "contacts_mcp"], "env": {"HEYMARKET_API_KEY": KEY}}, 0o600, Level.OK),
+        (
+            {"command": sys.executable, "args": ["-m", "contacts_mcp"], "env": {"HEYMARKET_API_KEY": KEY}},
+            0o600,
+            Level.OK,
+        ),
         pytest.param(
             {"command": sys.executable, "args": ["-m", "contacts_mcp"], "env": {"HEYMARKET_API_KEY": KEY}},
             0o644,
@@ -246,7 +264,9 @@ def test_the_files_of_clients_are_looked_at(home: Path) -> None:
     ],
     ids=["command is gone", "no credentials", "well", "others can read them"],
 )
-def test_what_is_wrong_with_an_entry_is_said_with_the_command_that_mends_it(entry: Any, mode: int, level: Level, home: Path) -> None:
+def test_what_is_wrong_with_an_entry_is_said_with_the_command_that_mends_it(
+    entry: Any, mode: int, level: Level, home: Path
+) -> None:
     put_entry(home, entry, mode=mode)
     (finding,) = about("Cursor", doctor.examine(patient(home, sandbox=True)))
     assert finding.level is level
@@ -262,7 +282,9 @@ def test_a_client_file_that_cannot_be_read_is_mentioned(home: Path) -> None:
 def test_a_terminal_without_credentials_uses_those_of_a_client(home: Path, service: str) -> None:
     """Else nobody who installed it into a client could check that it works."""
     key = Credentials().api_key
-    put_entry(home, {"command": sys.executable, "args": ["-m", "contacts_mcp", "serve"], "env": {"HEYMARKET_API_KEY": key}})
+    put_entry(
+        home, {"command": sys.executable, "args": ["-m", "contacts_mcp", "serve"], "env": {"HEYMARKET_API_KEY": key}}
+    )
     who = doctor.with_credentials(patient(home, base_url=service))
     text = told(who)
     assert "HEYMARKET_API_KEY = ********** (Cursor's file)" in text
@@ -282,7 +304,10 @@ def test_nothing_secret_or_personal_is_told(home: Path, monkeypatch: pytest.Monk
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
     who = patient(home, base_url="http://127.0.0.1:9")
-    said = [Finding(Level.OK, "x", f"{value}, jordan@example.com, (510) 555-3344, +15105553344, {home}/x") for value in secrets.values()]
+    said = [
+        Finding(Level.OK, "x", f"{value}, jordan@example.com, (510) 555-3344, +15105553344, {home}/x")
+        for value in secrets.values()
+    ]
     text = doctor.report([*doctor.examine(who), *said], who)
     assert [word for word in (*secrets.values(), "jordan", "rivera", "555") if word in text] == []
     assert "~/x" in text
@@ -297,7 +322,9 @@ def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     env = kept | {"HOME": str(home), "USERPROFILE": str(home)} | variables
     command = [sys.executable, "-m", "contacts_mcp", "doctor", *arguments]
-    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False)
+    return subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False
+    )
 
 
 def test_the_command_exits_0_where_all_is_well_and_1_where_it_is_not(home: Path) -> None:

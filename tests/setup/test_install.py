@@ -52,7 +52,11 @@ class Person:
         self._agrees = agrees
 
     def talk(self, *, is_there: bool = True) -> Talk:
-        return Talk(say=self.heard.append, ask=(lambda _: self._answers.pop(0)) if is_there else None, confirm=lambda _: self._agrees)
+        return Talk(
+            say=self.heard.append,
+            ask=(lambda _: self._answers.pop(0)) if is_there else None,
+            confirm=lambda _: self._agrees,
+        )
 
     @property
     def text(self) -> str:
@@ -60,7 +64,13 @@ class Person:
 
 
 def add(
-    client: Client, machine: Machine, *, person: Person | None = None, sandbox: bool = False, name: str = "contacts", **given: Any
+    client: Client,
+    machine: Machine,
+    *,
+    person: Person | None = None,
+    sandbox: bool = False,
+    name: str = "contacts",
+    **given: Any,
 ) -> str:
     """Adds it and gives back all that was said."""
     person = person or Person()
@@ -107,9 +117,13 @@ def test_uninstall_takes_out_only_our_entry(client: Client, machine: Machine) ->
 
 
 @EVERY_CLIENT
-def test_what_is_there_to_paste_is_what_would_be_written_but_for_the_credentials(client: Client, machine: Machine) -> None:
+def test_what_is_there_to_paste_is_what_would_be_written_but_for_the_credentials(
+    client: Client, machine: Machine
+) -> None:
     add(client, machine)
-    pasted = config_files.entries(client.format, install.paste(client, name="contacts", sandbox=False), client.servers)["contacts"]
+    pasted = config_files.entries(client.format, install.paste(client, name="contacts", sandbox=False), client.servers)[
+        "contacts"
+    ]
     written = entries(client, machine)["contacts"]
     assert {**pasted, client.environment: None} == {**written, client.environment: None}
     assert pasted[client.environment].keys() == written[client.environment].keys()
@@ -117,7 +131,9 @@ def test_what_is_there_to_paste_is_what_would_be_written_but_for_the_credentials
 
 
 def test_the_sandbox_needs_no_credentials(machine: Machine) -> None:
-    install.add(BY_KEY["cursor"], machine, settings(), Person().talk(is_there=False), name="contacts", sandbox=True, yes=True)
+    install.add(
+        BY_KEY["cursor"], machine, settings(), Person().talk(is_there=False), name="contacts", sandbox=True, yes=True
+    )
     entry = entries(BY_KEY["cursor"], machine)["contacts"]
     assert entry["args"][-1] == "--sandbox"
     assert "env" not in entry
@@ -218,7 +234,9 @@ def test_an_address_that_is_not_the_usual_one_goes_with_them() -> None:
 @pytest.mark.parametrize(
     ("answers", "expected"), [((ID, KEY), GIVEN), (("", "an-api-key"), {API_KEY: "an-api-key"})], ids=["secret", "key"]
 )
-def test_credentials_are_asked_for_where_there_are_none(answers: tuple[str, ...], expected: dict[str, str], machine: Machine) -> None:
+def test_credentials_are_asked_for_where_there_are_none(
+    answers: tuple[str, ...], expected: dict[str, str], machine: Machine
+) -> None:
     client = BY_KEY["claude-desktop"]
     person = Person(*answers)
     install.add(client, machine, settings(), person.talk(), name="contacts", sandbox=False, yes=False)
@@ -228,12 +246,31 @@ def test_credentials_are_asked_for_where_there_are_none(answers: tuple[str, ...]
 
 def test_without_a_terminal_and_credentials_it_says_which_to_set(machine: Machine) -> None:
     with pytest.raises(CredentialsUnusable, match=f"{SECRET_ID} and {SECRET_KEY}.*{API_KEY}.*--sandbox"):
-        install.add(BY_KEY["cursor"], machine, settings(), Person().talk(is_there=False), name="contacts", sandbox=False, yes=True)
+        install.add(
+            BY_KEY["cursor"],
+            machine,
+            settings(),
+            Person().talk(is_there=False),
+            name="contacts",
+            sandbox=False,
+            yes=True,
+        )
     assert not BY_KEY["cursor"].place(machine).exists()
 
 
 @pytest.mark.parametrize(
-    "value", ["", "short", "your secret's id", "<SECRET_ID>", '"quoted-key"', "Bearer abcdefgh", "two words", "${KEY_HERE}", "key-with-é"]
+    "value",
+    [
+        "",
+        "short",
+        "your secret's id",
+        "<SECRET_ID>",
+        '"quoted-key"',
+        "Bearer abcdefgh",
+        "two words",
+        "${KEY_HERE}",
+        "key-with-é",
+    ],
 )
 def test_what_cannot_be_a_credential_is_said(value: str) -> None:
     assert install.flaw_of(value)
@@ -305,7 +342,11 @@ def test_neighbours_in_other_formats_are_not_shown_either(key: str, machine: Mac
 def test_updating_shows_neither_the_old_nor_the_new_secret(machine: Machine) -> None:
     client = BY_KEY["vscode"]
     add(client, machine)
-    assert [word for word in (KEY, "quite-another-key") if word in add(client, machine, secret_id=ID, secret_key="quite-another-key")] == []
+    assert [
+        word
+        for word in (KEY, "quite-another-key")
+        if word in add(client, machine, secret_id=ID, secret_key="quite-another-key")
+    ] == []
     assert entries(client, machine)["contacts"]["env"][SECRET_KEY] == "quite-another-key"
 
 
@@ -344,7 +385,8 @@ def test_a_file_others_can_read_is_mentioned(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "key"), [("Claude Desktop", "claude-desktop"), ("VSCODE", "vscode"), ("vs code", "vscode"), ("claude_code", "claude-code")]
+    ("said", "key"),
+    [("Claude Desktop", "claude-desktop"), ("VSCODE", "vscode"), ("vs code", "vscode"), ("claude_code", "claude-code")],
 )
 def test_a_client_is_found_as_people_write_it(said: str, key: str) -> None:
     assert install.client_named(said).key == key
@@ -363,7 +405,9 @@ def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     env = kept | {"HOME": str(home), "USERPROFILE": str(home)} | variables
     command = [sys.executable, "-m", "contacts_mcp", "install", *arguments]
-    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False)
+    return subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False
+    )
 
 
 def test_the_command_does_it_all(tmp_path: Path) -> None:
@@ -371,7 +415,10 @@ def test_the_command_does_it_all(tmp_path: Path) -> None:
     first = run(home, "cursor", "--yes", **GIVEN)
     assert (first.returncode, first.stderr) == (0, "")
     assert KEY not in first.stdout
-    assert json.loads((home / ".cursor" / "mcp.json").read_text(encoding="utf-8"))["mcpServers"]["contacts"]["env"] == GIVEN
+    assert (
+        json.loads((home / ".cursor" / "mcp.json").read_text(encoding="utf-8"))["mcpServers"]["contacts"]["env"]
+        == GIVEN
+    )
     assert "Nothing to do" in run(home, "cursor", "--yes").stdout
     assert run(home, "cursor", "--uninstall", "--yes").returncode == 0
     assert json.loads((home / ".cursor" / "mcp.json").read_text(encoding="utf-8")) == {"mcpServers": {}}
@@ -425,13 +472,17 @@ def test_an_entry_of_ours_that_no_client_would_read_is_left_alone(entry: dict[st
 def test_a_sandbox_entry_is_brought_up_to_date_as_one(machine: Machine) -> None:
     client = BY_KEY["cursor"]
     for sandbox in (True, False):
-        install.add(client, machine, settings(), Person().talk(is_there=False), name="contacts", sandbox=sandbox, yes=True)
+        install.add(
+            client, machine, settings(), Person().talk(is_there=False), name="contacts", sandbox=sandbox, yes=True
+        )
     assert "--sandbox" in client.place(machine).read_text(encoding="utf-8")
 
 
 def test_a_copy_that_holds_credentials_is_mentioned(machine: Machine) -> None:
     client, person = BY_KEY["cursor"], Person()
-    install.add(client, machine, settings(secret_id=ID, secret_key=KEY), person.talk(), name="contacts", sandbox=False, yes=True)
+    install.add(
+        client, machine, settings(secret_id=ID, secret_key=KEY), person.talk(), name="contacts", sandbox=False, yes=True
+    )
     assert "That copy holds the credentials" not in person.text
     install.remove(client, machine, person.talk(), name="contacts", yes=True)
     assert "That copy holds the credentials" in person.text
@@ -440,5 +491,11 @@ def test_a_copy_that_holds_credentials_is_mentioned(machine: Machine) -> None:
 def test_credentials_of_the_environment_are_looked_at_like_typed_ones(machine: Machine) -> None:
     with pytest.raises(CredentialsUnusable, match="is too short"):
         install.add(
-            BY_KEY["cursor"], machine, settings(secret_id="abc", secret_key="x"), Person().talk(), name="contacts", sandbox=False, yes=True
+            BY_KEY["cursor"],
+            machine,
+            settings(secret_id="abc", secret_key="x"),
+            Person().talk(),
+            name="contacts",
+            sandbox=False,
+            yes=True,
         )

@@ -24,7 +24,9 @@ from contacts_mcp.config import InvalidSettings, Settings
 COMMAND = [sys.executable, "-m", "contacts_mcp"]
 SOON = 1.0  # seconds a server may take to end
 NAME = "Zoë Ōno 😀 \u2028"
-NEEDED = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}  # Windows' Python does not start without
+NEEDED = {
+    name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ
+}  # Windows' Python does not start without
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -34,8 +36,14 @@ class Server:
 
     def __init__(self, *flags: str, cwd: Path, env: dict[str, str]) -> None:
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen([*COMMAND, "serve", *flags], cwd=cwd, env=NEEDED | env, stdin=pipe, stdout=pipe, stderr=pipe)
-        self.ask(1, "initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}})
+        self.process = subprocess.Popen(
+            [*COMMAND, "serve", *flags], cwd=cwd, env=NEEDED | env, stdin=pipe, stdout=pipe, stderr=pipe
+        )
+        self.ask(
+            1,
+            "initialize",
+            {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}},
+        )
         self.send({"method": "notifications/initialized"})
 
     def send(self, message: dict[str, Any]) -> None:
@@ -75,7 +83,9 @@ def end(server: Server, way: str) -> None:
         server.process.send_signal(getattr(signal, way))
 
 
-WAYS = pytest.mark.parametrize("way", ["closed stdin", pytest.param("SIGINT", marks=posix), pytest.param("SIGTERM", marks=posix)])
+WAYS = pytest.mark.parametrize(
+    "way", ["closed stdin", pytest.param("SIGINT", marks=posix), pytest.param("SIGTERM", marks=posix)]
+)
 
 
 @pytest.fixture
@@ -93,7 +103,10 @@ def test_it_ends_at_once_and_well(way: str, place: Path) -> None:
     """With everything written, nothing left open, and not a word; started as desktop clients do, without PATH, HOME or locale."""
     server = Server("--sandbox", "--data-dir", str(place / "data"), cwd=place, env={})
     long = f"{'x' * 300_000}@example.com"  # more than a pipe holds: stdin passes through one of ours
-    assert all("result" in server.ask(number, "tools/call", {"name": "lookup_contact", "arguments": {"email": long}}) for number in (2, 3))
+    assert all(
+        "result" in server.ask(number, "tools/call", {"name": "lookup_contact", "arguments": {"email": long}})
+        for number in (2, 3)
+    )
     assert not server.call(4, "create_contact", phone="(510) 555-3344", first="Quincy")["isError"]
     end(server, way)
     code, said, seconds = server.ended()
@@ -101,7 +114,9 @@ def test_it_ends_at_once_and_well(way: str, place: Path) -> None:
     assert seconds < SOON
     assert is_sound(place / "data" / "journal.sqlite3")
     assert [
-        file.name for file in (place / "data").iterdir() if file.name.endswith(("-wal", "-shm", "-journal")) and file.stat().st_size
+        file.name
+        for file in (place / "data").iterdir()
+        if file.name.endswith(("-wal", "-shm", "-journal")) and file.stat().st_size
     ] == []
 
 
@@ -119,9 +134,15 @@ def stalled() -> Iterator[str]:
 
 @WAYS
 def test_it_ends_at_once_in_the_middle_of_a_call(way: str, place: Path, stalled: str) -> None:
-    env = {"HEYMARKET_API_KEY": "not-a-real-key", "HEYMARKET_BASE_URL": stalled, "CONTACTS_MCP_DATA_DIR": str(place / "data")}
+    env = {
+        "HEYMARKET_API_KEY": "not-a-real-key",
+        "HEYMARKET_BASE_URL": stalled,
+        "CONTACTS_MCP_DATA_DIR": str(place / "data"),
+    }
     server = Server(cwd=place, env=env)
-    server.send({"id": 2, "method": "tools/call", "params": {"name": "lookup_contact", "arguments": {"contact_id": 1001}}})
+    server.send(
+        {"id": 2, "method": "tools/call", "params": {"name": "lookup_contact", "arguments": {"contact_id": 1001}}}
+    )
     wait_until((place / "data" / "pace.sqlite3").exists)
     end(server, way)
     code, said, seconds = server.ended()
@@ -133,11 +154,17 @@ def test_it_ends_at_once_in_the_middle_of_a_call(way: str, place: Path, stalled:
 @pytest.mark.parametrize("way", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "in the middle of a call"])
 def test_over_http_it_ends_at_once_too(way: str, is_busy: bool, place: Path, stalled: str) -> None:
-    env = {"HEYMARKET_API_KEY": "not-a-real-key", "HEYMARKET_BASE_URL": stalled, "CONTACTS_MCP_DATA_DIR": str(place / "data")}
+    env = {
+        "HEYMARKET_API_KEY": "not-a-real-key",
+        "HEYMARKET_BASE_URL": stalled,
+        "CONTACTS_MCP_DATA_DIR": str(place / "data"),
+    }
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [*COMMAND, "serve", "--http", f"127.0.0.1:{port}"]
-    with subprocess.Popen(command, cwd=place, env=NEEDED | env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, cwd=place, env=NEEDED | env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == f"Serving at http://127.0.0.1:{port}/mcp\n".encode()
         caller = threading.Thread(target=look_up_over_http, args=(port,), daemon=True)
@@ -216,7 +243,9 @@ def test_all_text_is_utf8_whatever_the_code_page(place: Path) -> None:
 
 
 def run(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*COMMAND, *arguments], cwd=cwd, env=NEEDED | env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, env=NEEDED | env, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
 
 
 def test_without_a_stdin_it_ends_quietly(place: Path) -> None:

@@ -163,7 +163,9 @@ def test_a_file_that_is_no_journal_is_said_and_left_alone(path: Path) -> None:
         ("DELETE", "delete_contact", {"contact_id": 1001}),
     ],
 )
-async def test_the_before_image_is_written_before_anything_is_sent(open_session: Any, method: str, tool: str, arguments: Any) -> None:
+async def test_the_before_image_is_written_before_anything_is_sent(
+    open_session: Any, method: str, tool: str, arguments: Any
+) -> None:
     seen: list[Entry] = []
     async with open_session(contacts=2, confirm="off") as session:
         book = await session.workspace.book()

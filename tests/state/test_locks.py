@@ -140,7 +140,9 @@ async def test_file_names_say_nothing_about_anybody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["exit", "kill"])
 async def test_another_process_waits_until_the_holder_is_done_or_dead(tmp_path: Path, ending: str) -> None:
     locks = Locks(tmp_path, "account")
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220 -- a short one
+    holder = subprocess.Popen(  # noqa: ASYNC220 -- a short one
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert holder.stdin
     assert holder.stdout
     try:
@@ -165,7 +167,9 @@ async def test_concurrent_creates_of_one_phone_make_one_contact(open_session: An
         answers: list[str] = []
 
         async def create(number: int) -> None:
-            result = await session.client.call_tool("create_contact", {"phone": "+15105553344", "first": f"Jo {number}"})
+            result = await session.client.call_tool(
+                "create_contact", {"phone": "+15105553344", "first": f"Jo {number}"}
+            )
             answers.append(result.structured_content["status"])
 
         async with anyio.create_task_group() as tasks:
@@ -180,5 +184,7 @@ async def test_concurrent_updates_of_one_contact_all_count(open_session: Any) ->
     async with open_session(contacts=2) as one, open_session(sandbox=one.sandbox) as other:
         async with anyio.create_task_group() as tasks:
             for session, tag in zip([one, other] * 2, ["Lead", "Newsletter", "Past Due", "Supplier"], strict=True):
-                tasks.start_soon(session.client.call_tool, "update_contact", {"phone": "+15105550100", "add_tags": [tag]})
+                tasks.start_soon(
+                    session.client.call_tool, "update_contact", {"phone": "+15105550100", "add_tags": [tag]}
+                )
         assert one.sandbox.store.contact(1001)["tags"] == [101, 102, 103, 104, 105]

@@ -263,7 +263,9 @@ def test_an_item_is_shown_by_its_name_or_by_name_and_id(item_id: int, label: str
 
 
 @pytest.mark.parametrize(
-    ("kind", "label"), [("custom field", "field 5"), ("tag", "tag 5"), ("team member", "member 5")], ids=["field", "tag", "member"]
+    ("kind", "label"),
+    [("custom field", "field 5"), ("tag", "tag 5"), ("team member", "member 5")],
+    ids=["field", "tag", "member"],
 )
 def test_an_unknown_id_is_shown_with_its_kind(kind: str, label: str) -> None:
     assert Names(kind, []).label(5) == label
@@ -363,7 +365,9 @@ def test_near_misses_are_few_and_exist(names: Names, text: str) -> None:
     if _found(names, text) is not None or not text.strip():
         return
     refused = _refusal(names, text)
-    assert len(refused.candidates) <= (2 * NEAREST if refused.is_ambiguous else NEAREST)  # the several that are meant are not near misses
+    assert len(refused.candidates) <= (
+        2 * NEAREST if refused.is_ambiguous else NEAREST
+    )  # the several that are meant are not near misses
     assert all(names.resolve(label, argument="x") in names.items for label in refused.candidates)
 
 
@@ -383,13 +387,26 @@ def test_where_there_is_nothing_to_choose_from_it_says_where_to_look() -> None:
 
 def test_the_likeliest_comes_first_and_what_holds_the_text_before_what_is_only_like_it() -> None:
     names = Names(
-        "tag", [Named(1, "Newsletters 2026 for everybody"), Named(2, "Newslettr"), Named(3, "Newsletters"), Named(4, "Newsletterz")]
+        "tag",
+        [
+            Named(1, "Newsletters 2026 for everybody"),
+            Named(2, "Newslettr"),
+            Named(3, "Newsletters"),
+            Named(4, "Newsletterz"),
+        ],
     )
-    assert list(_refusal(names, "Newsletter").candidates) == ["Newsletters", "Newsletterz", "Newslettr", "Newsletters 2026 for everybody"]
+    assert list(_refusal(names, "Newsletter").candidates) == [
+        "Newsletters",
+        "Newsletterz",
+        "Newslettr",
+        "Newsletters 2026 for everybody",
+    ]
 
 
 def test_three_letters_of_a_name_are_enough_to_find_it() -> None:
-    assert list(_refusal(Names("tag", [Named(1, "Newsletter of the month")]), "new").candidates) == ["Newsletter of the month"]
+    assert list(_refusal(Names("tag", [Named(1, "Newsletter of the month")]), "new").candidates) == [
+        "Newsletter of the month"
+    ]
 
 
 @pytest.mark.parametrize(("many", "more"), [(10, ""), (11, " and 1 more")])
@@ -399,7 +416,20 @@ def test_of_many_that_may_be_meant_ten_are_listed(many: int, more: str) -> None:
 
 
 def test_five_thousand_names_are_searched_quickly() -> None:
-    words = ["renewal", "date", "plan", "type", "region", "customer", "number", "owner", "status", "score", "notes", "city"]
+    words = [
+        "renewal",
+        "date",
+        "plan",
+        "type",
+        "region",
+        "customer",
+        "number",
+        "owner",
+        "status",
+        "score",
+        "notes",
+        "city",
+    ]
     pick = random.Random(1)
     items = [Named(at, f"{' '.join(pick.choices(words, k=pick.randint(1, 3)))} {at}") for at in range(5_000)]
     names = Names("tag", items)

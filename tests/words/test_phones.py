@@ -212,7 +212,10 @@ NOTES = {
         ["No plus was written, and the first digits were taken for a country code: read as +442079460958."],
     ),
     "spelled": ("1-800-FLOWERS", ["The letters were read as keypad digits: +18003569377."]),
-    "not-verified": ("+1 555 555 3344", ["+15555553344 has a possible length, but could not be verified as a real number."]),
+    "not-verified": (
+        "+1 555 555 3344",
+        ["+15555553344 has a possible length, but could not be verified as a real number."],
+    ),
 }
 
 
@@ -262,7 +265,11 @@ def test_a_retired_way_of_writing_gets_advice() -> None:
         ("0044", "US", "has too few or too many digits (2) for a number of its country."),
         ("123456", "US", "is too short for a phone number; short codes and emergency numbers are no contacts."),
         ("2125550142", "XX123456789", 'has no country, and the default region "XX123456… (+3 characters)" is not one.'),
-        ("1234567890", "US", "is not a phone number of US; for one of another country write its plus and country code."),
+        (
+            "1234567890",
+            "US",
+            "is not a phone number of US; for one of another country write its plus and country code.",
+        ),
         ("2125550142abc", "US", "has a word behind a number; write the digits alone."),
         ("131 2345 6789", "CN", "can be read as +8613123456789 or as +13123456789."),
         ("1" * 65, "US", "is 65 characters long; a phone number is shorter than 64."),
@@ -324,7 +331,9 @@ def test_whatever_the_api_sends_is_read_as_digits(value: object, digits: str) ->
     assert from_api(value) == digits
 
 
-@given(st.one_of(st.text(st.characters(exclude_categories=[])), st.integers(), st.floats(), st.none(), st.lists(st.text())))
+@given(
+    st.one_of(st.text(st.characters(exclude_categories=[])), st.integers(), st.floats(), st.none(), st.lists(st.text()))
+)
 def test_reading_the_api_never_fails(value: object) -> None:
     assert re.fullmatch(r"[0-9]*", from_api(value))
 
@@ -367,7 +376,9 @@ def test_every_region_s_own_way_of_writing_reads_back(kind: int, style: str) -> 
 def valid_numbers(draw: st.DrawFn) -> tuple[str, phonenumbers.PhoneNumber]:
     """A region and a valid number of it: an example with its last digits changed."""
     region = draw(st.sampled_from(REGIONS))
-    example = phonenumbers.example_number_for_type(region, draw(st.sampled_from([PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE])))
+    example = phonenumbers.example_number_for_type(
+        region, draw(st.sampled_from([PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE]))
+    )
     if example is None:
         example = phonenumbers.example_number(region)
     assert example is not None
@@ -380,7 +391,9 @@ def valid_numbers(draw: st.DrawFn) -> tuple[str, phonenumbers.PhoneNumber]:
 
 
 @given(valid_numbers(), st.sampled_from(list(STYLES)))
-def test_a_valid_number_is_read_as_itself_or_refused_as_ambiguous(valid: tuple[str, phonenumbers.PhoneNumber], style: str) -> None:
+def test_a_valid_number_is_read_as_itself_or_refused_as_ambiguous(
+    valid: tuple[str, phonenumbers.PhoneNumber], style: str
+) -> None:
     region, number = valid
     written = phonenumbers.format_number(number, STYLES[style])
     phone = _phone_or_none(written, region)
@@ -393,7 +406,9 @@ def test_a_valid_number_is_read_as_itself_or_refused_as_ambiguous(valid: tuple[s
 
 
 @given(valid_numbers(), st.sampled_from(REGIONS))
-def test_a_number_with_a_plus_is_the_same_in_every_region(valid: tuple[str, phonenumbers.PhoneNumber], region: str) -> None:
+def test_a_number_with_a_plus_is_the_same_in_every_region(
+    valid: tuple[str, phonenumbers.PhoneNumber], region: str
+) -> None:
     assert parse_phone("+" + _e164(valid[1]), region=region) == Phone(_e164(valid[1]))
 
 
@@ -437,9 +452,13 @@ ALL_DIGITS = [chr(zero + value) for zero in (0x30, 0x660, 0x6F0, 0x966, 0xFF10, 
 
 
 @given(st.sampled_from([*READ.values()]), st.data())
-def test_the_kind_of_dash_space_or_digit_and_invisible_marks_change_nothing(case: tuple[str, str, str], data: st.DataObject) -> None:
+def test_the_kind_of_dash_space_or_digit_and_invisible_marks_change_nothing(
+    case: tuple[str, str, str], data: st.DataObject
+) -> None:
     text, region, digits = case
-    disguised = "".join(data.draw(st.sampled_from(_alike(char))) + data.draw(st.text(INVISIBLE, max_size=2)) for char in text)
+    disguised = "".join(
+        data.draw(st.sampled_from(_alike(char))) + data.draw(st.text(INVISIBLE, max_size=2)) for char in text
+    )
     assert parse_phone(disguised, region=region).digits == digits
 
 

@@ -45,7 +45,9 @@ class Told:
     changes: list[Change]
 
 
-async def changes_of(book: Book, *, contact_id: int | None = None, before: int | None = None, limit: int = 25) -> list[Told]:
+async def changes_of(
+    book: Book, *, contact_id: int | None = None, before: int | None = None, limit: int = 25
+) -> list[Told]:
     """What this server did, newest first, unfinished entries settled where that is possible; `before` is a change_id to go on below."""
     await settle(book)
     entries = book.journal.entries(contact_id=contact_id, before=before, limit=limit)
@@ -61,7 +63,9 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
     async with book.locks.change(change_id):
         entry = _undoable(book.journal.get(change_id), change_id)
         if entry.undone_by:
-            return Outcome(status="unchanged", notes=[f"Change {change_id} was taken back already, by change {entry.undone_by}."])
+            return Outcome(
+                status="unchanged", notes=[f"Change {change_id} was taken back already, by change {entry.undone_by}."]
+            )
         return await _UNDO[entry.action](book, entry, confirm_token)
 
 
@@ -84,11 +88,15 @@ async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
     phones = [str(phone)] if (phone := restored.get("phone")) else []
     async with book.locks.phones(*phones), held(book, Who(entry.contact_id)) as contact:
         now = values_of(contact)
-        await _refuse_if_moved(book, entry, now, among=[key for key, old in restored.items() if now.get(key, nothing_for(key)) != old])
+        await _refuse_if_moved(
+            book, entry, now, among=[key for key, old in restored.items() if now.get(key, nothing_for(key)) != old]
+        )
         notes = [*gone, *_keep_opted_out(restored, entry, contact)]
         if not restored:
             nothing = (
-                f"Change {entry.change_id} left nothing that could be taken back; nothing was sent." if not notes else "Nothing was sent."
+                f"Change {entry.change_id} left nothing that could be taken back; nothing was sent."
+                if not notes
+                else "Nothing was sent."
             )
             return Outcome(status="unchanged", card=await card_of(contact, book.directory), notes=[*notes, nothing])
         if phones and phones[0] != contact.phone:
@@ -101,7 +109,9 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
     wanted = {key: value for key, value in entry.before.items() if not is_empty(value) and value is not False}
     phone = str(wanted.get("phone", ""))
     if not phone:
-        raise Refused("The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes.")
+        raise Refused(
+            "The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes."
+        )
     gone = await _drop_what_is_gone(book, wanted)
     stays_opted_out = _why_opted_out(book, entry)
     if stays_opted_out:
@@ -151,7 +161,9 @@ async def _drop_what_is_gone(book: Book, wanted: Values) -> list[str]:
         left_out = [await book.directory.tags.label(tag) for tag in tags if tag not in kept]
         wanted["tags"] = kept
         notes += [f"Left out, because Heymarket would not take them: tags {', '.join(left_out)}."] if left_out else []
-    if wanted.get("assignee") and all(member.id != wanted["assignee"] for member in (await book.directory.members.names()).items):
+    if wanted.get("assignee") and all(
+        member.id != wanted["assignee"] for member in (await book.directory.members.names()).items
+    ):
         del wanted["assignee"]
         notes.append("It is not assigned to anybody, because its owner is not in the team any more.")
     return notes
@@ -183,7 +195,11 @@ async def _undo_create(book: Book, entry: Entry, token: str) -> Outcome:
         outcome = await delete_held(book, contact, token, undoes=entry.change_id)
     if outcome.status != "deleted":
         return outcome
-    return replace(outcome, status="undone", notes=["The contact was deleted, as it had been created by that change.", *outcome.notes])
+    return replace(
+        outcome,
+        status="undone",
+        notes=["The contact was deleted, as it had been created by that change.", *outcome.notes],
+    )
 
 
 _UNDO = {"create": _undo_create, "update": _undo_update, "delete": _undo_delete}
@@ -194,7 +210,9 @@ def _made_by(entry: Entry) -> Pairs:
     asked = differences(entry.before, entry.wanted)
     made = differences(entry.before, entry.after, among=asked)
     opted_in = entry.wanted.get("is_opted_out") is False and entry.before.get("is_opted_out") is not False
-    if opted_in and is_hidden("is_opted_out", entry.after):  # it cannot be seen, and is taken back all the same: that harms nobody
+    if opted_in and is_hidden(
+        "is_opted_out", entry.after
+    ):  # it cannot be seen, and is taken back all the same: that harms nobody
         made["is_opted_out"] = (True, None)
     return made
 
@@ -228,7 +246,9 @@ def _keep_opted_out(restored: Values, entry: Entry, contact: Contact) -> list[st
         restored.pop("is_opted_out", None)
     opted_out = entry.wanted.get("is_opted_out") is True and entry.before.get("is_opted_out") is not True
     if opted_out and contact.is_opted_out is not False:
-        return ["The opt-out was left as it is: nobody is opted in by an undo. To opt in, use update_contact with consent."]
+        return [
+            "The opt-out was left as it is: nobody is opted in by an undo. To opt in, use update_contact with consent."
+        ]
     return []
 
 
@@ -240,7 +260,10 @@ async def _shown_changes(book: Book, entry: Entry) -> list[Change]:
 
 async def settle(book: Book) -> None:
     """Complete the entries that were left unfinished, as far as looking tells in time. Never fails: what cannot be settled stays as it is."""
-    with suppress(ContactsError), anyio.move_on_after(SETTLING):  # the journal or the service cannot be reached; there will be another time
+    with (
+        suppress(ContactsError),
+        anyio.move_on_after(SETTLING),
+    ):  # the journal or the service cannot be reached; there will be another time
         for entry in book.journal.unfinished()[:MOST_SETTLED]:
             async with book.locks.if_free(entry.contact_id, str(entry.wanted.get("phone", ""))) as is_held:
                 if is_held:

@@ -36,7 +36,9 @@ from contacts_mcp.models import Contact, instant
 from contacts_mcp.words.display import quoted, visible, word
 from contacts_mcp.words.names import Named, Names, fold
 
-PAGE_ASKED = 100  # always the same, or the numbers of pages would mean something else at every call; the service may give fewer
+PAGE_ASKED = (
+    100  # always the same, or the numbers of pages would mean something else at every call; the service may give fewer
+)
 MOST_ASKED = 1_000  # for contacts that share one moment, and do not fit on a page
 REQUESTS_PER_CALL = 60
 MOST_NAMES = 3  # that are offered where nobody is called as asked
@@ -129,7 +131,9 @@ async def list_contacts(book: Book, filters: Filters, *, limit: int = 25, cursor
     finally:
         bulk_work.reset(token)
     cards = [await card_of(contact, book.directory) for contact in step.found]
-    return Listing(cards, "" if step.is_over else _write_cursor(step.place, filters), complete, notes, step.place.seen, total)
+    return Listing(
+        cards, "" if step.is_over else _write_cursor(step.place, filters), complete, notes, step.place.seen, total
+    )
 
 
 class _Step:
@@ -272,7 +276,9 @@ class _Step:
             return may_be_missing
         if await self._agrees_with_count():
             return []
-        if self._count is not None and await self._agrees_with_count(anew=True):  # the one before may be older than the second look
+        if self._count is not None and await self._agrees_with_count(
+            anew=True
+        ):  # the one before may be older than the second look
             return []
         return [self._disagreement(), *may_be_missing]
 
@@ -289,9 +295,7 @@ def _share_of_deadline() -> float:
 
 
 _SILENT = "Contacts may be left out here: of some, Heymarket does not say whether they are opted out."
-_MAY_BE_MISSING = (
-    "Contacts may be missing: several share one moment of change, and Heymarket's list does not show more of them than fit on one page."
-)
+_MAY_BE_MISSING = "Contacts may be missing: several share one moment of change, and Heymarket's list does not show more of them than fit on one page."
 
 
 def _stopped(seen: int, failure: ContactsError | None) -> str:
@@ -304,7 +308,11 @@ def _names_instead(name: str | None, step: _Step) -> list[str]:
     if name is None or step.found:
         return []
     near = Names("contact", step.names).nearest(name)[:MOST_NAMES]
-    return [f"Nearest names: {', '.join(f'{contact.id} {quoted(contact.name, limit=60)}' for contact in near)}."] if near else []
+    return (
+        [f"Nearest names: {', '.join(f'{contact.id} {quoted(contact.name, limit=60)}' for contact in near)}."]
+        if near
+        else []
+    )
 
 
 async def _values_instead(book: Book, sieve: _Sieve, values: Mapping[int, Counter[str]]) -> list[str]:
@@ -332,15 +340,27 @@ async def _sieve(filters: Filters, book: Book) -> _Sieve:
         tests.append(_by_tag((await book.directory.tags.resolve(filters.tag, argument="tag")).id))
     if filters.assignee is not None:
         nobody = filters.assignee.strip().casefold() in NOBODY
-        tests.append(_by_assignee(None if nobody else (await book.directory.members.resolve(filters.assignee, argument="assignee")).id))
+        tests.append(
+            _by_assignee(
+                None if nobody else (await book.directory.members.resolve(filters.assignee, argument="assignee")).id
+            )
+        )
     fields = book.directory.fields
-    custom = [((await fields.resolve(name, argument="custom_fields")).id, text.strip()) for name, text in filters.custom_fields.items()]
+    custom = [
+        ((await fields.resolve(name, argument="custom_fields")).id, text.strip())
+        for name, text in filters.custom_fields.items()
+    ]
     tests += [_by_custom(number, text) for number, text in custom]
     if filters.is_opted_out is not None:
         tests.append(_by_opt_out(filters.is_opted_out))
     lower = [bounds[name] for name in ("updated_after", "created_after") if name in bounds]
     return _Sieve(
-        tests, custom, max(lower, default=None), bounds.get("updated_before"), filters.is_opted_out is not None, filters.name is not None
+        tests,
+        custom,
+        max(lower, default=None),
+        bounds.get("updated_before"),
+        filters.is_opted_out is not None,
+        filters.name is not None,
     )
 
 
@@ -351,7 +371,9 @@ def _check_range(member: str, bounds: Mapping[str, datetime]) -> None:
     after, before = bounds.get(f"{member}_after"), bounds.get(f"{member}_before")
     if after and before and after >= before:
         raise InvalidArgument(
-            f"{member}_before", f"is not later than {member}_after, so nobody can be between.", expected="Exchange them, or leave one out."
+            f"{member}_before",
+            f"is not later than {member}_after, so nobody can be between.",
+            expected="Exchange them, or leave one out.",
         )
 
 

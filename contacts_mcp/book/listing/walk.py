@@ -212,7 +212,11 @@ def _paged(walk: Walk, rows: Sequence[Contact], *, is_new: bool = False) -> Walk
     page = walk.question.page + 1 if walk.question.page else 2 if "first" in walk.futile else 1
     if "page" in walk.futile:
         return _widened(onward)
-    return replace(onward, ask=replace(walk.question, page=page, kind="page")) if page <= MOST_PAGES else _past(onward, gap=True)
+    return (
+        replace(onward, ask=replace(walk.question, page=page, kind="page"))
+        if page <= MOST_PAGES
+        else _past(onward, gap=True)
+    )
 
 
 def _widened(walk: Walk) -> Walk:
@@ -256,7 +260,10 @@ def _age(row: Contact) -> timedelta:
 
 def _edge(rows: Sequence[Contact], ask: Ask) -> int | None:
     """The index of the last row whose moment was left behind: neither that of the very last, nor the date asked for."""
-    return next((at for at in reversed(range(len(rows))) if rows[at].updated != rows[-1].updated and _is_below(rows[at], ask)), None)
+    return next(
+        (at for at in reversed(range(len(rows))) if rows[at].updated != rows[-1].updated and _is_below(rows[at], ask)),
+        None,
+    )
 
 
 def _is_below(row: Contact, ask: Ask) -> bool:

@@ -22,7 +22,9 @@ WAS_OPTED_OUT = "Whoever had this phone before was opted out of texts (see chang
 STILL_OPTED_OUT = "This contact is opted out of texts and stays so. To opt in, use update_contact with is_opted_out false and consent."
 
 
-async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["report", "update"] = "report") -> Outcome:
+async def create(
+    book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["report", "update"] = "report"
+) -> Outcome:
     """Add a contact, or report (or update) the one that has the phone already.
 
     `status` is created, exists, updated or unchanged. Raises InvalidArgument, UpstreamError, OutcomeUnknown.
@@ -44,14 +46,18 @@ async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["
 
 async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
     # A new contact is not opted out; saying so could opt in one that appears at this very moment.
-    wanted = {key: value for key, value in edit.applied_to({}).items() if not (key == "is_opted_out" and value is False)}
+    wanted = {
+        key: value for key, value in edit.applied_to({}).items() if not (key == "is_opted_out" and value is False)
+    }
     written = await write_new(book, wanted)
     after = values_of(written.after)
     merged = [MERGED] if written.rev > 1 else []
     return Outcome(
         status="updated" if merged else "created",
         card=await card_of(written.after, book.directory),
-        changes=await changes_between({}, {key: value for key, value in after.items() if key in edit.values}, book.directory),
+        changes=await changes_between(
+            {}, {key: value for key, value in after.items() if key in edit.values}, book.directory
+        ),
         notes=[*number.notes, *merged, *_on_former_opt_out(book, written.after), *await notes_on(book, written)],
         change_id=written.change_id,
     )
@@ -75,7 +81,9 @@ async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_
                 raise Refused(
                     f"Contact {fresh.id} had this phone and was given another one at this very moment. Nothing was changed. Call again."
                 )
-            return await change(book, fresh, _without_opting_in(edit, fresh), notes=[*number.notes, *_on_opt_out(edit, fresh)])
+            return await change(
+                book, fresh, _without_opting_in(edit, fresh), notes=[*number.notes, *_on_opt_out(edit, fresh)]
+            )
     asked = _without_opting_in(edit, existing)
     differing = await changes_between(values_of(existing), asked.worked_out(values_of(existing)), book.directory)
     notes = [*number.notes, "A contact with this phone exists already; nothing was changed."]
@@ -84,14 +92,18 @@ async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_
         notes.append(
             f"It differs from what was given in: {names}. To change it, use update_contact, or create_contact with if_exists update."
         )
-    return Outcome(status="exists", card=await card_of(existing, book.directory), notes=[*notes, *_on_opt_out(edit, existing)])
+    return Outcome(
+        status="exists", card=await card_of(existing, book.directory), notes=[*notes, *_on_opt_out(edit, existing)]
+    )
 
 
 def _adding_tags(edit: Edit) -> Edit:
     tags = edit.values.get("tags")
     if not isinstance(tags, list):
         return edit
-    return replace(edit, values={key: value for key, value in edit.values.items() if key != "tags"}, add_tags=tuple(tags))
+    return replace(
+        edit, values={key: value for key, value in edit.values.items() if key != "tags"}, add_tags=tuple(tags)
+    )
 
 
 def _without_opting_in(edit: Edit, existing: Contact) -> Edit:

@@ -15,7 +15,9 @@ from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import quoted
 
 
-async def delete(book: Book, *, contact_id: int | None = None, phone: str | None = None, confirm_token: str = "") -> Outcome:
+async def delete(
+    book: Book, *, contact_id: int | None = None, phone: str | None = None, confirm_token: str = ""
+) -> Outcome:
     """Ask for a confirmation, or with one delete the contact.
 
     `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, UpstreamError, OutcomeUnknown.
@@ -33,7 +35,9 @@ async def delete(book: Book, *, contact_id: int | None = None, phone: str | None
         return Outcome(status="deleted", card=card, notes=[*who.notes, *notes], change_id=done.change_id)
 
 
-async def delete_held(book: Book, contact: Contact, token: str, *, notes: Sequence[str] = (), undoes: int | None = None) -> Outcome:
+async def delete_held(
+    book: Book, contact: Contact, token: str, *, notes: Sequence[str] = (), undoes: int | None = None
+) -> Outcome:
     """Delete `contact`, which the caller holds, if `token` permits it; else answer what to confirm."""
     deed = deed_for("delete", contact)
     reason = book.confirmations.refusal(token, deed) if token else ""
@@ -66,4 +70,6 @@ def _warnings(contact: Contact) -> list[str]:
 
 
 def _is_about(entry: Entry, who: Who) -> bool:
-    return entry.contact_id == who.contact_id or (who.phone is not None and entry.before.get("phone") == who.phone.digits)
+    return entry.contact_id == who.contact_id or (
+        who.phone is not None and entry.before.get("phone") == who.phone.digits
+    )

@@ -52,7 +52,9 @@ class Who:
         return (self.phone.digits,) if self.phone else ()
 
 
-async def lookup(book: Book, *, contact_id: int | None = None, phone: str | None = None, email: str | None = None) -> Found:
+async def lookup(
+    book: Book, *, contact_id: int | None = None, phone: str | None = None, email: str | None = None
+) -> Found:
     """The contacts with that id, phone or e-mail. Raises InvalidArgument unless exactly one is given."""
     if email is None:
         who = who_is(book, contact_id=contact_id, phone=phone, also="email")
@@ -61,9 +63,15 @@ async def lookup(book: Book, *, contact_id: int | None = None, phone: str | None
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
     address = _checked(email)
-    spellings = list(dict.fromkeys((address, address.lower())))  # Heymarket compares exactly; most addresses are stored in small letters
+    spellings = list(
+        dict.fromkeys((address, address.lower()))
+    )  # Heymarket compares exactly; most addresses are stored in small letters
     found = await book.api.search_contacts(emails=spellings)
-    notes = [] if found else ["E-mails are found by their exact spelling and in small letters; one stored otherwise is not."]
+    notes = (
+        []
+        if found
+        else ["E-mails are found by their exact spelling and in small letters; one stored otherwise is not."]
+    )
     return await _found(book, found, notes, sought=f"the e-mail {quoted(address, limit=60)}")
 
 
@@ -110,7 +118,9 @@ async def held(book: Book, who: Who) -> AsyncIterator[Contact]:
         if book.locks.last_write(contact.id) >= started:  # changed between the read and the lock
             contact = await read_existing(book, Who(contact.id))
             if contact.phone not in who.phones:
-                raise ContactNotFound(f"Contact {contact.id} gave up {who.described} at this very moment. Look again. Nothing was changed.")
+                raise ContactNotFound(
+                    f"Contact {contact.id} gave up {who.described} at this very moment. Look again. Nothing was changed."
+                )
         yield await _up_to_date(book, contact)
 
 
@@ -133,7 +143,9 @@ async def _up_to_date(book: Book, contact: Contact) -> Contact:
 def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:
     if changes_number:
         return InvalidArgument(
-            "contact_id or phone", "exactly one says who is meant.", expected="To change the number, pass the new one as new_phone."
+            "contact_id or phone",
+            "exactly one says who is meant.",
+            expected="To change the number, pass the new one as new_phone.",
         )
     names = "contact_id, phone or email" if also else "contact_id or phone"
     return InvalidArgument(
@@ -150,6 +162,8 @@ _BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: look
 def _checked(email: str) -> str:
     if "@" not in email.strip("@ "):
         raise InvalidArgument(
-            "email", f'"{visible(email, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com."
+            "email",
+            f'"{visible(email, limit=60)}" is not an e-mail address.',
+            expected="Expected one such as jordan@example.com.",
         )
     return email.strip()

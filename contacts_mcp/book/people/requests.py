@@ -64,7 +64,9 @@ class Edit:
 
     def worked_out(self, before: Values) -> Values:
         """The same, whether Heymarket would take it or not."""
-        wanted = {key: value for key, value in before.items() if not (self.replace_custom and key.startswith(CUSTOM))} | self.values
+        wanted = {
+            key: value for key, value in before.items() if not (self.replace_custom and key.startswith(CUSTOM))
+        } | self.values
         if self.add_tags or self.remove_tags:
             had = before.get("tags") or []
             assert isinstance(had, list)
@@ -85,7 +87,9 @@ def _check_tag_count(before: Values, wanted: Values) -> None:
 async def resolve(wanted: Wanted, directory: Directory) -> Edit:
     """`wanted` in ids. Raises InvalidArgument or UnknownName, before anything is changed."""
     _check_contradictions(wanted)
-    values: Values = {name: _checked_text(name, text) for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None}
+    values: Values = {
+        name: _checked_text(name, text) for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None
+    }
     if wanted.phone is not None:
         values["phone"] = wanted.phone
     values |= await _custom_values(wanted.custom_fields, directory)
@@ -100,11 +104,16 @@ async def resolve(wanted: Wanted, directory: Directory) -> Edit:
         if key in values:
             raise _set_and_cleared(await field_name(key, directory))
         values[key] = nothing_for(key)
-    added, removed = await _tags(wanted.add_tags, "add_tags", directory), await _tags(wanted.remove_tags, "remove_tags", directory)
+    added, removed = (
+        await _tags(wanted.add_tags, "add_tags", directory),
+        await _tags(wanted.remove_tags, "remove_tags", directory),
+    )
     if both := {*added} & {*removed}:
         tag = await directory.tags.label(min(both))
         raise InvalidArgument(
-            "add_tags", f"{visible(tag, limit=60)!r} is both added and removed.", expected="Mention it in one place only."
+            "add_tags",
+            f"{visible(tag, limit=60)!r} is both added and removed.",
+            expected="Mention it in one place only.",
         )
     return Edit(values, replace_custom=wanted.replace_custom_fields, add_tags=added, remove_tags=removed)
 
@@ -112,7 +121,9 @@ async def resolve(wanted: Wanted, directory: Directory) -> Edit:
 def _check_contradictions(wanted: Wanted) -> None:
     if wanted.tags is not None and (wanted.add_tags or wanted.remove_tags):
         raise InvalidArgument(
-            "tags", "replaces all tags and was given together with add_tags or remove_tags.", expected="Use one or the other."
+            "tags",
+            "replaces all tags and was given together with add_tags or remove_tags.",
+            expected="Use one or the other.",
         )
     if "tags" in map(_standard, wanted.clear) and (wanted.add_tags or wanted.remove_tags):
         raise _set_and_cleared("tags")
@@ -127,7 +138,9 @@ def _check_contradictions(wanted: Wanted) -> None:
 def _check_not_empty(name: str, *, is_empty: bool) -> None:
     if is_empty:
         raise InvalidArgument(
-            name, "is empty.", expected=f'To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].'
+            name,
+            "is empty.",
+            expected=f'To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].',
         )
 
 
@@ -136,11 +149,15 @@ def _checked_text(name: str, given: str) -> str:
     _check_not_empty(name, is_empty=not text)
     if name == "email" and not _EMAIL.fullmatch(text):
         raise InvalidArgument(
-            name, f'"{visible(text, limit=60)}" is not an e-mail address.', expected="Expected one such as jordan@example.com."
+            name,
+            f'"{visible(text, limit=60)}" is not an e-mail address.',
+            expected="Expected one such as jordan@example.com.",
         )
     if name == "avatar" and not _URL.fullmatch(text):
         raise InvalidArgument(
-            name, f'"{visible(text, limit=60)}" is not the address of an image.', expected="Expected one that starts with https://."
+            name,
+            f'"{visible(text, limit=60)}" is not the address of an image.',
+            expected="Expected one that starts with https://.",
         )
     return text
 
@@ -158,7 +175,9 @@ async def _custom_values(given: Mapping[str, str], directory: Directory) -> Valu
             )
         if not text.strip():
             raise InvalidArgument(
-                "custom_fields", f'"{visible(name, limit=60)}" has an empty value.', expected="To empty a field, name it in clear."
+                "custom_fields",
+                f'"{visible(name, limit=60)}" has an empty value.',
+                expected="To empty a field, name it in clear.",
             )
         values[key] = text.strip()
     return values

@@ -67,7 +67,9 @@ async def change(
         )
     if not differences(had, wanted):
         return Outcome(
-            status="unchanged", card=await card_of(before, book.directory), notes=[*notes, "Everything is so already; nothing was sent."]
+            status="unchanged",
+            card=await card_of(before, book.directory),
+            notes=[*notes, "Everything is so already; nothing was sent."],
         )
     if _opts_in(had, wanted):
         pending = await _unconfirmed_opt_in(book, before, wanted, consent=consent, token=confirm_token)
@@ -87,7 +89,12 @@ async def change(
         status="updated",
         card=await card_of(written.after, book.directory),
         changes=await changes_between(had, after, book.directory, among=differences(had, wanted)),
-        notes=[*notes, *_on_moved_opt_out(had, after), *([] if undoes else _on_display_name(had, after)), *await notes_on(book, written)],
+        notes=[
+            *notes,
+            *_on_moved_opt_out(had, after),
+            *([] if undoes else _on_display_name(had, after)),
+            *await notes_on(book, written),
+        ],
         change_id=written.change_id,
     )
 
@@ -97,7 +104,9 @@ def _opts_in(had: Values, wanted: Values) -> bool:
     return wanted.get("is_opted_out") is False and had.get("is_opted_out") is not False
 
 
-async def _unconfirmed_opt_in(book: Book, before: Contact, wanted: Values, *, consent: str, token: str) -> Outcome | None:
+async def _unconfirmed_opt_in(
+    book: Book, before: Contact, wanted: Values, *, consent: str, token: str
+) -> Outcome | None:
     """What to answer instead of opting `before` in; None where there is consent and it was confirmed."""
     if not _says_when_and_how(consent):
         raise Refused(
@@ -105,11 +114,17 @@ async def _unconfirmed_opt_in(book: Book, before: Contact, wanted: Values, *, co
             '"Asked for texts again by phone on 2026-03-04". Nothing was changed.'
         )
     if wanted["phone"] != before.phone:
-        raise Refused("Opting in and changing the number are two calls: consent is for one number. Nothing was changed.")
+        raise Refused(
+            "Opting in and changing the number are two calls: consent is for one number. Nothing was changed."
+        )
     if not book.confirms:
         return None
     deed = deed_for("opt in", before, {"wanted": wanted, "consent": consent})
-    reason = (REASONS["used"] if book.journal.by_token(digest_of(token)) else book.confirmations.refusal(token, deed)) if token else ""
+    reason = (
+        (REASONS["used"] if book.journal.by_token(digest_of(token)) else book.confirmations.refusal(token, deed))
+        if token
+        else ""
+    )
     if token and not reason:
         book.confirmations.use(token)
         return None
@@ -149,7 +164,9 @@ async def check_free(book: Book, phone: str) -> None:
 def _on_moved_opt_out(had: Values, after: Values) -> list[str]:
     """The opt-out goes with the contact, and the phone it was given for is free for anybody."""
     if had.get("is_opted_out") and had["phone"] and had["phone"] != after["phone"]:
-        return [f"The opt-out went with this contact to the new number; a new contact with +{had['phone']} could be texted."]
+        return [
+            f"The opt-out went with this contact to the new number; a new contact with +{had['phone']} could be texted."
+        ]
     return []
 
 
@@ -159,5 +176,7 @@ def _on_display_name(had: Values, after: Values) -> list[str]:
     follows = shown and shown == " ".join(part for part in (first, last) if part)
     renamed = (first, last) != (after.get("first"), after.get("last"))
     if follows and renamed and after.get("display_name") == shown:
-        return [f"display_name still reads {quoted(shown, limit=60)}, because it was not mentioned; pass display_name to change it too."]
+        return [
+            f"display_name still reads {quoted(shown, limit=60)}, because it was not mentioned; pass display_name to change it too."
+        ]
     return []

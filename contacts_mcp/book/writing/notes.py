@@ -24,7 +24,8 @@ async def notes_on(book: Book, written: Written) -> list[str]:
                 f"Not kept by Heymarket: {name} was sent as {_quoted(await shown(key, asked, book.directory))} and is {_quoted(seen)} now."
             )
     notes += [
-        f"Heymarket does not show {word(await field_name(key, book.directory))}, so it could not be checked." for key in written.unseen
+        f"Heymarket does not show {word(await field_name(key, book.directory))}, so it could not be checked."
+        for key in written.unseen
     ]
     for key, (before, after) in written.disturbed.items():
         name = word(await field_name(key, book.directory))
@@ -38,7 +39,9 @@ def _how_it_went(written: Written) -> list[str]:
     if written.sent.answer_lost:
         notes.append("Heymarket's answer got lost; looked the contact up and saw that the change was made.")
     elif written.sent.sent_again:
-        notes.append("The first try failed; looked the contact up, saw that nothing had been changed, and sent it once more.")
+        notes.append(
+            "The first try failed; looked the contact up, saw that nothing had been changed, and sent it once more."
+        )
     return notes
 
 

@@ -107,7 +107,11 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
 def _refuse_while_another_may_arrive(book: Book, phone: str) -> None:
     """An earlier create that got no answer can still be carried out; a second one beside it could make two contacts."""
     for earlier in book.journal.unfinished():
-        if earlier.action == "create" and earlier.wanted.get("phone") == phone and book.journal.may_still_arrive(earlier):
+        if (
+            earlier.action == "create"
+            and earlier.wanted.get("phone") == phone
+            and book.journal.may_still_arrive(earlier)
+        ):
             raise Refused(
                 f"Not created: an earlier create of this phone (change {earlier.change_id}) got no answer and may still arrive. Nothing was sent. "
                 "Look the phone up in a minute; if it is not there then, create it again."
@@ -263,10 +267,14 @@ async def _send(
         is_done = await _find_out(look, second, what)
         if is_done:
             return Sent(None, sent_again=True)
-    lost = isinstance(first, AnswerLost) or isinstance(second, AnswerLost | Rejected)  # a refusal may be of what the first has already done
+    lost = isinstance(first, AnswerLost) or isinstance(
+        second, AnswerLost | Rejected
+    )  # a refusal may be of what the first has already done
     if is_done is None or lost:
         raise _unseen(second, what, is_done=is_done)
-    raise NotDone(f"The {what} was not carried out: tried twice and looked each time, nothing was changed. {second}") from second
+    raise NotDone(
+        f"The {what} was not carried out: tried twice and looked each time, nothing was changed. {second}"
+    ) from second
 
 
 async def _find_out(look: Look, failure: ContactsError, what: str) -> bool | None:
@@ -420,7 +428,11 @@ def _unkept(before: Mapping[str, Value], wanted: Values, after: Contact) -> Pair
 def _conclude(book: Book, entry: Entry, after: Contact, sent: Sent, *, writes: int = 1) -> Written:
     now = values_of(after)
     asked = differences(entry.before, entry.wanted)
-    disturbed = {key: pair for key, pair in differences(entry.before, now).items() if key not in asked} if entry.action == "update" else {}
+    disturbed = (
+        {key: pair for key, pair in differences(entry.before, now).items() if key not in asked}
+        if entry.action == "update"
+        else {}
+    )
     own = entry.rev_before + writes if entry.rev_before else (sent.reply.rev if sent.reply else None)
     rev = (sent.reply.rev if sent.reply else 0) or after.rev  # a read may be behind the reply, or ahead of it
     book.journal.finish(replace(entry, state="done", contact_id=after.id, after=now, rev_after=rev))

@@ -66,7 +66,21 @@ ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
     "create_contact": _NOTES,
     "update_contact": _NOTES,
     "lookup_contact": (
-        frozenset(["name", "first", "last", "display_name", "full_name", "query", "search", "tag", "tags", "assignee", "custom_fields"]),
+        frozenset(
+            [
+                "name",
+                "first",
+                "last",
+                "display_name",
+                "full_name",
+                "query",
+                "search",
+                "tag",
+                "tags",
+                "assignee",
+                "custom_fields",
+            ]
+        ),
         "To find people by name, tag, field or date use list_contacts.",
     ),
     "list_contacts": (

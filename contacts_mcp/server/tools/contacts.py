@@ -109,7 +109,11 @@ async def delete_contact(
     confirm_token: p.ConfirmToken = None,
 ) -> views.Wrote:
     """Delete one contact and its whole conversation for good. The first call only answers what would go and a confirm_token; to stop texts, update is_opted_out instead."""
-    return views.wrote(await book.delete_contact(await book_of(ctx), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""))
+    return views.wrote(
+        await book.delete_contact(
+            await book_of(ctx), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""
+        )
+    )
 
 
 async def list_contacts(
@@ -117,7 +121,8 @@ async def list_contacts(
     limit: Annotated[p.UpTo100, p.described("How many contacts to answer.")] = 25,
     cursor: Annotated[str | None, p.described("next_cursor of the answer before, with the same filters.")] = None,
     detail: Annotated[
-        views.Detail, p.described("concise leaves out custom fields not filtered by; full shows all, at most 25 contacts.")
+        views.Detail,
+        p.described("concise leaves out custom fields not filtered by; full shows all, at most 25 contacts."),
     ] = "concise",
     name: Annotated[str | None, p.described("Part of a name.")] = None,
     tag: Annotated[str | None, p.described("Has this tag.")] = None,

@@ -39,7 +39,9 @@ class PlainSchema(GenerateJsonSchema):
         json_schema.pop("title", None)
         json_schema.pop("description", None)
 
-    def generate(self, schema: CoreSchema, mode: Literal["validation", "serialization"] = "validation") -> JsonSchemaValue:
+    def generate(
+        self, schema: CoreSchema, mode: Literal["validation", "serialization"] = "validation"
+    ) -> JsonSchemaValue:
         plain: JsonSchemaValue = _without_lengths(super().generate(schema, mode))
         return plain
 
@@ -123,7 +125,9 @@ Last = Annotated[_Text | None, described("Last name.")]
 DisplayName = Annotated[_Text | None, described("Name Heymarket shows; does not follow first and last.")]
 Email = Annotated[_Text | None, described("E-mail address.")]
 Avatar = Annotated[_Text | None, described("URL of a picture.")]
-CustomFields = Annotated[_TextsByName | None, described('By name: {"Plan": "Premium"}; dates as YYYY-MM-DD. Names: list_contact_fields.')]
+CustomFields = Annotated[
+    _TextsByName | None, described('By name: {"Plan": "Premium"}; dates as YYYY-MM-DD. Names: list_contact_fields.')
+]
 ReplaceCustomFields = Annotated[bool | None, described("Custom values not given are lost.")]
 FirstAssignee = Annotated[_Text | None, described("Owner in the team: name, e-mail or id.")]
 FirstTags = Annotated[_Names | None, described("Tag names, at most 5.")]

@@ -79,5 +79,7 @@ def _verified(kind: str, text: str, wanted: dict[str, Any], servers: str) -> str
     except ConfigFileUnusable:
         found = {}
     if {servers: {}, **found} != wanted:
-        raise ConfigFileUnusable("its servers are written in a way that cannot be edited safely here; change it by hand (--print)")
+        raise ConfigFileUnusable(
+            "its servers are written in a way that cannot be edited safely here; change it by hand (--print)"
+        )
     return text

@@ -25,7 +25,9 @@ def parse(text: str) -> Any:
         value = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        raise ConfigFileUnusable(f"it is not valid YAML ({f'line {mark.line + 1}' if mark else 'its values'})") from None
+        raise ConfigFileUnusable(
+            f"it is not valid YAML ({f'line {mark.line + 1}' if mark else 'its values'})"
+        ) from None
     return {} if value is None else value
 
 
@@ -70,7 +72,9 @@ def _root(text: str) -> MappingNode | None:
 
 def _in_block_style(node: Node) -> MappingNode:
     if not isinstance(node, MappingNode) or node.flow_style:
-        raise ConfigFileUnusable("its servers are written in braces, which cannot be edited safely here; change it by hand (--print)")
+        raise ConfigFileUnusable(
+            "its servers are written in braces, which cannot be edited safely here; change it by hand (--print)"
+        )
     return node
 
 
@@ -79,7 +83,9 @@ def _pair(mapping: MappingNode, name: str) -> tuple[Node, Node] | None:
 
 
 def _is_empty(node: Node) -> bool:
-    return (isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null") or (isinstance(node, MappingNode) and not node.value)
+    return (isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null") or (
+        isinstance(node, MappingNode) and not node.value
+    )
 
 
 def _lines_of(text: str, pair: tuple[Node, Node]) -> tuple[int, int]:

@@ -30,8 +30,17 @@ NO_FILTERS = Filters()
 EVERYBODY = Filters(updated_after="1970-01-01")
 PLAIN = Behaviour(requests_per_minute=0)
 MODES = [
-    replace(PLAIN, cursor=cursor, honours_page=page, honours_limit=limit, timestamps=timestamps, offset="-05:00" if page else "Z")
-    for cursor, page, limit, timestamps in product(("strict", "inclusive"), (False, True), (False, True), ("seconds", "micros"))
+    replace(
+        PLAIN,
+        cursor=cursor,
+        honours_page=page,
+        honours_limit=limit,
+        timestamps=timestamps,
+        offset="-05:00" if page else "Z",
+    )
+    for cursor, page, limit, timestamps in product(
+        ("strict", "inclusive"), (False, True), (False, True), ("seconds", "micros")
+    )
 ]
 
 
@@ -44,7 +53,9 @@ def mode_name(mode: Behaviour) -> str:
 
 
 every_mode = pytest.mark.parametrize("mode", MODES, ids=mode_name)
-modes_in_seconds = pytest.mark.parametrize("mode", [mode for mode in MODES if mode.timestamps == "seconds"], ids=mode_name)
+modes_in_seconds = pytest.mark.parametrize(
+    "mode", [mode for mode in MODES if mode.timestamps == "seconds"], ids=mode_name
+)
 
 
 @asynccontextmanager
@@ -115,7 +126,10 @@ async def ids(book: Book, **filters: Any) -> list[int]:
 
 
 def in_order(sandbox: Sandbox) -> list[int]:
-    return [contact["id"] for contact in sorted(sandbox.store.contacts(), key=lambda one: (one["updated"], one["id"]), reverse=True)]
+    return [
+        contact["id"]
+        for contact in sorted(sandbox.store.contacts(), key=lambda one: (one["updated"], one["id"]), reverse=True)
+    ]
 
 
 def asked(sandbox: Sandbox, operation: str = "list_contacts") -> int:
@@ -127,12 +141,16 @@ def asked(sandbox: Sandbox, operation: str = "list_contacts") -> int:
 
 def add(sandbox: Sandbox, number: int, *, updated: str = "", **members: Any) -> int:
     return sandbox.store.add_contact(
-        phone=f"1510555{2000 + number}", updated=updated or f"2026-05-01T10:{number // 60:02}:{number % 60:02}Z", **members
+        phone=f"1510555{2000 + number}",
+        updated=updated or f"2026-05-01T10:{number // 60:02}:{number % 60:02}Z",
+        **members,
     )
 
 
 @every_mode
-async def test_a_whole_account_is_listed_in_order_and_known_to_be_complete(office: Sandbox, mode: Behaviour, tmp_path: Path) -> None:
+async def test_a_whole_account_is_listed_in_order_and_known_to_be_complete(
+    office: Sandbox, mode: Behaviour, tmp_path: Path
+) -> None:
     office.behaviour = mode
     async with opened(office, tmp_path) as book:
         told = await everything(book, EVERYBODY)
@@ -154,7 +172,9 @@ async def test_ties_beyond_a_page_are_reached_by_page_or_limit_and_missed_openly
 
 
 @modes_in_seconds
-async def test_ties_beyond_a_page_count_against_a_range_of_dates_too(blocks: Sandbox, mode: Behaviour, tmp_path: Path) -> None:
+async def test_ties_beyond_a_page_count_against_a_range_of_dates_too(
+    blocks: Sandbox, mode: Behaviour, tmp_path: Path
+) -> None:
     """There is no count to compare with, so every page's end must have been seen from both sides."""
     blocks.behaviour = mode
     async with opened(blocks, tmp_path) as book:
@@ -165,7 +185,9 @@ async def test_ties_beyond_a_page_count_against_a_range_of_dates_too(blocks: San
 
 
 @modes_in_seconds
-async def test_several_calls_give_each_contact_once_and_in_order(office: Sandbox, mode: Behaviour, tmp_path: Path) -> None:
+async def test_several_calls_give_each_contact_once_and_in_order(
+    office: Sandbox, mode: Behaviour, tmp_path: Path
+) -> None:
     """With a limit that is no divisor of a page, over ties, in about one request a call."""
     office.behaviour = mode
     async with opened(office, tmp_path) as book:
@@ -176,7 +198,9 @@ async def test_several_calls_give_each_contact_once_and_in_order(office: Sandbox
 
 
 @modes_in_seconds
-async def test_several_calls_give_each_of_a_block_of_ties_once(blocks: Sandbox, mode: Behaviour, tmp_path: Path) -> None:
+async def test_several_calls_give_each_of_a_block_of_ties_once(
+    blocks: Sandbox, mode: Behaviour, tmp_path: Path
+) -> None:
     blocks.behaviour = mode
     async with opened(blocks, tmp_path) as book:
         by_few = await everything(book, limit=23)
@@ -226,7 +250,9 @@ async def test_one_call_makes_no_more_requests_than_it_may(few: Sandbox, tmp_pat
     async with opened(few, tmp_path) as book:
         first = await list_contacts(book, Filters(name="nobody"), limit=10)
         assert asked(few) == 60
-        assert first.notes == [f"Stopped after looking through {first.looked_through} contacts; go on with next_cursor."]
+        assert first.notes == [
+            f"Stopped after looking through {first.looked_through} contacts; go on with next_cursor."
+        ]
         rest = await list_contacts(book, Filters(name="nobody"), limit=10, cursor=first.next_cursor)
     assert (rest.looked_through, rest.complete) == (200, True)
 
@@ -248,7 +274,12 @@ async def test_an_upper_bound_starts_the_walk_late(office: Sandbox, tmp_path: Pa
     until = office.store.contact(in_order(office)[-11])["updated"]  # type: ignore[index]
     async with opened(office, tmp_path) as book:
         assert await ids(book, updated_before=until) == oldest
-    assert {request.operation for request in office.requests} <= {"list_contacts", "list_fields", "list_tags", "get_team"}
+    assert {request.operation for request in office.requests} <= {
+        "list_contacts",
+        "list_fields",
+        "list_tags",
+        "get_team",
+    }
     assert asked(office) <= 4
 
 
@@ -261,8 +292,19 @@ PEOPLE: dict[str, dict[str, Any]] = {
         "custom": {31: "Gold"},
         "updated": "2026-05-01T00:00:00Z",
     },
-    "zoltan": {"first": "Zoltán", "last": "Nagy", "tags": [101, 102], "assigned_user_id": 502, "updated": "2026-05-01T23:59:59Z"},
-    "acme": {"display_name": "ACME Zoology", "is_opted_out": True, "custom": {31: "gold "}, "updated": "2026-05-02T00:00:00Z"},
+    "zoltan": {
+        "first": "Zoltán",
+        "last": "Nagy",
+        "tags": [101, 102],
+        "assigned_user_id": 502,
+        "updated": "2026-05-01T23:59:59Z",
+    },
+    "acme": {
+        "display_name": "ACME Zoology",
+        "is_opted_out": True,
+        "custom": {31: "gold "},
+        "updated": "2026-05-02T00:00:00Z",
+    },
     "nobody": {"assigned_user_id": None, "created": "2026-04-01T00:00:00Z", "updated": "2026-05-02T05:00:00Z"},
 }
 FILTERS: list[tuple[dict[str, Any], str]] = [
@@ -360,16 +402,22 @@ async def test_where_nobody_has_a_custom_value_the_ones_there_are_are_named(
         ("Xu", []),
     ],
 )
-async def test_where_nobody_is_called_so_the_nearest_names_are_offered(few: Sandbox, tmp_path: Path, name: str, notes: list[str]) -> None:
+async def test_where_nobody_is_called_so_the_nearest_names_are_offered(
+    few: Sandbox, tmp_path: Path, name: str, notes: list[str]
+) -> None:
     for number, (first, last) in enumerate([("Jordan", "Rivera"), ("Emily", "Müller"), ("", "")]):
-        few.store.add_contact(phone=f"1510555010{number}", first=first, last=last, display_name=f"{first} {last}".strip())
+        few.store.add_contact(
+            phone=f"1510555010{number}", first=first, last=last, display_name=f"{first} {last}".strip()
+        )
     async with opened(few, tmp_path) as book:
         assert (await list_contacts(book, Filters(name=name))).notes == notes
 
 
 @pytest.mark.parametrize("member", ["created", "updated"])
 @pytest.mark.parametrize("before", ["2026-05-01", "2026-05-03"])
-async def test_a_range_of_dates_that_holds_nobody_is_refused(office: Sandbox, tmp_path: Path, member: str, before: str) -> None:
+async def test_a_range_of_dates_that_holds_nobody_is_refused(
+    office: Sandbox, tmp_path: Path, member: str, before: str
+) -> None:
     async with opened(office, tmp_path) as book:
         with pytest.raises(InvalidArgument, match=f"{member}_before: is not later than {member}_after"):
             await list_contacts(book, Filters(**{f"{member}_after": "2026-05-03", f"{member}_before": before}))
@@ -391,8 +439,12 @@ async def test_only_the_commonest_values_are_named(few: Sandbox, tmp_path: Path)
     assert note.count("Plan ") == 6
 
 
-@pytest.mark.parametrize("filters", [{"tag": "vipp"}, {"assignee": "Alx"}, {"custom_fields": {"Plam": "Gold"}}], ids=str)
-async def test_a_name_that_is_unknown_is_refused_before_anybody_is_looked_at(few: Sandbox, tmp_path: Path, filters: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "filters", [{"tag": "vipp"}, {"assignee": "Alx"}, {"custom_fields": {"Plam": "Gold"}}], ids=str
+)
+async def test_a_name_that_is_unknown_is_refused_before_anybody_is_looked_at(
+    few: Sandbox, tmp_path: Path, filters: dict[str, Any]
+) -> None:
     async with opened(few, tmp_path) as book:
         with pytest.raises(UnknownName):
             await list_contacts(book, Filters(**filters))
@@ -400,7 +452,9 @@ async def test_a_name_that_is_unknown_is_refused_before_anybody_is_looked_at(few
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-async def test_it_is_said_when_the_service_does_not_say_who_is_opted_out(few: Sandbox, tmp_path: Path, wanted: bool) -> None:
+async def test_it_is_said_when_the_service_does_not_say_who_is_opted_out(
+    few: Sandbox, tmp_path: Path, wanted: bool
+) -> None:
     few.behaviour = replace(PLAIN, sends_opt_out=False)
     add(few, 1)
     async with opened(few, tmp_path) as book:
@@ -420,9 +474,13 @@ async def test_the_first_page_of_everybody_says_how_many_there_are(office: Sandb
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault("count_contacts", kind, times=-1, delay=9) for kind in ("status", "empty", "stall")], ids=lambda fault: fault.kind
+    "fault",
+    [Fault("count_contacts", kind, times=-1, delay=9) for kind in ("status", "empty", "stall")],
+    ids=lambda fault: fault.kind,
 )
-async def test_a_count_that_cannot_be_had_costs_nothing_that_was_found(office: Sandbox, tmp_path: Path, fault: Fault) -> None:
+async def test_a_count_that_cannot_be_had_costs_nothing_that_was_found(
+    office: Sandbox, tmp_path: Path, fault: Fault
+) -> None:
     office.behaviour = PLAIN
     office.faults.add(fault)
     async with opened(office, tmp_path) as book:
@@ -494,7 +552,9 @@ async def test_a_deletion_does_not_hide_that_a_contact_moved_past_the_walk(few: 
 
 
 async def test_the_head_is_looked_at_again_even_where_the_count_agrees(few: Sandbox, tmp_path: Path) -> None:
-    wanted = [add(few, number) for number in range(59)][::-1]  # two pages are full, so nothing asks for the count before the end
+    wanted = [add(few, number) for number in range(59)][
+        ::-1
+    ]  # two pages are full, so nothing asks for the count before the end
     async with opened(few, tmp_path) as book:
         first = await list_contacts(book, NO_FILTERS, limit=59)
         few.store.touch(wanted[-1], first="Edited")
@@ -516,7 +576,9 @@ async def test_what_was_found_before_a_failure_is_told_and_can_be_gone_on_from(o
     office.faults.add(Fault("list_contacts", "status", status=400, skip=2, times=2))
     async with opened(office, tmp_path) as book:
         first = await list_contacts(book, EVERYBODY, limit=100)
-        assert first.notes == ["Stopped after looking through 59 contacts because of a failure (Rejected); go on with next_cursor."]
+        assert first.notes == [
+            "Stopped after looking through 59 contacts because of a failure (Rejected); go on with next_cursor."
+        ]
         rest = await list_contacts(book, EVERYBODY, limit=100, cursor=first.next_cursor)
     assert [card.contact_id for card in (*first.cards, *rest.cards)] == in_order(office)[:159]
 
@@ -641,7 +703,9 @@ def test_a_cursor_is_never_unpacked_beyond_what_one_of_ours_can_hold() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(), lambda inner: st.lists(inner, max_size=4), max_leaves=6
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(),
+    lambda inner: st.lists(inner, max_size=4),
+    max_leaves=6,
 )
 WALKS = st.fixed_dictionaries({}, optional=dict.fromkeys(("ask", "skip", "last", "head", "floor", "size", "gap", "asked", "lap", "futile"), JSON))  # fmt: skip
 

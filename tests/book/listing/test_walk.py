@@ -125,7 +125,9 @@ def services(draw: st.DrawFn, *, longest: int = 9, **fixed: object) -> Service:
         "shows_seconds": draw(st.booleans()),
         "finer": draw(st.booleans()),
         "refuses": draw(
-            st.sampled_from([frozenset(), frozenset({"below"}), frozenset({"page", "wide"}), frozenset({"page", "wide", "below"})])
+            st.sampled_from(
+                [frozenset(), frozenset({"below"}), frozenset({"page", "wide"}), frozenset({"page", "wide", "below"})]
+            )
         ),
     }
     return Service(draw(books(longest=longest)), **(chosen | fixed))  # type: ignore[arg-type]
@@ -176,7 +178,9 @@ def test_everybody_is_reached_where_ties_fit_on_a_page(service: Service, pauses:
 
 @given(services(finer=False, first_page=None), st.lists(st.integers(1, 5), max_size=3))
 @settings(SETTINGS, max_examples=60)
-def test_that_everybody_was_reached_is_known_where_ties_leave_room_on_a_page(service: Service, pauses: list[int]) -> None:
+def test_that_everybody_was_reached_is_known_where_ties_leave_room_on_a_page(
+    service: Service, pauses: list[int]
+) -> None:
     """Room for one more shows that there was none. Only a list that never fills a page, and is one moment, can't be told from a block."""
     assume(longest_tie(service) < page_of(service) < len(service.times))
     assert not walked(service.answer, pauses=pauses).walk.gap
@@ -190,7 +194,10 @@ def test_everybody_is_reached_where_pages_are_honoured(service: Service, first_p
     assert walked(service.answer, pauses=pauses).given == service.beyond()
 
 
-@given(services(longest=MOST - 1, finer=False, honours_limit=True, refuses=frozenset()), st.lists(st.integers(1, 5), max_size=3))
+@given(
+    services(longest=MOST - 1, finer=False, honours_limit=True, refuses=frozenset()),
+    st.lists(st.integers(1, 5), max_size=3),
+)
 @settings(SETTINGS, max_examples=60)
 def test_everybody_is_reached_where_a_large_limit_is_honoured(service: Service, pauses: list[int]) -> None:
     """Ties that fit on the largest page, where `page` says nothing."""
@@ -205,7 +212,13 @@ def test_no_more_than_seven_questions_follow_one_that_brought_something(service:
 
 
 @given(
-    st.lists(st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["", "soon", *(f"2026-11-01T00:00:{n:02}Z" for n in range(20))])))),
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.integers(1, 30), st.sampled_from(["", "soon", *(f"2026-11-01T00:00:{n:02}Z" for n in range(20))])
+            )
+        )
+    ),
     st.data(),
 )
 @settings(SETTINGS, max_examples=60)
@@ -250,7 +263,10 @@ def test_pages_that_vary_in_length_prove_no_end() -> None:
     """The service leaves out rows after it cut the page: a short page is not the last, so it shows nothing about ties either."""
     service = Service({one: max(one, 5) * SECOND for one in range(1, 20)}, size=5)
     hidden = {18, 2, 3, 4, 5}
-    trip = walked(lambda ask: [row for row in service.answer(ask) or [] if row.id not in hidden], Walk(Ask("2026-12-01T00:00:00Z")))
+    trip = walked(
+        lambda ask: [row for row in service.answer(ask) or [] if row.id not in hidden],
+        Walk(Ask("2026-12-01T00:00:00Z")),
+    )
     assert trip.walk.size is None
     assert trip.walk.gap
 
@@ -309,7 +325,9 @@ def test_a_strict_cursor_loses_what_does_not_fit_and_says_so() -> None:
     assert trip.walk.gap
 
 
-CHANGES = st.dictionaries(st.integers(1, 8), st.tuples(st.sampled_from(["edit", "create", "delete"]), st.integers(0, 40)), max_size=3)
+CHANGES = st.dictionaries(
+    st.integers(1, 8), st.tuples(st.sampled_from(["edit", "create", "delete"]), st.integers(0, 40)), max_size=3
+)
 
 
 @given(st.booleans(), st.booleans(), st.integers(5, 40), CHANGES, st.lists(st.integers(1, 5), max_size=2))
@@ -318,7 +336,9 @@ def test_a_contact_changed_meanwhile_is_met_at_the_second_look(
     inclusive: bool, in_seconds: bool, contacts: int, changes: dict[int, tuple[str, int]], pauses: list[int]
 ) -> None:
     """Somebody edits, creates or deletes after some of the answers, not more than fit on a page: whoever is there at the end was given."""
-    service = Service({one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=5, shows_seconds=in_seconds)
+    service = Service(
+        {one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=5, shows_seconds=in_seconds
+    )
 
     def answer(ask: Ask) -> list[Contact] | None:
         before_last_look = not trip.walk.is_again

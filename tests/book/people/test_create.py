@@ -44,7 +44,9 @@ async def when_creating(session: Any, deed: Any) -> None:
 
 async def test_a_new_contact_has_what_was_given_and_says_so(session: Any) -> None:
     book = await session.workspace.book()
-    outcome = await create(book, PHONE, Wanted(first="Jo", custom_fields={"plan": "Gold"}, assignee="Alex Kim", is_opted_out=True))
+    outcome = await create(
+        book, PHONE, Wanted(first="Jo", custom_fields={"plan": "Gold"}, assignee="Alex Kim", is_opted_out=True)
+    )
     assert outcome.status == "created"
     assert {change.field: change.after for change in outcome.changes} == {
         "phone": "+15105553344",
@@ -54,19 +56,28 @@ async def test_a_new_contact_has_what_was_given_and_says_so(session: Any) -> Non
         "is_opted_out": True,
     }
     (stored,) = with_phone(session)
-    assert (stored["first"], stored["custom"], stored["assigned_user_id"], stored["is_opted_out"]) == ("Jo", {"31": "Gold"}, 501, True)
+    assert (stored["first"], stored["custom"], stored["assigned_user_id"], stored["is_opted_out"]) == (
+        "Jo",
+        {"31": "Gold"},
+        501,
+        True,
+    )
 
 
 async def test_a_known_phone_is_reported_with_what_differs_and_left_alone(session: Any) -> None:
     before = session.sandbox.store.contacts()
-    outcome = await create(await session.workspace.book(), JORDANS, Wanted(first="Jordan", last="Smith", custom_fields={"Plan": "Basic"}))
+    outcome = await create(
+        await session.workspace.book(), JORDANS, Wanted(first="Jordan", last="Smith", custom_fields={"Plan": "Basic"})
+    )
     assert (outcome.status, outcome.change_id) == ("exists", None)
     assert outcome.notes[-1].startswith("It differs from what was given in: last, Plan.")
     assert session.sandbox.store.contacts() == before
 
 
 async def test_a_known_phone_with_the_same_values_differs_in_nothing(session: Any) -> None:
-    outcome = await create(await session.workspace.book(), JORDANS, Wanted(first="Jordan", custom_fields={"Plan": "Gold"}))
+    outcome = await create(
+        await session.workspace.book(), JORDANS, Wanted(first="Jordan", custom_fields={"Plan": "Gold"})
+    )
     assert outcome.notes == ["A contact with this phone exists already; nothing was changed."]
 
 
@@ -75,15 +86,24 @@ async def test_a_known_phone_is_updated_where_that_is_asked_for(session: Any) ->
     assert outcome.status == "updated"
     assert [(change.field, change.before, change.after) for change in outcome.changes] == [("last", "Rivera", "Smith")]
     stored = session.sandbox.store.contact(JORDAN)
-    assert (stored["first"], stored["last"], stored["custom"], stored["tags"]) == ("Jordan", "Smith", {"31": "Gold"}, [101])
+    assert (stored["first"], stored["last"], stored["custom"], stored["tags"]) == (
+        "Jordan",
+        "Smith",
+        {"31": "Gold"},
+        [101],
+    )
 
 
 async def test_an_update_of_the_same_values_is_unchanged(session: Any) -> None:
-    assert (await create(await session.workspace.book(), JORDANS, Wanted(first="Jordan"), if_exists="update")).status == "unchanged"
+    assert (
+        await create(await session.workspace.book(), JORDANS, Wanted(first="Jordan"), if_exists="update")
+    ).status == "unchanged"
 
 
 @pytest.mark.parametrize(("if_exists", "tags"), [("report", [101]), ("update", [101, 102])])
-async def test_tags_for_a_known_phone_are_added_to_those_there_are(session: Any, if_exists: Any, tags: list[int]) -> None:
+async def test_tags_for_a_known_phone_are_added_to_those_there_are(
+    session: Any, if_exists: Any, tags: list[int]
+) -> None:
     """Nothing was said of the tag that is there; update_contact is where tags are replaced."""
     session.sandbox.store.touch(JORDAN, tags=[101])
     outcome = await create(await session.workspace.book(), JORDANS, Wanted(tags=["lead"]), if_exists=if_exists)
@@ -97,7 +117,9 @@ async def test_a_tag_that_is_there_already_is_no_difference(session: Any) -> Non
     assert not any("differs" in note for note in outcome.notes)
 
 
-@pytest.mark.parametrize(("opted_out", "again", "is_told"), [(True, None, True), (True, True, False), (False, None, False)])
+@pytest.mark.parametrize(
+    ("opted_out", "again", "is_told"), [(True, None, True), (True, True, False), (False, None, False)]
+)
 async def test_whoever_was_opted_out_when_deleted_is_told_of_when_added_again(
     session: Any, opted_out: bool, again: bool | None, is_told: bool
 ) -> None:
@@ -113,8 +135,12 @@ async def test_whoever_was_opted_out_when_deleted_is_told_of_when_added_again(
 
 @pytest.mark.parametrize("opted_out", [None, False], ids=["not mentioned", "asked for false"])
 @pytest.mark.parametrize("if_exists", ["report", "update"])
-async def test_an_opted_out_contact_stays_so_and_it_is_said(session: Any, opted_out: bool | None, if_exists: Any) -> None:
-    outcome = await create(await session.workspace.book(), SAMS, Wanted(first="Samuel", is_opted_out=opted_out), if_exists=if_exists)
+async def test_an_opted_out_contact_stays_so_and_it_is_said(
+    session: Any, opted_out: bool | None, if_exists: Any
+) -> None:
+    outcome = await create(
+        await session.workspace.book(), SAMS, Wanted(first="Samuel", is_opted_out=opted_out), if_exists=if_exists
+    )
     assert STILL_OPTED_OUT in outcome.notes
     assert session.sandbox.store.contact(SAM)["is_opted_out"] is True
 
@@ -143,7 +169,9 @@ async def test_who_appears_meanwhile_is_updated_where_that_is_asked_for(session:
 
 async def test_a_service_that_merges_into_who_appeared_is_found_out(open_session: Any) -> None:
     async with open_session(contacts=2, behaviour=MERGES) as session:
-        await when_creating(session, lambda: session.sandbox.store.add_contact(phone=DIGITS, first="Other", email="o@example.com"))
+        await when_creating(
+            session, lambda: session.sandbox.store.add_contact(phone=DIGITS, first="Other", email="o@example.com")
+        )
         outcome = await create(await session.workspace.book(), PHONE, Wanted(first="Jo"))
         assert outcome.status == "updated"
         assert any("appeared at the same moment" in note for note in outcome.notes)
@@ -170,7 +198,9 @@ async def test_an_answer_that_got_lost_is_looked_for(session: Any) -> None:
     [("12", Wanted(), InvalidPhone), (PHONE, Wanted(email="jo"), InvalidArgument), (PHONE, Wanted(tags=["101", "102", "103", "104", "105", "106"]), InvalidArgument)],
     ids=["phone", "e-mail", "six tags"],
 )  # fmt: skip
-async def test_what_cannot_be_is_refused_before_the_phone_is_looked_up(session: Any, phone: str, wanted: Wanted, error: Any) -> None:
+async def test_what_cannot_be_is_refused_before_the_phone_is_looked_up(
+    session: Any, phone: str, wanted: Wanted, error: Any
+) -> None:
     session.sandbox.requests.clear()
     with pytest.raises(error):
         await create(await session.workspace.book(), phone, wanted)

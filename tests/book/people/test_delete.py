@@ -111,7 +111,9 @@ async def token_that_was_used(session: Any, book: Any) -> str:
         (token_that_was_used, "used"),
     ],
 )
-async def test_a_wrong_token_is_refused_with_its_reason_and_a_fresh_preview(session: Any, book: Any, wrong: Any, reason: str) -> None:
+async def test_a_wrong_token_is_refused_with_its_reason_and_a_fresh_preview(
+    session: Any, book: Any, wrong: Any, reason: str
+) -> None:
     token = await wrong(session, book)
     answer = await delete(book, contact_id=JORDAN, confirm_token=token)
     assert (answer.status, answer.card.contact_id) == ("needs_confirmation", JORDAN)
@@ -140,7 +142,9 @@ async def test_a_used_token_says_nothing_about_another_contact(session: Any, boo
     assert (await delete(book, contact_id=SAM, confirm_token=token)).status == "needs_confirmation"
 
 
-async def test_a_token_that_was_used_for_nothing_may_not_delete_a_new_contact_of_that_phone(session: Any, book: Any) -> None:
+async def test_a_token_that_was_used_for_nothing_may_not_delete_a_new_contact_of_that_phone(
+    session: Any, book: Any
+) -> None:
     token = (await delete(book, phone="+15105550100")).confirm_token
     await delete(book, phone="+15105550100", confirm_token=token)
     fresh = session.sandbox.store.add_contact(phone="15105550100", first="New")

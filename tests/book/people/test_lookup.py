@@ -35,7 +35,9 @@ async def test_a_contact_is_found_by_id_phone_and_email(book: Any, how: Any) -> 
     assert [card.contact_id for card in (await lookup(book, **how)).cards] == [JORDAN]
 
 
-@pytest.mark.parametrize("how", [{"contact_id": 999_999}, {"phone": "+15105553344"}, {"email": "nobody@example.com"}], ids=str)
+@pytest.mark.parametrize(
+    "how", [{"contact_id": 999_999}, {"phone": "+15105553344"}, {"email": "nobody@example.com"}], ids=str
+)
 async def test_nobody_is_an_empty_answer(book: Any, how: Any) -> None:
     assert (await lookup(book, **how)).cards == []
 
@@ -51,7 +53,10 @@ async def test_exactly_one_way_must_be_given(book: Any, how: Any) -> None:
 
 
 async def test_all_contacts_with_one_email_are_found(session: Any, book: Any) -> None:
-    twins = [session.sandbox.store.add_contact(phone=f"1510555334{number}", email="office@example.com") for number in range(3)]
+    twins = [
+        session.sandbox.store.add_contact(phone=f"1510555334{number}", email="office@example.com")
+        for number in range(3)
+    ]
     assert [card.contact_id for card in (await lookup(book, email="office@example.com")).cards] == twins
 
 
@@ -63,7 +68,9 @@ async def test_what_is_no_email_is_refused_unasked(session: Any, book: Any, emai
     assert session.operations == []
 
 
-async def test_of_two_contacts_with_one_phone_the_service_shows_one_and_each_is_found_by_id(session: Any, book: Any) -> None:
+async def test_of_two_contacts_with_one_phone_the_service_shows_one_and_each_is_found_by_id(
+    session: Any, book: Any
+) -> None:
     twin = session.sandbox.store.add_contact(phone="15105550100", first="Twin")
     assert len((await lookup(book, phone="+15105550100")).cards) == 1
     assert [card.first for card in (await lookup(book, contact_id=twin)).cards] == ["Twin"]

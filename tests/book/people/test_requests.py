@@ -75,14 +75,19 @@ async def test_contradictions_and_what_is_no_value_are_refused(directory: Direct
 
 
 @pytest.mark.parametrize(
-    ("written", "key"), [("E-mail", "email"), ("Display Name", "display_name"), ("TAGS", "tags"), (" Plan ", "custom:31")]
+    ("written", "key"),
+    [("E-mail", "email"), ("Display Name", "display_name"), ("TAGS", "tags"), (" Plan ", "custom:31")],
 )
-async def test_what_is_to_be_emptied_may_be_written_as_people_write_it(directory: Directory, written: str, key: str) -> None:
+async def test_what_is_to_be_emptied_may_be_written_as_people_write_it(
+    directory: Directory, written: str, key: str
+) -> None:
     assert (await resolve(Wanted(clear=[written]), directory)).values.keys() == {key}
 
 
 async def test_what_cannot_be_emptied_is_told_with_the_standard_fields(directory: Directory) -> None:
-    with pytest.raises(UnknownName, match=r"Standard fields: first, last, display_name, email, avatar, assignee, tags\."):
+    with pytest.raises(
+        UnknownName, match=r"Standard fields: first, last, display_name, email, avatar, assignee, tags\."
+    ):
         await resolve(Wanted(clear=["owner"]), directory)
 
 
@@ -98,7 +103,9 @@ async def test_what_cannot_be_emptied_is_told_with_the_standard_fields(directory
     ],
     ids=str,
 )
-async def test_an_unknown_name_is_refused_with_the_nearest(directory: Directory, wanted: Wanted, argument: str, nearest: Any) -> None:
+async def test_an_unknown_name_is_refused_with_the_nearest(
+    directory: Directory, wanted: Wanted, argument: str, nearest: Any
+) -> None:
     with pytest.raises(UnknownName) as refused:
         await resolve(wanted, directory)
     assert (refused.value.argument, refused.value.candidates, refused.value.is_ambiguous) == (argument, nearest, False)
@@ -139,7 +146,9 @@ def test_replacing_custom_values_drops_those_not_given_and_nothing_else() -> Non
     }
 
 
-@pytest.mark.parametrize("edit", [Edit({"tags": [1, 2, 3, 4, 5, 6]}), Edit({}, add_tags=(103, 104, 105, 106))], ids=["replaced", "added"])
+@pytest.mark.parametrize(
+    "edit", [Edit({"tags": [1, 2, 3, 4, 5, 6]}), Edit({}, add_tags=(103, 104, 105, 106))], ids=["replaced", "added"]
+)
 def test_more_than_five_tags_are_refused(edit: Edit) -> None:
     with pytest.raises(InvalidArgument, match="would have 6 tags"):
         edit.applied_to(BEFORE)

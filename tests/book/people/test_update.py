@@ -30,9 +30,15 @@ async def session(open_session: Any) -> AsyncIterator[Any]:
         yield opened
 
 
-async def change(session: Any, contact_id: int = JORDAN, /, *, consent: str = "", confirm_token: str = "", **wanted: Any) -> Any:
+async def change(
+    session: Any, contact_id: int = JORDAN, /, *, consent: str = "", confirm_token: str = "", **wanted: Any
+) -> Any:
     return await update(
-        await session.workspace.book(), Wanted(**wanted), contact_id=contact_id, consent=consent, confirm_token=confirm_token
+        await session.workspace.book(),
+        Wanted(**wanted),
+        contact_id=contact_id,
+        consent=consent,
+        confirm_token=confirm_token,
     )
 
 
@@ -58,9 +64,15 @@ async def when_putting(session: Any, deed: Any) -> None:
         pytest.param({"first": "Jo"}, {"first": "Jo"}, id="first"),
         pytest.param({"display_name": "J. R."}, {"display_name": "J. R."}, id="display name"),
         pytest.param({"email": "j@example.com"}, {"email": "j@example.com"}, id="e-mail"),
-        pytest.param({"custom_fields": {"Plan": "Basic"}}, {"custom": {"31": "Basic", "33": "Oakland", "38": "x"}}, id="a custom value"),
         pytest.param(
-            {"custom_fields": {"Plan": "Basic"}, "replace_custom_fields": True}, {"custom": {"31": "Basic"}}, id="all custom values"
+            {"custom_fields": {"Plan": "Basic"}},
+            {"custom": {"31": "Basic", "33": "Oakland", "38": "x"}},
+            id="a custom value",
+        ),
+        pytest.param(
+            {"custom_fields": {"Plan": "Basic"}, "replace_custom_fields": True},
+            {"custom": {"31": "Basic"}},
+            id="all custom values",
         ),
         pytest.param({"add_tags": ["Past Due"]}, {"tags": [101, 102, 104]}, id="a tag more"),
         pytest.param({"remove_tags": ["VIP"]}, {"tags": [102]}, id="a tag less"),
@@ -69,8 +81,16 @@ async def when_putting(session: Any, deed: Any) -> None:
         pytest.param({"assignee": "none"}, {"assigned_user_id": None}, id="no owner"),
         pytest.param({"is_opted_out": True}, {"is_opted_out": True}, id="opt-out"),
         pytest.param({"clear": ["email", "Plan"]}, {"email": "", "custom": {"33": "Oakland", "38": "x"}}, id="clear"),
-        pytest.param({"clear": ["first", "last", "display_name"]}, {"first": "", "last": "", "display_name": ""}, id="clear names"),
-        pytest.param({"clear": ["tags", "assignee", "avatar"]}, {"tags": [], "assigned_user_id": None, "avatar": ""}, id="clear the rest"),
+        pytest.param(
+            {"clear": ["first", "last", "display_name"]},
+            {"first": "", "last": "", "display_name": ""},
+            id="clear names",
+        ),
+        pytest.param(
+            {"clear": ["tags", "assignee", "avatar"]},
+            {"tags": [], "assigned_user_id": None, "avatar": ""},
+            id="clear the rest",
+        ),
     ],
 )
 async def test_only_what_was_asked_is_different(session: Any, wanted: Any, changed: Any) -> None:
@@ -85,7 +105,9 @@ async def test_only_what_was_asked_is_different(session: Any, wanted: Any, chang
 async def test_the_phone_moves_only_to_one_that_is_free(session: Any) -> None:
     book = await session.workspace.book()
     outcome = await update(book, Wanted(), contact_id=JORDAN, new_phone="+1 510 555 3344")
-    assert [(one.field, one.before, one.after) for one in outcome.changes] == [("phone", "+15105550100", "+15105553344")]
+    assert [(one.field, one.before, one.after) for one in outcome.changes] == [
+        ("phone", "+15105550100", "+15105553344")
+    ]
     with pytest.raises(Refused, match=rf"belongs to another contact already \(contact_id {SAM}\)"):
         await update(book, Wanted(), contact_id=JORDAN, new_phone="+15105550101")
     assert stored(session)["phone"] == "15105553344"
@@ -184,7 +206,11 @@ async def test_clearing_is_verified_and_told_where_it_does_not_work(open_session
         record = stored(session)
         if clears_with == "neither":
             assert len(kept) == 3
-            assert (record["email"], record["last"], record["custom"]) == ("jordan.rivera@example.com", "Rivera", {"31": "Gold"})
+            assert (record["email"], record["last"], record["custom"]) == (
+                "jordan.rivera@example.com",
+                "Rivera",
+                {"31": "Gold"},
+            )
         else:
             assert kept == []
             assert (record["email"], record["last"], record["custom"]) == ("", "", {})
@@ -217,7 +243,9 @@ async def test_opting_in_needs_consent(session: Any, consent: str) -> None:
 async def test_opting_in_needs_a_confirmation_of_exactly_that(session: Any) -> None:
     asked = await change(session, SAM, is_opted_out=False, consent="By phone")
     assert asked.status == "needs_confirmation"
-    assert asked.question == '"Sam O\'Neil" (+15105550101) is opted out of texts. Opt in again? Consent given: "By phone"'
+    assert (
+        asked.question == '"Sam O\'Neil" (+15105550101) is opted out of texts. Opt in again? Consent given: "By phone"'
+    )
     for other in ({"consent": "By mail"}, {"consent": "By phone", "first": "Samuel"}):
         refused = await change(session, SAM, is_opted_out=False, **other, confirm_token=asked.confirm_token)
         assert refused.notes == ["Not done: the confirm_token was given for other arguments. Here is a new one."]

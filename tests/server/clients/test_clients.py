@@ -25,7 +25,11 @@ Json = Any
 Schema = dict[str, Json]
 Tool = dict[str, Json]
 
-SERVER_NAMES = ("contacts", "contacts-mcp", "heymarket-contacts")  # what `install` and people call us in a client's file
+SERVER_NAMES = (
+    "contacts",
+    "contacts-mcp",
+    "heymarket-contacts",
+)  # what `install` and people call us in a client's file
 
 SCALARS = {"type", "description", "enum", "default", "minimum", "maximum", "format", "title"}
 PLAIN = SCALARS | {"items", "properties", "required", "minItems"}
@@ -188,7 +192,11 @@ def objections(limits: Limits, tool: Tool, server: str) -> list[str]:
     schema = limits.prepared(tool["inputSchema"])
     found = [] if re.fullmatch(limits.name, shown) else [f"name {shown}"]
     found += [] if 0 < len(tool.get("description", "").strip()) <= limits.description else ["length of the description"]
-    found += [] if schema.get("type") == "object" and isinstance(schema.get("properties"), dict) else ["no object at the root"]
+    found += (
+        []
+        if schema.get("type") == "object" and isinstance(schema.get("properties"), dict)
+        else ["no object at the root"]
+    )
     found += [f"{key} at the root" for key in limits.refused_at_root & schema.keys()]
     for path, inner in schemas_in(schema):
         found += [f"{path}: {text}" for text in _objections(limits, inner, depth=path.count("."))]
@@ -197,7 +205,9 @@ def objections(limits: Limits, tool: Tool, server: str) -> list[str]:
 
 def _objections(limits: Limits, schema: Schema, *, depth: int) -> Iterator[str]:
     yield from (f"keyword {key}" for key in schema.keys() - limits.keywords)
-    yield from (f"parameter {name}" for name in schema.get("properties", {}) if not re.fullmatch(limits.parameter, name))
+    yield from (
+        f"parameter {name}" for name in schema.get("properties", {}) if not re.fullmatch(limits.parameter, name)
+    )
     if depth > limits.deepest:
         yield "too deep"
     if isinstance(schema.get("type"), list) and not limits.type_lists:
@@ -257,7 +267,11 @@ async def test_the_instructions_are_not_cut_by_any_client(session: Any, limits: 
 
 
 def _tool(schema: Schema | None = None, **other: Json) -> Tool:
-    return {"name": "look", "description": "Looks.", "inputSchema": {"type": "object", "properties": {}} | (schema or {})} | other
+    return {
+        "name": "look",
+        "description": "Looks.",
+        "inputSchema": {"type": "object", "properties": {}} | (schema or {}),
+    } | other
 
 
 def _with(parameter: Schema) -> Tool:
@@ -266,14 +280,24 @@ def _with(parameter: Schema) -> Tool:
 
 PLANTED = [
     pytest.param(_tool(name="x" * 65), {limits.client for limits in LIMITS}, id="a long name"),
-    pytest.param(_tool(name="list_the_contacts_of_this_heymarket_account"), {"Claude Code, as a plugin"}, id="43 characters"),
+    pytest.param(
+        _tool(name="list_the_contacts_of_this_heymarket_account"), {"Claude Code, as a plugin"}, id="43 characters"
+    ),
     pytest.param(_tool(name="look up"), {limits.client for limits in LIMITS}, id="a space in a name"),
     pytest.param(_tool(description=""), {limits.client for limits in LIMITS}, id="no description"),
-    pytest.param(_tool({"properties": {"filter[x]": {"type": "string"}}}), {limits.client for limits in LIMITS}, id="brackets"),
-    pytest.param(_with({"type": ["string", "null"]}), {"Gemini API, parameters", "Gemini CLI", "VS Code", "Cursor"}, id="types"),
-    pytest.param(_with({"type": "integer", "enum": [1, 2]}), {"Gemini API, parameters", "Gemini CLI"}, id="an enum of numbers"),
+    pytest.param(
+        _tool({"properties": {"filter[x]": {"type": "string"}}}), {limits.client for limits in LIMITS}, id="brackets"
+    ),
+    pytest.param(
+        _with({"type": ["string", "null"]}), {"Gemini API, parameters", "Gemini CLI", "VS Code", "Cursor"}, id="types"
+    ),
+    pytest.param(
+        _with({"type": "integer", "enum": [1, 2]}), {"Gemini API, parameters", "Gemini CLI"}, id="an enum of numbers"
+    ),
     pytest.param(_with({"type": "array"}), {limits.client for limits in LIMITS}, id="an array of anything"),
-    pytest.param(_with({"type": "string", "$ref": "#/$defs/x"}), {limits.client for limits in LIMITS}, id="a reference"),
+    pytest.param(
+        _with({"type": "string", "$ref": "#/$defs/x"}), {limits.client for limits in LIMITS}, id="a reference"
+    ),
 ]
 
 
@@ -311,7 +335,11 @@ async def test_transformed_to_strict_each_tool_has_under_100_properties(tools: l
 async def test_a_strict_call_means_what_a_plain_one_means(session: Any, tools: list[Tool]) -> None:
     """Every parameter is there, those without a value are null, and custom fields come as JSON text."""
     schema = next(as_strict(tool["inputSchema"]) for tool in tools if tool["name"] == "create_contact")
-    given = dict.fromkeys(schema["properties"]) | {"phone": "510 555 3344", "first": "Jordan", "custom_fields": '{"plan": "Premium"}'}
+    given = dict.fromkeys(schema["properties"]) | {
+        "phone": "510 555 3344",
+        "first": "Jordan",
+        "custom_fields": '{"plan": "Premium"}',
+    }
     Draft202012Validator(schema).validate(given)
     facts = await session.ok("create_contact", **given)
     assert facts["status"] == "created"
@@ -337,7 +365,10 @@ TEXT = {"type": "string"}
 TEXTS = {"type": "array", "items": TEXT}
 YES_NO = {"type": "boolean"}
 OBJECT_SCHEMA = _record(
-    "type", type={"const": "object"}, properties={"type": "object", "additionalProperties": {"type": "object"}}, required=TEXTS
+    "type",
+    type={"const": "object"},
+    properties={"type": "object", "additionalProperties": {"type": "object"}},
+    required=TEXTS,
 )
 ICONS = {"type": "array", "items": _record("src", src=TEXT, mimeType=TEXT, sizes=TEXTS)}
 HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
@@ -358,14 +389,29 @@ PARSED = {
         title=TEXT,
         description=TEXT,
         icons=ICONS,
-        arguments={"type": "array", "items": _record("name description required", name=TEXT, description=TEXT, required=YES_NO)},
+        arguments={
+            "type": "array",
+            "items": _record("name description required", name=TEXT, description=TEXT, required=YES_NO),
+        },
     ),
-    "resources": _record("uri name title description mimeType", uri=TEXT, name=TEXT, title=TEXT, description=TEXT, mimeType=TEXT),
+    "resources": _record(
+        "uri name title description mimeType", uri=TEXT, name=TEXT, title=TEXT, description=TEXT, mimeType=TEXT
+    ),
     "resourceTemplates": _record(
-        "uriTemplate name title description mimeType", uriTemplate=TEXT, name=TEXT, title=TEXT, description=TEXT, mimeType=TEXT
+        "uriTemplate name title description mimeType",
+        uriTemplate=TEXT,
+        name=TEXT,
+        title=TEXT,
+        description=TEXT,
+        mimeType=TEXT,
     ),
 }
-LISTS = {"tools": "list_tools", "prompts": "list_prompts", "resources": "list_resources", "resourceTemplates": "list_resource_templates"}
+LISTS = {
+    "tools": "list_tools",
+    "prompts": "list_prompts",
+    "resources": "list_resources",
+    "resourceTemplates": "list_resource_templates",
+}
 
 
 @pytest.mark.parametrize("kind", LISTS)
@@ -393,7 +439,9 @@ async def test_everything_is_listed_in_the_order_of_its_table(session: Any) -> N
     fixed = [offered.name for offered in RESOURCES if "{" not in offered.uri]
     templates = [offered.name for offered in RESOURCES if "{" in offered.uri]
     assert [tool.name for tool in (await client.list_tools()).tools] == [offer.name for offer in TOOLS]
-    assert [prompt.name for prompt in (await client.list_prompts()).prompts] == [prompt.name for prompt in load_prompts()]
+    assert [prompt.name for prompt in (await client.list_prompts()).prompts] == [
+        prompt.name for prompt in load_prompts()
+    ]
     assert [resource.name for resource in (await client.list_resources()).resources] == fixed
     assert [template.name for template in (await client.list_resource_templates()).resource_templates] == templates
 
@@ -421,7 +469,9 @@ async def test_the_server_has_a_title_a_version_and_an_icon_without_a_network(se
     info = session.client.server_info
     assert info.title
     assert info.version
-    assert all(icon.src.startswith("data:image/svg+xml;base64,") and icon.mime_type == "image/svg+xml" for icon in info.icons)
+    assert all(
+        icon.src.startswith("data:image/svg+xml;base64,") and icon.mime_type == "image/svg+xml" for icon in info.icons
+    )
     assert len(info.icons) == 1
 
 

@@ -37,7 +37,9 @@ async def session(open_session: Any) -> AsyncIterator[Any]:
 
 
 async def created(session: Any) -> Any:
-    return await session.call("create_contact", phone=PHONE, first="Jo", last="Rivers", custom_fields={"Plan": "Gold"}, tags=["VIP"])
+    return await session.call(
+        "create_contact", phone=PHONE, first="Jo", last="Rivers", custom_fields={"Plan": "Gold"}, tags=["VIP"]
+    )
 
 
 async def exists(session: Any) -> Any:
@@ -158,7 +160,9 @@ async def test_a_person_who_says_no_is_told_apart(open_session: Any, era: str, m
         result = await session.call("delete_contact", contact_id=JORDAN)
         assert result.structured_content["status"] == "declined"
         assert result.structured_content["contact"]["contact_id"] == JORDAN
-        assert text_of(result) == f'Declined by the person, nothing done: contact {JORDAN} "Jordan Rivera" +15105550100.'
+        assert (
+            text_of(result) == f'Declined by the person, nothing done: contact {JORDAN} "Jordan Rivera" +15105550100.'
+        )
         await assert_valid(session, "delete_contact", result)
         assert session.sandbox.store.contact(JORDAN) is not None
 
@@ -181,7 +185,12 @@ async def test_the_second_answer_to_one_deletion_names_the_same_contact_as_the_f
 
 async def test_a_lookup_tells_everything_in_words(session: Any) -> None:
     note = {"id": 1, "user_id": 502, "name": "Priya Patel", "text": "Rings twice", "date": "2026-05-04T09:30:00Z"}
-    members = {"custom": {"31": "Gold", "37": "x", "38": "a", "39": "b"}, "tags": [101, 104], "assigned_user_id": 502, "note": [note]}
+    members = {
+        "custom": {"31": "Gold", "37": "x", "38": "a", "39": "b"},
+        "tags": [101, 104],
+        "assigned_user_id": 502,
+        "note": [note],
+    }
     session.sandbox.store.touch(JORDAN, avatar="https://example.com/j.png", **members)
     result = await session.call("lookup_contact", contact_id=JORDAN)
     (contact,) = result.structured_content["contacts"]
@@ -211,7 +220,10 @@ async def test_nobody_found_is_an_answer_and_no_error(session: Any) -> None:
     assert result.structured_content == {
         "found": False,
         "contacts": [],
-        "notes": ["No contact has the phone +15105559999.", "No country was written, so US was assumed: read as +15105559999."],
+        "notes": [
+            "No contact has the phone +15105559999.",
+            "No country was written, so US was assumed: read as +15105559999.",
+        ],
     }
     assert text_of(result).splitlines()[0] == "No contact has the phone +15105559999."
 
@@ -232,8 +244,12 @@ async def test_labels_read_back_as_what_they_were_shown_for(session: Any) -> Non
 
 async def test_each_listed_field_can_be_written_by_the_name_it_is_listed_with(session: Any) -> None:
     fields = (await session.ok("list_contact_fields"))["fields"]
-    await session.ok("update_contact", contact_id=SAM, custom_fields={field["name"]: str(field["field_id"]) for field in fields})
-    assert session.sandbox.store.contact(SAM)["custom"] == {str(field["field_id"]): str(field["field_id"]) for field in fields}
+    await session.ok(
+        "update_contact", contact_id=SAM, custom_fields={field["name"]: str(field["field_id"]) for field in fields}
+    )
+    assert session.sandbox.store.contact(SAM)["custom"] == {
+        str(field["field_id"]): str(field["field_id"]) for field in fields
+    }
 
 
 async def test_an_opt_out_that_is_not_known_is_shown_as_unknown(open_session: Any) -> None:
@@ -259,11 +275,16 @@ async def test_a_page_says_the_same_in_both_forms_and_how_to_go_on(session: Any,
     for contact in facts["contacts"]:
         assert f'{contact["contact_id"]} "{contact.get("name", "")}" {contact["phone"]}' in text
         assert contact.get("email", "") in text
-    assert text.splitlines()[-1] == f"7 contacts of 30; more may follow: repeat this call with cursor {facts['next_cursor']}"
+    assert (
+        text.splitlines()[-1]
+        == f"7 contacts of 30; more may follow: repeat this call with cursor {facts['next_cursor']}"
+    )
     await assert_valid(session, "list_contacts", result)
 
 
-@pytest.mark.parametrize(("filters", "is_shown"), [({"created_after": "2020-01-01"}, True), ({"updated_after": "2020-01-01"}, False)])
+@pytest.mark.parametrize(
+    ("filters", "is_shown"), [({"created_after": "2020-01-01"}, True), ({"updated_after": "2020-01-01"}, False)]
+)
 async def test_who_is_sought_by_day_of_creation_is_shown_with_it(session: Any, filters: Any, is_shown: bool) -> None:
     result = await session.call("list_contacts", limit=2, **filters)
     for contact in result.structured_content["contacts"]:
@@ -315,7 +336,10 @@ def fill_to_the_brim(store: Any, *, fields: int = 100, contacts: int = 1, **memb
     """Contacts with so many custom values of 10,000 characters, in a script whose letters take three bytes."""
     numbers = [store.add_field(f"Longest {number}") for number in range(fields)]
     custom = dict.fromkeys(numbers, "長" * 10_000)
-    return [store.add_contact(phone=f"1510555{number:04}", first="Jo", custom=custom, **members) for number in range(2000, 2000 + contacts)]
+    return [
+        store.add_contact(phone=f"1510555{number:04}", first="Jo", custom=custom, **members)
+        for number in range(2000, 2000 + contacts)
+    ]
 
 
 async def assert_short(result: Any) -> None:
@@ -329,13 +353,19 @@ async def test_a_contact_too_long_to_be_read_is_cut_everywhere(session: Any) -> 
     (longest,) = fill_to_the_brim(session.sandbox.store)
     await assert_short(await session.call("lookup_contact", contact_id=longest))
     await assert_short(await session.call("list_contacts", limit=100, detail="full"))
-    changed = await session.call("update_contact", contact_id=longest, clear=[f"Longest {number}" for number in range(100)])
+    changed = await session.call(
+        "update_contact", contact_id=longest, clear=[f"Longest {number}" for number in range(100)]
+    )
     await assert_short(changed)
     await assert_short(await session.call("list_changes"))
     asked = await session.call("delete_contact", contact_id=longest)
     await assert_short(asked)
     assert asked.structured_content["confirm_token"] in text_of(asked)
-    await assert_short(await session.call("delete_contact", contact_id=longest, confirm_token=asked.structured_content["confirm_token"]))
+    await assert_short(
+        await session.call(
+            "delete_contact", contact_id=longest, confirm_token=asked.structured_content["confirm_token"]
+        )
+    )
 
 
 async def test_fifty_contacts_with_one_email_are_cut_and_all_named(session: Any) -> None:
@@ -375,7 +405,9 @@ def test_of_a_text_that_cannot_be_made_short_the_middle_goes() -> None:
 async def test_a_value_that_did_not_stick_is_told_cut_and_harmless(session: Any) -> None:
     """A note quotes what was sent: 10,000 characters with an escape in them must not come back as they are."""
     await learn_of_a_field_that_goes(session)
-    result = await session.call("update_contact", contact_id=JORDAN, custom_fields={"Shoe Size": "\x1b[31m\n" + "x" * 9_000}, first="Jo")
+    result = await session.call(
+        "update_contact", contact_id=JORDAN, custom_fields={"Shoe Size": "\x1b[31m\n" + "x" * 9_000}, first="Jo"
+    )
     (note,) = [note for note in result.structured_content["notes"] if note.startswith("Not kept")]
     assert len(note) < 600
     assert "\x1b" not in text_of(result)

@@ -47,7 +47,9 @@ async def refused(session: Any, tool: str, **arguments: Any) -> str:
         ("list_contact_fields", {"zzzzzz": 1}, "zzzzzz: there is no such argument. Known: query."),
     ],
 )
-async def test_an_unknown_argument_is_refused_with_the_nearest_there_is(session: Any, tool: str, arguments: Any, hint: str) -> None:
+async def test_an_unknown_argument_is_refused_with_the_nearest_there_is(
+    session: Any, tool: str, arguments: Any, hint: str
+) -> None:
     """Dropping a misspelt argument would lose data without a word."""
     assert hint in await refused(session, tool, **arguments)
 
@@ -66,7 +68,9 @@ async def test_a_hostile_argument_name_is_shown_harmless_and_short(session: Any)
 
 
 @pytest.mark.parametrize(
-    "given", [{"Plan": "Premium"}, '{"Plan": "Premium"}', ' {"plan": "Premium"} '], ids=["object", "JSON", "JSON with spaces"]
+    "given",
+    [{"Plan": "Premium"}, '{"Plan": "Premium"}', ' {"plan": "Premium"} '],
+    ids=["object", "JSON", "JSON with spaces"],
 )
 async def test_an_object_may_come_as_json_text(session: Any, given: Any) -> None:
     facts = await session.ok("create_contact", phone=PHONE, custom_fields=given)
@@ -96,7 +100,9 @@ async def test_a_false_that_comes_as_text_is_no_true(session: Any) -> None:
 
 
 async def test_numbers_are_texts_where_texts_are_wanted(session: Any) -> None:
-    facts = await session.ok("create_contact", phone=15105553344, first=7, custom_fields={"Customer #": 42, "Plan": 1.5, "Region": True})
+    facts = await session.ok(
+        "create_contact", phone=15105553344, first=7, custom_fields={"Customer #": 42, "Plan": 1.5, "Region": True}
+    )
     assert facts["contact"]["phone"] == "+15105553344"
     assert facts["contact"]["first"] == "7"
     assert facts["contact"]["custom_fields"] == {"Customer #": "42", "Plan": "1.5", "Region": "true"}
@@ -178,7 +184,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("tool", "arguments", "said"), WRONG)
-async def test_a_wrong_type_is_refused_with_what_came_and_what_is_expected(session: Any, tool: str, arguments: Any, said: str) -> None:
+async def test_a_wrong_type_is_refused_with_what_came_and_what_is_expected(
+    session: Any, tool: str, arguments: Any, said: str
+) -> None:
     assert said in await refused(session, tool, **arguments)
 
 
@@ -209,12 +217,17 @@ async def test_the_longest_text_is_taken(session: Any) -> None:
 @pytest.mark.parametrize("empty", ["", "  \n"], ids=["empty", "blank"])
 async def test_an_empty_text_is_refused_with_the_way_to_clear(session: Any, name: str, empty: str) -> None:
     text = await refused(session, "update_contact", contact_id=JORDAN, **{name: empty})
-    assert f'{name}: is empty. To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].' in text
+    assert (
+        f'{name}: is empty. To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].'
+        in text
+    )
 
 
 async def test_an_empty_list_of_tags_is_refused_with_the_way_to_clear(session: Any) -> None:
     """Clients that fill in what was left out send [], and nothing but clear may empty anything."""
-    assert 'use update_contact with clear: ["tags"]' in await refused(session, "update_contact", contact_id=JORDAN, tags=[])
+    assert 'use update_contact with clear: ["tags"]' in await refused(
+        session, "update_contact", contact_id=JORDAN, tags=[]
+    )
 
 
 async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: Any) -> None:
@@ -223,7 +236,9 @@ async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: A
 
 
 @pytest.mark.parametrize(
-    "nothing", [{}, {"custom_fields": {}}, {"add_tags": [], "clear": []}, {"confirm_token": "", "consent": ""}], ids=json.dumps
+    "nothing",
+    [{}, {"custom_fields": {}}, {"add_tags": [], "clear": []}, {"confirm_token": "", "consent": ""}],
+    ids=json.dumps,
 )
 async def test_an_update_of_nothing_is_refused(session: Any, nothing: Any) -> None:
     assert "nothing to change was given" in await refused(session, "update_contact", contact_id=JORDAN, **nothing)

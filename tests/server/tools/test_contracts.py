@@ -24,7 +24,18 @@ READING = ["lookup_contact", "list_contacts", "list_contact_fields", "list_chang
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
 SCALARS = ("string", "integer", "number", "boolean")
 # What makes clients drop a server, or read a schema otherwise than it is meant.
-FORBIDDEN_KEYWORDS = {"anyOf", "oneOf", "allOf", "not", "$ref", "$defs", "definitions", "nullable", "if", "patternProperties"}
+FORBIDDEN_KEYWORDS = {
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "not",
+    "$ref",
+    "$defs",
+    "definitions",
+    "nullable",
+    "if",
+    "patternProperties",
+}
 
 Json = Any
 Tool = dict[str, Json]
@@ -112,7 +123,9 @@ async def test_no_schema_uses_what_clients_stumble_over(catalogue: list[Tool], s
             assert None not in schema.get("enum", []), (tool["name"], schema)
 
 
-async def test_each_parameter_is_a_scalar_an_array_of_scalars_or_a_flat_object_of_strings(catalogue: list[Tool]) -> None:
+async def test_each_parameter_is_a_scalar_an_array_of_scalars_or_a_flat_object_of_strings(
+    catalogue: list[Tool],
+) -> None:
     for tool in catalogue:
         for name, schema in tool["inputSchema"]["properties"].items():
             match schema["type"]:
@@ -159,7 +172,11 @@ async def test_all_four_hints_are_given(catalogue: list[Tool]) -> None:
 async def test_the_hints_say_what_the_tools_do(catalogue: list[Tool]) -> None:
     hints = {tool["name"]: tool["annotations"] for tool in catalogue}
     assert [name for name, hint in hints.items() if hint["readOnlyHint"]] == READING
-    assert [name for name, hint in hints.items() if hint["destructiveHint"]] == ["update_contact", "delete_contact", "undo_change"]
+    assert [name for name, hint in hints.items() if hint["destructiveHint"]] == [
+        "update_contact",
+        "delete_contact",
+        "undo_change",
+    ]
     assert all(hint["openWorldHint"] for hint in hints.values())
 
 
@@ -223,7 +240,9 @@ async def test_read_only_cannot_be_talked_into_writing(open_session: Any, tool: 
     async with open_session(read_only=True) as session:
         before = session.sandbox.store.contacts()
         try:
-            result = await session.client.call_tool(tool, {"contact_id": 1001, "phone": "510 555 3344", "first": "Jo", "change_id": 1})
+            result = await session.client.call_tool(
+                tool, {"contact_id": 1001, "phone": "510 555 3344", "first": "Jo", "change_id": 1}
+            )
         except Exception:  # noqa: BLE001 -- how an unknown tool is refused is the SDK's business
             result = None
         assert result is None or result.is_error
@@ -234,9 +253,15 @@ async def test_read_only_cannot_be_talked_into_writing(open_session: Any, tool: 
     ("names", "shown"),
     [
         pytest.param("lookup_contact", ["lookup_contact"], id="one tool"),
-        pytest.param("list_contacts, lookup_contact", ["lookup_contact", "list_contacts"], id="the order of the table counts"),
+        pytest.param(
+            "list_contacts, lookup_contact", ["lookup_contact", "list_contacts"], id="the order of the table counts"
+        ),
         pytest.param("contacts", list(SIX[:5]), id="a group"),
-        pytest.param("history,list_contact_fields", ["list_contact_fields", "list_changes", "undo_change"], id="a group and a tool"),
+        pytest.param(
+            "history,list_contact_fields",
+            ["list_contact_fields", "list_changes", "undo_change"],
+            id="a group and a tool",
+        ),
         pytest.param("", [offer.name for offer in TOOLS], id="all by default"),
     ],
 )
@@ -246,7 +271,10 @@ def test_tools_are_chosen_by_name_and_by_group(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_read_only_counts_for_chosen_tools_too() -> None:
-    assert [offer.name for offer in offered(Settings.load(tools=["contacts"], read_only=True))] == ["lookup_contact", "list_contacts"]
+    assert [offer.name for offer in offered(Settings.load(tools=["contacts"], read_only=True))] == [
+        "lookup_contact",
+        "list_contacts",
+    ]
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:

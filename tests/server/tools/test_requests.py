@@ -70,7 +70,9 @@ async def test_a_create_of_a_known_phone_makes_one(session: Any) -> None:
 async def test_an_update_reads_writes_and_reads_back(session: Any, who: Any) -> None:
     """Also on the very first call, and by phone as well as by id."""
     await learn_names(session)
-    await session.ok("update_contact", **who, first="Jo", custom_fields={"Plan": "Basic"}, add_tags=["Lead"], assignee="none")
+    await session.ok(
+        "update_contact", **who, first="Jo", custom_fields={"Plan": "Basic"}, add_tags=["Lead"], assignee="none"
+    )
     assert session.operations == ["find_contact" if "phone" in who else "get_contact", "update_contact", "get_contact"]
 
 

@@ -46,13 +46,24 @@ async def test_an_office_managers_day(session: Any) -> None:
     assert store.contacts() == start
 
     created = await session.ok(
-        "create_contact", phone=PHONE, first="Jo", last="Rivers", custom_fields={"plan": "Premium"}, tags=["vip"], assignee="Priya Patel"
+        "create_contact",
+        phone=PHONE,
+        first="Jo",
+        last="Rivers",
+        custom_fields={"plan": "Premium"},
+        tags=["vip"],
+        assignee="Priya Patel",
     )
     jo = created["contact"]["contact_id"]
     assert created["status"] == "created"
     assert created["notes"] == [f"No country was written, so US was assumed: read as {E164}."]
     stored = store.contact(jo)
-    assert (stored["phone"], stored["first"], stored["last"], stored["display_name"]) == ("15105553344", "Jo", "Rivers", "Jo Rivers")
+    assert (stored["phone"], stored["first"], stored["last"], stored["display_name"]) == (
+        "15105553344",
+        "Jo",
+        "Rivers",
+        "Jo Rivers",
+    )
     assert (stored["custom"], stored["tags"], stored["assigned_user_id"]) == ({"31": "Premium"}, [101], 502)
 
     # "Add them again": nobody twice.
@@ -68,14 +79,21 @@ async def test_an_office_managers_day(session: Any) -> None:
     assert [contact["contact_id"] for contact in by_email["contacts"]] == [JORDAN]
 
     # "They went Gold, and it is Lead now rather than VIP."
-    updated = await session.ok("update_contact", phone=PHONE, custom_fields={"Plan": "Gold"}, add_tags=["lead"], remove_tags=["VIP"])
+    updated = await session.ok(
+        "update_contact", phone=PHONE, custom_fields={"Plan": "Gold"}, add_tags=["lead"], remove_tags=["VIP"]
+    )
     assert updated["status"] == "updated"
     assert updated["changes"] == [
         {"field": "tags", "before": ["VIP"], "after": ["Lead"]},
         {"field": "Plan", "before": "Premium", "after": "Gold"},
     ]
     stored = store.contact(jo)
-    assert (stored["first"], stored["last"], stored["display_name"], stored["assigned_user_id"]) == ("Jo", "Rivers", "Jo Rivers", 502)
+    assert (stored["first"], stored["last"], stored["display_name"], stored["assigned_user_id"]) == (
+        "Jo",
+        "Rivers",
+        "Jo Rivers",
+        502,
+    )
     assert (stored["custom"], stored["tags"]) == ({"31": "Gold"}, [102])
     assert (await session.ok("update_contact", contact_id=jo, first="Jo"))["status"] == "unchanged"
 
@@ -98,7 +116,11 @@ async def test_an_office_managers_day(session: Any) -> None:
 
     # "What did you do today?", "bring Jo back", and nobody else was touched.
     told = (await session.ok("list_changes"))["changes"]
-    assert [(change["action"], change["state"]) for change in told] == [("delete", "done"), ("update", "done"), ("create", "done")]
+    assert [(change["action"], change["state"]) for change in told] == [
+        ("delete", "done"),
+        ("update", "done"),
+        ("create", "done"),
+    ]
     undone = await session.ok("undo_change", change_id=deleted["change_id"])
     assert undone["status"] == "undone"
     back = store.contact(undone["contact"]["contact_id"])
@@ -156,17 +178,29 @@ async def test_human_words_are_resolved_and_given_back(session: Any) -> None:
     updated = await session.ok(
         "update_contact",
         contact_id=SAM,
-        custom_fields={"ete saison": "Hiver", "renewal-DATE": "2027-01-31", "field 37": "x", "NOTES (39)": "rings twice"},
+        custom_fields={
+            "ete saison": "Hiver",
+            "renewal-DATE": "2027-01-31",
+            "field 37": "x",
+            "NOTES (39)": "rings twice",
+        },
         add_tags=["past due"],
         assignee="marco@example.com",
     )
     contact = updated["contact"]
-    assert contact["custom_fields"] == {"Renewal Date": "2027-01-31", "field 37": "x", "notes (39)": "rings twice", "Été / Saison": "Hiver"}
+    assert contact["custom_fields"] == {
+        "Renewal Date": "2027-01-31",
+        "field 37": "x",
+        "notes (39)": "rings twice",
+        "Été / Saison": "Hiver",
+    }
     assert (contact["tags"], contact["assignee"]) == (["Past Due"], "Marco Rossi")
 
 
 async def test_several_meanings_are_offered_and_none_is_chosen(session: Any) -> None:
     before = session.sandbox.store.contacts()
-    assert '"Notes (38)", "notes (39)"' in await session.refused("update_contact", contact_id=SAM, custom_fields={" N O T E S": "x"})
+    assert '"Notes (38)", "notes (39)"' in await session.refused(
+        "update_contact", contact_id=SAM, custom_fields={" N O T E S": "x"}
+    )
     assert "Dana Lee" in await session.refused("update_contact", contact_id=SAM, assignee="Dana")
     assert session.sandbox.store.contacts() == before

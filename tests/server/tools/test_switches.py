@@ -39,14 +39,24 @@ async def test_every_outcome_is_right_whichever_way_the_service_works(session: A
 
 async def create(session: Any) -> int:
     answer = await session.ok(
-        "create_contact", phone=PHONE, first="Jo", last="Rivers", custom_fields={"Plan": "Gold", "Region": "Oakland"}, tags=["VIP"]
+        "create_contact",
+        phone=PHONE,
+        first="Jo",
+        last="Rivers",
+        custom_fields={"Plan": "Gold", "Region": "Oakland"},
+        tags=["VIP"],
     )
     assert answer["status"] == "created"
     assert answer["contact"]["custom_fields"] == {"Plan": "Gold", "Region": "Oakland"}
     assert answer["contact"]["phone"] == f"+{DIGITS}"
     contact_id: int = answer["contact"]["contact_id"]
     stored = session.sandbox.store.contact(contact_id)
-    assert (stored["first"], stored["last"], stored["display_name"], stored["tags"]) == ("Jo", "Rivers", "Jo Rivers", [101])
+    assert (stored["first"], stored["last"], stored["display_name"], stored["tags"]) == (
+        "Jo",
+        "Rivers",
+        "Jo Rivers",
+        [101],
+    )
     return contact_id
 
 
@@ -70,16 +80,25 @@ async def update(session: Any, contact_id: int) -> None:
     assert answer["status"] == "updated"
     assert {change["field"] for change in answer["changes"]} == {"email", "Plan", "assignee", "tags"}
     assert answer["notes"] == []
-    changed = {"email": "jo@example.com", "custom": {"31": "Basic", "33": "Oakland"}, "assigned_user_id": 501, "tags": [101, 102]}
+    changed = {
+        "email": "jo@example.com",
+        "custom": {"31": "Basic", "33": "Oakland"},
+        "assigned_user_id": 501,
+        "tags": [101, 102],
+    }
     after = session.sandbox.store.contact(contact_id)
     assert {**after, "rev": 0, "updated": ""} == {**before, **changed, "rev": 0, "updated": ""}
 
 
 async def clear(session: Any, contact_id: int) -> None:
     """What is cleared is empty afterwards, or the answer says that it is not."""
-    answer = await session.ok("update_contact", contact_id=contact_id, clear=["email", "Region", "assignee"], remove_tags=["Lead"])
+    answer = await session.ok(
+        "update_contact", contact_id=contact_id, clear=["email", "Region", "assignee"], remove_tags=["Lead"]
+    )
     stored = session.sandbox.store.contact(contact_id)
-    assert (stored["email"], stored["custom"].get("33", "")) == (("", "") if sticks(session) else ("jo@example.com", "Oakland"))
+    assert (stored["email"], stored["custom"].get("33", "")) == (
+        ("", "") if sticks(session) else ("jo@example.com", "Oakland")
+    )
     assert stored["custom"]["31"] == "Basic"
     assert stored["assigned_user_id"] is None
     not_cleared = [note for note in answer["notes"] if note.startswith("Not cleared")]
@@ -90,7 +109,9 @@ async def clear(session: Any, contact_id: int) -> None:
 
 
 async def respect_the_opt_out(session: Any) -> None:
-    answer = await session.ok("create_contact", phone="+15105550101", first="Sam", is_opted_out=False, if_exists="update")
+    answer = await session.ok(
+        "create_contact", phone="+15105550101", first="Sam", is_opted_out=False, if_exists="update"
+    )
     assert answer["status"] in ("unchanged", "updated")
     assert session.sandbox.store.contact(SAM)["is_opted_out"] is True
     shown = answer["contact"]["is_opted_out"]
@@ -105,7 +126,9 @@ async def find(session: Any, contact_id: int) -> None:
         assert [contact["contact_id"] for contact in answer["contacts"]] == [contact_id]
     assert (await session.ok("lookup_contact", contact_id=999_999))["found"] is False
     assert (await session.ok("lookup_contact", phone="(510) 555-9999"))["found"] is False
-    assert [one["contact_id"] for one in (await session.ok("lookup_contact", email="jordan.rivera@example.com"))["contacts"]] == [JORDAN]
+    assert [
+        one["contact_id"] for one in (await session.ok("lookup_contact", email="jordan.rivera@example.com"))["contacts"]
+    ] == [JORDAN]
     assert "No contact has the id 999999" in await session.refused("update_contact", contact_id=999_999, first="Jo")
 
 
