@@ -33,6 +33,8 @@ from collections.abc import Sequence
 class ContactsError(Exception):
     """Base of every error this package raises on purpose. `str(error)` is the text for the reader."""
 
+    kind: str = "error"  # stable, for programs; one error may carry a finer one of its own
+
 
 class AssistantError(ContactsError):
     """The caller can fix it with another call."""
@@ -44,6 +46,8 @@ class InvalidArgument(AssistantError):
     `argument` is its name, `problem` says what was wrong with it and what came, `expected` says what would be right.
     """
 
+    kind = "invalid_argument"
+
     def __init__(self, argument: str, problem: str, *, expected: str = "") -> None:
         self.argument = argument
         self.problem = problem
@@ -54,6 +58,8 @@ class InvalidArgument(AssistantError):
 class InvalidPhone(InvalidArgument):
     """What was written is not one phone number that can receive a text. `reason` is a stable code for tests and callers."""
 
+    kind = "invalid_phone"
+
     def __init__(self, reason: str, problem: str, *, expected: str = "", argument: str = "phone") -> None:
         self.reason = reason
         super().__init__(argument, problem, expected=expected)
@@ -61,6 +67,8 @@ class InvalidPhone(InvalidArgument):
 
 class UnknownName(InvalidArgument):
     """A human name matched nothing, or (`is_ambiguous`) several things. `candidates` are the nearest, or the several, as shown to people."""
+
+    kind = "unknown_name"
 
     def __init__(
         self,
@@ -79,13 +87,24 @@ class UnknownName(InvalidArgument):
 class ContactNotFound(AssistantError):
     """Nobody in the account has that id, phone or e-mail."""
 
+    kind = "not_found"
+
 
 class Refused(AssistantError):
-    """Understood, allowed by the types, and still not done; the text says which rule and what to do instead."""
+    """Understood, allowed by the types, and still not done; the text says which rule and what to do instead.
+
+    `kind` names the rule, for programs.
+    """
+
+    def __init__(self, message: str, *, kind: str = "refused") -> None:
+        self.kind = kind
+        super().__init__(message)
 
 
 class AccountError(ContactsError):
     """The owner of the account can fix it. `request_id` is the service's `X-Request-Id`, empty where there was none."""
+
+    kind = "account"
 
     def __init__(self, message: str, *, request_id: str = "") -> None:
         self.request_id = request_id
@@ -95,17 +114,25 @@ class AccountError(ContactsError):
 class CredentialsMissing(AccountError):
     """No credentials are configured and the sandbox is off."""
 
+    kind = "credentials_missing"
+
 
 class CredentialsRefused(AccountError):
     """The service answered 401."""
+
+    kind = "credentials_refused"
 
 
 class Forbidden(AccountError):
     """The service answered 403."""
 
+    kind = "forbidden"
+
 
 class RateLimited(AccountError):
     """Too many requests. `retry_after` is in seconds, None where nobody said."""
+
+    kind = "rate_limited"
 
     def __init__(self, message: str, *, retry_after: float | None = None, request_id: str = "") -> None:
         self.retry_after = retry_after
@@ -114,6 +141,8 @@ class RateLimited(AccountError):
 
 class UpstreamError(ContactsError):
     """The service failed. `request_id` is its `X-Request-Id`, the thing its support asks for; empty where it sent none."""
+
+    kind = "upstream"
 
     def __init__(self, message: str, *, status: int | None = None, request_id: str = "") -> None:
         self.status = status
@@ -124,9 +153,13 @@ class UpstreamError(ContactsError):
 class Rejected(UpstreamError):
     """A 4xx other than 401, 403 and 429: the service did not accept the request, and did nothing."""
 
+    kind = "rejected"
+
 
 class ServiceFailed(UpstreamError):
     """A 5xx. A write may have been carried out all the same. `retry_after` is in seconds, None where nobody said."""
+
+    kind = "service_failed"
 
     def __init__(
         self, message: str, *, status: int | None = None, request_id: str = "", retry_after: float | None = None
@@ -138,21 +171,31 @@ class ServiceFailed(UpstreamError):
 class Unreachable(UpstreamError):
     """No connection was made, so nothing was carried out."""
 
+    kind = "unreachable"
+
 
 class AnswerLost(UpstreamError):
     """The request may have arrived; its answer did not (timeout, dropped connection, cut body)."""
+
+    kind = "answer_lost"
 
 
 class BadAnswer(UpstreamError):
     """A 2xx whose body is not what the contract says."""
 
+    kind = "bad_answer"
+
 
 class NotDone(UpstreamError):
     """A write was tried, looked after, tried again where that was safe, and was certainly not carried out."""
 
+    kind = "not_done"
+
 
 class OutcomeUnknown(ContactsError):
     """A write may or may not have happened, and looking afterwards did not settle it. `rev` is the one its answer named, 0 where there was none."""
+
+    kind = "unknown_outcome"
 
     def __init__(self, message: str, *, rev: int = 0) -> None:
         self.rev = rev
