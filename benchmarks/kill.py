@@ -284,7 +284,9 @@ def _age(journal: Path) -> int:
     db = sqlite3.connect(journal, isolation_level=None)
     try:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        return db.execute("UPDATE changes SET at = at - 120 WHERE state IN ('begun', 'unknown')").rowcount
+        return db.execute(
+            "UPDATE changes SET at = at - 120, uptime = uptime - 120 WHERE state IN ('begun', 'unknown')"
+        ).rowcount
     finally:
         db.close()
 

@@ -10,7 +10,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -326,10 +326,17 @@ def journal() -> None:
 @click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
 def clear_journal(data_dir: str | None) -> None:
     """Forget all finished changes of all accounts, before-images included."""
-    from contacts_mcp.state.journal import clear
+    from contacts_mcp.state.journal import Journal
 
     path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
-    click.echo(f"Forgot {clear(path)} changes.")
+    if not path.exists():
+        click.echo("Forgot 0 changes.")
+        return
+    try:
+        with closing(Journal(path, "")) as opened:
+            click.echo(f"Forgot {opened.forget()} changes.")
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 - An entry is written before the request is sent (`begun`) and completed after (`done`, `not_done` or `unknown`), so that a process that
   dies in between leaves an entry that can be resolved by looking.
-- One SQLite file in the data directory, readable by its owner only, shared by all servers of the machine; entries older than 30 days go.
+- One SQLite file in the data directory, readable by its owner only, shared by all servers of the machine.
 - A server whose file was deleted writes a new one: what goes into a deleted file is kept by nobody.
+- Ages of a minute are measured by the uptime of the machine (`uptime.py`), because a time of day can be set.
+- Entries older than 30 days go, once the machine has run for a day since it saw that time of day (`_purge`).
 - It holds personal data, because nothing could be restored without; nothing else the server writes does.
 """
 
@@ -11,7 +13,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -22,13 +23,15 @@ from typing import Any, Literal
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
+from contacts_mcp.state.database import bring_up_to, connect, identity, steps_of, switch_to_wal, version_of
+from contacts_mcp.state.uptime import passed, uptime
 
 KEEP = 30 * 24 * 3600.0
-STILL_ARRIVING = 60.0  # seconds in which a request that nobody waits for any more may still be carried out
+KEEP_TOKENS = 24 * 3600.0
+IN_FLIGHT = 60.0  # seconds in which a request that nobody waits for any more may still be carried out
+RUN_FIRST = 24 * 3600.0  # seconds that the machine must have run since a time of day before it counts as right
+LONGEST_CALL = 3600.0  # seconds for which a change that was begun may be in somebody's hands
 _PURGE_EVERY = 3600.0
-_LONGEST_CALL = 3600.0  # what was begun before that is in nobody's hands any more
-_VERSION = 1  # of journal.sql
-_TRIES, _PAUSE = 50, 0.02  # seconds
 _PATIENCE = 1.0  # seconds for another server's write, which takes a few thousandths; nothing else goes on meanwhile
 
 _log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ State = Literal["begun", "done", "not_done", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One change. `change_id` is 0 until it is written; `looked` is when looking was last tried on an unfinished one."""
+    """One change."""
 
     action: Action
     before: Values
@@ -54,34 +57,52 @@ class Entry:
     undone_by: int | None = None
     record: dict[str, Any] = field(default_factory=dict)
     token: str = ""
-    looked: float = 0.0
-    change_id: int = 0
-    at: float = 0.0
+    unanswered: bool = False  # one of its requests got no answer, and may arrive whatever came of the others
+    looked: float = 0.0  # when an unfinished one was looked up after its request could no longer arrive
+    change_id: int = 0  # 0 until it is written
+    at: float = 0.0  # Unix seconds
+    uptime: float | None = None  # of the machine at that moment; None in entries of the first version
 
 
 _TABLES = ("before", "wanted", "after", "record")
 _COLUMNS = tuple(name for name in Entry.__dataclass_fields__ if name != "change_id")
-_OUTCOME = ("state", "contact_id", "after", "rev_after", "looked")
+_OUTCOME = ("state", "contact_id", "after", "rev_after", "unanswered", "looked")
+# As the indexes have them, or SQLite would not use those.
+_OPEN = "(state IN ('begun', 'unknown') OR unanswered)"
+_FROM_PHONE, _TO_PHONE = "json_extract(before, '$.phone')", "json_extract(wanted, '$.phone')"
 
 
 class Journal:
-    """The changes of one account. `path` None keeps them in memory, for as long as the server runs. Raises AccountError where it cannot be used."""
+    """The changes of one account. `path` None keeps them in memory, for as long as the server runs.
 
-    def __init__(self, path: Path | None, account: str, *, clock: Callable[[], float] = time.time) -> None:
+    Raises AccountError where it cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        account: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = uptime,
+    ) -> None:
         self._path = path
         self._account = account
         self._clock = clock
+        self._uptime = uptime
         self._purged = float("-inf")
         self._db = _open(path)
         if path is None:
             self._number_apart()
-        self._identity = _identity(path)
+        self._identity = identity(path)
         self._purge()
+
+    # Writing down
 
     def begin(self, entry: Entry) -> Entry:
         """Write `entry` down before anything is sent; answers it with its id. Raises AccountError where it cannot be written."""
         self._purge()
-        begun = replace(entry, at=self._clock(), state="begun")
+        begun = replace(entry, at=self._clock(), uptime=self._uptime(), state="begun")
         cursor = self._execute(_INSERT, self._account, *(_column(begun, name) for name in _COLUMNS))
         return replace(begun, change_id=cursor.lastrowid or 0)
 
@@ -104,6 +125,16 @@ class Journal:
             if self._db.in_transaction:
                 self._db.rollback()
 
+    def looked_at(self, entry: Entry) -> None:
+        """Write down what looking at an unfinished entry told."""
+        self.finish(replace(entry, looked=0.0 if self.may_still_arrive(entry) else self._clock()))
+
+    def spend_token(self, digest: str) -> bool:
+        """Use a confirmation up, in all processes at once. False where it was used up before."""
+        return self._execute("INSERT OR IGNORE INTO tokens VALUES (?, ?)", digest, self._clock()).rowcount > 0
+
+    # What was done
+
     def get(self, change_id: int) -> Entry | None:
         self._purge()
         return next(iter(self._select("change_id = ?", change_id)), None)
@@ -116,24 +147,6 @@ class Journal:
         query = f"SELECT * FROM changes WHERE {' AND '.join(given)} ORDER BY change_id DESC LIMIT ?"  # noqa: S608 -- constants only
         return [_entry(row) for row in self._rows(query, *given.values(), limit)]
 
-    def unfinished(self) -> list[Entry]:
-        """What looking may still settle, oldest first: begun and never completed (in the making, or left behind by a process that died), or
-        with an unknown outcome and not looked at since the last moment at which its request could arrive."""
-        return self._select("(state = 'begun' OR state = 'unknown' AND looked < at + ?)", STILL_ARRIVING)
-
-    def may_still_arrive(self, entry: Entry) -> bool:
-        """Whether the request of `entry` may be on its way, so that not seeing its effect proves nothing yet. The clock may have been set back."""
-        return abs(self._clock() - entry.at) < STILL_ARRIVING
-
-    def rev_written(self, contact_id: int) -> int:
-        """The highest `rev` of that contact that was written within the last minute; what shows a lower one is behind."""
-        recent = self._select("contact_id = ? AND abs(? - at) < ?", contact_id, self._clock(), STILL_ARRIVING)
-        return max((entry.rev_after for entry in recent), default=0)
-
-    def looked_at(self, entry: Entry) -> None:
-        """Write down what looking at an unfinished entry told."""
-        self.finish(replace(entry, looked=self._clock()))
-
     def by_token(self, digest: str) -> Entry | None:
         """The change that a confirmation allowed."""
         return next(iter(self._select("token = ? AND state <> 'not_done'", digest)), None)
@@ -142,31 +155,127 @@ class Journal:
         """The change that is known to have created that contact."""
         return next(iter(self._select("contact_id = ? AND action = 'create' AND state = 'done'", contact_id)), None)
 
+    def deleted(self, contact_id: int) -> Entry | None:
+        """The change that is known to have deleted that contact; ids are not given out twice."""
+        return next(iter(self._select("contact_id = ? AND action = 'delete' AND state = 'done'", contact_id)), None)
+
+    def last_after(self, contact_id: int) -> Entry | None:
+        """The newest change of that contact that was seen done: its `after`, `rev_after` and `at` are the newest known."""
+        where = "contact_id = ? AND action <> 'delete' AND state = 'done'"
+        return next(reversed(self._select(where, contact_id)), None)
+
     def next_after(self, entry: Entry) -> Entry | None:
         """The next change of the same contact. It was begun with a look: its before-image is what `entry` left."""
         where = "change_id > ? AND contact_id = ? AND action <> 'create'"
         return next(iter(self._select(where, entry.change_id, entry.contact_id)), None)
 
     def departures_from(self, phone: str, *, after: int = 0) -> list[Entry]:
-        """The changes that may have taken that phone away from whoever had it (deletions, new numbers), oldest first; `after` is the id to start above."""
+        """The changes that may have taken that phone away from its contact (deletions, new numbers), oldest first.
+
+        `after` is the id to start above.
+        """
         where = (
-            "change_id > ? AND action <> 'create' AND state <> 'not_done' "
-            "AND json_extract(before, '$.phone') = ? AND json_extract(wanted, '$.phone') IS NOT json_extract(before, '$.phone')"
+            f"change_id > ? AND action <> 'create' AND state <> 'not_done' "
+            f"AND {_FROM_PHONE} = ? AND {_TO_PHONE} IS NOT {_FROM_PHONE}"
         )
         return self._select(where, after, phone)
 
+    def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
+        """The changes begun in the last `within` seconds that gave, or may have given, that phone to a contact, oldest first."""
+        young, moments = self._younger_than(within)
+        where = f"{_TO_PHONE} = ? AND {_FROM_PHONE} IS NOT {_TO_PHONE} AND state <> 'not_done' AND {young}"
+        return self._select(where, phone, *moments)
+
+    def rev_written(self, contact_id: int) -> int:
+        """The highest `rev` of that contact that was written within the last minute; what shows a lower one is behind."""
+        young, moments = self._younger_than(IN_FLIGHT)
+        recent = self._select(f"contact_id = ? AND {young}", contact_id, *moments)
+        return max((entry.rev_after for entry in recent), default=0)
+
+    # What is not known yet
+
+    def unfinished(self) -> list[Entry]:
+        """The entries that looking may still settle, oldest first.
+
+        Some were begun and never completed: they are being made, or their process died. The outcome of others is unknown, and they
+        were not looked up since their request could arrive for the last time.
+        """
+        return self._select("state IN ('begun', 'unknown') AND (state = 'begun' OR looked = 0)")
+
+    def arriving(self, contact_id: int | None, *phones: str) -> list[Entry]:
+        """The entries about that contact, or about one of `phones`, whose request may still arrive, oldest first.
+
+        An entry is about a phone that the contact had before it, and about the one that it asks for.
+        """
+        young, moments = self._younger_than(IN_FLIGHT)
+        marks = ", ".join("?" * len(phones))
+        about = f"(contact_id = ? OR {_FROM_PHONE} IN ({marks}) OR {_TO_PHONE} IN ({marks}))"
+        where = f"{_OPEN} AND {about} AND {young}"
+        return self._select(where, contact_id, *phones, *phones, *moments)
+
+    def may_still_arrive(self, entry: Entry) -> bool:
+        """Whether the request of `entry` may be on its way, so that not seeing its effect proves nothing yet."""
+        return self.seconds_left(entry) > 0
+
+    def seconds_left(self, entry: Entry) -> float:
+        """How long the request of `entry` may still be on its way; 0 where it cannot arrive any more."""
+        if entry.uptime is None:
+            return max(0.0, IN_FLIGHT - abs(self._clock() - entry.at))
+        return max(0.0, IN_FLIGHT - passed(entry.uptime, self._uptime()))
+
+    def forget(self) -> int:
+        """Delete every change of every account, down to its bytes; answers how many there were.
+
+        Kept are those that another server is making, and those whose request may still arrive: the next change has to wait for them.
+        """
+        made, its_moments = self._younger_than(LONGEST_CALL)
+        young, moments = self._younger_than(IN_FLIGHT)
+        kept = f"state = 'begun' AND {made} OR (state = 'unknown' OR unanswered) AND {young}"
+        query = f"DELETE FROM changes WHERE NOT ({kept})"  # noqa: S608 -- constants only
+        count = self._execute(query, *its_moments, *moments).rowcount
+        self._execute("VACUUM")
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")  # while a server has the file open, closing it does not
+        return count
+
     def close(self) -> None:
         self._db.close()
+
+    # The file
+
+    def _younger_than(self, seconds: float) -> tuple[str, tuple[float, ...]]:
+        """The condition that an entry was begun in the last `seconds`, as `seconds_left` reckons, and its values."""
+        now = self._uptime()
+        age = "CASE WHEN uptime IS NULL THEN abs(? - at) WHEN uptime <= ? THEN ? - uptime ELSE ? END"
+        return f"{age} < ?", (self._clock(), now, now, now, seconds)
 
     def _select(self, where: str, *values: Any) -> list[Entry]:
         query = f"SELECT * FROM changes WHERE account = ? AND {where} ORDER BY change_id"  # noqa: S608 -- constants only
         return [_entry(row) for row in self._rows(query, self._account, *values)]
 
     def _purge(self) -> None:
-        now = self._clock()
-        if now - self._purged >= _PURGE_EVERY:
-            self._execute("DELETE FROM changes WHERE at < ?", now - KEEP)
-            self._purged = now
+        """Remove what is too old, by a time of day that was right for as long as the machine has since run for a day.
+
+        A clock that is a month ahead would otherwise empty the journal. `watch` holds the time of day to go by. It starts again where
+        the clock was set back behind it.
+        """
+        now = self._uptime()
+        if now - self._purged < _PURGE_EVERY:
+            return
+        self._purged = now
+        watch = next(iter(self._rows("SELECT at, uptime, ran FROM watch")), None)
+        if watch is None or self._clock() < watch["at"]:
+            self._watch_from(self._clock(), ran=0.0)
+            return
+        ran = watch["ran"] + passed(watch["uptime"], now)
+        if ran < RUN_FIRST:
+            self._watch_from(watch["at"], ran=ran)
+            return
+        self._execute("DELETE FROM changes WHERE at < ?", watch["at"] - KEEP)
+        self._execute("DELETE FROM tokens WHERE at < ?", watch["at"] - KEEP_TOKENS)
+        self._watch_from(self._clock(), ran=0.0)
+
+    def _watch_from(self, at: float, *, ran: float) -> None:
+        self._execute("INSERT OR REPLACE INTO watch VALUES (1, ?, ?, ?)", at, self._uptime(), ran)
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         try:
@@ -176,7 +285,7 @@ class Journal:
 
     def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         try:
-            if _identity(self._path) != self._identity and not self._db.in_transaction:
+            if identity(self._path) != self._identity and not self._db.in_transaction:
                 self._reopen()
             return self._db.execute(statement, values)
         except (sqlite3.Error, OverflowError) as error:
@@ -184,15 +293,16 @@ class Journal:
 
     def _reopen(self) -> None:
         _log.warning("the journal's file was deleted or replaced; earlier changes can no longer be taken back")
-        if self._path:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = _open(self._path)
         self._db.close()
-        self._db, self._identity = fresh, _identity(self._path)
+        self._db, self._identity = fresh, identity(self._path)
         self._number_apart()
 
     def _number_apart(self) -> None:
-        """Number the changes of an empty journal from the clock on: a number that was told before, or by another server, must not mean one of them."""
+        """Number the changes of an empty journal from the clock on.
+
+        A number that was told before, or by another server, must not mean one of them.
+        """
         self._db.execute(
             "INSERT INTO sqlite_sequence SELECT 'changes', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)",
             (int(self._clock()),),
@@ -201,7 +311,8 @@ class Journal:
 
 _INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- constants only
 _UPDATE = (
-    f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _OUTCOME)} WHERE change_id = ? AND account = ? AND at = ?"  # noqa: S608 -- constants only
+    f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _OUTCOME)} "  # noqa: S608 -- constants only
+    "WHERE change_id = ? AND account = ? AND at = ?"
 )
 # An undo that is itself taken back no longer stands against undoing its change.
 _IN_FORCE_AGAIN = (
@@ -216,16 +327,12 @@ def _column(entry: Entry, name: str) -> Any:
 
 def _entry(row: sqlite3.Row) -> Entry:
     columns = {name: json.loads(row[name]) if name in _TABLES else row[name] for name in Entry.__dataclass_fields__}
-    return Entry(**columns)
+    return Entry(**columns | {"unanswered": bool(row["unanswered"])})
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
     try:
-        if path:
-            _make_private(path)
-        db = sqlite3.connect(
-            str(path) if path else ":memory:", isolation_level=None, timeout=_PATIENCE, check_same_thread=False
-        )
+        db = connect(path, patience=_PATIENCE)
     except (OSError, sqlite3.Error) as error:
         raise _unusable(error) from None
     try:
@@ -240,70 +347,22 @@ def _open(path: Path | None) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    db.row_factory = sqlite3.Row
-    _switch_to_wal(db)
+    switch_to_wal(db, patience=_PATIENCE)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA secure_delete = ON")
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > _VERSION:
+    steps = steps_of(files(__package__).joinpath("journal.sql").read_text(encoding="utf-8"))
+    if version_of(db) > len(steps):
         raise AccountError(
-            "Nothing was changed: the journal that makes changes undoable was written by a newer contacts-mcp. The owner of this machine can update this "
-            "one, set CONTACTS_MCP_DATA_DIR to another place, or give up undo with CONTACTS_MCP_JOURNAL=off."
+            "Nothing was changed: the journal that makes changes undoable was written by a newer contacts-mcp. "
+            "The owner of this machine can update this one, set CONTACTS_MCP_DATA_DIR to another place, "
+            "or give up undo with CONTACTS_MCP_JOURNAL=off."
         )
-    if version < _VERSION:
-        schema = files(__package__).joinpath("journal.sql").read_text(encoding="utf-8")
-        db.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {_VERSION}; COMMIT")
-
-
-def _switch_to_wal(db: sqlite3.Connection) -> None:
-    """Here alone SQLite does not wait for another server, such as one that starts at the same moment."""
-    for attempt in range(_TRIES):
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if attempt == _TRIES - 1:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
-
-
-def _identity(path: Path | None) -> tuple[int, int] | None:
-    """Which file is at `path` now."""
-    try:
-        found = path.stat() if path else None
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if found else None
-
-
-def _make_private(path: Path) -> None:
-    """SQLite gives its side files the mode of the main one, so it must be right before the first byte."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    if os.name == "posix":
-        path.chmod(0o600)
+    bring_up_to(db, steps)
 
 
 def _unusable(error: Exception) -> AccountError:
     return AccountError(
-        f"Nothing was changed: the journal that makes changes undoable cannot be used ({type(error).__name__}). The owner of this machine can make the "
-        "data directory writable, set CONTACTS_MCP_DATA_DIR to one that is, or give up undo with CONTACTS_MCP_JOURNAL=off."
+        f"Nothing was changed: the journal that makes changes undoable cannot be used ({type(error).__name__}). "
+        "The owner of this machine can make the data directory writable, set CONTACTS_MCP_DATA_DIR to one that is, "
+        "or give up undo with CONTACTS_MCP_JOURNAL=off."
     )
-
-
-def clear(path: Path) -> int:
-    """Forget every finished change of every account in the file at `path`, down to its bytes; answers how many there were."""
-    if not path.exists():
-        return 0
-    db = _open(path)
-    try:
-        count = db.execute(
-            "DELETE FROM changes WHERE state <> 'begun' OR at < ?", (time.time() - _LONGEST_CALL,)
-        ).rowcount
-        db.execute("VACUUM")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # while a server has the file open, closing it does not
-    except sqlite3.Error as error:
-        raise _unusable(error) from None
-    finally:
-        db.close()
-    return count

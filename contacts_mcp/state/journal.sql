@@ -1,11 +1,15 @@
-CREATE TABLE IF NOT EXISTS changes (
+-- The journal's schema, in numbered steps. A file of an earlier version gets the steps that it lacks.
+-- A published step never changes. A statement ends with a semicolon at the end of its line, and nothing else does.
+
+-- step 1
+CREATE TABLE changes (
     change_id  INTEGER PRIMARY KEY AUTOINCREMENT,
     account    TEXT NOT NULL,
     at         REAL NOT NULL,                     -- when it was begun, Unix seconds
     action     TEXT NOT NULL CHECK (action IN ('create', 'update', 'delete')),
     state      TEXT NOT NULL CHECK (state IN ('begun', 'done', 'not_done', 'unknown')),
     contact_id INTEGER,                           -- NULL while a create has not answered
-    before     TEXT NOT NULL,                     -- JSON tables of values, see values.py; whole record for a delete
+    before     TEXT NOT NULL,                     -- JSON tables of values, see book/values.py
     wanted     TEXT NOT NULL,
     after      TEXT NOT NULL DEFAULT '{}',        -- what was seen afterwards
     rev_before INTEGER NOT NULL DEFAULT 0,
@@ -17,5 +21,29 @@ CREATE TABLE IF NOT EXISTS changes (
     token      TEXT NOT NULL DEFAULT '',          -- digest of the confirmation that allowed it
     looked     REAL NOT NULL DEFAULT 0            -- when an unfinished one was last looked up
 );
-CREATE INDEX IF NOT EXISTS changes_of_contact ON changes (account, contact_id, change_id);
-CREATE INDEX IF NOT EXISTS changes_by_state ON changes (account, state);
+CREATE INDEX changes_of_contact ON changes (account, contact_id, change_id);
+CREATE INDEX changes_by_state ON changes (account, state);
+
+-- step 2
+-- Ages are measured by the uptime of the machine, NULL in entries of the first version.
+ALTER TABLE changes ADD COLUMN uptime REAL;
+-- Whether one of the requests got no answer, so that it may be carried out after the outcome was written.
+ALTER TABLE changes ADD COLUMN unanswered INTEGER NOT NULL DEFAULT 0;
+-- `looked` is set from now on only by a look after which nothing could arrive any more.
+UPDATE changes SET looked = 0 WHERE looked < at + 60;
+CREATE INDEX changes_from_phone ON changes (account, json_extract(before, '$.phone'));
+CREATE INDEX changes_to_phone ON changes (account, json_extract(wanted, '$.phone'));
+DROP INDEX changes_by_state;
+CREATE INDEX changes_open ON changes (account) WHERE state IN ('begun', 'unknown') OR unanswered;
+-- The confirmations that were acted on.
+CREATE TABLE tokens (
+    digest TEXT PRIMARY KEY,
+    at     REAL NOT NULL
+) WITHOUT ROWID;
+-- One row, which tells the purge how long the machine has run since a time of day was first seen.
+CREATE TABLE watch (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    at     REAL NOT NULL,                         -- that time of day
+    uptime REAL NOT NULL,                         -- when the row was last written
+    ran    REAL NOT NULL                          -- seconds
+);

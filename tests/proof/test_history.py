@@ -10,7 +10,7 @@ import pytest
 
 from contacts_mcp.book.values import values_of
 from contacts_mcp.sandbox import Fault
-from contacts_mcp.state.journal import STILL_ARRIVING, Entry
+from contacts_mcp.state.journal import IN_FLIGHT, Entry
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ async def test_a_create_found_by_looking_knows_its_contact(open_stage: Any) -> N
         book = await stage.book()
         begun = book.journal.begin(Entry(action="create", before={}, wanted={"phone": "12125550142", "first": "Cleo"}))
         contact_id = stage.sandbox.store.add_contact(phone="12125550142", first="Cleo", rev=3)
-        await anyio.sleep(STILL_ARRIVING + 1)
+        await anyio.sleep(IN_FLIGHT + 1)
         await stage.ok("list_changes")
         found = book.journal.get(begun.change_id)
         assert (found.state, found.contact_id, found.rev_after) == ("done", contact_id, 3)

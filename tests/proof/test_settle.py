@@ -17,9 +17,9 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.history.history import MOST_SETTLED, settle
 from contacts_mcp.book.values import Values, values_of
 from contacts_mcp.sandbox import Behaviour, Fault
-from contacts_mcp.state.journal import STILL_ARRIVING, Entry
+from contacts_mcp.state.journal import IN_FLIGHT, Entry
 
-LATER = STILL_ARRIVING + 1
+LATER = IN_FLIGHT + 1
 PHONE = "12125550142"
 NEW: Values = {"phone": PHONE, "first": "Cleo", "custom:31": "Gold"}
 

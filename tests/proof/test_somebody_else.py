@@ -11,7 +11,7 @@ import pytest
 
 from contacts_mcp.book.values import values_of
 from contacts_mcp.sandbox import Fault
-from contacts_mcp.state.journal import STILL_ARRIVING, Entry
+from contacts_mcp.state.journal import IN_FLIGHT, Entry
 
 PHONE = "12125550142"
 
@@ -38,7 +38,7 @@ async def unfinished(stage: Any, action: Any, **wanted: Any) -> int:
 
 async def state_of(stage: Any, change_id: int) -> str:
     """What looking tells once nothing can be on its way any more."""
-    await anyio.sleep(STILL_ARRIVING + 1)
+    await anyio.sleep(IN_FLIGHT + 1)
     return str(
         next(entry["state"] for entry in (await stage.ok("list_changes"))["changes"] if entry["change_id"] == change_id)
     )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
-from collections.abc import Iterator
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +19,11 @@ import pytest
 
 from contacts_mcp.book.history.history import changes_of
 from contacts_mcp.errors import AccountError
-from contacts_mcp.state.journal import KEEP, Entry, Journal
+from contacts_mcp.state.database import steps_of
+from contacts_mcp.state.journal import IN_FLIGHT, LONGEST_CALL, Entry, Journal
+
+DAY = 24 * 3600.0
+WRITES = {"create_contact", "update_contact", "delete_contact"}
 
 UPDATE = Entry(
     action="update",
@@ -26,15 +36,42 @@ UPDATE = Entry(
 
 
 class Clock:
-    now = 1_700_000_000.0
+    """The time of day and the uptime of a machine. `jump` sets the one, `run` moves both."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+        self.ran = 5_000.0
 
     def __call__(self) -> float:
         return self.now
+
+    def uptime(self) -> float:
+        return self.ran
+
+    def run(self, seconds: float) -> None:
+        self.now += seconds
+        self.ran += seconds
+
+    def jump(self, seconds: float) -> None:
+        self.now += seconds
+
+    def restart(self, *, after: float = 30.0) -> None:
+        """The machine is started again."""
+        self.now += after
+        self.ran = 0.0
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+def opened(path: Path | None, clock: Clock, account: str = "account") -> Journal:
+    return Journal(path, account, clock=clock, uptime=clock.uptime)
+
+
+def ids(entries: list[Entry]) -> list[int]:
+    return [entry.change_id for entry in entries]
 
 
 @pytest.fixture
@@ -44,14 +81,14 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journal(path: Path, clock: Clock) -> Iterator[Journal]:
-    opened = Journal(path, "account", clock=clock)
-    yield opened
-    opened.close()
+    made = opened(path, clock)
+    yield made
+    made.close()
 
 
 def test_what_is_begun_is_there_as_it_was_given(journal: Journal, clock: Clock) -> None:
     begun = journal.begin(UPDATE)
-    assert begun == replace(UPDATE, change_id=1, at=clock.now)
+    assert begun == replace(UPDATE, change_id=1, at=clock.now, uptime=clock.ran)
     assert journal.get(1) == begun
     assert journal.unfinished() == [begun]
 
@@ -78,13 +115,13 @@ def test_entries_come_newest_first_page_after_page_and_by_contact(journal: Journ
 
 def test_accounts_do_not_see_each_other(journal: Journal, path: Path, clock: Clock) -> None:
     journal.begin(UPDATE)
-    other = Journal(path, "another", clock=clock)
+    other = opened(path, clock, "another")
     assert (other.entries(), other.get(1), other.unfinished()) == ([], None, [])
     other.close()
 
 
 def test_two_servers_share_one_file(journal: Journal, path: Path, clock: Clock) -> None:
-    second = Journal(path, "account", clock=clock)
+    second = opened(path, clock)
     begun = journal.begin(UPDATE)
     assert second.get(begun.change_id) == begun
     assert second.begin(UPDATE).change_id == 2
@@ -101,27 +138,8 @@ def test_only_its_owner_can_read_it(journal: Journal, path: Path) -> None:
 def test_a_file_that_others_could_read_is_made_private(path: Path, clock: Clock) -> None:
     path.touch(mode=0o644)
     path.chmod(0o644)
-    Journal(path, "account", clock=clock).close()
+    opened(path, clock).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_entries_are_kept_for_thirty_days(journal: Journal, clock: Clock) -> None:
-    old = replace(journal.begin(UPDATE), state="done")
-    journal.finish(old)
-    clock.now += KEEP - 1
-    assert journal.get(1) == old
-    journal.finish(replace(journal.begin(UPDATE), state="done"))
-    clock.now += 3601
-    assert journal.get(1) is None
-    assert [entry.change_id for entry in journal.entries()] == [2]
-
-
-def test_what_is_deleted_leaves_no_trace_in_the_file(journal: Journal, path: Path, clock: Clock) -> None:
-    journal.finish(replace(journal.begin(replace(UPDATE, before={"first": "Planted-Name"})), state="done"))
-    clock.now += KEEP + 3601
-    assert journal.entries() == []
-    journal.close()
-    assert b"Planted-Name" not in path.read_bytes()
 
 
 def test_a_confirmation_finds_what_it_allowed_unless_that_was_not_done(journal: Journal) -> None:
@@ -132,6 +150,340 @@ def test_a_confirmation_finds_what_it_allowed_unless_that_was_not_done(journal: 
     assert journal.by_token("digest") is None
 
 
+# What is asked before and after a write
+
+CREATE = Entry(action="create", before={}, wanted={"phone": "15105550101"})
+MOVE = Entry(action="update", contact_id=7, before={"phone": "15105550101"}, wanted={"phone": "15105550102"})
+DELETE = Entry(action="delete", contact_id=7, before={"phone": "15105550101"}, wanted={})
+OUTCOMES: list[tuple[dict[str, Any], bool]] = [
+    ({"state": "begun"}, True),
+    ({"state": "unknown"}, True),
+    ({"state": "done"}, False),
+    ({"state": "not_done"}, False),
+    ({"state": "done", "unanswered": True}, True),
+    ({"state": "not_done", "unanswered": True}, True),
+]
+
+
+def finished(journal: Journal, entry: Entry, **outcome: Any) -> Entry:
+    """An entry that was begun and came out like that."""
+    done = replace(journal.begin(entry), **outcome)
+    if done.state != "begun":
+        journal.finish(done)
+    return done
+
+
+@pytest.mark.parametrize(("outcome", "arrives"), OUTCOMES, ids=str)
+@pytest.mark.parametrize(
+    ("entry", "contact_id", "phones"),
+    [
+        (CREATE, None, ["15105550101"]),
+        (MOVE, 7, []),
+        (MOVE, None, ["15105550101"]),
+        (MOVE, 99, ["15105550102"]),
+        (DELETE, 7, ["15105550199"]),
+        (DELETE, None, ["15105550199", "15105550101"]),
+    ],
+    ids=["created phone", "contact", "phone before", "phone wanted", "deleted contact", "phone of the deleted"],
+)
+def test_a_request_that_may_still_arrive_is_found_by_contact_and_by_phone(
+    journal: Journal, clock: Clock, entry: Entry, contact_id: int | None, phones: list[str], outcome: Any, arrives: bool
+) -> None:
+    begun = finished(journal, entry, **outcome)
+    assert ids(journal.arriving(contact_id, *phones)) == [begun.change_id] * arrives
+    assert journal.arriving(8, "15105550188") == []
+    clock.run(IN_FLIGHT)
+    assert journal.arriving(contact_id, *phones) == []
+
+
+def test_another_process_sees_what_may_still_arrive_and_another_account_does_not(
+    journal: Journal, path: Path, clock: Clock
+) -> None:
+    begun = journal.begin(MOVE)
+    with closing(opened(path, clock)) as second, closing(opened(path, clock, "another")) as stranger:
+        assert second.arriving(7) == [begun]
+        assert stranger.arriving(7, "15105550101", "15105550102") == []
+
+
+@pytest.mark.parametrize(
+    ("doors", "index"),
+    [
+        (lambda journal: journal.arriving(7, "15105550101"), "changes_open"),
+        (lambda journal: journal.phone_given_out("15105550101"), "changes_to_phone"),
+        (lambda journal: journal.departures_from("15105550101"), "changes_from_phone"),
+        (lambda journal: journal.last_after(7), "changes_of_contact"),
+        (lambda journal: journal.deleted(7), "changes_of_contact"),
+    ],
+    ids=["arriving", "phone_given_out", "departures_from", "last_after", "deleted"],
+)
+def test_no_question_before_a_write_reads_the_whole_journal(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, doors: Callable[[Journal], Any], index: str
+) -> None:
+    asked: list[str] = []
+    connect = sqlite3.connect
+
+    def overheard(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        db = connect(*arguments, **options)
+        db.set_trace_callback(lambda query: asked.append(query) if query.startswith("SELECT * FROM changes") else None)
+        return db
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", overheard)
+        with closing(opened(path, clock)) as journal:
+            doors(journal)
+    with closing(sqlite3.connect(path)) as db:
+        plans = [row[3] for query in asked for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert any(index in plan for plan in plans)
+    assert [plan for plan in plans if plan.startswith("SCAN changes") and "INDEX" not in plan] == []
+
+
+@pytest.mark.parametrize("jump", [-40 * DAY, -90.0, 90.0, 40 * DAY], ids=lambda jump: f"{jump:.0f} s")
+@pytest.mark.parametrize("waited", [0.0, IN_FLIGHT - 1, IN_FLIGHT])
+def test_a_clock_that_jumps_does_not_change_what_may_still_arrive(
+    journal: Journal, clock: Clock, jump: float, waited: float
+) -> None:
+    begun = journal.begin(MOVE)
+    clock.jump(jump)
+    clock.run(waited)
+    arrives = waited < IN_FLIGHT
+    assert journal.may_still_arrive(begun) is arrives
+    assert journal.seconds_left(begun) == IN_FLIGHT - waited
+    assert ids(journal.arriving(7)) == [begun.change_id] * arrives
+    assert ids(journal.phone_given_out("15105550102")) == [begun.change_id] * arrives
+
+
+def test_after_a_restart_of_the_machine_a_request_may_arrive_for_one_more_minute(
+    journal: Journal, clock: Clock
+) -> None:
+    begun = journal.begin(MOVE)
+    clock.restart()
+    assert journal.seconds_left(begun) == IN_FLIGHT
+    clock.run(IN_FLIGHT)
+    assert not journal.may_still_arrive(begun)
+
+
+def test_a_token_is_spent_once_among_all_processes_and_after_a_restart(path: Path, clock: Clock) -> None:
+    with closing(opened(path, clock)) as one, closing(opened(path, clock)) as other:
+        assert one.spend_token("digest")
+        assert not one.spend_token("digest")
+        assert not other.spend_token("digest")
+        assert other.spend_token("another digest")
+    with closing(opened(path, clock)) as later:
+        assert not later.spend_token("digest")
+
+
+def test_many_processes_that_spend_one_token_at_once_have_one_winner(path: Path) -> None:
+    children = [
+        subprocess.Popen([sys.executable, "-c", SPENDER, str(path)], stdin=-1, stdout=-1, text=True) for _ in range(4)
+    ]
+    for child in children:
+        assert child.stdout
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    won = [set(child.communicate(timeout=20)[0].split()) for child in children]
+    assert sum(map(len, won)) == len(set[str]().union(*won)) == 50
+
+
+SPENDER = """
+import sys
+from pathlib import Path
+from contacts_mcp.state.journal import Journal
+journal = Journal(Path(sys.argv[1]), "account")
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[number for number in range(50) if journal.spend_token(f"digest {number}")])
+journal.close()
+"""
+
+
+def test_the_newest_state_that_was_seen_is_told_with_its_rev(journal: Journal, clock: Clock) -> None:
+    assert journal.last_after(7) is None
+    finished(journal, MOVE, state="done", after={"first": "Jo"}, rev_after=4)
+    newest = finished(journal, MOVE, state="done", after={"first": "Joe"}, rev_after=5)
+    for state in ("begun", "unknown", "not_done"):
+        finished(journal, MOVE, state=state)
+    finished(journal, replace(MOVE, contact_id=8), state="done", rev_after=9)
+    assert journal.last_after(7) == newest
+    assert (newest.after, newest.rev_after, newest.at) == ({"first": "Joe"}, 5, clock.now)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_deleted"), [("done", True), ("begun", False), ("unknown", False), ("not_done", False)]
+)
+def test_an_id_that_was_deleted_is_known(journal: Journal, state: Any, is_deleted: bool) -> None:
+    entry = finished(journal, DELETE, state=state)
+    assert journal.deleted(7) == (entry if is_deleted else None)
+    assert journal.deleted(8) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "phone", "is_given_out"),
+    [
+        (CREATE, "15105550101", True),
+        (MOVE, "15105550102", True),
+        (MOVE, "15105550101", False),
+        (replace(MOVE, wanted={"phone": "15105550101", "first": "Jo"}), "15105550101", False),
+        (DELETE, "15105550101", False),
+    ],
+    ids=["created", "moved to", "moved from", "changed otherwise", "deleted"],
+)
+@pytest.mark.parametrize(("state", "counts"), [("begun", True), ("done", True), ("unknown", True), ("not_done", False)])
+def test_a_phone_that_was_given_out_within_the_minute_is_known(
+    journal: Journal, clock: Clock, entry: Entry, phone: str, is_given_out: bool, state: Any, counts: bool
+) -> None:
+    begun = finished(journal, entry, state=state)
+    assert ids(journal.phone_given_out(phone)) == [begun.change_id] * (is_given_out and counts)
+    clock.run(IN_FLIGHT)
+    assert journal.phone_given_out(phone) == []
+    assert ids(journal.phone_given_out(phone, within=90)) == [begun.change_id] * (is_given_out and counts)
+
+
+def test_an_unknown_outcome_is_looked_up_until_nothing_can_arrive_and_then_no_more(
+    journal: Journal, clock: Clock
+) -> None:
+    entry = finished(journal, MOVE, state="unknown")
+    journal.looked_at(entry)
+    clock.jump(40 * DAY)
+    assert ids(journal.unfinished()) == [entry.change_id]
+    clock.run(IN_FLIGHT)
+    journal.looked_at(entry)
+    assert journal.unfinished() == []
+
+
+# How long it is kept
+
+
+def days_pass(journal: Journal, clock: Clock, days: float) -> None:
+    """The machine runs, and the server with it."""
+    for _ in range(int(days * 24)):
+        clock.run(3600)
+        journal.entries()
+
+
+def test_entries_go_once_they_are_thirty_days_old_whatever_their_state(journal: Journal, clock: Clock) -> None:
+    for state in ("done", "begun", "unknown", "not_done"):
+        finished(journal, UPDATE, state=state)
+    days_pass(journal, clock, 30)
+    assert len(journal.entries()) == 4
+    days_pass(journal, clock, 2)
+    assert journal.entries() == []
+
+
+def test_what_is_deleted_leaves_no_trace_in_the_file(journal: Journal, path: Path, clock: Clock) -> None:
+    finished(journal, replace(UPDATE, before={"first": "Planted-Name"}), state="done")
+    days_pass(journal, clock, 32)
+    assert journal.entries() == []
+    journal.close()
+    assert b"Planted-Name" not in path.read_bytes()
+
+
+JUMPS: dict[str, list[float]] = {
+    "a month ahead": [31 * DAY],
+    "a month ahead and back": [31 * DAY, -31 * DAY],
+    "ahead twice": [31 * DAY, 400 * DAY],
+    "to and fro": [31 * DAY, -60 * DAY, 90 * DAY, -61 * DAY],
+    "back to the year of the chip": [-1_000 * DAY, 1_000 * DAY],
+}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["one server", "a new server each time"])
+@pytest.mark.parametrize("jumps", JUMPS.values(), ids=JUMPS)
+def test_a_clock_that_is_wrong_for_an_afternoon_wipes_nothing(
+    path: Path, clock: Clock, jumps: list[float], is_restarted: bool
+) -> None:
+    journal = opened(path, clock)
+    for _ in range(3):
+        finished(journal, UPDATE, state="done")
+    assert journal.spend_token("digest")
+    for jump in jumps:
+        clock.jump(jump)
+        for _ in range(5):
+            clock.run(3600)
+            finished(journal, UPDATE, state="done")
+            if is_restarted:
+                journal.close()
+                journal = opened(path, clock)
+    assert len(journal.entries(limit=100)) == 3 + 5 * len(jumps)
+    assert not journal.spend_token("digest")
+    journal.close()
+
+
+def test_a_machine_that_is_switched_off_every_evening_forgets_all_the_same(path: Path, clock: Clock) -> None:
+    with closing(opened(path, clock)) as journal:
+        finished(journal, UPDATE, state="done")
+    for _ in range(36):
+        clock.restart(after=15 * 3600)
+        for _ in range(9):
+            with closing(opened(path, clock)) as journal:
+                left = journal.entries()
+            clock.run(3600)
+    assert left == []
+
+
+def test_a_spent_token_is_forgotten_days_later(journal: Journal, clock: Clock) -> None:
+    assert journal.spend_token("digest")
+    days_pass(journal, clock, 4)
+    assert journal.spend_token("digest")
+
+
+@pytest.mark.parametrize(("outcome", "is_kept"), OUTCOMES, ids=str)
+def test_forgetting_all_keeps_what_may_still_arrive(
+    journal: Journal, path: Path, clock: Clock, outcome: Any, is_kept: bool
+) -> None:
+    for account in ("account", "another"):
+        with closing(opened(path, clock, account)) as each:
+            finished(each, replace(UPDATE, before={"first": "Planted-Name"}), **outcome)
+    assert journal.spend_token("digest")
+    assert journal.forget() == (0 if is_kept else 2)
+    assert len(journal.entries()) == is_kept
+    written = b"".join(file.read_bytes() for file in path.parent.iterdir() if not file.name.endswith("-shm"))
+    assert (b"Planted-Name" in written) is is_kept
+    assert not journal.spend_token("digest")
+    clock.jump(-40 * DAY)
+    clock.run(LONGEST_CALL)
+    assert journal.forget() == (2 if is_kept else 0)
+
+
+# The file
+
+
+def test_a_journal_of_the_first_version_is_read_and_gets_what_it_lacks(path: Path, clock: Clock) -> None:
+    first, *_ = steps_of(resources.files("contacts_mcp.state").joinpath("journal.sql").read_text(encoding="utf-8"))
+    with closing(sqlite3.connect(path)) as db:
+        for statement in first:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 1")
+        insert = "INSERT INTO changes (account, at, action, state, contact_id, before, wanted, looked) VALUES (?,?,?,?,?,?,?,?)"
+        for state, looked in (("done", 0), ("unknown", clock.now + 5), ("unknown", clock.now + 100), ("begun", 0)):
+            db.execute(insert, ("account", clock.now, "update", state, 7, '{"phone": "1"}', '{"phone": "2"}', looked))
+        db.commit()
+    with closing(opened(path, clock)) as journal:
+        assert ids(journal.entries()) == [4, 3, 2, 1]
+        assert ids(journal.unfinished()) == [2, 4]
+        assert ids(journal.arriving(7)) == [2, 3, 4]
+        clock.run(IN_FLIGHT)
+        assert journal.arriving(7) == []
+        assert journal.begin(UPDATE).change_id == 5
+    with closing(opened(path, clock)) as again:
+        assert len(again.entries()) == 5
+
+
+def test_many_servers_bring_one_file_up_to_date_at_once(path: Path) -> None:
+    first, *_ = steps_of(resources.files("contacts_mcp.state").joinpath("journal.sql").read_text(encoding="utf-8"))
+    with closing(sqlite3.connect(path)) as db:
+        for statement in first:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 1")
+    children = [
+        subprocess.Popen([sys.executable, "-c", SPENDER, str(path)], stdin=-1, stdout=-1, stderr=-1, text=True)
+        for _ in range(4)
+    ]
+    assert [child.communicate("go\n", timeout=20)[1] for child in children] == [""] * 4
+
+
 def test_in_memory_it_works_alike_and_writes_no_file(tmp_path: Path) -> None:
     journal = Journal(None, "account")
     assert journal.get(journal.begin(UPDATE).change_id) is not None
@@ -140,8 +492,9 @@ def test_in_memory_it_works_alike_and_writes_no_file(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_said_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
     with pytest.raises(AccountError, match="Nothing was changed: the journal") as refused:
-        Journal(tmp_path / "missing" / "journal.sqlite3", "account")
+        Journal(tmp_path / "a file" / "journal.sqlite3", "account")
     assert "CONTACTS_MCP_JOURNAL=off" in str(refused.value)
 
 
@@ -150,6 +503,43 @@ def test_a_file_that_is_no_journal_is_said_and_left_alone(path: Path) -> None:
     with pytest.raises(AccountError, match="Nothing was changed"):
         Journal(path, "account")
     assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_server_whose_file_was_deleted_writes_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    journal = Journal(path, "account")
+    journal.begin(UPDATE)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    begun = journal.begin(UPDATE)
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT change_id FROM changes").fetchall() == [(begun.change_id,)]
+    db.close()
+    journal.close()
+
+
+def test_a_server_that_opens_the_file_while_another_makes_it_waits(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE something (x)")
+    ready = threading.Timer(0.05, other.execute, ["COMMIT"])
+    ready.start()
+    journal = Journal(path, "account")
+    assert journal.begin(UPDATE).change_id
+    ready.join()
+    for opened in (journal, other):
+        opened.close()
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    Journal(path, "account").close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(AccountError, match="newer contacts-mcp"):
+        Journal(path, "account")
 
 
 # In the chain.
@@ -199,3 +589,51 @@ async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: Any) 
         assert "Nothing was changed" in await session.refused("update_contact", contact_id=1001, first="Jo")
         assert session.sandbox.store.contacts() == before
         assert "update_contact" not in session.operations
+
+
+@pytest.mark.parametrize("obstacle", ["data", "data/journal.sqlite3", "data/locks"])
+async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(
+    open_session: Any, tmp_path: Path, obstacle: str
+) -> None:
+    """A file where a directory should be, or the other way round, is as good as a read-only place, and root meets it too."""
+    place = tmp_path / obstacle
+    place.parent.mkdir(exist_ok=True)
+    if obstacle.endswith("sqlite3"):
+        place.mkdir()
+    else:
+        place.touch()
+    async with open_session() as session:
+        said = await session.refused("create_contact", phone="+12125550142")
+        assert "owner of this machine" in said
+        assert not WRITES & set(session.operations)
+
+
+async def test_a_journal_that_breaks_while_the_server_runs_stops_writes_before_anything_is_sent(
+    open_session: Any, tmp_path: Path
+) -> None:
+    async with open_session() as session:
+        await session.ok("update_contact", contact_id=1001, first="Jo")
+        with sqlite3.connect(tmp_path / "data" / "journal.sqlite3") as db:
+            db.execute("DROP TABLE changes")
+        db.close()
+        for tool, call in (
+            ("update_contact", {"contact_id": 1001, "first": "Ada"}),
+            ("create_contact", {"phone": "+12125550142"}),
+        ):
+            assert (await session.refused(tool, **call)).startswith("Nothing was changed: the journal")
+            assert not WRITES & set(session.operations)
+        assert (await session.ok("lookup_contact", contact_id=1001))["found"]
+
+
+async def test_a_journal_that_breaks_in_the_middle_of_a_write_does_not_turn_it_into_a_failure(
+    open_session: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_session() as session:
+        book = await session.workspace.book()
+        begun = book.journal.begin(UPDATE)
+        with sqlite3.connect(tmp_path / "data" / "journal.sqlite3") as db:
+            db.execute("DROP TABLE changes")
+        db.close()
+        book.journal.finish(begun)
+        assert "could not be written down" in caplog.text
+        assert not book.journal._db.in_transaction

@@ -1,0 +1,82 @@
+"""What the SQLite files of this room have in common: private, prepared in numbered steps, and told apart when replaced."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+Identity = tuple[int, int]
+
+_PAUSE = 0.02  # seconds between two tries of what SQLite does not wait for itself
+
+
+def identity(path: Path | None) -> Identity | None:
+    """Which file is at `path` now, None where there is none."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
+
+
+def connect(path: Path | None, *, patience: float) -> sqlite3.Connection:
+    """A connection to the file at `path`, or to a database in memory.
+
+    The file is readable by its owner only. `patience` is how many seconds a statement waits for another process.
+    Raises OSError, sqlite3.Error.
+    """
+    if path:
+        _make_private(path)
+    place = str(path) if path else ":memory:"
+    db = sqlite3.connect(place, isolation_level=None, timeout=patience, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _make_private(path: Path) -> None:
+    """SQLite gives its side files the mode of the main one, so it must be right before the first byte."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if os.name == "posix":
+        path.chmod(0o600)
+
+
+def switch_to_wal(db: sqlite3.Connection, *, patience: float) -> None:
+    """Here alone SQLite does not always wait for another process, such as one that starts at the same moment."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def steps_of(script: str) -> list[list[str]]:
+    """The numbered steps of a schema, each a list of statements."""
+    steps = re.split(r"(?m)^-- step \d+$", script)[1:]
+    return [
+        [statement for statement in re.split(r";$", step, flags=re.MULTILINE) if statement.strip()] for step in steps
+    ]
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def bring_up_to(db: sqlite3.Connection, steps: list[list[str]]) -> None:
+    """Carry out the steps that the file lacks, all or none of them; another process may be doing the same."""
+    if version_of(db) >= len(steps):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    with db:
+        for statement in (statement for step in steps[version_of(db) :] for statement in step):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(steps)}")

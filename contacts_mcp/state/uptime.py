@@ -1,0 +1,27 @@
+"""Time that nobody can set: how long the machine has been running.
+
+A time of day may be wrong by a month and be corrected at any moment. So ages are measured by the uptime, which only grows.
+All processes of a machine share it. After a restart of the machine it begins again at zero.
+"""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+
+
+def uptime() -> float:
+    """Seconds since the machine was started. Inside an event loop this is the loop's clock, so that waits and ages agree."""
+    try:
+        return anyio.current_time()
+    except RuntimeError:  # no event loop is running
+        return time.monotonic()
+
+
+def passed(since: float, now: float) -> float:
+    """The seconds that have certainly passed between two readings of the uptime.
+
+    A reading above `now` is from before the machine was started again; then all of `now` has passed since.
+    """
+    return now - since if since <= now else now
