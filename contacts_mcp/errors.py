@@ -17,7 +17,7 @@ ContactsError
 │   ├── ServiceFailed           5xx
 │   ├── Unreachable             no connection: certainly nothing was carried out
 │   ├── AnswerLost              sent, but no usable answer: may have been carried out
-│   ├── NotDone                 a write failed for good, and looking showed that nothing was changed
+│   ├── NotDone                 a write was accepted, and looking showed that nothing was changed
 │   └── BadAnswer               answered 2xx with something that is not what the contract says
 └── OutcomeUnknown          a write may have happened and looking did not settle it
 
@@ -66,7 +66,10 @@ class InvalidPhone(InvalidArgument):
 
 
 class UnknownName(InvalidArgument):
-    """A human name matched nothing, or (`is_ambiguous`) several things. `candidates` are the nearest, or the several, as shown to people."""
+    """A human name matched nothing, or (`is_ambiguous`) several things.
+
+    `candidates` are the nearest, or the several, as shown to people. `misses` are the errors of one call, where several names are unknown.
+    """
 
     kind = "unknown_name"
 
@@ -78,10 +81,29 @@ class UnknownName(InvalidArgument):
         candidates: Sequence[str] = (),
         expected: str = "",
         is_ambiguous: bool = False,
+        misses: Sequence[UnknownName] = (),
     ) -> None:
         self.candidates = tuple(candidates)
         self.is_ambiguous = is_ambiguous
+        self.misses = tuple(misses) or (self,)
         super().__init__(argument, problem, expected=expected)
+
+    @classmethod
+    def of_several(cls, misses: Sequence[UnknownName]) -> UnknownName:
+        """One error that tells all of `misses`."""
+        if len(misses) == 1:
+            return misses[0]
+        (first, *others) = misses
+        told = [f"{miss.argument}: {miss.problem}" for miss in others]
+        hints = list(dict.fromkeys(miss.expected for miss in misses if miss.expected))
+        return cls(
+            first.argument,
+            " ".join([first.problem, *told]),
+            candidates=[name for miss in misses for name in miss.candidates],
+            expected=" ".join(hints),
+            is_ambiguous=all(miss.is_ambiguous for miss in misses),
+            misses=misses,
+        )
 
 
 class ContactNotFound(AssistantError):
@@ -187,18 +209,22 @@ class BadAnswer(UpstreamError):
 
 
 class NotDone(UpstreamError):
-    """A write was tried, looked after, tried again where that was safe, and was certainly not carried out."""
+    """A write was accepted, and looking showed that nothing was changed."""
 
     kind = "not_done"
 
 
 class OutcomeUnknown(ContactsError):
-    """A write may or may not have happened, and looking afterwards did not settle it. `rev` is the one its answer named, 0 where there was none."""
+    """A write may or may not have happened, and looking afterwards did not settle it.
+
+    `rev` is the one that its answer named, 0 where there was none. `change_id` is that of the journal's entry.
+    """
 
     kind = "unknown_outcome"
 
-    def __init__(self, message: str, *, rev: int = 0) -> None:
+    def __init__(self, message: str, *, rev: int = 0, change_id: int | None = None) -> None:
         self.rev = rev
+        self.change_id = change_id
         super().__init__(message)
 
 

@@ -91,6 +91,7 @@ class Contact(BaseModel):
     tags: Annotated[tuple[int, ...], BeforeValidator(_tag_ids)] = ()
     assigned_user_id: Annotated[int | None, BeforeValidator(_assignee)] = None
     is_opted_out: Known = None
+    email_suppressions: Any = None  # numbers of unknown meaning, as they came (heymarket-api.md 3.2)
     created: Text = ""
     updated: Text = ""
     rev: Whole = 0

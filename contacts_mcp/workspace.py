@@ -59,7 +59,7 @@ class Workspace:
 
     async def _opened(self) -> Book:
         """A book in which nothing is left over from a server that died in the middle of a write, as far as looking tells in time."""
-        from contacts_mcp.book.history.history import settle
+        from contacts_mcp.book.writing.settle import settle
 
         book = self._open()
         try:
@@ -75,7 +75,7 @@ class Workspace:
         from contacts_mcp.api.pace import Pace, SqliteLedger
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
-        from contacts_mcp.book.vocabulary import Directory
+        from contacts_mcp.book.vocabulary import Vocabulary
         from contacts_mcp.state.journal import Journal
         from contacts_mcp.state.locks import Locks
 
@@ -93,7 +93,7 @@ class Workspace:
         )
         return Book(
             api=api,
-            directory=Directory(api),
+            vocabulary=Vocabulary(api),
             journal=Journal(
                 home / "journal.sqlite3" if settings.journal else None, settings.account, clock=self._clock
             ),

@@ -22,7 +22,7 @@ from contacts_mcp import __version__
 from contacts_mcp.api import answers
 from contacts_mcp.api.auth import Auth
 from contacts_mcp.api.pace import WINDOW, Pace
-from contacts_mcp.api.retries import Budget, Kind, Schedule, may_repeat
+from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
 from contacts_mcp.errors import (
     AnswerLost,
     BadAnswer,
@@ -48,6 +48,25 @@ Model = TypeVar("Model", bound=BaseModel)
 Read = TypeVar("Read")
 
 
+@dataclass(slots=True)
+class Trace:
+    """What became of the copies of one write."""
+
+    before_each: Callable[[], None]  # called right before a copy goes out
+    sent: int = 0
+    settled: int = 0  # answered, or certainly never sent
+    accepted: int = 0
+
+    @property
+    def may_be_out(self) -> bool:
+        """Whether a copy may still arrive, or be at work."""
+        return self.sent > self.settled
+
+    @property
+    def may_have_been_carried_out(self) -> bool:
+        return self.may_be_out or self.accepted > 0
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request to make. `missing` are the statuses that mean "not there" rather than a failure."""
@@ -58,6 +77,7 @@ class Call:
     kind: Kind = Kind.READ
     missing: tuple[int, ...] = ()
     query: tuple[tuple[str, str], ...] = ()
+    trace: Trace | None = None  # of a write
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +159,22 @@ class HeymarketClient:
         """How many contacts the account has; None where the answer holds no number. DOC."""
         return answers.number((await self._request(Call("POST", "/v1/contacts/count", {}))).value)
 
-    async def create_contact(self, body: dict[str, Json]) -> WriteReply:
+    async def create_contact(self, body: dict[str, Json], *, trace: Trace | None = None) -> WriteReply:
         """SEED."""
-        return await self._write(Call("POST", "/v1/contact", body, Kind.WRITE))
+        return await self._write(Call("POST", "/v1/contact", body, Kind.WRITE, trace=trace))
 
-    async def update_contact(self, contact_id: int, body: dict[str, Json], *, overwrite: bool = False) -> WriteReply:
+    async def update_contact(
+        self, contact_id: int, body: dict[str, Json], *, overwrite: bool = False, trace: Trace | None = None
+    ) -> WriteReply:
         """`overwrite` replaces the whole `custom` object. `body` must hold `phone`. SEED."""
         query = (("overwrite", "true" if overwrite else "false"),)
-        return await self._write(Call("PUT", f"/v1/contact/{int(contact_id)}", body, Kind.WRITE, query=query))
+        path = f"/v1/contact/{int(contact_id)}"
+        return await self._write(Call("PUT", path, body, Kind.WRITE, query=query, trace=trace))
 
-    async def delete_contact(self, contact_id: int) -> None:
-        """Permanent, with the conversation. Deleting what is not there is no error where the service says so by 404 or `null`. SEED."""
-        await self._request(Call("DELETE", f"/v1/contact/{int(contact_id)}", kind=Kind.WRITE, missing=(404,)))
+    async def delete_contact(self, contact_id: int, *, trace: Trace | None = None) -> None:
+        """Permanent, with the conversation. A contact that is not there (404 or `null`) is no error. SEED."""
+        path = f"/v1/contact/{int(contact_id)}"
+        await self._request(Call("DELETE", path, kind=Kind.WRITE, missing=(404,), trace=trace))
 
     # What the account has
 
@@ -211,11 +235,28 @@ class HeymarketClient:
             async with (
                 self._connections
             ):  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
-                answer = await self._send_once(call)
+                answer = await self._send_traced(call)
         except RateLimited as refused:
             self._pace.slow_down(refused.retry_after or None)
             raise
         self._pace.went_through()
+        return answer
+
+    async def _send_traced(self, call: Call) -> Answer:
+        """One attempt. That of a write is shielded: a caller who gives up must not leave a copy of which nothing is known."""
+        trace = call.trace
+        if trace is None:
+            return await self._send_once(call)
+        trace.before_each()
+        trace.sent += 1
+        try:
+            with anyio.CancelScope(shield=True):
+                answer = await self._send_once(call)
+        except ContactsError as failure:
+            trace.settled += not isinstance(failure, AMBIGUOUS)
+            raise
+        trace.settled += 1
+        trace.accepted += 1
         return answer
 
     async def _send_once(self, call: Call) -> Answer:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from contacts_mcp.book.book import Book, Outcome
     from contacts_mcp.book.cards import Card, Change
-    from contacts_mcp.book.history.history import Told, changes_of, settle, undo
+    from contacts_mcp.book.history.changes import ShownChange, changes_of
+    from contacts_mcp.book.history.undo import undo
     from contacts_mcp.book.listing.listing import Filters, Listing, list_contacts
     from contacts_mcp.book.people.create import create as create_contact
     from contacts_mcp.book.people.delete import delete as delete_contact
@@ -20,20 +21,21 @@ if TYPE_CHECKING:
     from contacts_mcp.book.people.lookup import lookup as look_up
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
-    from contacts_mcp.book.vocabulary import Catalog
+    from contacts_mcp.book.vocabulary import NameList
+    from contacts_mcp.book.writing.settle import settle
     from contacts_mcp.state.journal import Entry
 
 __all__ = [
     "Book",
     "Card",
-    "Catalog",
     "Change",
     "Entry",
     "Filters",
     "Found",
     "Listing",
+    "NameList",
     "Outcome",
-    "Told",
+    "ShownChange",
     "Wanted",
     "changes_of",
     "create_contact",
@@ -48,22 +50,22 @@ __all__ = [
 _HOME = {
     "Book": "book.Book",
     "Card": "cards.Card",
-    "Catalog": "vocabulary.Catalog",
+    "NameList": "vocabulary.NameList",
     "Change": "cards.Change",
     "Entry": "contacts_mcp.state.journal.Entry",
     "Filters": "listing.listing.Filters",
     "Found": "people.lookup.Found",
     "Listing": "listing.listing.Listing",
     "Outcome": "book.Outcome",
-    "Told": "history.history.Told",
+    "ShownChange": "history.changes.ShownChange",
     "Wanted": "people.requests.Wanted",
-    "changes_of": "history.history.changes_of",
+    "changes_of": "history.changes.changes_of",
     "create_contact": "people.create.create",
     "delete_contact": "people.delete.delete",
     "list_contacts": "listing.listing.list_contacts",
     "look_up": "people.lookup.lookup",
-    "settle": "history.history.settle",
-    "undo": "history.history.undo",
+    "settle": "writing.settle.settle",
+    "undo": "history.undo.undo",
     "update_contact": "people.update.update",
 }
 

@@ -1,37 +1,45 @@
-"""The state of one address book: one account, one data directory. Made once by whoever serves it, and passed to everything here."""
+"""The state of one address book: one account, one data directory.
+
+A server makes it once and passes it to every function here.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.cards import Card, Change
-from contacts_mcp.book.confirmations import Confirmations, Deed
+from contacts_mcp.book.confirmations import REASONS, Confirmations, RiskyAction, digest_of
 from contacts_mcp.book.values import values_of
-from contacts_mcp.book.vocabulary import Directory
+from contacts_mcp.book.vocabulary import Vocabulary
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Journal
 from contacts_mcp.state.locks import Locks
+from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone, parse_phone
+
+Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone", "declined", "needs_confirmation"]
+STATUSES: tuple[str, ...] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """`service` says where the contacts are, for people; `confirms` False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)."""
+    """One open address book."""
 
     api: HeymarketClient
-    directory: Directory
+    vocabulary: Vocabulary
     journal: Journal
     locks: Locks
     confirmations: Confirmations
-    service: str = ""
+    service: str = ""  # where the contacts are, for people
     region: str = "US"
-    confirms: bool = True
+    confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
 
     def phone(self, text: str, *, argument: str = "phone") -> Phone:
-        """What was written, as E.164. Raises InvalidPhone."""
+        """`text` as a phone in E.164. Raises InvalidPhone."""
         return parse_phone(text, region=self.region, argument=argument)
 
     async def aclose(self) -> None:
@@ -41,22 +49,50 @@ class Book:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of something asked for.
+    """The result of a request to change something."""
 
-    `status` is one word of the tool's contract. `confirm_token` is there where a confirmation is needed, with the `question` to put to a
-    person. `change_id` names the journal's entry, for undo.
-    """
-
-    status: str
+    status: Status
     card: Card | None = None
     changes: list[Change] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    change_id: int | None = None
-    confirm_token: str = ""
-    question: str = ""
+    notes: list[str] = field(default_factory=list)  # each a Note
+    change_id: int | None = None  # of the journal's entry, for undo
+    confirm_token: str = ""  # where a confirmation is needed
+    question: str = ""  # ... the question to put to a person
 
 
-def deed_for(action: str, contact: Contact, arguments: dict[str, Any] | None = None) -> Deed:
-    """`action` on `contact` in the state it is in now."""
+def risky(name: str, contact: Contact, arguments: dict[str, Any] | None = None) -> RiskyAction:
+    """The action `name` on `contact`, in the state it is in now."""
     state = json.dumps([contact.rev, contact.updated, values_of(contact)], sort_keys=True)
-    return Deed(action, {contact.id: state}, arguments or {})
+    return RiskyAction(name, {contact.id: state}, arguments or {})
+
+
+def confirmed(
+    book: Book,
+    action: RiskyAction,
+    token: str,
+    *,
+    card: Card,
+    question: str,
+    changes: Sequence[Change] = (),
+    notes: Sequence[str] = (),
+) -> Outcome | None:
+    """The answer that asks for a confirmation of `action`; None where `token` permits it, or where nothing is confirmed.
+
+    A token that permits the action is used up by this call, in every process that shares the journal.
+    """
+    if not book.confirms:
+        return None
+    reason = book.confirmations.refusal(token, action) if token else ""
+    if token and not reason:
+        if book.journal.spend_token(digest_of(token)):
+            return None
+        reason = REASONS["used"]
+    refused = [Note("token_refused", f"Not done: {reason}. Here is a new one.")] if reason else []
+    return Outcome(
+        status="needs_confirmation",
+        card=card,
+        changes=list(changes),
+        notes=[*notes, *refused],
+        confirm_token=book.confirmations.token_for(action),
+        question=question,
+    )

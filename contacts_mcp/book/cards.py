@@ -1,4 +1,4 @@
-"""A contact in human terms: names instead of ids, phones as people read them, and what was changed from what to what."""
+"""A contact in human terms: names instead of ids, phones as people read them, and the fields that differ between two states."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contacts_mcp.book.values import differences, field_id, is_empty
-from contacts_mcp.book.vocabulary import Directory
+from contacts_mcp.book.fields import SHOWN_ONLY
+from contacts_mcp.book.values import differences, field_id, is_empty, values_of
+from contacts_mcp.book.vocabulary import Snapshot, Vocabulary
 from contacts_mcp.models import Contact, Value
+from contacts_mcp.words.display import quoted
 from contacts_mcp.words.phones import show
 
 UNKNOWN = "unknown"
@@ -16,7 +18,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A contact as answers show it. Empty members are empty, never left out; `opted_out` is None where nobody said."""
+    """A contact as answers show it. Empty members are empty, never left out."""
 
     contact_id: int
     name: str
@@ -29,12 +31,12 @@ class Card:
     custom_fields: Mapping[str, str]
     tags: tuple[str, ...]
     assignee: str
-    is_opted_out: bool | None
+    is_opted_out: bool | None  # None where the service does not say
     created: str
     updated: str
     rev: int
-    other: Mapping[str, Any]
-    """Members this package does not know, as they came."""
+    shown_only: Mapping[str, Any]  # fields that Heymarket shows and nobody can write here
+    other: Mapping[str, Any]  # members this package does not know, as they came
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Change:
     after: Any
 
 
-async def card_of(contact: Contact, directory: Directory) -> Card:
-    """`contact` with every id named. Names that cannot be had are shown as "field 37"; this never fails."""
+def card_of(contact: Contact, names: Snapshot) -> Card:
+    """`contact` with every id named. An id without a name is shown as "field 37"."""
     return Card(
         contact_id=contact.id,
         name=contact.name,
@@ -57,46 +59,64 @@ async def card_of(contact: Contact, directory: Directory) -> Card:
         phone=show(contact.phone),
         email=contact.email,
         avatar=contact.avatar,
-        custom_fields={await directory.fields.label(number): text for number, text in contact.custom.items() if text},
-        tags=tuple([await directory.tags.label(tag) for tag in contact.tags]),
-        assignee=await directory.members.label(contact.assigned_user_id) if contact.assigned_user_id else "",
+        custom_fields={names.fields.label(number): text for number, text in contact.custom.items() if text},
+        tags=tuple(names.tags.label(tag) for tag in contact.tags),
+        assignee=names.members.label(contact.assigned_user_id) if contact.assigned_user_id else "",
         is_opted_out=contact.is_opted_out,
         created=contact.created,
         updated=contact.updated,
         rev=contact.rev,
+        shown_only={field.name: value for field in SHOWN_ONLY if (value := getattr(contact, field.member))},
         other={**({"uuid": contact.uuid} if contact.uuid else {}), **(contact.model_extra or {})},
     )
 
 
-async def changes_between(
-    before: Mapping[str, Value], after: Mapping[str, Value], directory: Directory, *, among: Iterable[str] | None = None
+async def card_for(contact: Contact, vocabulary: Vocabulary) -> Card:
+    """`contact` as a card, named as far as that can be had. Never fails."""
+    return card_of(contact, await vocabulary.naming(values_of(contact)))
+
+
+def changes_between(
+    before: Mapping[str, Value], after: Mapping[str, Value], names: Snapshot, *, among: Iterable[str] | None = None
 ) -> list[Change]:
-    """What differs, with fields and values named."""
-    found = differences(before, after, among=among)
+    """Everything that differs, with fields and values named."""
     return [
         Change(
-            await field_name(key, directory),
-            await shown(key, old, directory) if key in before else "",
-            await shown(key, new, directory) if key in after else "",
+            field_name(key, names),
+            shown(key, old, names) if key in before else "",
+            shown(key, new, names) if key in after else "",
         )
-        for key, (old, new) in found.items()
+        for key, (old, new) in differences(before, after, among=among).items()
     ]
 
 
-async def field_name(key: str, directory: Directory) -> str:
-    """What people call the value under `key`."""
+def field_name(key: str, names: Snapshot) -> str:
+    """The name that people give the value under `key`."""
     number = field_id(key)
-    return key if number is None else await directory.fields.label(number)
+    return key if number is None else names.fields.label(number)
 
 
-async def shown(key: str, value: Value, directory: Directory) -> Any:
+def shown(key: str, value: Value, names: Snapshot) -> Any:
     """The value under `key` as people read it."""
     if key == "is_opted_out":
         return UNKNOWN if value is None else value
     if is_empty(value):
         return ""
     if key == "tags" and isinstance(value, list):
-        return [await directory.tags.label(tag) for tag in value]
+        return [names.tags.label(tag) for tag in value]
     if key == "assignee" and isinstance(value, int):
-        return await directory.members.label(value)
+        return names.members.label(value)
     return show(str(value)) if key == "phone" else value
+
+
+def in_quotes(key: str, value: Value, names: Snapshot) -> str:
+    """The value under `key` inside a sentence of ours, so that no stranger's text can end the quotation."""
+    return _in_quotes(shown(key, value, names))
+
+
+def _in_quotes(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_in_quotes, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return quoted(str(value)) if value else "empty"

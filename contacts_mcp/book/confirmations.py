@@ -1,8 +1,8 @@
-"""Confirmations that bind: the permission to do exactly one risky thing, once, soon.
+"""Confirmations that bind: the permission to do exactly one risky action, once, soon.
 
-A token is 75 characters: digests of what it permits, its expiry, a nonce, and a MAC over all of it. It permits one action on
-the contacts it was made for, in the state they had, with the same arguments, in the same account, within 15 minutes. Nothing is stored when it
-is made, so any server with the same signing key can check it; a used one is remembered by its server until it expires, and by the journal.
+A token holds its expiry, a nonce, a hint for each part of the action, and a MAC of 128 bits over all of them and over the whole action.
+It permits one action on the contacts it was made for, in the state they had, with the same arguments, in the same account, within 15 minutes.
+Nothing is stored when it is made, so every server with the same signing key can check it. The journal remembers the used ones.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import json
 import secrets
 import struct
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-LIFETIME = 900.0
+LIFETIME = 900.0  # seconds
 _PARTS = ("action", "account", "contacts", "arguments", "states")
-_PART_BYTES = 6
-_NONCE_BYTES = 6
+_HINT_BYTES = 2  # of each part: enough to say which one differs, and proof of nothing
+_NONCE_BYTES = 8
 _MAC_BYTES = 16
-_PAYLOAD = struct.Struct(f">I{_NONCE_BYTES}s{_PART_BYTES * len(_PARTS)}s")
+_PAYLOAD = struct.Struct(f">I{_NONCE_BYTES}s{_HINT_BYTES * len(_PARTS)}s")
 _TOKEN_BYTES = _PAYLOAD.size + _MAC_BYTES
 
 # Why a token is refused, by the first part that differs; said to the assistant.
@@ -41,10 +41,10 @@ REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """A risky thing to be confirmed: `action` on `contacts` (id -> the state it was shown in), with `arguments`."""
+class RiskyAction:
+    """An action to be confirmed: `name` on `contacts` (id -> the state it was shown in), with `arguments`."""
 
-    action: str
+    name: str
     contacts: Mapping[int, str]
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,69 +56,54 @@ class Confirmations:
         self._account = account
         self._key = hashlib.sha256(b"confirmations\0" + key).digest() if key else secrets.token_bytes(32)
         self._clock = clock
-        self._used: dict[bytes, float] = {}
 
-    def token_for(self, deed: Deed) -> str:
-        """A fresh token that permits `deed`."""
-        payload = _PAYLOAD.pack(
-            int(self._clock() + LIFETIME), secrets.token_bytes(_NONCE_BYTES), b"".join(self._parts(deed))
-        )
-        return _written(payload + self._mac(payload))
+    def token_for(self, action: RiskyAction) -> str:
+        """A fresh token that permits `action`."""
+        parts = self._parts(action)
+        hints = b"".join(map(_hint, parts.values()))
+        payload = _PAYLOAD.pack(int(self._clock() + LIFETIME), secrets.token_bytes(_NONCE_BYTES), hints)
+        return _written(payload + self._mac(payload, parts))
 
-    def refusal(self, token: str, deed: Deed) -> str:
-        """Why `token` does not permit `deed`, in words; empty where it does."""
-        payload = self._payload(token)
-        if payload is None:
+    def refusal(self, token: str, action: RiskyAction) -> str:
+        """Why `token` does not permit `action`, in words; empty where it does. The caller knows whether it was used before."""
+        raw = _read(token)
+        if raw is None:
             return REASONS["form"]
-        expiry, nonce, parts = _PAYLOAD.unpack(payload)
-        if nonce in self._used:
-            return REASONS["used"]
-        if self._clock() > expiry:
-            return REASONS["expired"]
-        given = [parts[start : start + _PART_BYTES] for start in range(0, len(parts), _PART_BYTES)]
-        return next(
-            (REASONS[name] for name, one, other in zip(_PARTS, given, self._parts(deed), strict=True) if one != other),
-            "",
-        )
-
-    def use(self, token: str) -> None:
-        """The deed is being done: refuse the token from now on."""
-        payload = self._payload(token)
-        if payload is not None:
-            now = self._clock()
-            self._used = {nonce: expiry for nonce, expiry in self._used.items() if expiry > now}
-            expiry, nonce, _ = _PAYLOAD.unpack(payload)
-            self._used[nonce] = expiry
-
-    def _payload(self, token: str) -> bytes | None:
-        """The signed part of `token`, None where it is not ours."""
-        try:
-            raw = base64.b64decode(token.strip() + "=" * (-len(token.strip()) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            return None
         payload, mac = raw[: _PAYLOAD.size], raw[_PAYLOAD.size :]
-        is_as_written = (
-            _written(raw) == token.strip()
-        )  # its last character has bits to spare, and another spelling would be another token
-        return (
-            payload
-            if is_as_written and len(raw) == _TOKEN_BYTES and hmac.compare_digest(mac, self._mac(payload))
-            else None
+        expiry, _, hints = _PAYLOAD.unpack(payload)
+        parts = self._parts(action)
+        if hmac.compare_digest(mac, self._mac(payload, parts)):
+            return REASONS["expired"] if self._clock() > expiry else ""
+        given = [hints[start : start + _HINT_BYTES] for start in range(0, len(hints), _HINT_BYTES)]
+        differing = (name for name, hint in zip(_PARTS, given, strict=True) if hint != _hint(parts[name]))
+        return REASONS[next(differing, "form")]
+
+    def _mac(self, payload: bytes, parts: Mapping[str, bytes]) -> bytes:
+        """The MAC over the payload and the parts whole, each with its length in front."""
+        whole = b"".join(len(part).to_bytes(8) + part for part in (payload, *parts.values()))
+        return hmac.digest(self._key, whole, "sha256")[:_MAC_BYTES]
+
+    def _parts(self, action: RiskyAction) -> dict[str, bytes]:
+        contacts = sorted(action.contacts.items())
+        whole = (
+            action.name,
+            self._account,
+            [number for number, _ in contacts],
+            action.arguments,
+            [state for _, state in contacts],
         )
+        return dict(zip(_PARTS, map(_canonical, whole), strict=True))
 
-    def _mac(self, payload: bytes) -> bytes:
-        return hmac.digest(self._key, payload, "sha256")[:_MAC_BYTES]
 
-    def _parts(self, deed: Deed) -> Sequence[bytes]:
-        contacts = sorted(deed.contacts.items())
-        whole = {
-            "action": deed.action,
-            "account": self._account,
-            "contacts": [number for number, _ in contacts],
-            "arguments": deed.arguments,
-            "states": [state for _, state in contacts],
-        }
-        return [_digest(whole[name]) for name in _PARTS]
+def _read(token: str) -> bytes | None:
+    """The bytes of `token`, None where it is not of our form."""
+    text = token.strip()
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # The last character has bits to spare, and another spelling would be another token.
+    return raw if len(raw) == _TOKEN_BYTES and _written(raw) == text else None
 
 
 def _written(raw: bytes) -> str:
@@ -126,10 +111,13 @@ def _written(raw: bytes) -> str:
 
 
 def digest_of(token: str) -> str:
-    """How a used token is written down: enough to recognize it, useless to anybody else."""
-    return hashlib.sha256(token.strip().encode()).hexdigest()[:16] if token else ""
+    """The form in which a used token is written down: enough to recognize it, useless to anybody else."""
+    return hashlib.sha256(token.strip().encode()).hexdigest()[:32] if token else ""
 
 
-def _digest(value: Any) -> bytes:
-    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=_PART_BYTES).digest()
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+
+
+def _hint(part: bytes) -> bytes:
+    return hashlib.blake2b(part, digest_size=_HINT_BYTES).digest()

@@ -1,7 +1,7 @@
-"""A contact as a flat table of values, the form in which contacts are compared, changed, journalled and restored.
+"""A contact as a flat table of values: the form in which contacts are compared, changed, written down and restored.
 
-Keys are `phone`, `first`, `last`, `display_name`, `email`, `avatar`, `assignee`, `tags`, `is_opted_out` and `custom:<field id>`.
-Text that is empty and text that is missing are the same value, `""`; tags are a sorted list, because their order means nothing.
+Keys are the names of `fields.FIELDS` that can be written, and `custom:<field id>`.
+An empty text and a missing text are the same value, `""`. Tags are a sorted list, because their order means nothing.
 Everything here is pure.
 """
 
@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from contacts_mcp.book.fields import BY_NAME, WRITTEN
 from contacts_mcp.models import Contact, Value, Values
 
-NAMES = ("first", "last", "display_name")
-TEXTS = ("phone", *NAMES, "email", "avatar")
 CUSTOM = "custom:"
-UNASSIGN = -1
 
 
 def values_of(contact: Contact) -> Values:
     """Everything about `contact` that a write can change."""
-    values: Values = {name: getattr(contact, name) for name in TEXTS}
-    values |= {"assignee": contact.assigned_user_id, "tags": sorted(contact.tags), "is_opted_out": contact.is_opted_out}
+    values: Values = {field.name: getattr(contact, field.member) for field in WRITTEN}
+    values["tags"] = sorted(contact.tags)
     return values | {custom_key(field): text for field, text in contact.custom.items()}
 
 
@@ -34,12 +32,13 @@ def field_id(key: str) -> int | None:
     return int(key.removeprefix(CUSTOM)) if key.startswith(CUSTOM) else None
 
 
-_EMPTY: Values = {"assignee": None, "tags": [], "is_opted_out": None}
+def is_text(key: str) -> bool:
+    return key not in BY_NAME or BY_NAME[key].is_text
 
 
 def nothing_for(key: str) -> Value:
-    """What an emptied `key` holds."""
-    return _EMPTY.get(key, "")
+    """The value of an emptied `key`."""
+    return BY_NAME[key].nothing if key in BY_NAME else ""
 
 
 def is_empty(value: Value) -> bool:
@@ -61,24 +60,27 @@ def differences(
 
 
 def body_for(
-    before: Mapping[str, Value], wanted: Mapping[str, Value], *, overwrite: bool = False, empty: str | None = ""
+    wanted: Mapping[str, Value],
+    changed: Mapping[str, Value],
+    *,
+    overwrite: bool = False,
+    empty: str | None = "",
 ) -> dict[str, Any]:
-    """The body of a create or update that turns `before` into `wanted` and touches nothing else (`heymarket-api.md` 3.2, 3.3).
+    """The body of a write that sets `changed` and leaves the rest of `wanted` alone (`heymarket-api.md` 3.2, 3.3).
 
-    Phone and names are always sent: a PUT requires the one and may blank the others. Whatever does not differ is left out, except that
-    with `overwrite` all custom values are sent, since those that are not would be lost. `empty` is what empties a text.
+    Phone and names are always sent, because a PUT requires the one and may blank the others.
+    With `overwrite` all custom values of `wanted` are sent, because those that are not sent would be lost.
+    An emptied text is sent as `empty`.
     """
-    changed = {key: after for key, (_, after) in differences(before, wanted).items()}
-    body: dict[str, Any] = {name: wanted.get(name) for name in ("phone", *NAMES) if wanted.get(name)}
-    body |= {name: changed[name] or empty for name in TEXTS if name in changed}
+    body: dict[str, Any] = {}
+    for field in WRITTEN:
+        if field.name in changed and not (field.name == "is_opted_out" and changed[field.name] is None):
+            value = changed[field.name]
+            body[field.sent_as] = empty if field.is_text and is_empty(value) else field.encode(value)
+        elif field.always_sent and wanted.get(field.name):
+            body[field.sent_as] = wanted[field.name]
     custom = {key: value for key, value in wanted.items() if not is_empty(value)} if overwrite else changed
     texts = {str(number): custom[key] or empty for key in custom if (number := field_id(key)) is not None}
     if texts or overwrite:
         body["custom"] = texts
-    if "assignee" in changed:
-        body["assignee_id"] = changed["assignee"] or UNASSIGN
-    if "tags" in changed:
-        body["tags"] = [{"tag_id": tag} for tag in changed["tags"] or []]  # type: ignore[union-attr]
-    if changed.get("is_opted_out") is not None:
-        body["is_opted_out"] = changed["is_opted_out"]
     return body

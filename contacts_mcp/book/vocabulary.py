@@ -1,29 +1,60 @@
-"""What the account calls its custom fields, tags and team members.
+"""The names an account gives to its custom fields, tags and team members.
 
-Each list is fetched when it is first needed and kept for ten minutes. A name or id that is not in it may have been created since, so a
-miss fetches again, but at most once in 30 seconds.
+- `Vocabulary` keeps the three lists. Each is fetched when it is first needed and kept for ten minutes.
+- A call takes one `Snapshot` of the lists that its request or its contacts mention. Resolving and labelling are then plain functions.
+- A name that is in no list may be new. The lists that missed it are fetched again, at most once in 30 seconds.
+- An answer can do without a name. A list that cannot be had is not asked for again for 30 seconds, and its items show as "field 37".
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import anyio
 
 from contacts_mcp.api.client import PAGE, HeymarketClient
+from contacts_mcp.book.values import field_id
 from contacts_mcp.errors import ContactsError, UnknownName
-from contacts_mcp.models import Member, Tag
+from contacts_mcp.models import Member, Tag, Value
 from contacts_mcp.words.names import Named, Names
 
-KEEP = 600.0
+KEEP = 600.0  # seconds
 REFETCH_AFTER = 30.0
-NOBODY = frozenset({"none", "nobody", "no one", "unassigned", "unassign"})
 LABEL_PATIENCE = 5.0  # seconds for a name that an answer can do without
+MOST_TAG_PAGES = 40  # requests for one list of tags; the account's limit is 500 a minute
+NOBODY = frozenset({"none", "nobody", "no one", "unassigned", "unassign"})
+
+ListName = Literal["fields", "tags", "members"]
+LISTS: tuple[ListName, ...] = ("fields", "tags", "members")
+
+# The list that an argument's names stand in.
+_LIST_OF: Mapping[str, ListName] = {
+    "custom_fields": "fields",
+    "clear": "fields",
+    "tag": "tags",
+    "tags": "tags",
+    "add_tags": "tags",
+    "remove_tags": "tags",
+    "assignee": "members",
+}
+
+Result = TypeVar("Result")
 
 
-class Catalog:
-    """One list of named things, cached; `fetch` gets all of it."""
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The lists as one call sees them. A list that was not taken is empty or older."""
+
+    fields: Names
+    tags: Names
+    members: Names
+
+
+class NameList:
+    """One list of named things, cached. `fetch` gets all of it."""
 
     def __init__(
         self,
@@ -33,76 +64,78 @@ class Catalog:
         hint: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.kind = kind
+        self.names = Names(kind, (), hint=hint)
         self._fetch = fetch
-        self._hint = hint
         self._clock = clock
-        self._names = Names(kind, (), hint=hint)
         self._fetched = float("-inf")
         self._failed = float("-inf")
         self._fetching = anyio.Lock()
 
-    async def names(self) -> Names:
-        """The list, at most ten minutes old."""
-        return await self._no_older_than(KEEP)
-
-    async def resolve(self, text: str | int, *, argument: str) -> Named:
-        """The one thing called `text`. Raises UnknownName with the nearest names."""
-        try:
-            return (await self.names()).resolve(text, argument=argument)
-        except UnknownName as miss:
-            if miss.is_ambiguous:
-                raise
-            return (await self._no_older_than(REFETCH_AFTER)).resolve(text, argument=argument)
-
-    async def label(self, item: int) -> str:
-        """What to call the thing with that id in an answer; "field 37" where its name cannot be had.
-
-        A list that could not be had a moment ago is not asked for again: an answer has many labels, and each would wait as long.
-        """
-        now = self._clock()
-        if now - self._failed < REFETCH_AFTER or (now - self._fetched <= KEEP and item in self._names):
-            return self._names.label(item)
-        try:
-            with anyio.fail_after(LABEL_PATIENCE):
-                names = await self.names()
-                if item not in names:
-                    names = await self._no_older_than(REFETCH_AFTER)
-        except (ContactsError, TimeoutError):
-            self._failed = self._clock()
-            return self._names.label(item)
-        return names.label(item)
-
-    async def _no_older_than(self, seconds: float) -> Names:
+    async def no_older_than(self, seconds: float) -> Names:
+        """The list, fetched again where it is older. Raises ContactsError where it cannot be fetched."""
         if self._clock() - self._fetched <= seconds:
-            return self._names
+            return self.names
         async with self._fetching:
             if self._clock() - self._fetched > seconds:
-                self._names = Names(self.kind, await self._fetch(), hint=self._hint)
+                self.names = Names(self.names.kind, await self._fetch(), hint=self.names.hint)
                 self._fetched = self._clock()
-            return self._names
+            return self.names
+
+    async def naming(self, ids: Iterable[int]) -> Names:
+        """The list with a name for each of `ids`, as far as that can be had soon. Never fails."""
+        unnamed = [item for item in ids if item not in self.names or self._clock() - self._fetched > KEEP]
+        if unnamed and self._clock() - self._failed >= REFETCH_AFTER:
+            try:
+                with anyio.fail_after(LABEL_PATIENCE):
+                    names = await self.no_older_than(KEEP)
+                    if any(item not in names for item in unnamed):
+                        await self.no_older_than(REFETCH_AFTER)
+            except (ContactsError, TimeoutError):
+                self._failed = self._clock()
+        return self.names
 
 
-def _onward(page: Sequence[Tag], date: str | None, *, is_new: bool) -> str:
-    """The cursor after `page`: the last moment left behind for certain, so that tags sharing the page's last one come again (see `walk.py`)."""
-    last = page[-1].updated if page else ""
-    behind = next((tag.updated for tag in reversed(page) if tag.updated != last), last)
-    return behind if is_new and behind != date else last
-
-
-def _other_names(member: Member) -> tuple[str, ...]:
-    """What people also call a colleague: the e-mail, and the first name alone (which is refused where two have it)."""
-    return tuple(filter(None, (member.email, *member.name.split()[:1])))
-
-
-class Directory:
+class Vocabulary:
     """The three lists of one account."""
 
-    def __init__(self, api: HeymarketClient) -> None:
+    def __init__(self, api: HeymarketClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
-        self.fields = Catalog("custom field", self._fields, hint="Call list_contact_fields to see them all.")
-        self.tags = Catalog("tag", self._tags, hint="Tags are made in Heymarket.")
-        self.members = Catalog("team member", self._members, hint='Use a name, an e-mail or an id; "none" unassigns.')
+        self.lists: Mapping[ListName, NameList] = {
+            "fields": NameList(
+                "custom field", self._fields, hint="Call list_contact_fields to see them all.", clock=clock
+            ),
+            "tags": NameList("tag", self._tags, hint="Tags are made in Heymarket.", clock=clock),
+            "members": NameList(
+                "team member", self._members, hint='Use a name, an e-mail or an id; "none" unassigns.', clock=clock
+            ),
+        }
+
+    async def read(self, *lists: ListName, no_older_than: float = KEEP) -> Snapshot:
+        """A snapshot in which `lists` are fresh. Raises ContactsError where one cannot be fetched."""
+        for name in lists:
+            await self.lists[name].no_older_than(no_older_than)
+        return self._snapshot()
+
+    async def resolving(self, lists: Iterable[ListName], resolve: Callable[[Snapshot], Result]) -> Result:
+        """The result of `resolve` on a snapshot of `lists`. A name that is not found renews its list once. Raises UnknownName."""
+        snapshot = await self.read(*lists)
+        try:
+            return resolve(snapshot)
+        except UnknownName as unknown:
+            missed = dict.fromkeys(_LIST_OF[miss.argument] for miss in unknown.misses if not miss.is_ambiguous)
+            if not missed:
+                raise
+        return resolve(await self.read(*missed, no_older_than=REFETCH_AFTER))
+
+    async def naming(self, *tables: Mapping[str, Value]) -> Snapshot:
+        """A snapshot that names every id in these tables of values, as far as that can be had soon. Never fails."""
+        for name, ids in _ids_in(tables).items():
+            if ids:
+                await self.lists[name].naming(ids)
+        return self._snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(*(self.lists[name].names for name in LISTS))
 
     async def _fields(self) -> list[Named]:
         return [Named(field.id, field.label) for field in await self._api.list_custom_fields()]
@@ -112,14 +145,44 @@ class Directory:
         return [Named(member.id, member.name, _other_names(member)) for member in team.members]
 
     async def _tags(self) -> list[Named]:
-        """All tags, page after page; a page that is not full is the last, and so is one that brings nothing new."""
+        """All tags, page after page. The end is a page that is not full, or one that brings nothing new."""
         found: dict[int, Named] = {}
         date = None
-        while True:
+        for _ in range(MOST_TAG_PAGES):
             page = await self._api.list_tags(date=date)
             fresh = {tag.id: Named(tag.id, tag.tag) for tag in page if tag.id not in found}
             found |= fresh
             onward = _onward(page, date, is_new=bool(fresh))
             if len(page) < PAGE or onward == date:
-                return list(found.values())
+                break
             date = onward
+        return list(found.values())
+
+
+def _ids_in(tables: Iterable[Mapping[str, Value]]) -> dict[ListName, set[int]]:
+    """The ids that these values mention, by the list that names them."""
+    ids: dict[ListName, set[int]] = {name: set() for name in LISTS}
+    for table in tables:
+        for key, value in table.items():
+            if (number := field_id(key)) is not None:
+                ids["fields"].add(number)
+            elif key == "tags" and isinstance(value, list):
+                ids["tags"].update(value)
+            elif key == "assignee" and isinstance(value, int):
+                ids["members"].add(value)
+    return ids
+
+
+def _onward(page: Sequence[Tag], date: str | None, *, is_new: bool) -> str:
+    """The cursor after `page`: the last moment that differs from the page's final one.
+
+    Tags that share the final moment come again and are dropped by id.
+    """
+    last = page[-1].updated if page else ""
+    behind = next((tag.updated for tag in reversed(page) if tag.updated != last), last)
+    return behind if is_new and behind != date else last
+
+
+def _other_names(member: Member) -> tuple[str, ...]:
+    """Other names of a colleague: the e-mail, and the first name alone. A first name that two have is refused as ambiguous."""
+    return tuple(filter(None, (member.email, *member.name.split()[:1])))

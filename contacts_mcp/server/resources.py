@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contacts_mcp import book as books
+from contacts_mcp.book.vocabulary import KEEP
 from contacts_mcp.errors import ContactNotFound, ContactsError
 from contacts_mcp.server import views
 from contacts_mcp.words.display import visible
 
 if TYPE_CHECKING:
-    from contacts_mcp.book import Book, Catalog
+    from contacts_mcp.book import Book, NameList
 
 MOST_COMPLETIONS = 100
 
@@ -33,15 +34,15 @@ class Offered:
 
 
 async def fields(book: Book) -> Any:
-    return await _named(book.directory.fields)
+    return await _named(book.vocabulary.lists["fields"])
 
 
 async def tags(book: Book) -> Any:
-    return await _named(book.directory.tags)
+    return await _named(book.vocabulary.lists["tags"])
 
 
 async def team(book: Book) -> Any:
-    return await _named(book.directory.members)
+    return await _named(book.vocabulary.lists["members"])
 
 
 async def changes(book: Book) -> Any:
@@ -55,9 +56,9 @@ async def status(book: Book) -> Any:
         "region": book.region,
         "risky_changes_are_confirmed": book.confirms,
         "contacts": await _counted(book.api.count_contacts),
-        "custom_fields": await _counted(lambda: _size(book.directory.fields)),
-        "tags": await _counted(lambda: _size(book.directory.tags)),
-        "team_members": await _counted(lambda: _size(book.directory.members)),
+        "custom_fields": await _counted(lambda: _size(book.vocabulary.lists["fields"])),
+        "tags": await _counted(lambda: _size(book.vocabulary.lists["tags"])),
+        "team_members": await _counted(lambda: _size(book.vocabulary.lists["members"])),
     }
 
 
@@ -89,20 +90,24 @@ async def completions(book: Book, argument: str, typed: str) -> list[str]:
             if told.entry.contact_id
         }
         return [number for number in recent if number.startswith(typed)]
-    catalogs = {"field": book.directory.fields, "tag": book.directory.tags, "assignee": book.directory.members}
+    catalogs = {
+        "field": book.vocabulary.lists["fields"],
+        "tag": book.vocabulary.lists["tags"],
+        "assignee": book.vocabulary.lists["members"],
+    }
     if argument not in catalogs:
         return []
-    names = await catalogs[argument].names()
+    names = await catalogs[argument].no_older_than(KEEP)
     return [names.label(item.id) for item in names.matching(typed)][:MOST_COMPLETIONS]
 
 
-async def _named(catalog: Catalog) -> list[dict[str, Any]]:
-    names = await catalog.names()
+async def _named(catalog: NameList) -> list[dict[str, Any]]:
+    names = await catalog.no_older_than(KEEP)
     return [{"id": item.id, "name": names.label(item.id)} for item in names.items]
 
 
-async def _size(catalog: Catalog) -> int:
-    return len((await catalog.names()).items)
+async def _size(catalog: NameList) -> int:
+    return len((await catalog.no_older_than(KEEP)).items)
 
 
 async def _counted(count: Callable[[], Awaitable[int | None]]) -> int | str:

@@ -18,7 +18,7 @@ from pydantic.json_schema import SkipJsonSchema
 from contacts_mcp.words.display import quoted, visible, word
 
 if TYPE_CHECKING:
-    from contacts_mcp.book import Card, Change, Entry, Found, Listing, Outcome, Told
+    from contacts_mcp.book import Card, Change, Entry, Found, Listing, Outcome, ShownChange
 
 NAME = 60  # characters of a name
 LABEL = 700  # of a field, tag or member: shown safe and short already, and must read back, so never cut here
@@ -196,7 +196,7 @@ def with_note(result: CallToolResult, note: str) -> CallToolResult:
     return CallToolResult(content=texts, structured_content=facts | {"notes": [*facts.get("notes", []), note]})
 
 
-def changes_listed(told: Sequence[Told], *, next_cursor: int | None) -> CallToolResult:
+def changes_listed(told: Sequence[ShownChange], *, next_cursor: int | None) -> CallToolResult:
     """The answer to the question what was done."""
     more = [f"More: repeat this call with cursor {next_cursor}."] if next_cursor else []
     nothing = "The journal holds no such change. It goes back 30 days at most, and knows only what the servers on this machine did."
@@ -208,7 +208,7 @@ def changes_listed(told: Sequence[Told], *, next_cursor: int | None) -> CallTool
     return answer(shown, cuts=CUTS[1:])
 
 
-def _told_facts(one: Told, cut: Cut) -> dict[str, Any]:
+def _told_facts(one: ShownChange, cut: Cut) -> dict[str, Any]:
     entry = one.entry
     facts = {
         "change_id": entry.change_id,
@@ -225,7 +225,7 @@ def _told_facts(one: Told, cut: Cut) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, "", [])}
 
 
-def _told_line(one: Told, cut: Cut) -> str:
+def _told_line(one: ShownChange, cut: Cut) -> str:
     entry = one.entry
     state = {
         "done": "",

@@ -57,6 +57,8 @@ class Entry:
     undone_by: int | None = None
     record: dict[str, Any] = field(default_factory=dict)
     token: str = ""
+    updated_before: str = ""  # as the service wrote it
+    updated_after: str = ""
     unanswered: bool = False  # one of its requests got no answer, and may arrive whatever came of the others
     looked: float = 0.0  # when an unfinished one was looked up after its request could no longer arrive
     change_id: int = 0  # 0 until it is written
@@ -66,7 +68,7 @@ class Entry:
 
 _TABLES = ("before", "wanted", "after", "record")
 _COLUMNS = tuple(name for name in Entry.__dataclass_fields__ if name != "change_id")
-_OUTCOME = ("state", "contact_id", "after", "rev_after", "unanswered", "looked")
+_OUTCOME = ("state", "contact_id", "after", "rev_after", "updated_after", "unanswered", "uptime", "looked")
 # As the indexes have them, or SQLite would not use those.
 _OPEN = "(state IN ('begun', 'unknown') OR unanswered)"
 _FROM_PHONE, _TO_PHONE = "json_extract(before, '$.phone')", "json_extract(wanted, '$.phone')"
@@ -125,6 +127,10 @@ class Journal:
             if self._db.in_transaction:
                 self._db.rollback()
 
+    def given_up(self, entry: Entry) -> Entry:
+        """`entry` with a copy of its request left unanswered just now."""
+        return replace(entry, unanswered=True, uptime=self._uptime())
+
     def looked_at(self, entry: Entry) -> None:
         """Write down what looking at an unfinished entry told."""
         self.finish(replace(entry, looked=0.0 if self.may_still_arrive(entry) else self._clock()))
@@ -180,6 +186,10 @@ class Journal:
         )
         return self._select(where, after, phone)
 
+    def about_phone(self, phone: str) -> list[Entry]:
+        """The changes of contacts that had that phone before or were to have it after, oldest first. Those not carried out are left out."""
+        return self._select(f"({_FROM_PHONE} = ? OR {_TO_PHONE} = ?) AND state <> 'not_done'", phone, phone)
+
     def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
         """The changes begun in the last `within` seconds that gave, or may have given, that phone to a contact, oldest first."""
         young, moments = self._younger_than(within)
@@ -222,6 +232,10 @@ class Journal:
         if entry.uptime is None:
             return max(0.0, IN_FLIGHT - abs(self._clock() - entry.at))
         return max(0.0, IN_FLIGHT - passed(entry.uptime, self._uptime()))
+
+    def seconds_since(self, at: float) -> float:
+        """The distance of a time of day from now, whichever side it is on."""
+        return abs(self._clock() - at)
 
     def forget(self) -> int:
         """Delete every change of every account, down to its bytes; answers how many there were.

@@ -29,6 +29,9 @@ CREATE INDEX changes_by_state ON changes (account, state);
 ALTER TABLE changes ADD COLUMN uptime REAL;
 -- Whether one of the requests got no answer, so that it may be carried out after the outcome was written.
 ALTER TABLE changes ADD COLUMN unanswered INTEGER NOT NULL DEFAULT 0;
+-- When the contact was last updated by Heymarket's clock, for reads without "rev".
+ALTER TABLE changes ADD COLUMN updated_before TEXT NOT NULL DEFAULT '';
+ALTER TABLE changes ADD COLUMN updated_after TEXT NOT NULL DEFAULT '';
 -- `looked` is set from now on only by a look after which nothing could arrive any more.
 UPDATE changes SET looked = 0 WHERE looked < at + 60;
 CREATE INDEX changes_from_phone ON changes (account, json_extract(before, '$.phone'));

@@ -106,6 +106,10 @@ class Names:
             self._labels[item_id] = self._plain_label(item) or self._tagged_label(item)
         return self._labels[item_id]
 
+    def named(self, text: str) -> list[Named]:
+        """The items whose folded name is that of `text`, in upstream order."""
+        return list(self._tiers[2].find(text))
+
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._by_id
 

@@ -30,9 +30,10 @@ from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.listing.walk import MOST_PAGES, Ask, Walk, is_after
-from contacts_mcp.book.vocabulary import NOBODY
+from contacts_mcp.book.values import custom_key, values_of
+from contacts_mcp.book.vocabulary import NOBODY, ListName, Snapshot
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, Rejected, UpstreamError
-from contacts_mcp.models import Contact, instant
+from contacts_mcp.models import Contact, Values, instant
 from contacts_mcp.words.display import quoted, visible, word
 from contacts_mcp.words.names import Named, Names, fold
 
@@ -74,6 +75,7 @@ class Listing:
     notes: list[str]
     looked_through: int
     total: int | None = None
+    shown_fields: list[str] = field(default_factory=list)  # the custom fields that were filtered by
 
 
 Test = Callable[[Contact], bool]
@@ -120,7 +122,7 @@ class _Place:
 async def list_contacts(book: Book, filters: Filters, *, limit: int = 25, cursor: str = "") -> Listing:
     """The next contacts that pass `filters`, at most `limit`. Raises InvalidArgument for a cursor that does not belong to `filters`."""
     start = _read_cursor(cursor, filters) if cursor else None
-    sieve = await _sieve(filters, book)
+    sieve = await book.vocabulary.resolving(_needed_lists(filters), lambda names: _sieve(filters, names))
     step = _Step(book, sieve, start, limit=limit)
     token = bulk_work.set(bool(sieve.tests))
     try:
@@ -130,9 +132,18 @@ async def list_contacts(book: Book, filters: Filters, *, limit: int = 25, cursor
         total = await step.count() if start is None and not sieve.tests else None
     finally:
         bulk_work.reset(token)
-    cards = [await card_of(contact, book.directory) for contact in step.found]
+    asked_for: Values = {custom_key(number): "" for number, _ in sieve.custom}
+    names = await book.vocabulary.naming(asked_for, *map(values_of, step.found))
+    shown_fields = [names.fields.label(number) for number, _ in sieve.custom]
+    cards = [card_of(contact, names) for contact in step.found]
     return Listing(
-        cards, "" if step.is_over else _write_cursor(step.place, filters), complete, notes, step.place.seen, total
+        cards,
+        "" if step.is_over else _write_cursor(step.place, filters),
+        complete,
+        notes,
+        step.place.seen,
+        total,
+        shown_fields,
     )
 
 
@@ -321,14 +332,28 @@ async def _values_instead(book: Book, sieve: _Sieve, values: Mapping[int, Counte
     for number, wanted in sieve.custom:
         seen = values.get(number)
         if seen and wanted and _value(wanted) not in map(_value, seen):
-            label = word(await book.directory.fields.label(number))
+            label = word((await book.vocabulary.naming({custom_key(number): ""})).fields.label(number))
             common = ", ".join(quoted(text, limit=60) for text, _ in seen.most_common(MOST_VALUES))
             there_are = "the commonest values are" if len(seen) > MOST_VALUES else "the values are"
             notes.append(f"Nobody looked through has {label} {quoted(wanted, limit=60)}; {there_are} {common}.")
     return notes
 
 
-async def _sieve(filters: Filters, book: Book) -> _Sieve:
+def _needed_lists(filters: Filters) -> list[ListName]:
+    """The lists of names that the filters mention."""
+    mentioned: dict[ListName, bool] = {
+        "fields": bool(filters.custom_fields),
+        "tags": filters.tag is not None,
+        "members": filters.assignee is not None and not _is_nobody(filters.assignee),
+    }
+    return [name for name, is_mentioned in mentioned.items() if is_mentioned]
+
+
+def _is_nobody(text: str) -> bool:
+    return text.strip().casefold() in NOBODY
+
+
+def _sieve(filters: Filters, names: Snapshot) -> _Sieve:
     """The filters with every name and date resolved. Raises InvalidArgument, UnknownName."""
     bounds = {name: _bound(text, name) for name in _DATES if (text := getattr(filters, name)) is not None}
     for member in ("created", "updated"):
@@ -337,17 +362,13 @@ async def _sieve(filters: Filters, book: Book) -> _Sieve:
     if filters.name is not None:
         tests.append(_by_name(filters.name))
     if filters.tag is not None:
-        tests.append(_by_tag((await book.directory.tags.resolve(filters.tag, argument="tag")).id))
+        tests.append(_by_tag(names.tags.resolve(filters.tag, argument="tag").id))
     if filters.assignee is not None:
-        nobody = filters.assignee.strip().casefold() in NOBODY
-        tests.append(
-            _by_assignee(
-                None if nobody else (await book.directory.members.resolve(filters.assignee, argument="assignee")).id
-            )
-        )
-    fields = book.directory.fields
+        is_nobody = _is_nobody(filters.assignee)
+        owner = None if is_nobody else names.members.resolve(filters.assignee, argument="assignee").id
+        tests.append(_by_assignee(owner))
     custom = [
-        ((await fields.resolve(name, argument="custom_fields")).id, text.strip())
+        (names.fields.resolve(name, argument="custom_fields").id, text.strip())
         for name, text in filters.custom_fields.items()
     ]
     tests += [_by_custom(number, text) for number, text in custom]

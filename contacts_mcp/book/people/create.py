@@ -7,19 +7,30 @@ from typing import Literal
 
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.cards import card_of, changes_between
-from contacts_mcp.book.people.lookup import Who, held
-from contacts_mcp.book.people.requests import Edit, Wanted, resolve
+from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_contact, locked_phone
+from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, needed_lists, resolve, too_many_tags
+from contacts_mcp.book.people.suppressions import HOW_TO_OPT_IN, left_opted_out, note_on_arrival
 from contacts_mcp.book.people.update import change
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.notes import notes_on
-from contacts_mcp.book.writing.write import write_new
+from contacts_mcp.book.writing.plan import Plan
+from contacts_mcp.book.writing.write import Origin, Written, carry_out
 from contacts_mcp.errors import Refused, Rejected
-from contacts_mcp.models import Contact
+from contacts_mcp.models import Contact, Values
+from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import word
+from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone
 
-WAS_OPTED_OUT = "Whoever had this phone before was opted out of texts (see change {}): ask the person before anything is sent to them."
-STILL_OPTED_OUT = "This contact is opted out of texts and stays so. To opt in, use update_contact with is_opted_out false and consent."
+STILL_OPTED_OUT = Note("still_opted_out", f"This contact is opted out of texts and stays so. {HOW_TO_OPT_IN}")
+OPT_OUT_NOT_SHOWN = Note(
+    "not_shown", "Heymarket does not say whether this contact is opted out; that was left as it is."
+)
+MERGED = Note(
+    "merged",
+    "A contact with this phone appeared at the same moment, "
+    "and Heymarket put these values into it instead of making a second one.",
+)
 
 
 async def create(
@@ -27,94 +38,106 @@ async def create(
 ) -> Outcome:
     """Add a contact, or report (or update) the one that has the phone already.
 
-    `status` is created, exists, updated or unchanged. Raises InvalidArgument, UpstreamError, OutcomeUnknown.
+    `status` is created, exists, updated or unchanged. Raises InvalidArgument, Refused, UpstreamError, OutcomeUnknown.
     """
     number = book.phone(phone)
-    edit = await resolve(replace(wanted, phone=number.digits), book.directory)
-    edit.applied_to({})
-    async with book.locks.phones(number.digits):
-        existing = await book.api.find_contact(number.digits)
+    wanted = replace(wanted, phone=number.digits)
+    edit = await book.vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
+    if excess := excess_tags({}, edit.values):
+        raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values))
+    async with locked_phone(book, number.digits):
+        existing = await holder_of(book, number.digits)
         if existing is None:
             try:
                 return await _create(book, edit, number)
             except Rejected:
-                existing = await book.api.find_contact(number.digits)
+                existing = await holder_of(book, number.digits)
                 if existing is None:
                     raise
-        return await _meet(book, existing, edit, number, if_exists=if_exists)
+        if if_exists == "report":
+            return await _report(book, existing, edit, number)
+    # The contact's own lock comes with its phone's, and in their own order.
+    return await _update(book, existing, edit, number)
+
+
+async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) -> tuple[Written, Entry | None]:
+    """Create a contact with `wanted`, and the change that left its number opted out. The caller holds the phone and saw that it is free."""
+    left = left_opted_out(book, str(wanted["phone"]))
+    if left:
+        wanted = wanted | {"is_opted_out": True}
+    elif wanted.get("is_opted_out") is False:
+        # A new contact is not opted out. Saying so could opt in one that appears at this very moment.
+        wanted = {key: value for key, value in wanted.items() if key != "is_opted_out"}
+    written = await carry_out(book, Plan(action="create", before={}, wanted=wanted), origin=Origin(undoes=undoes))
+    return written, left
 
 
 async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
-    # A new contact is not opted out; saying so could opt in one that appears at this very moment.
-    wanted = {
-        key: value for key, value in edit.applied_to({}).items() if not (key == "is_opted_out" and value is False)
-    }
-    written = await write_new(book, wanted)
+    written, left = await write_new(book, edit.applied_to({}))
+    assert written.after is not None
     after = values_of(written.after)
-    merged = [MERGED] if written.rev > 1 else []
+    names = await book.vocabulary.naming(after, edit.values)
+    is_merged = written.rev > 1
     return Outcome(
-        status="updated" if merged else "created",
-        card=await card_of(written.after, book.directory),
-        changes=await changes_between(
-            {}, {key: value for key, value in after.items() if key in edit.values}, book.directory
-        ),
-        notes=[*number.notes, *merged, *_on_former_opt_out(book, written.after), *await notes_on(book, written)],
+        status="updated" if is_merged else "created",
+        card=card_of(written.after, names),
+        changes=changes_between({}, {key: value for key, value in after.items() if key in edit.values}, names),
+        notes=[
+            *number.notes,
+            *([MERGED] if is_merged else []),
+            *([note_on_arrival(left, written.after)] if left else []),
+            *notes_on(written, names),
+        ],
         change_id=written.change_id,
     )
 
 
-def _on_former_opt_out(book: Book, contact: Contact) -> list[str]:
-    """Whom this server deleted or gave another phone may have been opted out, and the suppression is gone from the phone."""
-    former = [entry for entry in book.journal.departures_from(contact.phone) if entry.before.get("is_opted_out")]
-    return [WAS_OPTED_OUT.format(former[-1].change_id)] if former and not contact.is_opted_out else []
-
-
-MERGED = "A contact with this phone appeared at the same moment, and Heymarket put these values into it instead of making a second one."
-
-
-async def _meet(book: Book, existing: Contact, edit: Edit, number: Phone, *, if_exists: str) -> Outcome:
-    """Somebody has the phone already. Tags given for a new contact are added to those of one that is there: nothing says that those should go."""
-    edit = _adding_tags(edit)
-    if if_exists == "update":
-        async with held(book, Who(existing.id)) as fresh:
-            if fresh.phone != number.digits:
-                raise Refused(
-                    f"Contact {fresh.id} had this phone and was given another one at this very moment. Nothing was changed. Call again."
-                )
-            return await change(
-                book, fresh, _without_opting_in(edit, fresh), notes=[*number.notes, *_on_opt_out(edit, fresh)]
+async def _update(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
+    """Update the contact that has the phone already. Tags given for a new contact are added to those that it has."""
+    async with locked_contact(book, ContactRef(existing.id), phones=[number.digits]) as fresh:
+        if fresh.phone != number.digits:
+            raise Refused(
+                f"Contact {fresh.id} had this phone and was given another one at this very moment. Nothing was changed. "
+                "Call again.",
+                kind="moved_meanwhile",
             )
-    asked = _without_opting_in(edit, existing)
-    differing = await changes_between(values_of(existing), asked.worked_out(values_of(existing)), book.directory)
-    notes = [*number.notes, "A contact with this phone exists already; nothing was changed."]
+        asked = _without_opting_in(_adding_tags(edit), fresh)
+        return await change(book, fresh, asked, notes=[*number.notes, *_on_opt_out(edit, fresh)])
+
+
+async def _report(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
+    """Report the contact that has the phone already, and how it differs."""
+    had = values_of(existing)
+    wanted = _without_opting_in(_adding_tags(edit), existing).applied_to(had)
+    names = await book.vocabulary.naming(had, wanted)
+    differing = changes_between(had, wanted, names)
+    notes = [
+        *number.notes,
+        Note("exists", "A contact with this phone exists already; nothing was changed."),
+    ]
     if differing:
-        names = ", ".join(word(found.field) for found in differing)
-        notes.append(
-            f"It differs from what was given in: {names}. To change it, use update_contact, or create_contact with if_exists update."
+        fields = ", ".join(word(found.field) for found in differing)
+        text = (
+            f"It differs from what was given in: {fields}. "
+            "To change it, use update_contact, or create_contact with if_exists update."
         )
-    return Outcome(
-        status="exists", card=await card_of(existing, book.directory), notes=[*notes, *_on_opt_out(edit, existing)]
-    )
+        notes.append(Note("differs", text))
+    return Outcome(status="exists", card=card_of(existing, names), notes=[*notes, *_on_opt_out(edit, existing)])
 
 
 def _adding_tags(edit: Edit) -> Edit:
     tags = edit.values.get("tags")
-    if not isinstance(tags, list):
-        return edit
-    return replace(
-        edit, values={key: value for key, value in edit.values.items() if key != "tags"}, add_tags=tuple(tags)
-    )
+    return replace(edit.without("tags"), add_tags=tuple(tags)) if isinstance(tags, list) else edit
 
 
 def _without_opting_in(edit: Edit, existing: Contact) -> Edit:
-    if existing.is_opted_out is False or edit.values.get("is_opted_out") is not False:
-        return edit
-    return replace(edit, values={key: value for key, value in edit.values.items() if key != "is_opted_out"})
+    opts_in = edit.values.get("is_opted_out") is False and existing.is_opted_out is not False
+    return edit.without("is_opted_out") if opts_in else edit
 
 
 def _on_opt_out(edit: Edit, existing: Contact) -> list[str]:
     if existing.is_opted_out:
         return [STILL_OPTED_OUT] if edit.values.get("is_opted_out") is not True else []
     if existing.is_opted_out is None and edit.values.get("is_opted_out") is False:
-        return ["Heymarket does not say whether this contact is opted out; that was left as it is."]
+        return [OPT_OUT_NOT_SHOWN]
     return []

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contacts_mcp.book.book import Book, Outcome, deed_for
-from contacts_mcp.book.cards import card_of
+from contacts_mcp.book.book import Book, Outcome, confirmed, risky
+from contacts_mcp.book.cards import card_for
 from contacts_mcp.book.confirmations import digest_of
-from contacts_mcp.book.people.lookup import Who, held, who_is
-from contacts_mcp.book.writing.write import remove
+from contacts_mcp.book.people.holding import ContactRef, locked_contact
+from contacts_mcp.book.people.lookup import ref_of
+from contacts_mcp.book.values import values_of
+from contacts_mcp.book.writing.plan import Plan
+from contacts_mcp.book.writing.write import Origin, carry_out
 from contacts_mcp.errors import ContactNotFound
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import quoted
+from contacts_mcp.words.note import Note
 
 
 async def delete(
@@ -20,40 +24,55 @@ async def delete(
 ) -> Outcome:
     """Ask for a confirmation, or with one delete the contact.
 
-    `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, UpstreamError, OutcomeUnknown.
+    `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError, OutcomeUnknown.
     """
-    who = who_is(book, contact_id=contact_id, phone=phone)
+    ref = ref_of(book, contact_id=contact_id, phone=phone)
     try:
-        async with book.locks.phones(*who.phones), held(book, who) as contact:
-            return await delete_held(book, contact, confirm_token, notes=who.notes)
+        async with locked_contact(book, ref) as contact:
+            return await delete_held(book, contact, confirm_token, notes=ref.notes)
     except ContactNotFound:
         done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
-        if done is None or done.action != "delete" or not _is_about(done, who):
+        if done is None or done.action != "delete" or done.state != "done" or not _is_about(done, ref):
             raise
-        card = await card_of(Contact.model_validate(done.record), book.directory)
-        notes = ["This was done already, by the same confirm_token; nothing was sent again."]
-        return Outcome(status="deleted", card=card, notes=[*who.notes, *notes], change_id=done.change_id)
+        card = await card_for(Contact.model_validate(done.record), book.vocabulary)
+        before = Note("done_before", "This was done already, by the same confirm_token; nothing was sent again.")
+        return Outcome(status="deleted", card=card, notes=[*ref.notes, before], change_id=done.change_id)
 
 
 async def delete_held(
     book: Book, contact: Contact, token: str, *, notes: Sequence[str] = (), undoes: int | None = None
 ) -> Outcome:
-    """Delete `contact`, which the caller holds, if `token` permits it; else answer what to confirm."""
-    deed = deed_for("delete", contact)
-    reason = book.confirmations.refusal(token, deed) if token else ""
-    card = await card_of(contact, book.directory)
-    if book.confirms and (reason or not token):
-        return Outcome(
-            status="needs_confirmation",
-            card=card,
-            notes=[*notes, *([f"Not done: {reason}. Here is a new one."] if reason else [])],
-            confirm_token=book.confirmations.token_for(deed),
-            question=f"Delete {quoted(card.name, limit=60) if card.name else 'this contact'} ({card.phone or f'id {card.contact_id}'}) for good, with the whole conversation{_and_notes(contact)}?{''.join(f' {warning}' for warning in _warnings(contact))}",
-        )
-    book.confirmations.use(token)
-    change_id, sent = await remove(book, contact, token=digest_of(token), undoes=undoes)
-    lost = ["Heymarket's answer got lost; looked the contact up and saw that it is gone."] if sent.answer_lost else []
-    return Outcome(status="deleted", card=card, notes=[*notes, *_warnings(contact), *lost], change_id=change_id)
+    """Delete `contact`, which the caller holds, if `token` permits it. Else answer the question to confirm."""
+    card = await card_for(contact, book.vocabulary)
+    warnings = _warnings(contact)
+    who = quoted(card.name, limit=60) if card.name else "this contact"
+    pending = confirmed(
+        book,
+        risky("delete", contact),
+        token,
+        card=card,
+        question=(
+            f"Delete {who} ({card.phone or f'id {card.contact_id}'}) for good, with the whole conversation"
+            f"{_and_notes(contact)}?{''.join(f' {warning}' for warning in warnings)}"
+        ),
+        notes=notes,
+    )
+    if pending:
+        return pending
+    plan = Plan(
+        action="delete",
+        contact_id=contact.id,
+        before=values_of(contact),
+        wanted={},
+        rev_before=contact.rev,
+        updated_before=contact.updated,
+    )
+    record = contact.model_dump(mode="json", by_alias=True)
+    origin = Origin(token=digest_of(token), undoes=undoes)
+    written = await carry_out(book, plan, record=record, origin=origin)
+    lost = "Heymarket's answer got lost. A look at the contact showed that it is gone."
+    lost_notes = [Note("answer_lost", lost)] if written.answer_lost else []
+    return Outcome(status="deleted", card=card, notes=[*notes, *warnings, *lost_notes], change_id=written.change_id)
 
 
 def _and_notes(contact: Contact) -> str:
@@ -62,14 +81,19 @@ def _and_notes(contact: Contact) -> str:
 
 
 def _warnings(contact: Contact) -> list[str]:
-    if contact.is_opted_out:
-        return [
-            "This contact is opted out; deleting the contact deletes that suppression too, so a new contact with this phone could be texted."
-        ]
-    return []
+    if contact.is_opted_out is False:
+        return []
+    state = "is opted out" if contact.is_opted_out else "may be opted out (Heymarket does not say)"
+    return [
+        Note(
+            "left_opted_out",
+            f"This contact {state}. Deleting the contact deletes that suppression too, "
+            "so a contact that another program adds with this phone could be texted.",
+        )
+    ]
 
 
-def _is_about(entry: Entry, who: Who) -> bool:
-    return entry.contact_id == who.contact_id or (
-        who.phone is not None and entry.before.get("phone") == who.phone.digits
+def _is_about(entry: Entry, ref: ContactRef) -> bool:
+    return entry.contact_id == ref.contact_id or (
+        ref.phone is not None and entry.before.get("phone") == ref.phone.digits
     )

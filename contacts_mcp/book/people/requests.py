@@ -8,20 +8,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
-from contacts_mcp.book.cards import field_name
-from contacts_mcp.book.values import CUSTOM, TEXTS, custom_key, nothing_for
-from contacts_mcp.book.vocabulary import NOBODY, Directory
+from contacts_mcp.book.fields import BY_NAME, CLEARABLE, MOST_TAGS, WRITTEN
+from contacts_mcp.book.values import CUSTOM, custom_key, field_id, nothing_for
+from contacts_mcp.book.vocabulary import LISTS, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
-from contacts_mcp.words.display import visible
-from contacts_mcp.words.names import fold
+from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.names import Named, Names, fold
 
-MOST_TAGS = 5
-CLEARABLE = ("first", "last", "display_name", "email", "avatar", "assignee", "tags")
 SETTABLE_TEXTS = ("first", "last", "display_name", "email", "avatar")
+
+Result = TypeVar("Result")
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _URL = re.compile(r"https?://\S+")
@@ -49,73 +51,105 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The same request with every name resolved. `values` are set, emptied ones included; tags are worked out against the contact."""
+    """The same request with every name resolved. Tags are worked out against the contact."""
 
-    values: Values
+    values: Values  # the fields to set, emptied ones included
     replace_custom: bool = False
     add_tags: tuple[int, ...] = ()
     remove_tags: tuple[int, ...] = ()
 
     def applied_to(self, before: Values) -> Values:
-        """The table the contact should have afterwards. Raises InvalidArgument where it would have more than 5 tags."""
-        wanted = self.worked_out(before)
-        _check_tag_count(before, wanted)
-        return wanted
-
-    def worked_out(self, before: Values) -> Values:
-        """The same, whether Heymarket would take it or not."""
-        wanted = {
-            key: value for key, value in before.items() if not (self.replace_custom and key.startswith(CUSTOM))
-        } | self.values
+        """The table that the contact should have afterwards. It may have more tags than Heymarket allows (`excess_tags`)."""
+        kept = {key: value for key, value in before.items() if not (self.replace_custom and key.startswith(CUSTOM))}
+        wanted = kept | self.values
         if self.add_tags or self.remove_tags:
             had = before.get("tags") or []
             assert isinstance(had, list)
             wanted["tags"] = sorted({*had, *self.add_tags} - {*self.remove_tags})
         return wanted
 
+    def without(self, key: str) -> Edit:
+        """The same edit, leaving `key` alone."""
+        return replace(self, values={name: value for name, value in self.values.items() if name != key})
 
-def _check_tag_count(before: Values, wanted: Values) -> None:
+
+def excess_tags(before: Values, wanted: Values) -> list[int]:
+    """The tags that the contact would have, where a change makes them more than Heymarket allows."""
     tags = wanted.get("tags")
-    if tags != before.get("tags") and isinstance(tags, list) and len(tags) > MOST_TAGS:
-        raise InvalidArgument(
-            "tags",
-            f"the contact would have {len(tags)} tags.",
-            expected=f"Heymarket allows {MOST_TAGS}; remove some first. Nothing was changed.",
-        )
+    is_changed = tags != before.get("tags")
+    return tags if is_changed and isinstance(tags, list) and len(tags) > MOST_TAGS else []
 
 
-async def resolve(wanted: Wanted, directory: Directory) -> Edit:
-    """`wanted` in ids. Raises InvalidArgument or UnknownName, before anything is changed."""
+def too_many_tags(before: Values, excess: Sequence[int], name: str, names: Snapshot) -> InvalidArgument:
+    """The error on more tags than a contact may have. It names those that the contact has, and asks whom to ask."""
+    had = before.get("tags")
+    present = ", ".join(word(names.tags.label(tag)) for tag in had) if isinstance(had, list) else ""
+    who = quoted(name, limit=60) if name else "The contact"
+    has = (
+        f" {who} has {present}. Ask the person which of these to take off, and name it in remove_tags."
+        if present
+        else ""
+    )
+    return InvalidArgument(
+        "tags",
+        f"{who} would have {len(excess)} tags, and Heymarket allows {MOST_TAGS}.",
+        expected=f"Nothing was changed.{has}",
+    )
+
+
+def needed_lists(wanted: Wanted) -> list[ListName]:
+    """The lists of names that `wanted` mentions."""
+    by_name = [name for name in wanted.clear if not _standard(name) or _may_be_custom(name)]
+    mentioned: dict[ListName, bool] = {
+        "fields": bool(wanted.custom_fields or by_name),
+        "tags": bool(wanted.tags or wanted.add_tags or wanted.remove_tags),
+        "members": wanted.assignee is not None,
+    }
+    return [name for name in LISTS if mentioned[name]]
+
+
+def resolve(wanted: Wanted, names: Snapshot) -> Edit:
+    """`wanted` in ids. Raises InvalidArgument, or UnknownName with every name that is not known, before anything is changed."""
     _check_contradictions(wanted)
     values: Values = {
         name: _checked_text(name, text) for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None
     }
     if wanted.phone is not None:
         values["phone"] = wanted.phone
-    values |= await _custom_values(wanted.custom_fields, directory)
-    if wanted.assignee is not None:
-        values["assignee"] = await _member(wanted.assignee, directory)
-    if wanted.tags is not None:
-        _check_not_empty("tags", is_empty=not wanted.tags)
-        values["tags"] = sorted(set(await _tags(wanted.tags, "tags", directory)))
     if wanted.is_opted_out is not None:
         values["is_opted_out"] = wanted.is_opted_out
-    for key in await _cleared_keys(wanted.clear, directory):
-        if key in values:
-            raise _set_and_cleared(await field_name(key, directory))
-        values[key] = nothing_for(key)
-    added, removed = (
-        await _tags(wanted.add_tags, "add_tags", directory),
-        await _tags(wanted.remove_tags, "remove_tags", directory),
-    )
-    if both := {*added} & {*removed}:
-        tag = await directory.tags.label(min(both))
-        raise InvalidArgument(
-            "add_tags",
-            f"{visible(tag, limit=60)!r} is both added and removed.",
-            expected="Mention it in one place only.",
-        )
+    misses = _Misses()
+    values |= _custom_values(wanted.custom_fields, names, misses)
+    if wanted.assignee is not None:
+        values |= misses.collected(lambda: {"assignee": _member(str(wanted.assignee), names)}) or {}
+    if wanted.tags is not None:
+        _check_not_empty("tags", is_empty=not wanted.tags)
+        values["tags"] = sorted({*_tags(wanted.tags, "tags", names, misses)})
+    added = _tags(wanted.add_tags, "add_tags", names, misses)
+    removed = _tags(wanted.remove_tags, "remove_tags", names, misses)
+    cleared = [key for name in wanted.clear if (key := misses.collected(partial(_cleared_key, name, names)))]
+    misses.raise_if_any()
+    _check_set_once(values, cleared, added, removed, names)
+    values |= {key: nothing_for(key) for key in cleared}
     return Edit(values, replace_custom=wanted.replace_custom_fields, add_tags=added, remove_tags=removed)
+
+
+class _Misses:
+    """The unknown names of one request, so that the caller hears of all of them at once."""
+
+    def __init__(self) -> None:
+        self._found: list[UnknownName] = []
+
+    def collected(self, resolve: Callable[[], Result]) -> Result | None:
+        try:
+            return resolve()
+        except UnknownName as unknown:
+            self._found.append(unknown)
+            return None
+
+    def raise_if_any(self) -> None:
+        if self._found:
+            raise UnknownName.of_several(self._found)
 
 
 def _check_contradictions(wanted: Wanted) -> None:
@@ -131,7 +165,21 @@ def _check_contradictions(wanted: Wanted) -> None:
         raise InvalidArgument(
             "replace_custom_fields",
             "was given without custom_fields.",
-            expected="To empty fields, name them in clear; to set some and keep the rest, leave this out.",
+            expected="To empty fields, name them in clear. To set some and keep the rest, leave this out.",
+        )
+
+
+def _check_set_once(
+    values: Values, cleared: Sequence[str], added: Sequence[int], removed: Sequence[int], names: Snapshot
+) -> None:
+    if both := [key for key in cleared if key in values]:
+        number = field_id(both[0])
+        raise _set_and_cleared(both[0] if number is None else names.fields.label(number))
+    if tags := {*added} & {*removed}:
+        raise InvalidArgument(
+            "add_tags",
+            f"{word(names.tags.label(min(tags)))} is both added and removed.",
+            expected="Mention it in one place only.",
         )
 
 
@@ -140,7 +188,7 @@ def _check_not_empty(name: str, *, is_empty: bool) -> None:
         raise InvalidArgument(
             name,
             "is empty.",
-            expected=f'To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].',
+            expected=f'To leave it as it is, leave it out. To empty it, use update_contact with clear: ["{name}"].',
         )
 
 
@@ -150,69 +198,98 @@ def _checked_text(name: str, given: str) -> str:
     if name == "email" and not _EMAIL.fullmatch(text):
         raise InvalidArgument(
             name,
-            f'"{visible(text, limit=60)}" is not an e-mail address.',
+            f"{quoted(text, limit=60)} is not an e-mail address.",
             expected="Expected one such as jordan@example.com.",
         )
     if name == "avatar" and not _URL.fullmatch(text):
         raise InvalidArgument(
             name,
-            f'"{visible(text, limit=60)}" is not the address of an image.',
+            f"{quoted(text, limit=60)} is not the address of an image.",
             expected="Expected one that starts with https://.",
         )
     return text
 
 
-async def _custom_values(given: Mapping[str, str], directory: Directory) -> Values:
+def _custom_values(given: Mapping[str, str], names: Snapshot, misses: _Misses) -> Values:
     values: Values = {}
     for name, text in given.items():
-        named = await directory.fields.resolve(name, argument="custom_fields")
-        key = custom_key(named.id)
+        field = misses.collected(partial(names.fields.resolve, name, argument="custom_fields"))
+        if field is None:
+            continue
+        key = custom_key(field.id)
         if key in values:
             raise InvalidArgument(
                 "custom_fields",
-                f'"{visible(name, limit=60)}" is a second name for a field that is also given by another.',
+                f"{quoted(name, limit=60)} is a second name for a field that is also given by another.",
                 expected="Give each field once.",
             )
         if not text.strip():
             raise InvalidArgument(
                 "custom_fields",
-                f'"{visible(name, limit=60)}" has an empty value.',
-                expected="To empty a field, name it in clear.",
+                f"{quoted(name, limit=60)} is empty.",
+                expected="To empty a field, name it in clear. To leave it as it is, leave it out.",
             )
         values[key] = text.strip()
     return values
 
 
-async def _member(text: str, directory: Directory) -> int | None:
-    if text.strip().casefold() in NOBODY:
-        return None
-    return (await directory.members.resolve(text, argument="assignee")).id
+def _member(text: str, names: Snapshot) -> int | None:
+    _check_not_empty("assignee", is_empty=not text.strip())
+    if text.strip().casefold() not in NOBODY:
+        return names.members.resolve(text, argument="assignee").id
+    if namesake := names.members.named(text):
+        raise UnknownName(
+            "assignee",
+            f"{quoted(text, limit=60)} may be nobody, or {_listed(namesake, names.members)} of the team.",
+            candidates=[names.members.label(member.id) for member in namesake],
+            expected='Write the colleague with the id, or use clear: ["assignee"] for nobody.',
+            is_ambiguous=True,
+        )
+    return None
 
 
-async def _tags(names: Sequence[str], argument: str, directory: Directory) -> tuple[int, ...]:
-    return tuple([(await directory.tags.resolve(name, argument=argument)).id for name in names])
+def _tags(given: Sequence[str], argument: str, names: Snapshot, misses: _Misses) -> tuple[int, ...]:
+    found = [misses.collected(partial(names.tags.resolve, text, argument=argument)) for text in given]
+    return tuple(tag.id for tag in found if tag)
 
 
-async def _cleared_keys(names: Sequence[str], directory: Directory) -> list[str]:
-    keys: list[str] = []
-    for name in names:
-        standard = _standard(name)
-        if standard in CLEARABLE:
-            keys.append(standard)
-        elif standard in {*TEXTS, "is_opted_out"}:
-            raise InvalidArgument(
-                "clear",
-                f"{standard} cannot be cleared.",
-                expected=f"Standard fields that can: {', '.join(CLEARABLE)}; and any custom field.",
-            )
-        else:
-            keys.append(await _custom_key_to_clear(name, directory))
-    return keys
+def _cleared_key(name: str, names: Snapshot) -> str:
+    """The key of the field that `name` means in `clear`. Raises InvalidArgument, UnknownName."""
+    if own := _OWN.fullmatch(name):
+        name = own["name"]
+    standard = _standard(name)
+    if not standard:
+        return _custom_key_to_clear(name, names)
+    if not BY_NAME[standard].can_be_cleared:
+        raise InvalidArgument(
+            "clear",
+            f"{standard} cannot be cleared.",
+            expected=f"Standard fields that can: {', '.join(CLEARABLE)}. Every custom field can.",
+        )
+    namesakes = [] if own else names.fields.named(name)
+    if namesakes:
+        raise UnknownName(
+            "clear",
+            f"{quoted(name, limit=60)} may be the contact's own {standard}, "
+            f"or the custom field {_listed(namesakes, names.fields)}.",
+            candidates=[f"{standard} (own)", *_with_ids(namesakes)],
+            expected=f'Write "{standard} (own)" or "{_with_ids(namesakes)[0]}".',
+            is_ambiguous=True,
+        )
+    return standard
 
 
-async def _custom_key_to_clear(name: str, directory: Directory) -> str:
+def _with_ids(items: Sequence[Named]) -> list[str]:
+    return [f"{visible(item.name, limit=60)} ({item.id})" for item in items]
+
+
+def _listed(items: Sequence[Named], names: Names) -> str:
+    return " or ".join(word(names.label(item.id)) for item in items)
+
+
+def _custom_key_to_clear(name: str, names: Snapshot) -> str:
     try:
-        return custom_key((await directory.fields.resolve(name, argument="clear")).id)
+        return custom_key(names.fields.resolve(name, argument="clear").id)
     except UnknownName as unknown:
         if unknown.is_ambiguous:
             raise
@@ -221,12 +298,19 @@ async def _custom_key_to_clear(name: str, directory: Directory) -> str:
 
 
 def _standard(name: str) -> str:
-    """The standard field called `name`, however it is written ("E-mail", "Display Name"); "" where there is none."""
-    return _STANDARD.get(fold(name), "")
+    """The standard field called `name`, however it is written ("E-mail", "Display Name"). "" where there is none."""
+    own = _OWN.fullmatch(name)
+    return _STANDARD.get(fold(own["name"] if own else name), "")
 
 
-_STANDARD = {fold(name): name for name in (*TEXTS, "assignee", "tags", "is_opted_out")}
+def _may_be_custom(name: str) -> bool:
+    """Whether a custom field of that name would make it ambiguous."""
+    return bool(BY_NAME[_standard(name)].can_be_cleared) and not _OWN.fullmatch(name)
+
+
+_OWN = re.compile(r"\s*(?P<name>\S.*?)\s*\(own\)\s*", re.IGNORECASE | re.DOTALL)
+_STANDARD = {fold(field.name): field.name for field in WRITTEN}
 
 
 def _set_and_cleared(name: str) -> InvalidArgument:
-    return InvalidArgument("clear", f"{name!r} is both set and cleared.", expected="Mention it in one place only.")
+    return InvalidArgument("clear", f"{word(name)} is both set and cleared.", expected="Mention it in one place only.")

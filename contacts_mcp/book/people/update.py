@@ -1,21 +1,28 @@
-"""Changing a contact: only what was asked, and opting somebody in again only with their consent."""
+"""Changing a contact: only what was asked, and opting a person in again only with their consent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from contacts_mcp.book.book import Book, Outcome, deed_for
+from contacts_mcp.book.book import Book, Outcome, confirmed, risky
 from contacts_mcp.book.cards import card_of, changes_between
-from contacts_mcp.book.confirmations import REASONS, digest_of
-from contacts_mcp.book.people.lookup import held, who_is
-from contacts_mcp.book.people.requests import Edit, Wanted, resolve
-from contacts_mcp.book.values import NAMES, differences, values_of
+from contacts_mcp.book.confirmations import digest_of
+from contacts_mcp.book.fields import NAMES
+from contacts_mcp.book.people.holding import holder_of, locked_contact
+from contacts_mcp.book.people.lookup import ref_of
+from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, needed_lists, resolve, too_many_tags
+from contacts_mcp.book.people.suppressions import left_opted_out, note_on_arrival, note_on_departure
+from contacts_mcp.book.values import values_of
+from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
-from contacts_mcp.book.writing.write import write
+from contacts_mcp.book.writing.plan import Plan
+from contacts_mcp.book.writing.write import Origin, carry_out, update_of
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.words.display import quoted, word
+from contacts_mcp.words.note import Note
+from contacts_mcp.words.phones import show
 
 
 async def update(
@@ -32,19 +39,20 @@ async def update(
 
     `status` is updated, unchanged or needs_confirmation. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError, OutcomeUnknown.
     """
-    who = who_is(book, contact_id=contact_id, phone=phone, changes=True)
+    ref = ref_of(book, contact_id=contact_id, phone=phone, changes=True)
     moved = book.phone(new_phone, argument="new_phone") if new_phone is not None else None
-    edit = await resolve(replace(wanted, phone=moved.digits if moved else None), book.directory)
+    wanted = replace(wanted, phone=moved.digits if moved else None)
+    edit = await book.vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
     if edit == Edit({}):
         raise InvalidArgument(
             "update_contact",
             "nothing to change was given.",
-            expected='Name at least one field, for example last: "Rivera"; to empty a field, name it in clear.',
+            expected='Name at least one field, for example last: "Rivera". To empty a field, name it in clear.',
         )
-    notes = [*who.notes, *(moved.notes if moved else [])]
-    async with book.locks.phones(*who.phones, *((moved.digits,) if moved else ())), held(book, who) as before:
+    notes = [*ref.notes, *(moved.notes if moved else [])]
+    async with locked_contact(book, ref, phones=[moved.digits] if moved else []) as before:
         if moved and moved.digits != before.phone:
-            await check_free(book, moved.digits)
+            await refuse_taken_phone(book, moved.digits)
         return await change(book, before, edit, notes=notes, consent=consent, confirm_token=confirm_token)
 
 
@@ -61,122 +69,127 @@ async def change(
     """Apply `edit` to `before`, which the caller holds."""
     had = values_of(before)
     wanted = edit.applied_to(had)
+    left = left_opted_out(book, str(wanted["phone"])) if wanted.get("phone") != before.phone else None
+    if left and edit.values.get("is_opted_out") is not False:
+        wanted["is_opted_out"] = True
+    names = await book.vocabulary.naming(had, wanted)
+    if excess := excess_tags(had, wanted):
+        raise too_many_tags(had, excess, before.name, names)
     if not wanted.get("phone"):
         raise Refused(
-            "This contact has no phone, and Heymarket changes none without. Give one as new_phone in the same call. Nothing was changed."
+            "This contact has no phone, and Heymarket changes none without. Give one as new_phone in the same call. "
+            "Nothing was changed.",
+            kind="no_phone",
         )
-    if not differences(had, wanted):
-        return Outcome(
-            status="unchanged",
-            card=await card_of(before, book.directory),
-            notes=[*notes, "Everything is so already; nothing was sent."],
-        )
-    if _opts_in(had, wanted):
-        pending = await _unconfirmed_opt_in(book, before, wanted, consent=consent, token=confirm_token)
-        if pending:
-            return pending
-    written = await write(
-        book,
-        before,
-        wanted,
-        overwrite=edit.replace_custom,
-        consent=consent,
-        token=digest_of(confirm_token) if _opts_in(had, wanted) else "",
-        undoes=undoes,
-    )
+    plan = update_of(before, wanted, overwrite=edit.replace_custom)
+    if not plan.asked:
+        nothing = Note("nothing_to_change", "Nothing to change; nothing was sent.")
+        return Outcome(status="unchanged", card=card_of(before, names), notes=[*notes, nothing])
+    pending = _unconfirmed(book, before, plan, names, consent=consent, token=confirm_token, notes=notes)
+    if pending:
+        return pending
+    token = digest_of(confirm_token) if _is_risky(before, plan) else ""
+    written = await carry_out(book, plan, origin=Origin(consent=consent, token=token, undoes=undoes))
+    assert written.after is not None
     after = values_of(written.after)
+    names = await book.vocabulary.naming(had, wanted, after)
+    departure = note_on_departure(before, written.after)
     return Outcome(
         status="updated",
-        card=await card_of(written.after, book.directory),
-        changes=await changes_between(had, after, book.directory, among=differences(had, wanted)),
+        card=card_of(written.after, names),
+        changes=changes_between(had, after, names, among=plan.asked),
         notes=[
             *notes,
-            *_on_moved_opt_out(had, after),
+            *([note_on_arrival(left, written.after)] if left else []),
+            *([departure] if departure else []),
             *([] if undoes else _on_display_name(had, after)),
-            *await notes_on(book, written),
+            *notes_on(written, names),
         ],
         change_id=written.change_id,
     )
 
 
-def _opts_in(had: Values, wanted: Values) -> bool:
-    """Whether this would let texts reach somebody who is, or may be, opted out."""
-    return wanted.get("is_opted_out") is False and had.get("is_opted_out") is not False
+def _leaves_number(before: Contact, plan: Plan) -> bool:
+    """Whether this moves a contact off its number that is, or may be, opted out of texts."""
+    return bool(before.phone) and plan.wanted["phone"] != before.phone and before.is_opted_out is not False
 
 
-async def _unconfirmed_opt_in(
-    book: Book, before: Contact, wanted: Values, *, consent: str, token: str
+def _is_risky(before: Contact, plan: Plan) -> bool:
+    return plan.opts_in or _leaves_number(before, plan)
+
+
+def _unconfirmed(
+    book: Book, before: Contact, plan: Plan, names: Snapshot, *, consent: str, token: str, notes: Sequence[str]
 ) -> Outcome | None:
-    """What to answer instead of opting `before` in; None where there is consent and it was confirmed."""
+    """The answer that asks for a confirmation; None where there is nothing risky, or where it was confirmed. Raises Refused."""
+    if not _is_risky(before, plan):
+        return None
+    if plan.opts_in:
+        _check_consent(before, plan, consent)
+    card = card_of(before, names)
+    changes = changes_between(plan.before, plan.wanted, names)
+    name, question = (
+        ("opt in", "Opt in again? Consent given: {consent}")
+        if plan.opts_in
+        else ("move", "Change the number to {phone}? Another contact could get the old number then, and be texted")
+    )
+    own = "is_opted_out" if plan.opts_in else "phone"
+    others = ", ".join(word(one.field) for one in changes if one.field != own)
+    besides = f". This also changes: {others}." if others else "" if plan.opts_in else "."
+    state = "is opted out of texts" if before.is_opted_out else "may be opted out of texts (Heymarket does not say)"
+    who = quoted(card.name, limit=60) if card.name else "This contact"
+    asked = question.format(consent=quoted(consent), phone=show(str(plan.wanted["phone"])))
+    return confirmed(
+        book,
+        risky(name, before, {"wanted": plan.wanted, "consent": consent, "overwrite": plan.overwrite}),
+        token,
+        card=card,
+        question=f"{who} ({card.phone or 'no phone'}) {state}. {asked}{besides}",
+        changes=changes,
+        notes=notes,
+    )
+
+
+def _check_consent(before: Contact, plan: Plan, consent: str) -> None:
     if not _says_when_and_how(consent):
         raise Refused(
-            "consent is needed: opting a person back in to texts is a legal act. Ask when and how they agreed, and pass that as consent, for example "
-            '"Asked for texts again by phone on 2026-03-04". Nothing was changed.'
+            "consent is needed: opting a person back in to texts is a legal act. Ask when and how they agreed, and pass that "
+            'as consent, for example "Asked for texts again by phone on 2026-03-04". Nothing was changed.',
+            kind="consent_needed",
         )
-    if wanted["phone"] != before.phone:
+    if plan.wanted["phone"] != before.phone:
         raise Refused(
-            "Opting in and changing the number are two calls: consent is for one number. Nothing was changed."
+            "Opting in and changing the number are two calls: consent is for one number. Nothing was changed.",
+            kind="consent_for_one_number",
         )
-    if not book.confirms:
-        return None
-    deed = deed_for("opt in", before, {"wanted": wanted, "consent": consent})
-    reason = (
-        (REASONS["used"] if book.journal.by_token(digest_of(token)) else book.confirmations.refusal(token, deed))
-        if token
-        else ""
-    )
-    if token and not reason:
-        book.confirmations.use(token)
-        return None
-    card = await card_of(before, book.directory)
-    changes = await changes_between(values_of(before), wanted, book.directory)
-    others = ", ".join(word(one.field) for one in changes if one.field != "is_opted_out")
-    besides = f". This also changes: {others}." if others else ""
-    state = "is opted out of texts" if before.is_opted_out else "may be opted out of texts (Heymarket does not say)"
-    return Outcome(
-        status="needs_confirmation",
-        card=card,
-        changes=changes,
-        notes=[f"Not done: {reason}. Here is a new one."] if reason else [],
-        confirm_token=book.confirmations.token_for(deed),
-        question=f"{quoted(card.name, limit=60) if card.name else 'This contact'} ({card.phone}) {state}. Opt in again? Consent given: {quoted(consent)}{besides}",
-    )
 
 
 def _says_when_and_how(consent: str) -> bool:
-    """A bare "yes" is no record of anything; what is one, a person judges."""
+    """A bare "yes" is no record of anything. A person judges what is one."""
     return len(consent.split()) >= _LEAST_WORDS or len(consent.strip()) >= _LEAST_LETTERS
 
 
 _LEAST_WORDS, _LEAST_LETTERS = 2, 8  # the latter for scripts that put no spaces between words
 
 
-async def check_free(book: Book, phone: str) -> None:
+async def refuse_taken_phone(book: Book, phone: str) -> None:
     """Raises Refused where somebody has `phone` already."""
-    holder = await book.api.find_contact(phone)
+    holder = await holder_of(book, phone)
     if holder is not None:
         raise Refused(
-            f"The phone belongs to another contact already (contact_id {holder.id}). What Heymarket does with two contacts of one number is not known, "
-            "so nothing was changed. Look at that contact first."
+            f"The phone belongs to another contact already (contact_id {holder.id}). "
+            "What Heymarket does with two contacts of one number is not known, so nothing was changed. "
+            "Look at that contact first.",
+            kind="phone_taken",
         )
 
 
-def _on_moved_opt_out(had: Values, after: Values) -> list[str]:
-    """The opt-out goes with the contact, and the phone it was given for is free for anybody."""
-    if had.get("is_opted_out") and had["phone"] and had["phone"] != after["phone"]:
-        return [
-            f"The opt-out went with this contact to the new number; a new contact with +{had['phone']} could be texted."
-        ]
-    return []
-
-
 def _on_display_name(had: Values, after: Values) -> list[str]:
-    """A display name that was made of the old names stays; people expect it to follow, so it is said."""
+    """A display name that was made of the old names stays, and people expect it to follow."""
     first, last, shown = (str(had.get(name) or "") for name in NAMES)
     follows = shown and shown == " ".join(part for part in (first, last) if part)
-    renamed = (first, last) != (after.get("first"), after.get("last"))
-    if follows and renamed and after.get("display_name") == shown:
-        return [
-            f"display_name still reads {quoted(shown, limit=60)}, because it was not mentioned; pass display_name to change it too."
-        ]
-    return []
+    is_renamed = (first, last) != (after.get("first"), after.get("last"))
+    if not (follows and is_renamed and after.get("display_name") == shown):
+        return []
+    text = f"display_name still reads {quoted(shown, limit=60)}, because it was not mentioned. Pass display_name to change it too."
+    return [Note("display_name_stays", text)]

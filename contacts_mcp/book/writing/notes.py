@@ -1,64 +1,79 @@
-"""What a finished write is worth telling: the sentences every changing operation adds to its answer."""
+"""The sentences about a finished write, beyond "done as asked". Every one is made from the result that was read back."""
 
 from __future__ import annotations
 
-from contacts_mcp.book.book import Book
-from contacts_mcp.book.cards import field_name, shown
+from contacts_mcp.book.cards import field_name, in_quotes
 from contacts_mcp.book.values import is_empty
+from contacts_mcp.book.vocabulary import Snapshot
+from contacts_mcp.book.writing.plan import Report
 from contacts_mcp.book.writing.write import Written
-from contacts_mcp.words.display import quoted, word
+from contacts_mcp.words.display import word
+from contacts_mcp.words.note import Note
+from contacts_mcp.words.phones import show
 
 
-async def notes_on(book: Book, written: Written) -> list[str]:
-    """Everything about `written` that is not simply "done as asked"."""
-    notes = _how_it_went(written)
-    if written.someone_else:
-        notes.append(await _on_somebody_else(book, written))
-    for key, (asked, found) in written.unkept.items():
-        name = word(await field_name(key, book.directory))
-        seen = await shown(key, found, book.directory)
-        if is_empty(asked):
-            notes.append(f"Not cleared: Heymarket kept {name} as {_quoted(seen)}.")
-        else:
-            notes.append(
-                f"Not kept by Heymarket: {name} was sent as {_quoted(await shown(key, asked, book.directory))} and is {_quoted(seen)} now."
+def notes_on(written: Written, names: Snapshot) -> list[str]:
+    """Everything about `written` that the reader would not expect."""
+    return [*_how_it_went(written), *_on_doubles(written), *notes_on_values(written.report, names)]
+
+
+def notes_on_values(report: Report, names: Snapshot) -> list[str]:
+    """How the asked values came out, where they are not simply as asked."""
+    notes: list[str] = [_on_somebody_else(report, names)] if report.someone_else else []
+    if report.may_have_set_back:
+        notes.append(
+            Note(
+                "may_have_set_back",
+                "Somebody else changed this contact just before. This change sent first, last and display_name along as they "
+                "were read, so it may have set back a new name. Check the names with the person.",
             )
+        )
+    for key, (asked, found) in report.unkept.items():
+        name, seen = word(field_name(key, names)), in_quotes(key, found, names)
+        if is_empty(asked):
+            notes.append(Note("not_cleared", f"Not cleared: Heymarket kept {name} as {seen}."))
+        else:
+            sent = in_quotes(key, asked, names)
+            notes.append(Note("not_kept", f"Not kept by Heymarket: {name} was sent as {sent} and is {seen} now."))
     notes += [
-        f"Heymarket does not show {word(await field_name(key, book.directory))}, so it could not be checked."
-        for key in written.unseen
+        Note("not_shown", f"Heymarket does not show {word(field_name(key, names))}, so it could not be checked.")
+        for key in report.unseen
     ]
-    for key, (before, after) in written.disturbed.items():
-        name = word(await field_name(key, book.directory))
-        old, new = await shown(key, before, book.directory), await shown(key, after, book.directory)
-        notes.append(f"Also different now, and not by this request: {name} was {_quoted(old)} and is {_quoted(new)}.")
+    for key, (before, after) in report.disturbed.items():
+        name, old, new = word(field_name(key, names)), in_quotes(key, before, names), in_quotes(key, after, names)
+        text = f"Also different now, and not by this request: {name} was {old} and is {new}."
+        notes.append(Note("disturbed", text))
     return notes
 
 
 def _how_it_went(written: Written) -> list[str]:
-    notes = []
-    if written.sent.answer_lost:
-        notes.append("Heymarket's answer got lost; looked the contact up and saw that the change was made.")
-    elif written.sent.sent_again:
-        notes.append(
-            "The first try failed; looked the contact up, saw that nothing had been changed, and sent it once more."
+    if written.answer_lost:
+        seen = "the contact is gone" if written.after is None else "the change was made"
+        return [Note("answer_lost", f"Heymarket's answer got lost. A look at the contact showed that {seen}.")]
+    if written.sent_again:
+        return [Note("sent_again", "The first try got no clear answer and did not show, so it was sent once more.")]
+    return []
+
+
+def _on_doubles(written: Written) -> list[str]:
+    if not written.doubles or written.after is None:
+        return []
+    others = ", ".join(f"contact {contact.id}" for contact in written.doubles)
+    return [
+        Note(
+            "doubles",
+            f"Two contacts have the phone {show(written.after.phone)} now: contact {written.after.id} and {others}. "
+            "Another program added it at the same moment. Ask the person which one to keep.",
         )
-    return notes
+    ]
 
 
-async def _on_somebody_else(book: Book, written: Written) -> str:
-    """Which of our values survived; those that did not are told one by one."""
-    kept = [word(await field_name(key, book.directory)) for key in written.kept]
+def _on_somebody_else(report: Report, names: Snapshot) -> str:
+    """Which of our values survived. Those that did not are told one by one."""
+    kept = [word(field_name(key, names)) for key in report.kept]
     survived = (
         f"of this request, {', '.join(kept)} {'is' if len(kept) == 1 else 'are'} as asked"
         if kept
         else "nothing of this request is as asked"
     )
-    return f"Somebody else changed this contact at the same time; {survived}."
-
-
-def _quoted(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_quoted, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return quoted(str(value)) if value else "empty"
+    return Note("someone_else", f"Somebody else changed this contact at the same time. Now {survived}.")

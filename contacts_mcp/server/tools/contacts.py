@@ -149,11 +149,9 @@ async def list_contacts(
     opened = await book_of(ctx)
     most = min(limit, MOST_IN_FULL) if detail == "full" else limit
     listing = await book.list_contacts(opened, filters, limit=most, cursor=cursor or "")
-    fields = opened.directory.fields
-    shown = [await fields.resolve(name, argument="custom_fields") for name in filters.custom_fields]
     return views.listed(
         listing,
         detail=detail,
-        shown_fields=[await fields.label(field.id) for field in shown],
+        shown_fields=listing.shown_fields,
         shows_created=bool(created_after or created_before),
     )

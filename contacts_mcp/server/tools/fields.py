@@ -14,6 +14,6 @@ async def list_contact_fields(
     query: Annotated[str | None, p.described("Part of a field's name; all fields without it.")] = None,
 ) -> views.FieldsListed:
     """List the account's custom fields. Their names are the keys of custom_fields in the other tools."""
-    fields = (await book_of(ctx)).directory.fields
-    named = (await fields.names()).matching(query or "")
-    return views.fields_listed([(field.id, await fields.label(field.id)) for field in named], query=query or "")
+    fields = (await (await book_of(ctx)).vocabulary.read("fields")).fields
+    named = fields.matching(query or "")
+    return views.fields_listed([(field.id, fields.label(field.id)) for field in named], query=query or "")

@@ -1,0 +1,35 @@
+"""The changes made here, for people to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.cards import Change, changes_between
+from contacts_mcp.book.writing.settle import plan_of, settle
+from contacts_mcp.state.journal import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    """One change as people read it."""
+
+    entry: Entry
+    changes: list[Change]
+
+
+async def changes_of(
+    book: Book, *, contact_id: int | None = None, before: int | None = None, limit: int = 25
+) -> list[ShownChange]:
+    """The changes made here, newest first. Unfinished entries are settled where that is possible.
+
+    `before` is a change_id to go on below.
+    """
+    await settle(book)
+    entries = book.journal.entries(contact_id=contact_id, before=before, limit=limit)
+    after = [entry.after if entry.state == "done" else entry.wanted for entry in entries]
+    names = await book.vocabulary.naming(*(entry.before for entry in entries), *after)
+    return [
+        ShownChange(entry, changes_between(entry.before, now, names, among=plan_of(entry).asked))
+        for entry, now in zip(entries, after, strict=True)
+    ]

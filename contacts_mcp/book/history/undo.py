@@ -1,0 +1,232 @@
+"""Taking changes back.
+
+- An undo restores exactly the fields that its change changed, and only while they still are as the change left them.
+  Otherwise it is refused, showing the difference.
+- A deleted contact is created again: with a new id, without its conversation. A created contact is deleted, after a confirmation.
+- Nobody is opted in by an undo. An opt-out stays, whatever it was before, and so does one that is bound to the number by now.
+- An undo is a change like any other. Taking it back puts the first change in force again, which can then be taken back once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from contacts_mcp.book.book import Book, Outcome
+from contacts_mcp.book.cards import card_of, changes_between, field_name, in_quotes
+from contacts_mcp.book.fields import MOST_TAGS
+from contacts_mcp.book.people.create import MERGED, write_new
+from contacts_mcp.book.people.delete import delete_held
+from contacts_mcp.book.people.holding import ContactRef, locked_contact, locked_phone
+from contacts_mcp.book.people.requests import Edit
+from contacts_mcp.book.people.suppressions import note_on_arrival
+from contacts_mcp.book.people.update import change, refuse_taken_phone
+from contacts_mcp.book.values import custom_key, differences, field_id, is_empty, is_hidden, nothing_for, values_of
+from contacts_mcp.book.vocabulary import ListName, Snapshot
+from contacts_mcp.book.writing.notes import notes_on
+from contacts_mcp.book.writing.plan import Pairs
+from contacts_mcp.book.writing.settle import plan_of, settle
+from contacts_mcp.errors import Refused
+from contacts_mcp.models import Contact, Values
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.words.display import word
+from contacts_mcp.words.note import Note
+
+
+async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcome:
+    """Take one change back.
+
+    `status` is undone, unchanged or needs_confirmation. Raises Refused where it cannot be, UpstreamError, OutcomeUnknown.
+    """
+    await settle(book)
+    async with book.locks.change(change_id):
+        entry = _undoable(book.journal.get(change_id), change_id)
+        if entry.undone_by:
+            before = f"Change {change_id} was taken back already, by change {entry.undone_by}."
+            return Outcome(status="unchanged", notes=[Note("undone_before", before)])
+        return await _UNDO[entry.action](book, entry, confirm_token)
+
+
+def _undoable(entry: Entry | None, change_id: int) -> Entry:
+    if entry is None:
+        raise Refused(
+            f"There is no change {change_id} in the journal (entries are kept for 30 days). "
+            "Call list_changes to see what there is.",
+            kind="no_such_change",
+        )
+    if entry.state == "not_done":
+        raise Refused(
+            f"Change {change_id} was not carried out, so there is nothing to take back.", kind="change_not_done"
+        )
+    if entry.state != "done":
+        raise Refused(
+            f"It is not known whether change {change_id} was carried out. Look the contact up first.",
+            kind="change_unknown",
+        )
+    return entry
+
+
+async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
+    assert entry.contact_id is not None
+    restored = {key: old for key, (old, _) in _made_by(entry).items()}
+    names = await _names_for(book, restored)
+    gone = _drop_missing(restored, names)
+    phones = [str(phone)] if (phone := restored.get("phone")) else []
+    async with locked_contact(book, ContactRef(entry.contact_id), phones=phones) as contact:
+        now = values_of(contact)
+        left = [key for key, old in restored.items() if now.get(key, nothing_for(key)) != old]
+        await _refuse_if_moved(book, entry, now, among=left)
+        opt_out_kept = _keep_opted_out(restored, entry)
+        if not restored:
+            names = await book.vocabulary.naming(now)
+            nothing = Note(
+                "nothing_to_undo", f"Change {entry.change_id} left nothing that could be taken back; nothing was sent."
+            )
+            notes = [*gone, *(_on_kept_opt_out(contact) if opt_out_kept else [])] or [nothing]
+            return Outcome(status="unchanged", card=card_of(contact, names), notes=notes)
+        if phones and phones[0] != contact.phone:
+            await refuse_taken_phone(book, phones[0])
+        outcome = await change(book, contact, Edit(restored), notes=gone, confirm_token=token, undoes=entry.change_id)
+    if opt_out_kept and outcome.card and outcome.card.is_opted_out is not False:
+        outcome = replace(outcome, notes=[*outcome.notes, OPT_OUT_STAYS])
+    return replace(outcome, status="undone") if outcome.status == "updated" else outcome
+
+
+async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa: ARG001 -- the shape of the three
+    wanted = {key: value for key, value in entry.before.items() if not is_empty(value) and value is not False}
+    phone = str(wanted.get("phone", ""))
+    if not phone:
+        raise Refused(
+            "The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes.",
+            kind="no_phone",
+        )
+    names = await _names_for(book, wanted)
+    gone = _drop_missing(wanted, names)
+    async with locked_phone(book, phone):
+        await refuse_taken_phone(book, phone)
+        written, left = await write_new(book, wanted, undoes=entry.change_id)
+    assert written.after is not None
+    after = values_of(written.after)
+    names = await book.vocabulary.naming(wanted, after)
+    new_id = (
+        f"The contact was created again and has a new id: {written.after.id} (it was {entry.contact_id}). "
+        f"{_lost_for_good(entry)}"
+    )
+    return Outcome(
+        status="undone",
+        card=card_of(written.after, names),
+        changes=changes_between({}, after, names, among=wanted),
+        notes=[
+            Note("created_again", new_id),
+            *([note_on_arrival(left, written.after)] if left else []),
+            *([MERGED] if written.rev > 1 else []),
+            *gone,
+            *notes_on(written, names),
+        ],
+        change_id=written.change_id,
+    )
+
+
+def _lost_for_good(entry: Entry) -> str:
+    """The parts that Heymarket lets nobody write."""
+    notes = entry.record.get("note")
+    many = f", its {len(notes)} note{'s' if len(notes) > 1 else ''}" if isinstance(notes, list) and notes else ""
+    return f"Its conversation{many} and the day on which it was first created cannot be brought back."
+
+
+async def _undo_create(book: Book, entry: Entry, token: str) -> Outcome:
+    assert entry.contact_id is not None
+    if entry.rev_after > 1:  # Heymarket may have put the values into one that was there (`heymarket-api.md` 4.2)
+        raise Refused(
+            f"Change {entry.change_id} was not taken back: the contact may have been there before, "
+            "and what it was then is not known. "
+            "Decide with the person what it should be, and use update_contact or delete_contact.",
+            kind="change_moved",
+        )
+    async with locked_contact(book, ContactRef(entry.contact_id)) as contact:
+        await _refuse_if_moved(book, entry, values_of(contact))
+        outcome = await delete_held(book, contact, token, undoes=entry.change_id)
+    if outcome.status != "deleted":
+        return outcome
+    undone = Note("undone_by_deleting", "The contact was deleted, as it had been created by that change.")
+    return replace(outcome, status="undone", notes=[undone, *outcome.notes])
+
+
+_UNDO = {"create": _undo_create, "update": _undo_update, "delete": _undo_delete}
+
+
+async def _names_for(book: Book, table: Values) -> Snapshot:
+    """The lists that this table mentions. Raises ContactsError where one cannot be had, because an id must not be sent blindly."""
+    mentioned: dict[ListName, bool] = {
+        "fields": any(field_id(key) is not None for key in table),
+        "tags": bool(table.get("tags")),
+        "members": bool(table.get("assignee")),
+    }
+    return await book.vocabulary.read(*(name for name, is_mentioned in mentioned.items() if is_mentioned))
+
+
+def _drop_missing(wanted: Values, names: Snapshot) -> list[str]:
+    """Leave out of `wanted` the fields, tags and owner that are no more, and tags beyond the limit. Answers a note on each."""
+    notes: list[str] = []
+    gone = [number for key in wanted if (number := field_id(key)) is not None and number not in names.fields]
+    for number in gone:
+        del wanted[custom_key(number)]
+    if gone:
+        labels = ", ".join(word(names.fields.label(number)) for number in gone)
+        notes.append(Note("left_out", f"Left out, because Heymarket has no such fields any more: {labels}."))
+    tags = wanted.get("tags")
+    if isinstance(tags, list) and tags:
+        kept = [tag for tag in tags if tag in names.tags][:MOST_TAGS]
+        left_out = ", ".join(word(names.tags.label(tag)) for tag in tags if tag not in kept)
+        wanted["tags"] = kept
+        if left_out:
+            notes.append(Note("left_out", f"Left out, because Heymarket would not take them: tags {left_out}."))
+    owner = wanted.get("assignee")
+    if isinstance(owner, int) and owner not in names.members:
+        del wanted["assignee"]
+        notes.append(Note("left_out", "It is not assigned to anybody, because its owner is not in the team any more."))
+    return notes
+
+
+def _made_by(entry: Entry) -> Pairs:
+    """The differences that the change itself made: asked for, and seen afterwards."""
+    plan = plan_of(entry)
+    made = differences(entry.before, entry.after, among=plan.asked)
+    if plan.opts_in and is_hidden("is_opted_out", entry.after):
+        # It cannot be seen, and is taken back all the same: that harms nobody.
+        made["is_opted_out"] = (True, None)
+    return made
+
+
+async def _refuse_if_moved(book: Book, entry: Entry, now: Values, *, among: Sequence[str] | None = None) -> None:
+    moved = differences(entry.after, now, among=among)
+    if not moved:
+        return
+    names = await book.vocabulary.naming(entry.after, now)
+    described = [
+        f"{word(field_name(key, names))} was left as {in_quotes(key, left, names)} "
+        f"and is {in_quotes(key, is_now, names)}"
+        for key, (left, is_now) in moved.items()
+    ]
+    raise Refused(
+        f"Change {entry.change_id} was not taken back, because the contact was changed since: {'; '.join(described)}. "
+        "Decide with the person what it should be now.",
+        kind="change_moved",
+    )
+
+
+OPT_OUT_STAYS = Note(
+    "opt_out_stays",
+    "The opt-out was left as it is: nobody is opted in by an undo. To opt in, use update_contact with consent.",
+)
+
+
+def _keep_opted_out(restored: Values, entry: Entry) -> bool:
+    """Drop from `restored` what would opt the contact in. Answers whether the change itself had opted it out."""
+    if restored.get("is_opted_out") is not True:
+        restored.pop("is_opted_out", None)
+    return entry.wanted.get("is_opted_out") is True and entry.before.get("is_opted_out") is not True
+
+
+def _on_kept_opt_out(contact: Contact) -> list[str]:
+    return [] if contact.is_opted_out is False else [OPT_OUT_STAYS, Note("nothing_sent", "Nothing was sent.")]

@@ -1,0 +1,214 @@
+"""Holding one contact or one phone: read, locked, and with no earlier write still on its way.
+
+- Before any write, and before "unchanged" is said, the journal is asked for earlier writes about the contact and its phones.
+  While one may still arrive, the call waits outside the locks, or is refused where it has no time to wait.
+- An unfinished change of the contact is settled before the next one, because afterwards `rev` no longer tells.
+- A read that is older than our own last change is repeated, and refused in the end.
+- Absence proves nothing about a contact that got its phone within the last minute: the journal knows that contact, and it is asked for by id.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from contacts_mcp.api.pace import on_wait
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.writing.plan import LastChange, Sight
+from contacts_mcp.book.writing.settle import settle_entry
+from contacts_mcp.book.writing.write import LOOK_DELAYS, last_change_of
+from contacts_mcp.errors import ContactNotFound, Refused
+from contacts_mcp.models import Contact
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.words.phones import Phone, show
+
+SHORTEST_PHONE = 10**9
+LEFT_FOR_WORK = 10.0  # seconds of a call that a wait leaves for the write and its look
+WORTH_TELLING = 2.0  # seconds of a wait that the client hears of
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRef:
+    """Which contact is meant: exactly one of id and phone."""
+
+    contact_id: int | None = None
+    phone: Phone | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        return self.phone.notes if self.phone else []
+
+    @property
+    def described(self) -> str:
+        """In a sentence: "the phone +15105553344". A long id is probably a phone in the wrong place."""
+        if self.phone is not None:
+            return f"the phone {self.phone}"
+        slip = " (that looks like a phone; pass it as phone)" if (self.contact_id or 0) >= SHORTEST_PHONE else ""
+        return f"the id {self.contact_id}{slip}"
+
+    @property
+    def phones(self) -> tuple[str, ...]:
+        return (self.phone.digits,) if self.phone else ()
+
+
+async def read(book: Book, ref: ContactRef) -> Contact | None:
+    """The contact meant, as the service shows it; None where there is none."""
+    if ref.contact_id is not None:
+        return await book.api.get_contact(ref.contact_id)
+    assert ref.phone is not None
+    return await book.api.find_contact(ref.phone.digits)
+
+
+def nobody(ref: ContactRef) -> ContactNotFound:
+    return ContactNotFound(
+        f"No contact has {ref.described}. Check it with the person, look by another value, or list contacts to find them. "
+        "Nothing was changed."
+    )
+
+
+@asynccontextmanager
+async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] = ()) -> AsyncIterator[Contact]:
+    """The contact meant, read and locked together with `phones`. Raises ContactNotFound, and Refused where the caller must wait."""
+    while True:
+        async with book.locks.phones(*ref.phones, *phones), _locked(book, ref) as contact:
+            arriving = book.journal.arriving(contact.id, contact.phone, *phones)
+            if not arriving:
+                await _settle_about(book, contact)
+                yield await _up_to_date(book, contact, ref)
+                return
+        await _wait_for(book, arriving)
+
+
+@asynccontextmanager
+async def locked_phone(book: Book, phone: str) -> AsyncIterator[None]:
+    """The right to give `phone` to a contact, with no earlier write about it still on its way. Raises Refused where the caller must wait."""
+    while True:
+        async with book.locks.phones(phone):
+            arriving = book.journal.arriving(None, phone)
+            if not arriving:
+                for entry in book.journal.unfinished():
+                    if entry.contact_id is None and entry.wanted.get("phone") == phone:
+                        await settle_entry(book, entry.change_id)
+                yield
+                return
+        await _wait_for(book, arriving)
+
+
+@asynccontextmanager
+async def _locked(book: Book, ref: ContactRef) -> AsyncIterator[Contact]:
+    if ref.contact_id is not None:
+        async with book.locks.contact(ref.contact_id):
+            yield await _existing(book, ref)
+        return
+    started = time.time()
+    contact = await _existing(book, ref)
+    async with book.locks.contact(contact.id):
+        if book.locks.last_write(contact.id) >= started:  # changed between the read and the lock
+            contact = await _existing(book, ContactRef(contact.id))
+        yield contact
+
+
+async def _existing(book: Book, ref: ContactRef) -> Contact:
+    """The contact meant. Raises ContactNotFound."""
+    contact = await (read(book, ref) if ref.phone is None else holder_of(book, ref.phone.digits))
+    if contact is not None:
+        return contact
+    creation = book.journal.creation_of(ref.contact_id) if ref.contact_id is not None else None
+    if creation is None or not book.journal.may_still_arrive(creation) or book.journal.deleted(ref.contact_id or 0):
+        raise nobody(ref)
+    return await _shown_soon(book, creation)
+
+
+async def holder_of(book: Book, phone: str) -> Contact | None:
+    """The contact that has `phone`, by the newest evidence there is. Raises Refused while reads lag behind a change of the last minute."""
+    found = await book.api.find_contact(phone)
+    if found is not None and not _has_left(book, found, phone):
+        return found
+    for entry in reversed(book.journal.phone_given_out(phone)):
+        number = entry.contact_id
+        if entry.state == "done" and number is not None and not book.journal.deleted(number):
+            newest = book.journal.last_after(number)
+            if newest is None or newest.after.get("phone") == phone:
+                return await _shown_soon(book, entry)
+    return None
+
+
+def _has_left(book: Book, contact: Contact, phone: str) -> bool:
+    """Whether the journal knows better: the contact was deleted, or a newer change gave it another phone."""
+    newest = _last_change(book, contact.id)
+    moved = newest is not None and newest.after.get("phone") != phone and newest.is_newer_than(Sight.of(contact))
+    return moved or book.journal.deleted(contact.id) is not None
+
+
+async def _shown_soon(book: Book, entry: Entry) -> Contact:
+    """The contact of a change made within the minute, looked up by its id until the service shows it. Raises Refused."""
+    assert entry.contact_id is not None
+    for pause in LOOK_DELAYS:
+        await anyio.sleep(pause)
+        contact = await book.api.get_contact(entry.contact_id)
+        if contact is not None and not _is_behind(book, contact):
+            return contact
+    phone = show(str(entry.after.get("phone", "")))
+    raise Refused(
+        f"Contact {entry.contact_id} got the phone {phone} less than a minute ago (change {entry.change_id}), "
+        "and Heymarket does not show that yet. Nothing was changed. Try again in a minute.",
+        kind="lagging_read",
+    )
+
+
+async def _up_to_date(book: Book, contact: Contact, ref: ContactRef) -> Contact:
+    """`contact`, read again while it is older than our own last change. A change worked out from that would undo it. Raises Refused."""
+    for pause in LOOK_DELAYS[1:]:
+        if not _is_behind(book, contact):
+            break
+        await anyio.sleep(pause)
+        contact = await _existing(book, ContactRef(contact.id))
+    if _is_behind(book, contact):
+        raise Refused(
+            f"Heymarket still shows contact {contact.id} as it was before the last change. Nothing was changed. "
+            "Try again in a minute.",
+            kind="lagging_read",
+        )
+    if ref.phone is not None and contact.phone != ref.phone.digits:
+        raise ContactNotFound(
+            f"Contact {contact.id} gave up {ref.described} at this very moment. Look again. Nothing was changed."
+        )
+    return contact
+
+
+def _is_behind(book: Book, contact: Contact) -> bool:
+    if contact.rev and contact.rev < book.journal.rev_written(contact.id):
+        return True
+    newest = _last_change(book, contact.id)
+    return newest is not None and newest.is_newer_than(Sight.of(contact))
+
+
+def _last_change(book: Book, contact_id: int) -> LastChange | None:
+    return last_change_of(book.journal.last_after(contact_id), is_recent=book.journal.may_still_arrive)
+
+
+async def _settle_about(book: Book, contact: Contact) -> None:
+    """Find out what became of earlier changes of this contact, while its `rev` still tells."""
+    for entry in book.journal.unfinished():
+        if entry.contact_id == contact.id:
+            await settle_entry(book, entry.change_id)
+
+
+async def _wait_for(book: Book, arriving: Sequence[Entry]) -> None:
+    """Return when nothing of `arriving` can arrive any more. Raises Refused at once where that is too long for this call."""
+    last = max(arriving, key=book.journal.seconds_left)
+    seconds = book.journal.seconds_left(last)
+    if seconds > anyio.current_effective_deadline() - anyio.current_time() - LEFT_FOR_WORK:
+        raise Refused(
+            f"Nothing was sent: an earlier {last.action} (change {last.change_id}) got no answer and may still arrive. "
+            f"Look the contact up in {seconds:.0f} seconds, and then repeat this call.",
+            kind="may_still_arrive",
+        )
+    tell = on_wait.get()
+    if tell is not None and seconds > WORTH_TELLING:
+        await tell(seconds)
+    await anyio.sleep(seconds)

@@ -1,0 +1,60 @@
+"""Opt-outs belong to numbers: the opt-out that a contact left behind on its number holds for the next contact there.
+
+Every path that puts a contact on a number asks `left_opted_out`. The contact arrives opted out.
+Opting in needs consent and a confirmation afterwards, as for any other contact.
+"""
+
+from __future__ import annotations
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.models import Contact
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.words.note import Note
+from contacts_mcp.words.phones import show
+
+HOW_TO_OPT_IN = "To opt in, use update_contact with is_opted_out false and consent."
+
+
+def left_opted_out(book: Book, phone: str) -> Entry | None:
+    """The change that left `phone` opted out; None where the journal knows of none.
+
+    A contact whose opt-out was not known counts as opted out. A later opt-in on the number, with consent, ends it.
+    """
+    left: Entry | None = None
+    for entry in book.journal.about_phone(phone):
+        is_departure = entry.before.get("phone") == phone and entry.wanted.get("phone") != phone
+        if is_departure and entry.before.get("is_opted_out") is not False:
+            left = entry
+        elif entry.consent and entry.state == "done" and entry.wanted.get("is_opted_out") is False:
+            left = None
+    return left
+
+
+def note_on_arrival(left: Entry, after: Contact) -> Note:
+    """Why the contact is opted out now, by what was read back."""
+    was = "was opted out" if left.before.get("is_opted_out") else "may have been opted out"
+    why = f"because a contact that had {show(after.phone)} before {was} of texts (change {left.change_id})"
+    if after.is_opted_out:
+        return Note("arrived_opted_out", f"This contact is opted out of texts, {why}. {HOW_TO_OPT_IN}")
+    if after.is_opted_out is None:
+        return Note("arrived_opted_out", f"This contact was sent as opted out of texts, {why}. {HOW_TO_OPT_IN}")
+    return Note(
+        "suppression_lost",
+        f"This contact was sent as opted out of texts, {why}, and Heymarket did not keep that. "
+        "Do not text this number before the person agrees.",
+    )
+
+
+def note_on_departure(before: Contact, after: Contact) -> Note | None:
+    """The number that an opted-out contact left; None where it left none."""
+    if not before.phone or before.phone == after.phone or before.is_opted_out is False:
+        return None
+    state = {
+        True: f"The contact is still opted out, with {show(after.phone)}.",
+        False: f"The contact is not opted out with {show(after.phone)}.",
+        None: "Heymarket does not say whether the contact is opted out now.",
+    }[after.is_opted_out]
+    return Note(
+        "left_opted_out",
+        f"{state} A contact that is added here with {show(before.phone)} arrives opted out, too.",
+    )

@@ -1,0 +1,239 @@
+"""A write as one value, and the one judge of whether it was carried out.
+
+The live write, settling after a crash and undo all ask `Plan.proof`. Everything here is pure.
+
+- A *look* is one read of the contact. Its result is a `Sight`.
+- A look counts only if it is not older than all that is known about the contact. `rev` tells the age first, then `updated`,
+  then the last change of our own.
+- A write is atomic. A single asked value that shows proves that all of it was carried out.
+- `done` needs a sight that shows the write. `not_done` needs a sight of the contact itself, taken when nothing of the write
+  can arrive any more and no read can still lag behind it.
+- Everything else is `unknown`. A moved `rev` with the old values is `unknown`: somebody may have set them back.
+- A create is never sent twice, because "not there" is no proof and a second create could make a second contact.
+  An opt-in is never sent twice, because its second copy could land after a later STOP.
+
+| action | seen | outcome |
+|---|---|---|
+| create | nobody has the phone | `not_done` once it is over, else `unknown` |
+| create | a contact that the journal knows from another change | as nobody |
+| create | a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
+| create | any other contact | `unknown` |
+| update | older than what is known | `unknown` |
+| update | an asked value is so | `done` |
+| update | `rev` or `updated` has moved, no asked value is so | `done` if the service accepted it, else `unknown` |
+| update | unmoved, no asked value is so | `not_done` once it is over, or if the reply says that `rev` did not move; else `unknown` |
+| update | the contact is gone | `unknown` |
+| delete | gone | `done`, unless reads may lag behind the contact's creation and the service did not accept it |
+| delete | still there | `not_done` once it is over, else `unknown` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from contacts_mcp.book.values import (
+    body_for,
+    differences,
+    field_id,
+    is_empty,
+    is_hidden,
+    is_text,
+    nothing_for,
+    values_of,
+)
+from contacts_mcp.models import Contact, Value, Values, WriteReply, instant
+
+Action = Literal["create", "update", "delete"]
+Proof = Literal["done", "not_done", "unknown"]
+Age = Literal["older", "same", "newer", "undated"]
+Pairs = dict[str, tuple[Value, Value]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What one look showed. `values` is None where the service says that the contact is not there."""
+
+    values: Values | None
+    contact_id: int | None = None
+    rev: int = 0  # 0 where the service did not say
+    updated: str = ""
+
+    @classmethod
+    def of(cls, contact: Contact | None) -> Sight:
+        if contact is None:
+            return cls(values=None)
+        return cls(values=values_of(contact), contact_id=contact.id, rev=contact.rev, updated=contact.updated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastChange:
+    """The newest change of our own to a contact, made within the last minute."""
+
+    before: Values
+    after: Values
+    rev: int = 0
+    updated: str = ""
+
+    def is_newer_than(self, seen: Sight) -> bool:
+        """Whether `seen` shows the contact as it was before this change. An undated look does so if any old value still shows."""
+        if seen.values is None:
+            return False
+        if seen.rev and self.rev:
+            return seen.rev < self.rev
+        now, then = instant(seen.updated), instant(self.updated)
+        if now and then and now != then:
+            return now < then
+        made = differences(self.before, self.after)
+        return any(
+            not is_hidden(key, seen.values) and seen.values.get(key, nothing_for(key)) == old
+            for key, (old, _) in made.items()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What is known besides a sight."""
+
+    reply: WriteReply | None = None  # of a service that accepted the write
+    is_over: bool = False  # nothing of the write can arrive any more, and every read shows it
+    is_young: bool = False  # the contact was created so lately that a read may still lag behind that
+    explained: frozenset[int] = frozenset()  # contacts that the journal knows from other changes
+    last_change: LastChange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How the asked values came out, by what was read back."""
+
+    kept: tuple[str, ...] = ()  # asked and so
+    unkept: Pairs = field(default_factory=dict)  # key -> (asked, found)
+    unseen: tuple[str, ...] = ()  # asked, and the service does not show it
+    disturbed: Pairs = field(default_factory=dict)  # key -> (before, after) of what nobody asked for
+    someone_else: bool = False  # somebody else wrote at the same time
+    may_have_set_back: bool = False  # ... before us, so that names sent along may have undone theirs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One write: the state it starts from and the state that is wanted."""
+
+    action: Action
+    before: Values  # {} for a create
+    wanted: Values  # {} for a delete
+    contact_id: int | None = None  # None for a create
+    rev_before: int = 0
+    updated_before: str = ""
+    overwrite: bool = False  # whether the custom values are replaced as a whole
+
+    @cached_property
+    def asked(self) -> Pairs:
+        """key -> (before, wanted) of everything that the write changes."""
+        return differences(self.before, self.wanted)
+
+    @property
+    def opts_in(self) -> bool:
+        """Whether it would let texts reach a person who is, or may be, opted out."""
+        is_asked = self.wanted.get("is_opted_out") is False
+        return self.action == "update" and is_asked and self.before.get("is_opted_out") is not False
+
+    def body(self, *, empty: str | None = "") -> dict[str, Any]:
+        """The body of the request. An emptied text is sent as `empty`."""
+        changed = {key: after for key, (_, after) in self.asked.items()}
+        return body_for(self.wanted, changed, overwrite=self.overwrite, empty=empty)
+
+    def proof(self, seen: Sight, given: Circumstances) -> Proof:
+        """What `seen` proves about this write."""
+        judge = {"create": self._proof_of_create, "update": self._proof_of_update, "delete": self._proof_of_delete}
+        return judge[self.action](seen, given)
+
+    def may_be_sent_again(self, seen: Sight, given: Circumstances) -> bool:
+        """Whether a second copy can do no harm, after a first one without a clear answer that `seen` does not show."""
+        if self.action == "create" or self.opts_in or seen.values is None:
+            return False
+        return self.action == "delete" or self._age(seen, given) in ("same", "undated")
+
+    def _proof_of_create(self, seen: Sight, given: Circumstances) -> Proof:
+        if seen.values is None or seen.contact_id in given.explained:
+            return "not_done" if given.is_over else "unknown"
+        is_ours = given.reply is not None and given.reply.id == seen.contact_id
+        return "done" if is_ours or is_as_created(self.wanted, seen.values) else "unknown"
+
+    def _proof_of_update(self, seen: Sight, given: Circumstances) -> Proof:
+        if seen.values is None:
+            return "unknown"
+        age = self._age(seen, given)
+        reply_rev = given.reply.rev or 0 if given.reply else 0
+        if age == "older" or (0 < seen.rev < reply_rev and not (given.is_over and age == "same")):
+            return "unknown"
+        if self._shows_some(seen.values):
+            return "done" if age != "same" or self._is_dated_by_rev(seen) else "unknown"
+        if age == "newer":
+            return "done" if given.reply else "unknown"
+        is_unmoved = age == "same" and (given.is_over or 0 < reply_rev == self.rev_before)
+        return "not_done" if is_unmoved else "unknown"
+
+    def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
+        if seen.values is None:
+            return "unknown" if given.is_young and not given.reply and not given.is_over else "done"
+        return "not_done" if given.is_over else "unknown"
+
+    def _is_dated_by_rev(self, seen: Sight) -> bool:
+        return bool(seen.rev and self.rev_before)
+
+    def _age(self, seen: Sight, given: Circumstances) -> Age:
+        """How old `seen` is, compared with the state that this write started from."""
+        if self._is_dated_by_rev(seen):
+            return _compared(seen.rev, self.rev_before)
+        now, then = instant(seen.updated), instant(self.updated_before)
+        if now and then:
+            return _compared(now, then)
+        return "older" if given.last_change and given.last_change.is_newer_than(seen) else "undated"
+
+    def _shows_some(self, seen: Values) -> bool:
+        """Whether at least one asked value is so."""
+        return any(seen.get(key, nothing_for(key)) == value for key, (_, value) in self._visible_in(seen).items())
+
+    def _visible_in(self, seen: Values) -> Pairs:
+        return {key: pair for key, pair in self.asked.items() if not is_hidden(key, seen)}
+
+    def unkept(self, seen: Values) -> Pairs:
+        """key -> (asked, found) of the asked values that are not so. A hidden opt-out cannot be told either way."""
+        found = differences(self.wanted, seen, among=self.asked)
+        return {key: pair for key, pair in found.items() if not is_hidden(key, seen)}
+
+    def left_standing(self, seen: Values) -> list[str]:
+        """The texts that should be empty and are not."""
+        return [
+            key
+            for key, (_, value) in self.asked.items()
+            if is_text(key) and is_empty(value) and not is_empty(seen.get(key, nothing_for(key)))
+        ]
+
+    def report(self, seen: Sight, reply: WriteReply | None, *, writes: int = 1) -> Report:
+        """How the write came out, once it is done. `writes` is how many of our own moved `rev`."""
+        now = seen.values or {}
+        unkept = self.unkept(now)
+        unseen = tuple(key for key in self.asked if is_hidden(key, now))
+        changed = differences(self.before, now) if self.action == "update" else {}
+        reply_rev = reply.rev or 0 if reply else 0
+        own = self.rev_before + writes if self.rev_before else reply_rev
+        return Report(
+            kept=tuple(key for key in self.asked if key not in unkept and key not in unseen),
+            unkept=unkept,
+            unseen=unseen,
+            disturbed={key: pair for key, pair in changed.items() if key not in self.asked and not is_hidden(key, now)},
+            someone_else=bool(own and seen.rev > own),
+            may_have_set_back=self.action == "update" and self.rev_before > 0 and reply_rev > own,
+        )
+
+
+def is_as_created(wanted: Values, found: Values) -> bool:
+    """Whether a contact may be the one created as `wanted`: all of that, and no name, e-mail, tag or custom value besides."""
+    given = [key for key in found if key in ("first", "last", "email", "tags") or field_id(key) is not None]
+    return not differences(wanted, found, among=[*(key for key in wanted if not is_hidden(key, found)), *given])
+
+
+def _compared(one: Any, other: Any) -> Age:
+    return "older" if one < other else "newer" if one > other else "same"

@@ -1,0 +1,101 @@
+"""Finding out what became of changes whose outcome is not known.
+
+- An entry is settled by a look at the contact itself, and judged by `plan.py` as a live write is.
+- The state in which a later change found the contact may prove that an entry was carried out. It never proves the opposite.
+- `not_done` is written only once nothing of the write can arrive any more.
+- A failure to look leaves the entry as it is. There will be another time.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+import anyio
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
+from contacts_mcp.book.writing.write import is_explained, with_phone
+from contacts_mcp.errors import BadAnswer, ContactsError, Forbidden, Rejected
+from contacts_mcp.models import WriteReply
+from contacts_mcp.state.journal import Entry
+
+MOST_SETTLED = 20
+SETTLING = 5.0  # seconds of a call for entries left unfinished
+
+
+def plan_of(entry: Entry) -> Plan:
+    """The write that `entry` describes."""
+    return Plan(
+        action=entry.action,
+        contact_id=entry.contact_id,
+        before=entry.before,
+        wanted=entry.wanted,
+        rev_before=entry.rev_before,
+        updated_before=entry.updated_before,
+    )
+
+
+async def settle(book: Book) -> None:
+    """Complete the unfinished entries whose contact nobody holds, as far as looking tells in time. Never fails."""
+    with suppress(ContactsError), anyio.move_on_after(SETTLING):
+        for entry in book.journal.unfinished()[:MOST_SETTLED]:
+            async with book.locks.if_free(entry.contact_id, str(entry.wanted.get("phone", ""))) as is_held:
+                if is_held:
+                    await settle_entry(book, entry.change_id)
+
+
+async def settle_entry(book: Book, change_id: int) -> None:
+    """Complete one unfinished entry by looking. The caller holds its contact or phone. Raises ContactsError where nothing can be looked up."""
+    entry = book.journal.get(change_id)
+    if entry is None or entry.state not in ("begun", "unknown"):
+        return
+    try:
+        found, seen = await _judged(book, entry)
+    except (BadAnswer, Rejected, Forbidden):  # this one cannot be read; others may
+        return
+    if found != "done":
+        book.journal.looked_at(replace(entry, state=found))
+        return
+    after = seen.values or {}
+    book.journal.looked_at(
+        replace(
+            entry,
+            state="done",
+            contact_id=seen.contact_id or entry.contact_id,
+            after=after,
+            rev_after=seen.rev,
+            updated_after=seen.updated,
+        )
+    )
+
+
+async def _judged(book: Book, entry: Entry) -> tuple[Proof, Sight]:
+    plan = plan_of(entry)
+    reply = WriteReply(rev=entry.rev_after) if entry.rev_after else None  # the service accepted it
+    given = Circumstances(reply=reply, is_over=not book.journal.may_still_arrive(entry))
+    if plan.action == "create":
+        return await _judged_create(book, entry, plan, given)
+    later = book.journal.next_after(entry)
+    if later is not None:
+        seen = Sight(
+            values=later.before, contact_id=entry.contact_id, rev=later.rev_before, updated=later.updated_before
+        )
+        if plan.proof(seen, given) == "done":
+            return "done", seen
+    assert entry.contact_id is not None
+    seen = Sight.of(await book.api.get_contact(entry.contact_id))
+    return plan.proof(seen, given), seen
+
+
+async def _judged_create(book: Book, entry: Entry, plan: Plan, given: Circumstances) -> tuple[Proof, Sight]:
+    """Every contact with the phone is looked at. One that left the phone since may have been ours."""
+    phone = str(plan.wanted["phone"])
+    found = await with_phone(book, phone)
+    unexplained = [contact for contact in found if not is_explained(book, contact.id, besides=entry)]
+    if book.journal.departures_from(phone, after=entry.change_id):
+        return "unknown", Sight(values=None)
+    if not unexplained:
+        return plan.proof(Sight(values=None), given), Sight(values=None)
+    seen = [Sight.of(contact) for contact in unexplained]
+    return next((("done", one) for one in seen if plan.proof(one, given) == "done"), ("unknown", seen[0]))
