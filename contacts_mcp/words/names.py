@@ -15,14 +15,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from contacts_mcp.errors import UnknownName
 from contacts_mcp.words.display import is_invisible, visible
+from contacts_mcp.words.folding import caseless, fold
 
 LONGEST_SHOWN = 60
 NEAREST = 5
@@ -43,33 +43,6 @@ class Named:
     id: int
     name: str
     aliases: tuple[str, ...] = ()
-
-
-# Letters with a stroke and ligatures, which Unicode does not take apart although people type them as plain letters.
-_UNDECOMPOSED = str.maketrans(
-    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
-)
-
-
-def fold(name: str) -> str:
-    """The name without case, spaces, punctuation and accents, for comparing: "Renewal-DATE" -> "renewaldate", "Été" -> "ete".
-
-    A name of nothing but symbols ("#", "%") is kept as it is, so that it stays distinct.
-    """
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).translate(_UNDECOMPOSED)
-    letters = "".join(filter(_is_significant, plain))
-    return letters or _bare(plain)
-
-
-@lru_cache(maxsize=4096)
-def _is_significant(char: str) -> bool:
-    """Letters, digits and the marks that spell words (vowel signs, not the accents of Latin, Greek and Cyrillic)."""
-    return unicodedata.category(char)[0] in "LNM" and not "\u0300" <= char <= "\u036f" and not is_invisible(char)
-
-
-def _bare(text: str) -> str:
-    """The text in one case, its spaces single and none outside, nothing invisible."""
-    return " ".join("".join(char for char in text if char.isspace() or not is_invisible(char)).casefold().split())
 
 
 class Names:
@@ -135,9 +108,9 @@ class Names:
     def _strict_to_loose(self) -> list[_Tier]:
         return [
             _Tier(str, self.items, self._names),
-            _Tier(_bare, self.items, self._names),
+            _Tier(caseless, self.items, self._names),
             _Tier(fold, self.items, self._names),
-            _Tier(_bare, self.items, lambda item: item.aliases),
+            _Tier(caseless, self.items, lambda item: item.aliases),
         ]
 
     def _names(self, item: Named) -> set[str]:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contacts_mcp.errors import UnknownName
-from contacts_mcp.words.names import NEAREST, Named, Names, fold
+from contacts_mcp.words.folding import fold
+from contacts_mcp.words.names import NEAREST, Named, Names
 
 HINT = "Call list_contact_fields to see all."
 
@@ -54,46 +55,6 @@ TEAM = Names(
         Named(10, "ana", ("slee@example.com",)),
     ],
 )
-
-FOLDED = {
-    "case": ("Plan", "PLAN"),
-    "underscore": ("renewal_date", "Renewal Date"),
-    "hyphen": ("RENEWAL-DATE", "Renewal Date"),
-    "camel-case": ("renewalDate", "Renewal Date"),
-    "no-break-space": ("Renewal\u00a0Date", "Renewal Date"),
-    "accents": ("Été", "ete"),
-    "decomposed-accents": ("E\u0301te\u0301", "Été"),
-    "sharp-s": ("Straße", "STRASSE"),
-    "full-width": ("Ｐｌａｎ", "plan"),
-    "punctuation": ("Follow-up?", "follow up"),
-    "invisible": ("Pl\u200ban", "plan"),
-    "turkish-capital": ("İstanbul", "istanbul"),
-}
-
-DISTINCT = {
-    "symbols": ("#", "%"),
-    "emoji": ("🔥", "❄"),
-    "thai-vowels": ("กิ", "กา"),
-    "hindi-vowels": ("कि", "कु"),
-    "kana-voicing": ("かき", "がき"),
-    "digits": ("Line 1", "Line 2"),
-}
-
-
-@pytest.mark.parametrize(("one", "other"), FOLDED.values(), ids=FOLDED.keys())
-def test_what_a_person_takes_for_the_same_name_folds_to_the_same(one: str, other: str) -> None:
-    assert fold(one) == fold(other)
-
-
-@pytest.mark.parametrize(("one", "other"), DISTINCT.values(), ids=DISTINCT.keys())
-def test_different_names_stay_different(one: str, other: str) -> None:
-    assert fold(one) != fold(other)
-
-
-@given(st.text(st.characters(exclude_categories=[])))
-def test_folding_twice_changes_nothing(name: str) -> None:
-    assert fold(fold(name)) == fold(name)
-
 
 # --- from text to item -----------------------------------------------------------------------------------------------------------
 

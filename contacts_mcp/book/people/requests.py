@@ -17,7 +17,7 @@ from contacts_mcp.book.vocabulary import NOBODY, Directory
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
 from contacts_mcp.words.display import visible
-from contacts_mcp.words.names import fold
+from contacts_mcp.words.folding import fold
 
 MOST_TAGS = 5
 CLEARABLE = ("first", "last", "display_name", "email", "avatar", "assignee", "tags")
