@@ -15,9 +15,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cached_property
 
 from contacts_mcp.errors import UnknownName
@@ -91,11 +90,10 @@ class Names:
 
     def nearest(self, text: str) -> list[Named]:
         """At most five items that may have been meant, the likeliest first."""
-        likeness = _Likeness(fold(text[:_LONGEST_LOOSE]))
         best: dict[int, float] = {}
-        for word, items in self._near_words.index.items():
-            score = likeness.of(word)
-            best.update({item.id: score for item in items if score >= max(_LEAST_LIKENESS, best.get(item.id, 0))})
+        tier = self._near_words
+        for word, score in _scores(_start(text[:_LONGEST_LOOSE]), list(tier.index)):
+            best.update({item.id: score for item in tier.index[word] if score > best.get(item.id, 0)})
         likeliest = sorted(best, key=lambda item_id: (-best[item_id], item_id))
         return [self._by_id[item_id] for item_id in likeliest[:NEAREST]]
 
@@ -162,7 +160,7 @@ class Names:
 
     @cached_property
     def _near_words(self) -> _Tier:
-        return _Tier(fold, self.items, lambda item: {*self._names(item), *item.aliases})
+        return _Tier(_start, self.items, lambda item: {*self._names(item), *item.aliases})
 
     def _unknown(self, text: str, argument: str) -> UnknownName:
         if not self.items:
@@ -207,26 +205,26 @@ class _Tier:
         return (item for word, items in self.index.items() if part and part in word for item in items)
 
 
-class _Likeness:
-    """How alike one folded text is to many others: 0 to 1, above the threshold where one holds the other."""
+def _scores(sought: str, words: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """The words that are at least `_LEAST_LIKENESS` like `sought`, each with its likeness of 0 to 1.
 
-    def __init__(self, text: str) -> None:
-        self._text = text[:_LONGEST_LIKENESS]
-        self._matcher = SequenceMatcher(autojunk=False)
-        self._matcher.set_seq2(self._text)
+    Where one holds the other, the likeness is at least 0.75. A word may come twice, the higher score counts.
+    """
+    from rapidfuzz import fuzz, process  # only a miss needs it, and it takes 30 ms to load
 
-    def of(self, other: str) -> float:
-        other = other[:_LONGEST_LIKENESS]
-        short, long = sorted((self._text, other), key=len)
+    for word, percent, _ in process.extract(
+        sought, words, scorer=fuzz.ratio, score_cutoff=100 * _LEAST_LIKENESS, limit=None
+    ):
+        yield word, percent / 100
+    for word in words:
+        short, long = sorted((sought, word), key=len)
         if len(short) >= _LEAST_CONTAINED and short in long:
-            return 0.75 + 0.25 * len(short) / len(long)
-        return self._ratio(other)
+            yield word, 0.75 + 0.25 * len(short) / len(long)
 
-    def _ratio(self, other: str) -> float:
-        """The matcher's ratio, or 0 as soon as a cheaper bound shows that it stays under the threshold."""
-        self._matcher.set_seq1(other)
-        bounds = (self._matcher.real_quick_ratio, self._matcher.quick_ratio)
-        return self._matcher.ratio() if all(bound() >= _LEAST_LIKENESS for bound in bounds) else 0.0
+
+def _start(text: str) -> str:
+    """The part of the folded text that near misses are looked for by."""
+    return fold(text)[:_LONGEST_LIKENESS]
 
 
 def _is_named(item: Named) -> bool:
