@@ -37,7 +37,7 @@ class Who:
 
     @property
     def notes(self) -> list[str]:
-        return self.phone.notes if self.phone else []
+        return [*self.phone.notes] if self.phone else []
 
     @property
     def described(self) -> str:
