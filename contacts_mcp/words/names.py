@@ -1,15 +1,17 @@
 """Human names <-> the numeric ids of custom fields, tags and team members.
 
-1. A label of ours, "Region (37)", means item 37 when its name part folds to that item's name, whatever else is called so.
-2. Any other text may mean an item by name or by id. Names are tried from strict to loose, and the first way that hits counts: as it is
-   (or as we show it), whatever its case and spacing, folded (spaces, punctuation and accents gone too), an alias (an e-mail; any case).
-   An id is all digits ("37"), or the kind and digits ("field 37"). A number given as a number is an id and nothing else.
-3. What name and id mean must be one item. Several are never chosen among: UnknownName lists them as "name (id)".
+1. A label of ours, "Region (37)", means item 37 if the part before the number folds to that item's name.
+   No other item's name counts then.
+2. Any other text may mean an item by name or by id. Names are compared from strict to loose, and the first level
+   that hits counts: as written (or as we show it), `caseless`, `fold`, then an alias (an e-mail) caseless.
+   An id is all digits ("37"), or the kind and digits ("field 37"). A number given as a number is only an id.
+3. The name and the id must mean one item. Among several none is chosen: UnknownName lists them as "name (id)".
 4. An item without a visible name is called "field 37", as if that were its name.
-5. What we show reads back: `resolve(label(x.id))` is x for every item, whatever the names are. The label is the plain name where that means
-   x alone and nobody shares the folded name, else "name (id)".
-6. Nothing found: the nearest five, by likeness of the folded names and aliases, or by one holding the other.
-7. Names are data written by strangers: they are shown through `text.visible`, cut, with the invisible written out.
+5. A label reads back: `resolve(label(x.id))` is x for every item, whatever the names are. The label is the plain name
+   if that means x alone and nobody shares the folded name. Otherwise it is "name (id)".
+6. A miss offers the nearest five, by likeness of the folded names and aliases. A name that holds the text, or is held
+   by it, counts as near.
+7. Names are data written by strangers. They are shown through `visible`, and cut.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from contacts_mcp.words.folding import caseless, fold
 LONGEST_SHOWN = 60
 NEAREST = 5
 _MOST_LISTED = 10
-_LONGEST_LOOSE = 1_000  # longer texts are only compared as they are
-_LONGEST_LIKENESS = 80  # of a folded name, in looking for near misses
+_LONGEST_LOOSE = 1_000  # a longer text is only compared as written
+_LONGEST_LIKENESS = 80  # characters of a folded name that near misses are looked for by
 _LEAST_LIKENESS = 0.6
 _LEAST_CONTAINED = 3
 _LONGEST_ID = 18
@@ -37,17 +39,17 @@ _LABEL = re.compile(rf"\s*(?P<name>.*\S)\s*\((?P<id>\d{{1,{_LONGEST_ID}}})\)\s*"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One thing with a numeric id and a name people gave it; `aliases` are other names of it, such as a member's e-mail."""
+    """One thing with a numeric id and the name that people gave it."""
 
     id: int
     name: str
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()  # other names of it, such as a member's e-mail
 
 
 class Names:
-    """An immutable index of items of one kind, in upstream order; of items with one id the first counts.
+    """An immutable index of items of one kind, in upstream order. Of items with one id the first counts.
 
-    `kind` ("custom field", "tag", "team member") is used in texts; `hint` is the sentence that says where all of them are to be seen.
+    `kind` ("custom field", "tag", "team member") stands in texts. `hint` is the sentence that says where to see all.
     """
 
     def __init__(self, kind: str, items: Iterable[Named], *, hint: str = "") -> None:
@@ -63,14 +65,14 @@ class Names:
         self._labels: dict[int, str] = {}
 
     def resolve(self, text: str | int, *, argument: str) -> Named:
-        """The one item that a name, an id or a label means. Raises UnknownName with the nearest, or with the several it may mean."""
+        """The one item that a name, an id or a label means. Raises UnknownName for none or for several."""
         meant = self._with_id(text) if isinstance(text, int) else self._meant(text)
         if len(meant) == 1:
             return meant[0]
         raise self._several(str(text), meant, argument) if meant else self._unknown(str(text), argument)
 
     def label(self, item_id: int) -> str:
-        """What is shown for an id: the name; "Region (37)" where that alone would not do; "field 37" for no name or an unknown id."""
+        """The text shown for an id: the name, "Region (37)" if others share it, "field 37" without a name or item."""
         item = self._by_id.get(item_id)
         if item is None:
             return f"{self._noun} {item_id}"
@@ -82,7 +84,7 @@ class Names:
         return item_id in self._by_id
 
     def matching(self, query: str) -> list[Named]:
-        """The items whose name or alias holds the query, in upstream order; where there are none, the near misses. "" is all of them."""
+        """The items whose name or alias holds the query, in upstream order, or else the nearest. "" is all of them."""
         if not query.strip():
             return list(self.items)
         holding = self._ids_holding(query)
@@ -97,7 +99,7 @@ class Names:
         likeliest = sorted(best, key=lambda item_id: (-best[item_id], item_id))
         return [self._by_id[item_id] for item_id in likeliest[:NEAREST]]
 
-    # --- names and ids ---------------------------------------------------------------------------------------------------------
+    # Names and ids
 
     @property
     def _noun(self) -> str:
@@ -115,7 +117,7 @@ class Names:
         return {item.name, self._shown(item)} if _is_named(item) else {self._shown(item)}
 
     def _shown(self, item: Named) -> str:
-        """The name fit for showing; "field 37" for an item without one."""
+        """The name fit for showing, "field 37" for an item without one."""
         return (
             visible(" ".join(item.name.split()), limit=LONGEST_SHOWN) if _is_named(item) else f"{self._noun} {item.id}"
         )
@@ -141,10 +143,10 @@ class Names:
         found = {item.id: item for item in [*named, *numbered]}
         return [found[item_id] for item_id in sorted(found)]
 
-    # --- labels ----------------------------------------------------------------------------------------------------------------
+    # Labels
 
     def _plain_label(self, item: Named) -> str:
-        """The name as shown; "" where it does not mean this item alone."""
+        """The name as shown, "" if it does not mean this item alone."""
         shared = any(len(self._tiers[2].find(name)) > 1 for name in self._names(item))
         shown = self._shown(item)
         return "" if shared or self._meant(shown) != [item] else shown
@@ -152,7 +154,7 @@ class Names:
     def _tagged_label(self, item: Named) -> str:
         return f"{self._shown(item)} ({item.id})"
 
-    # --- near misses and errors ------------------------------------------------------------------------------------------------
+    # Near misses and errors
 
     def _ids_holding(self, query: str) -> set[int]:
         found = {item.id for tier in self._tiers[1:] for item in tier.holding(query)}
@@ -186,7 +188,7 @@ class Names:
 
 
 class _Tier:
-    """One way of comparing: `key(word)` -> the items with such a word, each once, in upstream order."""
+    """One level of comparing: `key(word)` -> the items with such a word, each once, in upstream order."""
 
     def __init__(
         self, key: Callable[[str], str], items: Iterable[Named], words: Callable[[Named], Iterable[str]]
@@ -208,7 +210,7 @@ class _Tier:
 def _scores(sought: str, words: Sequence[str]) -> Iterator[tuple[str, float]]:
     """The words that are at least `_LEAST_LIKENESS` like `sought`, each with its likeness of 0 to 1.
 
-    Where one holds the other, the likeness is at least 0.75. A word may come twice, the higher score counts.
+    If one holds the other, the likeness is at least 0.75. A word may come twice. The higher score counts then.
     """
     from rapidfuzz import fuzz, process  # only a miss needs it, and it takes 30 ms to load
 
