@@ -1,28 +1,28 @@
-"""Everything that can go wrong, cut by who can put it right.
+"""Everything that can go wrong, grouped by the one who can put it right.
 
 ContactsError
-├── AssistantError          the assistant can: another call with better arguments
-│   ├── InvalidArgument         a value that cannot be used; says what came and what is expected
-│   │   ├── InvalidPhone            what was written is not one textable phone number
-│   │   └── UnknownName             no, or more than one, field / tag / team member has that name
+├── AssistantError          the assistant can, with another call
+│   ├── InvalidArgument         a value that cannot be used
+│   │   ├── InvalidPhone            the text is not one phone number that can be texted
+│   │   └── UnknownName             no field, tag or team member has that name, or several have
 │   ├── ContactNotFound         nobody has that id, phone or e-mail
-│   └── Refused                 understood, and not done: a rule of ours or a moved record stands against it
+│   └── Refused                 understood, but a rule of ours or a moved record stands against it
 ├── AccountError            the owner of the account can: credentials, rights, settings, patience
 │   ├── CredentialsMissing
 │   ├── CredentialsRefused      401
 │   ├── Forbidden               403
 │   └── RateLimited             429, or our own pace would wait too long
 ├── UpstreamError           nobody here can: the service failed or cannot be reached
-│   ├── Rejected                the service said 4xx to a request we believe is right
+│   ├── Rejected                4xx to a request that we believe is right
 │   ├── ServiceFailed           5xx
 │   ├── Unreachable             no connection: certainly nothing was carried out
-│   ├── AnswerLost              sent, but no usable answer: may have been carried out
-│   ├── NotDone                 a write was accepted, and looking showed that nothing was changed
-│   └── BadAnswer               answered 2xx with something that is not what the contract says
-└── OutcomeUnknown          a write may have happened and looking did not settle it
+│   ├── AnswerLost              sent, but no usable answer: it may have been carried out
+│   ├── NotDone                 a write was accepted, and a look showed that nothing was changed
+│   └── BadAnswer               a 2xx whose body breaks the contract
+└── OutcomeUnknown          a write may have happened, and looking did not settle it
 
-Texts are written for the reader who can act: what was wrong, what came, what is expected, what to do next.
-They never hold a secret; contact data only ever as an echo of what the caller sent.
+A text is written for the reader who can act: the problem, the value received, the value expected, the next step.
+It never holds a secret. It holds contact data only as an echo of the caller's own words.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class AssistantError(ContactsError):
 class InvalidArgument(AssistantError):
     """One argument cannot be used.
 
-    `argument` is its name, `problem` says what was wrong with it and what came, `expected` says what would be right.
+    `argument` is its name. `problem` names the fault and the value received. `expected` describes a right value.
     """
 
     kind = "invalid_argument"
@@ -56,7 +56,7 @@ class InvalidArgument(AssistantError):
 
 
 class InvalidPhone(InvalidArgument):
-    """What was written is not one phone number that can receive a text. `reason` is a stable code for tests and callers."""
+    """A text is not one phone number that can be texted. `reason` is a stable code for tests and callers."""
 
     kind = "invalid_phone"
 
@@ -66,9 +66,10 @@ class InvalidPhone(InvalidArgument):
 
 
 class UnknownName(InvalidArgument):
-    """A human name matched nothing, or (`is_ambiguous`) several things.
+    """A human name matched nothing or several things.
 
-    `candidates` are the nearest, or the several, as shown to people. `misses` are the errors of one call, where several names are unknown.
+    `is_ambiguous` is true for several. `candidates` are the nearest names, or the several, as people see them.
+    `misses` are the errors of one call, where several names are unknown.
     """
 
     kind = "unknown_name"
@@ -113,7 +114,7 @@ class ContactNotFound(AssistantError):
 
 
 class Refused(AssistantError):
-    """Understood, allowed by the types, and still not done; the text says which rule and what to do instead.
+    """A call was understood and not carried out. The text says which rule stands against it, and the next step.
 
     `kind` names the rule, for programs.
     """
@@ -124,7 +125,7 @@ class Refused(AssistantError):
 
 
 class AccountError(ContactsError):
-    """The owner of the account can fix it. `request_id` is the service's `X-Request-Id`, empty where there was none."""
+    """The owner of the account can fix it. `request_id` is the service's `X-Request-Id`, "" if it sent none."""
 
     kind = "account"
 
@@ -152,7 +153,7 @@ class Forbidden(AccountError):
 
 
 class RateLimited(AccountError):
-    """Too many requests. `retry_after` is in seconds, None where nobody said."""
+    """Too many requests. `retry_after` is in seconds, None if the service did not say."""
 
     kind = "rate_limited"
 
@@ -162,7 +163,7 @@ class RateLimited(AccountError):
 
 
 class UpstreamError(ContactsError):
-    """The service failed. `request_id` is its `X-Request-Id`, the thing its support asks for; empty where it sent none."""
+    """The service failed. `request_id` is its `X-Request-Id`, which its support asks for, "" if it sent none."""
 
     kind = "upstream"
 
@@ -173,13 +174,13 @@ class UpstreamError(ContactsError):
 
 
 class Rejected(UpstreamError):
-    """A 4xx other than 401, 403 and 429: the service did not accept the request, and did nothing."""
+    """A 4xx other than 401, 403 and 429. The service did not accept the request and did nothing."""
 
     kind = "rejected"
 
 
 class ServiceFailed(UpstreamError):
-    """A 5xx. A write may have been carried out all the same. `retry_after` is in seconds, None where nobody said."""
+    """A 5xx. A write may have been carried out all the same. `retry_after` is in seconds, None if not said."""
 
     kind = "service_failed"
 
@@ -197,27 +198,27 @@ class Unreachable(UpstreamError):
 
 
 class AnswerLost(UpstreamError):
-    """The request may have arrived; its answer did not (timeout, dropped connection, cut body)."""
+    """The request may have arrived, but its answer did not (timeout, dropped connection, cut body)."""
 
     kind = "answer_lost"
 
 
 class BadAnswer(UpstreamError):
-    """A 2xx whose body is not what the contract says."""
+    """A 2xx whose body breaks the contract."""
 
     kind = "bad_answer"
 
 
 class NotDone(UpstreamError):
-    """A write was accepted, and looking showed that nothing was changed."""
+    """A write was accepted, and a look showed that nothing was changed."""
 
     kind = "not_done"
 
 
 class OutcomeUnknown(ContactsError):
-    """A write may or may not have happened, and looking afterwards did not settle it.
+    """A write may have happened, and looking did not settle it.
 
-    `rev` is the one that its answer named, 0 where there was none. `change_id` is that of the journal's entry.
+    `rev` is that of its answer, 0 without one. `change_id` is that of the journal's entry.
     """
 
     kind = "unknown_outcome"

@@ -47,6 +47,7 @@ KEPT_TO = {
     "mcp": "server setup",
     "mcp_types": "server setup",
     "phonenumbers": "words",
+    "rapidfuzz": "words",
     "pydantic_settings": "config",
     "click": "cli setup",
 }

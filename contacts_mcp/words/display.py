@@ -1,16 +1,16 @@
 """Text written by strangers, made safe to show: nothing in it can hide, move the cursor or run on.
 
-- What cannot be seen is written out as `\\u{200b}`: controls (so no ANSI escape survives), bidi and other format characters, zero-width
-  characters, Hangul and Braille blanks, the tag block U+E0000, variation selectors, lone surrogates, noncharacters. Line breaks and tabs
-  become `\\n`, `\\r`, `\\t`.
-- What writing needs stays: accents, every script, spaces of any width, a joiner (U+200C, U+200D) between two letters of the scripts that
-  use it (Arabic to Sinhala), a joiner or U+FE0F inside an emoji, one variation selector after a CJK ideograph.
-  Flags spelled with tag characters (England, Scotland, Wales) are the price: their tags are written out.
-- A long value is cut first and escaped afterwards, so the work is bounded by `limit`, and says what is missing: `abc… (+997 characters)`.
-- Showing twice changes nothing, unless the text is cut a second time. A backslash stays a backslash: this is for reading, not for decoding.
-- Where a text stands among ours it is `quoted`: a quote in it is written `\"` (and backslashes before a quote twice), so that the one that ends it
-  is ours; what would be a link, a picture or a tag where the answer is drawn as Markdown gets a backslash that takes it apart. A `word` is quoted
-  only where it is not plainly one.
+- An invisible character is written out as `\\u{200b}`. `is_invisible` says which characters these are.
+  Line breaks and tabs become `\\n`, `\\r`, `\\t`.
+- The characters that writing needs stay: accents, every script, spaces of any width, and the joiners and selectors
+  that `needed` finds.
+- A long value is cut first and escaped afterwards, so the work is bounded by `limit`. A mark says how much is
+  missing: `abc… (+997 characters)`.
+- Showing a text twice changes nothing, unless it is cut a second time. A backslash stays a backslash: this is for
+  reading, not for decoding.
+- A text that stands among ours is `quoted`. A quote inside is written `\\"`, so the quote that ends the text is ours.
+  A link, a picture or a tag gets a backslash, so an answer drawn as Markdown shows it as text.
+  A `word` is quoted unless it is plainly one word or name.
 """
 
 from __future__ import annotations
@@ -20,34 +20,69 @@ import unicodedata
 
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
-# Invisible although their category says letter, mark, symbol or "not assigned".
+# Invisible characters whose category is letter, mark, symbol or "not assigned".
 _INVISIBLE_EXTRAS = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufdd0-\ufdef\ufe00-\ufe0f\uffa0\ufff0-\ufff8\ufffe\uffff\U000e0000-\U000e0fff]"
+    "["
+    # Default_Ignorable_Code_Point of Unicode, as far as the categories do not say it
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
+    # noncharacters: 32 in one block, and the last two of each of the 17 planes
+    "\ufdd0-\ufdef" + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)) +
+    # blanks that are symbols or marks: Braille, the null notehead of music, the filler of Khitan
+    "\u2800\U0001d159\U00016fe4"
+    # format characters of Unicode 15, which Python 3.11 does not know yet
+    "\U00013439-\U0001343f"
+    "]"
 )
 
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
+# Scripts in which a joiner changes the letters beside it: Arabic to Mandaic, India and its neighbours, Mongolian.
+_JOINING_LETTER = (
+    "[\u0620-\u065f\u066e-\u06d3\u06d5\u06fa-\u06ff\u0710-\u074f\u0750-\u077f\u07ca-\u07f5\u0840-\u085b\u0860-\u0887"
+    "\u08a0-\u08c9\u0900-\u0dff\u1000-\u109f\u1780-\u17b3\u17b6-\u17d3\u1820-\u18aa\u1b00-\u1c4f\ua800-\ua82c"
+    "\ua880-\ua8c5\ua980-\ua9fe\uaa60-\uaa7f\uabc0-\uabed\U00010d00-\U00010d23\U00011000-\U000110ba"
+    "\U00011100-\U00011aff\U0001e900-\U0001e94b]"
+)
+_VIRAMA = "[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca]"
 _PICTURE = "[\u00a9\u00ae\u203c\u2049\u2100-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
-_JOINING_LETTER = "[\u0620-\u065f\u066e-\u06d3\u06d5\u06fa-\u06ff\u0750-\u077f\u08a0-\u08c7\u0900-\u0dff]"
 _IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_FLAGS = "|".join(
+    "".join(chr(0xE0000 + ord(char)) for char in name) + "\U000e007f" for name in ("gbeng", "gbsct", "gbwls")
+)
 
-# Invisible characters that the writing around them needs.
 _NEEDED = re.compile(
-    rf"(?<={_PICTURE})\ufe0f"
-    r"|(?<=[0-9#*])\ufe0f(?=\u20e3)"
-    rf"|(?<=[{_PICTURE[1:-1]}\ufe0f])\u200d(?={_PICTURE})"
+    rf"(?<={_PICTURE})[\ufe0e\ufe0f]"  # an emoji, or a symbol drawn as text
+    r"|(?<=[0-9#*])\ufe0f(?=\u20e3)"  # a keycap
+    rf"|(?:(?<={_PICTURE})|(?<={_PICTURE}\ufe0f))\u200d(?={_PICTURE})"  # one emoji of several
+    rf"|(?<=\U0001f3f4)(?:{_FLAGS})"  # England, Scotland, Wales
     rf"|(?<={_JOINING_LETTER})[\u200c\u200d](?={_JOINING_LETTER})"
-    rf"|(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]"
+    rf"|(?<={_VIRAMA})\u200d"  # a half letter, also at the end of a word
+    r"|(?<=[\u1820-\u18aa])[\u180b-\u180f]"  # the form of a Mongolian letter
+    rf"|(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]"  # the form of an ideograph
+    r"|[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd](?=\d)"  # drawn around the digits behind
 )
 
 
 def is_invisible(char: str) -> bool:
-    """Whether one character leaves no mark of its own on a page. Ordinary spaces of any width are not meant."""
+    """Whether one character leaves no mark of its own on a page. Ordinary spaces of any width are not meant.
+
+    These are: controls, format characters, half characters, line and paragraph separators, the characters that
+    Unicode ignores by default, the 66 noncharacters, and a few blanks that count as letters or symbols.
+    """
     return unicodedata.category(char) in _INVISIBLE_CATEGORIES or _INVISIBLE_EXTRAS.match(char) is not None
 
 
+def needed(text: str) -> set[int]:
+    """The positions of invisible characters that the writing around them needs.
+
+    These are joiners between letters or emoji, selectors of the form of a letter or emoji, and the flags of England,
+    Scotland and Wales.
+    """
+    return {at for match in _NEEDED.finditer(text) for at in range(match.start(), match.end())}
+
+
 def visible(text: str, *, limit: int = 200) -> str:
-    """`text` with everything invisible written out, cut after `limit` characters of the original; a mark says how many are missing."""
+    """`text` with its invisible characters written out, cut after `limit`. A mark says how much is missing."""
     if len(text) <= limit and text.isascii() and text.isprintable():  # nearly all there is
         return text
     kept, missing = text[:limit], len(text) - limit
@@ -56,7 +91,7 @@ def visible(text: str, *, limit: int = 200) -> str:
 
 
 def quoted(text: str, *, limit: int = 200) -> str:
-    """`text` as `visible` shows it, between quotes that nothing in it can close, and taken apart where it would be drawn as more than text."""
+    """`text` as `visible` shows it, between quotes that it cannot close, with nothing that Markdown would draw."""
     shown = visible(text, limit=limit)
     if not _TO_ESCAPE.search(shown):
         return f'"{shown}"'
@@ -65,7 +100,7 @@ def quoted(text: str, *, limit: int = 200) -> str:
 
 
 def word(text: str, *, limit: int = 200) -> str:
-    """A name, an address or a moment as it is, where it cannot be mistaken for anything else; else `quoted`."""
+    """`text` without quotes if it is plainly a name, an address or a moment. Any other text is `quoted`."""
     shown = visible(text, limit=limit)
     return shown if _PLAIN_WORD.fullmatch(shown) else quoted(text, limit=limit)
 
@@ -73,10 +108,11 @@ def word(text: str, *, limit: int = 200) -> str:
 _TO_ESCAPE = re.compile(r'["\\<\]]')
 _BEFORE_QUOTE = re.compile(r'(\\*)("|\Z)')
 
-# `(` of [text](address), `[` of [text][name], `<` of a tag; not of <jo@example.com>, which is how people write addresses.
+# `(` of [text](address), `[` of [text][name], `<` of a tag. Not `<` of <jo@example.com>: people write addresses so.
 _DRAWN = re.compile(r"(?<=\])[(\[]|<(?=[A-Za-z/!?])(?![^\s<>\"]+@[^\s<>\"]+>)")
 
-# Short, and without what parts or ends anything we say: quotes, commas, brackets, arrows; a colon only in a time, a dot only inside.
+# Short, and without the signs that part or end our sentences: quotes, commas, brackets, arrows.
+# A colon only in a time, a dot only inside.
 _PLAIN_WORD = re.compile(r"(?![-(])(?:[^\s\":;,<>\[\]{}|`\\.]|(?<=\S) (?=\S)|\.(?! )|(?<=\d):(?=\d)){1,40}")
 
 
@@ -87,8 +123,8 @@ def _escaped_quote(match: re.Match[str]) -> str:
 def _written_out(text: str) -> str:
     if _is_plain(text):
         return text
-    needed = {match.start() for match in _NEEDED.finditer(text)}
-    return "".join(char if at in needed else _shown(char) for at, char in enumerate(text))
+    kept = needed(text)
+    return "".join(char if at in kept else _shown(char) for at, char in enumerate(text))
 
 
 def _is_plain(text: str) -> bool:

@@ -1,34 +1,35 @@
 """Human names <-> the numeric ids of custom fields, tags and team members.
 
-1. A label of ours, "Region (37)", means item 37 when its name part folds to that item's name, whatever else is called so.
-2. Any other text may mean an item by name or by id. Names are tried from strict to loose, and the first way that hits counts: as it is
-   (or as we show it), whatever its case and spacing, folded (spaces, punctuation and accents gone too), an alias (an e-mail; any case).
-   An id is all digits ("37"), or the kind and digits ("field 37"). A number given as a number is an id and nothing else.
-3. What name and id mean must be one item. Several are never chosen among: UnknownName lists them as "name (id)".
+1. A label of ours, "Region (37)", means item 37 if the part before the number folds to that item's name.
+   No other item's name counts then.
+2. Any other text may mean an item by name or by id. Names are compared from strict to loose, and the first level
+   that hits counts: as written (or as we show it), `caseless`, `fold`, then an alias (an e-mail) caseless.
+   An id is all digits ("37"), or the kind and digits ("field 37"). A number given as a number is only an id.
+3. The name and the id must mean one item. Among several none is chosen: UnknownName lists them as "name (id)".
 4. An item without a visible name is called "field 37", as if that were its name.
-5. What we show reads back: `resolve(label(x.id))` is x for every item, whatever the names are. The label is the plain name where that means
-   x alone and nobody shares the folded name, else "name (id)".
-6. Nothing found: the nearest five, by likeness of the folded names and aliases, or by one holding the other.
-7. Names are data written by strangers: they are shown through `text.visible`, cut, with the invisible written out.
+5. A label reads back: `resolve(label(x.id))` is x for every item, whatever the names are. The label is the plain name
+   if that means x alone and nobody shares the folded name. Otherwise it is "name (id)".
+6. A miss offers the nearest five, by likeness of the folded names and aliases. A name that holds the text, or is held
+   by it, counts as near.
+7. Names are data written by strangers. They are shown through `visible`, and cut.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from contacts_mcp.errors import UnknownName
 from contacts_mcp.words.display import is_invisible, visible
+from contacts_mcp.words.folding import caseless, fold
 
 LONGEST_SHOWN = 60
 NEAREST = 5
 _MOST_LISTED = 10
-_LONGEST_LOOSE = 1_000  # longer texts are only compared as they are
-_LONGEST_LIKENESS = 80  # of a folded name, in looking for near misses
+_LONGEST_LOOSE = 1_000  # a longer text is only compared as written
+_LONGEST_LIKENESS = 80  # characters of a folded name that near misses are looked for by
 _LEAST_LIKENESS = 0.6
 _LEAST_CONTAINED = 3
 _LONGEST_ID = 18
@@ -38,44 +39,17 @@ _LABEL = re.compile(rf"\s*(?P<name>.*\S)\s*\((?P<id>\d{{1,{_LONGEST_ID}}})\)\s*"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One thing with a numeric id and a name people gave it; `aliases` are other names of it, such as a member's e-mail."""
+    """One thing with a numeric id and the name that people gave it."""
 
     id: int
     name: str
-    aliases: tuple[str, ...] = ()
-
-
-# Letters with a stroke and ligatures, which Unicode does not take apart although people type them as plain letters.
-_UNDECOMPOSED = str.maketrans(
-    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
-)
-
-
-def fold(name: str) -> str:
-    """The name without case, spaces, punctuation and accents, for comparing: "Renewal-DATE" -> "renewaldate", "Été" -> "ete".
-
-    A name of nothing but symbols ("#", "%") is kept as it is, so that it stays distinct.
-    """
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold()).translate(_UNDECOMPOSED)
-    letters = "".join(filter(_is_significant, plain))
-    return letters or _bare(plain)
-
-
-@lru_cache(maxsize=4096)
-def _is_significant(char: str) -> bool:
-    """Letters, digits and the marks that spell words (vowel signs, not the accents of Latin, Greek and Cyrillic)."""
-    return unicodedata.category(char)[0] in "LNM" and not "\u0300" <= char <= "\u036f" and not is_invisible(char)
-
-
-def _bare(text: str) -> str:
-    """The text in one case, its spaces single and none outside, nothing invisible."""
-    return " ".join("".join(char for char in text if char.isspace() or not is_invisible(char)).casefold().split())
+    aliases: tuple[str, ...] = ()  # other names of it, such as a member's e-mail
 
 
 class Names:
-    """An immutable index of items of one kind, in upstream order; of items with one id the first counts.
+    """An immutable index of items of one kind, in upstream order. Of items with one id the first counts.
 
-    `kind` ("custom field", "tag", "team member") is used in texts; `hint` is the sentence that says where all of them are to be seen.
+    `kind` ("custom field", "tag", "team member") stands in texts. `hint` is the sentence that says where to see all.
     """
 
     def __init__(self, kind: str, items: Iterable[Named], *, hint: str = "") -> None:
@@ -91,14 +65,14 @@ class Names:
         self._labels: dict[int, str] = {}
 
     def resolve(self, text: str | int, *, argument: str) -> Named:
-        """The one item that a name, an id or a label means. Raises UnknownName with the nearest, or with the several it may mean."""
+        """The one item that a name, an id or a label means. Raises UnknownName for none or for several."""
         meant = self._with_id(text) if isinstance(text, int) else self._meant(text)
         if len(meant) == 1:
             return meant[0]
         raise self._several(str(text), meant, argument) if meant else self._unknown(str(text), argument)
 
     def label(self, item_id: int) -> str:
-        """What is shown for an id: the name; "Region (37)" where that alone would not do; "field 37" for no name or an unknown id."""
+        """The text shown for an id: the name, "Region (37)" if others share it, "field 37" without a name or item."""
         item = self._by_id.get(item_id)
         if item is None:
             return f"{self._noun} {item_id}"
@@ -114,7 +88,7 @@ class Names:
         return item_id in self._by_id
 
     def matching(self, query: str) -> list[Named]:
-        """The items whose name or alias holds the query, in upstream order; where there are none, the near misses. "" is all of them."""
+        """The items whose name or alias holds the query, in upstream order, or else the nearest. "" is all of them."""
         if not query.strip():
             return list(self.items)
         holding = self._ids_holding(query)
@@ -122,15 +96,14 @@ class Names:
 
     def nearest(self, text: str) -> list[Named]:
         """At most five items that may have been meant, the likeliest first."""
-        likeness = _Likeness(fold(text[:_LONGEST_LOOSE]))
         best: dict[int, float] = {}
-        for word, items in self._near_words.index.items():
-            score = likeness.of(word)
-            best.update({item.id: score for item in items if score >= max(_LEAST_LIKENESS, best.get(item.id, 0))})
+        tier = self._near_words
+        for word, score in _scores(_start(text[:_LONGEST_LOOSE]), list(tier.index)):
+            best.update({item.id: score for item in tier.index[word] if score > best.get(item.id, 0)})
         likeliest = sorted(best, key=lambda item_id: (-best[item_id], item_id))
         return [self._by_id[item_id] for item_id in likeliest[:NEAREST]]
 
-    # --- names and ids ---------------------------------------------------------------------------------------------------------
+    # Names and ids
 
     @property
     def _noun(self) -> str:
@@ -139,16 +112,16 @@ class Names:
     def _strict_to_loose(self) -> list[_Tier]:
         return [
             _Tier(str, self.items, self._names),
-            _Tier(_bare, self.items, self._names),
+            _Tier(caseless, self.items, self._names),
             _Tier(fold, self.items, self._names),
-            _Tier(_bare, self.items, lambda item: item.aliases),
+            _Tier(caseless, self.items, lambda item: item.aliases),
         ]
 
     def _names(self, item: Named) -> set[str]:
         return {item.name, self._shown(item)} if _is_named(item) else {self._shown(item)}
 
     def _shown(self, item: Named) -> str:
-        """The name fit for showing; "field 37" for an item without one."""
+        """The name fit for showing, "field 37" for an item without one."""
         return (
             visible(" ".join(item.name.split()), limit=LONGEST_SHOWN) if _is_named(item) else f"{self._noun} {item.id}"
         )
@@ -174,10 +147,10 @@ class Names:
         found = {item.id: item for item in [*named, *numbered]}
         return [found[item_id] for item_id in sorted(found)]
 
-    # --- labels ----------------------------------------------------------------------------------------------------------------
+    # Labels
 
     def _plain_label(self, item: Named) -> str:
-        """The name as shown; "" where it does not mean this item alone."""
+        """The name as shown, "" if it does not mean this item alone."""
         shared = any(len(self._tiers[2].find(name)) > 1 for name in self._names(item))
         shown = self._shown(item)
         return "" if shared or self._meant(shown) != [item] else shown
@@ -185,7 +158,7 @@ class Names:
     def _tagged_label(self, item: Named) -> str:
         return f"{self._shown(item)} ({item.id})"
 
-    # --- near misses and errors ------------------------------------------------------------------------------------------------
+    # Near misses and errors
 
     def _ids_holding(self, query: str) -> set[int]:
         found = {item.id for tier in self._tiers[1:] for item in tier.holding(query)}
@@ -193,7 +166,7 @@ class Names:
 
     @cached_property
     def _near_words(self) -> _Tier:
-        return _Tier(fold, self.items, lambda item: {*self._names(item), *item.aliases})
+        return _Tier(_start, self.items, lambda item: {*self._names(item), *item.aliases})
 
     def _unknown(self, text: str, argument: str) -> UnknownName:
         if not self.items:
@@ -219,7 +192,7 @@ class Names:
 
 
 class _Tier:
-    """One way of comparing: `key(word)` -> the items with such a word, each once, in upstream order."""
+    """One level of comparing: `key(word)` -> the items with such a word, each once, in upstream order."""
 
     def __init__(
         self, key: Callable[[str], str], items: Iterable[Named], words: Callable[[Named], Iterable[str]]
@@ -238,26 +211,26 @@ class _Tier:
         return (item for word, items in self.index.items() if part and part in word for item in items)
 
 
-class _Likeness:
-    """How alike one folded text is to many others: 0 to 1, above the threshold where one holds the other."""
+def _scores(sought: str, words: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """The words that are at least `_LEAST_LIKENESS` like `sought`, each with its likeness of 0 to 1.
 
-    def __init__(self, text: str) -> None:
-        self._text = text[:_LONGEST_LIKENESS]
-        self._matcher = SequenceMatcher(autojunk=False)
-        self._matcher.set_seq2(self._text)
+    If one holds the other, the likeness is at least 0.75. A word may come twice. The higher score counts then.
+    """
+    from rapidfuzz import fuzz, process  # only a miss needs it, and it takes 30 ms to load
 
-    def of(self, other: str) -> float:
-        other = other[:_LONGEST_LIKENESS]
-        short, long = sorted((self._text, other), key=len)
+    for word, percent, _ in process.extract(
+        sought, words, scorer=fuzz.ratio, score_cutoff=100 * _LEAST_LIKENESS, limit=None
+    ):
+        yield word, percent / 100
+    for word in words:
+        short, long = sorted((sought, word), key=len)
         if len(short) >= _LEAST_CONTAINED and short in long:
-            return 0.75 + 0.25 * len(short) / len(long)
-        return self._ratio(other)
+            yield word, 0.75 + 0.25 * len(short) / len(long)
 
-    def _ratio(self, other: str) -> float:
-        """The matcher's ratio, or 0 as soon as a cheaper bound shows that it stays under the threshold."""
-        self._matcher.set_seq1(other)
-        bounds = (self._matcher.real_quick_ratio, self._matcher.quick_ratio)
-        return self._matcher.ratio() if all(bound() >= _LEAST_LIKENESS for bound in bounds) else 0.0
+
+def _start(text: str) -> str:
+    """The part of the folded text that near misses are looked for by."""
+    return fold(text)[:_LONGEST_LIKENESS]
 
 
 def _is_named(item: Named) -> bool:

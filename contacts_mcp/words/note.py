@@ -19,3 +19,7 @@ class Note(str):
         note = super().__new__(cls, text)
         note.kind = kind
         return note
+
+    def __reduce__(self) -> tuple[type[Note], tuple[str, str]]:
+        """For copies: `dataclasses.asdict` copies every text it meets."""
+        return type(self), (self.kind, str(self))

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 from contacts_mcp.errors import InvalidPhone
 from contacts_mcp.words.display import is_invisible, visible
+from contacts_mcp.words.note import Note
 
 LONGEST_TEXT = 64  # visible characters; nobody writes one phone longer
 _LONGEST_RAW = 4 * LONGEST_TEXT  # with room for marks nobody sees
@@ -36,32 +37,57 @@ _LEAST_DIGITS_BEFORE_A_WORD = 3
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """One number that can be texted. `digits` is E.164 without the plus, as the API wants it."""
+    """One number that can be texted."""
 
-    digits: str
-    assumed_region: str = ""  # the region a number without a country was read in; "" where the country was written
-    verified: bool = True  # False: possible by its length, but not a number the library's metadata knows
-    bare_country: bool = field(
-        default=False, compare=False
-    )  # no plus, and the first digits were taken for another country's code
+    digits: str  # E.164 without the plus, as the API wants it
+    assumed_region: str = ""  # the region of a number that was written without a country, "" if it was written
+    verified: bool = True  # False if the library does not know the number and its length is all that speaks for it
+    bare_country: str = field(
+        default="", compare=False
+    )  # the country that the first digits name, if no plus was written
     spelled: bool = field(default=False, compare=False)  # letters were read as keypad digits
 
     def __str__(self) -> str:
         return show(self.digits)
 
     @property
-    def notes(self) -> list[str]:
-        """What was assumed or could not be checked, a sentence each; empty when everything was written and known."""
-        remarks = [
-            (self.assumed_region, f"No country was written, so {self.assumed_region} was assumed: read as {self}."),
-            (
-                self.bare_country,
-                f"No plus was written, and the first digits were taken for a country code: read as {self}.",
-            ),
-            (self.spelled, f"The letters were read as keypad digits: {self}."),
-            (not self.verified, f"{self} has a possible length, but could not be verified as a real number."),
-        ]
-        return [remark for applies, remark in remarks if applies]
+    def notes(self) -> list[Note]:
+        """As `notes_on`, for this number alone."""
+        return notes_on(self)
+
+
+def notes_on(*phones: Phone) -> list[Note]:
+    """The assumptions made and checks missed in reading the phones of one call, each said once and with its numbers.
+
+    The list is empty if everything was written and known. Kinds: assumed_country, country_from_digits,
+    keypad_letters, unverified_phone.
+    """
+    texts: dict[tuple[str, str], list[str]] = {}
+    for phone in phones:
+        for kind, applies, text in _REMARKS:
+            if applies(phone):
+                texts.setdefault((kind, text.format(phone=phone, numbers="{numbers}")), []).append(str(phone))
+    return [Note(kind, text.format(numbers=" and ".join(numbers))) for (kind, text), numbers in texts.items()]
+
+
+_REMARKS: tuple[tuple[str, Callable[[Phone], object], str], ...] = (
+    (
+        "assumed_country",
+        lambda phone: phone.assumed_region,
+        "No country was written; {phone.assumed_region} was assumed for {numbers}.",
+    ),
+    (
+        "country_from_digits",
+        lambda phone: phone.bare_country,
+        "No plus was written; {numbers} was read as a number of {phone.bare_country}.",
+    ),
+    ("keypad_letters", lambda phone: phone.spelled, "Letters were read as keypad digits: {numbers}."),
+    (
+        "unverified_phone",
+        lambda phone: not phone.verified,
+        "{numbers} has a possible length, but could not be verified as a real number.",
+    ),
+)
 
 
 def parse_phone(text: str, *, region: str = "US", argument: str = "phone") -> Phone:
@@ -269,7 +295,7 @@ class _Reading(NamedTuple):
     digits: str
     region: str  # the region that was assumed; "" where the country was written
     in_full: bool  # written with a plus or 00
-    bare: bool  # another country than the home one, and neither a plus nor an exit code was written
+    bare: str  # the country, if it is not the home one and neither a plus nor an exit code was written
     length: int  # phonenumbers.ValidationResult
     valid: bool
 
@@ -334,7 +360,10 @@ def _read(form: str, region: str, *, in_full: bool) -> _Reading | None:
     home = number.country_code_source == phonenumbers.CountryCodeSource.FROM_DEFAULT_COUNTRY
     if not _is_faithful(form, digits, region if home else ""):
         return None
-    bare = form.startswith("+") and not in_full and number.country_code != phonenumbers.country_code_for_region(region)
+    is_bare = (
+        form.startswith("+") and not in_full and number.country_code != phonenumbers.country_code_for_region(region)
+    )
+    bare = phonenumbers.region_code_for_number(number) or str(number.country_code) if is_bare else ""
     length = phonenumbers.is_possible_number_with_reason(number)
     valid = phonenumbers.is_valid_number(number) and len(digits) <= _E164_DIGITS  # German metadata knows longer ones
     return _Reading(digits, region if home else "", in_full, bare, length, valid)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from contacts_mcp.errors import InvalidPhone
-from contacts_mcp.words.names import fold
+from contacts_mcp.words.folding import fold
 from contacts_mcp.words.phones import parse_phone
 
 from .tasks import Phrase, Row

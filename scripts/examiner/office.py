@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from contacts_mcp.sandbox import Sandbox
-from contacts_mcp.words.names import fold
+from contacts_mcp.words.folding import fold
 
 from .matching import matches
 from .tasks import BadTask, Row

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from contacts_mcp.errors import InvalidPhone
-from contacts_mcp.words.phones import LONGEST_TEXT, Phone, from_api, parse_phone, show
+from contacts_mcp.words.phones import LONGEST_TEXT, Phone, from_api, notes_on, parse_phone, show
 
 JORDAN = "15105553344"
 LONDON = "442079460958"
@@ -202,26 +202,36 @@ def test_what_is_not_one_textable_phone_is_refused_with_a_stable_reason(text: st
 
 # --- what is said ----------------------------------------------------------------------------------------------------------------
 
+# id: (as written, kind and text of its notes)
 NOTES = {
-    "written-in-full": ("+1 510 555 3344", []),
-    "trunk-one-is-the-country": ("1 510 555 3344", []),
-    "exit-code": ("011 44 20 7946 0958", []),
-    "country-assumed": ("510 555 3344", ["No country was written, so US was assumed: read as +15105553344."]),
+    "written-in-full": ("+1 510 555 3344", {}),
+    "trunk-one-is-the-country": ("1 510 555 3344", {}),
+    "exit-code": ("011 44 20 7946 0958", {}),
+    "country-assumed": (
+        "510 555 3344",
+        {"assumed_country": "No country was written; US was assumed for +15105553344."},
+    ),
     "country-code-assumed": (
         "442079460958",
-        ["No plus was written, and the first digits were taken for a country code: read as +442079460958."],
+        {"country_from_digits": "No plus was written; +442079460958 was read as a number of GB."},
     ),
-    "spelled": ("1-800-FLOWERS", ["The letters were read as keypad digits: +18003569377."]),
+    "spelled": ("1-800-FLOWERS", {"keypad_letters": "Letters were read as keypad digits: +18003569377."}),
     "not-verified": (
         "+1 555 555 3344",
-        ["+15555553344 has a possible length, but could not be verified as a real number."],
+        {"unverified_phone": "+15555553344 has a possible length, but could not be verified as a real number."},
     ),
 }
 
 
 @pytest.mark.parametrize(("text", "notes"), NOTES.values(), ids=NOTES.keys())
-def test_what_was_assumed_is_said(text: str, notes: list[str]) -> None:
-    assert parse_phone(text).notes == notes
+def test_an_assumption_is_said_with_its_kind(text: str, notes: dict[str, str]) -> None:
+    assert {note.kind: note for note in parse_phone(text).notes} == notes
+
+
+def test_an_assumption_about_two_numbers_is_said_once_and_says_which() -> None:
+    one, other = parse_phone("510 555 3344"), parse_phone("(614) 555-0123")
+    assert notes_on(one, other) == ["No country was written; US was assumed for +15105553344 and +16145550123."]
+    assert notes_on(one, parse_phone("+16145550123")) == one.notes
 
 
 def test_a_possible_number_needs_a_plus_to_be_taken_unverified() -> None:

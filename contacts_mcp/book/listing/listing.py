@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +34,9 @@ from contacts_mcp.book.vocabulary import NOBODY, ListName, Snapshot
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, Rejected, UpstreamError
 from contacts_mcp.models import Contact, Values, instant
 from contacts_mcp.words.display import quoted, visible, word
-from contacts_mcp.words.names import Named, Names, fold
+from contacts_mcp.words.folding import fold
+from contacts_mcp.words.folding import unaccented as _value
+from contacts_mcp.words.names import Named, Names
 
 PAGE_ASKED = (
     100  # always the same, or the numbers of pages would mean something else at every call; the service may give fewer
@@ -446,12 +447,6 @@ def _by_assignee(member: int | None) -> Test:
 def _by_custom(number: int, text: str) -> Test:
     wanted = _value(text)
     return lambda contact: _value(contact.custom.get(number, "")) == wanted
-
-
-def _value(text: str) -> str:
-    """A value for comparing: without case, accents and the width of spaces; signs count, or "A+" would be "A-"."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(char for char in plain if not unicodedata.combining(char)).split())
 
 
 def _by_opt_out(wanted: bool) -> Test:

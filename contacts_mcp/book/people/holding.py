@@ -40,7 +40,7 @@ class ContactRef:
 
     @property
     def notes(self) -> list[str]:
-        return self.phone.notes if self.phone else []
+        return [*self.phone.notes] if self.phone else []
 
     @property
     def described(self) -> str:

@@ -19,7 +19,8 @@ from contacts_mcp.book.vocabulary import LISTS, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
 from contacts_mcp.words.display import quoted, visible, word
-from contacts_mcp.words.names import Named, Names, fold
+from contacts_mcp.words.folding import fold
+from contacts_mcp.words.names import Named, Names
 
 SETTABLE_TEXTS = ("first", "last", "display_name", "email", "avatar")
 

@@ -22,6 +22,7 @@ from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.note import Note
+from contacts_mcp.words.phones import notes_on as phone_notes
 from contacts_mcp.words.phones import show
 
 
@@ -49,7 +50,7 @@ async def update(
             "nothing to change was given.",
             expected='Name at least one field, for example last: "Rivera". To empty a field, name it in clear.',
         )
-    notes = [*ref.notes, *(moved.notes if moved else [])]
+    notes = phone_notes(*(number for number in (ref.phone, moved) if number))
     async with locked_contact(book, ref, phones=[moved.digits] if moved else []) as before:
         if moved and moved.digits != before.phone:
             await refuse_taken_phone(book, moved.digits)

@@ -6,9 +6,10 @@ leaves its old name here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+
+from contacts_mcp.words.folding import snake as _folded
 
 TOOLS: Mapping[str, str] = {
     old: new
@@ -117,7 +118,3 @@ def right_parameter(name: str, known: Collection[str]) -> list[str]:
     """The parameters of a tool that `name` is another name of, best first."""
     folded = _folded(name)
     return [folded] if folded in known else [meant for meant in PARAMETERS.get(folded, ()) if meant in known]
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-\s.]+", "_", name[:100]).lower()

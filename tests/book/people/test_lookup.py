@@ -79,7 +79,7 @@ async def test_of_two_contacts_with_one_phone_the_service_shows_one_and_each_is_
 async def test_an_assumed_country_is_noted_even_where_nobody_is_found(book: Any) -> None:
     assert (await lookup(book, phone="510 555 3344")).notes == [
         "No contact has the phone +15105553344.",
-        "No country was written, so US was assumed: read as +15105553344.",
+        "No country was written; US was assumed for +15105553344.",
     ]
 
 

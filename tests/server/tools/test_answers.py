@@ -222,7 +222,7 @@ async def test_nobody_found_is_an_answer_and_no_error(session: Any) -> None:
         "contacts": [],
         "notes": [
             "No contact has the phone +15105559999.",
-            "No country was written, so US was assumed: read as +15105559999.",
+            "No country was written; US was assumed for +15105559999.",
         ],
     }
     assert text_of(result).splitlines()[0] == "No contact has the phone +15105559999."
@@ -263,7 +263,7 @@ async def test_an_opt_out_that_is_not_known_is_shown_as_unknown(open_session: An
 
 
 async def test_an_assumed_country_is_said_and_a_written_one_is_not(session: Any) -> None:
-    assumed = "No country was written, so US was assumed: read as +15105550100."
+    assumed = "No country was written; US was assumed for +15105550100."
     assert assumed in text_of(await session.call("lookup_contact", phone="510 555 0100"))
     assert "assumed" not in text_of(await session.call("lookup_contact", phone="+1 510 555 0100"))
 

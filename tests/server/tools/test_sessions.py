@@ -56,7 +56,7 @@ async def test_an_office_managers_day(session: Any) -> None:
     )
     jo = created["contact"]["contact_id"]
     assert created["status"] == "created"
-    assert created["notes"] == [f"No country was written, so US was assumed: read as {E164}."]
+    assert created["notes"] == [f"No country was written; US was assumed for {E164}."]
     stored = store.contact(jo)
     assert (stored["phone"], stored["first"], stored["last"], stored["display_name"]) == (
         "15105553344",
