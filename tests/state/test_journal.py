@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support import OpenSession
 
 from contacts_mcp.book.history.history import changes_of
 from contacts_mcp.errors import AccountError
@@ -554,7 +555,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     ],
 )
 async def test_the_before_image_is_written_before_anything_is_sent(
-    open_session: Any, method: str, tool: str, arguments: Any
+    open_session: OpenSession, method: str, tool: str, arguments: Any
 ) -> None:
     seen: list[Entry] = []
     async with open_session(contacts=2, confirm="off") as session:
@@ -573,7 +574,7 @@ async def test_the_before_image_is_written_before_anything_is_sent(
         assert book.journal.get(entry.change_id).state == "done"
 
 
-async def test_switched_off_it_is_kept_in_memory_only(open_session: Any, tmp_path: Path) -> None:
+async def test_switched_off_it_is_kept_in_memory_only(open_session: OpenSession, tmp_path: Path) -> None:
     async with open_session(contacts=2, journal=False) as session:
         await session.ok("update_contact", contact_id=1001, first="Jo")
         (told,) = await changes_of(await session.workspace.book())
@@ -581,7 +582,7 @@ async def test_switched_off_it_is_kept_in_memory_only(open_session: Any, tmp_pat
     assert not list((tmp_path / "data").glob("journal*"))
 
 
-async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: Any) -> None:
+async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: OpenSession) -> None:
     async with open_session(contacts=2) as session:
         book = await session.workspace.book()
         book.journal._db.execute("DROP TABLE changes")
