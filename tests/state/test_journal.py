@@ -565,7 +565,7 @@ async def test_the_before_image_is_written_before_anything_is_sent(
             if request.method == method and not request.url.path.endswith(("/get", "-fields", "/tags")):
                 seen.extend(book.journal.unfinished())
 
-        book.api._http.event_hooks = {"request": [look]}
+        session.wire.before = look
         before = session.sandbox.store.contact(1001)
         await session.ok(tool, **arguments)
         (entry,) = seen
@@ -582,10 +582,11 @@ async def test_switched_off_it_is_kept_in_memory_only(open_session: OpenSession,
     assert not list((tmp_path / "data").glob("journal*"))
 
 
-async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: OpenSession) -> None:
+async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: OpenSession, tmp_path: Path) -> None:
     async with open_session(contacts=2) as session:
-        book = await session.workspace.book()
-        book.journal._db.execute("DROP TABLE changes")
+        await session.workspace.book()
+        with closing(sqlite3.connect(tmp_path / "data" / "journal.sqlite3")) as db:
+            db.execute("DROP TABLE changes")
         before = session.sandbox.store.contacts()
         assert "Nothing was changed" in await session.refused("update_contact", contact_id=1001, first="Jo")
         assert session.sandbox.store.contacts() == before
@@ -594,7 +595,7 @@ async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: OpenS
 
 @pytest.mark.parametrize("obstacle", ["data", "data/journal.sqlite3", "data/locks"])
 async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(
-    open_session: Any, tmp_path: Path, obstacle: str
+    open_session: OpenSession, tmp_path: Path, obstacle: str
 ) -> None:
     """A file where a directory should be, or the other way round, is as good as a read-only place, and root meets it too."""
     place = tmp_path / obstacle
@@ -610,7 +611,7 @@ async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(
 
 
 async def test_a_journal_that_breaks_while_the_server_runs_stops_writes_before_anything_is_sent(
-    open_session: Any, tmp_path: Path
+    open_session: OpenSession, tmp_path: Path
 ) -> None:
     async with open_session() as session:
         await session.ok("update_contact", contact_id=1001, first="Jo")
@@ -627,7 +628,7 @@ async def test_a_journal_that_breaks_while_the_server_runs_stops_writes_before_a
 
 
 async def test_a_journal_that_breaks_in_the_middle_of_a_write_does_not_turn_it_into_a_failure(
-    open_session: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    open_session: OpenSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_session() as session:
         book = await session.workspace.book()
@@ -637,4 +638,5 @@ async def test_a_journal_that_breaks_in_the_middle_of_a_write_does_not_turn_it_i
         db.close()
         book.journal.finish(begun)
         assert "could not be written down" in caplog.text
-        assert not book.journal._db.in_transaction
+        with closing(sqlite3.connect(tmp_path / "data" / "journal.sqlite3", timeout=0)) as db:
+            db.execute("BEGIN IMMEDIATE")  # would fail if the journal were still in the middle of its own

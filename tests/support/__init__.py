@@ -6,14 +6,16 @@
 | `Stage` | one server whose account is replaced again and again, in time that takes no time |
 | `Wire` | the way to a sandbox, where a test steps in at every request |
 | `Clock` | seconds since 1970, moved by hand |
-| `text_of`, `tokens` | the text of an answer, and the price of a text |
+| `text_of` | the text of an answer |
+| `tokens` | the price of a text, as `scripts/tokens.py` counts it |
 """
+
+from tokens import tokens
 
 from .assistant import Assistant, text_of
 from .clock import Backend, Clock
 from .session import OpenSession, Session, open_sessions
 from .stage import OpenStage, Stage, open_stages
-from .tokens import tokens
 from .wire import Wire
 
 __all__ = [

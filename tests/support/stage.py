@@ -76,7 +76,7 @@ class Stage(Assistant):
     def restart(self) -> None:
         """The server is started again: same files, same account, an empty memory."""
         self.wire = Wire(self.sandbox)
-        self._workspace = Workspace(self.settings, sandbox=self.wire, clock=time_of_day)  # type: ignore[arg-type]
+        self._workspace = Workspace(self.settings, sandbox=self.wire, clock=time_of_day)  # type: ignore[arg-type] # it only asks for a transport
 
     async def book(self) -> Book:
         assert self._workspace is not None
@@ -111,7 +111,7 @@ def open_stages(directory: Path) -> OpenStage:
         **settings: Any,
     ) -> AsyncIterator[Stage]:
         stage = Stage(directory, settings)
-        server = build_server(stage.settings, workspace=stage)  # type: ignore[arg-type]
+        server = build_server(stage.settings, workspace=stage)  # type: ignore[arg-type] # it only asks for the book
         try:
             async with Client(server, mode=mode, **(client or {})) as connected:
                 stage.client = connected

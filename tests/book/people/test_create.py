@@ -31,7 +31,7 @@ def with_phone(session: Session) -> list[dict[str, Any]]:
     return [record for record in session.sandbox.store.contacts() if record["phone"] == DIGITS]
 
 
-async def when_creating(session: Session, deed: Any) -> None:
+def when_creating(session: Session, deed: Any) -> None:
     """`deed` is what somebody else does after our look and before our create arrives."""
 
     async def meanwhile(request: httpx.Request) -> None:
@@ -39,8 +39,7 @@ async def when_creating(session: Session, deed: Any) -> None:
             done.append(deed())
 
     done: list[Any] = []
-    book = await session.workspace.book()
-    book.api._http.event_hooks = {"request": [meanwhile]}
+    session.wire.before = meanwhile
 
 
 async def test_a_new_contact_has_what_was_given_and_says_so(session: Session) -> None:
@@ -155,14 +154,14 @@ async def test_an_unknown_opt_out_is_left_as_it_is_and_said(open_session: OpenSe
 
 async def test_who_appears_meanwhile_is_met_and_not_doubled(session: Session) -> None:
     """Somebody creates the same phone between our look and our create; the service refuses ours."""
-    await when_creating(session, lambda: session.sandbox.store.add_contact(phone=DIGITS, first="Other"))
+    when_creating(session, lambda: session.sandbox.store.add_contact(phone=DIGITS, first="Other"))
     outcome = await create(await session.workspace.book(), PHONE, Wanted(first="Jo"))
     assert outcome.status == "exists"
     assert [record["first"] for record in with_phone(session)] == ["Other"]
 
 
 async def test_who_appears_meanwhile_is_updated_where_that_is_asked_for(session: Session) -> None:
-    await when_creating(session, lambda: session.sandbox.store.add_contact(phone=DIGITS, first="Other", last="Person"))
+    when_creating(session, lambda: session.sandbox.store.add_contact(phone=DIGITS, first="Other", last="Person"))
     outcome = await create(await session.workspace.book(), PHONE, Wanted(first="Jo"), if_exists="update")
     assert outcome.status == "updated"
     assert [(record["first"], record["last"]) for record in with_phone(session)] == [("Jo", "Person")]
@@ -170,7 +169,7 @@ async def test_who_appears_meanwhile_is_updated_where_that_is_asked_for(session:
 
 async def test_a_service_that_merges_into_who_appeared_is_found_out(open_session: OpenSession) -> None:
     async with open_session(contacts=2, behaviour=MERGES) as session:
-        await when_creating(
+        when_creating(
             session, lambda: session.sandbox.store.add_contact(phone=DIGITS, first="Other", email="o@example.com")
         )
         outcome = await create(await session.workspace.book(), PHONE, Wanted(first="Jo"))

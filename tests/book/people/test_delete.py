@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support import OpenSession, Session
+from support import Clock, OpenSession, Session
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.confirmations import LIFETIME, REASONS, Deed
@@ -19,7 +19,7 @@ JORDAN, SAM, THIRD = 1001, 1002, 1003
 
 @pytest.fixture
 async def session(open_session: OpenSession) -> AsyncIterator[Session]:
-    async with open_session(contacts=3) as opened:
+    async with open_session(contacts=3, clock=Clock()) as opened:
         yield opened
 
 
@@ -86,8 +86,7 @@ async def token_of_a_moved_contact(session: Session, book: Book) -> str:
 
 async def token_that_expired(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=JORDAN)).confirm_token
-    clock = book.confirmations._clock
-    book.confirmations._clock = lambda: clock() + LIFETIME + 1
+    session.clock.now += LIFETIME + 1
     return token
 
 

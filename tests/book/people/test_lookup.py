@@ -117,14 +117,14 @@ async def test_what_was_changed_while_waiting_for_the_lock_is_read_again(session
     """By phone the contact must be read before it can be locked; whoever holds it meanwhile may change it."""
     has_read, seen = anyio.Event(), []
 
-    async def note_the_read(response: httpx.Response) -> None:
+    async def note_the_read(request: httpx.Request) -> None:
         has_read.set()
 
     async def hold() -> None:
         async with held(book, who_is(book, contact_id=None, phone="+15105550100")) as contact:
             seen.append(contact.first)
 
-    book.api._http.event_hooks = {"response": [note_the_read]}
+    session.wire.after = note_the_read
     async with anyio.create_task_group() as tasks, book.locks.contact(JORDAN):
         tasks.start_soon(hold)
         await has_read.wait()

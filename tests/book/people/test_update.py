@@ -48,7 +48,7 @@ def stored(session: Session, contact_id: int = JORDAN) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in ("rev", "updated")}
 
 
-async def when_putting(session: Session, deed: Any) -> None:
+def when_putting(session: Session, deed: Any) -> None:
     """`deed` is what somebody else does after our read and before our write arrives."""
 
     async def meanwhile(request: httpx.Request) -> None:
@@ -56,7 +56,7 @@ async def when_putting(session: Session, deed: Any) -> None:
             done.append(deed())
 
     done: list[Any] = []
-    (await session.workspace.book()).api._http.event_hooks = {"request": [meanwhile]}
+    session.wire.before = meanwhile
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_a_display_name_of_its_own_is_not_expected_to_follow(session: Sess
 
 
 async def test_somebody_elses_change_between_read_and_write_is_told(session: Session) -> None:
-    await when_putting(session, lambda: session.sandbox.store.touch(JORDAN, email="theirs@example.com"))
+    when_putting(session, lambda: session.sandbox.store.touch(JORDAN, email="theirs@example.com"))
     outcome = await change(session, first="Jo")
     assert any(note.startswith("Somebody else changed this contact at the same time") for note in outcome.notes)
     (told,) = [note for note in outcome.notes if note.startswith("Also different now")]
@@ -173,20 +173,19 @@ async def test_somebody_elses_change_between_read_and_write_is_told(session: Ses
 
 async def test_somebody_elses_later_change_of_the_same_value_is_told(session: Session) -> None:
     """Ours arrived, theirs came right after it: what was asked is not what is there."""
-    book = await session.workspace.book()
 
-    async def afterwards(response: httpx.Response) -> None:
-        if response.request.method == "PUT":
+    async def afterwards(request: httpx.Request) -> None:
+        if request.method == "PUT":
             session.sandbox.store.touch(JORDAN, first="Theirs")
 
-    book.api._http.event_hooks = {"response": [afterwards]}
+    session.wire.after = afterwards
     outcome = await change(session, first="Jo")
     assert 'Not kept by Heymarket: first was sent as "Jo" and is "Theirs" now.' in outcome.notes
     assert any(note.startswith("Somebody else changed") for note in outcome.notes)
 
 
 async def test_a_contact_that_somebody_deleted_meanwhile_is_not_there(session: Session) -> None:
-    await when_putting(session, lambda: session.sandbox.store.delete(JORDAN))
+    when_putting(session, lambda: session.sandbox.store.delete(JORDAN))
     answer = await session.refused("update_contact", contact_id=JORDAN, first="Jo")
     assert "404" in answer or "not there" in answer
 
