@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import anyio
 from mcp.client import Client
@@ -40,12 +40,10 @@ class Cost(NamedTuple):
     budget: int
 
 
-def tokens(text: str) -> int:
+def tokens(value: object) -> int:
+    """About how many tokens a text costs, or anything else once it is JSON: four bytes each, rounded up."""
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return -(-len(text.encode()) // 4)
-
-
-def compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def text_of(result: CallToolResult) -> str:
@@ -55,7 +53,7 @@ def text_of(result: CallToolResult) -> str:
 def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
     """A row a tool, and their sums."""
     tools = {
-        tool.name: tokens(compact(tool.model_dump(by_alias=True, exclude_none=True, mode="json")))
+        tool.name: tokens(tool.model_dump(by_alias=True, exclude_none=True, mode="json"))
         for tool in listed.tools
     }
     for name, cost in tools.items():
@@ -68,7 +66,7 @@ def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
 def answer_costs(what: str, result: CallToolResult, budget: int) -> Iterator[Cost]:
     """What an assistant reads of an answer, and what a program does."""
     yield Cost(f"{what}: text", tokens(text_of(result)), budget)
-    yield Cost(f"{what}: structure", tokens(compact(result.structured_content)), ANY_ANSWER)
+    yield Cost(f"{what}: structure", tokens(result.structured_content), ANY_ANSWER)
 
 
 async def costs() -> list[Cost]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -11,13 +10,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
+from bundle import build, project
 from contacts_mcp import __version__
 from contacts_mcp.config import Settings, variable_of
 from contacts_mcp.server.tools import TOOLS
@@ -26,18 +25,9 @@ ROOT = Path(__file__).parent.parent
 VALIDATOR = "@anthropic-ai/mcpb@2.1.2"
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"scripts_{name}", ROOT / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return script("bundle").build(tmp_path_factory.mktemp("bundle"))
+    return build(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +128,7 @@ def test_the_icon_is_a_small_square_png(unpacked: Path, manifest: dict[str, Any]
 
 
 def test_the_same_source_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
-    assert script("bundle").build(tmp_path).read_bytes() == built.read_bytes()
+    assert build(tmp_path).read_bytes() == built.read_bytes()
 
 
 def started(unpacked: Path, manifest: dict[str, Any], data: Path, *, way: str) -> StdioServerParameters:
@@ -182,5 +172,5 @@ def test_what_runs_in_the_bundle_is_the_bundle(unpacked: Path) -> None:
 
 def test_the_bundle_asks_for_what_the_package_needs(unpacked: Path) -> None:
     text = (unpacked / "pyproject.toml").read_text(encoding="utf-8")
-    assert all(f'"{need}"' in text for need in script("bundle").project()["dependencies"])
+    assert all(f'"{need}"' in text for need in project()["dependencies"])
     assert re.search(r"^package = false$", text, re.MULTILINE)

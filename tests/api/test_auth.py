@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+from support import Clock
 
 from contacts_mcp.api.auth import RENEW_AFTER, TOKEN_LIFETIME, Auth, BasicKey, BearerKey, SignedToken, auth_for
 from contacts_mcp.config import Settings
@@ -23,14 +23,7 @@ VECTOR = (
     "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiIxMTExMTExMS0yMjIyLTMzMzMtNDQ0NC01NTU1NTU1NTU1NTUiLCJpYXQiOjE3MDAwMDAwMDB9"
     ".VrZLHQO3KbFJfoa0VOvx1M8KSoAXEMMxm9qHMvUBmsU"
 )
-
-
-@dataclass
-class Clock:
-    now: float = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+NOW = 1_700_000_000.0
 
 
 def signed(clock: Clock) -> SignedToken:
@@ -57,11 +50,11 @@ def test_a_basic_key_is_the_user_name_with_an_empty_password() -> None:
 
 
 def test_a_signed_token_is_the_contracts_test_vector() -> None:
-    assert signed(Clock()).header() == f"Bearer {VECTOR}"
+    assert signed(Clock(NOW)).header() == f"Bearer {VECTOR}"
 
 
 def test_a_token_is_kept_while_it_is_young() -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     auth = signed(clock)
     first = auth.header()
     clock.now += RENEW_AFTER - 1
@@ -70,7 +63,7 @@ def test_a_token_is_kept_while_it_is_young() -> None:
 
 def test_no_token_is_ever_sent_near_its_end() -> None:
     """Asked every 7 s for an hour, the token is never older than the renewal age, a minute before the service refuses it."""
-    clock = Clock()
+    clock = Clock(NOW)
     auth = signed(clock)
     ages = []
     for _ in range(3600 // 7):
@@ -82,7 +75,7 @@ def test_no_token_is_ever_sent_near_its_end() -> None:
 
 def test_a_clock_that_was_set_back_makes_a_new_token() -> None:
     """A token from the future would be refused until the clock has caught up."""
-    clock = Clock()
+    clock = Clock(NOW)
     auth = signed(clock)
     auth.header()
     clock.now -= 3600
@@ -138,7 +131,7 @@ async def status_of(auth: Auth, clock: Clock) -> int:
 
 @pytest.mark.parametrize("method", ["bearer", "basic", "signed"])
 async def test_the_sandbox_accepts_every_way_by_its_own_check(method: str) -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     key = Credentials().api_key
     auth: Auth = {"bearer": BearerKey(key), "basic": BasicKey(key), "signed": signed(clock)}[method]
     assert await status_of(auth, clock) == 200
@@ -146,15 +139,15 @@ async def test_the_sandbox_accepts_every_way_by_its_own_check(method: str) -> No
 
 @pytest.mark.parametrize(
     "auth",
-    [BearerKey("wrong"), BasicKey("wrong"), SignedToken(SECRET_ID, "another-key", clock=Clock())],
+    [BearerKey("wrong"), BasicKey("wrong"), SignedToken(SECRET_ID, "another-key", clock=Clock(NOW))],
     ids=lambda auth: type(auth).__name__,
 )
 async def test_the_sandbox_refuses_a_wrong_key(auth: Auth) -> None:
-    assert await status_of(auth, Clock()) == 401
+    assert await status_of(auth, Clock(NOW)) == 401
 
 
 async def test_a_kept_token_is_accepted_to_its_last_second() -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     auth = signed(clock)
     auth.header()
     clock.now += RENEW_AFTER - 0.001

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from support import OpenSession
 
 from contacts_mcp.book.cards import UNKNOWN, Change, card_of, changes_between, field_name, shown
 from contacts_mcp.book.vocabulary import Directory
@@ -13,7 +14,7 @@ from contacts_mcp.models import Contact
 
 
 @pytest.fixture
-async def directory(open_session: Any) -> AsyncIterator[Directory]:
+async def directory(open_session: OpenSession) -> AsyncIterator[Directory]:
     async with open_session(contacts=2) as session:
         yield (await session.workspace.book()).directory
 

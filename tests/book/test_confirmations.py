@@ -5,25 +5,17 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import Clock, OpenSession
 
 from contacts_mcp.book.confirmations import LIFETIME, REASONS, Confirmations, Deed, digest_of
 
 KEY = b"shared"
 DEED = Deed("delete", {7: "3 2026-01-01T00:00:00Z"}, {"wanted": {"first": "Jo"}})
 SEVERAL = Deed("merge", {7: "3", 9: "1"})
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -161,7 +153,7 @@ def test_the_digest_recognizes_a_token_and_does_not_give_it_away() -> None:
     assert digest_of("") == ""
 
 
-async def test_two_servers_with_one_signing_key_share_confirmations(open_session: Any, tmp_path: Path) -> None:
+async def test_two_servers_with_one_signing_key_share_confirmations(open_session: OpenSession, tmp_path: Path) -> None:
     """The token of one permits the deed at the other; used there, the moved state refuses it here."""
     async with open_session(signing_key="a sandbox signing key") as one:
         token = (await one.ok("delete_contact", contact_id=1001))["confirm_token"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from support import Clock, OpenSession, Session
 
 from contacts_mcp.book.vocabulary import Catalog
 from contacts_mcp.errors import ServiceFailed, UnknownName
@@ -30,16 +31,9 @@ class Account:
         return list(self.fields)
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture
@@ -143,14 +137,14 @@ async def test_an_old_list_serves_labels_while_the_service_is_down(
 
 
 @pytest.fixture
-async def session(open_session: Any) -> AsyncIterator[Any]:
+async def session(open_session: OpenSession) -> AsyncIterator[Session]:
     async with open_session(contacts=2) as opened:
         yield opened
 
 
-async def test_a_field_made_upstream_is_found(session: Any) -> None:
+async def test_a_field_made_upstream_is_found(session: Session) -> None:
     fields = (await session.workspace.book()).directory.fields
-    fields._clock = clock = Clock()
+    fields._clock = clock = Clock(1000.0)
     await fields.names()
     number = session.sandbox.store.add_field("Shoe Size")
     clock.now += 31
@@ -162,7 +156,7 @@ async def test_a_field_made_upstream_is_found(session: Any) -> None:
     [{}, {"lists": "wrapped"}, {"cursor": "inclusive"}, {"ids_as_strings": True}, {"field_name_key": "name"}],
     ids=str,
 )
-async def test_all_tags_and_fields_are_read_page_after_page(open_session: Any, switches: Any) -> None:
+async def test_all_tags_and_fields_are_read_page_after_page(open_session: OpenSession, switches: Any) -> None:
     async with open_session(contacts=2, behaviour=Behaviour(requests_per_minute=0, **switches)) as session:
         added = {session.sandbox.store.add_tag(f"Tag {number}", color="") for number in range(3)}
         directory = (await session.workspace.book()).directory
@@ -171,7 +165,7 @@ async def test_all_tags_and_fields_are_read_page_after_page(open_session: Any, s
         assert (await directory.members.resolve("dana.levy@example.com", argument="assignee")).id == 505
 
 
-async def test_more_than_a_page_of_tags_made_in_one_moment_is_read(session: Any) -> None:
+async def test_more_than_a_page_of_tags_made_in_one_moment_is_read(session: Session) -> None:
     """An import makes many tags in one second; the cursor is strict by default."""
     session.sandbox.desk.clock = lambda: 1_800_000_000.0
     for number in range(40):
@@ -180,7 +174,7 @@ async def test_more_than_a_page_of_tags_made_in_one_moment_is_read(session: Any)
     assert (await tags.resolve("VIP", argument="tags")).id == 101
 
 
-async def test_a_failed_fetch_of_labels_costs_the_names_and_not_the_answer(session: Any) -> None:
+async def test_a_failed_fetch_of_labels_costs_the_names_and_not_the_answer(session: Session) -> None:
     session.sandbox.faults.add(Fault("list_fields", "status", status=403, times=-1))
     facts = await session.ok("lookup_contact", contact_id=1001)
     assert facts["contacts"][0]["custom_fields"] == {"field 31": "Gold"}

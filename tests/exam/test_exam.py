@@ -16,9 +16,10 @@ from examiner.matching import is_said, is_who, matches
 from examiner.report import all_of_three, table
 from examiner.room import MOST_CALLS, Verdict, examine
 from examiner.tasks import BadTask, Task, chosen, load
-from reference import Reference, solutions
 
 from contacts_mcp.server.tools import TOOLS
+
+from .reference import Reference, solutions
 
 Line = dict[str, Any]
 Answering = Callable[[Line], Line]

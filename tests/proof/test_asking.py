@@ -10,6 +10,7 @@ import pytest
 from mcp.server.elicitation import render_elicitation_schema
 from mcp_types import ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types._v2025_11_25 import ElicitRequestFormParams as StrictFormParams
+from support import Backend, OpenStage, text_of
 
 from contacts_mcp.server import confirming as asking
 from contacts_mcp.server.boundary import PATIENCE_SHARE
@@ -19,7 +20,7 @@ Person = Callable[[Any, ElicitRequestFormParams], Awaitable[ElicitResult]]
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
@@ -48,7 +49,7 @@ def person(action: str, content: Any = None, *, seen: list[ElicitRequestFormPara
 YES = {"approve": True}
 
 
-async def test_a_yes_does_it_in_one_call(era: str, open_stage: Any) -> None:
+async def test_a_yes_does_it_in_one_call(era: str, open_stage: OpenStage) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
         facts = await stage.ok("delete_contact", contact_id=2)
@@ -59,7 +60,7 @@ async def test_a_yes_does_it_in_one_call(era: str, open_stage: Any) -> None:
         assert "+15105550102" in seen[0].message
 
 
-async def test_a_yes_opts_in_and_the_journal_keeps_the_consent(era: str, open_stage: Any) -> None:
+async def test_a_yes_opts_in_and_the_journal_keeps_the_consent(era: str, open_stage: OpenStage) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
         facts = await stage.ok(
@@ -77,7 +78,7 @@ async def test_a_yes_opts_in_and_the_journal_keeps_the_consent(era: str, open_st
     ids=["no", "cancel", "accepted-without-approval", "accepted-with-the-word-false"],
 )
 @pytest.mark.usefixtures("slowly")
-async def test_anything_else_from_a_person_is_a_no(action: str, content: Any, era: str, open_stage: Any) -> None:
+async def test_anything_else_from_a_person_is_a_no(action: str, content: Any, era: str, open_stage: OpenStage) -> None:
     async with open_stage(mode=era, client=person(action, content)) as stage:
         people = stage.people()
         facts = await stage.ok("delete_contact", contact_id=2)
@@ -87,13 +88,15 @@ async def test_anything_else_from_a_person_is_a_no(action: str, content: Any, er
 
 
 @pytest.mark.parametrize("action", ["decline", "cancel"])
-async def test_a_no_faster_than_a_person_reads_falls_back_to_the_token(action: str, era: str, open_stage: Any) -> None:
+async def test_a_no_faster_than_a_person_reads_falls_back_to_the_token(
+    action: str, era: str, open_stage: OpenStage
+) -> None:
     async with open_stage(mode=era, client=person(action)) as stage:
         result = await stage.call("delete_contact", contact_id=2)
         facts = result.structured_content
         assert facts["status"] == "needs_confirmation"
-        assert "or nobody answered in time" in stage.text(result)
-        assert facts["notes"][-1] in stage.text(result)
+        assert "or nobody answered in time" in text_of(result)
+        assert facts["notes"][-1] in text_of(result)
         done = await stage.ok("delete_contact", contact_id=2, confirm_token=facts["confirm_token"])
         assert done["status"] == "deleted"
 
@@ -102,7 +105,7 @@ async def test_a_no_faster_than_a_person_reads_falls_back_to_the_token(action: s
     "content", [None, {}, {"approve": "perhaps"}, {"other": True}], ids=["nothing", "empty", "neither", "other"]
 )
 async def test_an_accepted_form_that_is_not_ours_falls_back_to_the_token(
-    content: Any, era: str, open_stage: Any
+    content: Any, era: str, open_stage: OpenStage
 ) -> None:
     async with open_stage(mode=era, client=person("accept", content)) as stage:
         people = stage.people()
@@ -111,7 +114,7 @@ async def test_an_accepted_form_that_is_not_ours_falls_back_to_the_token(
         assert stage.people() == people
 
 
-async def test_a_client_that_hangs_falls_back_to_the_token_within_the_calls_deadline(open_stage: Any) -> None:
+async def test_a_client_that_hangs_falls_back_to_the_token_within_the_calls_deadline(open_stage: OpenStage) -> None:
     """Up to 2025-11-25; after that the question is an answer, and nobody here waits for the client to come back."""
 
     async def hanging(_: Any, __: Any) -> ElicitResult:
@@ -125,7 +128,7 @@ async def test_a_client_that_hangs_falls_back_to_the_token_within_the_calls_dead
         assert anyio.current_time() - started == pytest.approx(PATIENCE_SHARE * stage.settings.call_timeout, abs=1)
 
 
-async def test_a_client_that_fails_at_asking_falls_back_to_the_token(open_stage: Any) -> None:
+async def test_a_client_that_fails_at_asking_falls_back_to_the_token(open_stage: OpenStage) -> None:
     async def failing(_: Any, __: Any) -> Any:
         raise RuntimeError
 
@@ -133,7 +136,7 @@ async def test_a_client_that_fails_at_asking_falls_back_to_the_token(open_stage:
         assert (await stage.ok("delete_contact", contact_id=2))["status"] == "needs_confirmation"
 
 
-async def test_a_client_that_cannot_ask_gets_the_token(era: str, open_stage: Any) -> None:
+async def test_a_client_that_cannot_ask_gets_the_token(era: str, open_stage: OpenStage) -> None:
     async with open_stage(mode=era) as stage:
         facts = await stage.ok("delete_contact", contact_id=2)
         assert facts["status"] == "needs_confirmation"
@@ -141,7 +144,9 @@ async def test_a_client_that_cannot_ask_gets_the_token(era: str, open_stage: Any
 
 
 @pytest.mark.parametrize(("confirm", "status"), [("token", "needs_confirmation"), ("off", "deleted")])
-async def test_nobody_is_asked_where_the_setting_says_so(confirm: str, status: str, era: str, open_stage: Any) -> None:
+async def test_nobody_is_asked_where_the_setting_says_so(
+    confirm: str, status: str, era: str, open_stage: OpenStage
+) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("accept", YES, seen=seen), confirm=confirm) as stage:
         assert (await stage.ok("delete_contact", contact_id=2))["status"] == status
@@ -158,7 +163,7 @@ async def test_nobody_is_asked_where_the_setting_says_so(confirm: str, status: s
     ],
 )
 async def test_nobody_is_asked_about_what_needs_no_confirmation(
-    tool: str, arguments: dict[str, Any], era: str, open_stage: Any
+    tool: str, arguments: dict[str, Any], era: str, open_stage: OpenStage
 ) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
@@ -167,7 +172,7 @@ async def test_nobody_is_asked_about_what_needs_no_confirmation(
 
 
 async def test_a_call_with_a_good_token_is_not_asked_about_again_and_one_with_a_bad_one_is(
-    era: str, open_stage: Any
+    era: str, open_stage: OpenStage
 ) -> None:
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("decline", seen=seen)) as stage:
@@ -182,7 +187,7 @@ async def test_a_call_with_a_good_token_is_not_asked_about_again_and_one_with_a_
         assert len(seen) == 3
 
 
-async def test_a_made_up_token_does_not_go_around_the_person_who_said_no(era: str, open_stage: Any) -> None:
+async def test_a_made_up_token_does_not_go_around_the_person_who_said_no(era: str, open_stage: OpenStage) -> None:
     async with open_stage(mode=era, client=person("accept", {"approve": False})) as stage:
         for token in ({}, {"confirm_token": "made-up"}):
             answer = await stage.ok("delete_contact", contact_id=2, **token)
@@ -191,7 +196,7 @@ async def test_a_made_up_token_does_not_go_around_the_person_who_said_no(era: st
         assert stage.BEN in stage.people()
 
 
-async def test_a_contact_that_changed_while_the_person_read_is_left_alone(era: str, open_stage: Any) -> None:
+async def test_a_contact_that_changed_while_the_person_read_is_left_alone(era: str, open_stage: OpenStage) -> None:
     """What was confirmed is what was shown: the yes was for another state, so there is a fresh preview, and nothing is done."""
 
     async def slow_yes(_: Any, __: Any) -> ElicitResult:
@@ -202,14 +207,14 @@ async def test_a_contact_that_changed_while_the_person_read_is_left_alone(era: s
         result = await stage.call("delete_contact", contact_id=2)
         facts = result.structured_content
         assert facts["status"] == "needs_confirmation"
-        assert "changed since" in stage.text(result)
+        assert "changed since" in text_of(result)
         assert facts["contact"]["first"] == "Benjamin"
         assert stage.sandbox.store.contact(2) is not None
 
 
 @pytest.mark.parametrize("action", ["accept", "decline", "cancel"])
 async def test_a_contact_that_is_gone_when_the_answer_comes_is_an_error_whatever_was_answered(
-    action: str, era: str, open_stage: Any
+    action: str, era: str, open_stage: OpenStage
 ) -> None:
     async def late(_: Any, __: Any) -> ElicitResult:
         stage.sandbox.store.delete(2)
@@ -219,12 +224,12 @@ async def test_a_contact_that_is_gone_when_the_answer_comes_is_an_error_whatever
         result = await stage.call("delete_contact", contact_id=2)
         if action == "accept" or era == "auto":
             assert result.is_error
-            assert "No contact has the id 2" in stage.text(result)
+            assert "No contact has the id 2" in text_of(result)
             assert result.structured_content is None
         assert (await stage.book()).journal.entries() == []
 
 
-async def test_an_answer_carries_its_confirmation_only_to_the_call_it_was_asked_for(open_stage: Any) -> None:
+async def test_an_answer_carries_its_confirmation_only_to_the_call_it_was_asked_for(open_stage: OpenStage) -> None:
     """The state a client brings back is sealed: with other arguments, or altered, it opens nothing."""
     async with open_stage(client=person("accept", YES)) as stage:
         people = stage.people()
@@ -242,7 +247,7 @@ async def test_an_answer_carries_its_confirmation_only_to_the_call_it_was_asked_
         assert stage.people() == people
 
 
-async def test_an_answer_that_comes_back_without_the_reply_falls_back_to_the_token(open_stage: Any) -> None:
+async def test_an_answer_that_comes_back_without_the_reply_falls_back_to_the_token(open_stage: OpenStage) -> None:
     async with open_stage(client=person("accept", YES)) as stage:
         asked = await stage.client.session.call_tool("delete_contact", {"contact_id": 2}, allow_input_required=True)
         assert isinstance(asked, InputRequiredResult)
@@ -252,7 +257,7 @@ async def test_an_answer_that_comes_back_without_the_reply_falls_back_to_the_tok
         assert result.structured_content["status"] == "needs_confirmation"
 
 
-async def test_the_form_is_one_the_protocol_allows(era: str, open_stage: Any) -> None:
+async def test_the_form_is_one_the_protocol_allows(era: str, open_stage: OpenStage) -> None:
     """Flat, primitive, one boolean; in both eras the same, and valid by the protocol's own types."""
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("decline", seen=seen)) as stage:

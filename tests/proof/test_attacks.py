@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp_types import ElicitResult
+from support import Backend, OpenStage, text_of
 
 from contacts_mcp.sandbox import Behaviour, Fault
 
@@ -14,11 +15,11 @@ PHONE = "12125550142"
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
-async def test_a_refused_second_try_is_looked_up_like_any_other(open_stage: Any) -> None:
+async def test_a_refused_second_try_is_looked_up_like_any_other(open_stage: OpenStage) -> None:
     """The refusal may be of what the first try has already done."""
     async with open_stage() as stage:
         stage.sandbox.behaviour = Behaviour(requests_per_minute=0, read_delay_writes=4, not_found="400")
@@ -30,7 +31,7 @@ async def test_a_refused_second_try_is_looked_up_like_any_other(open_stage: Any)
         assert change["state"] != "not_done"
 
 
-async def test_a_no_does_nothing_whatever_the_request_needs_by_then(open_stage: Any) -> None:
+async def test_a_no_does_nothing_whatever_the_request_needs_by_then(open_stage: OpenStage) -> None:
     async def opted_in_elsewhere_then_no(*_: Any) -> ElicitResult:
         stage.sandbox.store.touch(stage.BEN, is_opted_out=False)
         return ElicitResult(action="accept", content={"approve": False})
@@ -43,7 +44,7 @@ async def test_a_no_does_nothing_whatever_the_request_needs_by_then(open_stage: 
         assert stage.people()[stage.BEN]["first"] == "Ben"
 
 
-async def test_the_question_names_everything_a_yes_would_change(open_stage: Any) -> None:
+async def test_the_question_names_everything_a_yes_would_change(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         asked = await stage.ok(
             "update_contact", contact_id=stage.BEN, is_opted_out=False, consent="By phone", first="Zed", clear=["last"]
@@ -51,16 +52,16 @@ async def test_the_question_names_everything_a_yes_would_change(open_stage: Any)
         assert "This also changes: first, last." in asked["question"]
 
 
-async def test_one_consent_opts_in_one_number(open_stage: Any) -> None:
+async def test_one_consent_opts_in_one_number(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         refused = await stage.call(
             "update_contact", contact_id=stage.BEN, is_opted_out=False, consent="By phone", new_phone=f"+{PHONE}"
         )
         assert refused.is_error
-        assert "consent is for one number" in stage.text(refused)
+        assert "consent is for one number" in text_of(refused)
 
 
-async def test_a_colleagues_contact_is_not_claimed_by_a_lost_create(open_stage: Any) -> None:
+async def test_a_colleagues_contact_is_not_claimed_by_a_lost_create(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
 
         async def add_gil(request: Any) -> None:
@@ -72,12 +73,12 @@ async def test_a_colleagues_contact_is_not_claimed_by_a_lost_create(open_stage: 
         stage.wire.after = add_gil
         result = await stage.call("create_contact", phone=f"+{PHONE}", first="Hal")
         assert result.is_error
-        assert "it may be somebody else's" in stage.text(result)
+        assert "it may be somebody else's" in text_of(result)
         (change,) = (await stage.ok("list_changes"))["changes"]
         assert change["state"] == "unknown"
 
 
-async def test_an_opt_in_token_is_used_up_for_every_server_of_the_machine(open_stage: Any) -> None:
+async def test_an_opt_in_token_is_used_up_for_every_server_of_the_machine(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         deed = {"contact_id": stage.BEN, "is_opted_out": False, "consent": "By phone"}
         token = (await stage.ok("update_contact", **deed))["confirm_token"]
@@ -90,7 +91,7 @@ async def test_an_opt_in_token_is_used_up_for_every_server_of_the_machine(open_s
 
 
 @pytest.mark.parametrize(("name", "found"), [("Smith & Sons", 1), ("& Smith", 1), ("Smith 🙂", 1), ("Smyth", 0)])
-async def test_signs_in_a_name_do_not_hide_its_words(open_stage: Any, name: str, found: int) -> None:
+async def test_signs_in_a_name_do_not_hide_its_words(open_stage: OpenStage, name: str, found: int) -> None:
     async with open_stage() as stage:
         stage.sandbox.store.add_contact(phone=PHONE, display_name="Smith & Sons")
         assert len((await stage.ok("list_contacts", name=name))["contacts"]) == found
@@ -100,14 +101,14 @@ async def test_signs_in_a_name_do_not_hide_its_words(open_stage: Any, name: str,
     ("asked", "stored", "found"), [("A+", "A-", 0), ("1.5", "15", 0), ("a+", "A+", 1), ("San Jose", "San José", 1)]
 )
 async def test_signs_in_a_custom_value_count_and_accents_do_not(
-    open_stage: Any, asked: str, stored: str, found: int
+    open_stage: OpenStage, asked: str, stored: str, found: int
 ) -> None:
     async with open_stage() as stage:
         stage.sandbox.store.add_contact(phone=PHONE, custom={"31": stored})
         assert len((await stage.ok("list_contacts", custom_fields={"Plan": asked}))["contacts"]) == found
 
 
-async def test_tags_that_share_the_last_moment_of_a_page_are_all_known(open_stage: Any) -> None:
+async def test_tags_that_share_the_last_moment_of_a_page_are_all_known(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         for number in range(40):
             if number == 20:
@@ -117,7 +118,7 @@ async def test_tags_that_share_the_last_moment_of_a_page_are_all_known(open_stag
             await stage.ok("update_contact", contact_id=stage.ADA, tags=[f"Made at once {number}"])
 
 
-async def test_a_deleted_contact_with_more_tags_than_are_allowed_comes_back_with_what_is(open_stage: Any) -> None:
+async def test_a_deleted_contact_with_more_tags_than_are_allowed_comes_back_with_what_is(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         many = stage.sandbox.store.add_contact(phone=PHONE, first="Cleo", tags=[101, 102, 103, 104, 105, 106])
         token = (await stage.ok("delete_contact", contact_id=many))["confirm_token"]
@@ -127,11 +128,11 @@ async def test_a_deleted_contact_with_more_tags_than_are_allowed_comes_back_with
         assert any(note.startswith("Left out, because Heymarket would not take them: tags") for note in back["notes"])
 
 
-async def test_an_opt_in_token_is_no_answer_to_a_delete(open_stage: Any) -> None:
+async def test_an_opt_in_token_is_no_answer_to_a_delete(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         deed = {"contact_id": stage.BEN, "is_opted_out": False, "consent": "By phone"}
         token = (await stage.ok("update_contact", **deed))["confirm_token"]
         await stage.ok("update_contact", **deed, confirm_token=token)
         stage.sandbox.store.delete(stage.BEN)
         result = await stage.call("delete_contact", contact_id=stage.BEN, confirm_token=token)
-        assert "No contact has the id" in stage.text(result)
+        assert "No contact has the id" in text_of(result)

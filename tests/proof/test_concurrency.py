@@ -15,6 +15,7 @@ import httpx
 import pytest
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
+from support import OpenSession, OpenStage
 
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox, serve
 from contacts_mcp.state.locks import Locks
@@ -69,7 +70,7 @@ def assert_one_has_the_phone(sandbox: Sandbox, statuses: list[str]) -> None:
     assert [contact["rev"] for contact in sandbox.store.contacts() if contact["phone"] == PHONE[1:]] == [1]
 
 
-async def test_twenty_updates_of_one_contact_at_once_lose_nothing(open_session: Any, era: str) -> None:
+async def test_twenty_updates_of_one_contact_at_once_lose_nothing(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era) as session:
         contact_id = session.sandbox.store.add_contact(phone="12125550100")
         answers = await at_once(
@@ -85,7 +86,7 @@ async def test_twenty_updates_of_one_contact_at_once_lose_nothing(open_session: 
         assert_nothing_is_lost(session.sandbox, contact_id)
 
 
-async def test_updates_by_phone_and_by_id_wait_for_one_another(open_session: Any) -> None:
+async def test_updates_by_phone_and_by_id_wait_for_one_another(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = session.sandbox.store.add_contact(phone="12125550100")
         ways = [{"contact_id": contact_id}, {"phone": "+12125550100"}]
@@ -96,14 +97,18 @@ async def test_updates_by_phone_and_by_id_wait_for_one_another(open_session: Any
 
 
 @pytest.mark.parametrize("known_phone", ["reject", "update"])
-async def test_twenty_creates_of_one_phone_at_once_make_one_contact(open_session: Any, known_phone: Any) -> None:
+async def test_twenty_creates_of_one_phone_at_once_make_one_contact(
+    open_session: OpenSession, known_phone: Any
+) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone=known_phone)) as session:
         answers = await at_once([lambda: session.ok("create_contact", phone=PHONE, first="Ada")] * 20)
         assert_one_has_the_phone(session.sandbox, [answer["status"] for answer in answers])
 
 
 @pytest.mark.parametrize("known_phone", ["reject", "update"])
-async def test_two_servers_with_one_data_directory_wait_for_one_another(open_session: Any, known_phone: Any) -> None:
+async def test_two_servers_with_one_data_directory_wait_for_one_another(
+    open_session: OpenSession, known_phone: Any
+) -> None:
     async with AsyncExitStack() as opened:
         one = await opened.enter_async_context(
             open_session(behaviour=Behaviour(requests_per_minute=0, known_phone=known_phone))
@@ -208,7 +213,7 @@ async def test_a_lock_whose_file_was_deleted_is_given_back_all_the_same(tmp_path
 # A client that lost an answer calls once more
 
 
-async def test_a_repeated_create_update_or_add_tags_changes_nothing_twice(open_session: Any, era: str) -> None:
+async def test_a_repeated_create_update_or_add_tags_changes_nothing_twice(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era) as session:
         for tool, call, status in (
             ("create_contact", {"phone": PHONE, "first": "Ada", "tags": ["VIP"]}, "exists"),
@@ -224,7 +229,9 @@ async def test_a_repeated_create_update_or_add_tags_changes_nothing_twice(open_s
             assert not WRITES & set(session.operations)
 
 
-async def test_a_repeated_delete_with_its_token_answers_deleted_and_sends_nothing(open_session: Any, era: str) -> None:
+async def test_a_repeated_delete_with_its_token_answers_deleted_and_sends_nothing(
+    open_session: OpenSession, era: str
+) -> None:
     async with open_session(mode=era) as session:
         token = (await session.ok("delete_contact", contact_id=1001))["confirm_token"]
         first = await session.ok("delete_contact", contact_id=1001, confirm_token=token)
@@ -235,7 +242,7 @@ async def test_a_repeated_delete_with_its_token_answers_deleted_and_sends_nothin
         assert not WRITES & set(session.operations)
 
 
-async def test_a_token_used_by_five_calls_at_once_deletes_once(open_session: Any) -> None:
+async def test_a_token_used_by_five_calls_at_once_deletes_once(open_session: OpenSession) -> None:
     async with open_session() as session:
         token = (await session.ok("delete_contact", contact_id=1001))["confirm_token"]
         answers = await at_once([lambda: session.ok("delete_contact", contact_id=1001, confirm_token=token)] * 5)
@@ -245,7 +252,7 @@ async def test_a_token_used_by_five_calls_at_once_deletes_once(open_session: Any
 
 
 @pytest.mark.parametrize("deed", ["update", "delete"])
-async def test_an_undo_called_five_times_at_once_is_done_once(open_session: Any, deed: str) -> None:
+async def test_an_undo_called_five_times_at_once_is_done_once(open_session: OpenSession, deed: str) -> None:
     async with open_session() as session:
         call = {"contact_id": 1001} | ({"last": "Changed"} if deed == "update" else {})
         answer = await session.ok(f"{deed}_contact", **call)
@@ -263,7 +270,7 @@ async def test_an_undo_called_five_times_at_once_is_done_once(open_session: Any,
 
 
 @asynccontextmanager
-async def meddling(open_stage: Any, moment: str, **members: Any) -> AsyncIterator[Any]:
+async def meddling(open_stage: OpenStage, moment: str, **members: Any) -> AsyncIterator[Any]:
     """A stage on which somebody else edits Ada just `before` or `after` our next write."""
     async with open_stage() as stage:
 
@@ -276,7 +283,7 @@ async def meddling(open_stage: Any, moment: str, **members: Any) -> AsyncIterato
         yield stage
 
 
-async def test_a_write_of_somebody_else_between_our_read_and_our_write_is_reported(open_stage: Any) -> None:
+async def test_a_write_of_somebody_else_between_our_read_and_our_write_is_reported(open_stage: OpenStage) -> None:
     async with meddling(
         open_stage, "before", email="theirs@example.com", custom={"31": "Silver", "33": "Miami"}
     ) as stage:
@@ -290,7 +297,7 @@ async def test_a_write_of_somebody_else_between_our_read_and_our_write_is_report
         assert stage.people()[stage.ADA]["custom"] == {"31": "Premium", "33": "Miami"}
 
 
-async def test_a_write_of_somebody_else_over_ours_is_reported_with_what_did_not_survive(open_stage: Any) -> None:
+async def test_a_write_of_somebody_else_over_ours_is_reported_with_what_did_not_survive(open_stage: OpenStage) -> None:
     async with meddling(open_stage, "after", email="theirs@example.com") as stage:
         answer = await stage.ok("update_contact", contact_id=stage.ADA, email="ours@example.com", last="Ours")
         notes = " ".join(answer["notes"])
@@ -303,7 +310,7 @@ async def test_a_write_of_somebody_else_over_ours_is_reported_with_what_did_not_
         }
 
 
-async def test_without_anybody_else_nothing_of_the_kind_is_said(open_stage: Any) -> None:
+async def test_without_anybody_else_nothing_of_the_kind_is_said(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         assert (await stage.ok("update_contact", contact_id=stage.ADA, email="ours@example.com", clear=["Region"]))[
             "notes"

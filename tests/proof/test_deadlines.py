@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from mcp.client import Client
+from support import Backend, OpenStage, Stage
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.history.history import undo
@@ -53,14 +54,14 @@ DEADLINES = (0.3, 7.0)
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
 @pytest.mark.parametrize("fault", LASTING)
 @pytest.mark.parametrize("deadline", DEADLINES)
 async def test_every_call_under_every_fault_ends_within_a_second_of_its_deadline(
-    fault: str, deadline: float, open_stage: Any
+    fault: str, deadline: float, open_stage: OpenStage
 ) -> None:
     async with open_stage(confirm="off", call_timeout=deadline) as stage:
         for name, (tool, arguments) in CALLS.items():
@@ -73,7 +74,7 @@ async def test_every_call_under_every_fault_ends_within_a_second_of_its_deadline
             assert anyio.current_time() - started <= deadline + 1, name
 
 
-async def _rename(stage: Any) -> None:
+async def _rename(stage: Stage) -> None:
     await update(await stage.book(), Wanted(first="Augusta"), contact_id=1)
     stage.restart()
 
@@ -111,7 +112,7 @@ DEEDS: dict[str, Deed] = {
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-async def test_cut_off_at_any_await_the_journal_tells_the_truth_afterwards(deed: str, open_stage: Any) -> None:
+async def test_cut_off_at_any_await_the_journal_tells_the_truth_afterwards(deed: str, open_stage: OpenStage) -> None:
     """Cut off once at its first suspension, once at its second, and so on, until it comes through."""
     async with open_stage(confirm="off") as stage:
         for step in range(1, 1000):
@@ -129,7 +130,7 @@ async def test_cut_off_at_any_await_the_journal_tells_the_truth_afterwards(deed:
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("deed", DEEDS)
 async def test_cut_off_at_any_request_the_journal_tells_the_truth_afterwards(
-    deed: str, side: str, open_stage: Any
+    deed: str, side: str, open_stage: OpenStage
 ) -> None:
     """The same by the wire: before the n-th request goes out, and after it was carried out but before its answer is read."""
     async with open_stage(confirm="off") as stage:
@@ -190,7 +191,7 @@ def _stepped(work: Awaitable[Any], on_step: Callable[[int], None]) -> Generator[
             return done.value
 
 
-async def _check_truth(stage: Any) -> None:
+async def _check_truth(stage: Stage) -> None:
     """At once: no entry that is finished is wrong. After a restart, an hour later, none is open, and still none is wrong."""
     people = {person["id"]: person for person in stage.sandbox.store.contacts()}
     assert len({person["phone"] for person in people.values()}) == len(people)

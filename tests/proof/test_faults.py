@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+from support import Backend, OpenStage, Stage, text_of
 
 from contacts_mcp.sandbox import Fault, Store
 
@@ -157,7 +158,7 @@ Rows = dict[str, list[str]]
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
@@ -181,7 +182,7 @@ CELLS = [
 
 @pytest.mark.parametrize(("name", "operation", "times"), CELLS)
 async def test_every_fault_has_exactly_the_outcome_of_its_row(
-    name: str, operation: str, times: str, open_stage: Any, kind_of: Any
+    name: str, operation: str, times: str, open_stage: OpenStage, kind_of: Any
 ) -> None:
     rows: Rows = {}
     async with open_stage(confirm="off") as stage:
@@ -205,7 +206,7 @@ def _lines(name: str, operation: str, times: str, rows: Rows) -> Iterable[str]:
     )
 
 
-async def _outcome(stage: Any, scenario: Scenario, fault: Fault, kind_of: Callable[[str], str]) -> str:
+async def _outcome(stage: Stage, scenario: Scenario, fault: Fault, kind_of: Callable[[str], str]) -> str:
     """What was answered, how many requests were sent, what became of the contacts, what the journal says; the laws are checked on the way."""
     for tool, arguments in scenario.before:
         await stage.ok(tool, **arguments)
@@ -215,7 +216,7 @@ async def _outcome(stage: Any, scenario: Scenario, fault: Fault, kind_of: Callab
     known = len(journal.entries())
     stage.sandbox.faults.add(fault)
     result = await stage.call(scenario.tool, **scenario.arguments)
-    text = stage.text(result)
+    text = text_of(result)
     answer = kind_of(text) if result.is_error else _status(result.structured_content or {})
     sent, entries = stage.wire.sent, journal.entries()
     state = entries[0].state if len(entries) > known else "no entry"
@@ -259,7 +260,7 @@ def _check_laws(answer: str, text: str, difference: str, state: str, *, is_done:
         assert state in ("no entry", "not_done")
 
 
-async def _check_settled(stage: Any, *, known: int, is_changed: bool) -> None:
+async def _check_settled(stage: Stage, *, known: int, is_changed: bool) -> None:
     """With the service well again, the next server finds out how it was, and its journal agrees with the store."""
     stage.sandbox.faults.clear()
     await anyio.sleep(3600)

@@ -7,6 +7,7 @@ from typing import Any
 
 import fuzz
 import pytest
+from support import Backend
 
 from contacts_mcp.server.tools import TOOLS, views
 
@@ -14,7 +15,7 @@ NAMES = [offer.name for offer in TOOLS]
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from support import Backend, OpenStage, Stage, text_of
 
 from contacts_mcp.book.values import values_of
 from contacts_mcp.sandbox import Fault
@@ -14,11 +15,11 @@ from contacts_mcp.state.journal import IN_FLIGHT, Entry
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
-async def ada_changed(stage: Any, **changed: Any) -> int:
+async def ada_changed(stage: Stage, **changed: Any) -> int:
     """An entry of a change of Ada's first name; `changed` is what else was different afterwards, although nobody asked."""
     book = await stage.book()
     contact = await book.api.get_contact(stage.ADA)
@@ -32,12 +33,12 @@ async def ada_changed(stage: Any, **changed: Any) -> int:
     return int(begun.change_id)
 
 
-async def listed(stage: Any, change_id: int) -> dict[str, Any]:
+async def listed(stage: Stage, change_id: int) -> dict[str, Any]:
     changes = (await stage.ok("list_changes", limit=50))["changes"]
     return next(entry for entry in changes if entry["change_id"] == change_id)
 
 
-async def test_what_changed_unasked_is_neither_listed_as_our_change_nor_taken_back(open_stage: Any) -> None:
+async def test_what_changed_unasked_is_neither_listed_as_our_change_nor_taken_back(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         change_id = await ada_changed(stage, last="Else")
         assert (await listed(stage, change_id))["changes"] == [{"field": "first", "before": "Ada", "after": "Grace"}]
@@ -46,7 +47,7 @@ async def test_what_changed_unasked_is_neither_listed_as_our_change_nor_taken_ba
         assert (person["first"], person["last"]) == ("Ada", "Else")
 
 
-async def test_a_change_that_was_not_carried_out_is_listed_with_what_was_wanted(open_stage: Any) -> None:
+async def test_a_change_that_was_not_carried_out_is_listed_with_what_was_wanted(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         stage.sandbox.faults.add(Fault("update_contact", "status", times=2))
         await stage.call("update_contact", contact_id=stage.ADA, first="Grace")
@@ -55,7 +56,9 @@ async def test_a_change_that_was_not_carried_out_is_listed_with_what_was_wanted(
         assert entry["changes"] == [{"field": "first", "before": "Ada", "after": "Grace"}]
 
 
-async def test_what_did_not_stick_is_not_listed_as_changed_and_leaves_nothing_to_take_back(open_stage: Any) -> None:
+async def test_what_did_not_stick_is_not_listed_as_changed_and_leaves_nothing_to_take_back(
+    open_stage: OpenStage,
+) -> None:
     async with open_stage() as stage:
         await stage.fresh(clears_with="neither")
         change_id = (await stage.ok("update_contact", contact_id=stage.ADA, clear=["email"]))["change_id"]
@@ -66,7 +69,7 @@ async def test_what_did_not_stick_is_not_listed_as_changed_and_leaves_nothing_to
         assert facts["notes"] == [f"Change {change_id} left nothing that could be taken back; nothing was sent."]
 
 
-async def test_an_opt_out_alone_is_left_with_its_reason_and_the_contact_is_shown(open_stage: Any) -> None:
+async def test_an_opt_out_alone_is_left_with_its_reason_and_the_contact_is_shown(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         change_id = (await stage.ok("update_contact", contact_id=stage.ADA, is_opted_out=True))["change_id"]
         facts = await stage.ok("undo_change", change_id=change_id)
@@ -80,7 +83,7 @@ async def test_an_opt_out_alone_is_left_with_its_reason_and_the_contact_is_shown
 @pytest.mark.parametrize("since", [{}, {"is_opted_out": True}])
 @pytest.mark.parametrize("who", ["ADA", "BEN"])
 async def test_an_opt_out_is_mentioned_only_where_the_change_opted_out(
-    open_stage: Any, who: str, since: dict[str, Any]
+    open_stage: OpenStage, who: str, since: dict[str, Any]
 ) -> None:
     async with open_stage() as stage:
         contact_id = getattr(stage, who)
@@ -90,7 +93,7 @@ async def test_an_opt_out_is_mentioned_only_where_the_change_opted_out(
         assert (facts["status"], facts["notes"]) == ("undone", [])
 
 
-async def test_a_deletion_that_was_taken_back_says_by_what_and_what_came_back(open_stage: Any) -> None:
+async def test_a_deletion_that_was_taken_back_says_by_what_and_what_came_back(open_stage: OpenStage) -> None:
     async with open_stage(confirm="off") as stage:
         stage.sandbox.store.touch(stage.ADA, email="", tags=[])
         deleted = (await stage.ok("delete_contact", contact_id=stage.ADA))["change_id"]
@@ -107,7 +110,7 @@ async def test_a_deletion_that_was_taken_back_says_by_what_and_what_came_back(op
         assert again["notes"] == [f"Change {deleted} was taken back already, by change {deleted + 1}."]
 
 
-async def test_why_a_contact_comes_back_opted_out_is_said(open_stage: Any) -> None:
+async def test_why_a_contact_comes_back_opted_out_is_said(open_stage: OpenStage) -> None:
     async with open_stage(confirm="off") as stage:
         deleted = (await stage.ok("delete_contact", contact_id=stage.BEN))["change_id"]
         assert "It is opted out of texts, as it was." in (await stage.ok("undo_change", change_id=deleted))["notes"]
@@ -125,23 +128,23 @@ async def test_why_a_contact_comes_back_opted_out_is_said(open_stage: Any) -> No
         assert since in (await stage.ok("undo_change", change_id=deleted))["notes"]
 
 
-async def test_a_contact_without_a_phone_cannot_come_back(open_stage: Any) -> None:
+async def test_a_contact_without_a_phone_cannot_come_back(open_stage: OpenStage) -> None:
     async with open_stage(confirm="off") as stage:
         stage.sandbox.store.touch(stage.ADA, phone="")
         deleted = (await stage.ok("delete_contact", contact_id=stage.ADA))["change_id"]
-        said = stage.text(await stage.call("undo_change", change_id=deleted))
+        said = text_of(await stage.call("undo_change", change_id=deleted))
         assert (
             said
             == "The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes."
         )
 
 
-async def test_several_fields_that_were_changed_since_are_each_shown(open_stage: Any) -> None:
+async def test_several_fields_that_were_changed_since_are_each_shown(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         change = {"first": "Grace", "tags": ["Lead"]}
         change_id = (await stage.ok("update_contact", contact_id=stage.ADA, **change))["change_id"]
         stage.sandbox.store.touch(stage.ADA, first="Else", tags=[103, 104])
-        said = stage.text(await stage.call("undo_change", change_id=change_id))
+        said = text_of(await stage.call("undo_change", change_id=change_id))
         assert said == (
             f"Change {change_id} was not taken back, because the contact was changed since: "
             'first was left as "Grace" and is "Else"; tags was left as "Lead" and is "Newsletter, Past Due". '
@@ -149,14 +152,14 @@ async def test_several_fields_that_were_changed_since_are_each_shown(open_stage:
         )
 
 
-async def test_a_change_that_is_not_there_is_named(open_stage: Any) -> None:
+async def test_a_change_that_is_not_there_is_named(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
-        assert stage.text(await stage.call("undo_change", change_id=999)).startswith(
+        assert text_of(await stage.call("undo_change", change_id=999)).startswith(
             "There is no change 999 in the journal"
         )
 
 
-async def test_as_many_changes_are_listed_as_are_asked_for(open_stage: Any) -> None:
+async def test_as_many_changes_are_listed_as_are_asked_for(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         for number in range(30):
             await stage.ok("update_contact", contact_id=stage.ADA, first=f"Name {number}")
@@ -164,7 +167,7 @@ async def test_as_many_changes_are_listed_as_are_asked_for(open_stage: Any) -> N
         assert len((await stage.ok("list_changes", limit=30))["changes"]) == 30
 
 
-async def test_a_create_found_by_looking_knows_its_contact(open_stage: Any) -> None:
+async def test_a_create_found_by_looking_knows_its_contact(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         book = await stage.book()
         begun = book.journal.begin(Entry(action="create", before={}, wanted={"phone": "12125550142", "first": "Cleo"}))
@@ -173,4 +176,4 @@ async def test_a_create_found_by_looking_knows_its_contact(open_stage: Any) -> N
         await stage.ok("list_changes")
         found = book.journal.get(begun.change_id)
         assert (found.state, found.contact_id, found.rev_after) == ("done", contact_id, 3)
-        assert "may have been there before" in stage.text(await stage.call("undo_change", change_id=begun.change_id))
+        assert "may have been there before" in text_of(await stage.call("undo_change", change_id=begun.change_id))

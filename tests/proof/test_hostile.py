@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from support import Backend, OpenStage, text_of
 
 from contacts_mcp import models
 from contacts_mcp.models import Contact
@@ -42,7 +43,7 @@ LONGEST_ANSWER = 60_000
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
@@ -87,7 +88,7 @@ def test_every_model_with_texts_is_shown_somewhere_below() -> None:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_a_hostile_contact_is_shown_harmless_by_every_tool(attack: str, open_stage: Any) -> None:
+async def test_a_hostile_contact_is_shown_harmless_by_every_tool(attack: str, open_stage: OpenStage) -> None:
     text = ATTACKS[attack]
     async with open_stage() as stage:
         store = stage.sandbox.store
@@ -110,13 +111,13 @@ async def test_a_hostile_contact_is_shown_harmless_by_every_tool(attack: str, op
         ]
         for tool, arguments in calls:
             result = await stage.call(tool, **arguments)
-            assert not result.is_error, stage.text(result)
-            check(stage.text(result), result.structured_content, text)
+            assert not result.is_error, text_of(result)
+            check(text_of(result), result.structured_content, text)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_hostile_names_of_fields_tags_and_members_are_shown_harmless(
-    attack: str, open_stage: Any, put_names: Any
+    attack: str, open_stage: OpenStage, put_names: Any
 ) -> None:
     text = ATTACKS[attack][:100_000]
     async with open_stage() as stage:
@@ -136,8 +137,8 @@ async def test_hostile_names_of_fields_tags_and_members_are_shown_harmless(
         ]
         for tool, arguments in calls:
             result = await stage.call(tool, **arguments)
-            assert not result.is_error, stage.text(result)
-            check(stage.text(result), result.structured_content, text)
+            assert not result.is_error, text_of(result)
+            check(text_of(result), result.structured_content, text)
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_what_a_caller_wrote_comes_back_harmless_in_errors(attack: str, open_stage: Any) -> None:
+async def test_what_a_caller_wrote_comes_back_harmless_in_errors(attack: str, open_stage: OpenStage) -> None:
     text = ATTACKS[attack][:9_000]
     calls: list[tuple[str, dict[str, Any]]] = [
         ("create_contact", {"phone": text}),
@@ -205,7 +206,7 @@ async def test_what_a_caller_wrote_comes_back_harmless_in_errors(attack: str, op
         for tool, arguments in calls:
             result = await stage.call(tool, **arguments)
             assert result.is_error
-            shown = stage.text(result)
+            shown = text_of(result)
             assert "\n" not in shown
             assert shown == visible(shown, limit=len(shown)), "something hides"
             assert len(shown) < 2_000

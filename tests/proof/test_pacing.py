@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from support import Backend, OpenStage, text_of
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
@@ -17,7 +16,7 @@ def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def test_a_long_wait_is_told_as_progress(open_stage: Any, mode: str) -> None:
+async def test_a_long_wait_is_told_as_progress(open_stage: OpenStage, mode: str) -> None:
     told: list[str | None] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
@@ -33,11 +32,11 @@ async def test_a_long_wait_is_told_as_progress(open_stage: Any, mode: str) -> No
 
 
 async def test_a_wait_beyond_the_calls_deadline_is_refused_at_once_and_sends_nothing(
-    open_stage: Any, mode: str
+    open_stage: OpenStage, mode: str
 ) -> None:
     async with open_stage(mode=mode, requests_per_minute=4, call_timeout=20) as stage:
         await stage.ok("lookup_contact", contact_id=stage.ADA)
         sent = stage.wire.sent
-        text = stage.text(await stage.call("update_contact", contact_id=stage.BEN, first="Benno"))
+        text = text_of(await stage.call("update_contact", contact_id=stage.BEN, first="Benno"))
         assert "rate limit is used up, by this or by others that use the account; this was not sent" in text
         assert stage.wire.sent == sent

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support import Backend, OpenStage, Stage, text_of
 
 from contacts_mcp.sandbox import Credentials, Fault
 from contacts_mcp.server.boundary import TALKATIVE
@@ -71,7 +72,7 @@ WRONG_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
@@ -102,7 +103,7 @@ def assert_none_of(planted: tuple[str, ...], text: str) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_nothing_planted_reaches_a_log_over_all_faults_at_any_level(
-    level: str, open_stage: Any, written: Any
+    level: str, open_stage: OpenStage, written: Any
 ) -> None:
     async with open_stage(log_level=level) as stage:
         for name in ("httpx", "mcp", "mcp.server", "httpcore"):
@@ -119,7 +120,7 @@ async def test_nothing_planted_reaches_a_log_over_all_faults_at_any_level(
     assert "heard only" not in log
 
 
-def plant(stage: Any) -> None:
+def plant(stage: Stage) -> None:
     stage.sandbox.store.touch(
         1,
         phone=PHONE,
@@ -133,7 +134,9 @@ def plant(stage: Any) -> None:
 
 
 @pytest.mark.parametrize("how", CREDENTIALS)
-async def test_no_credential_reaches_an_answer_a_log_or_a_file_name(how: str, open_stage: Any, written: Any) -> None:
+async def test_no_credential_reaches_an_answer_a_log_or_a_file_name(
+    how: str, open_stage: OpenStage, written: Any
+) -> None:
     """Neither the secrets nor the JWT made of them, whatever the service says, even where it sends them back."""
     sent: list[str] = []
 
@@ -152,7 +155,7 @@ async def test_no_credential_reaches_an_answer_a_log_or_a_file_name(how: str, op
             stage.sandbox.faults.clear()
             if kind:
                 stage.sandbox.faults.add(Fault("*", kind, times=-1, delay=1))  # type: ignore[arg-type]
-            answers += [stage.text(await stage.call(tool, **arguments)) for tool, arguments in CALLS]
+            answers += [text_of(await stage.call(tool, **arguments)) for tool, arguments in CALLS]
         names = " ".join(path.name for path in stage.room.rglob("*"))
         everything = "\n".join([*answers, names, written(), repr(stage.settings)])
     assert sent
@@ -160,7 +163,7 @@ async def test_no_credential_reaches_an_answer_a_log_or_a_file_name(how: str, op
     assert_none_of((KEY, SECRET_ID, SECRET_KEY, Credentials().api_key, *tokens), everything)
 
 
-async def test_errors_of_the_service_say_nothing_of_people_the_caller_did_not_name(open_stage: Any) -> None:
+async def test_errors_of_the_service_say_nothing_of_people_the_caller_did_not_name(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         plant(stage)
         for kind in KINDS:
@@ -175,10 +178,10 @@ async def test_errors_of_the_service_say_nothing_of_people_the_caller_did_not_na
             ):
                 result = await stage.call(tool, **arguments)
                 if result.is_error:
-                    assert_none_of(PEOPLE, stage.text(result))
+                    assert_none_of(PEOPLE, text_of(result))
 
 
-async def test_file_names_say_nothing_and_only_the_journal_holds_people(open_stage: Any) -> None:
+async def test_file_names_say_nothing_and_only_the_journal_holds_people(open_stage: OpenStage) -> None:
     async with open_stage(confirm="off") as stage:
         plant(stage)
         for tool, arguments in CALLS:
@@ -193,7 +196,7 @@ async def test_file_names_say_nothing_and_only_the_journal_holds_people(open_sta
         assert count > 0
 
 
-async def test_the_journal_is_for_its_owner_only(open_stage: Any) -> None:
+async def test_the_journal_is_for_its_owner_only(open_stage: OpenStage) -> None:
     async with open_stage(confirm="off") as stage:
         await stage.call(*CALLS[0][:1], **CALLS[0][1])
         modes = {

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from support import Backend, OpenStage, Stage, text_of
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.history.history import MOST_SETTLED, settle
@@ -25,12 +26,12 @@ NEW: Values = {"phone": PHONE, "first": "Cleo", "custom:31": "Gold"}
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
 async def left_behind(
-    stage: Any, action: Any, *, state: Any = "begun", contact_id: int | None = None, **wanted: Any
+    stage: Stage, action: Any, *, state: Any = "begun", contact_id: int | None = None, **wanted: Any
 ) -> int:
     """An entry as a server leaves it that dies just then."""
     book: Book = await stage.book()
@@ -54,7 +55,7 @@ async def left_behind(
     return begun.change_id
 
 
-async def state_of(stage: Any, change_id: int) -> str:
+async def state_of(stage: Stage, change_id: int) -> str:
     """What the next server says about it."""
     stage.restart()
     return next(
@@ -62,15 +63,15 @@ async def state_of(stage: Any, change_id: int) -> str:
     )
 
 
-def create(stage: Any, **members: Any) -> None:
+def create(stage: Stage, **members: Any) -> None:
     stage.sandbox.store.add_contact(**({"phone": PHONE, "first": "Cleo", "custom": {"31": "Gold"}} | members))
 
 
-def change(stage: Any, **members: Any) -> None:
+def change(stage: Stage, **members: Any) -> None:
     stage.sandbox.store.touch(stage.ADA, **members)
 
 
-def nothing(stage: Any) -> None: ...
+def nothing(stage: Stage) -> None: ...
 
 
 CASES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None], str]] = {
@@ -99,7 +100,12 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[Any], None], str]] = {
 @pytest.mark.parametrize("state", ["begun", "unknown"])
 @pytest.mark.parametrize(("action", "wanted", "meanwhile", "expected"), CASES.values(), ids=CASES)
 async def test_the_next_server_settles_it_by_looking(
-    open_stage: Any, action: str, wanted: dict[str, Any], meanwhile: Callable[[Any], None], expected: str, state: str
+    open_stage: OpenStage,
+    action: str,
+    wanted: dict[str, Any],
+    meanwhile: Callable[[Any], None],
+    expected: str,
+    state: str,
 ) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(
@@ -119,18 +125,18 @@ async def test_the_next_server_settles_it_by_looking(
 
 @pytest.mark.parametrize(("action", "wanted"), [("create", {}), ("update", {"first": "Grace"}), ("delete", {})])
 async def test_what_may_still_arrive_is_not_called_not_done(
-    open_stage: Any, action: str, wanted: dict[str, Any]
+    open_stage: OpenStage, action: str, wanted: dict[str, Any]
 ) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(stage, action, contact_id=None if action == "create" else stage.ADA, **wanted)
         assert await state_of(stage, change_id) == "unknown"
-        assert "It is not known whether" in stage.text(await stage.call("undo_change", change_id=change_id))
+        assert "It is not known whether" in text_of(await stage.call("undo_change", change_id=change_id))
         await anyio.sleep(LATER)
         assert await state_of(stage, change_id) == "not_done"
-        assert "was not carried out" in stage.text(await stage.call("undo_change", change_id=change_id))
+        assert "was not carried out" in text_of(await stage.call("undo_change", change_id=change_id))
 
 
-async def test_what_arrives_late_is_found_done_and_can_be_taken_back(open_stage: Any) -> None:
+async def test_what_arrives_late_is_found_done_and_can_be_taken_back(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(stage, "update", contact_id=stage.ADA, first="Grace")
         assert await state_of(stage, change_id) == "unknown"
@@ -139,7 +145,7 @@ async def test_what_arrives_late_is_found_done_and_can_be_taken_back(open_stage:
         assert stage.people()[stage.ADA]["first"] == "Ada"
 
 
-async def test_a_create_that_another_change_made_is_not_claimed_twice(open_stage: Any) -> None:
+async def test_a_create_that_another_change_made_is_not_claimed_twice(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(stage, "create")
         await anyio.sleep(LATER)
@@ -148,15 +154,15 @@ async def test_a_create_that_another_change_made_is_not_claimed_twice(open_stage
         assert await state_of(stage, change_id) == "not_done"
 
 
-async def test_nothing_is_created_while_an_earlier_create_of_the_phone_may_still_arrive(open_stage: Any) -> None:
+async def test_nothing_is_created_while_an_earlier_create_of_the_phone_may_still_arrive(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(stage, "create")
-        text = stage.text(await stage.call("create_contact", phone=f"+{PHONE}", first="Cleo"))
+        text = text_of(await stage.call("create_contact", phone=f"+{PHONE}", first="Cleo"))
         assert f"(change {change_id}) got no answer and may still arrive" in text
         assert stage.sandbox.store.contact_by_phone(PHONE) is None
 
 
-async def test_an_opt_out_the_service_does_not_show_is_no_reason_for_doubt(open_stage: Any) -> None:
+async def test_an_opt_out_the_service_does_not_show_is_no_reason_for_doubt(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         stage.sandbox.behaviour = Behaviour(requests_per_minute=0, sends_opt_out=False)
         seen = await left_behind(stage, "update", contact_id=stage.ADA, first="Grace", is_opted_out=True)
@@ -167,7 +173,7 @@ async def test_an_opt_out_the_service_does_not_show_is_no_reason_for_doubt(open_
         assert [await state_of(stage, number) for number in (seen, unseen)] == ["done", "unknown"]
 
 
-async def test_an_undo_that_was_not_completed_is_settled_on_both_its_changes(open_stage: Any) -> None:
+async def test_an_undo_that_was_not_completed_is_settled_on_both_its_changes(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         made = await stage.ok("update_contact", contact_id=stage.ADA, first="Grace")
         book = await stage.book()
@@ -189,7 +195,7 @@ async def test_an_undo_that_was_not_completed_is_settled_on_both_its_changes(ope
         assert f"taken back already, by change {undo.change_id}" in again["notes"][0]
 
 
-async def test_what_somebody_holds_is_under_way_and_left_alone(open_stage: Any) -> None:
+async def test_what_somebody_holds_is_under_way_and_left_alone(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         book = await stage.book()
         update = await left_behind(stage, "update", contact_id=stage.ADA, first="Grace")
@@ -206,7 +212,7 @@ async def test_what_somebody_holds_is_under_way_and_left_alone(open_stage: Any) 
 
 
 @pytest.mark.parametrize("kind", ["status", "refuse", "drop_before", "stall"])
-async def test_while_the_service_is_down_it_stays_open_and_nothing_fails(open_stage: Any, kind: Any) -> None:
+async def test_while_the_service_is_down_it_stays_open_and_nothing_fails(open_stage: OpenStage, kind: Any) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(stage, "update", contact_id=stage.ADA, first="Grace")
         await anyio.sleep(LATER)
@@ -216,7 +222,7 @@ async def test_while_the_service_is_down_it_stays_open_and_nothing_fails(open_st
         assert await state_of(stage, change_id) == "not_done"
 
 
-async def test_an_answer_nobody_can_read_does_not_stand_in_the_way_of_the_others(open_stage: Any) -> None:
+async def test_an_answer_nobody_can_read_does_not_stand_in_the_way_of_the_others(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         unreadable = await left_behind(stage, "update", contact_id=stage.ADA, first="Grace")
         other = await left_behind(stage, "update", contact_id=stage.BEN, first="Grace")
@@ -226,7 +232,7 @@ async def test_an_answer_nobody_can_read_does_not_stand_in_the_way_of_the_others
         assert await state_of(stage, unreadable) == "not_done"
 
 
-async def test_what_looking_cannot_tell_is_not_looked_at_for_ever(open_stage: Any) -> None:
+async def test_what_looking_cannot_tell_is_not_looked_at_for_ever(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         for _ in range(MOST_SETTLED + 1):
             await left_behind(stage, "update", contact_id=stage.ADA, first="Grace")
@@ -240,7 +246,9 @@ async def test_what_looking_cannot_tell_is_not_looked_at_for_ever(open_stage: An
         assert not stage.sandbox.requests
 
 
-async def test_a_call_cut_short_leaves_an_entry_that_the_next_list_settles(open_stage: Any, tmp_path: Path) -> None:
+async def test_a_call_cut_short_leaves_an_entry_that_the_next_list_settles(
+    open_stage: OpenStage, tmp_path: Path
+) -> None:
     """The client goes away while the write is on its way; the write is carried out."""
     async with open_stage() as stage:
         stage.sandbox.faults.add(Fault("update_contact", "stall_after", delay=1.5))

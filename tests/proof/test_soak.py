@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import soak
+from support import Backend
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.server.tools import TOOLS
@@ -14,7 +15,7 @@ from contacts_mcp.state.locks import Locks
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from support import Backend, OpenStage, Stage, text_of
 
 from contacts_mcp.book.values import values_of
 from contacts_mcp.sandbox import Fault
@@ -17,11 +18,11 @@ PHONE = "12125550142"
 
 
 @pytest.fixture
-def anyio_backend(hurried: Any) -> Any:
+def anyio_backend(hurried: Backend) -> Backend:
     return hurried
 
 
-async def unfinished(stage: Any, action: Any, **wanted: Any) -> int:
+async def unfinished(stage: Stage, action: Any, **wanted: Any) -> int:
     """An entry of a change of Ada, or of a create, that got no answer."""
     book = await stage.book()
     begun = Entry(action=action, before={}, wanted=wanted)
@@ -36,7 +37,7 @@ async def unfinished(stage: Any, action: Any, **wanted: Any) -> int:
     return int(begun.change_id)
 
 
-async def state_of(stage: Any, change_id: int) -> str:
+async def state_of(stage: Stage, change_id: int) -> str:
     """What looking tells once nothing can be on its way any more."""
     await anyio.sleep(IN_FLIGHT + 1)
     return str(
@@ -45,7 +46,7 @@ async def state_of(stage: Any, change_id: int) -> str:
 
 
 @pytest.mark.parametrize("kind", ["status", "html", "drop_before"])
-async def test_a_contact_that_somebody_else_made_is_not_called_created(open_stage: Any, kind: Any) -> None:
+async def test_a_contact_that_somebody_else_made_is_not_called_created(open_stage: OpenStage, kind: Any) -> None:
     async with open_stage() as stage:
         stage.sandbox.faults.add(Fault("create_contact", kind))
 
@@ -54,13 +55,13 @@ async def test_a_contact_that_somebody_else_made_is_not_called_created(open_stag
                 stage.sandbox.store.add_contact(phone=PHONE, first="Somebody's")
 
         stage.wire.before = quicker
-        said = stage.text(await stage.call("create_contact", phone=f"+{PHONE}", first="Cleo"))
+        said = text_of(await stage.call("create_contact", phone=f"+{PHONE}", first="Cleo"))
         assert "somebody else" in said
         stage.wire.before = None
         assert (await stage.ok("list_changes"))["changes"][0]["state"] == "unknown"
 
 
-async def test_a_create_whose_contact_was_deleted_since_is_not_called_not_carried_out(open_stage: Any) -> None:
+async def test_a_create_whose_contact_was_deleted_since_is_not_called_not_carried_out(open_stage: OpenStage) -> None:
     async with open_stage(confirm="off") as stage:
         change_id = await unfinished(stage, "create", phone=PHONE, first="Cleo")
         made = stage.sandbox.store.add_contact(phone=PHONE, first="Cleo")
@@ -69,7 +70,7 @@ async def test_a_create_whose_contact_was_deleted_since_is_not_called_not_carrie
 
 
 async def test_a_create_whose_contact_was_given_another_phone_since_is_not_called_not_carried_out(
-    open_stage: Any,
+    open_stage: OpenStage,
 ) -> None:
     async with open_stage() as stage:
         change_id = await unfinished(stage, "create", phone=PHONE, first="Cleo")
@@ -78,7 +79,7 @@ async def test_a_create_whose_contact_was_given_another_phone_since_is_not_calle
         assert await state_of(stage, change_id) == "unknown"
 
 
-async def test_a_deletion_that_a_later_one_made_is_not_claimed_twice(open_stage: Any) -> None:
+async def test_a_deletion_that_a_later_one_made_is_not_claimed_twice(open_stage: OpenStage) -> None:
     async with open_stage(confirm="off") as stage:
         change_id = await unfinished(stage, "delete")
         later = (await stage.ok("delete_contact", contact_id=stage.ADA))["change_id"]
@@ -86,14 +87,14 @@ async def test_a_deletion_that_a_later_one_made_is_not_claimed_twice(open_stage:
         assert await state_of(stage, later) == "done"
 
 
-async def test_an_update_that_a_later_one_made_is_not_claimed_twice(open_stage: Any) -> None:
+async def test_an_update_that_a_later_one_made_is_not_claimed_twice(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         change_id = await unfinished(stage, "update", first="Grace")
         await stage.ok("update_contact", contact_id=stage.ADA, first="Grace")
         assert await state_of(stage, change_id) == "not_done"
 
 
-async def test_an_update_that_a_later_one_found_made_is_done_whatever_came_of_it_then(open_stage: Any) -> None:
+async def test_an_update_that_a_later_one_found_made_is_done_whatever_came_of_it_then(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         change_id = await unfinished(stage, "update", first="Grace")
         stage.sandbox.store.touch(stage.ADA, first="Grace")
@@ -107,7 +108,7 @@ async def test_an_update_that_a_later_one_found_made_is_done_whatever_came_of_it
     ids=["update", "create"],
 )
 async def test_a_contact_that_is_given_another_phone_at_this_moment_keeps_it(
-    open_stage: Any, call: tuple[str, dict[str, Any]]
+    open_stage: OpenStage, call: tuple[str, dict[str, Any]]
 ) -> None:
     async with open_stage() as stage:
         book = await stage.book()
@@ -115,7 +116,7 @@ async def test_a_contact_that_is_given_another_phone_at_this_moment_keeps_it(
 
         async def by_phone() -> None:
             tool, arguments = call
-            answers.append(stage.text(await stage.call(tool, phone="+15105550101", **arguments)))
+            answers.append(text_of(await stage.call(tool, phone="+15105550101", **arguments)))
 
         async with anyio.create_task_group() as tasks, book.locks.contact(stage.ADA):
             tasks.start_soon(by_phone)

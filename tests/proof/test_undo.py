@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import OpenSession, Session
 
 from contacts_mcp.sandbox import Behaviour
 from contacts_mcp.state.journal import Entry, Journal
@@ -24,12 +25,12 @@ SOMEBODY: dict[str, Any] = {
 WRITES = {"create_contact", "update_contact", "delete_contact"}
 
 
-async def person(session: Any, **members: Any) -> int:
+async def person(session: Session, **members: Any) -> int:
     contact_id: int = session.sandbox.store.add_contact(**({"phone": "12125550142"} | SOMEBODY | members))
     return contact_id
 
 
-def lasting(session: Any, contact_id: int) -> dict[str, Any]:
+def lasting(session: Session, contact_id: int) -> dict[str, Any]:
     """Everything about a contact but what every write moves; tags as the set they are."""
     contact = session.sandbox.store.contact(contact_id)
     return {name: value for name, value in contact.items() if name not in ("rev", "updated")} | {
@@ -37,14 +38,14 @@ def lasting(session: Any, contact_id: int) -> dict[str, Any]:
     }
 
 
-async def deleted(session: Any, contact_id: int) -> dict[str, Any]:
+async def deleted(session: Session, contact_id: int) -> dict[str, Any]:
     token = (await session.ok("delete_contact", contact_id=contact_id))["confirm_token"]
     answer: dict[str, Any] = await session.ok("delete_contact", contact_id=contact_id, confirm_token=token)
     assert answer["status"] == "deleted"
     return answer
 
 
-async def undone(session: Any, answer: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+async def undone(session: Session, answer: dict[str, Any], **arguments: Any) -> dict[str, Any]:
     facts: dict[str, Any] = await session.ok("undo_change", change_id=answer["change_id"], **arguments)
     return facts
 
@@ -64,7 +65,7 @@ UPDATES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("call", UPDATES.values(), ids=UPDATES)
-async def test_an_update_is_taken_back_to_the_byte(open_session: Any, call: dict[str, Any]) -> None:
+async def test_an_update_is_taken_back_to_the_byte(open_session: OpenSession, call: dict[str, Any]) -> None:
     async with open_session() as session:
         contact_id = await person(session)
         before = lasting(session, contact_id)
@@ -74,7 +75,7 @@ async def test_an_update_is_taken_back_to_the_byte(open_session: Any, call: dict
         assert lasting(session, contact_id) == before
 
 
-async def test_what_the_change_did_not_change_stays_as_others_left_it(open_session: Any) -> None:
+async def test_what_the_change_did_not_change_stays_as_others_left_it(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = await person(session)
         answer = await session.ok("update_contact", contact_id=contact_id, custom_fields={"Plan": "Basic"})
@@ -85,7 +86,7 @@ async def test_what_the_change_did_not_change_stays_as_others_left_it(open_sessi
 
 
 async def test_it_is_refused_with_the_difference_when_what_it_changed_was_changed_since(
-    open_session: Any, era: str
+    open_session: OpenSession, era: str
 ) -> None:
     async with open_session(mode=era) as session:
         contact_id = await person(session)
@@ -106,7 +107,7 @@ async def test_it_is_refused_with_the_difference_when_what_it_changed_was_change
         assert not WRITES & set(session.operations)
 
 
-async def test_one_that_was_set_back_by_hand_counts_as_unchanged(open_session: Any) -> None:
+async def test_one_that_was_set_back_by_hand_counts_as_unchanged(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = await person(session)
         answer = await session.ok("update_contact", contact_id=contact_id, first="Jo")
@@ -115,7 +116,7 @@ async def test_one_that_was_set_back_by_hand_counts_as_unchanged(open_session: A
         assert not WRITES & set(session.operations)
 
 
-async def test_twice_is_once(open_session: Any, era: str) -> None:
+async def test_twice_is_once(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era) as session:
         contact_id = await person(session)
         answer = await session.ok("update_contact", contact_id=contact_id, first="Jo")
@@ -126,7 +127,7 @@ async def test_twice_is_once(open_session: Any, era: str) -> None:
         assert not WRITES & set(session.operations)
 
 
-async def test_an_undo_can_be_taken_back_and_the_change_then_once_more(open_session: Any) -> None:
+async def test_an_undo_can_be_taken_back_and_the_change_then_once_more(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = await person(session)
         answer = await session.ok("update_contact", contact_id=contact_id, first="Jo")
@@ -138,7 +139,7 @@ async def test_an_undo_can_be_taken_back_and_the_change_then_once_more(open_sess
         assert lasting(session, contact_id)["first"] == "Jordan"
 
 
-async def test_a_phone_that_somebody_took_meanwhile_is_not_given_back(open_session: Any) -> None:
+async def test_a_phone_that_somebody_took_meanwhile_is_not_given_back(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = await person(session)
         answer = await session.ok("update_contact", contact_id=contact_id, new_phone="+12125550143")
@@ -149,7 +150,7 @@ async def test_a_phone_that_somebody_took_meanwhile_is_not_given_back(open_sessi
         assert lasting(session, contact_id)["phone"] == "12125550143"
 
 
-async def test_what_heymarket_keeps_although_it_is_taken_back_is_said(open_session: Any) -> None:
+async def test_what_heymarket_keeps_although_it_is_taken_back_is_said(open_session: OpenSession) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, clears_with="neither")) as session:
         contact_id = await person(session)
         answer = await session.ok(
@@ -163,7 +164,7 @@ async def test_what_heymarket_keeps_although_it_is_taken_back_is_said(open_sessi
 # Opt-outs
 
 
-async def test_an_opt_out_is_never_taken_back(open_session: Any, era: str) -> None:
+async def test_an_opt_out_is_never_taken_back(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era) as session:
         contact_id = await person(session)
         alone = await session.ok("update_contact", contact_id=contact_id, is_opted_out=True)
@@ -174,7 +175,7 @@ async def test_an_opt_out_is_never_taken_back(open_session: Any, era: str) -> No
         assert lasting(session, contact_id)["is_opted_out"]
 
 
-async def test_the_rest_of_a_change_that_opted_out_is_taken_back(open_session: Any) -> None:
+async def test_the_rest_of_a_change_that_opted_out_is_taken_back(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = await person(session)
         answer = await undone(
@@ -185,7 +186,7 @@ async def test_the_rest_of_a_change_that_opted_out_is_taken_back(open_session: A
         assert lasting(session, contact_id) == lasting(session, contact_id) | {"first": "Jordan", "is_opted_out": True}
 
 
-async def test_an_opt_in_is_taken_back_and_that_is_not(open_session: Any) -> None:
+async def test_an_opt_in_is_taken_back_and_that_is_not(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = await person(session, is_opted_out=True)
         call = {"contact_id": contact_id, "is_opted_out": False, "consent": "Asked by phone on 2026-03-04"}
@@ -199,7 +200,9 @@ async def test_an_opt_in_is_taken_back_and_that_is_not(open_session: Any) -> Non
 # Deletes
 
 
-async def test_a_deleted_contact_is_created_again_with_everything_and_a_new_id(open_session: Any, era: str) -> None:
+async def test_a_deleted_contact_is_created_again_with_everything_and_a_new_id(
+    open_session: OpenSession, era: str
+) -> None:
     async with open_session(mode=era) as session:
         contact_id = await person(session, is_opted_out=True)
         before = lasting(session, contact_id)
@@ -215,7 +218,7 @@ async def test_a_deleted_contact_is_created_again_with_everything_and_a_new_id(o
         }
 
 
-async def test_a_deleted_contact_does_not_come_back_beside_another_with_its_phone(open_session: Any) -> None:
+async def test_a_deleted_contact_does_not_come_back_beside_another_with_its_phone(open_session: OpenSession) -> None:
     async with open_session() as session:
         answer = await deleted(session, await person(session))
         await person(session, first="Somebody else")
@@ -224,14 +227,14 @@ async def test_a_deleted_contact_does_not_come_back_beside_another_with_its_phon
         )
 
 
-async def test_a_deleted_contact_of_unknown_opt_out_comes_back_opted_out(open_session: Any) -> None:
+async def test_a_deleted_contact_of_unknown_opt_out_comes_back_opted_out(open_session: OpenSession) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, sends_opt_out=False)) as session:
         answer = await undone(session, await deleted(session, await person(session)))
         assert session.sandbox.store.contact(answer["contact"]["contact_id"])["is_opted_out"]
         assert "was not known, so it is opted out now" in " ".join(answer["notes"])
 
 
-async def test_an_older_delete_does_not_bring_a_phone_back_that_was_opted_out_later(open_session: Any) -> None:
+async def test_an_older_delete_does_not_bring_a_phone_back_that_was_opted_out_later(open_session: OpenSession) -> None:
     async with open_session() as session:
         older = await deleted(session, await person(session))
         await deleted(session, await person(session, is_opted_out=True))
@@ -240,7 +243,7 @@ async def test_an_older_delete_does_not_bring_a_phone_back_that_was_opted_out_la
         assert "another contact that had this phone since was" in " ".join(answer["notes"])
 
 
-async def test_the_journal_keeps_what_no_write_can_bring_back(open_session: Any) -> None:
+async def test_the_journal_keeps_what_no_write_can_bring_back(open_session: OpenSession) -> None:
     async with open_session() as session:
         note = [
             {
@@ -259,7 +262,7 @@ async def test_the_journal_keeps_what_no_write_can_bring_back(open_session: Any)
 # Creates
 
 
-async def test_a_created_contact_is_deleted_after_a_confirmation(open_session: Any, era: str) -> None:
+async def test_a_created_contact_is_deleted_after_a_confirmation(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era) as session:
         created = await session.ok("create_contact", phone="+12125550142", first="Jo")
         asked = await undone(session, created)
@@ -277,7 +280,7 @@ async def test_a_created_contact_is_deleted_after_a_confirmation(open_session: A
     "since", [{"last": "Changed"}, {"custom": {"38": "Ask for the back office"}}, {"is_opted_out": True}], ids=str
 )
 async def test_a_created_contact_that_was_worked_on_since_is_not_deleted(
-    open_session: Any, since: dict[str, Any]
+    open_session: OpenSession, since: dict[str, Any]
 ) -> None:
     async with open_session() as session:
         created = await session.ok("create_contact", phone="+12125550142", first="Jo")
@@ -287,7 +290,7 @@ async def test_a_created_contact_that_was_worked_on_since_is_not_deleted(
 
 
 async def test_a_create_that_heymarket_put_into_an_existing_contact_does_not_delete_it_when_taken_back(
-    open_session: Any,
+    open_session: OpenSession,
 ) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
         contact_id = await person(session)
@@ -298,7 +301,7 @@ async def test_a_create_that_heymarket_put_into_an_existing_contact_does_not_del
         assert session.sandbox.store.contact(contact_id)
 
 
-async def test_a_contact_that_is_gone_cannot_be_taken_back_to(open_session: Any) -> None:
+async def test_a_contact_that_is_gone_cannot_be_taken_back_to(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = await person(session)
         answer = await session.ok("update_contact", contact_id=contact_id, first="Jo")
@@ -309,7 +312,7 @@ async def test_a_contact_that_is_gone_cannot_be_taken_back_to(open_session: Any)
 # The list, and whose it is
 
 
-async def test_changes_are_listed_newest_first_by_contact_and_page_by_page(open_session: Any, era: str) -> None:
+async def test_changes_are_listed_newest_first_by_contact_and_page_by_page(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era) as session:
         one, other = await person(session), await person(session, phone="12125550143")
         made = [
@@ -328,7 +331,7 @@ async def test_changes_are_listed_newest_first_by_contact_and_page_by_page(open_
         assert "next_cursor" not in rest
 
 
-async def test_a_last_page_that_is_full_promises_no_more(open_session: Any) -> None:
+async def test_a_last_page_that_is_full_promises_no_more(open_session: OpenSession) -> None:
     async with open_session() as session:
         contact_id = await person(session)
         for name in ("Jo", "Jordan"):
@@ -336,7 +339,7 @@ async def test_a_last_page_that_is_full_promises_no_more(open_session: Any) -> N
         assert "next_cursor" not in await session.ok("list_changes", limit=2)
 
 
-async def test_nothing_done_is_said_and_a_change_that_is_not_there_is_refused(open_session: Any) -> None:
+async def test_nothing_done_is_said_and_a_change_that_is_not_there_is_refused(open_session: OpenSession) -> None:
     async with open_session() as session:
         assert (await session.ok("list_changes"))["changes"] == []
         for number in (7, 2**53 - 1):
@@ -369,7 +372,7 @@ async def test_two_accounts_in_one_journal_never_see_each_other(tmp_path: Path) 
 
 
 async def test_without_a_journal_nothing_is_kept_on_disk_and_the_server_remembers_while_it_runs(
-    open_session: Any, tmp_path: Path
+    open_session: OpenSession, tmp_path: Path
 ) -> None:
     async with open_session(journal=False) as session:
         contact_id = await person(session)

@@ -12,6 +12,7 @@ import anyio
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import OpenSession
 
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.people.requests import Wanted
@@ -233,7 +234,9 @@ def test_the_property_looks_at_every_member_a_contact_has() -> None:
 
 
 @pytest.mark.parametrize("clears_with", Behaviour.switches()["clears_with"])
-async def test_clear_empties_exactly_what_it_names_or_says_that_it_did_not(open_session: Any, clears_with: Any) -> None:
+async def test_clear_empties_exactly_what_it_names_or_says_that_it_did_not(
+    open_session: OpenSession, clears_with: Any
+) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, clears_with=clears_with)) as session:
         session.sandbox.store.touch(1001, **SOMEBODY)
         before = session.sandbox.store.contact(1001)
@@ -255,7 +258,9 @@ async def test_clear_empties_exactly_what_it_names_or_says_that_it_did_not(open_
 @pytest.mark.parametrize(
     ("switch", "side"), [(name, side) for name, sides in Behaviour.switches().items() for side in sides], ids=str
 )
-async def test_through_the_session_an_update_leaves_the_rest_alone(open_session: Any, switch: str, side: Any) -> None:
+async def test_through_the_session_an_update_leaves_the_rest_alone(
+    open_session: OpenSession, switch: str, side: Any
+) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, **{switch: side})) as session:
         session.sandbox.store.touch(1001, **SOMEBODY)
         before = session.sandbox.store.contact(1001)

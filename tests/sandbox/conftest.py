@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+from support import Clock
 
 from contacts_mcp.sandbox import Sandbox, open_sandbox
-
-
-@dataclass
-class Clock:
-    """Seconds since 1970, moved by hand. It starts after the book ends, on a whole minute."""
-
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

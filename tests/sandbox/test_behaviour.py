@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support import Clock
 
 from contacts_mcp.sandbox import Behaviour, Sandbox
 
@@ -165,7 +166,7 @@ async def test_clears_with(sandbox: Sandbox, client: httpx.AsyncClient, side: An
 
 
 @pytest.mark.parametrize(("side", "updated"), [("seconds", "2027-01-15T08:00:00Z"), ("micros", "2027-01-15T08:00:00.250000Z")])
-async def test_timestamps(sandbox: Sandbox, client: httpx.AsyncClient, clock: Any, side: Any, updated: str) -> None:
+async def test_timestamps(sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock, side: Any, updated: str) -> None:
     clock.now += 0.25
     sandbox.behaviour = Behaviour(timestamps=side)
     sandbox.store.touch(1001)

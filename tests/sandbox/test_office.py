@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import httpx
+from support import Clock
 
 from contacts_mcp.sandbox import Sandbox
 
@@ -37,7 +38,7 @@ async def test_tags_have_their_label_under_tag(client: httpx.AsyncClient) -> Non
     assert tags[0].keys() == {"id", "tag", "color", "team_id", "created", "updated", "rev"}
 
 
-async def test_tags_are_paged_by_date(sandbox: Sandbox, client: httpx.AsyncClient, clock: object) -> None:
+async def test_tags_are_paged_by_date(sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock) -> None:
     for number in range(50):
         sandbox.store.add_tag(f"tag {number}")
         clock.now += 1

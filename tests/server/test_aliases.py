@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
 import pytest
+from support import OpenSession, Session
 
 from contacts_mcp.server.tools import TOOLS, aliases
 
@@ -29,7 +29,7 @@ BY_NAME = {offer.name: set(inspect.signature(offer.function).parameters) - {"ctx
         ("create_contac", "create_contact"),
     ],
 )
-async def test_an_unknown_tool_is_answered_with_the_one_there_is(session: Any, called: str, right: str) -> None:
+async def test_an_unknown_tool_is_answered_with_the_one_there_is(session: Session, called: str, right: str) -> None:
     before = session.sandbox.store.contacts()
     text = await session.refused(called, contact_id=1001, phone="510 555 3344")
     assert text.startswith(f'There is no tool "{called}". Did you mean {right}')
@@ -38,19 +38,19 @@ async def test_an_unknown_tool_is_answered_with_the_one_there_is(session: Any, c
     assert session.sandbox.store.contacts() == before
 
 
-async def test_a_name_like_no_other_is_answered_with_all_there_are(session: Any) -> None:
+async def test_a_name_like_no_other_is_answered_with_all_there_are(session: Session) -> None:
     text = await session.refused("zzz")
     assert all(offer.name in text for offer in TOOLS)
 
 
-async def test_a_hostile_tool_name_is_shown_harmless_and_short(session: Any) -> None:
+async def test_a_hostile_tool_name_is_shown_harmless_and_short(session: Session) -> None:
     text = await session.refused("\u202e\x1b[31m" + "x" * 50_000)
     assert "\u202e" not in text
     assert "\x1b" not in text
     assert len(text) < 600
 
 
-async def test_a_tool_that_is_not_offered_here_is_called_that(open_session: Any, era: str) -> None:
+async def test_a_tool_that_is_not_offered_here_is_called_that(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era, read_only=True) as session:
         text = await session.refused("delete_contact", contact_id=1001)
         assert text.startswith("The account owner does not offer delete_contact here. There are: lookup_contact, ")
@@ -78,7 +78,7 @@ async def test_a_tool_that_is_not_offered_here_is_called_that(open_session: Any,
     ],
 )
 async def test_an_unknown_parameter_is_answered_with_the_one_there_is(
-    session: Any, tool: str, called: str, hint: str
+    session: Session, tool: str, called: str, hint: str
 ) -> None:
     text = await session.refused(tool, **{called: "x"})
     assert text == f"{called}: there is no such argument. Did you mean {hint}? Nothing was changed."
@@ -99,7 +99,7 @@ async def test_an_unknown_parameter_is_answered_with_the_one_there_is(
     ],
 )
 async def test_a_parameter_of_another_tool_is_answered_with_that_tool(
-    session: Any, tool: str, called: str, advice: str
+    session: Session, tool: str, called: str, advice: str
 ) -> None:
     assert (
         await session.refused(tool, **{called: "x"})
@@ -108,7 +108,7 @@ async def test_a_parameter_of_another_tool_is_answered_with_that_tool(
 
 
 @pytest.mark.parametrize("tool", ["create_contact", "update_contact", "list_contacts"])
-async def test_a_custom_field_given_as_an_argument_is_told_where_it_goes(session: Any, tool: str) -> None:
+async def test_a_custom_field_given_as_an_argument_is_told_where_it_goes(session: Session, tool: str) -> None:
     """And never that it might be `last`, which looks like "plan" to a machine."""
     text = await session.refused(tool, plan="Gold")
     assert text.startswith("plan: there is no such argument. Known: ")

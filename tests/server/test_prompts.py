@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
+from support import Session
 
 from contacts_mcp.server.prompts import PromptFile, load_prompts
 
@@ -36,7 +37,7 @@ def test_every_argument_of_a_prompt_has_its_place_in_the_text(prompt: PromptFile
     assert "${" not in text
 
 
-async def test_every_prompt_is_listed_with_its_arguments_and_can_be_had(session: Any) -> None:
+async def test_every_prompt_is_listed_with_its_arguments_and_can_be_had(session: Session) -> None:
     listed = (await session.client.list_prompts()).prompts
     assert {prompt.name for prompt in listed} == PROMPTS.keys()
     for prompt in listed:
@@ -57,40 +58,40 @@ async def test_every_prompt_is_listed_with_its_arguments_and_can_be_had(session:
     ],
 )
 async def test_a_wrong_prompt_or_argument_is_invalid_params(
-    session: Any, name: str, arguments: dict[str, str], said: str
+    session: Session, name: str, arguments: dict[str, str], said: str
 ) -> None:
     with pytest.raises(MCPError, match=said) as refused:
         await session.client.get_prompt(name, arguments)
     assert refused.value.error.code == INVALID_PARAMS
 
 
-async def read(session: Any, uri: str) -> Any:
+async def read(session: Session, uri: str) -> Any:
     (content,) = (await session.client.read_resource(uri)).contents
     assert content.mime_type == "application/json"
     return json.loads(content.text)
 
 
-async def test_the_resources_tell_the_accounts_vocabulary(session: Any) -> None:
+async def test_the_resources_tell_the_accounts_vocabulary(session: Session) -> None:
     assert {"id": 31, "name": "Plan"} in await read(session, "contacts://fields")
     assert {"id": 37, "name": "field 37"} in await read(session, "contacts://fields")
     assert {"id": 101, "name": "VIP"} in await read(session, "contacts://tags")
     assert {"id": 502, "name": "Priya Patel"} in await read(session, "contacts://team")
 
 
-async def test_a_contact_is_a_resource(session: Any) -> None:
+async def test_a_contact_is_a_resource(session: Session) -> None:
     contact = await read(session, "contacts://contact/1001")
     assert (contact["name"], contact["phone"]) == ("Jordan Rivera", "+15105550100")
 
 
 @pytest.mark.parametrize("contact_id", ["999999", "sam", "1" * 5000, "%00", "1001/../1002"])
-async def test_nobody_is_not_a_resource(session: Any, contact_id: str) -> None:
+async def test_nobody_is_not_a_resource(session: Session, contact_id: str) -> None:
     with pytest.raises(MCPError) as refused:
         await session.client.read_resource(f"contacts://contact/{contact_id}")
     assert refused.value.error.code == INVALID_PARAMS
     assert session.sandbox.requests == [] or contact_id == "999999"
 
 
-async def test_changes_and_status_are_resources(session: Any) -> None:
+async def test_changes_and_status_are_resources(session: Session) -> None:
     assert await read(session, "contacts://changes") == {"changes": []}
     await session.ok("update_contact", contact_id=1001, first="Jo")
     (change,) = (await read(session, "contacts://changes"))["changes"]
@@ -108,12 +109,12 @@ async def test_changes_and_status_are_resources(session: Any) -> None:
         ("description", "x", []),
     ],
 )
-async def test_names_are_completed(session: Any, argument: str, typed: str, values: list[str]) -> None:
+async def test_names_are_completed(session: Session, argument: str, typed: str, values: list[str]) -> None:
     done = await session.client.complete(PromptReference(name="find-someone"), {"name": argument, "value": typed})
     assert done.completion.values == values
 
 
-async def test_contact_ids_are_completed_from_what_was_changed_lately(session: Any) -> None:
+async def test_contact_ids_are_completed_from_what_was_changed_lately(session: Session) -> None:
     await session.ok("update_contact", contact_id=1001, first="Jo")
     reference = ResourceTemplateReference(uri="contacts://contact/{id}")
     done = await session.client.complete(reference, {"name": "id", "value": "10"})

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support import OpenSession
 
 from contacts_mcp.book.history.history import changes_of
 from contacts_mcp.errors import AccountError
@@ -554,7 +555,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     ],
 )
 async def test_the_before_image_is_written_before_anything_is_sent(
-    open_session: Any, method: str, tool: str, arguments: Any
+    open_session: OpenSession, method: str, tool: str, arguments: Any
 ) -> None:
     seen: list[Entry] = []
     async with open_session(contacts=2, confirm="off") as session:
@@ -564,7 +565,7 @@ async def test_the_before_image_is_written_before_anything_is_sent(
             if request.method == method and not request.url.path.endswith(("/get", "-fields", "/tags")):
                 seen.extend(book.journal.unfinished())
 
-        book.api._http.event_hooks = {"request": [look]}
+        session.wire.before = look
         before = session.sandbox.store.contact(1001)
         await session.ok(tool, **arguments)
         (entry,) = seen
@@ -573,7 +574,7 @@ async def test_the_before_image_is_written_before_anything_is_sent(
         assert book.journal.get(entry.change_id).state == "done"
 
 
-async def test_switched_off_it_is_kept_in_memory_only(open_session: Any, tmp_path: Path) -> None:
+async def test_switched_off_it_is_kept_in_memory_only(open_session: OpenSession, tmp_path: Path) -> None:
     async with open_session(contacts=2, journal=False) as session:
         await session.ok("update_contact", contact_id=1001, first="Jo")
         (told,) = await changes_of(await session.workspace.book())
@@ -581,10 +582,11 @@ async def test_switched_off_it_is_kept_in_memory_only(open_session: Any, tmp_pat
     assert not list((tmp_path / "data").glob("journal*"))
 
 
-async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: Any) -> None:
+async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: OpenSession, tmp_path: Path) -> None:
     async with open_session(contacts=2) as session:
-        book = await session.workspace.book()
-        book.journal._db.execute("DROP TABLE changes")
+        await session.workspace.book()
+        with closing(sqlite3.connect(tmp_path / "data" / "journal.sqlite3")) as db:
+            db.execute("DROP TABLE changes")
         before = session.sandbox.store.contacts()
         assert "Nothing was changed" in await session.refused("update_contact", contact_id=1001, first="Jo")
         assert session.sandbox.store.contacts() == before
@@ -593,7 +595,7 @@ async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: Any) 
 
 @pytest.mark.parametrize("obstacle", ["data", "data/journal.sqlite3", "data/locks"])
 async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(
-    open_session: Any, tmp_path: Path, obstacle: str
+    open_session: OpenSession, tmp_path: Path, obstacle: str
 ) -> None:
     """A file where a directory should be, or the other way round, is as good as a read-only place, and root meets it too."""
     place = tmp_path / obstacle
@@ -609,7 +611,7 @@ async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(
 
 
 async def test_a_journal_that_breaks_while_the_server_runs_stops_writes_before_anything_is_sent(
-    open_session: Any, tmp_path: Path
+    open_session: OpenSession, tmp_path: Path
 ) -> None:
     async with open_session() as session:
         await session.ok("update_contact", contact_id=1001, first="Jo")
@@ -626,7 +628,7 @@ async def test_a_journal_that_breaks_while_the_server_runs_stops_writes_before_a
 
 
 async def test_a_journal_that_breaks_in_the_middle_of_a_write_does_not_turn_it_into_a_failure(
-    open_session: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    open_session: OpenSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_session() as session:
         book = await session.workspace.book()
@@ -636,4 +638,5 @@ async def test_a_journal_that_breaks_in_the_middle_of_a_write_does_not_turn_it_i
         db.close()
         book.journal.finish(begun)
         assert "could not be written down" in caplog.text
-        assert not book.journal._db.in_transaction
+        with closing(sqlite3.connect(tmp_path / "data" / "journal.sqlite3", timeout=0)) as db:
+            db.execute("BEGIN IMMEDIATE")  # would fail if the journal were still in the middle of its own

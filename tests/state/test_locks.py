@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+from support import OpenSession
 
 from contacts_mcp.state.locks import Locks
 
@@ -162,7 +163,7 @@ async def test_another_process_waits_until_the_holder_is_done_or_dead(tmp_path: 
         holder.stdout.close()
 
 
-async def test_concurrent_creates_of_one_phone_make_one_contact(open_session: Any) -> None:
+async def test_concurrent_creates_of_one_phone_make_one_contact(open_session: OpenSession) -> None:
     async with open_session(contacts=2) as session:
         answers: list[str] = []
 
@@ -179,7 +180,7 @@ async def test_concurrent_creates_of_one_phone_make_one_contact(open_session: An
         assert len([one for one in session.sandbox.store.contacts() if one["phone"] == "15105553344"]) == 1
 
 
-async def test_concurrent_updates_of_one_contact_all_count(open_session: Any) -> None:
+async def test_concurrent_updates_of_one_contact_all_count(open_session: OpenSession) -> None:
     """Two servers on one machine, each with tags to add: none is lost although a PUT replaces them all."""
     async with open_session(contacts=2) as one, open_session(sandbox=one.sandbox) as other:
         async with anyio.create_task_group() as tasks:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from support import Clock, OpenSession, Session
 
+from contacts_mcp.book.book import Book
 from contacts_mcp.book.confirmations import LIFETIME, REASONS, Deed
 from contacts_mcp.book.people.delete import delete
 from contacts_mcp.errors import ContactNotFound, InvalidArgument
@@ -16,21 +18,21 @@ JORDAN, SAM, THIRD = 1001, 1002, 1003
 
 
 @pytest.fixture
-async def session(open_session: Any) -> AsyncIterator[Any]:
-    async with open_session(contacts=3) as opened:
+async def session(open_session: OpenSession) -> AsyncIterator[Session]:
+    async with open_session(contacts=3, clock=Clock()) as opened:
         yield opened
 
 
 @pytest.fixture
-async def book(session: Any) -> Any:
+async def book(session: Session) -> Book:
     return await session.workspace.book()
 
 
-def ids(session: Any) -> list[int]:
+def ids(session: Session) -> list[int]:
     return [record["id"] for record in session.sandbox.store.contacts()]
 
 
-async def test_the_first_call_only_shows_and_asks(session: Any, book: Any) -> None:
+async def test_the_first_call_only_shows_and_asks(session: Session, book: Book) -> None:
     asked = await delete(book, contact_id=JORDAN)
     assert (asked.status, asked.card.contact_id, asked.change_id) == ("needs_confirmation", JORDAN, None)
     assert asked.question == 'Delete "Jordan Rivera" (+15105550100) for good, with the whole conversation?'
@@ -38,19 +40,19 @@ async def test_the_first_call_only_shows_and_asks(session: Any, book: Any) -> No
 
 
 @pytest.mark.parametrize("who", [{"contact_id": JORDAN}, {"phone": "+15105550100"}], ids=["id", "phone"])
-async def test_with_its_token_exactly_that_contact_goes(session: Any, book: Any, who: Any) -> None:
+async def test_with_its_token_exactly_that_contact_goes(session: Session, book: Book, who: Any) -> None:
     token = (await delete(book, **who)).confirm_token
     done = await delete(book, **who, confirm_token=token)
     assert (done.status, done.card.contact_id) == ("deleted", JORDAN)
     assert ids(session) == [SAM, THIRD]
 
 
-async def test_a_token_asked_for_by_id_is_good_by_phone(session: Any, book: Any) -> None:
+async def test_a_token_asked_for_by_id_is_good_by_phone(session: Session, book: Book) -> None:
     token = (await delete(book, contact_id=JORDAN)).confirm_token
     assert (await delete(book, phone="510 555 0100", confirm_token=token)).status == "deleted"
 
 
-async def test_an_opted_out_contact_is_warned_about_before_and_after(book: Any) -> None:
+async def test_an_opted_out_contact_is_warned_about_before_and_after(book: Book) -> None:
     """Its suppression goes with it: a new contact with that phone could be texted."""
     asked = await delete(book, contact_id=SAM)
     done = await delete(book, contact_id=SAM, confirm_token=asked.confirm_token)
@@ -60,41 +62,40 @@ async def test_an_opted_out_contact_is_warned_about_before_and_after(book: Any) 
     assert "opted out" not in (await delete(book, contact_id=JORDAN)).question
 
 
-async def test_the_question_says_what_goes_with_the_contact(session: Any, book: Any) -> None:
+async def test_the_question_says_what_goes_with_the_contact(session: Session, book: Book) -> None:
     session.sandbox.store.touch(JORDAN, note=[{"id": 1, "text": "Rings twice"}, {"id": 2, "text": "Pays late"}])
     asked = await delete(book, contact_id=JORDAN)
     assert "with the whole conversation and 2 notes?" in asked.question
 
 
-async def token_of_another_contact(session: Any, book: Any) -> str:
+async def token_of_another_contact(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=THIRD)).confirm_token
     return token
 
 
-async def token_of_another_action(session: Any, book: Any) -> str:
+async def token_of_another_action(session: Session, book: Book) -> str:
     token: str = book.confirmations.token_for(Deed("opt in", {JORDAN: ""}))
     return token
 
 
-async def token_of_a_moved_contact(session: Any, book: Any) -> str:
+async def token_of_a_moved_contact(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=JORDAN)).confirm_token
     session.sandbox.store.touch(JORDAN, first="Moved")
     return token
 
 
-async def token_that_expired(session: Any, book: Any) -> str:
+async def token_that_expired(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=JORDAN)).confirm_token
-    clock = book.confirmations._clock
-    book.confirmations._clock = lambda: clock() + LIFETIME + 1
+    session.clock.now += LIFETIME + 1
     return token
 
 
-async def token_that_was_altered(session: Any, book: Any) -> str:
+async def token_that_was_altered(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=JORDAN)).confirm_token
     return f"{'B' if token[0] != 'B' else 'C'}{token[1:]}"
 
 
-async def token_that_was_used(session: Any, book: Any) -> str:
+async def token_that_was_used(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=JORDAN)).confirm_token
     book.confirmations.use(token)
     return token
@@ -112,7 +113,7 @@ async def token_that_was_used(session: Any, book: Any) -> str:
     ],
 )
 async def test_a_wrong_token_is_refused_with_its_reason_and_a_fresh_preview(
-    session: Any, book: Any, wrong: Any, reason: str
+    session: Session, book: Book, wrong: Any, reason: str
 ) -> None:
     token = await wrong(session, book)
     answer = await delete(book, contact_id=JORDAN, confirm_token=token)
@@ -122,7 +123,7 @@ async def test_a_wrong_token_is_refused_with_its_reason_and_a_fresh_preview(
     assert (await delete(book, contact_id=JORDAN, confirm_token=answer.confirm_token)).status == "deleted"
 
 
-async def test_a_call_sent_again_answers_what_was_done(session: Any, book: Any) -> None:
+async def test_a_call_sent_again_answers_what_was_done(session: Session, book: Book) -> None:
     """The client lost the answer and repeats the call: nothing is sent again, and it is told the same contact."""
     token = (await delete(book, contact_id=JORDAN)).confirm_token
     first = await delete(book, contact_id=JORDAN, confirm_token=token)
@@ -134,7 +135,7 @@ async def test_a_call_sent_again_answers_what_was_done(session: Any, book: Any) 
     assert {*session.operations} == {"get_contact", "find_contact"}
 
 
-async def test_a_used_token_says_nothing_about_another_contact(session: Any, book: Any) -> None:
+async def test_a_used_token_says_nothing_about_another_contact(session: Session, book: Book) -> None:
     token = (await delete(book, contact_id=JORDAN)).confirm_token
     await delete(book, contact_id=JORDAN, confirm_token=token)
     with pytest.raises(ContactNotFound):
@@ -143,7 +144,7 @@ async def test_a_used_token_says_nothing_about_another_contact(session: Any, boo
 
 
 async def test_a_token_that_was_used_for_nothing_may_not_delete_a_new_contact_of_that_phone(
-    session: Any, book: Any
+    session: Session, book: Book
 ) -> None:
     token = (await delete(book, phone="+15105550100")).confirm_token
     await delete(book, phone="+15105550100", confirm_token=token)
@@ -152,7 +153,7 @@ async def test_a_token_that_was_used_for_nothing_may_not_delete_a_new_contact_of
     assert fresh in ids(session)
 
 
-async def test_an_answer_that_got_lost_is_looked_for(session: Any, book: Any) -> None:
+async def test_an_answer_that_got_lost_is_looked_for(session: Session, book: Book) -> None:
     token = (await delete(book, contact_id=JORDAN)).confirm_token
     session.sandbox.faults.add(Fault("delete_contact", "drop_after"))
     done = await delete(book, contact_id=JORDAN, confirm_token=token)
@@ -162,17 +163,17 @@ async def test_an_answer_that_got_lost_is_looked_for(session: Any, book: Any) ->
 
 
 @pytest.mark.parametrize("who", [{}, {"contact_id": JORDAN, "phone": "+15105550100"}], ids=["neither", "both"])
-async def test_whom_is_said_in_exactly_one_way(book: Any, who: Any) -> None:
+async def test_whom_is_said_in_exactly_one_way(book: Book, who: Any) -> None:
     with pytest.raises(InvalidArgument, match="exactly one"):
         await delete(book, **who)
 
 
-async def test_nobody_is_not_found(book: Any) -> None:
+async def test_nobody_is_not_found(book: Book) -> None:
     with pytest.raises(ContactNotFound, match=r"No contact has the phone \+15105553344\."):
         await delete(book, phone="(510) 555-3344")
 
 
-async def test_without_confirmations_the_first_call_deletes(open_session: Any) -> None:
+async def test_without_confirmations_the_first_call_deletes(open_session: OpenSession) -> None:
     async with open_session(contacts=2, confirm="off") as session:
         assert (await delete(await session.workspace.book(), contact_id=JORDAN)).status == "deleted"
         assert ids(session) == [SAM]

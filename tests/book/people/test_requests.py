@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from support import OpenSession
 
 from contacts_mcp.book.people.requests import CLEARABLE, Edit, Wanted, resolve
 from contacts_mcp.book.values import nothing_for
@@ -14,7 +15,7 @@ from contacts_mcp.errors import InvalidArgument, UnknownName
 
 
 @pytest.fixture
-async def directory(open_session: Any) -> AsyncIterator[Directory]:
+async def directory(open_session: OpenSession) -> AsyncIterator[Directory]:
     async with open_session(contacts=2) as session:
         yield (await session.workspace.book()).directory
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from jsonschema import Draft202012Validator
 from mcp_types import TextContent
+from support import OpenSession, Session
 
 from contacts_mcp.server.prompts import load_prompts
 from contacts_mcp.server.resources import RESOURCES
@@ -246,7 +247,7 @@ async def dumped(listing: Any, kind: str) -> list[Json]:
 
 
 @pytest.fixture
-async def tools(session: Any) -> list[Tool]:
+async def tools(session: Session) -> list[Tool]:
     return await dumped(session.client.list_tools(), "tools")
 
 
@@ -262,7 +263,7 @@ async def test_there_are_not_too_many_tools_for_any_client(tools: list[Tool], li
 
 
 @pytest.mark.parametrize("limits", LIMITS, ids=lambda limits: limits.client)
-async def test_the_instructions_are_not_cut_by_any_client(session: Any, limits: Limits) -> None:
+async def test_the_instructions_are_not_cut_by_any_client(session: Session, limits: Limits) -> None:
     assert 0 < len(session.client.instructions.encode()) <= limits.instructions
 
 
@@ -332,7 +333,7 @@ async def test_transformed_to_strict_each_tool_has_under_100_properties(tools: l
     assert all(len(as_strict(tool["inputSchema"])["properties"]) <= 100 for tool in tools)
 
 
-async def test_a_strict_call_means_what_a_plain_one_means(session: Any, tools: list[Tool]) -> None:
+async def test_a_strict_call_means_what_a_plain_one_means(session: Session, tools: list[Tool]) -> None:
     """Every parameter is there, those without a value are null, and custom fields come as JSON text."""
     schema = next(as_strict(tool["inputSchema"]) for tool in tools if tool["name"] == "create_contact")
     given = dict.fromkeys(schema["properties"]) | {
@@ -346,7 +347,7 @@ async def test_a_strict_call_means_what_a_plain_one_means(session: Any, tools: l
     assert facts["contact"]["custom_fields"] == {"Plan": "Premium"}
 
 
-async def test_a_strict_update_touches_nothing_that_is_null(session: Any, tools: list[Tool]) -> None:
+async def test_a_strict_update_touches_nothing_that_is_null(session: Session, tools: list[Tool]) -> None:
     schema = next(as_strict(tool["inputSchema"]) for tool in tools if tool["name"] == "update_contact")
     given = dict.fromkeys(schema["properties"]) | {"contact_id": 1001, "last": "Quill"}
     Draft202012Validator(schema).validate(given)
@@ -415,7 +416,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize("kind", LISTS)
-async def test_the_typescript_sdk_parses_what_is_listed(session: Any, kind: str) -> None:
+async def test_the_typescript_sdk_parses_what_is_listed(session: Session, kind: str) -> None:
     listed = await dumped(getattr(session.client, LISTS[kind])(), kind)
     assert listed
     for thing in listed:
@@ -423,7 +424,7 @@ async def test_the_typescript_sdk_parses_what_is_listed(session: Any, kind: str)
 
 
 @pytest.mark.parametrize("kind", LISTS)
-async def test_names_and_titles_are_short_and_single(session: Any, kind: str) -> None:
+async def test_names_and_titles_are_short_and_single(session: Session, kind: str) -> None:
     listed = await dumped(getattr(session.client, LISTS[kind])(), kind)
     names = [thing["name"] for thing in listed]
     assert len(set(names)) == len(names)
@@ -434,7 +435,7 @@ async def test_names_and_titles_are_short_and_single(session: Any, kind: str) ->
         assert "\n" not in thing["title"] + thing["description"]
 
 
-async def test_everything_is_listed_in_the_order_of_its_table(session: Any) -> None:
+async def test_everything_is_listed_in_the_order_of_its_table(session: Session) -> None:
     client = session.client
     fixed = [offered.name for offered in RESOURCES if "{" not in offered.uri]
     templates = [offered.name for offered in RESOURCES if "{" in offered.uri]
@@ -446,7 +447,7 @@ async def test_everything_is_listed_in_the_order_of_its_table(session: Any) -> N
     assert [template.name for template in (await client.list_resource_templates()).resource_templates] == templates
 
 
-async def test_prompts_come_as_commands_that_can_be_typed(session: Any) -> None:
+async def test_prompts_come_as_commands_that_can_be_typed(session: Session) -> None:
     """Claude Code offers /mcp__server__prompt, VS Code /mcp.server.prompt, with arguments by place."""
     for prompt in (await session.client.list_prompts()).prompts:
         assert re.fullmatch(r"[a-z][a-z-]*", prompt.name)
@@ -454,7 +455,7 @@ async def test_prompts_come_as_commands_that_can_be_typed(session: Any) -> None:
         assert needed == sorted(needed, reverse=True), prompt.name
 
 
-async def test_resources_have_addresses_that_can_be_parsed(session: Any) -> None:
+async def test_resources_have_addresses_that_can_be_parsed(session: Session) -> None:
     for resource in (await session.client.list_resources()).resources:
         parts = urlsplit(str(resource.uri))
         assert (parts.scheme, bool(parts.netloc)) == ("contacts", True)
@@ -465,7 +466,7 @@ async def test_resources_have_addresses_that_can_be_parsed(session: Any) -> None
 # What a client is told beside the lists
 
 
-async def test_the_server_has_a_title_a_version_and_an_icon_without_a_network(session: Any) -> None:
+async def test_the_server_has_a_title_a_version_and_an_icon_without_a_network(session: Session) -> None:
     info = session.client.server_info
     assert info.title
     assert info.version
@@ -475,7 +476,7 @@ async def test_the_server_has_a_title_a_version_and_an_icon_without_a_network(se
     assert len(info.icons) == 1
 
 
-async def test_lists_may_be_kept_where_the_protocol_can_say_so(open_session: Any) -> None:
+async def test_lists_may_be_kept_where_the_protocol_can_say_so(open_session: OpenSession) -> None:
     """2026-07-28 says how long, and that the lists hold nothing of one user's."""
     async with open_session(mode="auto") as session:
         for method in LISTS.values():
@@ -501,7 +502,9 @@ MOST_OF_AN_ERROR = 11_000
     ],
     ids=str,
 )
-async def test_the_longest_answers_reach_the_model(open_session: Any, era: str, tool: str, arguments: Json) -> None:
+async def test_the_longest_answers_reach_the_model(
+    open_session: OpenSession, era: str, tool: str, arguments: Json
+) -> None:
     async with open_session(mode=era, contacts=120) as session:
         result = await session.call(tool, **arguments)
         text = "".join(block.text for block in result.content if isinstance(block, TextContent))
@@ -511,6 +514,6 @@ async def test_the_longest_answers_reach_the_model(open_session: Any, era: str, 
             assert len(said.encode()) / 4 <= MOST_TOKENS
 
 
-async def test_the_longest_error_reaches_the_model(session: Any) -> None:
+async def test_the_longest_error_reaches_the_model(session: Session) -> None:
     assert len(await session.refused("lookup_contact", **{"x" * 100_000: 1})) <= MOST_OF_AN_ERROR
     assert len(await session.refused("create_contact", phone="9" * 100_000)) <= MOST_OF_AN_ERROR

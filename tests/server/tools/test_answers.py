@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from mcp_types import ElicitResult
+from mcp_types import CallToolResult, ElicitResult
+from support import OpenSession, Session, text_of, tokens
 
 from contacts_mcp.sandbox import Behaviour
+from contacts_mcp.sandbox.store import Store
 from contacts_mcp.server import views
 
 PHONE = "(510) 555-3344"
@@ -19,34 +21,23 @@ MOST = 20_000  # tokens of any answer
 CONSENT = "Asked by phone on 2026-03-04"
 
 
-def tokens(value: Any) -> int:
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return -(-len(text.encode()) // 4)
-
-
-def text_of(result: Any) -> str:
-    (block,) = result.content
-    text: str = block.text
-    return text
-
-
 @pytest.fixture
-async def session(open_session: Any) -> AsyncIterator[Any]:
+async def session(open_session: OpenSession) -> AsyncIterator[Session]:
     async with open_session() as opened:
         yield opened
 
 
-async def created(session: Any) -> Any:
+async def created(session: Session) -> CallToolResult:
     return await session.call(
         "create_contact", phone=PHONE, first="Jo", last="Rivers", custom_fields={"Plan": "Gold"}, tags=["VIP"]
     )
 
 
-async def exists(session: Any) -> Any:
+async def exists(session: Session) -> CallToolResult:
     return await session.call("create_contact", phone="510 555 0100", first="Jo", custom_fields={"Plan": "Basic"})
 
 
-async def updated(session: Any) -> Any:
+async def updated(session: Session) -> CallToolResult:
     change = {
         "first": "Jo",
         "custom_fields": {"Plan": "Basic"},
@@ -58,30 +49,30 @@ async def updated(session: Any) -> Any:
     return await session.call("update_contact", phone="510 555 0100", **change)
 
 
-async def unchanged(session: Any) -> Any:
+async def unchanged(session: Session) -> CallToolResult:
     return await session.call("update_contact", contact_id=JORDAN, first="Jordan")
 
 
-async def to_be_confirmed(session: Any) -> Any:
+async def to_be_confirmed(session: Session) -> CallToolResult:
     return await session.call("delete_contact", phone="510 555 0100")
 
 
-async def opt_in_to_be_confirmed(session: Any) -> Any:
+async def opt_in_to_be_confirmed(session: Session) -> CallToolResult:
     return await session.call("update_contact", contact_id=SAM, is_opted_out=False, consent=CONSENT)
 
 
-async def deleted(session: Any) -> Any:
+async def deleted(session: Session) -> CallToolResult:
     token = (await session.ok("delete_contact", contact_id=JORDAN))["confirm_token"]
     return await session.call("delete_contact", contact_id=JORDAN, confirm_token=token)
 
 
-async def deleted_already(session: Any) -> Any:
+async def deleted_already(session: Session) -> CallToolResult:
     token = (await session.ok("delete_contact", contact_id=JORDAN))["confirm_token"]
     await session.ok("delete_contact", contact_id=JORDAN, confirm_token=token)
     return await session.call("delete_contact", contact_id=JORDAN, confirm_token=token)
 
 
-async def undone(session: Any) -> Any:
+async def undone(session: Session) -> CallToolResult:
     change = (await session.ok("update_contact", contact_id=JORDAN, first="Jo"))["change_id"]
     return await session.call("undo_change", change_id=change)
 
@@ -108,7 +99,7 @@ HEADLINES = {
 }
 
 
-async def assert_valid(session: Any, tool: str, result: Any) -> None:
+async def assert_valid(session: Session, tool: str, result: CallToolResult) -> None:
     schema = next(one.output_schema for one in (await session.client.list_tools()).tools if one.name == tool)
     Draft202012Validator(schema).validate(result.structured_content)
 
@@ -121,7 +112,7 @@ def words_of(value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("status", WRITES)
-async def test_the_text_of_a_write_is_enough_by_itself(session: Any, status: str) -> None:
+async def test_the_text_of_a_write_is_enough_by_itself(session: Session, status: str) -> None:
     """Some clients show only the text: status, who, every change, every note, what is to be confirmed and how."""
     result = await WRITES[status](session)
     text, facts = text_of(result), result.structured_content
@@ -142,14 +133,16 @@ async def test_the_text_of_a_write_is_enough_by_itself(session: Any, status: str
 
 
 @pytest.mark.parametrize("status", WRITES)
-async def test_the_structure_of_a_write_keeps_its_schema(session: Any, status: str) -> None:
+async def test_the_structure_of_a_write_keeps_its_schema(session: Session, status: str) -> None:
     result = await WRITES[status](session)
     tool = "undo_change" if status == "undone" else "update_contact"
     await assert_valid(session, tool, result)
     assert "null" not in json.dumps(result.structured_content)
 
 
-async def test_a_person_who_says_no_is_told_apart(open_session: Any, era: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_person_who_says_no_is_told_apart(
+    open_session: OpenSession, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`declined` is a status of its own; nothing is done."""
     monkeypatch.setattr("contacts_mcp.server.confirming.READING", 0.0)  # no person is that quick
 
@@ -167,14 +160,14 @@ async def test_a_person_who_says_no_is_told_apart(open_session: Any, era: str, m
         assert session.sandbox.store.contact(JORDAN) is not None
 
 
-async def test_what_would_go_and_what_went_is_told_in_full(session: Any) -> None:
+async def test_what_would_go_and_what_went_is_told_in_full(session: Session) -> None:
     asked = text_of(await session.call("delete_contact", contact_id=JORDAN))
     gone = text_of(await deleted(session))
     for text in (asked, gone):
         assert all(line in text for line in ('  email: "jordan.rivera@example.com"', '  Plan: "Gold"', "  tags: VIP"))
 
 
-async def test_the_second_answer_to_one_deletion_names_the_same_contact_as_the_first(session: Any) -> None:
+async def test_the_second_answer_to_one_deletion_names_the_same_contact_as_the_first(session: Session) -> None:
     token = (await session.ok("delete_contact", contact_id=JORDAN))["confirm_token"]
     first = await session.ok("delete_contact", contact_id=JORDAN, confirm_token=token)
     again = await session.ok("delete_contact", contact_id=JORDAN, confirm_token=token)
@@ -183,7 +176,7 @@ async def test_the_second_answer_to_one_deletion_names_the_same_contact_as_the_f
     assert session.operations == ["get_contact"]
 
 
-async def test_a_lookup_tells_everything_in_words(session: Any) -> None:
+async def test_a_lookup_tells_everything_in_words(session: Session) -> None:
     note = {"id": 1, "user_id": 502, "name": "Priya Patel", "text": "Rings twice", "date": "2026-05-04T09:30:00Z"}
     members = {
         "custom": {"31": "Gold", "37": "x", "38": "a", "39": "b"},
@@ -215,7 +208,7 @@ async def test_a_lookup_tells_everything_in_words(session: Any) -> None:
     await assert_valid(session, "lookup_contact", result)
 
 
-async def test_nobody_found_is_an_answer_and_no_error(session: Any) -> None:
+async def test_nobody_found_is_an_answer_and_no_error(session: Session) -> None:
     result = await session.call("lookup_contact", phone="(510) 555-9999")
     assert result.structured_content == {
         "found": False,
@@ -228,7 +221,7 @@ async def test_nobody_found_is_an_answer_and_no_error(session: Any) -> None:
     assert text_of(result).splitlines()[0] == "No contact has the phone +15105559999."
 
 
-async def test_labels_read_back_as_what_they_were_shown_for(session: Any) -> None:
+async def test_labels_read_back_as_what_they_were_shown_for(session: Session) -> None:
     """`field 37` for a field without a name, `Region (41)` where a name is shared."""
     second = session.sandbox.store.add_field("Region")
     session.sandbox.store.touch(JORDAN, custom={"33": "Oakland", str(second): "West", "37": "x"})
@@ -242,7 +235,7 @@ async def test_labels_read_back_as_what_they_were_shown_for(session: Any) -> Non
     assert session.sandbox.store.contact(JORDAN)["custom"] == {}
 
 
-async def test_each_listed_field_can_be_written_by_the_name_it_is_listed_with(session: Any) -> None:
+async def test_each_listed_field_can_be_written_by_the_name_it_is_listed_with(session: Session) -> None:
     fields = (await session.ok("list_contact_fields"))["fields"]
     await session.ok(
         "update_contact", contact_id=SAM, custom_fields={field["name"]: str(field["field_id"]) for field in fields}
@@ -252,7 +245,7 @@ async def test_each_listed_field_can_be_written_by_the_name_it_is_listed_with(se
     }
 
 
-async def test_an_opt_out_that_is_not_known_is_shown_as_unknown(open_session: Any) -> None:
+async def test_an_opt_out_that_is_not_known_is_shown_as_unknown(open_session: OpenSession) -> None:
     async with open_session(behaviour=Behaviour(sends_opt_out=False, requests_per_minute=0)) as session:
         looked_up = await session.call("lookup_contact", contact_id=SAM)
         assert "  opted out of texts: unknown" in text_of(looked_up)
@@ -262,14 +255,14 @@ async def test_an_opt_out_that_is_not_known_is_shown_as_unknown(open_session: An
         assert [one["is_opted_out"] for one in listed.structured_content["contacts"]] == ["unknown"] * 3
 
 
-async def test_an_assumed_country_is_said_and_a_written_one_is_not(session: Any) -> None:
+async def test_an_assumed_country_is_said_and_a_written_one_is_not(session: Session) -> None:
     assumed = "No country was written; US was assumed for +15105550100."
     assert assumed in text_of(await session.call("lookup_contact", phone="510 555 0100"))
     assert "assumed" not in text_of(await session.call("lookup_contact", phone="+1 510 555 0100"))
 
 
 @pytest.mark.parametrize("detail", ["concise", "full"])
-async def test_a_page_says_the_same_in_both_forms_and_how_to_go_on(session: Any, detail: str) -> None:
+async def test_a_page_says_the_same_in_both_forms_and_how_to_go_on(session: Session, detail: str) -> None:
     result = await session.call("list_contacts", limit=7, detail=detail)
     text, facts = text_of(result), result.structured_content
     for contact in facts["contacts"]:
@@ -285,7 +278,9 @@ async def test_a_page_says_the_same_in_both_forms_and_how_to_go_on(session: Any,
 @pytest.mark.parametrize(
     ("filters", "is_shown"), [({"created_after": "2020-01-01"}, True), ({"updated_after": "2020-01-01"}, False)]
 )
-async def test_who_is_sought_by_day_of_creation_is_shown_with_it(session: Any, filters: Any, is_shown: bool) -> None:
+async def test_who_is_sought_by_day_of_creation_is_shown_with_it(
+    session: Session, filters: Any, is_shown: bool
+) -> None:
     result = await session.call("list_contacts", limit=2, **filters)
     for contact in result.structured_content["contacts"]:
         created = session.sandbox.store.contact(contact["contact_id"])["created"]
@@ -293,13 +288,13 @@ async def test_who_is_sought_by_day_of_creation_is_shown_with_it(session: Any, f
         assert (f"; created {created[:10]}; " in text_of(result)) is is_shown
 
 
-async def test_the_end_of_the_list_is_said(session: Any) -> None:
+async def test_the_end_of_the_list_is_said(session: Session) -> None:
     result = await session.call("list_contacts", limit=100)
     assert result.structured_content["complete"] is True
     assert text_of(result).splitlines()[-1] == "30 contacts; that is all."
 
 
-async def test_changes_are_told_in_both_forms(session: Any) -> None:
+async def test_changes_are_told_in_both_forms(session: Session) -> None:
     first = await updated(session)
     await session.ok("undo_change", change_id=first.structured_content["change_id"])
     result = await session.call("list_changes")
@@ -313,7 +308,7 @@ async def test_changes_are_told_in_both_forms(session: Any) -> None:
     await assert_valid(session, "list_changes", result)
 
 
-async def test_the_words_of_a_consent_are_told(session: Any) -> None:
+async def test_the_words_of_a_consent_are_told(session: Session) -> None:
     token = (await opt_in_to_be_confirmed(session)).structured_content["confirm_token"]
     await session.ok("update_contact", contact_id=SAM, is_opted_out=False, consent=CONSENT, confirm_token=token)
     assert f'consent given: "{CONSENT}"' in text_of(await session.call("list_changes"))
@@ -322,7 +317,7 @@ async def test_the_words_of_a_consent_are_told(session: Any) -> None:
 # What an answer may cost.
 
 
-async def test_a_page_of_25_contacts_costs_less_than_2000_tokens(open_session: Any) -> None:
+async def test_a_page_of_25_contacts_costs_less_than_2000_tokens(open_session: OpenSession) -> None:
     async with open_session(contacts=300) as session:
         cursor: dict[str, str] = {}
         for _ in range(12):
@@ -332,7 +327,7 @@ async def test_a_page_of_25_contacts_costs_less_than_2000_tokens(open_session: A
             cursor = {"cursor": result.structured_content["next_cursor"]}
 
 
-def fill_to_the_brim(store: Any, *, fields: int = 100, contacts: int = 1, **members: Any) -> list[int]:
+def fill_to_the_brim(store: Store, *, fields: int = 100, contacts: int = 1, **members: Any) -> list[int]:
     """Contacts with so many custom values of 10,000 characters, in a script whose letters take three bytes."""
     numbers = [store.add_field(f"Longest {number}") for number in range(fields)]
     custom = dict.fromkeys(numbers, "長" * 10_000)
@@ -342,13 +337,13 @@ def fill_to_the_brim(store: Any, *, fields: int = 100, contacts: int = 1, **memb
     ]
 
 
-async def assert_short(result: Any) -> None:
+async def assert_short(result: CallToolResult) -> None:
     assert not result.is_error, text_of(result)
     assert tokens(text_of(result)) <= MOST
     assert tokens(result.structured_content) <= MOST
 
 
-async def test_a_contact_too_long_to_be_read_is_cut_everywhere(session: Any) -> None:
+async def test_a_contact_too_long_to_be_read_is_cut_everywhere(session: Session) -> None:
     """A hundred custom values of 10,000 characters: every answer about it stays within 20,000 tokens, and keeps how to go on."""
     (longest,) = fill_to_the_brim(session.sandbox.store)
     await assert_short(await session.call("lookup_contact", contact_id=longest))
@@ -368,7 +363,7 @@ async def test_a_contact_too_long_to_be_read_is_cut_everywhere(session: Any) -> 
     )
 
 
-async def test_fifty_contacts_with_one_email_are_cut_and_all_named(session: Any) -> None:
+async def test_fifty_contacts_with_one_email_are_cut_and_all_named(session: Session) -> None:
     ids = fill_to_the_brim(session.sandbox.store, fields=10, contacts=50, email="office@example.com")
     result = await session.call("lookup_contact", email="office@example.com")
     await assert_short(result)
@@ -376,14 +371,14 @@ async def test_fifty_contacts_with_one_email_are_cut_and_all_named(session: Any)
     assert all(f"contact {contact_id} " in text_of(result) for contact_id in ids)
 
 
-async def test_more_than_fifty_contacts_with_one_email_are_said_to_be_more(session: Any) -> None:
+async def test_more_than_fifty_contacts_with_one_email_are_said_to_be_more(session: Session) -> None:
     fill_to_the_brim(session.sandbox.store, fields=1, contacts=53, email="office@example.com")
     result = await session.call("lookup_contact", email="office@example.com")
     assert result.structured_content["notes"] == ["3 more have it too and are not shown."]
     await assert_short(result)
 
 
-async def test_a_long_page_keeps_its_cursor(session: Any) -> None:
+async def test_a_long_page_keeps_its_cursor(session: Session) -> None:
     fill_to_the_brim(session.sandbox.store, fields=20, contacts=30)
     result = await session.call("list_contacts", limit=25, detail="full")
     await assert_short(result)
@@ -402,7 +397,7 @@ def test_of_a_text_that_cannot_be_made_short_the_middle_goes() -> None:
     assert mark == f"… ({len(lines) - len(shown) + 1} lines left out; ask for less) …"
 
 
-async def test_a_value_that_did_not_stick_is_told_cut_and_harmless(session: Any) -> None:
+async def test_a_value_that_did_not_stick_is_told_cut_and_harmless(session: Session) -> None:
     """A note quotes what was sent: 10,000 characters with an escape in them must not come back as they are."""
     await learn_of_a_field_that_goes(session)
     result = await session.call(
@@ -414,7 +409,7 @@ async def test_a_value_that_did_not_stick_is_told_cut_and_harmless(session: Any)
     assert "\n" not in note
 
 
-async def learn_of_a_field_that_goes(session: Any) -> None:
+async def learn_of_a_field_that_goes(session: Session) -> None:
     """The server knows a field that somebody deletes in Heymarket: from then on its values are dropped silently."""
     gone = session.sandbox.store.add_field("Shoe Size")
     await session.ok("list_contact_fields")

@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from support import OpenSession, Session
 
 PHONE = "(510) 555-3344"
 JORDAN = 1001  # of the seeded book
 
 
 @pytest.fixture
-async def session(open_session: Any) -> AsyncIterator[Any]:
+async def session(open_session: OpenSession) -> AsyncIterator[Session]:
     """Arguments are read alike in both eras; test_sessions goes through both."""
     async with open_session() as opened:
         yield opened
 
 
-async def refused(session: Any, tool: str, **arguments: Any) -> str:
+async def refused(session: Session, tool: str, **arguments: Any) -> str:
     """Why a call is refused; it must have asked nothing and changed nothing, and its text must be ours."""
     before = session.sandbox.store.contacts()
     text: str = await session.refused(tool, **arguments)
@@ -48,17 +49,17 @@ async def refused(session: Any, tool: str, **arguments: Any) -> str:
     ],
 )
 async def test_an_unknown_argument_is_refused_with_the_nearest_there_is(
-    session: Any, tool: str, arguments: Any, hint: str
+    session: Session, tool: str, arguments: Any, hint: str
 ) -> None:
     """Dropping a misspelt argument would lose data without a word."""
     assert hint in await refused(session, tool, **arguments)
 
 
-async def test_an_unknown_argument_is_refused_even_as_null(session: Any) -> None:
+async def test_an_unknown_argument_is_refused_even_as_null(session: Session) -> None:
     assert "frist" in await refused(session, "create_contact", phone=PHONE, frist=None)
 
 
-async def test_a_hostile_argument_name_is_shown_harmless_and_short(session: Any) -> None:
+async def test_a_hostile_argument_name_is_shown_harmless_and_short(session: Session) -> None:
     text = await refused(session, "lookup_contact", **{"\u202e\x1b[31m" + "x" * 5000: 1})
     assert "\u202e" not in text
     assert "\x1b" not in text
@@ -72,34 +73,34 @@ async def test_a_hostile_argument_name_is_shown_harmless_and_short(session: Any)
     [{"Plan": "Premium"}, '{"Plan": "Premium"}', ' {"plan": "Premium"} '],
     ids=["object", "JSON", "JSON with spaces"],
 )
-async def test_an_object_may_come_as_json_text(session: Any, given: Any) -> None:
+async def test_an_object_may_come_as_json_text(session: Session, given: Any) -> None:
     facts = await session.ok("create_contact", phone=PHONE, custom_fields=given)
     assert facts["contact"]["custom_fields"] == {"Plan": "Premium"}
 
 
 @pytest.mark.parametrize("given", [["VIP", "Lead"], '["VIP", "Lead"]', "[101, 102]", ["101", 102]], ids=repr)
-async def test_an_array_may_come_as_json_text_and_tags_as_ids(session: Any, given: Any) -> None:
+async def test_an_array_may_come_as_json_text_and_tags_as_ids(session: Session, given: Any) -> None:
     facts = await session.ok("create_contact", phone=PHONE, tags=given)
     assert facts["contact"]["tags"] == ["VIP", "Lead"]
 
 
-async def test_one_text_is_a_list_of_one(session: Any) -> None:
+async def test_one_text_is_a_list_of_one(session: Session) -> None:
     facts = await session.ok("create_contact", phone=PHONE, tags="Past Due")
     assert facts["contact"]["tags"] == ["Past Due"]
 
 
 @pytest.mark.parametrize("given", [True, "true", "True", 1])
-async def test_a_boolean_may_come_as_text(session: Any, given: Any) -> None:
+async def test_a_boolean_may_come_as_text(session: Session, given: Any) -> None:
     facts = await session.ok("create_contact", phone=PHONE, is_opted_out=given)
     assert facts["contact"]["is_opted_out"] is True
 
 
-async def test_a_false_that_comes_as_text_is_no_true(session: Any) -> None:
+async def test_a_false_that_comes_as_text_is_no_true(session: Session) -> None:
     facts = await session.ok("create_contact", phone=PHONE, is_opted_out="false")
     assert facts["contact"]["is_opted_out"] is False
 
 
-async def test_numbers_are_texts_where_texts_are_wanted(session: Any) -> None:
+async def test_numbers_are_texts_where_texts_are_wanted(session: Session) -> None:
     facts = await session.ok(
         "create_contact", phone=15105553344, first=7, custom_fields={"Customer #": 42, "Plan": 1.5, "Region": True}
     )
@@ -109,12 +110,12 @@ async def test_numbers_are_texts_where_texts_are_wanted(session: Any) -> None:
 
 
 @pytest.mark.parametrize("given", [JORDAN, str(JORDAN), float(JORDAN)], ids=repr)
-async def test_an_id_may_come_as_text(session: Any, given: Any) -> None:
+async def test_an_id_may_come_as_text(session: Session, given: Any) -> None:
     facts = await session.ok("lookup_contact", contact_id=given)
     assert [contact["contact_id"] for contact in facts["contacts"]] == [JORDAN]
 
 
-async def test_a_null_counts_as_not_given(session: Any) -> None:
+async def test_a_null_counts_as_not_given(session: Session) -> None:
     facts = await session.ok(
         "update_contact",
         contact_id=JORDAN,
@@ -130,7 +131,7 @@ async def test_a_null_counts_as_not_given(session: Any) -> None:
 
 
 @pytest.mark.parametrize("word", ["null", "true", "None", "[1]", "{}", '{"a": 1}', "NaN", "0", "-"])
-async def test_a_name_that_looks_like_json_stays_a_name(session: Any, word: str) -> None:
+async def test_a_name_that_looks_like_json_stays_a_name(session: Session, word: str) -> None:
     """People are called Null and True; the SDK by itself would turn the one into no name at all."""
     facts = await session.ok("create_contact", phone=PHONE, first=word, last=word, custom_fields={"Plan": word})
     stored = session.sandbox.store.contact(facts["contact"]["contact_id"])
@@ -138,7 +139,7 @@ async def test_a_name_that_looks_like_json_stays_a_name(session: Any, word: str)
 
 
 @pytest.mark.parametrize("text", ["  Jo  ", "Zoë\u0301", "李 小龍", 'O\'Neil "Jo" \\ <b>', "👩\u200d👧"], ids=ascii)
-async def test_a_text_is_sent_as_it_was_written(session: Any, text: str) -> None:
+async def test_a_text_is_sent_as_it_was_written(session: Session, text: str) -> None:
     """But for the blanks around it, which nobody means."""
     facts = await session.ok("create_contact", phone=PHONE, last=text, custom_fields={"Plan": text})
     stored = session.sandbox.store.contact(facts["contact"]["contact_id"])
@@ -185,12 +186,12 @@ WRONG = [
 
 @pytest.mark.parametrize(("tool", "arguments", "said"), WRONG)
 async def test_a_wrong_type_is_refused_with_what_came_and_what_is_expected(
-    session: Any, tool: str, arguments: Any, said: str
+    session: Session, tool: str, arguments: Any, said: str
 ) -> None:
     assert said in await refused(session, tool, **arguments)
 
 
-async def test_every_wrong_argument_is_named_at_once(session: Any) -> None:
+async def test_every_wrong_argument_is_named_at_once(session: Session) -> None:
     text = await refused(session, "create_contact", phone=[1], first=[2], is_opted_out="maybe")
     assert all(f"{name}: " in text for name in ("phone", "first", "is_opted_out"))
 
@@ -200,7 +201,7 @@ async def test_every_wrong_argument_is_named_at_once(session: Any) -> None:
     [{"first": "x" * 10_001}, {"custom_fields": {"Plan": "x" * 10_001}}, {"tags": ["VIP"] * 101}, {"custom_fields": dict.fromkeys(map(str, range(101)), "x")}],
     ids=["text", "custom value", "array", "object"],
 )  # fmt: skip
-async def test_what_is_too_long_is_refused_without_repeating_it(session: Any, arguments: Any) -> None:
+async def test_what_is_too_long_is_refused_without_repeating_it(session: Session, arguments: Any) -> None:
     (name,) = arguments
     text = await refused(session, "create_contact", phone=PHONE, **arguments)
     assert text.startswith(name)
@@ -208,14 +209,14 @@ async def test_what_is_too_long_is_refused_without_repeating_it(session: Any, ar
     assert len(text) < 300
 
 
-async def test_the_longest_text_is_taken(session: Any) -> None:
+async def test_the_longest_text_is_taken(session: Session) -> None:
     facts = await session.ok("create_contact", phone=PHONE, custom_fields={"Notes (38)": "x" * 10_000})
     assert session.sandbox.store.contact(facts["contact"]["contact_id"])["custom"] == {"38": "x" * 10_000}
 
 
 @pytest.mark.parametrize("name", ["first", "last", "display_name", "email", "avatar"])
 @pytest.mark.parametrize("empty", ["", "  \n"], ids=["empty", "blank"])
-async def test_an_empty_text_is_refused_with_the_way_to_clear(session: Any, name: str, empty: str) -> None:
+async def test_an_empty_text_is_refused_with_the_way_to_clear(session: Session, name: str, empty: str) -> None:
     text = await refused(session, "update_contact", contact_id=JORDAN, **{name: empty})
     assert (
         f'{name}: is empty. To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].'
@@ -223,14 +224,14 @@ async def test_an_empty_text_is_refused_with_the_way_to_clear(session: Any, name
     )
 
 
-async def test_an_empty_list_of_tags_is_refused_with_the_way_to_clear(session: Any) -> None:
+async def test_an_empty_list_of_tags_is_refused_with_the_way_to_clear(session: Session) -> None:
     """Clients that fill in what was left out send [], and nothing but clear may empty anything."""
     assert 'use update_contact with clear: ["tags"]' in await refused(
         session, "update_contact", contact_id=JORDAN, tags=[]
     )
 
 
-async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: Any) -> None:
+async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: Session) -> None:
     text = await session.refused("update_contact", contact_id=JORDAN, custom_fields={"Plan": ""})
     assert '"Plan" has an empty value. To empty a field, name it in clear.' in text
 
@@ -240,7 +241,7 @@ async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: A
     [{}, {"custom_fields": {}}, {"add_tags": [], "clear": []}, {"confirm_token": "", "consent": ""}],
     ids=json.dumps,
 )
-async def test_an_update_of_nothing_is_refused(session: Any, nothing: Any) -> None:
+async def test_an_update_of_nothing_is_refused(session: Session, nothing: Any) -> None:
     assert "nothing to change was given" in await refused(session, "update_contact", contact_id=JORDAN, **nothing)
 
 
@@ -258,11 +259,11 @@ async def test_an_update_of_nothing_is_refused(session: Any, nothing: Any) -> No
     ],
     ids=str,
 )
-async def test_whom_is_meant_must_be_said_in_exactly_one_way(session: Any, tool: str, who: Any) -> None:
+async def test_whom_is_meant_must_be_said_in_exactly_one_way(session: Session, tool: str, who: Any) -> None:
     assert "exactly one" in await refused(session, tool, **who)
 
 
-async def test_an_id_is_never_taken_for_a_phone_nor_a_phone_for_an_id(session: Any) -> None:
+async def test_an_id_is_never_taken_for_a_phone_nor_a_phone_for_an_id(session: Session) -> None:
     assert "phone: " in await refused(session, "lookup_contact", phone=str(JORDAN))
     assert "contact_id: " in await refused(session, "lookup_contact", contact_id="(510) 555-0100")
     assert (await session.ok("lookup_contact", contact_id=15105550100))["found"] is False

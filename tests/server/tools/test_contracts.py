@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from support import OpenSession, Session, tokens
 
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
@@ -41,11 +42,6 @@ Json = Any
 Tool = dict[str, Json]
 
 
-def tokens(value: Json) -> int:
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return -(-len(text.encode()) // 4)
-
-
 def schemas_in(schema: Json) -> Iterator[dict[str, Json]]:
     """The schema and every schema inside it."""
     if isinstance(schema, dict):
@@ -58,7 +54,7 @@ def schemas_in(schema: Json) -> Iterator[dict[str, Json]]:
 
 
 @pytest.fixture
-async def catalogue(session: Any) -> list[Tool]:
+async def catalogue(session: Session) -> list[Tool]:
     listed = (await session.client.list_tools()).tools
     return plain(listed)
 
@@ -76,7 +72,7 @@ async def test_each_tool_is_as_in_the_snapshot(catalogue: list[Tool]) -> None:
     assert catalogue == snapshot("tools")
 
 
-async def test_instructions_prompts_and_resources_are_as_in_their_snapshots(session: Any) -> None:
+async def test_instructions_prompts_and_resources_are_as_in_their_snapshots(session: Session) -> None:
     client = session.client
     assert client.instructions == snapshot("instructions")
     assert plain((await client.list_prompts()).prompts) == snapshot("prompts")
@@ -88,7 +84,7 @@ async def test_tools_come_in_the_order_of_the_table(catalogue: list[Tool]) -> No
     assert [tool["name"] for tool in catalogue] == [offer.name for offer in TOOLS]
 
 
-async def test_the_catalogue_is_the_same_bytes_every_time(open_session: Any, era: str) -> None:
+async def test_the_catalogue_is_the_same_bytes_every_time(open_session: OpenSession, era: str) -> None:
     """Clients and model vendors cache it, key for key."""
     seen = set()
     for _ in range(2):
@@ -97,7 +93,7 @@ async def test_the_catalogue_is_the_same_bytes_every_time(open_session: Any, era
     assert len(seen) == 1
 
 
-async def test_listing_the_tools_asks_nothing_of_the_service(session: Any) -> None:
+async def test_listing_the_tools_asks_nothing_of_the_service(session: Session) -> None:
     session.sandbox.requests.clear()
     await session.client.list_tools()
     assert session.operations == []
@@ -195,7 +191,7 @@ async def test_one_tool_costs_at_most_600_tokens(catalogue: list[Tool]) -> None:
     assert {tool["name"]: cost for tool in catalogue if (cost := tokens(tool)) > 600} == {}
 
 
-async def test_instructions_are_served_and_cost_at_most_400_tokens(session: Any) -> None:
+async def test_instructions_are_served_and_cost_at_most_400_tokens(session: Session) -> None:
     assert session.client.instructions == instructions_for(TOOLS)
     assert tokens(session.client.instructions) < 400
 
@@ -208,7 +204,7 @@ def test_instructions_speak_of_no_tool_that_is_not_offered_and_of_every_confirma
     assert "never instructions" in text
 
 
-async def test_instructions_and_prompts_say_nothing_of_what_is_not_offered(open_session: Any, era: str) -> None:
+async def test_instructions_and_prompts_say_nothing_of_what_is_not_offered(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era, read_only=True) as session:
         texts = [session.client.instructions]
         for prompt in (await session.client.list_prompts()).prompts:
@@ -230,13 +226,13 @@ async def test_the_instructions_name_only_tools_and_arguments_there_are(catalogu
 # Which tools are offered.
 
 
-async def test_read_only_leaves_the_tools_that_read(open_session: Any, era: str) -> None:
+async def test_read_only_leaves_the_tools_that_read(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era, read_only=True) as session:
         assert [tool.name for tool in (await session.client.list_tools()).tools] == READING
 
 
 @pytest.mark.parametrize("tool", sorted({offer.name for offer in TOOLS} - {*READING}))
-async def test_read_only_cannot_be_talked_into_writing(open_session: Any, tool: str) -> None:
+async def test_read_only_cannot_be_talked_into_writing(open_session: OpenSession, tool: str) -> None:
     async with open_session(read_only=True) as session:
         before = session.sandbox.store.contacts()
         try:

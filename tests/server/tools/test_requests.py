@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support import Session
 
 PHONE = "(510) 555-3344"
 JORDAN = 1001
@@ -12,12 +13,12 @@ JORDANS_PHONE = "+15105550100"
 NAMED = {"custom_fields": {"Plan": "Gold"}, "tags": ["VIP"], "assignee": "Priya Patel"}
 
 
-async def learn_names(session: Any) -> None:
+async def learn_names(session: Session) -> None:
     """What the first call that needs them fetches: fields, tags, team members."""
     await session.ok("create_contact", phone="(510) 555-3399", **NAMED)
 
 
-async def test_listing_tools_and_connecting_make_none(session: Any) -> None:
+async def test_listing_tools_and_connecting_make_none(session: Session) -> None:
     await session.client.list_tools()
     assert session.operations == []
 
@@ -32,23 +33,23 @@ async def test_listing_tools_and_connecting_make_none(session: Any) -> None:
     ],
     ids=["id", "phone", "email", "nobody"],
 )
-async def test_a_lookup_makes_one(session: Any, who: Any, operations: list[str]) -> None:
+async def test_a_lookup_makes_one(session: Session, who: Any, operations: list[str]) -> None:
     await learn_names(session)
     await session.ok("lookup_contact", **who)
     assert session.operations == operations
 
 
-async def test_the_first_lookup_asks_for_the_names_it_shows_and_for_no_others(session: Any) -> None:
+async def test_the_first_lookup_asks_for_the_names_it_shows_and_for_no_others(session: Session) -> None:
     await session.ok("lookup_contact", contact_id=JORDAN)  # has a field and a tag, and nobody is assigned
     assert sorted(session.operations) == ["get_contact", "list_fields", "list_tags"]
 
 
-async def test_a_create_looks_writes_and_reads_back(session: Any) -> None:
+async def test_a_create_looks_writes_and_reads_back(session: Session) -> None:
     await session.ok("create_contact", phone=PHONE, first="Jo", last="Rivers", email="jo@example.com")
     assert session.operations == ["find_contact", "create_contact", "get_contact"]
 
 
-async def test_each_list_of_names_is_fetched_once_when_it_is_first_needed(session: Any) -> None:
+async def test_each_list_of_names_is_fetched_once_when_it_is_first_needed(session: Session) -> None:
     await session.ok("create_contact", phone=PHONE, custom_fields={"Plan": "Gold"})
     assert sorted(session.operations) == ["create_contact", "find_contact", "get_contact", "list_fields"]
     await session.ok("update_contact", phone=PHONE, tags=["VIP"], custom_fields={"Plan": "Basic"})
@@ -60,14 +61,14 @@ async def test_each_list_of_names_is_fetched_once_when_it_is_first_needed(sessio
     assert not {"list_fields", "list_tags", "get_team"} & {*session.operations}
 
 
-async def test_a_create_of_a_known_phone_makes_one(session: Any) -> None:
+async def test_a_create_of_a_known_phone_makes_one(session: Session) -> None:
     await learn_names(session)
     await session.ok("create_contact", phone=JORDANS_PHONE, first="Jo")
     assert session.operations == ["find_contact"]
 
 
 @pytest.mark.parametrize("who", [{"contact_id": JORDAN}, {"phone": JORDANS_PHONE}], ids=["id", "phone"])
-async def test_an_update_reads_writes_and_reads_back(session: Any, who: Any) -> None:
+async def test_an_update_reads_writes_and_reads_back(session: Session, who: Any) -> None:
     """Also on the very first call, and by phone as well as by id."""
     await learn_names(session)
     await session.ok(
@@ -76,20 +77,20 @@ async def test_an_update_reads_writes_and_reads_back(session: Any, who: Any) -> 
     assert session.operations == ["find_contact" if "phone" in who else "get_contact", "update_contact", "get_contact"]
 
 
-async def test_an_update_of_what_is_so_already_makes_one(session: Any) -> None:
+async def test_an_update_of_what_is_so_already_makes_one(session: Session) -> None:
     await learn_names(session)
     await session.ok("update_contact", contact_id=JORDAN, first="Jordan", custom_fields={"plan": "Gold"})
     assert session.operations == ["get_contact"]
 
 
-async def test_a_new_phone_costs_one_look_more(session: Any) -> None:
+async def test_a_new_phone_costs_one_look_more(session: Session) -> None:
     await learn_names(session)
     await session.ok("update_contact", contact_id=JORDAN, new_phone=PHONE)
     assert session.operations == ["get_contact", "find_contact", "update_contact", "get_contact"]
 
 
 @pytest.mark.parametrize("who", [{"contact_id": JORDAN}, {"phone": JORDANS_PHONE}], ids=["id", "phone"])
-async def test_a_delete_makes_one_to_show_and_three_to_do(session: Any, who: Any) -> None:
+async def test_a_delete_makes_one_to_show_and_three_to_do(session: Session, who: Any) -> None:
     await learn_names(session)
     read = "find_contact" if "phone" in who else "get_contact"
     asked = await session.ok("delete_contact", **who)
@@ -98,7 +99,7 @@ async def test_a_delete_makes_one_to_show_and_three_to_do(session: Any, who: Any
     assert session.operations == [read, "delete_contact", "get_contact"]
 
 
-async def test_a_page_of_the_list_makes_one_and_the_first_of_everybody_one_for_the_count(session: Any) -> None:
+async def test_a_page_of_the_list_makes_one_and_the_first_of_everybody_one_for_the_count(session: Session) -> None:
     await learn_names(session)
     await session.ok("list_contacts", limit=5, tag="VIP")
     assert session.operations == ["list_contacts"]
@@ -108,7 +109,7 @@ async def test_a_page_of_the_list_makes_one_and_the_first_of_everybody_one_for_t
     assert session.operations == ["list_contacts"]
 
 
-async def test_listing_the_fields_makes_one_and_later_none(session: Any) -> None:
+async def test_listing_the_fields_makes_one_and_later_none(session: Session) -> None:
     await session.ok("list_contact_fields")
     assert session.operations == ["list_fields"]
     await session.ok("list_contact_fields", query="plan")
@@ -126,6 +127,6 @@ async def test_listing_the_fields_makes_one_and_later_none(session: Any) -> None
     ],
     ids=str,
 )
-async def test_what_is_refused_at_once_makes_none(session: Any, tool: str, arguments: Any) -> None:
+async def test_what_is_refused_at_once_makes_none(session: Session, tool: str, arguments: Any) -> None:
     await session.refused(tool, **arguments)
     assert session.operations == []

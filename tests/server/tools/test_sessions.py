@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support import Session
 
 PHONE = "(510) 555-3344"
 E164 = "+15105553344"
@@ -16,7 +17,7 @@ def wire(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def all_contacts(session: Any, **arguments: Any) -> list[dict[str, Any]]:
+async def all_contacts(session: Session, **arguments: Any) -> list[dict[str, Any]]:
     """Every page, as an assistant would follow the cursor."""
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
@@ -31,7 +32,7 @@ async def all_contacts(session: Any, **arguments: Any) -> list[dict[str, Any]]:
     raise AssertionError("the list did not end")
 
 
-async def test_an_office_managers_day(session: Any) -> None:
+async def test_an_office_managers_day(session: Session) -> None:
     """Everything the tools are for, one after the other, each answer checked against what is stored."""
     store = session.sandbox.store
     start = store.contacts()
@@ -131,7 +132,7 @@ async def test_an_office_managers_day(session: Any) -> None:
     assert [record for record in store.contacts() if record["id"] != back["id"]] == start
 
 
-async def test_an_update_is_taken_back_to_the_last_value(session: Any) -> None:
+async def test_an_update_is_taken_back_to_the_last_value(session: Session) -> None:
     before = session.sandbox.store.contact(JORDAN)
     changed = await session.ok(
         "update_contact",
@@ -146,7 +147,7 @@ async def test_an_update_is_taken_back_to_the_last_value(session: Any) -> None:
     assert {**after, "rev": 0, "updated": ""} == {**before, "rev": 0, "updated": ""}
 
 
-async def test_opting_in_again_takes_consent_and_a_confirmation(session: Any) -> None:
+async def test_opting_in_again_takes_consent_and_a_confirmation(session: Session) -> None:
     assert "consent is needed" in await session.refused("update_contact", contact_id=SAM, is_opted_out=False)
     change = {"contact_id": SAM, "is_opted_out": False, "consent": "Asked by phone on 2026-03-04"}
     asked = await session.ok("update_contact", **change)
@@ -158,7 +159,7 @@ async def test_opting_in_again_takes_consent_and_a_confirmation(session: Any) ->
     assert (await session.ok("list_changes"))["changes"][0]["consent"] == change["consent"]
 
 
-async def test_a_token_is_good_for_what_was_shown_and_nothing_else(session: Any) -> None:
+async def test_a_token_is_good_for_what_was_shown_and_nothing_else(session: Session) -> None:
     token = (await session.ok("delete_contact", contact_id=JORDAN))["confirm_token"]
     for other in ({"contact_id": SAM}, {"contact_id": 1003}):
         answer = await session.ok("delete_contact", **other, confirm_token=token)
@@ -167,14 +168,14 @@ async def test_a_token_is_good_for_what_was_shown_and_nothing_else(session: Any)
     assert len(session.sandbox.store.contacts()) == 30
 
 
-async def test_a_new_field_can_be_used_without_a_restart(session: Any) -> None:
+async def test_a_new_field_can_be_used_without_a_restart(session: Session) -> None:
     """Somebody adds a field in Heymarket while the assistant works; the list is fetched again on a miss."""
     session.sandbox.store.add_field("Shoe Size")
     updated = await session.ok("update_contact", contact_id=JORDAN, custom_fields={"shoe size": 42})
     assert updated["changes"] == [{"field": "Shoe Size", "before": "", "after": "42"}]
 
 
-async def test_human_words_are_resolved_and_given_back(session: Any) -> None:
+async def test_human_words_are_resolved_and_given_back(session: Session) -> None:
     updated = await session.ok(
         "update_contact",
         contact_id=SAM,
@@ -197,7 +198,7 @@ async def test_human_words_are_resolved_and_given_back(session: Any) -> None:
     assert (contact["tags"], contact["assignee"]) == (["Past Due"], "Marco Rossi")
 
 
-async def test_several_meanings_are_offered_and_none_is_chosen(session: Any) -> None:
+async def test_several_meanings_are_offered_and_none_is_chosen(session: Session) -> None:
     before = session.sandbox.store.contacts()
     assert '"Notes (38)", "notes (39)"' in await session.refused(
         "update_contact", contact_id=SAM, custom_fields={" N O T E S": "x"}

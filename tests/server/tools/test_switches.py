@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
+from support import OpenSession, Session
 
 from contacts_mcp.sandbox import Behaviour
 
@@ -15,18 +16,18 @@ SIDES = [(name, side) for name, sides in Behaviour.switches().items() for side i
 
 
 @pytest.fixture(params=SIDES, ids=lambda param: f"{param[0]}={param[1]}")
-async def session(request: pytest.FixtureRequest, open_session: Any) -> Any:
+async def session(request: pytest.FixtureRequest, open_session: OpenSession) -> AsyncIterator[Session]:
     name, side = request.param
     async with open_session(behaviour=Behaviour(**{"requests_per_minute": 0, name: side}), contacts=40) as opened:
         yield opened
 
 
-def sticks(session: Any) -> bool:
+def sticks(session: Session) -> bool:
     """Whether the service can empty a text at all."""
     return bool(session.sandbox.behaviour.clears_with != "neither")
 
 
-async def test_every_outcome_is_right_whichever_way_the_service_works(session: Any) -> None:
+async def test_every_outcome_is_right_whichever_way_the_service_works(session: Session) -> None:
     created = await create(session)
     await meet_again(session, created)
     await update(session, created)
@@ -37,7 +38,7 @@ async def test_every_outcome_is_right_whichever_way_the_service_works(session: A
     await delete_and_undo(session, created)
 
 
-async def create(session: Any) -> int:
+async def create(session: Session) -> int:
     answer = await session.ok(
         "create_contact",
         phone=PHONE,
@@ -60,13 +61,13 @@ async def create(session: Any) -> int:
     return contact_id
 
 
-async def meet_again(session: Any, contact_id: int) -> None:
+async def meet_again(session: Session, contact_id: int) -> None:
     answer = await session.ok("create_contact", phone=PHONE, first="Joe")
     assert (answer["status"], answer["contact"]["contact_id"]) == ("exists", contact_id)
     assert [record["id"] for record in session.sandbox.store.contacts() if record["phone"] == DIGITS] == [contact_id]
 
 
-async def update(session: Any, contact_id: int) -> None:
+async def update(session: Session, contact_id: int) -> None:
     """Only what was asked is different afterwards, names and other custom values included."""
     before = session.sandbox.store.contact(contact_id)
     answer = await session.ok(
@@ -90,7 +91,7 @@ async def update(session: Any, contact_id: int) -> None:
     assert {**after, "rev": 0, "updated": ""} == {**before, **changed, "rev": 0, "updated": ""}
 
 
-async def clear(session: Any, contact_id: int) -> None:
+async def clear(session: Session, contact_id: int) -> None:
     """What is cleared is empty afterwards, or the answer says that it is not."""
     answer = await session.ok(
         "update_contact", contact_id=contact_id, clear=["email", "Region", "assignee"], remove_tags=["Lead"]
@@ -108,7 +109,7 @@ async def clear(session: Any, contact_id: int) -> None:
     assert any("Not kept by Heymarket: tags" in note for note in answer["notes"]) is not removed
 
 
-async def respect_the_opt_out(session: Any) -> None:
+async def respect_the_opt_out(session: Session) -> None:
     answer = await session.ok(
         "create_contact", phone="+15105550101", first="Sam", is_opted_out=False, if_exists="update"
     )
@@ -120,7 +121,7 @@ async def respect_the_opt_out(session: Any) -> None:
     assert session.sandbox.store.contact(SAM)["is_opted_out"] is True
 
 
-async def find(session: Any, contact_id: int) -> None:
+async def find(session: Session, contact_id: int) -> None:
     for how in ({"contact_id": contact_id}, {"phone": PHONE}):
         answer = await session.ok("lookup_contact", **how)
         assert [contact["contact_id"] for contact in answer["contacts"]] == [contact_id]
@@ -132,7 +133,7 @@ async def find(session: Any, contact_id: int) -> None:
     assert "No contact has the id 999999" in await session.refused("update_contact", contact_id=999_999, first="Jo")
 
 
-async def walk_the_whole_list(session: Any) -> None:
+async def walk_the_whole_list(session: Session) -> None:
     found: list[int] = []
     cursor: dict[str, str] = {}
     while True:
@@ -146,7 +147,7 @@ async def walk_the_whole_list(session: Any) -> None:
     assert sorted(found) == [record["id"] for record in session.sandbox.store.contacts()]
 
 
-async def delete_and_undo(session: Any, contact_id: int) -> None:
+async def delete_and_undo(session: Session, contact_id: int) -> None:
     record = session.sandbox.store.contact(contact_id)
     asked = await session.ok("delete_contact", contact_id=contact_id)
     assert session.sandbox.store.contact(contact_id) == record

@@ -1,0 +1,34 @@
+"""What tests share, as plain classes and functions; the fixtures that open them are in the `conftest.py` files.
+
+| name | for |
+|---|---|
+| `Session` | one assistant at work, with the sandbox behind the server to look into |
+| `Stage` | one server whose account is replaced again and again, in time that takes no time |
+| `Wire` | the way to a sandbox, where a test steps in at every request |
+| `Clock` | seconds since 1970, moved by hand |
+| `text_of` | the text of an answer |
+| `tokens` | the price of a text, as `scripts/tokens.py` counts it |
+"""
+
+from tokens import tokens
+
+from .assistant import Assistant, text_of
+from .clock import Backend, Clock
+from .session import OpenSession, Session, open_sessions
+from .stage import OpenStage, Stage, open_stages
+from .wire import Wire
+
+__all__ = [
+    "Assistant",
+    "Backend",
+    "Clock",
+    "OpenSession",
+    "OpenStage",
+    "Session",
+    "Stage",
+    "Wire",
+    "open_sessions",
+    "open_stages",
+    "text_of",
+    "tokens",
+]

@@ -1,0 +1,122 @@
+"""A stage for proofs: one connected assistant meets a fresh account again and again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from hurried import time_of_day
+from mcp.client import Client
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.config import Settings
+from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
+from contacts_mcp.server.server import build_server
+from contacts_mcp.workspace import Workspace
+
+from .assistant import Assistant
+from .wire import Wire
+
+TIMEOUT = 2.0
+CALL_TIMEOUT = 60.0
+
+
+class Stage(Assistant):
+    """One server and one client. `fresh()` puts a new account behind them, with two people in it and nobody else."""
+
+    ADA = 1
+    BEN = 2
+
+    def __init__(self, directory: Path, settings: dict[str, Any]) -> None:
+        self._directory = directory
+        self._settings = {
+            "sandbox": True,
+            "requests_per_minute": 100_000,
+            "timeout": TIMEOUT,
+            "call_timeout": CALL_TIMEOUT,
+        } | settings
+        self._rooms = itertools.count()
+        self._workspace: Workspace | None = None
+        self.client: Client
+        self.sandbox: Sandbox
+        self.wire: Wire
+        self.room: Path
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.load(**self._settings, data_dir=getattr(self, "room", self._directory))
+
+    async def fresh(self, **behaviour: Any) -> Stage:
+        """A new account, a new data directory, and a server that has just started."""
+        await self.aclose()
+        self.sandbox = open_sandbox(
+            contacts=0, behaviour=Behaviour(**{"requests_per_minute": 0} | behaviour), clock=time_of_day
+        )
+        self.room = self._directory / str(next(self._rooms))
+        store = self.sandbox.store
+        ada = store.add_contact(
+            phone="15105550101",
+            first="Ada",
+            last="Example",
+            email="ada@example.com",
+            custom={"31": "Gold", "33": "Oakland"},
+            tags=[101, 102],
+            assigned_user_id=502,
+        )
+        ben = store.add_contact(
+            phone="15105550102", first="Ben", last="Example", is_opted_out=True, custom={"31": "Basic"}
+        )
+        assert (ada, ben) == (self.ADA, self.BEN)
+        self.restart()
+        return self
+
+    def restart(self) -> None:
+        """The server is started again: same files, same account, an empty memory."""
+        self.wire = Wire(self.sandbox)
+        self._workspace = Workspace(self.settings, sandbox=self.wire, clock=time_of_day)  # type: ignore[arg-type] # it only asks for a transport
+
+    async def book(self) -> Book:
+        assert self._workspace is not None
+        return await self._workspace.book()
+
+    def people(self) -> dict[int, dict[str, Any]]:
+        """The people in the account, without the members that every write moves."""
+        return {
+            person["id"]: {name: value for name, value in person.items() if name not in ("rev", "updated")}
+            for person in self.sandbox.store.contacts()
+        }
+
+    async def aclose(self) -> None:
+        if self._workspace is not None:
+            await self._workspace.aclose()
+            self.sandbox.close()
+            self._workspace = None
+
+
+OpenStage = Callable[..., AbstractAsyncContextManager[Stage]]
+
+
+def open_stages(directory: Path) -> OpenStage:
+    """Opens a stage: `async with open_stage(mode=..., client=..., behaviour=..., **settings) as stage`."""
+
+    @asynccontextmanager
+    async def opened(
+        *,
+        mode: str = "auto",
+        client: dict[str, Any] | None = None,
+        behaviour: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> AsyncIterator[Stage]:
+        stage = Stage(directory, settings)
+        server = build_server(stage.settings, workspace=stage)  # type: ignore[arg-type] # it only asks for the book
+        try:
+            async with Client(server, mode=mode, **(client or {})) as connected:
+                stage.client = connected
+                yield await stage.fresh(**(behaviour or {}))
+        finally:
+            await stage.aclose()
+
+    return opened
