@@ -1,6 +1,6 @@
-"""What the sandbox does where nobody says what the real API does (heymarket-api.md, section 6).
+"""The switches for everything that nobody knows about the real API (heymarket-api.md, section 6).
 
-Every question is one field, so that a client is tested against each answer to it.
+Every question is one field, so that a client can be tested against each answer.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from .timestamps import Offset, Precision
+from .rows.timestamps import Offset, Precision
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Behaviour:
     put_without_names: Literal["blank", "keep"] = "blank"
     tags_on_put: Literal["replace", "add"] = "replace"
     unknown_custom_key: Literal["drop", "reject"] = "drop"
-    # The JSON value that empties a member on PUT; the other one leaves what is stored alone.
-    clears_with: Literal["empty", "null", "both", "neither"] = "both"
+    clears_with: Literal["empty", "null", "both", "neither"] = "both"  # the JSON value that empties a member on PUT
     cursor: Literal["strict", "inclusive"] = "strict"
     honours_page: bool = False
     honours_limit: bool = False
@@ -41,11 +40,9 @@ class Behaviour:
     ids_as_strings: bool = False
     field_name_key: Literal["title", "name"] = "title"
     count_shape: Literal["number", "string", "object"] = "number"
-    # Requests a minute for one credential; 0 is no limit.
-    requests_per_minute: int = 500
+    requests_per_minute: int = 500  # for one credential. 0 is no limit.
     retry_after: int | None = None
-    # A read of a contact shows it as it was before a write, this many times.
-    read_delay_writes: int = 0
+    read_delay_writes: int = 0  # so many reads of a contact do not see the latest write yet
 
     def __post_init__(self) -> None:
         for name, sides in self.switches().items():

@@ -231,7 +231,7 @@ async def test_a_create_that_meets_an_opted_out_contact_in_the_act_does_not_opt_
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
         other = await session.ok("create_contact", phone="+12125550142", first="Sam", is_opted_out=True)
         contact_id = other["contact"]["contact_id"]
-        session.sandbox.desk.replica.hold_back(contact_id, None, reads=1)  # it appeared after we had looked
+        session.sandbox.state.replica.hold_back(contact_id, None, reads=1)  # it appeared after we had looked
         answer = await session.ok("create_contact", phone="+12125550142", first="Sam", is_opted_out=False)
         assert session.sandbox.store.contact(contact_id)["is_opted_out"]
         assert answer["status"] == "updated"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from contacts_mcp.sandbox import Behaviour, Fault, Faults, Sandbox, open_sandbox
-from contacts_mcp.sandbox.effects import EFFECTS
+from contacts_mcp.sandbox.faults import EFFECTS
 
 NEW = "15105553344"
 
@@ -55,7 +55,13 @@ async def test_faults_that_answer(
     ],
 )
 async def test_faults_that_do_not(
-    sandbox: Sandbox, client: httpx.AsyncClient, kind: Any, error: type[httpx.TransportError], recorded: int, *, carried_out: bool
+    sandbox: Sandbox,
+    client: httpx.AsyncClient,
+    kind: Any,
+    error: type[httpx.TransportError],
+    recorded: int,
+    *,
+    carried_out: bool,
 ) -> None:
     sandbox.faults.add(Fault("create_contact", kind))
     with pytest.raises(error) as caught:
@@ -95,7 +101,9 @@ async def test_a_status_follows_the_error_shape(sandbox: Sandbox, client: httpx.
 
 
 @pytest.mark.parametrize(("kind", "carried_out"), [("stall", False), ("stall_after", True)])
-async def test_a_stall_longer_than_the_read_timeout(sandbox: Sandbox, client: httpx.AsyncClient, kind: Any, *, carried_out: bool) -> None:
+async def test_a_stall_longer_than_the_read_timeout(
+    sandbox: Sandbox, client: httpx.AsyncClient, kind: Any, *, carried_out: bool
+) -> None:
     sandbox.faults.add(Fault("create_contact", kind, delay=5))
     with pytest.raises(httpx.ReadTimeout):
         await create(client, timeout=0.02)
@@ -117,7 +125,9 @@ async def test_without_a_timeout_a_stall_is_waited_out(sandbox: Sandbox, client:
 async def test_over_a_bare_asgi_transport_a_truncated_body_is_just_short(sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("get_contact", "truncate"))
     transport = httpx.ASGITransport(sandbox.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox", auth=("sandbox-api-key", "")) as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://sandbox", auth=("sandbox-api-key", "")
+    ) as client:
         response = await client.get("/v1/contact/1001")
     assert len(response.content) < int(response.headers["content-length"])
 
@@ -177,7 +187,9 @@ def test_only_a_strike_uses_a_probable_fault_up() -> None:
     assert len([status for status in strikes(faults, 200) if status]) == 3
 
 
-@pytest.mark.parametrize("make", [lambda: Fault("creat_contact", "status"), lambda: Fault("*", "explode")], ids=["operation", "kind"])
+@pytest.mark.parametrize(
+    "make", [lambda: Fault("creat_contact", "status"), lambda: Fault("*", "explode")], ids=["operation", "kind"]
+)
 def test_a_misspelt_fault_is_refused(make: Callable[[], Fault]) -> None:
     with pytest.raises(ValueError, match="is one of"):
         make()

@@ -37,7 +37,11 @@ async def test_the_delay_is_a_number_of_reads(sandbox: Sandbox, client: httpx.As
 
 async def test_a_created_contact_is_missing_for_two_reads(client: httpx.AsyncClient) -> None:
     await client.post("/v1/contact", json={"phone": NEW})
-    assert [(await client.post("/v1/contact/get", json={"phone": NEW})).status_code for _ in range(3)] == [404, 404, 200]
+    assert [(await client.post("/v1/contact/get", json={"phone": NEW})).status_code for _ in range(3)] == [
+        404,
+        404,
+        200,
+    ]
 
 
 async def test_a_deleted_contact_is_there_for_two_reads(client: httpx.AsyncClient) -> None:
@@ -48,7 +52,11 @@ async def test_a_deleted_contact_is_there_for_two_reads(client: httpx.AsyncClien
 async def test_a_changed_phone_is_found_under_the_old_one_for_two_reads(client: httpx.AsyncClient) -> None:
     await client.put(JORDAN, json={"phone": NEW})
     search = {"contact_channels": [{"channel_type": "phone", "channel_ids": [PHONE, NEW]}]}
-    assert [(await client.post("/v2/contacts/search", json=search)).json()[0]["phone"] for _ in range(3)] == [PHONE, PHONE, NEW]
+    assert [(await client.post("/v2/contacts/search", json=search)).json()[0]["phone"] for _ in range(3)] == [
+        PHONE,
+        PHONE,
+        NEW,
+    ]
 
 
 async def test_the_list_shows_the_old_state_in_the_old_place(client: httpx.AsyncClient) -> None:

@@ -36,7 +36,9 @@ async def test_it_answers_with_a_date(served: Served) -> None:
     assert {"date", "x-request-id"} <= response.headers.keys()
 
 
-@pytest.mark.parametrize(("kind", "carried_out"), [("drop_before", False), ("drop_after", True), ("refuse", False), ("truncate", True)])
+@pytest.mark.parametrize(
+    ("kind", "carried_out"), [("drop_before", False), ("drop_after", True), ("refuse", False), ("truncate", True)]
+)
 async def test_a_broken_connection_is_really_broken(
     served: Served, caplog: pytest.LogCaptureFixture, kind: Any, *, carried_out: bool
 ) -> None:

@@ -1,22 +1,21 @@
-"""The sandbox's rows for tests: look behind the API, and do what somebody else would do meanwhile."""
+"""The door for tests: it looks behind the API, and it edits as somebody else would."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .blanks import blank_contact, new_tag
-from .records import COLUMNS, Record, Records
+from .records import COLUMNS, Record, Records, blank_contact, new_tag
 from .timestamps import Timestamp, microseconds, plain_text
 
 _MEMBERS = frozenset({"id", "custom", "tags", *COLUMNS})
 
 
 class Store:
-    """Typed access to everything, past every check of the API.
+    """Access to all rows, past every check of the API.
 
-    Contacts come as complete dicts: `custom` maps field ids (as text) to values, `tags` is a list of ids, times are RFC 3339 with `Z`.
-    A time may be given as such a text, as a datetime with a zone, or as unix seconds.
+    A contact is a complete dict. `custom` maps field ids (as text) to values, and `tags` is a list of ids.
+    Times are RFC 3339 with `Z`. A time may be given as such a text, as a datetime with a zone, or as unix seconds.
     """
 
     def __init__(self, records: Records, *, clock: Callable[[], float]) -> None:
@@ -33,33 +32,38 @@ class Store:
         return None if record is None else _shown(record)
 
     def contact_by_phone(self, digits: str) -> Record | None:
-        """The contact with this phone; the lowest id, where several have it."""
+        """The contact with this phone. If there are several, it is the one with the lowest id."""
         records = self._records.with_values("phone", [digits])
         return _shown(records[0]) if records else None
 
     def add_contact(self, **members: Any) -> int:
-        """Adds a contact and returns its id. `display_name` follows the names; `created` follows `updated`; both default to now."""
+        """Adds a contact and returns its id.
+
+        `display_name` follows the names, and `created` follows `updated`. Both times default to now.
+        """
         given = _given(members)
         moment = given.get("updated", self._now())
         record = {**blank_contact(team_id=self._records.team()["id"], now=moment), **given}
-        record["display_name"] = given.get("display_name", f"{record['first']} {record['last']}".strip())
+        full_name = f"{record['first']} {record['last']}".strip()
+        record["display_name"] = given.get("display_name", full_name)
         with self._records.transaction():
             return self._records.insert(record)
 
     def touch(self, contact_id: int, **members: Any) -> None:
-        """Somebody else edits: `members` are set, `rev` grows by one, `updated` is now. Raises KeyError."""
+        """Somebody else edits a contact. `rev` grows by one, and `updated` is now. Raises KeyError."""
         with self._records.transaction():
             record = self._existing(contact_id)
-            self._records.replace({**record, "rev": record["rev"] + 1, "updated": self._now(), **_given(members)})
+            record |= {"rev": record["rev"] + 1, "updated": self._now()}
+            self._records.replace({**record, **_given(members)})
 
     def delete(self, contact_id: int) -> None:
-        """Somebody else deletes it. Raises KeyError."""
+        """Somebody else deletes a contact. Raises KeyError."""
         with self._records.transaction():
             self._existing(contact_id)
             self._records.delete(contact_id)
 
     def set_updated(self, contact_ids: Iterable[int], timestamp: Timestamp) -> None:
-        """Gives contacts one `updated`, as an import does; `rev` stays."""
+        """Gives contacts one `updated`, as an import does. `rev` stays."""
         with self._records.transaction():
             self._records.set_updated(contact_ids, microseconds(timestamp))
 
@@ -68,7 +72,7 @@ class Store:
         return self._records.fields()
 
     def add_field(self, name: str) -> int:
-        """Adds a custom field, even one whose name is there already, and returns its id."""
+        """Adds a custom field, even if the name exists, and returns its id."""
         with self._records.transaction():
             return self._records.add_row("fields", {"title": name})
 
@@ -77,7 +81,7 @@ class Store:
         return [_shown(tag) for tag in self._records.tags()]
 
     def add_tag(self, label: str, *, color: str = "") -> int:
-        """Adds a tag, even one whose label is there already, and returns its id."""
+        """Adds a tag, even if the label exists, and returns its id."""
         with self._records.transaction():
             return self._records.add_row("tags", new_tag(label, color=color, now=self._now()))
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .cursor import is_beyond, rank
-from .records import Record, Records
+from .records import Record, Records, is_beyond, rank
 from .timestamps import Precision
 
 
@@ -51,20 +50,28 @@ class Replica:
         seen = self._as_seen(self._records.with_values(column, values), shows=lambda record: record[column] in values)
         return sorted(seen, key=lambda record: int(record["id"]))
 
-    def page(self, *, before: int | None, inclusive: bool, precision: Precision, limit: int, offset: int) -> list[Record]:
+    def page(
+        self, *, before: int | None, inclusive: bool, precision: Precision, limit: int, offset: int
+    ) -> list[Record]:
         """The latest updated first, then the highest id, from `before` (nanoseconds) on."""
         if not self._lags:
-            return self._records.page(before=before, inclusive=inclusive, precision=precision, limit=limit, offset=offset)
+            return self._records.page(
+                before=before, inclusive=inclusive, precision=precision, limit=limit, offset=offset
+            )
         reach = offset + limit + len(self._lags)
         fresh = self._records.page(before=before, inclusive=inclusive, precision=precision, limit=reach)
-        seen = self._as_seen(fresh, shows=lambda record: is_beyond(record, before, inclusive=inclusive, precision=precision))
+        seen = self._as_seen(
+            fresh, shows=lambda record: is_beyond(record, before, inclusive=inclusive, precision=precision)
+        )
         return sorted(seen, key=lambda record: rank(record, precision=precision), reverse=True)[offset : offset + limit]
 
     def count(self) -> int:
         """How many contacts there are."""
         lagging = list(self._lags.items())
         unseen = sum(lag.record is None for _, lag in lagging)
-        ghosts = sum(lag.record is not None and self._records.contact(contact_id) is None for contact_id, lag in lagging)
+        ghosts = sum(
+            lag.record is not None and self._records.contact(contact_id) is None for contact_id, lag in lagging
+        )
         self._tick(set(self._lags))
         return self._records.count() - unseen + ghosts
 
