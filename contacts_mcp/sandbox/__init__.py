@@ -37,7 +37,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "serve":  # only a sandbox that is served needs uvicorn
-        from .serving import serve  # noqa: PLC0415
+        from .serving import serve
 
         return serve
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -55,7 +55,7 @@ class Sandbox:
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """An httpx transport into the app. It shows faults and read timeouts as a real connection does."""
-        from .transport import SandboxTransport  # noqa: PLC0415 - httpx costs start-up time
+        from .transport import SandboxTransport  # httpx costs start-up time
 
         return SandboxTransport(self.app)
 
