@@ -11,6 +11,10 @@ from .auth import Credentials
 from .behaviour import Behaviour
 from .call import Request, Requests
 from .faults import ConnectionDropped, Fault, FaultKind, Faults
+from .interventions import Intervention, Interventions
+from .late import LateWrite, LateWrites
+from .oddities import Oddities, Oddity
+from .rows.replica import Lag
 from .rows.store import Store
 from .sandbox import Sandbox, open_sandbox
 from .state import SandboxState
@@ -25,6 +29,13 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Faults",
+    "Intervention",
+    "Interventions",
+    "Lag",
+    "LateWrite",
+    "LateWrites",
+    "Oddities",
+    "Oddity",
     "Request",
     "Requests",
     "Sandbox",

@@ -11,7 +11,10 @@ from .rows.timestamps import nanoseconds
 
 def list_fields(call: Call) -> Reply:
     """All custom fields. The body does not matter."""
-    fields = [shapes.field(row, call.behaviour) for row in call.records.fields()]
+    fields = [
+        call.oddities.applied(shapes.field(row, call.behaviour), row="field", row_id=row["id"])
+        for row in call.records.fields()
+    ]
     return json_reply(shapes.listing(fields, under="fields", behaviour=call.behaviour))
 
 
@@ -27,7 +30,10 @@ def list_tags(call: Call) -> Reply:
     rows = [row for row in call.records.tags() if is_beyond(row, bound, inclusive=inclusive, precision=precision)]
     rows.sort(key=lambda row: rank(row, precision=precision), reverse=True)
     team_id = call.records.team()["id"]
-    page = [shapes.tag(row, team_id=team_id, behaviour=call.behaviour) for row in rows[: call.behaviour.page_size]]
+    page = [
+        call.oddities.applied(shapes.tag(row, team_id=team_id, behaviour=call.behaviour), row="tag", row_id=row["id"])
+        for row in rows[: call.behaviour.page_size]
+    ]
     return json_reply(shapes.listing(page, under="tags", behaviour=call.behaviour))
 
 
@@ -41,8 +47,8 @@ def create_tag(call: Call) -> Reply:
 
 def get_team(call: Call) -> Reply:
     """The team and its members."""
-    team = call.records.team()
-    return json_reply({**team, "list_size": call.records.count(), "members": call.records.members()})
+    members = [call.oddities.applied(row, row="member", row_id=row["id"]) for row in call.records.members()]
+    return json_reply({**call.records.team(), "list_size": call.records.count(), "members": members})
 
 
 def list_inboxes(call: Call) -> Reply:

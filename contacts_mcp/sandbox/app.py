@@ -1,7 +1,9 @@
 """The API as an ASGI app: the routes from the table of operations, and the way of a request.
 
-request -> fault (before) -> credentials -> quota -> body -> handler -> fault (after) -> delivery.
-A handler that writes runs in one transaction.
+request -> somebody else (before) -> fault (before) -> late writes that are due -> credentials -> quota -> body
+-> handler -> somebody else (after) -> fault (after) -> delivery.
+
+A handler that writes runs in one transaction. A late write takes the part from the credentials to the handler, later.
 
 The app is a bare Starlette router. Starlette's own error middleware would turn a dropped connection into a 500.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -25,10 +28,13 @@ from .auth import authenticate
 from .behaviour import Behaviour
 from .bodies import checked, json_body
 from .call import Call, Handler, Request
-from .faults import EFFECTS, NO_EFFECT, ConnectionDropped, ConnectionRefused, Effect, Fault, send_whole
+from .faults import ConnectionDropped, ConnectionRefused, Effect, Fault, effect_of, send_whole
+from .interventions import When
+from .late import LateWrite
 from .openapi import document
 from .operations import OPERATIONS, Operation
 from .replies import BadData, NoSuchPath, Refusal, Reply, refusal_reply
+from .rows.records import ForgetfulRecords
 from .rows.timestamps import microseconds
 from .state import SandboxState
 
@@ -63,6 +69,20 @@ def build_app(state: SandboxState, *, extra_routes: Sequence[BaseRoute] = ()) ->
     return _with_request_id(Router(routes, redirect_slashes=False, default=Elsewhere(state)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A request that arrived, and the fault that strikes it."""
+
+    scope: Scope
+    raw: bytes
+    at: float  # unix seconds
+    fault: Fault | None
+
+    @property
+    def effect(self) -> Effect:
+        return effect_of(self.fault)
+
+
 class Endpoint:
     """One operation as an ASGI app."""
 
@@ -75,24 +95,42 @@ class Endpoint:
         """Answers one request, or fails as its fault says."""
         behaviour = self._state.behaviour
         fault = self._state.faults.take(self._operation.name)
-        effect = EFFECTS[fault.kind] if fault else NO_EFFECT
-        if not effect.arrives:
+        if not effect_of(fault).arrives:
             raise ConnectionRefused("refused by a fault")
-        raw = await _body(receive)
-        request = _record(scope, raw, operation=self._operation.name)
+        arrival = _Arrival(scope, await _body(receive), self._state.now(), fault)
+        request = _record(scope, arrival.raw, operation=self._operation.name)
         self._state.requests.append(request)
-        reply = await self._answer_or_fail(scope, raw, behaviour, fault, effect)
+        if not arrival.effect.identified:
+            scope["sandbox.request_id"] = None
+        self._others_act("before")
+        self._send_on_its_way(arrival, request)
+        reply = await self._answer_or_fail(arrival, behaviour, receive)
         request.status = reply.status
-        await effect.deliver(reply, fault, send)
+        await arrival.effect.deliver(reply, fault, send)
 
-    async def _answer_or_fail(
-        self, scope: Scope, raw: bytes, behaviour: Behaviour, fault: Fault | None, effect: Effect
-    ) -> Reply:
+    def _others_act(self, when: When) -> None:
+        self._state.interventions.happen(when, self._operation.name, self._state.store)
+
+    def _send_on_its_way(self, arrival: _Arrival, request: Request) -> None:
+        if arrival.fault is None or arrival.fault.late is None or not self._operation.writes:
+            return
+
+        def carry_out(now: float) -> Reply:
+            return self._carry_out(arrival, self._state.behaviour, now=now)
+
+        self._state.late.add(LateWrite(arrival.at + arrival.fault.late, request, carry_out))
+
+    async def _answer_or_fail(self, arrival: _Arrival, behaviour: Behaviour, receive: Receive) -> Reply:
+        fault, effect = arrival.fault, arrival.effect
         if fault and effect.waits == "before":
             await anyio.sleep(fault.delay)
-        reply = self._answer(scope, raw, behaviour) if effect.carried_out else None
+        self._state.land()
+        reply = self._carry_out(arrival, behaviour, now=self._state.now()) if effect.carried_out else None
+        self._others_act("after")
         if fault and effect.waits == "after":
             await anyio.sleep(fault.delay)
+        if effect.waits == "for ever":
+            await _departure(receive)
         if not effect.answered:
             raise ConnectionDropped("dropped by a fault")
         if fault and effect.instead:
@@ -100,27 +138,33 @@ class Endpoint:
         assert reply is not None, "a fault that answers has a reply of its own, or lets the request be carried out"
         return reply
 
-    def _answer(self, scope: Scope, raw: bytes, behaviour: Behaviour) -> Reply:
+    def _carry_out(self, arrival: _Arrival, behaviour: Behaviour, *, now: float) -> Reply:
+        state, fault = self._state, arrival.fault
         try:
-            now = self._state.clock()
-            self._admit(scope, behaviour, now=now)
-            call = Call(
-                records=self._state.records,
-                replica=self._state.replica,
-                behaviour=behaviour,
-                now=microseconds(now),
-                path=scope["path_params"],
-                query=_query(scope),
-                body=self._checked(raw),
-            )
-            with self._state.records.transaction() if self._operation.writes else nullcontext():
-                return self._handler(call)
+            # The age of a JWT counts when its request arrives, not when a late write is carried out.
+            credential = authenticate(_header(arrival.scope, b"authorization"), state.credentials, now=arrival.at)
+            state.quota.spend(credential, behaviour=behaviour, now=now)
+            call = self._call(arrival, behaviour, now=now)
+            with state.records.transaction() if self._operation.writes else nullcontext():
+                reply = self._handler(call)
         except Refusal as refusal:
             return refusal_reply(refusal, behaviour)
+        if arrival.effect.kept:
+            state.hold_back(call.written, lags=[fault.lag] if fault and fault.lag else [], now=now)
+        return reply
 
-    def _admit(self, scope: Scope, behaviour: Behaviour, *, now: float) -> None:
-        credential = authenticate(_header(scope, b"authorization"), self._state.credentials, now=now)
-        self._state.quota.spend(credential, behaviour=behaviour, now=now)
+    def _call(self, arrival: _Arrival, behaviour: Behaviour, *, now: float) -> Call:
+        records = self._state.records
+        return Call(
+            records=records if arrival.effect.kept else ForgetfulRecords(records),
+            replica=self._state.replica.view(self._operation.name, now=now),
+            oddities=self._state.oddities,
+            behaviour=behaviour,
+            now=microseconds(now),
+            path=arrival.scope["path_params"],
+            query=_query(arrival.scope),
+            body=self._checked(arrival.raw),
+        )
 
     def _checked(self, raw: bytes) -> Any:
         operation = self._operation
@@ -147,14 +191,17 @@ class Elsewhere:
 
 
 def _with_request_id(app: ASGIApp) -> ASGIApp:
-    """`app` with an `X-Request-Id` on every response, also on those that the router makes itself."""
+    """`app` with an `X-Request-Id` on every response, unless somebody takes `sandbox.request_id` out of the scope.
+
+    The responses that the router makes itself get one too.
+    """
 
     async def identified(scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = str(uuid.uuid4())
-        scope["sandbox.request_id"] = request_id
+        scope["sandbox.request_id"] = str(uuid.uuid4())
 
         async def send_identified(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            request_id = scope["sandbox.request_id"]
+            if message["type"] == "http.response.start" and request_id is not None:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             await send(message)
 
@@ -174,6 +221,12 @@ async def _body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def _departure(receive: Receive) -> None:
+    """Waits until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _record(scope: Scope, raw: bytes, *, operation: str) -> Request:

@@ -5,15 +5,18 @@ Every question is one field, so that a client can be tested against each answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from .rows.replica import Lag
 from .rows.timestamps import Offset, Precision
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Behaviour:
-    """The positions of all switches. Raises ValueError for a side that does not exist."""
+    """The positions of all switches."""
 
     create_status: Literal[200, 201] = 200
     error_body: Literal["error", "error_code", "text", "html", "empty"] = "error"
@@ -34,6 +37,8 @@ class Behaviour:
     empty_members: Literal["omit", "send"] = "omit"
     sends_opt_out: bool = True
     sends_uuid: bool = True
+    sends_rev: bool = True  # in reads of contacts. Receipts always carry it
+    sends_updated: bool = True  # in reads of contacts
     phone_plus: bool = False
     tag_shape: Literal["tag_id", "object", "bare"] = "tag_id"
     lists: Literal["bare", "wrapped"] = "bare"
@@ -42,12 +47,13 @@ class Behaviour:
     count_shape: Literal["number", "string", "object"] = "number"
     requests_per_minute: int = 500  # for one credential. 0 is no limit.
     retry_after: int | None = None
-    read_delay_writes: int = 0  # so many reads of a contact do not see the latest write yet
+    read_delay_writes: int = 0  # so many reads of a contact do not see the latest write yet: Lag(reads=...) in short
+    lags: tuple[Lag, ...] = ()  # reads that lag behind every write from now on
 
-    def __post_init__(self) -> None:
-        for name, sides in self.switches().items():
-            if getattr(self, name) not in sides:
-                raise ValueError(f"{name} is one of {', '.join(map(repr, sides))}")
+    @property
+    def every_lag(self) -> tuple[Lag, ...]:
+        """`lags`, and the short one."""
+        return (*self.lags, Lag(reads=self.read_delay_writes))
 
     @classmethod
     def switches(cls) -> dict[str, tuple[Any, ...]]:

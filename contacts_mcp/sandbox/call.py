@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import shapes
 from .behaviour import Behaviour
+from .oddities import Oddities
 from .replies import BadData, ContactMissing, Reply
 from .rows.records import Record, Records
-from .rows.replica import Replica
+from .rows.replica import ReplicaView
 
 _MOST = 10_000
 _CONTACT_ID = re.compile(r"[0-9]{1,18}")
@@ -27,7 +28,8 @@ class Request:
     query: dict[str, str]
     body: Any  # the parsed JSON, None for no body, the text of a body that is not JSON
     request_id: str
-    status: int | None = None  # the status that was sent. None as long as no reply was sent.
+    status: int | None = None  # of the reply that was sent. None as long as none was sent
+    landed: int | None = None  # of the reply that nobody got, after a late write was carried out
 
 
 class Requests(list[Request]):
@@ -44,12 +46,14 @@ class Call:
     """Everything that the handler of one request may use."""
 
     records: Records
-    replica: Replica
+    replica: ReplicaView
+    oddities: Oddities
     behaviour: Behaviour
     now: int  # microseconds
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Any  # checked already
+    written: list[tuple[int, Record | None]] = field(default_factory=list)  # ids, and the contacts as they were before
 
     @property
     def contact_id(self) -> int:
@@ -69,11 +73,15 @@ class Call:
     def shown(self, records: list[Record]) -> list[Record]:
         """Contacts as reads send them."""
         labels = {tag["id"]: tag["tag"] for tag in self.records.tags()} if self.behaviour.tag_shape == "object" else {}
-        return [shapes.contact(record, labels=labels, behaviour=self.behaviour) for record in records]
+        shown = [shapes.contact(record, labels=labels, behaviour=self.behaviour) for record in records]
+        ids = [record["id"] for record in records]
+        return [
+            self.oddities.applied(one, row="contact", row_id=row_id) for one, row_id in zip(shown, ids, strict=True)
+        ]
 
     def wrote(self, contact_id: int, *, before: Record | None) -> None:
         """Notes that a contact was written, so that reads can lag behind."""
-        self.replica.hold_back(contact_id, before, reads=self.behaviour.read_delay_writes)
+        self.written.append((contact_id, before))
 
 
 Handler = Callable[[Call], Reply]

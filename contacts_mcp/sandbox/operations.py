@@ -170,3 +170,5 @@ OPERATIONS: tuple[Operation, ...] = (
         reply=bodies.Inboxes,
     ),
 )
+
+WRITES = frozenset(operation.name for operation in OPERATIONS if operation.writes)

@@ -13,9 +13,12 @@ from starlette.types import ASGIApp
 from .app import build_app
 from .auth import Credentials
 from .behaviour import Behaviour
-from .call import Requests
-from .control import control_routes
+from .call import Request, Requests
+from .control import Control
 from .faults import Faults
+from .interventions import Interventions
+from .late import LateWrites
+from .oddities import Oddities
 from .rows import seed as book
 from .rows.records import Records
 from .rows.replica import Replica
@@ -31,8 +34,12 @@ class Sandbox:
     """A local Heymarket: the ASGI app, and everything that a test sets or looks at."""
 
     app: ASGIApp
-    store: Store
     state: SandboxState = field(repr=False)
+
+    @property
+    def store(self) -> Store:
+        """The rows, past every check of the API."""
+        return self.state.store
 
     @property
     def behaviour(self) -> Behaviour:
@@ -49,9 +56,39 @@ class Sandbox:
         return self.state.faults
 
     @property
+    def late(self) -> LateWrites:
+        """The writes that are still on their way."""
+        return self.state.late
+
+    @property
+    def interventions(self) -> Interventions:
+        """The deeds of somebody else that are still to come."""
+        return self.state.interventions
+
+    @property
+    def oddities(self) -> Oddities:
+        """The rows that are sent in an odd shape."""
+        return self.state.oddities
+
+    @property
     def requests(self) -> Requests:
         """The requests so far."""
         return self.state.requests
+
+    def land_due(self) -> list[Request]:
+        """Carries out the late writes that are due by now, and returns their requests.
+
+        This also happens by itself, before each request and before each use of `store`.
+        """
+        return self.state.land()
+
+    def land_all(self) -> list[Request]:
+        """Carries out every late write now, also those that are not due yet. Returns their requests."""
+        return self.state.land(everything=True)
+
+    def catch_up(self) -> None:
+        """Shows every write to every read at once."""
+        self.state.replica.catch_up()
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """An httpx transport into the app. It shows faults and read timeouts as a real connection does."""
@@ -100,6 +137,5 @@ def open_sandbox(
             fill(records)
         state.start_over(behaviour=opened_with)
 
-    routes = control_routes(state, reset=reset) if control else []
-    app = build_app(state, extra_routes=routes)
-    return Sandbox(app=app, store=Store(records, clock=clock), state=state)
+    routes = Control(state, reset=reset).routes() if control else []
+    return Sandbox(app=build_app(state, extra_routes=routes), state=state)

@@ -90,7 +90,12 @@ def phone(record: Record, behaviour: Behaviour) -> str:
 
 
 def _hidden(behaviour: Behaviour) -> frozenset[str]:
-    switched = {"uuid": behaviour.sends_uuid, "is_opted_out": behaviour.sends_opt_out}
+    switched = {
+        "uuid": behaviour.sends_uuid,
+        "is_opted_out": behaviour.sends_opt_out,
+        "rev": behaviour.sends_rev,
+        "updated": behaviour.sends_updated,
+    }
     return _INTERNAL | {name for name, sent in switched.items() if not sent}
 
 

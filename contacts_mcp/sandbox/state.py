@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .auth import Credentials, Quota
 from .behaviour import Behaviour
-from .call import Requests
+from .call import Request, Requests
 from .faults import Faults
-from .rows.records import Records
-from .rows.replica import Replica
+from .interventions import Interventions
+from .late import LateWrites
+from .oddities import Oddities
+from .rows.records import Record, Records
+from .rows.replica import Lag, Replica
+from .rows.store import Store
 
 
 @dataclass(kw_only=True)
@@ -24,12 +28,32 @@ class SandboxState:
     credentials: Credentials
     clock: Callable[[], float]  # unix seconds
     quota: Quota = field(default_factory=Quota)
+    late: LateWrites = field(default_factory=LateWrites)
+    interventions: Interventions = field(default_factory=Interventions)
+    oddities: Oddities = field(default_factory=Oddities)
     requests: Requests = field(default_factory=Requests)
+    store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.records, clock=self.now, catch_up=self.land)
+
+    def now(self) -> float:
+        """Unix seconds, by the clock of this moment."""
+        return self.clock()
+
+    def land(self, *, everything: bool = False) -> list[Request]:
+        """Carries out the late writes that are due, or all of them. Returns their requests."""
+        return self.late.land(now=self.clock(), everything=everything)
+
+    def hold_back(self, written: Iterable[tuple[int, Record | None]], *, lags: Iterable[Lag], now: float) -> None:
+        """Lets reads lag behind writes: ids, and the contacts as they were before."""
+        for contact_id, before in written:
+            self.replica.hold_back(contact_id, before, lags=[*self.behaviour.every_lag, *lags], now=now)
 
     def start_over(self, *, behaviour: Behaviour) -> None:
         """Forgets everything but the rows."""
         self.behaviour = behaviour
         self.quota = Quota()
         self.replica.catch_up()
-        self.faults.clear()
-        self.requests.clear()
+        for memory in (self.faults, self.late, self.interventions, self.oddities, self.requests):
+            memory.clear()

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
-from contacts_mcp.sandbox import Behaviour, Fault, Faults, Sandbox, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Faults, Sandbox, open_sandbox
 from contacts_mcp.sandbox.faults import EFFECTS
 
 NEW = "15105553344"
@@ -72,7 +72,7 @@ async def test_faults_that_do_not(
 
 
 def test_every_kind_has_an_effect() -> None:
-    assert {fault.kind for fault in [Fault("*", kind) for kind in EFFECTS]} == EFFECTS.keys()
+    assert EFFECTS.keys() == set(get_args(FaultKind))
 
 
 @pytest.mark.parametrize(("kind", "body"), [("empty", b""), ("wrong_type", b'{"id":'), ("html", b"<!DOCTYPE html>")])
@@ -191,7 +191,7 @@ def test_only_a_strike_uses_a_probable_fault_up() -> None:
     "make", [lambda: Fault("creat_contact", "status"), lambda: Fault("*", "explode")], ids=["operation", "kind"]
 )
 def test_a_misspelt_fault_is_refused(make: Callable[[], Fault]) -> None:
-    with pytest.raises(ValueError, match="is one of"):
+    with pytest.raises(ValueError, match=r"is one of|should be"):
         make()
 
 
