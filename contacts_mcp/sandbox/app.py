@@ -150,7 +150,9 @@ class Endpoint:
         except Refusal as refusal:
             return refusal_reply(refusal, behaviour)
         if arrival.effect.kept:
-            state.hold_back(call.written, lags=[fault.lag] if fault and fault.lag else [], now=now)
+            lags = [*behaviour.every_lag, *([fault.lag] if fault and fault.lag else [])]
+            for contact_id, before in call.written:
+                state.replica.hold_back(contact_id, before, lags=lags, now=now)
         return reply
 
     def _call(self, arrival: _Arrival, behaviour: Behaviour, *, now: float) -> Call:

@@ -9,6 +9,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from .orders import Orders, check_operation
+from .rows.replica import Lag
 from .rows.store import Store, check_members
 
 Action = Literal["create", "edit", "delete"]
@@ -32,6 +33,7 @@ class Intervention:
     contact_id: int | None = None
     phone: str | None = None  # digits, as they are stored at that moment
     members: dict[str, Any] = field(default_factory=dict)  # of a create or an edit, as the Store takes them
+    lag: Lag | None = None  # the reads that do not see it yet
 
     def __post_init__(self) -> None:
         check_operation(self.operation)
@@ -57,12 +59,12 @@ class Interventions(Orders[Intervention]):
 
 def _do(deed: Intervention, store: Store) -> None:
     if deed.action == "create":
-        store.add_contact(**deed.members)
+        store.add_contact(lag=deed.lag, **deed.members)
         return
     found = store.contact_by_phone(deed.phone or "") if deed.contact_id is None else store.contact(deed.contact_id)
     if found is None:
         return
     if deed.action == "edit":
-        store.touch(found["id"], **deed.members)
+        store.touch(found["id"], lag=deed.lag, **deed.members)
     else:
-        store.delete(found["id"])
+        store.delete(found["id"], lag=deed.lag)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .auth import Credentials, Quota
@@ -35,7 +35,7 @@ class SandboxState:
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
-        self.store = Store(self.records, clock=self.now, catch_up=self.land)
+        self.store = Store(self.records, clock=self.now, before_use=self.land, hold_back=self.hold_back)
 
     def now(self) -> float:
         """Unix seconds, by the clock of this moment."""
@@ -45,10 +45,9 @@ class SandboxState:
         """Carries out the late writes that are due, or all of them. Returns their requests."""
         return self.late.land(now=self.clock(), everything=everything)
 
-    def hold_back(self, written: Iterable[tuple[int, Record | None]], *, lags: Iterable[Lag], now: float) -> None:
-        """Lets reads lag behind writes: ids, and the contacts as they were before."""
-        for contact_id, before in written:
-            self.replica.hold_back(contact_id, before, lags=[*self.behaviour.every_lag, *lags], now=now)
+    def hold_back(self, contact_id: int, before: Record | None, *lags: Lag | None) -> None:
+        """Lets reads lag behind a write of now. `before` is the contact before it, None if it was not there."""
+        self.replica.hold_back(contact_id, before, lags=filter(None, lags), now=self.now())
 
     def start_over(self, *, behaviour: Behaviour) -> None:
         """Forgets everything but the rows."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from contacts_mcp.errors import AccountError
-from contacts_mcp.sandbox import Behaviour
+from contacts_mcp.sandbox import Behaviour, Lag
 from contacts_mcp.state.journal import KEEP, Entry, Journal, clear
 
 SOMEBODY: dict[str, Any] = {
@@ -297,7 +297,7 @@ async def test_a_create_that_heymarket_put_into_an_existing_contact_does_not_del
 ) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
         contact_id = await person(session)
-        session.sandbox.state.replica.hold_back(contact_id, None, reads=1)  # it appeared after we had looked
+        session.sandbox.store.hide(contact_id, Lag(reads=1))  # it appeared after we had looked
         merged = await session.ok("create_contact", phone="+12125550142", first="Jo")
         assert merged["status"] == "updated"
         assert "may have been there before" in await session.refused("undo_change", change_id=merged["change_id"])

@@ -229,6 +229,23 @@ async def test_sends_uuid(sandbox: Sandbox, client: httpx.AsyncClient, *, sends:
     assert ("uuid" in (await client.put(JORDAN, json={"phone": PHONE})).json()) is sends
 
 
+@pytest.mark.parametrize("sends", [False, True])
+@pytest.mark.parametrize("member", ["rev", "updated"])
+async def test_reads_may_lack_rev_or_updated_and_receipts_do_not(
+    sandbox: Sandbox, client: httpx.AsyncClient, member: str, *, sends: bool
+) -> None:
+    sandbox.behaviour = Behaviour(**{f"sends_{member}": sends})
+    search = {"contact_channels": [{"channel_type": "phone", "channel_ids": [PHONE]}]}
+    reads = [
+        await read(client),
+        (await client.post("/v1/contact/get", json={"phone": PHONE})).json(),
+        (await client.post("/v2/contacts/search", json=search)).json()[0],
+        *(await client.post("/v1/contacts", json={})).json(),
+    ]
+    assert {member in contact for contact in reads} == {sends}
+    assert (await client.put(JORDAN, json={"phone": PHONE})).json()["rev"] == 2
+
+
 @pytest.mark.parametrize(("plus", "phone"), [(False, PHONE), (True, f"+{PHONE}")])
 async def test_phone_plus(sandbox: Sandbox, client: httpx.AsyncClient, *, plus: bool, phone: str) -> None:
     sandbox.behaviour = Behaviour(phone_plus=plus)

@@ -34,7 +34,11 @@ def test_nothing_is_imported_from_the_rest_of_the_package() -> None:
 
 def test_the_rows_know_nothing_of_the_api() -> None:
     names = {name for path in (HERE / "rows").glob("*.py") for name in imported(path)}
-    assert {name for name in names if name.startswith("sandbox")} == {"sandbox.rows.records", "sandbox.rows.timestamps"}
+    assert {name for name in names if name.startswith("sandbox")} == {
+        "sandbox.rows.records",
+        "sandbox.rows.replica",
+        "sandbox.rows.timestamps",
+    }
 
 
 def test_opening_a_sandbox_imports_neither_httpx_nor_uvicorn() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .records import COLUMNS, Record, Records, blank_contact, new_tag
+from .replica import Lag
 from .timestamps import Timestamp, microseconds, plain_text
 
 _MEMBERS = frozenset({"id", "custom", "tags", *COLUMNS})
@@ -15,18 +16,27 @@ class Store:
     """Access to all rows, past every check of the API.
 
     A contact is a complete dict. `custom` maps field ids (as text) to values, and `tags` is a list of ids.
+    Reads of the API see an edit at once, unless it comes with a lag.
     Times are RFC 3339 with `Z`. A time may be given as such a text, as a datetime with a zone, or as unix seconds.
     """
 
-    def __init__(self, records: Records, *, clock: Callable[[], float], catch_up: Callable[[], object]) -> None:
-        """`catch_up` carries out everything that is due. It is called before each look and each edit."""
+    def __init__(
+        self,
+        records: Records,
+        *,
+        clock: Callable[[], float],
+        before_use: Callable[[], object],
+        hold_back: Callable[[int, Record | None, Lag | None], None],
+    ) -> None:
+        """`before_use` is called before each look and each edit. `hold_back` lets reads lag behind an edit."""
         self._records = records
         self._clock = clock
-        self._catch_up = catch_up
+        self._before_use = before_use
+        self._hold_back = hold_back
 
     @property
     def _current(self) -> Records:
-        self._catch_up()
+        self._before_use()
         return self._records
 
     def contacts(self) -> list[Record]:
@@ -43,7 +53,7 @@ class Store:
         records = self._current.with_values("phone", [digits])
         return _shown(records[0]) if records else None
 
-    def add_contact(self, **members: Any) -> int:
+    def add_contact(self, *, lag: Lag | None = None, **members: Any) -> int:
         """Adds a contact and returns its id.
 
         `display_name` follows the names, and `created` follows `updated`. Both times default to now.
@@ -54,20 +64,28 @@ class Store:
         full_name = f"{record['first']} {record['last']}".strip()
         record["display_name"] = given.get("display_name", full_name)
         with self._current.transaction():
-            return self._records.insert(record)
+            contact_id = self._records.insert(record)
+        self._hold_back(contact_id, None, lag)
+        return contact_id
 
-    def touch(self, contact_id: int, **members: Any) -> None:
+    def touch(self, contact_id: int, *, lag: Lag | None = None, **members: Any) -> None:
         """Somebody else edits a contact. `rev` grows by one, and `updated` is now. Raises KeyError."""
         with self._current.transaction():
             record = self._existing(contact_id)
-            record |= {"rev": record["rev"] + 1, "updated": self._now()}
-            self._records.replace({**record, **_given(members)})
+            grown = {"rev": record["rev"] + 1, "updated": self._now()}
+            self._records.replace({**record, **grown, **_given(members)})
+        self._hold_back(contact_id, record, lag)
 
-    def delete(self, contact_id: int) -> None:
+    def delete(self, contact_id: int, *, lag: Lag | None = None) -> None:
         """Somebody else deletes a contact. Raises KeyError."""
         with self._current.transaction():
-            self._existing(contact_id)
+            record = self._existing(contact_id)
             self._records.delete(contact_id)
+        self._hold_back(contact_id, record, lag)
+
+    def hide(self, contact_id: int, lag: Lag) -> None:
+        """Lets reads behave as if a contact was created only now, and is not seen yet."""
+        self._hold_back(contact_id, None, lag)
 
     def set_updated(self, contact_ids: Iterable[int], timestamp: Timestamp) -> None:
         """Gives contacts one `updated`, as an import does. `rev` stays."""
