@@ -132,7 +132,7 @@ class Watch:
 
     def __init__(self, sandbox: Sandbox, figures: Figures) -> None:
         self._figures = figures
-        self._records = sandbox.desk.records
+        self._records = sandbox.state.records
         self._is_stranger = False
         self.under_way: dict[int, Asked] = {}
         self.moment = 0
@@ -647,7 +647,7 @@ class Soak:
         self.sandbox = sandbox
         self.figures = figures
         self.faults = CountedFaults(seed=seed)
-        sandbox.desk.faults = self.faults
+        sandbox.state.faults = self.faults
         self.watch = Watch(sandbox, figures)
         changes: deque[Change] = deque(maxlen=60)
         self.judge = Judge(self.watch, changes, figures)

@@ -1,6 +1,6 @@
-"""A local stand-in of the Heymarket API, to try everything without an account and to test against.
+"""A local stand-in of the Heymarket API, for trying everything without an account and for tests.
 
-It shares no code with the client, so that it cannot share a mistake with it.
+It shares no code with the client, so it cannot share a mistake with it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from .auth import Credentials
 from .behaviour import Behaviour
+from .call import Request, Requests
 from .faults import ConnectionDropped, Fault, FaultKind, Faults
-from .requests import Request, Requests
+from .interventions import Intervention, Interventions
+from .late import LateWrite, LateWrites
+from .oddities import Oddities, Oddity
+from .rows.replica import Lag
+from .rows.store import Store
 from .sandbox import Sandbox, open_sandbox
-from .store import Store
+from .state import SandboxState
 
 if TYPE_CHECKING:
     from .serving import serve
@@ -24,9 +29,17 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Faults",
+    "Intervention",
+    "Interventions",
+    "Lag",
+    "LateWrite",
+    "LateWrites",
+    "Oddities",
+    "Oddity",
     "Request",
     "Requests",
     "Sandbox",
+    "SandboxState",
     "Store",
     "open_sandbox",
     "serve",
@@ -34,8 +47,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "serve":  # uvicorn is only for a sandbox that is served
-        from .serving import serve  # noqa: PLC0415
+    if name == "serve":  # only a sandbox that is served needs uvicorn
+        from .serving import serve
 
         return serve
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,16 +1,20 @@
-"""The API as an ASGI app: routes from the table of operations, and what happens to a request on its way.
+"""The API as an ASGI app: the routes from the table of operations, and the way of a request.
 
-request -> fault (before) -> credentials -> quota -> handler, in one transaction if it writes -> fault (after) -> delivery.
+request -> somebody else (before) -> fault (before) -> late writes that are due -> credentials -> quota -> body
+-> handler -> somebody else (after) -> fault (after) -> delivery.
 
-It is a bare Starlette router: Starlette's own error middleware would turn a dropped connection into a 500.
+A handler that writes runs in one transaction. A late write takes the part from the credentials to the handler, later.
+
+The app is a bare Starlette router. Starlette's own error middleware would turn a dropped connection into a 500.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 import anyio
@@ -19,22 +23,20 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import contacts, office
-from .answers import Answer, refusal_answer
-from .auth import Credentials, authenticate
+from . import account, contacts
+from .auth import authenticate
 from .behaviour import Behaviour
-from .call import Call, Handler
-from .checks import json_body
-from .effects import EFFECTS, NO_EFFECT, Effect, send_whole
-from .faults import ConnectionDropped, ConnectionRefused, Fault, Faults
+from .bodies import checked, json_body
+from .call import Call, Handler, Request
+from .faults import ConnectionDropped, ConnectionRefused, Effect, Fault, effect_of, send_whole
+from .interventions import When
+from .late import LateWrite
 from .openapi import document
 from .operations import OPERATIONS, Operation
-from .quota import Quota
-from .records import Records
-from .refusals import BadData, Refusal
-from .replica import Replica
-from .requests import Request, Requests
-from .timestamps import microseconds
+from .replies import BadData, NoSuchPath, Refusal, Reply, refusal_reply
+from .rows.records import ForgetfulRecords
+from .rows.timestamps import microseconds
+from .state import SandboxState
 
 HANDLERS: dict[str, Handler] = {
     "create_contact": contacts.create_contact,
@@ -48,138 +50,160 @@ HANDLERS: dict[str, Handler] = {
     "set_contact_status": contacts.set_contact_status,
     "batch_contacts": contacts.batch_contacts,
     "search_contacts": contacts.search_contacts,
-    "list_fields": office.list_fields,
-    "create_fields": office.create_fields,
-    "list_tags": office.list_tags,
-    "create_tag": office.create_tag,
-    "get_team": office.get_team,
-    "list_inboxes": office.list_inboxes,
+    "list_fields": account.list_fields,
+    "create_fields": account.create_fields,
+    "list_tags": account.list_tags,
+    "create_tag": account.create_tag,
+    "get_team": account.get_team,
+    "list_inboxes": account.list_inboxes,
 }
 
 
-@dataclass(kw_only=True)
-class Desk:
-    """Everything a request meets: the state of one sandbox."""
-
-    records: Records
-    replica: Replica
-    behaviour: Behaviour
-    faults: Faults
-    credentials: Credentials
-    clock: Callable[[], float]
-    quota: Quota = field(default_factory=Quota)
-    requests: Requests = field(default_factory=Requests)
-
-    def start_over(self, *, behaviour: Behaviour) -> None:
-        """Forgets everything but the rows."""
-        self.behaviour = behaviour
-        self.quota = Quota()
-        self.replica.catch_up()
-        self.faults.clear()
-        self.requests.clear()
-
-
-def build_app(desk: Desk, *, extra_routes: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The app over `desk`. It needs no lifespan."""
+def build_app(state: SandboxState, *, extra_routes: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The app over `state`. It needs no lifespan."""
     routes = [
-        *(Route(operation.path, Endpoint(desk, operation), methods=[operation.method]) for operation in OPERATIONS),
+        *(Route(operation.path, Endpoint(state, operation), methods=[operation.method]) for operation in OPERATIONS),
         Route("/openapi.json", _openapi),
         *extra_routes,
     ]
-    return _with_request_id(Router(routes, redirect_slashes=False, default=Elsewhere(desk)))
+    return _with_request_id(Router(routes, redirect_slashes=False, default=Elsewhere(state)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A request that arrived, and the fault that strikes it."""
+
+    scope: Scope
+    raw: bytes
+    at: float  # unix seconds
+    fault: Fault | None
+
+    @property
+    def effect(self) -> Effect:
+        return effect_of(self.fault)
 
 
 class Endpoint:
     """One operation as an ASGI app."""
 
-    def __init__(self, desk: Desk, operation: Operation) -> None:
-        self._desk = desk
+    def __init__(self, state: SandboxState, operation: Operation) -> None:
+        self._state = state
         self._operation = operation
         self._handler = HANDLERS[operation.name]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, or fails as the fault says that strikes it."""
-        behaviour = self._desk.behaviour
-        fault = self._desk.faults.take(self._operation.name)
-        effect = EFFECTS[fault.kind] if fault else NO_EFFECT
-        if not effect.arrives:
+        """Answers one request, or fails as its fault says."""
+        behaviour = self._state.behaviour
+        fault = self._state.faults.take(self._operation.name)
+        if not effect_of(fault).arrives:
             raise ConnectionRefused("refused by a fault")
-        raw = await _body(receive)
-        request = _record(scope, raw, operation=self._operation.name)
-        self._desk.requests.append(request)
-        answer = await self._answer_or_fail(scope, raw, behaviour, fault, effect)
-        request.status = answer.status
-        await effect.deliver(answer, fault, send)
+        arrival = _Arrival(scope, await _body(receive), self._state.now(), fault)
+        request = _record(scope, arrival.raw, operation=self._operation.name)
+        self._state.requests.append(request)
+        if not arrival.effect.identified:
+            scope["sandbox.request_id"] = None
+        self._others_act("before")
+        self._send_on_its_way(arrival, request)
+        reply = await self._answer_or_fail(arrival, behaviour, receive)
+        request.status = reply.status
+        await arrival.effect.deliver(reply, fault, send)
 
-    async def _answer_or_fail(self, scope: Scope, raw: bytes, behaviour: Behaviour, fault: Fault | None, effect: Effect) -> Answer:
+    def _others_act(self, when: When) -> None:
+        self._state.interventions.happen(when, self._operation.name, self._state.store)
+
+    def _send_on_its_way(self, arrival: _Arrival, request: Request) -> None:
+        if arrival.fault is None or arrival.fault.late is None or not self._operation.writes:
+            return
+
+        def carry_out(now: float) -> Reply:
+            return self._carry_out(arrival, self._state.behaviour, now=now)
+
+        self._state.late.add(LateWrite(arrival.at + arrival.fault.late, request, carry_out))
+
+    async def _answer_or_fail(self, arrival: _Arrival, behaviour: Behaviour, receive: Receive) -> Reply:
+        fault, effect = arrival.fault, arrival.effect
         if fault and effect.waits == "before":
             await anyio.sleep(fault.delay)
-        answer = self._answer(scope, raw, behaviour) if effect.carried_out else None
+        self._state.land()
+        reply = self._carry_out(arrival, behaviour, now=self._state.now()) if effect.carried_out else None
+        self._others_act("after")
         if fault and effect.waits == "after":
             await anyio.sleep(fault.delay)
+        if effect.waits == "for ever":
+            await _departure(receive)
         if not effect.answered:
             raise ConnectionDropped("dropped by a fault")
         if fault and effect.instead:
-            return effect.instead(fault, behaviour, answer)
-        assert answer is not None, "a fault that answers carries the request out or says what to answer instead"
-        return answer
+            return effect.instead(fault, behaviour, reply)
+        assert reply is not None, "a fault that answers has a reply of its own, or lets the request be carried out"
+        return reply
 
-    def _answer(self, scope: Scope, raw: bytes, behaviour: Behaviour) -> Answer:
+    def _carry_out(self, arrival: _Arrival, behaviour: Behaviour, *, now: float) -> Reply:
+        state, fault = self._state, arrival.fault
         try:
-            now = self._desk.clock()
-            self._admit(scope, behaviour, now=now)
-            call = self._call(scope, json_body(raw), behaviour, now=now)
-            with self._desk.records.transaction() if self._operation.writes else nullcontext():
-                return self._handler(call)
+            # The age of a JWT counts when its request arrives, not when a late write is carried out.
+            credential = authenticate(_header(arrival.scope, b"authorization"), state.credentials, now=arrival.at)
+            state.quota.spend(credential, behaviour=behaviour, now=now)
+            call = self._call(arrival, behaviour, now=now)
+            with state.records.transaction() if self._operation.writes else nullcontext():
+                reply = self._handler(call)
         except Refusal as refusal:
-            return refusal_answer(refusal, behaviour)
+            return refusal_reply(refusal, behaviour)
+        if arrival.effect.kept:
+            lags = [*behaviour.every_lag, *([fault.lag] if fault and fault.lag else [])]
+            for contact_id, before in call.written:
+                state.replica.hold_back(contact_id, before, lags=lags, now=now)
+        return reply
 
-    def _admit(self, scope: Scope, behaviour: Behaviour, *, now: float) -> None:
-        credential = authenticate(_header(scope, b"authorization"), self._desk.credentials, now=now)
-        self._desk.quota.spend(credential, behaviour=behaviour, now=now)
-
-    def _call(self, scope: Scope, body: object, behaviour: Behaviour, *, now: float) -> Call:
+    def _call(self, arrival: _Arrival, behaviour: Behaviour, *, now: float) -> Call:
+        records = self._state.records
         return Call(
-            records=self._desk.records,
-            replica=self._desk.replica,
+            records=records if arrival.effect.kept else ForgetfulRecords(records),
+            replica=self._state.replica.view(self._operation.name, now=now),
+            oddities=self._state.oddities,
             behaviour=behaviour,
             now=microseconds(now),
-            path=scope["path_params"],
-            query=_query(scope),
-            body=body,
+            path=arrival.scope["path_params"],
+            query=_query(arrival.scope),
+            body=self._checked(arrival.raw),
         )
+
+    def _checked(self, raw: bytes) -> Any:
+        operation = self._operation
+        body = json_body(raw)
+        if operation.body is None:
+            return body
+        if not operation.body_required and not raw.strip():
+            body = {}
+        return checked(operation.body, body)
 
 
 class Elsewhere:
     """Any path that is no operation."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, state: SandboxState) -> None:
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers 404 in the behaviour's error shape."""
         request = _record(scope, await _body(receive), operation="")
         request.status = NoSuchPath.status
-        self._desk.requests.append(request)
-        await send_whole(refusal_answer(NoSuchPath("no such path"), self._desk.behaviour), None, send)
-
-
-class NoSuchPath(Refusal):
-    """The path, not the contact, is unknown."""
-
-    status = 404
-    name = "not_found"
+        self._state.requests.append(request)
+        await send_whole(refusal_reply(NoSuchPath("no such path"), self._state.behaviour), None, send)
 
 
 def _with_request_id(app: ASGIApp) -> ASGIApp:
-    """`app` with an `X-Request-Id` on every response, also on those that the router makes itself."""
+    """`app` with an `X-Request-Id` on every response, unless somebody takes `sandbox.request_id` out of the scope.
+
+    The responses that the router makes itself get one too.
+    """
 
     async def identified(scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = str(uuid.uuid4())
-        scope["sandbox.request_id"] = request_id
+        scope["sandbox.request_id"] = str(uuid.uuid4())
 
         async def send_identified(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            request_id = scope["sandbox.request_id"]
+            if message["type"] == "http.response.start" and request_id is not None:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             await send(message)
 
@@ -199,6 +223,12 @@ async def _body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def _departure(receive: Receive) -> None:
+    """Waits until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _record(scope: Scope, raw: bytes, *, operation: str) -> Request:

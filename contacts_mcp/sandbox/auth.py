@@ -1,10 +1,10 @@
-"""Who is asking (heymarket-api.md, section 2).
+"""The caller's credential (heymarket-api.md, section 2), and how often it may ask (section 5).
 
 - `Authorization: Bearer <JWT>`: HS256, payload exactly `iss` and `iat`, keyed with the text `SECRET_ID||SECRET_KEY`.
 - `Authorization: Bearer <API key>`.
 - `Authorization: Basic`, the API key as the user and an empty password.
 
-A JWT lives for five minutes; a clock that is a minute ahead of ours is forgiven.
+A JWT lives for five minutes. Its `iat` may be a minute ahead of the sandbox's clock.
 """
 
 # ruff: noqa: ARG001 - the functions of a table share one signature
@@ -19,23 +19,43 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .refusals import Unauthorized
+from .behaviour import Behaviour
+from .replies import RateLimited, Unauthorized
 
 _OLDEST = 300
 _AHEAD = 60
+_WINDOW = 60
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the sandbox accepts."""
+    """The credentials that the sandbox accepts."""
 
     api_key: str = field(default="sandbox-api-key", repr=False)
-    secret_id: str = "11111111-2222-3333-4444-555555555555"  # noqa: S105 - a name, and of a sandbox
+    secret_id: str = "11111111-2222-3333-4444-555555555555"  # noqa: S105 - an id, and of a sandbox
     secret_key: str = field(default="sandbox-secret-key", repr=False)
 
 
+class Quota:
+    """Counts the requests of each credential, a minute at a time. A minute begins at a whole minute of the clock."""
+
+    def __init__(self) -> None:
+        self._window = 0
+        self._used: dict[str, int] = {}
+
+    def spend(self, credential: str, *, behaviour: Behaviour, now: float) -> None:
+        """Counts one request. Raises RateLimited when the window is used up."""
+        window = int(now // _WINDOW)
+        if window != self._window:
+            self._window = window
+            self._used.clear()
+        self._used[credential] = self._used.get(credential, 0) + 1
+        if 0 < behaviour.requests_per_minute < self._used[credential]:
+            raise RateLimited("rate limit exceeded", retry_after=behaviour.retry_after)
+
+
 def authenticate(header: str | None, credentials: Credentials, *, now: float) -> str:
-    """The credential that was used: `api_key` or `secret_id`. Raises Unauthorized."""
+    """The credential in use: `api_key` or `secret_id`. Raises Unauthorized."""
     scheme, _, token = (header or "").partition(" ")
     holder = _SCHEMES.get(scheme.lower(), _nobody)(token.strip(), credentials, now)
     if holder is None:

@@ -1,19 +1,22 @@
-"""What the sandbox does where nobody says what the real API does (heymarket-api.md, section 6).
+"""The switches for everything that nobody knows about the real API (heymarket-api.md, section 6).
 
-Every question is one field, so that a client is tested against each answer to it.
+Every question is one field, so that a client can be tested against each answer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from .timestamps import Offset, Precision
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from .rows.replica import Lag
+from .rows.timestamps import Offset, Precision
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Behaviour:
-    """The positions of all switches. Raises ValueError for a side that does not exist."""
+    """The positions of all switches."""
 
     create_status: Literal[200, 201] = 200
     error_body: Literal["error", "error_code", "text", "html", "empty"] = "error"
@@ -23,8 +26,7 @@ class Behaviour:
     put_without_names: Literal["blank", "keep"] = "blank"
     tags_on_put: Literal["replace", "add"] = "replace"
     unknown_custom_key: Literal["drop", "reject"] = "drop"
-    # The JSON value that empties a member on PUT; the other one leaves what is stored alone.
-    clears_with: Literal["empty", "null", "both", "neither"] = "both"
+    clears_with: Literal["empty", "null", "both", "neither"] = "both"  # the JSON value that empties a member on PUT
     cursor: Literal["strict", "inclusive"] = "strict"
     honours_page: bool = False
     honours_limit: bool = False
@@ -35,22 +37,23 @@ class Behaviour:
     empty_members: Literal["omit", "send"] = "omit"
     sends_opt_out: bool = True
     sends_uuid: bool = True
+    sends_rev: bool = True  # in reads of contacts. Receipts always carry it
+    sends_updated: bool = True  # in reads of contacts
     phone_plus: bool = False
     tag_shape: Literal["tag_id", "object", "bare"] = "tag_id"
     lists: Literal["bare", "wrapped"] = "bare"
     ids_as_strings: bool = False
     field_name_key: Literal["title", "name"] = "title"
     count_shape: Literal["number", "string", "object"] = "number"
-    # Requests a minute for one credential; 0 is no limit.
-    requests_per_minute: int = 500
+    requests_per_minute: int = 500  # for one credential. 0 is no limit.
     retry_after: int | None = None
-    # A read of a contact shows it as it was before a write, this many times.
-    read_delay_writes: int = 0
+    read_delay_writes: int = 0  # so many reads of a contact do not see the latest write yet: Lag(reads=...) in short
+    lags: tuple[Lag, ...] = ()  # reads that lag behind every write from now on
 
-    def __post_init__(self) -> None:
-        for name, sides in self.switches().items():
-            if getattr(self, name) not in sides:
-                raise ValueError(f"{name} is one of {', '.join(map(repr, sides))}")
+    @property
+    def every_lag(self) -> tuple[Lag, ...]:
+        """`lags`, and the short one."""
+        return (*self.lags, Lag(reads=self.read_delay_writes))
 
     @classmethod
     def switches(cls) -> dict[str, tuple[Any, ...]]:

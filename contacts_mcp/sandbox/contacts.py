@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import checks, shapes, writes
-from .answers import Answer, json_answer
-from .blanks import blank_contact
+from . import shapes, writes
+from .bodies import ContactWrite, checked
 from .call import Call, existing
-from .records import Record
-from .refusals import BadData
-from .timestamps import nanoseconds
+from .replies import BadData, Reply, json_reply
+from .rows.records import Record, blank_contact
+from .rows.timestamps import nanoseconds
 
 _STATUS_CHANGES: dict[str, Record] = {
     "active": {"blocked": False, "is_opted_out": False},
@@ -21,44 +20,46 @@ _STATUS_CHANGES: dict[str, Record] = {
 }
 
 
-def create_contact(call: Call) -> Answer:
-    """Adds a contact; with a phone that is there already it refuses or, by behaviour, updates silently."""
-    body = _write_body(call.body, call)
-    same = _with_phone(body["phone"], call)
+def create_contact(call: Call) -> Reply:
+    """Adds a contact. If the phone is taken, it refuses or, by behaviour, updates silently."""
+    _check_ids(call.body, call)
+    same = _with_phone(call.body["phone"], call)
     if same and call.behaviour.known_phone == "reject":
         raise BadData("phone belongs to another contact")
-    record = _update(body, same[0], call, overwrite=False) if same else _create(body, call)
-    return json_answer(shapes.receipt(record, call.behaviour), status=call.behaviour.create_status)
+    record = _update(call.body, same[0], call, overwrite=False) if same else _create(call.body, call)
+    return json_reply(shapes.receipt(record, call.behaviour), status=call.behaviour.create_status)
 
 
-def get_contact(call: Call) -> Answer:
+def get_contact(call: Call) -> Reply:
     """Reads one contact."""
-    record = existing(call.replica.contact(_path_id(call)))
-    return json_answer(call.shown([record])[0])
+    record = existing(call.replica.contact(call.contact_id))
+    return json_reply(call.shown([record])[0])
 
 
-def update_contact(call: Call) -> Answer:
+def update_contact(call: Call) -> Reply:
     """Changes one contact."""
-    stored = existing(call.records.contact(_path_id(call)))
-    overwrite = checks.overwrite(call.query)
-    body = _write_body(call.body, call)
-    if body["phone"] != stored["phone"] and _with_phone(body["phone"], call):
+    stored = existing(call.records.contact(call.contact_id))
+    overwrite = call.overwrite
+    _check_ids(call.body, call)
+    if call.body["phone"] != stored["phone"] and _with_phone(call.body["phone"], call):
         raise BadData("phone belongs to another contact")
-    return json_answer(shapes.receipt(_update(body, stored, call, overwrite=overwrite), call.behaviour))
+    return json_reply(shapes.receipt(_update(call.body, stored, call, overwrite=overwrite), call.behaviour))
 
 
-def delete_contact(call: Call) -> Answer:
+def delete_contact(call: Call) -> Reply:
     """Deletes one contact for good."""
-    record = existing(call.records.contact(_path_id(call)))
+    record = existing(call.records.contact(call.contact_id))
     call.records.delete(record["id"])
     call.wrote(record["id"], before=record)
-    return json_answer("ok")
+    return json_reply("ok")
 
 
-def list_contacts(call: Call) -> Answer:
+def list_contacts(call: Call) -> Reply:
     """A page of contacts, newest change first."""
-    query, behaviour = checks.list_query(call.body), call.behaviour
-    limit = min(query.get("limit", behaviour.page_size), behaviour.max_limit) if behaviour.honours_limit else behaviour.page_size
+    query, behaviour = call.body, call.behaviour
+    limit = behaviour.page_size
+    if behaviour.honours_limit:
+        limit = min(query.get("limit", limit), behaviour.max_limit)
     page = query.get("page", 1) if behaviour.honours_page else 1
     records = call.replica.page(
         before=nanoseconds(query["date"]) if "date" in query else None,
@@ -70,58 +71,56 @@ def list_contacts(call: Call) -> Answer:
     return _listing(records, call)
 
 
-def count_contacts(call: Call) -> Answer:
+def count_contacts(call: Call) -> Reply:
     """How many contacts there are."""
-    checks.nothing(call.body)
-    return json_answer(shapes.count(call.replica.count(), call.behaviour))
+    return json_reply(shapes.count(call.replica.count(), call.behaviour))
 
 
-def find_contact(call: Call) -> Answer:
-    """Reads one contact by phone or id; the phone wins."""
-    record = existing(_read_named(checks.who(call.body), call))
-    return json_answer(call.shown([record])[0])
+def find_contact(call: Call) -> Reply:
+    """Reads one contact by phone or id. The phone wins."""
+    return json_reply(call.shown([existing(_read_named(call))])[0])
 
 
-def contact_status(call: Call) -> Answer:
+def contact_status(call: Call) -> Reply:
     """Whether a contact is unsubscribed or blocked."""
-    return json_answer(shapes.status(existing(_read_named(checks.who(call.body), call)), call.behaviour))
+    return json_reply(shapes.status(existing(_read_named(call)), call.behaviour))
 
 
-def set_contact_status(call: Call) -> Answer:
+def set_contact_status(call: Call) -> Reply:
     """Blocks, unblocks, subscribes or unsubscribes a contact."""
-    body = checks.status_write(call.body)
-    stored = existing(_stored_named(body, call))
-    change = _STATUS_CHANGES[body["status"]]
+    stored = existing(_stored_named(call))
+    change = _STATUS_CHANGES[call.body["status"]]
     _replace({**stored, **change, "rev": stored["rev"] + 1, "updated": call.now}, stored, call)
-    return json_answer("success")
+    return json_reply("success")
 
 
-def search_contacts(call: Call) -> Answer:
-    """Contacts that have exactly one of the values given."""
+def search_contacts(call: Call) -> Reply:
+    """Contacts that have exactly one of the given values."""
     found: dict[int, Record] = {}
-    for channel in checks.search(call.body):
+    for channel in call.body["contact_channels"]:
         matches = call.replica.with_values(channel["channel_type"], channel["channel_ids"])
         found.update({record["id"]: record for record in matches})
     return _listing(list(found.values()), call)
 
 
-def batch_contacts(call: Call) -> Answer:
-    """Creates contacts, and skips known phones or, with `overwrite`, updates them; what is wrong with one does not stop the others."""
-    overwrite = checks.overwrite(call.query)
+def batch_contacts(call: Call) -> Reply:
+    """Creates contacts. Known phones are skipped, or updated with `overwrite`. A bad item does not stop the others."""
+    overwrite = call.overwrite
     failed: list[Any] = []
     written: list[Record] = []
-    for item in checks.array(call.body):
+    for item in call.body:
         try:
             written += _write_one(item, call, overwrite=overwrite)
         except BadData:
             failed.append(item)
     if call.behaviour.batch_reply == "contacts":
         return _listing(written, call)
-    return json_answer(failed if call.behaviour.batch_reply == "failed" else "ok")
+    return json_reply(failed if call.behaviour.batch_reply == "failed" else "ok")
 
 
 def _write_one(item: Any, call: Call, *, overwrite: bool) -> list[Record]:
-    body = _write_body(item, call)
+    body = checked(ContactWrite, item)
+    _check_ids(body, call)
     same = _with_phone(body["phone"], call)
     if not same:
         return [_create(body, call)]
@@ -148,30 +147,29 @@ def _replace(record: Record, stored: Record, call: Call) -> Record:
     return record
 
 
-def _write_body(body: Any, call: Call) -> dict[str, Any]:
-    known = checks.Known(tags=call.records.ids("tags"), members=call.records.ids("members"))
-    return checks.contact_write(body, known)
+def _check_ids(body: dict[str, Any], call: Call) -> None:
+    """Raises BadData for a tag or an assignee that does not exist."""
+    if not {item["tag_id"] for item in body.get("tags", [])} <= call.records.ids("tags"):
+        raise BadData("tags has an unknown tag_id")
+    if "assignee_id" in body and body["assignee_id"] not in {-1, *call.records.ids("members")}:
+        raise BadData("assignee_id must be the id of a member, or -1")
 
 
 def _with_phone(phone: str, call: Call) -> list[Record]:
     return call.records.with_values("phone", [phone])
 
 
-def _path_id(call: Call) -> int:
-    return checks.contact_id(call.path["id"])
+def _read_named(call: Call) -> Record | None:
+    if "phone" in call.body:
+        return next(iter(call.replica.with_values("phone", [call.body["phone"]])), None)
+    return call.replica.contact(int(call.body["id"]))
 
 
-def _read_named(who: dict[str, Any], call: Call) -> Record | None:
-    if "phone" in who:
-        return next(iter(call.replica.with_values("phone", [who["phone"]])), None)
-    return call.replica.contact(checks.contact_id(who["id"]))
+def _stored_named(call: Call) -> Record | None:
+    if "phone" in call.body:
+        return next(iter(_with_phone(call.body["phone"], call)), None)
+    return call.records.contact(int(call.body["id"]))
 
 
-def _stored_named(who: dict[str, Any], call: Call) -> Record | None:
-    if "phone" in who:
-        return next(iter(_with_phone(who["phone"], call)), None)
-    return call.records.contact(checks.contact_id(who["id"]))
-
-
-def _listing(records: list[Record], call: Call) -> Answer:
-    return json_answer(shapes.listing(call.shown(records), under="contacts", behaviour=call.behaviour))
+def _listing(records: list[Record], call: Call) -> Reply:
+    return json_reply(shapes.listing(call.shown(records), under="contacts", behaviour=call.behaviour))

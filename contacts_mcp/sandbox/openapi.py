@@ -1,30 +1,52 @@
-"""The sandbox's own OpenAPI 3.1 document, written from the table of operations.
+"""The sandbox's own OpenAPI 3.1 document, made from the table of operations and the models of their bodies.
 
-It describes the default behaviour; switches and faults can change what is answered.
+It describes the default behaviour. Switches and faults can change the replies.
 """
+
+# ruff: noqa: ARG002 - the signatures are pydantic's
 
 from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import CoreSchema
+
+from .bodies import Error
 from .operations import OPERATIONS, Operation
 
 Schema = dict[str, Any]
+
+_REFERENCE = "#/components/schemas/{model}"
+_REQUEST_ID: Schema = {"X-Request-Id": {"schema": {"type": "string"}}}
 
 
 def document() -> Schema:
     """The whole document."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Heymarket contacts sandbox", "version": "1", "description": "A local stand-in; no data leaves this machine."},
+        "info": {
+            "title": "Heymarket contacts sandbox",
+            "version": "1",
+            "description": "A local stand-in; no data leaves this machine.",
+        },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"basic": []}],
         "paths": _paths(),
         "components": {
-            "schemas": _SCHEMAS,
+            "schemas": _schemas(),
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "The API key, or a JWT signed with the API secret"},
-                "basic": {"type": "http", "scheme": "basic", "description": "The API key as the user and an empty password"},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The API key, or a JWT signed with the API secret",
+                },
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The API key as the user and an empty password",
+                },
             },
         },
     }
@@ -42,130 +64,44 @@ def _path_item(operation: Operation) -> Schema:
         "operationId": operation.name,
         "summary": operation.summary,
         "responses": {
-            "200": {"description": "Done", "headers": _HEADERS, "content": _content(operation.reply)},
-            "default": {"description": "Refused", "headers": _HEADERS, "content": _content("Error")},
+            "200": {"description": "Done", "headers": _REQUEST_ID, "content": _content(operation.reply)},
+            "default": {"description": "Refused", "headers": _REQUEST_ID, "content": _content(Error)},
         },
     }
     if parameters := _parameters(operation):
         item["parameters"] = parameters
     if operation.body:
-        item["requestBody"] = {"required": operation.body != "Nothing", "content": _content(operation.body)}
+        item["requestBody"] = {"required": operation.body_required, "content": _content(operation.body)}
     return item
 
 
 def _parameters(operation: Operation) -> list[Schema]:
     parameters: list[Schema] = []
     if "{id}" in operation.path:
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}})
-    if "?overwrite=" in operation.summary:
+        number = {"type": "integer", "minimum": 0, "exclusiveMaximum": 10**18}
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": number})
+    if operation.overwrite:
         parameters.append({"name": "overwrite", "in": "query", "schema": {"type": "boolean", "default": False}})
     return parameters
 
 
-def _content(schema: str) -> Schema:
-    return {"application/json": {"schema": _ref(schema)}}
+def _content(model: type[BaseModel]) -> Schema:
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
 
 
-def _ref(schema: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{schema}"}
+def _schemas() -> Schema:
+    models = {operation.reply for operation in OPERATIONS} | {Error}
+    models |= {operation.body for operation in OPERATIONS if operation.body}
+    inputs = [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)]
+    _, schemas = models_json_schema(inputs, ref_template=_REFERENCE, schema_generator=_Plain)  # type: ignore[arg-type]
+    return dict(schemas["$defs"])
 
 
-def _array(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
+class _Plain(GenerateJsonSchema):
+    """Schemas without titles, and without defaults. A member that is left out has no value."""
 
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
 
-def _object(properties: Schema, *, required: tuple[str, ...] = (), closed: bool = False) -> Schema:
-    schema: Schema = {"type": "object", "properties": properties}
-    if required:
-        schema["required"] = list(required)
-    return {**schema, "additionalProperties": False} if closed else schema
-
-
-_HEADERS: Schema = {"X-Request-Id": {"schema": {"type": "string"}}}
-_INTEGER: Schema = {"type": "integer"}
-_STRING: Schema = {"type": "string"}
-_TEXT: Schema = {"type": ["string", "null"]}
-_BOOLEAN: Schema = {"type": "boolean"}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_PHONE: Schema = {"type": "string", "pattern": "^[0-9]{8,15}$"}
-_ID_TEXT: Schema = {"type": "string", "pattern": "^[0-9]{1,18}$"}
-_TAG_IDS: Schema = {**_array(_object({"tag_id": _INTEGER}, required=("tag_id",), closed=True)), "maxItems": 5}
-_WHO: Schema = {"phone": _PHONE, "id": _ID_TEXT}
-
-_SCHEMAS: Schema = {
-    "Contact": _object(
-        {
-            **dict.fromkeys(("id", "assigned_user_id", "team_id", "creator_id", "inbox_id", "parent_id", "rev"), _INTEGER),
-            **dict.fromkeys(("uuid", "first", "last", "display_name", "email", "phone", "avatar"), _STRING),
-            **dict.fromkeys(("op", "type", "external_id", "external_ref"), _STRING),
-            **dict.fromkeys(("is_opted_out", "shared"), _BOOLEAN),
-            **dict.fromkeys(("created", "updated"), _TIME),
-            "custom": {"type": "object", "additionalProperties": _STRING},
-            "tags": _TAG_IDS,
-            "note": _array({"type": "object"}),
-        },
-        required=("id", "rev", "created", "updated"),
-    ),
-    "ContactWrite": _object(
-        {
-            "phone": _PHONE,
-            **dict.fromkeys(("first", "last", "display_name", "email", "avatar"), _TEXT),
-            "custom": {"type": "object", "additionalProperties": _TEXT},
-            "assignee_id": _INTEGER,
-            "tags": _TAG_IDS,
-            "is_opted_out": _BOOLEAN,
-            "email_suppressions": _array(_INTEGER),
-        },
-        required=("phone",),
-        closed=True,
-    ),
-    "Receipt": _object({"id": _INTEGER, "rev": _INTEGER, "uuid": _STRING}, required=("id", "rev")),
-    "Word": _STRING,
-    "Error": _object({"error": _STRING, "message": _STRING}),
-    "Nothing": _object({}, closed=True),
-    "Contacts": _array(_ref("Contact")),
-    "ContactWrites": _array(_ref("ContactWrite")),
-    "BatchReply": _array(_ref("ContactWrite")),
-    "ListQuery": _object(
-        {"date": _TIME, "limit": _INTEGER, "page": _INTEGER, "order": {}, "ascending": {}, "filter": {}, "archived": {}, "assigned": {}},
-        closed=True,
-    ),
-    "Count": _INTEGER,
-    "Who": _object(_WHO, closed=True),
-    "Status": _object({"id": _INTEGER, "phone": _STRING, "unsubscribed": _BOOLEAN, "blocked": _BOOLEAN}),
-    "StatusWrite": _object(
-        {**_WHO, "status": {"enum": ["active", "blocked", "unblocked", "subscribed", "unsubscribed"]}}, required=("status",), closed=True
-    ),
-    "Fields": _array(_object({"id": _INTEGER, "title": _STRING})),
-    "FieldsWrite": _array(_object({"title": _STRING}, required=("title",), closed=True)),
-    "CreatedFields": _array(_object({"id": _INTEGER, "title": _STRING, "duplicate": _BOOLEAN})),
-    "Search": _object(
-        {
-            "contact_channels": _array(
-                _object(
-                    {"channel_type": {"enum": ["phone", "email"]}, "channel_ids": _array(_STRING)},
-                    required=("channel_type", "channel_ids"),
-                    closed=True,
-                )
-            )
-        },
-        required=("contact_channels",),
-        closed=True,
-    ),
-    "TagQuery": _object({"date": _TIME}, closed=True),
-    "TagWrite": _object({"tag": _STRING, "color": _STRING}, required=("tag",), closed=True),
-    "Tags": _array(
-        _object(
-            {"id": _INTEGER, "tag": _STRING, "color": _STRING, "team_id": _INTEGER, "created": _TIME, "updated": _TIME, "rev": _INTEGER}
-        )
-    ),
-    "Team": _object(
-        {
-            "id": _INTEGER,
-            "name": _STRING,
-            "list_size": _INTEGER,
-            "members": _array(_object({"id": _INTEGER, "name": _STRING, "role": _STRING, "email": _STRING})),
-        }
-    ),
-    "Inboxes": _array(_object({"id": _INTEGER, "name": _STRING, "phone": _STRING})),
-}
+    def field_title_should_be_set(self, schema: CoreSchema | Any) -> bool:
+        return False

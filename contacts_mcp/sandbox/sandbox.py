@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
-from . import seed as book
-from .app import Desk, build_app
+from .app import build_app
 from .auth import Credentials
 from .behaviour import Behaviour
-from .control import control_routes
+from .call import Request, Requests
+from .control import Control
 from .faults import Faults
-from .records import Records
-from .replica import Replica
-from .requests import Requests
-from .store import Store
+from .interventions import Interventions
+from .late import LateWrites
+from .oddities import Oddities
+from .rows import seed as book
+from .rows.records import Records
+from .rows.replica import Replica
+from .rows.store import Store
+from .state import SandboxState
 
 if TYPE_CHECKING:
     import httpx
@@ -27,40 +31,74 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Sandbox:
-    """A local Heymarket: the ASGI app, and everything a test wants to set or see."""
+    """A local Heymarket: the ASGI app, and everything that a test sets or looks at."""
 
     app: ASGIApp
-    store: Store
-    desk: Desk = field(repr=False)
+    state: SandboxState = field(repr=False)
+
+    @property
+    def store(self) -> Store:
+        """The rows, past every check of the API."""
+        return self.state.store
 
     @property
     def behaviour(self) -> Behaviour:
-        """What the sandbox does where the API is unknown; assign another and the next request follows it."""
-        return self.desk.behaviour
+        """The position of every switch. The next request follows a value that is assigned here."""
+        return self.state.behaviour
 
     @behaviour.setter
     def behaviour(self, behaviour: Behaviour) -> None:
-        self.desk.behaviour = behaviour
+        self.state.behaviour = behaviour
 
     @property
     def faults(self) -> Faults:
-        """The failures still to come."""
-        return self.desk.faults
+        """The failures that are still to come."""
+        return self.state.faults
+
+    @property
+    def late(self) -> LateWrites:
+        """The writes that are still on their way."""
+        return self.state.late
+
+    @property
+    def interventions(self) -> Interventions:
+        """The deeds of somebody else that are still to come."""
+        return self.state.interventions
+
+    @property
+    def oddities(self) -> Oddities:
+        """The rows that are sent in an odd shape."""
+        return self.state.oddities
 
     @property
     def requests(self) -> Requests:
-        """What was asked so far."""
-        return self.desk.requests
+        """The requests so far."""
+        return self.state.requests
+
+    def land_due(self) -> list[Request]:
+        """Carries out the late writes that are due by now, and returns their requests.
+
+        This also happens by itself, before each request and before each use of `store`.
+        """
+        return self.state.land()
+
+    def land_all(self) -> list[Request]:
+        """Carries out every late write now, also those that are not due yet. Returns their requests."""
+        return self.state.land(everything=True)
+
+    def catch_up(self) -> None:
+        """Shows every write to every read at once."""
+        self.state.replica.catch_up()
 
     def transport(self) -> httpx.AsyncBaseTransport:
-        """An httpx transport into the app, with faults and read timeouts as a real connection would show them."""
-        from .transport import SandboxTransport  # noqa: PLC0415 - httpx costs start-up time, and a served sandbox needs none
+        """An httpx transport into the app. It shows faults and read timeouts as a real connection does."""
+        from .transport import SandboxTransport  # httpx costs start-up time
 
         return SandboxTransport(self.app)
 
     def close(self) -> None:
-        """Closes the database; one in memory is gone."""
-        self.desk.records.close()
+        """Closes the database. A database in memory is gone then."""
+        self.state.records.close()
 
 
 def open_sandbox(
@@ -73,10 +111,10 @@ def open_sandbox(
     seed: int = 0,
     control: bool = False,
 ) -> Sandbox:
-    """Opens a sandbox over a SQLite file, or in memory without one.
+    """Opens a sandbox over a SQLite file. Without a file it is in memory.
 
-    A new database is filled with `contacts` people by `seed`; a file that is a sandbox already is opened as it is.
-    `control` adds `/_sandbox/...`, which lets anybody who can reach the port set switches and read everything.
+    A new database is filled with `contacts` people by `seed`. A file that is a sandbox already is opened as it is.
+    `control` adds `/_sandbox/...`. Everybody who reaches the port can then set switches and read everything.
     """
     opened_with = behaviour or Behaviour()
 
@@ -84,7 +122,7 @@ def open_sandbox(
         book.fill(records, contacts=contacts, seed=seed)
 
     records = Records(path, seed=fill)
-    desk = Desk(
+    state = SandboxState(
         records=records,
         replica=Replica(records),
         behaviour=opened_with,
@@ -97,7 +135,7 @@ def open_sandbox(
         with records.transaction():
             records.empty()
             fill(records)
-        desk.start_over(behaviour=opened_with)
+        state.start_over(behaviour=opened_with)
 
-    routes = control_routes(desk, reset=reset) if control else []
-    return Sandbox(app=build_app(desk, extra_routes=routes), store=Store(records, clock=clock), desk=desk)
+    routes = Control(state, reset=reset).routes() if control else []
+    return Sandbox(app=build_app(state, extra_routes=routes), state=state)

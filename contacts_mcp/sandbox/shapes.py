@@ -1,4 +1,4 @@
-"""How rows look in an answer, with every switch that changes it."""
+"""How rows look in a reply, with every switch that changes it."""
 
 # ruff: noqa: ARG005 - the functions of a table share one signature
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from .behaviour import Behaviour
-from .records import Record
-from .timestamps import text
+from .rows.records import Record
+from .rows.timestamps import text
 
 _INTERNAL = frozenset({"blocked"})
-# False is not among them: "not opted out" says something, and whether it is sent is a switch of its own.
+# False is not empty: "not opted out" is a statement, and a switch of its own decides whether it is sent.
 _EMPTY: tuple[Any, ...] = ("", None, [], {})
 
 _TAG_SHAPES: dict[str, Callable[[int, str], Any]] = {
@@ -20,11 +20,15 @@ _TAG_SHAPES: dict[str, Callable[[int, str], Any]] = {
     "object": lambda tag_id, label: {"id": tag_id, "tag": label},
     "bare": lambda tag_id, label: tag_id,
 }
-_COUNT_SHAPES: dict[str, Callable[[int], Any]] = {"number": int, "string": str, "object": lambda count: {"count": count}}
+_COUNT_SHAPES: dict[str, Callable[[int], Any]] = {
+    "number": int,
+    "string": str,
+    "object": lambda count: {"count": count},
+}
 
 
 def contact(record: Record, *, labels: dict[int, str], behaviour: Behaviour) -> Record:
-    """A contact as reads give it (section 3.1); `labels` names the tags."""
+    """A contact as reads send it (section 3.1). `labels` names the tags."""
     tag = _TAG_SHAPES[behaviour.tag_shape]
     shown = {
         **record,
@@ -38,12 +42,12 @@ def contact(record: Record, *, labels: dict[int, str], behaviour: Behaviour) -> 
 
 
 def receipt(record: Record, behaviour: Behaviour) -> Record:
-    """What a write answers: not the contact."""
+    """The reply to a write. It is not the row itself."""
     return {name: record[name] for name in ("id", "rev", "uuid") if name != "uuid" or behaviour.sends_uuid}
 
 
 def status(record: Record, behaviour: Behaviour) -> Record:
-    """Whether a contact can be written to."""
+    """Whether a contact is unsubscribed or blocked."""
     return {
         "id": record["id"],
         "phone": phone(record, behaviour),
@@ -58,13 +62,20 @@ def field(row: Record, behaviour: Behaviour) -> Record:
 
 
 def tag(row: Record, *, team_id: int, behaviour: Behaviour) -> Record:
-    """A tag; its label is under `tag`."""
-    times = {name: _time(row[name], behaviour) for name in ("created", "updated")}
-    return {"id": row["id"], "tag": row["tag"], "color": row["color"], "team_id": team_id, **times, "rev": row["rev"]}
+    """A tag. Its label is under `tag`."""
+    return {
+        "id": row["id"],
+        "tag": row["tag"],
+        "color": row["color"],
+        "team_id": team_id,
+        "created": _time(row["created"], behaviour),
+        "updated": _time(row["updated"], behaviour),
+        "rev": row["rev"],
+    }
 
 
 def count(number: int, behaviour: Behaviour) -> Any:
-    """How many there are."""
+    """A number of contacts."""
     return _COUNT_SHAPES[behaviour.count_shape](number)
 
 
@@ -74,12 +85,17 @@ def listing(items: list[Any], *, under: str, behaviour: Behaviour) -> Any:
 
 
 def phone(record: Record, behaviour: Behaviour) -> str:
-    """The number, with a plus where the behaviour sends one."""
+    """The phone, with a plus if the behaviour sends one."""
     return f"+{record['phone']}" if behaviour.phone_plus and record["phone"] else str(record["phone"])
 
 
 def _hidden(behaviour: Behaviour) -> frozenset[str]:
-    switched = {"uuid": behaviour.sends_uuid, "is_opted_out": behaviour.sends_opt_out}
+    switched = {
+        "uuid": behaviour.sends_uuid,
+        "is_opted_out": behaviour.sends_opt_out,
+        "rev": behaviour.sends_rev,
+        "updated": behaviour.sends_updated,
+    }
     return _INTERNAL | {name for name, sent in switched.items() if not sent}
 
 

@@ -1,4 +1,4 @@
-"""httpx into the app without a socket, failing as a socket would.
+"""An httpx transport into the app without a socket. It fails as a socket would.
 
 | the app | the client sees |
 |---|---|
@@ -7,7 +7,7 @@
 | sent less than it announced | RemoteProtocolError |
 | sent nothing for longer than the read timeout | ReadTimeout |
 
-httpx times each read, not the whole answer: an app that drips never times out.
+httpx times each read, not the whole reply. So an app that drips never times out.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .faults import ConnectionDropped, ConnectionRefused
 
 
 class SandboxTransport(httpx.AsyncBaseTransport):
-    """The transport of a client that talks to a sandbox in the same process."""
+    """Lets a client talk to a sandbox in the same process."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One request into the app."""
+        """Sends one request into the app."""
         patience = request.extensions.get("timeout", {}).get("read")
         with _translated(request), _read_timeout(request, patience) as note_progress:
             response = await httpx.ASGITransport(app=_watched(self._app, note_progress)).handle_async_request(request)
@@ -51,7 +51,7 @@ def _translated(request: httpx.Request) -> Iterator[None]:
 
 @contextmanager
 def _read_timeout(request: httpx.Request, patience: float | None) -> Iterator[Callable[[], None]]:
-    """Ends the block once `patience` seconds pass without progress."""
+    """Ends the block when `patience` seconds pass without progress."""
     with anyio.move_on_after(patience) as scope:
 
         def note_progress() -> None:
@@ -75,7 +75,7 @@ def _watched(app: ASGIApp, note_progress: Callable[[], None]) -> Any:
 
 
 async def _body(response: httpx.Response) -> bytes:
-    # The stream itself, which can be read again: reading the response would take it away from the client's own bookkeeping.
+    # The stream can be read again. Reading the response would disturb the client's own bookkeeping.
     assert isinstance(response.stream, httpx.AsyncByteStream)
     return b"".join([part async for part in response.stream])
 
@@ -83,4 +83,5 @@ async def _body(response: httpx.Response) -> bytes:
 def _check_length(response: httpx.Response, body: bytes, request: httpx.Request) -> None:
     announced = response.headers.get("content-length")
     if announced is not None and len(body) < int(announced) and request.method != "HEAD":
-        raise httpx.RemoteProtocolError("peer closed connection without sending complete message body", request=request)
+        message = "peer closed connection without sending complete message body"
+        raise httpx.RemoteProtocolError(message, request=request)

@@ -1,7 +1,7 @@
-"""What a write makes of a contact: the body, the stored record and the behaviour in, the new record out. Pure.
+"""The effect of a write: a body, a stored record and the behaviour in, the new record out. Pure.
 
-A member that is left out stays as it is, except the names, which PUT may blank. A text is written. What an empty text and a null do
-is a switch: one of them may empty the member, the other leaves it alone.
+A member that is left out stays as it is. Only names may be blanked by a PUT without them.
+A text is written. A switch decides whether an empty text or a null empties the member or leaves it alone.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from .behaviour import Behaviour
-from .checks import MOST_TAGS
-from .records import Record
-from .refusals import BadData
+from .bodies import MOST_TAGS
+from .replies import BadData
+from .rows.records import Record
 
 _NAMES = ("first", "last", "display_name")
 _TEXTS = (*_NAMES, "email", "avatar")
 
 
 def created(body: dict[str, Any], blank: Record, *, fields: frozenset[int], behaviour: Behaviour) -> Record:
-    """A new contact. Its `display_name` follows the names, unless it is given. Raises BadData."""
+    """A new contact. Without a `display_name` it gets one from the other names. Raises BadData."""
     texts = {name: body.get(name) or "" for name in _TEXTS}
     custom = {key: value for key, value in _known_custom(body, fields, behaviour).items() if value}
     record = {**blank, **texts, **_plain_members(body), "custom": custom, "tags": _tag_ids(body)}
@@ -26,13 +26,22 @@ def created(body: dict[str, Any], blank: Record, *, fields: frozenset[int], beha
     return record
 
 
-def updated(body: dict[str, Any], stored: Record, *, overwrite: bool, fields: frozenset[int], behaviour: Behaviour, now: int) -> Record:
-    """The contact after a PUT: `rev` has grown, `updated` is now. Raises BadData."""
+def updated(
+    body: dict[str, Any],
+    stored: Record,
+    *,
+    overwrite: bool,
+    fields: frozenset[int],
+    behaviour: Behaviour,
+    now: int,
+) -> Record:
+    """The contact after a PUT. Its `rev` has grown by one, and `updated` is `now`. Raises BadData."""
+    sent = _known_custom(body, fields, behaviour)
     return {
         **stored,
         **{name: _text(name, body, stored, behaviour) for name in _TEXTS},
         **_plain_members(body),
-        "custom": _custom(_known_custom(body, fields, behaviour), stored["custom"], overwrite=overwrite, behaviour=behaviour),
+        "custom": _custom(sent, stored["custom"], overwrite=overwrite, behaviour=behaviour),
         "tags": _tags(body, stored["tags"], behaviour),
         "rev": stored["rev"] + 1,
         "updated": now,

@@ -367,7 +367,7 @@ async def test_a_service_that_quotes_the_credential_back_is_not_repeated(
 async def test_the_key_travels_in_the_header(
     sandbox: Sandbox, connect: OpenClient, credentials: Credentials, error: Any
 ) -> None:
-    sandbox.desk.credentials = credentials
+    sandbox.state.credentials = credentials
     async with connect(sandbox.transport()) as client:
         if error is None:
             await client.list_inboxes()

@@ -263,7 +263,7 @@ async def test_a_wrong_key_and_a_wrong_body_are_told_apart(served: Served, conne
     async with connect(url=url) as client:
         with pytest.raises(Rejected, match="phone"):
             await client.create_contact({"first": "Jo"})
-        sandbox.desk.credentials = Credentials(api_key="renewed")
+        sandbox.state.credentials = Credentials(api_key="renewed")
         with pytest.raises(CredentialsRefused) as caught:
             await client.create_contact(BODY)
     for secret in (KEY, url):

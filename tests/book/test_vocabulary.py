@@ -167,7 +167,7 @@ async def test_all_tags_and_fields_are_read_page_after_page(open_session: OpenSe
 
 async def test_more_than_a_page_of_tags_made_in_one_moment_is_read(session: Session) -> None:
     """An import makes many tags in one second; the cursor is strict by default."""
-    session.sandbox.desk.clock = lambda: 1_800_000_000.0
+    session.sandbox.state.clock = lambda: 1_800_000_000.0
     for number in range(40):
         session.sandbox.store.add_tag(f"Import {number}")
     tags = (await session.workspace.book()).directory.tags

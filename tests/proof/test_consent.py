@@ -17,7 +17,7 @@ from mcp.client import Client
 from mcp_types import CallToolResult
 
 from contacts_mcp.config import Settings
-from contacts_mcp.sandbox import Behaviour, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Lag, open_sandbox
 from contacts_mcp.server.server import build_server
 from contacts_mcp.workspace import Workspace
 
@@ -231,7 +231,7 @@ async def test_a_create_that_meets_an_opted_out_contact_in_the_act_does_not_opt_
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
         other = await session.ok("create_contact", phone="+12125550142", first="Sam", is_opted_out=True)
         contact_id = other["contact"]["contact_id"]
-        session.sandbox.desk.replica.hold_back(contact_id, None, reads=1)  # it appeared after we had looked
+        session.sandbox.store.hide(contact_id, Lag(reads=1))  # it appeared after we had looked
         answer = await session.ok("create_contact", phone="+12125550142", first="Sam", is_opted_out=False)
         assert session.sandbox.store.contact(contact_id)["is_opted_out"]
         assert answer["status"] == "updated"

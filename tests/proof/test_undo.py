@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support import OpenSession, Session
 
-from contacts_mcp.sandbox import Behaviour
+from contacts_mcp.sandbox import Behaviour, Lag
 from contacts_mcp.state.journal import Entry, Journal
 
 SOMEBODY: dict[str, Any] = {
@@ -294,7 +294,7 @@ async def test_a_create_that_heymarket_put_into_an_existing_contact_does_not_del
 ) -> None:
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
         contact_id = await person(session)
-        session.sandbox.desk.replica.hold_back(contact_id, None, reads=1)  # it appeared after we had looked
+        session.sandbox.store.hide(contact_id, Lag(reads=1))  # it appeared after we had looked
         merged = await session.ok("create_contact", phone="+12125550142", first="Jo")
         assert merged["status"] == "updated"
         assert "may have been there before" in await session.refused("undo_change", change_id=merged["change_id"])

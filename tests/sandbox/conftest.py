@@ -43,6 +43,9 @@ def fill(sandbox: Sandbox) -> Callable[..., list[int]]:
     def replace_all(updates: list[Any]) -> list[int]:
         for contact in sandbox.store.contacts():
             sandbox.store.delete(contact["id"])
-        return [sandbox.store.add_contact(phone=f"1510555{number:04d}", updated=moment) for number, moment in enumerate(updates, 2000)]
+        return [
+            sandbox.store.add_contact(phone=f"1510555{number:04d}", updated=moment)
+            for number, moment in enumerate(updates, 2000)
+        ]
 
     return replace_all

@@ -12,12 +12,13 @@ import pytest
 
 from contacts_mcp.sandbox import Credentials, Sandbox, open_sandbox
 from contacts_mcp.sandbox.auth import authenticate
-from contacts_mcp.sandbox.refusals import Unauthorized
+from contacts_mcp.sandbox.replies import Unauthorized
 
 OURS = Credentials()
 NOW = 1_700_000_000
 VECTOR = (
-    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiIxMTExMTExMS0yMjIyLTMzMzMtNDQ0NC01NTU1NTU1NTU1NTUiLCJpYXQiOjE3MDAwMDAwMDB9"
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+    ".eyJpc3MiOiIxMTExMTExMS0yMjIyLTMzMzMtNDQ0NC01NTU1NTU1NTU1NTUiLCJpYXQiOjE3MDAwMDAwMDB9"
     ".VrZLHQO3KbFJfoa0VOvx1M8KSoAXEMMxm9qHMvUBmsU"
 )
 
@@ -26,7 +27,9 @@ def segment(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def signed(payload: Any, *, header: Any = None, key: str = "11111111-2222-3333-4444-555555555555||sandbox-secret-key") -> str:
+def signed(
+    payload: Any, *, header: Any = None, key: str = "11111111-2222-3333-4444-555555555555||sandbox-secret-key"
+) -> str:
     parts = [json.dumps(part).encode() for part in (header or {"alg": "HS256", "typ": "JWT"}, payload)]
     message = ".".join(map(segment, parts))
     return f"{message}.{segment(hmac.new(key.encode(), message.encode(), hashlib.sha256).digest())}"
@@ -85,7 +88,9 @@ def test_everything_else_is_refused(header: str | None) -> None:
         authenticate(header, OURS, now=NOW)
 
 
-@pytest.mark.parametrize(("age", "lives"), [(0, True), (299, True), (300, True), (301, False), (-60, True), (-61, False)], ids=str)
+@pytest.mark.parametrize(
+    ("age", "lives"), [(0, True), (299, True), (300, True), (301, False), (-60, True), (-61, False)], ids=str
+)
 def test_a_jwt_lives_for_five_minutes_and_may_be_a_minute_early(age: int, *, lives: bool) -> None:
     if lives:
         assert authenticate(f"Bearer {VECTOR}", OURS, now=NOW + age)
@@ -110,6 +115,8 @@ async def test_the_app_answers_401_and_does_nothing(sandbox: Sandbox, client: ht
 
 async def test_credentials_can_be_others(clock: Callable[[], float]) -> None:
     sandbox = open_sandbox(contacts=1, clock=clock, credentials=Credentials(api_key="another"))
-    async with httpx.AsyncClient(transport=sandbox.transport(), base_url="http://sandbox", auth=("another", "")) as client:
+    async with httpx.AsyncClient(
+        transport=sandbox.transport(), base_url="http://sandbox", auth=("another", "")
+    ) as client:
         assert (await client.get("/v1/team")).status_code == 200
     sandbox.close()

@@ -1,4 +1,4 @@
-"""Every switch of heymarket-api.md section 6, on all its sides. Those of the list and the quota are in their own files."""
+"""Every switch of heymarket-api.md section 6, on all its sides. The list and the quota have files of their own."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ def test_every_switch_lists_its_sides_and_the_default_is_one_of_them() -> None:
     assert switches["create_status"] == (200, 201)
     assert switches["honours_page"] == (False, True)
     assert all(getattr(Behaviour(), name) in sides for name, sides in switches.items())
-    numbers = {"page_size", "max_limit", "requests_per_minute", "retry_after", "read_delay_writes"}
+    numbers = {"page_size", "max_limit", "requests_per_minute", "retry_after", "read_delay_writes", "lags"}
     assert {field.name for field in fields(Behaviour)} == switches.keys() | numbers
 
 
 def test_a_side_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="cursor is one of 'strict', 'inclusive'"):
+    with pytest.raises(ValueError, match="'strict' or 'inclusive'"):
         Behaviour(cursor="loose")
 
 
-SIDES = [pytest.param(name, side, id=f"{name}={side}") for name, sides in Behaviour.switches().items() for side in sides]
+SIDES = [
+    pytest.param(name, side, id=f"{name}={side}") for name, sides in Behaviour.switches().items() for side in sides
+]
 
 
 @pytest.mark.parametrize(("name", "side"), SIDES)
 async def test_every_side_can_be_lived_with(sandbox: Sandbox, client: httpx.AsyncClient, name: str, side: Any) -> None:
-    """Create, read, change, list and delete answer 2xx whatever a switch says, and `sandbox.behaviour` counts from the next request."""
+    """Create, read, change, list and delete answer 2xx in every position. The next request follows the switch."""
     sandbox.behaviour = replace(Behaviour(), **{name: side})
     new = (await client.post("/v1/contact", json={"phone": NEW, "first": "Ana"})).json()["id"]
     calls = [
@@ -68,7 +70,9 @@ async def test_create_status(sandbox: Sandbox, client: httpx.AsyncClient, status
         ("empty", "text/plain; charset=utf-8", ""),
     ],
 )
-async def test_error_body(sandbox: Sandbox, client: httpx.AsyncClient, *, shape: Any, media_type: str, body: str) -> None:
+async def test_error_body(
+    sandbox: Sandbox, client: httpx.AsyncClient, *, shape: Any, media_type: str, body: str
+) -> None:
     sandbox.behaviour = Behaviour(error_body=shape)
     response = await client.post("/v1/contact", json={})
     assert (response.status_code, response.headers["content-type"], response.text) == (400, media_type, body)
@@ -81,9 +85,13 @@ async def test_error_body_in_html(sandbox: Sandbox, client: httpx.AsyncClient) -
     assert "phone is required" in response.text
 
 
-@pytest.mark.parametrize(("side", "status", "body"), [("404", 404, "not_found"), ("400", 400, "bad_data"), ("null", 200, None)])
+@pytest.mark.parametrize(
+    ("side", "status", "body"), [("404", 404, "not_found"), ("400", 400, "bad_data"), ("null", 200, None)]
+)
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_not_found(sandbox: Sandbox, client: httpx.AsyncClient, *, method: str, side: Any, status: int, body: str | None) -> None:
+async def test_not_found(
+    sandbox: Sandbox, client: httpx.AsyncClient, *, method: str, side: Any, status: int, body: str | None
+) -> None:
     sandbox.behaviour = Behaviour(not_found=side)
     response = await client.request(method, "/v1/contact/1")
     assert response.status_code == status
@@ -91,7 +99,9 @@ async def test_not_found(sandbox: Sandbox, client: httpx.AsyncClient, *, method:
 
 
 @pytest.mark.parametrize(("side", "status", "rev", "first"), [("reject", 400, 1, "Jordan"), ("update", 200, 2, "Jo")])
-async def test_known_phone(sandbox: Sandbox, client: httpx.AsyncClient, *, side: Any, status: int, rev: int, first: str) -> None:
+async def test_known_phone(
+    sandbox: Sandbox, client: httpx.AsyncClient, *, side: Any, status: int, rev: int, first: str
+) -> None:
     sandbox.behaviour = Behaviour(known_phone=side)
     response = await client.post("/v1/contact", json={"phone": PHONE, "first": "Jo", "custom": {"33": "Oakland"}})
     stored = sandbox.store.contact(1001)
@@ -114,7 +124,9 @@ async def test_batch_reply(sandbox: Sandbox, client: httpx.AsyncClient, side: An
 
 
 @pytest.mark.parametrize(("side", "names"), [("blank", ("", "", "")), ("keep", ("Jordan", "Rivera", "Jordan Rivera"))])
-async def test_put_without_names(sandbox: Sandbox, client: httpx.AsyncClient, side: Any, names: tuple[str, ...]) -> None:
+async def test_put_without_names(
+    sandbox: Sandbox, client: httpx.AsyncClient, side: Any, names: tuple[str, ...]
+) -> None:
     sandbox.behaviour = Behaviour(put_without_names=side)
     await client.put(JORDAN, json={"phone": PHONE})
     stored = sandbox.store.contact(1001)
@@ -139,7 +151,9 @@ async def test_tags_that_add_up_to_more_than_five_are_refused(sandbox: Sandbox, 
 
 @pytest.mark.parametrize("key", ["999", "Plan", "031"])
 @pytest.mark.parametrize(("side", "status"), [("drop", 200), ("reject", 400)])
-async def test_unknown_custom_key(sandbox: Sandbox, client: httpx.AsyncClient, side: Any, status: int, key: str) -> None:
+async def test_unknown_custom_key(
+    sandbox: Sandbox, client: httpx.AsyncClient, side: Any, status: int, key: str
+) -> None:
     sandbox.behaviour = Behaviour(unknown_custom_key=side)
     for method, path, phone in (("POST", "/v1/contact", NEW), ("PUT", JORDAN, PHONE)):
         response = await client.request(method, path, json={"phone": phone, "custom": {key: "x"}})
@@ -152,7 +166,9 @@ async def test_unknown_custom_key(sandbox: Sandbox, client: httpx.AsyncClient, s
 @pytest.mark.parametrize("value", ["", None], ids=["empty", "null"])
 @pytest.mark.parametrize("overwrite", ["false", "true"])
 @pytest.mark.parametrize("side", ["empty", "null", "both", "neither"])
-async def test_clears_with(sandbox: Sandbox, client: httpx.AsyncClient, side: Any, overwrite: str, value: str | None) -> None:
+async def test_clears_with(
+    sandbox: Sandbox, client: httpx.AsyncClient, side: Any, overwrite: str, value: str | None
+) -> None:
     """The value that does not clear leaves what is stored alone, for names as for everything else."""
     sandbox.behaviour = Behaviour(clears_with=side)
     texts = ("first", "last", "display_name", "email")
@@ -165,7 +181,9 @@ async def test_clears_with(sandbox: Sandbox, client: httpx.AsyncClient, side: An
     assert [stored[name] for name in (*texts, "custom")] == (["", "", "", "", {}] if clears else kept)
 
 
-@pytest.mark.parametrize(("side", "updated"), [("seconds", "2027-01-15T08:00:00Z"), ("micros", "2027-01-15T08:00:00.250000Z")])
+@pytest.mark.parametrize(
+    ("side", "updated"), [("seconds", "2027-01-15T08:00:00Z"), ("micros", "2027-01-15T08:00:00.250000Z")]
+)
 async def test_timestamps(sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock, side: Any, updated: str) -> None:
     clock.now += 0.25
     sandbox.behaviour = Behaviour(timestamps=side)
@@ -174,7 +192,8 @@ async def test_timestamps(sandbox: Sandbox, client: httpx.AsyncClient, clock: Cl
 
 
 @pytest.mark.parametrize(
-    ("side", "updated"), [("Z", "2027-01-15T08:00:00Z"), ("+00:00", "2027-01-15T08:00:00+00:00"), ("-05:00", "2027-01-15T03:00:00-05:00")]
+    ("side", "updated"),
+    [("Z", "2027-01-15T08:00:00Z"), ("+00:00", "2027-01-15T08:00:00+00:00"), ("-05:00", "2027-01-15T03:00:00-05:00")],
 )
 async def test_offset(sandbox: Sandbox, client: httpx.AsyncClient, side: Any, updated: str) -> None:
     sandbox.behaviour = Behaviour(offset=side)
@@ -211,6 +230,23 @@ async def test_sends_uuid(sandbox: Sandbox, client: httpx.AsyncClient, *, sends:
     assert ("uuid" in (await client.put(JORDAN, json={"phone": PHONE})).json()) is sends
 
 
+@pytest.mark.parametrize("sends", [False, True])
+@pytest.mark.parametrize("member", ["rev", "updated"])
+async def test_reads_may_lack_rev_or_updated_and_receipts_do_not(
+    sandbox: Sandbox, client: httpx.AsyncClient, member: str, *, sends: bool
+) -> None:
+    sandbox.behaviour = Behaviour(**{f"sends_{member}": sends})
+    search = {"contact_channels": [{"channel_type": "phone", "channel_ids": [PHONE]}]}
+    reads = [
+        await read(client),
+        (await client.post("/v1/contact/get", json={"phone": PHONE})).json(),
+        (await client.post("/v2/contacts/search", json=search)).json()[0],
+        *(await client.post("/v1/contacts", json={})).json(),
+    ]
+    assert {member in contact for contact in reads} == {sends}
+    assert (await client.put(JORDAN, json={"phone": PHONE})).json()["rev"] == 2
+
+
 @pytest.mark.parametrize(("plus", "phone"), [(False, PHONE), (True, f"+{PHONE}")])
 async def test_phone_plus(sandbox: Sandbox, client: httpx.AsyncClient, *, plus: bool, phone: str) -> None:
     sandbox.behaviour = Behaviour(phone_plus=plus)
@@ -218,7 +254,9 @@ async def test_phone_plus(sandbox: Sandbox, client: httpx.AsyncClient, *, plus: 
     assert (await client.post("/v1/contact/status", json={"phone": PHONE})).json()["phone"] == phone
 
 
-@pytest.mark.parametrize(("side", "tag"), [("tag_id", {"tag_id": 101}), ("object", {"id": 101, "tag": "VIP"}), ("bare", 101)])
+@pytest.mark.parametrize(
+    ("side", "tag"), [("tag_id", {"tag_id": 101}), ("object", {"id": 101, "tag": "VIP"}), ("bare", 101)]
+)
 async def test_tag_shape(sandbox: Sandbox, client: httpx.AsyncClient, side: Any, tag: Any) -> None:
     sandbox.behaviour = Behaviour(tag_shape=side)
     assert (await read(client))["tags"] == [tag]
@@ -234,7 +272,9 @@ async def test_tag_shape(sandbox: Sandbox, client: httpx.AsyncClient, side: Any,
         ("GET", "/v1/inboxes", None, "inboxes"),
     ],
 )
-async def test_lists(sandbox: Sandbox, client: httpx.AsyncClient, *, method: str, path: str, body: Any, under: str) -> None:
+async def test_lists(
+    sandbox: Sandbox, client: httpx.AsyncClient, *, method: str, path: str, body: Any, under: str
+) -> None:
     bare = (await client.request(method, path, json=body)).json()
     sandbox.behaviour = Behaviour(lists="wrapped")
     assert (await client.request(method, path, json=body)).json() == {under: bare}
@@ -248,7 +288,9 @@ async def test_lists(sandbox: Sandbox, client: httpx.AsyncClient, *, method: str
         (Behaviour(field_name_key="name"), {"id": 31, "name": "Plan"}),
     ],
 )
-async def test_the_shape_of_a_field(sandbox: Sandbox, client: httpx.AsyncClient, behaviour: Behaviour, field: Any) -> None:
+async def test_the_shape_of_a_field(
+    sandbox: Sandbox, client: httpx.AsyncClient, behaviour: Behaviour, field: Any
+) -> None:
     sandbox.behaviour = behaviour
     assert (await client.post("/v1/contact-fields")).json()[0] == field
 

@@ -39,7 +39,10 @@ async def test_create_stores_every_member(sandbox: Sandbox, client: httpx.AsyncC
     await client.post("/v1/contact", json=body)
     stored = sandbox.store.contact_by_phone(NEW)
     assert stored
-    expected = {name: body[name] for name in ("phone", "first", "last", "display_name", "email", "avatar", "custom", "is_opted_out")}
+    expected = {
+        name: body[name]
+        for name in ("phone", "first", "last", "display_name", "email", "avatar", "custom", "is_opted_out")
+    }
     assert {name: stored[name] for name in expected} == expected
     assert (stored["assigned_user_id"], stored["tags"], stored["rev"]) == (502, [103, 101], 1)
     assert (stored["created"], stored["updated"], stored["team_id"]) == (NOW, NOW, 901)
@@ -55,7 +58,9 @@ async def test_create_stores_every_member(sandbox: Sandbox, client: httpx.AsyncC
         ({"first": None}, ""),
     ],
 )
-async def test_display_name_defaults_to_first_and_last(sandbox: Sandbox, client: httpx.AsyncClient, names: Any, display_name: str) -> None:
+async def test_display_name_defaults_to_first_and_last(
+    sandbox: Sandbox, client: httpx.AsyncClient, names: Any, display_name: str
+) -> None:
     await client.post("/v1/contact", json={"phone": NEW, **names})
     stored = sandbox.store.contact_by_phone(NEW)
     assert stored
@@ -72,7 +77,9 @@ async def test_a_read_gives_the_contact_with_ids_as_the_contract_has_them(client
     assert "blocked" not in contact
 
 
-async def test_put_merges_custom_and_moves_the_contact_to_the_front(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+async def test_put_merges_custom_and_moves_the_contact_to_the_front(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
     before = sandbox.store.contact(1001)
     assert before
     response = await client.put(JORDAN, json={"phone": PHONE, "custom": {"33": "Oakland"}})
@@ -114,20 +121,26 @@ async def test_put_leaves_what_is_not_sent(sandbox: Sandbox, client: httpx.Async
     assert stored["avatar"] == "https://example.com/j.png"
 
 
-async def test_assignee_is_written_under_one_name_read_under_another_and_taken_off_by_minus_one(client: httpx.AsyncClient) -> None:
+async def test_assignee_is_written_under_one_name_read_under_another_and_taken_off_by_minus_one(
+    client: httpx.AsyncClient,
+) -> None:
     await client.put(JORDAN, json={"phone": PHONE, "assignee_id": 504})
     assert (await client.get(JORDAN)).json()["assigned_user_id"] == 504
     await client.put(JORDAN, json={"phone": PHONE, "assignee_id": -1})
     assert "assigned_user_id" not in (await client.get(JORDAN)).json()
 
 
-async def test_put_can_change_the_phone_but_not_to_one_that_is_taken(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+async def test_put_can_change_the_phone_but_not_to_one_that_is_taken(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
     assert (await client.put(JORDAN, json={"phone": "15105550101"})).status_code == 400
     assert (await client.put(JORDAN, json={"phone": NEW})).status_code == 200
     assert sandbox.store.contact_by_phone(PHONE) is None
 
 
-async def test_two_contacts_that_share_a_phone_can_still_be_changed(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+async def test_two_contacts_that_share_a_phone_can_still_be_changed(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
     sandbox.store.add_contact(phone=PHONE)
     assert (await client.put(JORDAN, json={"phone": PHONE, "first": "Jo"})).status_code == 200
 
@@ -149,7 +162,9 @@ async def test_count_counts(client: httpx.AsyncClient) -> None:
     assert (await client.post("/v1/contacts/count")).json() == 40
 
 
-@pytest.mark.parametrize("who", [{"phone": PHONE}, {"id": "1001"}, {"phone": PHONE, "id": "1002"}], ids=["phone", "id", "phone wins"])
+@pytest.mark.parametrize(
+    "who", [{"phone": PHONE}, {"id": "1001"}, {"phone": PHONE, "id": "1002"}], ids=["phone", "id", "phone wins"]
+)
 async def test_find_takes_a_phone_or_an_id(client: httpx.AsyncClient, who: Any) -> None:
     assert (await client.post("/v1/contact/get", json=who)).json()["id"] == 1001
 
@@ -202,9 +217,13 @@ async def test_search_finds_exact_values_only(client: httpx.AsyncClient, channel
     assert [contact["id"] for contact in found] == ids
 
 
-async def test_batch_creates_skips_the_known_and_answers_what_failed(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+async def test_batch_creates_skips_the_known_and_answers_what_failed(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
     bad = {"phone": "+15105553345"}
-    response = await client.post("/v1/batch/contacts", json=[{"phone": NEW, "first": "Ana"}, bad, {"phone": PHONE, "first": "Changed"}])
+    response = await client.post(
+        "/v1/batch/contacts", json=[{"phone": NEW, "first": "Ana"}, bad, {"phone": PHONE, "first": "Changed"}]
+    )
     assert response.json() == [bad]
     assert sandbox.store.contact_by_phone(NEW)
     jordan = sandbox.store.contact(1001)
@@ -213,7 +232,9 @@ async def test_batch_creates_skips_the_known_and_answers_what_failed(sandbox: Sa
 
 
 async def test_batch_with_overwrite_updates_the_known(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
-    await client.post("/v1/batch/contacts?overwrite=true", json=[{"phone": PHONE, "first": "Changed", "custom": {"33": "Oakland"}}])
+    await client.post(
+        "/v1/batch/contacts?overwrite=true", json=[{"phone": PHONE, "first": "Changed", "custom": {"33": "Oakland"}}]
+    )
     jordan = sandbox.store.contact(1001)
     assert jordan
     assert (jordan["first"], jordan["rev"], jordan["custom"]) == ("Changed", 2, {"33": "Oakland"})
@@ -231,7 +252,9 @@ async def test_batch_with_overwrite_updates_the_known(sandbox: Sandbox, client: 
         ("POST", "/v1/contact/set_status", {"phone": NEW, "status": "active"}),
     ],
 )
-async def test_a_contact_that_is_not_there_is_404_everywhere(client: httpx.AsyncClient, method: str, path: str, body: Any) -> None:
+async def test_a_contact_that_is_not_there_is_404_everywhere(
+    client: httpx.AsyncClient, method: str, path: str, body: Any
+) -> None:
     response = await client.request(method, path, json=body)
     assert response.status_code == 404
     assert response.json() == {"error": "not_found", "message": "contact not found"}
@@ -253,7 +276,9 @@ async def test_requests_are_recorded_in_order(sandbox: Sandbox, client: httpx.As
     await client.put(f"{JORDAN}?overwrite=true", json={"phone": PHONE})
     await client.post("/v1/contact", content=b"{not json")
     await client.get("/v1/nowhere")
-    seen = [(asked.operation, asked.method, asked.path, asked.query, asked.body, asked.status) for asked in sandbox.requests]
+    seen = [
+        (asked.operation, asked.method, asked.path, asked.query, asked.body, asked.status) for asked in sandbox.requests
+    ]
     assert seen == [
         ("update_contact", "PUT", JORDAN, {"overwrite": "true"}, {"phone": PHONE}, 200),
         ("create_contact", "POST", "/v1/contact", {}, "{not json", 400),

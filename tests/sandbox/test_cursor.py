@@ -96,7 +96,9 @@ async def test_whole_seconds_are_ties_even_where_more_is_known(
 
 
 @pytest.mark.parametrize(("cursor", "count"), [("strict", 1), ("inclusive", 2)])
-async def test_microseconds_tell_them_apart(sandbox: Sandbox, client: httpx.AsyncClient, fill: Fill, cursor: str, count: int) -> None:
+async def test_microseconds_tell_them_apart(
+    sandbox: Sandbox, client: httpx.AsyncClient, fill: Fill, cursor: str, count: int
+) -> None:
     high, low = fill(["2026-01-01T00:00:10.9Z", "2026-01-01T00:00:10.1Z"])
     sandbox.behaviour = Behaviour(cursor=cursor, timestamps="micros")
     rows = await page(client)
@@ -108,7 +110,9 @@ async def test_microseconds_tell_them_apart(sandbox: Sandbox, client: httpx.Asyn
 
 
 @pytest.mark.parametrize("offset", ["Z", "+00:00", "-05:00"])
-async def test_the_text_that_was_sent_works_as_a_cursor(sandbox: Sandbox, client: httpx.AsyncClient, fill: Fill, offset: str) -> None:
+async def test_the_text_that_was_sent_works_as_a_cursor(
+    sandbox: Sandbox, client: httpx.AsyncClient, fill: Fill, offset: str
+) -> None:
     sandbox.behaviour = Behaviour(offset=offset)
     ids = fill([START - second for second in range(70)])
     assert await walk(client) == ids
@@ -144,7 +148,9 @@ async def test_page_counts_from_the_date(sandbox: Sandbox, client: httpx.AsyncCl
     assert [row["id"] for row in await page(client, date=cursor, page=2)] == ids[20:30]
 
 
-async def test_a_contact_that_is_edited_jumps_to_the_front(sandbox: Sandbox, client: httpx.AsyncClient, fill: Fill) -> None:
+async def test_a_contact_that_is_edited_jumps_to_the_front(
+    sandbox: Sandbox, client: httpx.AsyncClient, fill: Fill
+) -> None:
     ids = fill([START - second for second in range(40)])
     sandbox.store.touch(ids[35], first="Edited")
     assert (await page(client))[0]["id"] == ids[35]

@@ -14,7 +14,9 @@ async def statuses(client: httpx.AsyncClient, times: int, **options: Any) -> lis
     return [(await client.get("/v1/inboxes", **options)).status_code for _ in range(times)]
 
 
-async def test_the_limit_is_counted_in_fixed_windows_of_a_minute(sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_the_limit_is_counted_in_fixed_windows_of_a_minute(
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
+) -> None:
     sandbox.behaviour = Behaviour(requests_per_minute=3)
     assert await statuses(client, 5) == [200, 200, 200, 429, 429]
     clock.now += 59

@@ -26,7 +26,12 @@ def test_the_people_whom_documents_name_are_always_there(seed: int) -> None:
     jordan, sam = book(seed=seed)[:2]
     assert (jordan["id"], jordan["first"], jordan["last"], jordan["phone"]) == (1001, "Jordan", "Rivera", "15105550100")
     assert (jordan["custom"], jordan["tags"], jordan["email"]) == ({"31": "Gold"}, [101], "jordan.rivera@example.com")
-    assert (sam["id"], sam["display_name"], sam["phone"], sam["is_opted_out"]) == (1002, "Sam O'Neil", "15105550101", True)
+    assert (sam["id"], sam["display_name"], sam["phone"], sam["is_opted_out"]) == (
+        1002,
+        "Sam O'Neil",
+        "15105550101",
+        True,
+    )
 
 
 def test_every_number_is_valid_and_there_once() -> None:
@@ -55,7 +60,9 @@ def test_some_contacts_share_one_updated() -> None:
 
 async def test_the_untouched_book_can_be_walked_to_its_end_with_a_strict_cursor() -> None:
     with closing(open_sandbox()) as sandbox:
-        async with httpx.AsyncClient(transport=sandbox.transport(), base_url="http://sandbox", auth=("sandbox-api-key", "")) as client:
+        async with httpx.AsyncClient(
+            transport=sandbox.transport(), base_url="http://sandbox", auth=("sandbox-api-key", "")
+        ) as client:
             seen: list[int] = []
             query: dict[str, str] = {}
             while rows := (await client.post("/v1/contacts", json=query)).json():

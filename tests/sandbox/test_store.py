@@ -12,7 +12,9 @@ from contacts_mcp.sandbox import Sandbox, open_sandbox
 
 
 def test_add_contact_takes_what_the_api_refuses(sandbox: Sandbox) -> None:
-    twin = sandbox.store.add_contact(phone="15105550100", first="Jordan", custom={37: "x"}, tags=[101, 102, 103, 104, 105, 106])
+    twin = sandbox.store.add_contact(
+        phone="15105550100", first="Jordan", custom={37: "x"}, tags=[101, 102, 103, 104, 105, 106]
+    )
     stored = sandbox.store.contact(twin)
     assert stored
     assert (stored["display_name"], stored["custom"], len(stored["tags"])) == ("Jordan", {"37": "x"}, 6)
@@ -36,7 +38,9 @@ def test_updated_may_be_set(sandbox: Sandbox, updated: object) -> None:
 
 def test_set_updated_moves_contacts_without_a_new_rev(sandbox: Sandbox) -> None:
     sandbox.store.set_updated([1001, 1002], "2026-05-01T00:00:00.5Z")
-    assert [(row["updated"], row["rev"]) for row in sandbox.store.contacts()[:2]] == [("2026-05-01T00:00:00.500000Z", 1)] * 2
+    assert [(row["updated"], row["rev"]) for row in sandbox.store.contacts()[:2]] == [
+        ("2026-05-01T00:00:00.500000Z", 1)
+    ] * 2
 
 
 def test_touch_is_an_edit_by_somebody_else(sandbox: Sandbox) -> None:
@@ -117,7 +121,7 @@ def test_a_seed_that_fails_leaves_an_empty_file_behind(tmp_path: Path) -> None:
 
 
 def test_a_file_is_kept_as_the_contract_of_the_sandbox_says(tmp_path: Path) -> None:
-    """WAL, so that a test can look while a server writes; foreign keys, so that no tag or owner is one that does not exist."""
+    """With WAL a test can look while a server writes. With foreign keys every tag and every owner exists."""
     with closing(open_sandbox(tmp_path / "sandbox.sqlite3", contacts=1)) as sandbox:
         db = sandbox.store._records._db
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

@@ -413,6 +413,6 @@ async def learn_of_a_field_that_goes(session: Session) -> None:
     """The server knows a field that somebody deletes in Heymarket: from then on its values are dropped silently."""
     gone = session.sandbox.store.add_field("Shoe Size")
     await session.ok("list_contact_fields")
-    records = session.sandbox.desk.records
+    records = session.sandbox.state.records
     with records.transaction():
         records._db.execute("DELETE FROM fields WHERE id = ?", (gone,))

@@ -10,13 +10,21 @@ async def test_fields_have_awkward_names(client: httpx.AsyncClient) -> None:
     fields = (await client.post("/v1/contact-fields")).json()
     assert [field["id"] for field in fields] == list(range(31, 41))
     assert fields[0] == {"id": 31, "title": "Plan"}
-    assert [fields[6]["title"], fields[7]["title"], fields[8]["title"], fields[9]["title"]] == ["", "Notes", "notes ", "Été / Saison"]
+    assert [fields[6]["title"], fields[7]["title"], fields[8]["title"], fields[9]["title"]] == [
+        "",
+        "Notes",
+        "notes ",
+        "Été / Saison",
+    ]
     assert (await client.post("/v1/contact-fields", json={})).json() == fields
 
 
 async def test_fields_are_created_and_doubles_are_named(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
     created = (await client.post("/v1/contacts/fields", json=[{"title": "Birthday"}, {"title": "Plan"}])).json()
-    assert created == [{"id": 41, "title": "Birthday", "duplicate": False}, {"id": 31, "title": "Plan", "duplicate": True}]
+    assert created == [
+        {"id": 41, "title": "Birthday", "duplicate": False},
+        {"id": 31, "title": "Plan", "duplicate": True},
+    ]
     assert {"id": 41, "title": "Birthday"} in sandbox.store.fields()
 
 

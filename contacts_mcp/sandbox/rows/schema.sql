@@ -1,5 +1,5 @@
 -- The sandbox's whole state. Times are whole microseconds since 1970-01-01T00:00:00Z.
--- A phone is not UNIQUE: tests put in the doubles that the API itself refuses.
+-- A phone is not UNIQUE, because tests add the doubles that the API itself refuses.
 
 CREATE TABLE IF NOT EXISTS team (
     id    INTEGER PRIMARY KEY,

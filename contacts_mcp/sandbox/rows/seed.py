@@ -1,10 +1,10 @@
 """The office book that a new sandbox opens with.
 
-Every value follows from the seed: one seed, one book. Numbers are kept for fiction and are valid all the same, mail goes to example.com.
-The book ends at a fixed date, so that nothing depends on the day it is opened.
+Every value follows from the seed: one seed gives one book. Phones are valid numbers that are reserved for fiction.
+E-mail goes to example.com. The book ends at a fixed date, so nothing depends on the day it is opened.
 
-Some contacts share one `updated`, as after an import. In the default book no such block crosses a page of 30: as long as nothing is
-written, the list can be walked to its end even with a strict cursor.
+Some contacts share one `updated`, as after an import. In the default book no such block crosses a page of 30.
+So a strict cursor can walk the untouched list to its end.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterator
 
-from .blanks import blank_contact, new_tag
-from .records import Record, Records
+from .records import Record, Records, blank_contact, new_tag
 from .timestamps import microseconds
 
 FIRST_ID = 1001
@@ -35,7 +34,7 @@ _MEMBERS = (
 
 _INBOXES = ((701, "Front Desk", "15105550198"), (702, "Sales", "14155550198"))
 
-# Awkward on purpose: an empty name, two that are the same once case and spaces are folded, accents, a slash, a sign.
+# Awkward on purpose: an empty name, two names that differ in case and spaces only, accents, a slash, a sign.
 _FIELDS = (
     (31, "Plan"),
     (32, "Renewal Date"),
@@ -58,8 +57,10 @@ _TAGS = (
     (106, "Do Not Call", "#000000"),
 )
 
-# Area codes whose 555-01xx and 555-1000..9999 libphonenumber holds valid.
-_AREAS = "510 415 212 305 206 312 617 303 512 404 718 213 602 503 619 702 215 713 214 734".split()  # noqa: SIM905 - a list of words reads best as words
+# libphonenumber calls 555-01xx and 555-1000..9999 valid in these area codes.
+_AREAS = (  # noqa: SIM905 - a list of words reads best as words
+    "510 415 212 305 206 312 617 303 512 404 718 213 602 503 619 702 215 713 214 734"
+).split()
 _LINES = (*range(100, 198), *range(1000, 10000))
 _MOST = len(_AREAS) * (len(_LINES) - 2)
 _ABROAD = {11: "442079460011", 47: "442079460147", 83: "442079460583", 131: "442079460931", 59: "33199001234"}
@@ -68,17 +69,20 @@ _ABROAD = {11: "442079460011", 47: "442079460147", 83: "442079460583", 131: "442
 _TWICE = {152: 21, 204: 98}
 
 _FIRSTS = (  # noqa: SIM905 - see above
-    "Aaliyah Adaeze Ahmed Aiko Amara Ana Andrés Anjali Arjun Astrid Ayşe Beatriz Bogdan Caroline Chidi Chloé Daniel Diego Elena Emily "
-    "Fatima François Freya Gabriel Grace Hana Hiroshi Ingrid Isabel Ivan Jamal James Jin João Karin Kofi Laila Leila Liam Linh Lucía "
-    "Łukasz Maria Mateo Mei Michael Min-jun Nadia Ngozi Noah Olga Olivia Omar Paolo Quỳnh Rafael Renée Robert Rosa Samuel Sana Sofía "
-    "Søren Tariq Thabo Thomas Tomáš Valentina Wei William Yara Yuki Zainab Zoë"
+    "Aaliyah Adaeze Ahmed Aiko Amara Ana Andrés Anjali Arjun Astrid Ayşe Beatriz Bogdan Caroline Chidi Chloé "
+    "Daniel Diego Elena Emily Fatima François Freya Gabriel Grace Hana Hiroshi Ingrid Isabel Ivan Jamal James "
+    "Jin João Karin Kofi Laila Leila Liam Linh Lucía Łukasz Maria Mateo Mei Michael Min-jun Nadia Ngozi Noah "
+    "Olga Olivia Omar Paolo Quỳnh Rafael Renée Robert Rosa Samuel Sana Sofía Søren Tariq Thabo Thomas Tomáš "
+    "Valentina Wei William Yara Yuki Zainab Zoë"
 ).split()
 _LASTS = (  # noqa: SIM905 - see above
-    "Abdi Adeyemi Almeida Andersen Baker Bianchi Brown Carter Chen Clarke Cohen Cruz Dąbrowski Davis Delgado Diallo Dubois Eriksson "
-    "Evans Fernández Fischer Fitzgerald García Ghosh González Green Gupta Haddad Hansen Hernández Hughes Ibrahim Ito Jackson Janssen "
-    "Jensen Johnson Kaya Khan Kowalski Kim Kumar Laurent Lee Lindström López Mbeki Mendoza Müller Nakamura Nguyễn Novák Nowak Okafor "
-    "Okonkwo Papadopoulos Park Pérez Petrov Popescu Ramírez Reyes Robinson Rossi Sánchez Sato Schmidt Silva Singh Smith Suzuki Taylor "
-    "Thompson Tran Turner Walker Wang Watanabe Weber Williams Wójcik Wright Y\N{LATIN SMALL LETTER DOTLESS I}lmaz Young Zhang"
+    "Abdi Adeyemi Almeida Andersen Baker Bianchi Brown Carter Chen Clarke Cohen Cruz Dąbrowski Davis Delgado "
+    "Diallo Dubois Eriksson Evans Fernández Fischer Fitzgerald García Ghosh González Green Gupta Haddad Hansen "
+    "Hernández Hughes Ibrahim Ito Jackson Janssen Jensen Johnson Kaya Khan Kowalski Kim Kumar Laurent Lee "
+    "Lindström López Mbeki Mendoza Müller Nakamura Nguyễn Novák Nowak Okafor Okonkwo Papadopoulos Park Pérez "
+    "Petrov Popescu Ramírez Reyes Robinson Rossi Sánchez Sato Schmidt Silva Singh Smith Suzuki Taylor Thompson "
+    "Tran Turner Walker Wang Watanabe Weber Williams Wójcik Wright Y\N{LATIN SMALL LETTER DOTLESS I}lmaz Young "
+    "Zhang"
 ).split()
 _COMPANIES = (
     "Golden Gate Printing",
@@ -100,7 +104,10 @@ _BLOCKS = ((40, 12), (95, 9), (160, 20), (221, 6))
 
 
 def fill(records: Records, *, contacts: int, seed: int) -> None:
-    """Puts the team, its fields and tags, and `contacts` people into empty tables. Raises ValueError for more than there are numbers."""
+    """Puts the team, its fields and tags, and `contacts` people into empty tables.
+
+    Raises ValueError when there are not enough numbers.
+    """
     if contacts > _MOST:
         raise ValueError(f"at most {_MOST} contacts")
     dice = random.Random(seed)
@@ -125,7 +132,7 @@ def _fill_office(records: Records, dice: random.Random) -> None:
 
 
 def _times(contacts: int, dice: random.Random) -> list[int]:
-    """`updated` by rank, falling through the last year, level within a block."""
+    """`updated` by rank. It falls through the last year and is level within a block."""
     step = _YEAR // max(contacts, 1) // _SECOND
     times = [END - (rank * step + dice.randrange(step)) * _SECOND for rank in range(contacts)]
     return [times[_block_start(rank)] for rank in range(contacts)]
@@ -171,7 +178,7 @@ def _person(position: int, dice: random.Random) -> Record:
     if position % 37 == 0:
         return {"display_name": dice.choice(_COMPANIES), "tags": [105], "custom": {"38": dice.choice(_REMARKS)}}
     if position % 97 == 0:
-        return {}  # somebody who wrote in once and never said a name
+        return {}  # a person who wrote once and never gave a name
     return {
         **_name(position, dice),
         "custom": dict(_custom(position, dice)),
@@ -211,18 +218,18 @@ def _note(dice: random.Random) -> list[Record]:
     if not _falls(dice, 0.06):
         return []
     author, name = dice.choice(_MEMBERS)[:2]
-    return [
-        {"id": dice.randint(5000, 9999), "user_id": author, "name": name, "text": dice.choice(_REMARKS), "date": "2026-05-04T09:30:00Z"}
-    ]
+    number = dice.randint(5000, 9999)
+    text = dice.choice(_REMARKS)
+    return [{"id": number, "user_id": author, "name": name, "text": text, "date": "2026-05-04T09:30:00Z"}]
 
 
 def _falls(dice: random.Random, share: float) -> bool:
-    """True in that share of all cases."""
+    """Whether a chance of `share` comes true."""
     return dice.random() < share
 
 
 def _plain(name: str) -> str:
-    """`name` as it is written in an e-mail address."""
+    """`name` in the letters of an e-mail address."""
     letters = unicodedata.normalize("NFKD", name.translate(_LETTERS)).encode("ascii", "ignore").decode()
     return letters.lower().replace("-", "")
 
@@ -231,10 +238,10 @@ def _uuid(dice: random.Random) -> str:
     return str(uuid.UUID(int=dice.getrandbits(128), version=4))
 
 
-# Letters without a decomposition.
+# NFKD does not decompose these letters.
 _LETTERS = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "\N{LATIN SMALL LETTER DOTLESS I}": "i"})
 
-# The people that documents and tests name.
+# Documents and tests name these people.
 _FIXED: tuple[Record, ...] = (
     {
         "first": "Jordan",

@@ -54,7 +54,9 @@ BAD_WRITES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("body", "complaint"), BAD_WRITES.values(), ids=BAD_WRITES.keys())
-@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/contact"), ("PUT", "/v1/contact/1001")], ids=["create", "update"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1/contact"), ("PUT", "/v1/contact/1001")], ids=["create", "update"]
+)
 async def test_a_malformed_write_is_400_names_the_member_and_changes_nothing(
     sandbox: Sandbox, client: httpx.AsyncClient, *, method: str, path: str, body: Any, complaint: str
 ) -> None:
@@ -68,7 +70,15 @@ async def test_a_malformed_write_is_400_names_the_member_and_changes_nothing(
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"{", b"\xff\xfe", b'{"phone": NaN}', b'{"phone": "15105553344", "first": "\\ud800"}', DEEP, b"phone=15105553344"],
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"phone": NaN}',
+        b'{"phone": "15105553344", "first": "\\ud800"}',
+        DEEP,
+        b"phone=15105553344",
+    ],
     ids=["nothing", "half", "not UTF-8", "NaN", "lone surrogate", "deep", "form"],
 )
 async def test_what_is_not_json_is_400(client: httpx.AsyncClient, raw: bytes) -> None:
@@ -83,7 +93,7 @@ async def test_what_is_not_json_is_400(client: httpx.AsyncClient, raw: bytes) ->
         ("/v1/contacts", {"date": "yesterday"}, "date"),
         ("/v1/contacts", {"date": None}, "date"),
         ("/v1/contacts", {"date": 1_700_000_000}, "date"),
-        ("/v1/contacts", {"date": "0001-01-01T00:00:00+23:00"}, "date"),
+        ("/v1/contacts", {"date": "2026-02-30T00:00:00Z"}, "date"),
         ("/v1/contacts", {"limit": 0}, "limit"),
         ("/v1/contacts", {"limit": "30"}, "limit"),
         ("/v1/contacts", {"page": 0}, "page"),
@@ -103,7 +113,11 @@ async def test_what_is_not_json_is_400(client: httpx.AsyncClient, raw: bytes) ->
         ("/v1/batch/contacts?overwrite=yes", [], "overwrite"),
         ("/v2/contacts/search", {}, "contact_channels"),
         ("/v2/contacts/search", {"contact_channels": {}}, "contact_channels"),
-        ("/v2/contacts/search", {"contact_channels": [{"channel_type": "name", "channel_ids": ["Ana"]}]}, "channel_type"),
+        (
+            "/v2/contacts/search",
+            {"contact_channels": [{"channel_type": "name", "channel_ids": ["Ana"]}]},
+            "channel_type",
+        ),
         ("/v2/contacts/search", {"contact_channels": [{"channel_type": "phone", "channel_ids": PHONE}]}, "channel_ids"),
         ("/v1/tags", {"date": "x"}, "date"),
         ("/v1/tags", {"limit": 5}, "limit"),
@@ -126,5 +140,13 @@ async def test_the_path_and_the_query_are_checked(client: httpx.AsyncClient, pat
 
 
 async def test_a_list_takes_the_members_nobody_describes(client: httpx.AsyncClient) -> None:
-    body = {"order": "name", "ascending": True, "filter": {"a": 1}, "archived": False, "assigned": 501, "limit": 5, "page": 2}
+    body = {
+        "order": "name",
+        "ascending": True,
+        "filter": {"a": 1},
+        "archived": False,
+        "assigned": 501,
+        "limit": 5,
+        "page": 2,
+    }
     assert (await client.post("/v1/contacts", json=body)).json() == (await client.post("/v1/contacts", json={})).json()
