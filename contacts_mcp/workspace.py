@@ -72,19 +72,19 @@ class Workspace:
 
     def _open(self) -> Book:
         from contacts_mcp.api.client import HeymarketClient
-        from contacts_mcp.api.pace import Pace, SqliteLedger
+        from contacts_mcp.api.pace import Pace
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
         from contacts_mcp.book.vocabulary import Vocabulary
         from contacts_mcp.state.journal import Journal
+        from contacts_mcp.state.ledger import SqliteLedger
         from contacts_mcp.state.locks import Locks
 
         settings = self._settings
         http, auth = self._connection()
         home = _made(settings.directory)
-        pace = Pace(
-            SqliteLedger(home / "pace.sqlite3", settings.account), limit=settings.requests_per_minute, clock=self._clock
-        )
+        ledger = SqliteLedger(home / "pace.sqlite3", settings.account)
+        pace = Pace(ledger, limit=settings.requests_per_minute)
         api = HeymarketClient(http, auth=auth, pace=pace, timeout=settings.timeout)
         key = (
             settings.signing_key.get_secret_value().encode()

@@ -52,10 +52,7 @@ def text_of(result: CallToolResult) -> str:
 
 def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
     """A row a tool, and their sums."""
-    tools = {
-        tool.name: tokens(tool.model_dump(by_alias=True, exclude_none=True, mode="json"))
-        for tool in listed.tools
-    }
+    tools = {tool.name: tokens(tool.model_dump(by_alias=True, exclude_none=True, mode="json")) for tool in listed.tools}
     for name, cost in tools.items():
         yield Cost(f"tool {name}", cost, ONE_TOOL)
     yield Cost("the six basic tools", sum(tools[name] for name in BASIC), BASIC_TOOLS)

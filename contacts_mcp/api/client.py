@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from contacts_mcp import __version__
 from contacts_mcp.api import answers
 from contacts_mcp.api.auth import Auth
-from contacts_mcp.api.pace import WINDOW, Pace
+from contacts_mcp.api.pace import Pace
 from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
 from contacts_mcp.errors import (
     AnswerLost,
@@ -36,6 +36,7 @@ from contacts_mcp.errors import (
     UpstreamError,
 )
 from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteReply
+from contacts_mcp.state.ledger import WINDOW
 
 CONNECTIONS = 10  # httpx's pool slows down with many waiting requests
 USER_AGENT = f"contacts-mcp/{__version__}"

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -32,6 +32,7 @@ from contacts_mcp.errors import ContactsError
 from contacts_mcp.setup import config_files
 from contacts_mcp.setup.assistants import CLIENTS, Client, Machine
 from contacts_mcp.setup.install import CREDENTIALS, MASK, flaw_of, runs_us
+from contacts_mcp.state.uptime import uptime
 
 if TYPE_CHECKING:
     import httpx
@@ -73,6 +74,7 @@ class Patient:
     flags: frozenset[str]
     machine: Machine
     clock: Callable[[], float] = time.time
+    uptime: Callable[[], float] = uptime
     borrowed: frozenset[str] = frozenset()
     lender: str = ""
 
@@ -372,34 +374,26 @@ def _existing(place: Path, advice: str) -> Iterator[Finding]:
 
 
 def _pace(patient: Patient, settings: Settings) -> Iterator[Finding]:
-    from contacts_mcp.api.pace import WINDOW
+    from contacts_mcp.state.ledger import usage
 
-    limit, now = settings.requests_per_minute, patient.clock()
+    limit = settings.requests_per_minute
     path = settings.directory / "pace.sqlite3"
     try:
-        sent, paused = _spent(path, settings.account, now - WINDOW) if path.is_file() else (0, 0.0)
+        sent, pause = usage(path, settings.account, patient.uptime()) if path.is_file() else (0, 0.0)
     except sqlite3.Error as error:
         yield Finding(
             Level.WARNING, "requests", f"{path} cannot be read ({type(error).__name__})", "Remove it; it is made again."
         )
         return
     text = f"{max(0, limit - sent)} of {limit} left in this minute"
-    if now < paused <= now + WINDOW:
+    if pause:
         yield Finding(
-            Level.WARNING, "requests", f"{text}; paused for {paused - now:.0f} s, because the service asked to", "Wait."
+            Level.WARNING, "requests", f"{text}; paused for {pause:.0f} s, because the service asked to", "Wait."
         )
     elif limit - sent < limit * ROOM_TO_MENTION:
         yield Finding(Level.WARNING, "requests", text, "Wait a minute; other servers on this machine count too.")
     else:
         yield Finding(Level.OK, "requests", text)
-
-
-def _spent(path: Path, account: str, since: float) -> tuple[int, float]:
-    """How many requests are in the ledger of `api.pace` since then, and until when it is paused."""
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)) as db:
-        (sent,) = db.execute("SELECT count(*) FROM sent WHERE account = ? AND at > ?", (account, since)).fetchone()
-        (paused,) = db.execute("SELECT coalesce(max(until), 0) FROM pause WHERE account = ?", (account,)).fetchone()
-    return int(sent), float(paused)
 
 
 def _service(patient: Patient, settings: Settings) -> Iterator[Finding]:
@@ -447,9 +441,10 @@ async def _client(settings: Settings, note: Callable[[httpx.Response], Any]) -> 
 
     from contacts_mcp.api.auth import BearerKey, auth_for
     from contacts_mcp.api.client import USER_AGENT, HeymarketClient
-    from contacts_mcp.api.pace import Pace, SqliteLedger
+    from contacts_mcp.api.pace import Pace
     from contacts_mcp.api.retries import Schedule
     from contacts_mcp.sandbox import Credentials, open_sandbox
+    from contacts_mcp.state.ledger import SqliteLedger
 
     sandbox = open_sandbox(None, contacts=1) if settings.sandbox else None
     http = httpx.AsyncClient(

@@ -11,8 +11,9 @@ import pytest
 
 from contacts_mcp.api.auth import Auth, BearerKey
 from contacts_mcp.api.client import HeymarketClient
-from contacts_mcp.api.pace import Pace, SqliteLedger
+from contacts_mcp.api.pace import Pace
 from contacts_mcp.sandbox import Credentials, Sandbox, open_sandbox
+from contacts_mcp.state.ledger import SqliteLedger
 
 URL = "http://planted-host.example"
 KEY = "planted-key-91c2"

@@ -15,7 +15,6 @@ import pytest
 
 from contacts_mcp.api.auth import Auth, BasicKey, BearerKey, SignedToken
 from contacts_mcp.api.client import CONNECTIONS, HeymarketClient
-from contacts_mcp.api.pace import WINDOW
 from contacts_mcp.errors import (
     AnswerLost,
     BadAnswer,
@@ -28,6 +27,7 @@ from contacts_mcp.errors import (
     Unreachable,
 )
 from contacts_mcp.sandbox import Behaviour, Credentials, Fault, Sandbox
+from contacts_mcp.state.ledger import WINDOW
 
 from .conftest import KEY, URL, OpenClient, Time
 

@@ -1,15 +1,9 @@
-"""Staying under the rate limit, in simulated time, and once with two real processes on one file."""
+"""Staying under the rate limit, in simulated time."""
 
 from __future__ import annotations
 
 import heapq
-import logging
 import random
-import sqlite3
-import subprocess
-import sys
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -19,8 +13,9 @@ from typing import Any
 import anyio
 import pytest
 
-from contacts_mcp.api.pace import AHEAD_MOST, SWEEP_EVERY, WINDOW, Pace, SqliteLedger, bulk_work, on_wait
+from contacts_mcp.api.pace import BUSY_PAUSES, Pace, bulk_work, on_wait
 from contacts_mcp.errors import RateLimited
+from contacts_mcp.state.ledger import WINDOW, LedgerBusy, SqliteLedger
 
 MINUTE = 60.0
 START = 1_700_000_000.0
@@ -207,76 +202,49 @@ async def test_the_longest_pause_counts_up_to_a_window(
     assert await wait_of(pace) == pytest.approx(longest)
 
 
-async def test_a_clock_that_was_set_back_blocks_nobody(world: World, ledger: SqliteLedger) -> None:
+async def test_after_a_restart_of_the_machine_nobody_is_blocked(world: World, ledger: SqliteLedger) -> None:
+    """The uptime begins again at zero, so what was sent before seems to lie in the future."""
     pace = awake(ledger, 5, world)
     assert await places(pace) == 5
     pace.slow_down(60)
-    world.now -= 3600
+    world.now = 10.0
     assert await places(pace) == 5
+    pace.slow_down(60)
+    assert await wait_of(pace) == pytest.approx(60)
 
 
-async def test_a_clock_that_stepped_a_little_keeps_the_limit(world: World, ledger: SqliteLedger) -> None:
-    pace = awake(ledger, 5, world)
-    assert await places(pace) == 5
-    world.now -= 0.5
-    assert await wait_of(pace) == pytest.approx(WINDOW + 0.5)
+class BusyLedger:
+    """A ledger that another process has for the first `times` questions."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.asked: list[bool] = []
+
+    def reserve(self, now: float, limit: int, *, alone: bool = False) -> float:
+        self.asked.append(alone)
+        if len(self.asked) <= self.times and not alone:
+            raise LedgerBusy
+        return 0.0
+
+    def pause(self, now: float, until: float) -> None: ...
+
+    def close(self) -> None: ...
 
 
-def no_directory(path: Path) -> Path:
-    return path / "missing" / "pace.sqlite3"
-
-
-def a_directory(path: Path) -> Path:
-    return path
-
-
-def not_a_database(path: Path) -> Path:
-    (path / "pace.sqlite3").write_bytes(b"not a database" * 100)
-    return path / "pace.sqlite3"
-
-
-@pytest.mark.parametrize("place", [no_directory, a_directory, not_a_database])
-async def test_an_unusable_file_falls_back_to_memory_with_a_warning(
-    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, place: Callable[[Path], Path]
+@pytest.mark.parametrize("times", [0, 1, len(BUSY_PAUSES) - 1, 1_000])
+async def test_a_ledger_that_another_process_has_is_waited_for_briefly_and_without_blocking(
+    world: World, times: int
 ) -> None:
-    with closing(SqliteLedger(place(tmp_path), "a")) as ledger:
-        assert await places(awake(ledger, 3, world)) == 3
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("the request pace is not shared with other servers")
-    assert str(tmp_path) not in record.getMessage()
+    slept: list[float] = []
 
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
 
-@pytest.mark.parametrize("use", ["wait", "slow_down"])
-async def test_a_file_that_becomes_unusable_later_falls_back_too(
-    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, use: str
-) -> None:
-    path = tmp_path / "pace.sqlite3"
-    with closing(SqliteLedger(path, "a")) as ledger:
-        pace = awake(ledger, 3, world)
-        await pace.wait()
-        with closing(sqlite3.connect(path)) as other:
-            other.executescript("DROP TABLE sent; DROP TABLE pause")
-        if use == "wait":
-            assert await places(pace) == 3
-        else:
-            pace.slow_down(7)
-            assert await wait_of(pace) == pytest.approx(7)
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-
-
-def test_a_file_that_another_server_is_just_making_is_waited_for(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A desktop starts all its servers together; whoever gave up here would have a limit of its own."""
-    path = tmp_path / "pace.sqlite3"
-    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        end_of_work = threading.Timer(0.05, other.execute, ("COMMIT",))
-        end_of_work.start()
-        SqliteLedger(path, "a").close()
-        end_of_work.join()
-    assert caplog.records == []
+    busy = BusyLedger(times)
+    await Pace(busy, limit=5, clock=world.clock, sleep=sleep).wait()
+    assert slept == list(BUSY_PAUSES[:times])
+    assert sum(slept) < 0.25
+    assert busy.asked[-1] is (times >= len(BUSY_PAUSES))
 
 
 async def test_a_wait_past_the_deadline_is_refused_at_once(world: World, ledger: SqliteLedger) -> None:
@@ -313,51 +281,3 @@ async def test_waits_over_two_seconds_are_told_before_they_start(world: World, l
     assert await wait_of(pace) == pytest.approx(2.1)
     assert told == [pytest.approx(2.1)]
     on_wait.reset(token)
-
-
-def test_what_left_the_window_leaves_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "pace.sqlite3"
-    with closing(SqliteLedger(path, "a")) as ledger:
-        for second in range(1000):
-            ledger.reserve(START + second, 500)
-    with closing(sqlite3.connect(path)) as db:
-        (left,) = db.execute("SELECT count(*) FROM sent").fetchone()
-        assert WINDOW <= left <= WINDOW + SWEEP_EVERY + AHEAD_MOST + 1
-
-
-CHILD = """
-import logging, sys, time
-from pathlib import Path
-from contacts_mcp.api.pace import SqliteLedger
-logging.basicConfig()
-print("ready", flush=True)
-begin, taken = float(sys.stdin.readline()), 0
-for round_ in range(60):
-    while time.time() < begin + round_ * 0.015:
-        pass
-    for account in "abcdef":
-        ledger = SqliteLedger(Path(sys.argv[1], f"{round_}.sqlite3"), account)
-        taken += not ledger.reserve(time.time(), 1)
-        ledger.close()
-print(taken, flush=True)
-"""
-
-
-def test_two_real_processes_that_start_at_once_share_one_limit(tmp_path: Path) -> None:
-    """Sixty times both open a new file at the same moment and want the only place of each account, as the servers of a desktop do."""
-    command = [sys.executable, "-c", CHILD, str(tmp_path)]
-    children = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    begin = time.time() + 0.05
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write(f"{begin}\n")
-        child.stdin.flush()
-    answers = [child.communicate(timeout=20) for child in children]
-    assert [err for _, err in answers] == ["", ""]
-    assert sum(int(out) for out, _ in answers) == 60 * 6

@@ -9,11 +9,11 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from contacts_mcp.book.history.history import undo
 from mcp.client import Client
 from support import Backend, OpenStage, Stage
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.history.history import undo
 from contacts_mcp.book.people.create import create
 from contacts_mcp.book.people.delete import delete
 from contacts_mcp.book.people.requests import Wanted

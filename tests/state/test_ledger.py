@@ -1,0 +1,237 @@
+"""The ledger of requests: one limit for all servers of a machine, whatever becomes of its file."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contacts_mcp.state.ledger import AHEAD, AHEAD_MOST, ALONE, SWEEP_EVERY, WINDOW, LedgerBusy, SqliteLedger, usage
+
+NOW = 5_000.0
+LIMIT = 5
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "pace.sqlite3"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[SqliteLedger]:
+    with closing(SqliteLedger(path, "a")) as opened:
+        yield opened
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process has the file and does not let go."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def places(ledger: SqliteLedger, now: float, limit: int = LIMIT, **how: Any) -> int:
+    """How many requests go out before the first must wait."""
+    return next(taken for taken in range(1_000) if ledger.reserve(now, limit, **how))
+
+
+# Another process has it
+
+
+def test_a_file_that_another_process_has_is_not_waited_for(ledger: SqliteLedger, path: Path) -> None:
+    ledger.reserve(NOW, LIMIT)
+    with locked(path):
+        start = time.monotonic()
+        with pytest.raises(LedgerBusy):
+            ledger.reserve(NOW + 1, LIMIT)
+        ledger.pause(NOW + 1, NOW + 3)
+        assert time.monotonic() - start < 0.1
+    assert ledger.reserve(NOW + 1, LIMIT) == pytest.approx(2), "the pause was kept until it could be written"
+
+
+def test_so_is_a_file_that_another_process_is_just_making(ledger: SqliteLedger, path: Path) -> None:
+    sqlite3.connect(path).close()
+    with locked(path), pytest.raises(LedgerBusy):
+        ledger.reserve(NOW, LIMIT)
+    assert ledger.reserve(NOW, LIMIT) == 0
+
+
+def test_a_server_that_goes_alone_keeps_the_limit_and_tells_the_others_afterwards(
+    ledger: SqliteLedger, path: Path
+) -> None:
+    assert not ledger.reserve(NOW, LIMIT)
+    with locked(path):
+        assert places(ledger, NOW + 1, alone=True) == LIMIT - 1
+        ledger.pause(NOW + 1, NOW + 20)
+        assert ledger.reserve(NOW + 1 + ALONE / 2, LIMIT) > 0, "it does not ask the file at every request"
+        with pytest.raises(LedgerBusy):
+            ledger.reserve(NOW + 1 + ALONE, LIMIT)
+    with closing(SqliteLedger(path, "a")) as other:
+        assert ledger.reserve(NOW + 5, LIMIT) == pytest.approx(15)
+        assert other.reserve(NOW + 5, LIMIT) == pytest.approx(15)
+        assert other.reserve(NOW + 21, LIMIT) == pytest.approx(WINDOW - 21)
+        assert other.reserve(NOW + WINDOW + 1, LIMIT) == 0
+
+
+# Its file is not as it was
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    with closing(SqliteLedger(path.with_name("new"), "a")) as other:
+        other.reserve(NOW, LIMIT)
+    path.with_name("new").replace(path)
+
+
+@pytest.mark.parametrize(("befalls", "others"), [(deleted, 0), (replaced, 1)], ids=["deleted", "replaced"])
+def test_a_file_that_was_deleted_or_replaced_is_noticed_and_nothing_is_forgotten(
+    ledger: SqliteLedger, path: Path, befalls: Callable[[Path], None], others: int
+) -> None:
+    for _ in range(3):
+        assert not ledger.reserve(NOW, LIMIT)
+    befalls(path)
+    assert places(ledger, NOW + 1) == LIMIT - 3 - others
+    with closing(SqliteLedger(path, "a")) as other:
+        assert other.reserve(NOW + 1, LIMIT) > 0
+
+
+def not_a_database(path: Path) -> None:
+    path.write_bytes(b"not a database" * 100)
+
+
+def no_tables(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("DROP TABLE requests; DROP TABLE pauses")
+
+
+def a_directory(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("befalls", "is_late"),
+    [(not_a_database, False), (not_a_database, True), (no_tables, True), (a_directory, False), (a_directory, True)],
+    ids=lambda value: getattr(value, "__name__", "later" if value else "from the start"),
+)
+def test_an_unusable_file_is_said_once_counted_without_and_tried_again(
+    ledger: SqliteLedger,
+    path: Path,
+    caplog: pytest.LogCaptureFixture,
+    befalls: Callable[[Path], None],
+    is_late: bool,
+) -> None:
+    if is_late:
+        ledger.reserve(NOW, LIMIT)
+    befalls(path)
+    assert places(ledger, NOW + 1) == LIMIT - is_late
+    assert ledger.reserve(NOW + 1 + ALONE, LIMIT) > 0
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("the request pace is not shared with other servers")
+    assert str(path.parent) not in record.getMessage()
+    if befalls is a_directory:
+        path.rmdir()
+        ledger.reserve(NOW + 1 + 2 * ALONE, LIMIT)
+    with closing(SqliteLedger(path, "a")) as other:
+        assert other.reserve(NOW + 1 + 2 * ALONE, LIMIT) > 0, "all that was sent meanwhile is in the file now"
+
+
+def test_a_file_of_an_earlier_version_is_used_beside_what_is_in_it(ledger: SqliteLedger, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as earlier:
+        earlier.executescript("CREATE TABLE sent (account, at); INSERT INTO sent VALUES ('a', 1.7e9)")
+    assert usage(path, "a", NOW) == (0, 0.0)
+    assert places(ledger, NOW) == LIMIT
+
+
+# What it holds
+
+
+def test_what_left_the_window_leaves_the_file(ledger: SqliteLedger, path: Path) -> None:
+    for second in range(1000):
+        ledger.reserve(NOW + second, 500)
+    with closing(sqlite3.connect(path)) as db:
+        (left,) = db.execute("SELECT count(*) FROM requests").fetchone()
+        assert WINDOW <= left <= WINDOW + SWEEP_EVERY + AHEAD_MOST + 1
+
+
+def test_a_pause_from_before_a_restart_of_the_machine_does_not_disable_the_next(
+    ledger: SqliteLedger, path: Path
+) -> None:
+    ledger.pause(900_000.0, 900_050.0)
+    with closing(SqliteLedger(path, "a")) as later:
+        assert not later.reserve(10.0, LIMIT)
+        later.pause(10.0, 30.0)
+        assert later.reserve(10.0, LIMIT) == pytest.approx(20)
+
+
+def test_its_use_can_be_read_without_writing(ledger: SqliteLedger, path: Path) -> None:
+    for _ in range(3):
+        ledger.reserve(NOW, LIMIT)
+    ledger.pause(NOW, NOW + 30)
+    before = path.read_bytes()
+    assert usage(path, "a", NOW + AHEAD) == (3, pytest.approx(29))
+    assert usage(path, "a", NOW + WINDOW) == (0, 0.0)
+    assert usage(path, "another", NOW) == (0, 0.0)
+    assert path.read_bytes() == before
+    with pytest.raises(sqlite3.Error):
+        usage(path.with_name("none.sqlite3"), "a", NOW)
+
+
+CHILD = """
+import logging, sys, time
+from pathlib import Path
+from contacts_mcp.state.ledger import LedgerBusy, SqliteLedger
+logging.basicConfig()
+
+def took(ledger):
+    while True:
+        try:
+            return not ledger.reserve(time.monotonic(), 1)
+        except LedgerBusy:
+            time.sleep(0.0005)
+
+print("ready", flush=True)
+begin, taken = float(sys.stdin.readline()), 0
+for round_ in range(60):
+    while time.monotonic() < begin + round_ * 0.015:
+        pass
+    for account in "abcdef":
+        ledger = SqliteLedger(Path(sys.argv[1], f"{round_}.sqlite3"), account)
+        taken += took(ledger)
+        ledger.close()
+print(taken, flush=True)
+"""
+
+
+def test_two_real_processes_that_start_at_once_share_one_limit(tmp_path: Path) -> None:
+    """Sixty times both open a new file at the same moment and want the only place of each account, as the servers of a desktop do."""
+    command = [sys.executable, "-c", CHILD, str(tmp_path)]
+    children = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    begin = time.monotonic() + 0.05
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(f"{begin}\n")
+        child.stdin.flush()
+    answers = [child.communicate(timeout=20) for child in children]
+    assert [err for _, err in answers] == ["", ""]
+    assert sum(int(out) for out, _ in answers) == 60 * 6
