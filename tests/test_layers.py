@@ -28,7 +28,9 @@ ROOMS = (
 
 # The same inside `book`; the modules of one group may import each other.
 BOOK = (
-    "values vocabulary confirmations",
+    "fields",
+    "values",
+    "vocabulary confirmations",
     "cards",
     "book",
     "writing listing",

@@ -140,7 +140,7 @@ from contacts_mcp.workspace import Workspace
 async def main(url, data_dir, contact_id, phone, share):
     workspace = Workspace(Settings.load(base_url=url, api_key="sandbox-api-key", data_dir=data_dir, requests_per_minute=100000))
     book = await workspace.book()
-    await book.directory.fields.names(), await book.directory.tags.names(), await book.directory.members.names()
+    await book.vocabulary.read("fields", "tags", "members")
     print("ready", flush=True)
     await anyio.to_thread.run_sync(sys.stdin.readline)
     statuses = []

@@ -9,7 +9,6 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from contacts_mcp.book.history.history import undo
 from mcp.client import Client
 from support import Backend, OpenStage, Stage
 
@@ -18,6 +17,7 @@ from contacts_mcp.book.people.create import create
 from contacts_mcp.book.people.delete import delete
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
+from contacts_mcp.book.writing.settle import undo
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Fault, open_sandbox
 from contacts_mcp.sandbox.behaviour import Behaviour

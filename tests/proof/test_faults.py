@@ -71,7 +71,7 @@ SCENARIOS = {
             "tags": ["VIP"],
             "assignee": "Priya Patel",
         },
-        operations="list_fields list_tags get_team find_contact create_contact get_contact",
+        operations="list_fields list_tags get_team find_contact create_contact search_contacts",
         is_done=has(3, first="Jo", phone="15105553344", tags=[101], assigned_user_id=502, custom={"31": "Gold"}),
     ),
     "create-existing": Scenario(
@@ -138,7 +138,7 @@ SCENARIOS = {
     "undo-delete": Scenario(
         tool="undo_change",
         arguments={"change_id": 1},
-        operations="find_contact list_fields create_contact get_contact",
+        operations="find_contact list_fields create_contact search_contacts",
         is_done=lambda store: (store.contact_by_phone("15105550102") or {}).get("is_opted_out") is True,
         before=(DELETED,),
     ),

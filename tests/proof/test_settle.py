@@ -12,11 +12,11 @@ from typing import Any
 
 import anyio
 import pytest
-from contacts_mcp.book.history.history import MOST_SETTLED, settle
 from support import Backend, OpenStage, Stage, text_of
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.values import Values, values_of
+from contacts_mcp.book.writing.settle import MOST_SETTLED, settle
 from contacts_mcp.sandbox import Behaviour, Fault
 from contacts_mcp.state.journal import IN_FLIGHT, Entry
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .wire import Wire
 
 TIMEOUT = 2.0
 CALL_TIMEOUT = 60.0
+AN_HOUR = 3600.0
 
 
 class Stage(Assistant):
@@ -57,6 +59,9 @@ class Stage(Assistant):
         )
         self.room = self._directory / str(next(self._rooms))
         store = self.sandbox.store
+        # A contact that was created just now may be hidden by a lagging read, so nothing would be proven by its absence.
+        lately = datetime.fromtimestamp(time_of_day() - AN_HOUR, UTC)
+        known = {"created": f"{lately:%Y-%m-%dT%H:%M:%SZ}", "updated": f"{lately:%Y-%m-%dT%H:%M:%SZ}"}
         ada = store.add_contact(
             phone="15105550101",
             first="Ada",
@@ -65,9 +70,10 @@ class Stage(Assistant):
             custom={"31": "Gold", "33": "Oakland"},
             tags=[101, 102],
             assigned_user_id=502,
+            **known,
         )
         ben = store.add_contact(
-            phone="15105550102", first="Ben", last="Example", is_opted_out=True, custom={"31": "Basic"}
+            phone="15105550102", first="Ben", last="Example", is_opted_out=True, custom={"31": "Basic"}, **known
         )
         assert (ada, ben) == (self.ADA, self.BEN)
         self.restart()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Change, changes_between
 from contacts_mcp.book.writing.settle import plan_of, settle
+from contacts_mcp.models import Values
 from contacts_mcp.state.journal import Entry
 
 
@@ -27,9 +28,18 @@ async def changes_of(
     """
     await settle(book)
     entries = book.journal.entries(contact_id=contact_id, before=before, limit=limit)
-    after = [entry.after if entry.state == "done" else entry.wanted for entry in entries]
-    names = await book.vocabulary.naming(*(entry.before for entry in entries), *after)
+    tables = [_asked(entry) for entry in entries]
+    names = await book.vocabulary.naming(*(table for pair in tables for table in pair))
     return [
-        ShownChange(entry, changes_between(entry.before, now, names, among=plan_of(entry).asked))
-        for entry, now in zip(entries, after, strict=True)
+        ShownChange(entry, changes_between(had, now, names)) for entry, (had, now) in zip(entries, tables, strict=True)
     ]
+
+
+def _asked(entry: Entry) -> tuple[Values, Values]:
+    """The values that `entry` asked to change, as they were and as they are. A change of unknown outcome shows the values it asked for."""
+    after = entry.after if entry.state == "done" else entry.wanted
+    asked = plan_of(entry).asked
+    return (
+        {key: entry.before[key] for key in asked if key in entry.before},
+        {key: after[key] for key in asked if key in after},
+    )

@@ -8,7 +8,7 @@ from typing import Literal
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.cards import card_of, changes_between
 from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_contact, locked_phone
-from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, needed_lists, resolve, too_many_tags
+from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import HOW_TO_OPT_IN, left_opted_out, note_on_arrival
 from contacts_mcp.book.people.update import change
 from contacts_mcp.book.values import values_of
@@ -42,7 +42,7 @@ async def create(
     """
     number = book.phone(phone)
     wanted = replace(wanted, phone=number.digits)
-    edit = await book.vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
+    edit = await resolved(wanted, book.vocabulary)
     if excess := excess_tags({}, edit.values):
         raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values))
     async with locked_phone(book, number.digits):

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from contacts_mcp.book.fields import BY_NAME, CLEARABLE, MOST_TAGS, WRITTEN
 from contacts_mcp.book.values import CUSTOM, custom_key, field_id, nothing_for
-from contacts_mcp.book.vocabulary import LISTS, NOBODY, ListName, Snapshot
+from contacts_mcp.book.vocabulary import LISTS, NOBODY, ListName, Snapshot, Vocabulary
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
 from contacts_mcp.words.display import quoted, visible, word
@@ -109,22 +109,20 @@ def needed_lists(wanted: Wanted) -> list[ListName]:
     return [name for name in LISTS if mentioned[name]]
 
 
+async def resolved(wanted: Wanted, vocabulary: Vocabulary) -> Edit:
+    """`wanted` in ids. Only the lists of names that it mentions are asked for, and none where it is refused without them."""
+    _plain_values(wanted)
+    return await vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
+
+
 def resolve(wanted: Wanted, names: Snapshot) -> Edit:
     """`wanted` in ids. Raises InvalidArgument, or UnknownName with every name that is not known, before anything is changed."""
-    _check_contradictions(wanted)
-    values: Values = {
-        name: _checked_text(name, text) for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None
-    }
-    if wanted.phone is not None:
-        values["phone"] = wanted.phone
-    if wanted.is_opted_out is not None:
-        values["is_opted_out"] = wanted.is_opted_out
+    values = _plain_values(wanted)
     misses = _Misses()
     values |= _custom_values(wanted.custom_fields, names, misses)
     if wanted.assignee is not None:
         values |= misses.collected(lambda: {"assignee": _member(str(wanted.assignee), names)}) or {}
     if wanted.tags is not None:
-        _check_not_empty("tags", is_empty=not wanted.tags)
         values["tags"] = sorted({*_tags(wanted.tags, "tags", names, misses)})
     added = _tags(wanted.add_tags, "add_tags", names, misses)
     removed = _tags(wanted.remove_tags, "remove_tags", names, misses)
@@ -133,6 +131,18 @@ def resolve(wanted: Wanted, names: Snapshot) -> Edit:
     _check_set_once(values, cleared, added, removed, names)
     values |= {key: nothing_for(key) for key in cleared}
     return Edit(values, replace_custom=wanted.replace_custom_fields, add_tags=added, remove_tags=removed)
+
+
+def _plain_values(wanted: Wanted) -> Values:
+    """The values that need no list of names, with every check that needs none. Raises InvalidArgument."""
+    _check_contradictions(wanted)
+    if wanted.tags is not None:
+        _check_not_empty("tags", is_empty=not wanted.tags)
+    values: Values = {
+        name: _checked_text(name, text) for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None
+    }
+    given = {"phone": wanted.phone, "is_opted_out": wanted.is_opted_out}
+    return values | {name: value for name, value in given.items() if value is not None}
 
 
 class _Misses:

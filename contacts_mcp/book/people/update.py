@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from contacts_mcp.book.book import Book, Outcome, confirmed, risky
-from contacts_mcp.book.cards import card_of, changes_between
+from contacts_mcp.book.cards import card_for, card_of, changes_between
 from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.people.holding import holder_of, locked_contact
 from contacts_mcp.book.people.lookup import ref_of
-from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, needed_lists, resolve, too_many_tags
+from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import left_opted_out, note_on_arrival, note_on_departure
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.vocabulary import Snapshot
@@ -43,7 +43,7 @@ async def update(
     ref = ref_of(book, contact_id=contact_id, phone=phone, changes=True)
     moved = book.phone(new_phone, argument="new_phone") if new_phone is not None else None
     wanted = replace(wanted, phone=moved.digits if moved else None)
-    edit = await book.vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
+    edit = await resolved(wanted, book.vocabulary)
     if edit == Edit({}):
         raise InvalidArgument(
             "update_contact",
@@ -73,9 +73,8 @@ async def change(
     left = left_opted_out(book, str(wanted["phone"])) if wanted.get("phone") != before.phone else None
     if left and edit.values.get("is_opted_out") is not False:
         wanted["is_opted_out"] = True
-    names = await book.vocabulary.naming(had, wanted)
     if excess := excess_tags(had, wanted):
-        raise too_many_tags(had, excess, before.name, names)
+        raise too_many_tags(had, excess, before.name, await book.vocabulary.naming(had))
     if not wanted.get("phone"):
         raise Refused(
             "This contact has no phone, and Heymarket changes none without. Give one as new_phone in the same call. "
@@ -85,11 +84,14 @@ async def change(
     plan = update_of(before, wanted, overwrite=edit.replace_custom)
     if not plan.asked:
         nothing = Note("nothing_to_change", "Nothing to change; nothing was sent.")
-        return Outcome(status="unchanged", card=card_of(before, names), notes=[*notes, nothing])
-    pending = _unconfirmed(book, before, plan, names, consent=consent, token=confirm_token, notes=notes)
-    if pending:
-        return pending
-    token = digest_of(confirm_token) if _is_risky(before, plan) else ""
+        return Outcome(status="unchanged", card=await card_for(before, book.vocabulary), notes=[*notes, nothing])
+    is_risky = plan.opts_in or _leaves_number(before, plan)
+    if is_risky:
+        names = await book.vocabulary.naming(had, wanted)
+        pending = _unconfirmed(book, before, plan, names, consent=consent, token=confirm_token, notes=notes)
+        if pending:
+            return pending
+    token = digest_of(confirm_token) if is_risky else ""
     written = await carry_out(book, plan, origin=Origin(consent=consent, token=token, undoes=undoes))
     assert written.after is not None
     after = values_of(written.after)
@@ -115,16 +117,10 @@ def _leaves_number(before: Contact, plan: Plan) -> bool:
     return bool(before.phone) and plan.wanted["phone"] != before.phone and before.is_opted_out is not False
 
 
-def _is_risky(before: Contact, plan: Plan) -> bool:
-    return plan.opts_in or _leaves_number(before, plan)
-
-
 def _unconfirmed(
     book: Book, before: Contact, plan: Plan, names: Snapshot, *, consent: str, token: str, notes: Sequence[str]
 ) -> Outcome | None:
-    """The answer that asks for a confirmation; None where there is nothing risky, or where it was confirmed. Raises Refused."""
-    if not _is_risky(before, plan):
-        return None
+    """The answer that asks for a confirmation of a risky change; None where it was confirmed. Raises Refused."""
     if plan.opts_in:
         _check_consent(before, plan, consent)
     card = card_of(before, names)

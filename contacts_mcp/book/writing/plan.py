@@ -77,7 +77,7 @@ class LastChange:
     updated: str = ""
 
     def is_newer_than(self, seen: Sight) -> bool:
-        """Whether `seen` shows the contact as it was before this change. An undated look does so if any old value still shows."""
+        """Whether `seen` shows the contact as it was before this change. An undated look does so if every old value shows."""
         if seen.values is None:
             return False
         if seen.rev and self.rev:
@@ -86,10 +86,8 @@ class LastChange:
         if now and then and now != then:
             return now < then
         made = differences(self.before, self.after)
-        return any(
-            not is_hidden(key, seen.values) and seen.values.get(key, nothing_for(key)) == old
-            for key, (old, _) in made.items()
-        )
+        old = {key: value for key, (value, _) in made.items() if not is_hidden(key, seen.values)}
+        return bool(old) and not differences(old, seen.values, among=old)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +166,7 @@ class Plan:
         if age == "older" or (0 < seen.rev < reply_rev and not (given.is_over and age == "same")):
             return "unknown"
         if self._shows_some(seen.values):
-            return "done" if age != "same" or self._is_dated_by_rev(seen) else "unknown"
+            return "done"
         if age == "newer":
             return "done" if given.reply else "unknown"
         is_unmoved = age == "same" and (given.is_over or 0 < reply_rev == self.rev_before)
@@ -179,17 +177,16 @@ class Plan:
             return "unknown" if given.is_young and not given.reply and not given.is_over else "done"
         return "not_done" if given.is_over else "unknown"
 
-    def _is_dated_by_rev(self, seen: Sight) -> bool:
-        return bool(seen.rev and self.rev_before)
-
     def _age(self, seen: Sight, given: Circumstances) -> Age:
         """How old `seen` is, compared with the state that this write started from."""
-        if self._is_dated_by_rev(seen):
+        if seen.rev and self.rev_before:
             return _compared(seen.rev, self.rev_before)
         now, then = instant(seen.updated), instant(self.updated_before)
-        if now and then:
+        if now and then and now != then:
             return _compared(now, then)
-        return "older" if given.last_change and given.last_change.is_newer_than(seen) else "undated"
+        if given.last_change and given.last_change.is_newer_than(seen):  # timestamps may be whole seconds
+            return "older"
+        return "same" if now and then else "undated"
 
     def _shows_some(self, seen: Values) -> bool:
         """Whether at least one asked value is so."""

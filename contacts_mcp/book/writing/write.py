@@ -25,6 +25,7 @@ from contacts_mcp.errors import (
     AccountError,
     AnswerLost,
     ContactsError,
+    Forbidden,
     NotDone,
     OutcomeUnknown,
     RateLimited,
@@ -314,7 +315,10 @@ async def with_phone(book: Book, phone: str, *, new_id: int | None = None) -> li
 
     An empty search is no proof, because not every account may search: the contact is then asked for by its id or phone.
     """
-    found = [contact for contact in await book.api.search_contacts(phones=[phone]) if contact.phone == phone]
+    try:
+        found = [contact for contact in await book.api.search_contacts(phones=[phone]) if contact.phone == phone]
+    except (Forbidden, Rejected):
+        found = []
     if new_id is not None and all(contact.id != new_id for contact in found):
         found += filter(None, [await book.api.get_contact(new_id)])
     return found or list(filter(None, [await book.api.find_contact(phone)]))
