@@ -1,7 +1,17 @@
 """The address book in human terms: every rule about contacts, without MCP and without HTTP.
 
-`Book` is the state of one account; each module beside it is one thing to do with it. The tools and the command line are two faces of it,
-and take what they need from here by name. It is imported when it is first used, because a server must list its tools before it needs any of it.
+`Book` is the open state of one account. The tools and the command line are two faces of it, and take functions from here by name.
+The package is imported on first use, because a server must list its tools before it needs any of it.
+
+Terms that are ours:
+
+- look: one read of a contact, made to find out what became of a write.
+- sight: the result of a look.
+- plan: one write as a value: the state it starts from and the state that is wanted.
+- proof: the judgement about a plan by a sight: `done`, `not_done` or `unknown`.
+- settle: to find the proof for a change whose outcome is not known.
+- walk: reading the list page by page. A moment is one `updated` timestamp in it.
+- gap: contacts that the walk may have missed.
 """
 
 from __future__ import annotations
