@@ -1,0 +1,16 @@
+"""The list of `scripts/mutate.py` names modules and tests that exist; a module that moves takes its line along."""
+
+from __future__ import annotations
+
+import mutate
+import pytest
+
+
+@pytest.mark.parametrize("name", mutate.MODULES)
+def test_a_module_and_its_tests_exist(name: str) -> None:
+    guarded = mutate.MODULES[name]
+    assert [path for path in (guarded.module, *guarded.tests) if not (mutate.ROOT / path).exists()] == []
+
+
+def test_no_two_modules_share_a_copy_of_the_project() -> None:
+    assert len({guarded.work for guarded in mutate.MODULES.values()}) == len(mutate.MODULES)
