@@ -1,7 +1,8 @@
 """`lookup_contact` by id, against a ten-line server whose tool makes the same GET, and against the bare GET.
 
-All of them ask the same sandbox, in a process of its own, over HTTP on this machine. The calls are made one after another, and once more
-16 at a time. For those only the processor time of this process is compared, because the sandbox is shared and has a queue.
+All of them ask the same sandbox, in a process of its own, over HTTP on this machine. The calls are made one after
+another, and once more 16 at a time. For those only the processor time of this process is compared, because the
+sandbox is shared and has a queue.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prints the table of measurements; exits 1 when a target is missed by more than the noise.
+"""Prints the table of measurements. Exits 1 when a target is missed by more than the noise.
 
 Arguments choose among the measurements: start, lookup, requests, trip.
 """

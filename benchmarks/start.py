@@ -1,7 +1,8 @@
-"""From the start of the process to the first answer, against ten-line servers: of `tools/list`, and of the first call of a tool.
+"""The time from the start of the process to its first answer: of `tools/list`, and of the first call of a tool.
 
-The call is a `lookup_contact` by id, which makes a request of the sandbox over HTTP. The ten-line server for it makes the same GET.
-The processor time is printed beside each: it says the same on a machine that has other things to do.
+It is compared with ten-line servers. The call is a `lookup_contact` by id, which makes a request of the sandbox over
+HTTP. The ten-line server for it makes the same GET. The processor time is printed beside each: it says the same on a
+busy machine.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""One `create_contact` as a trip through the code: the modules it enters, and how often it goes from one room to another.
+"""One `create_contact` as a trip through the code: the modules it enters, and its switches between rooms.
 
-The call is the first request of the README: "add Jordan Rivera, (510) 555-3344, plan Premium". The server has learned the names before, as
-it has in a conversation. The trip is the list of our functions in the order in which they are entered, each entry once. A coroutine that is
-resumed is not entered again, and comprehensions and lambdas belong to the function around them.
+The call is the first request of the README: "add Jordan Rivera, (510) 555-3344, plan Premium". The server has learned
+the names before, as it has in a conversation. The trip is the list of our functions in the order in which they are
+entered, each entry once. A coroutine that is resumed is not entered again. Comprehensions and lambdas belong to the
+function around them.
 
-A room is a folder directly under `contacts_mcp`, with its subfolders. The files beside the rooms are one more room. A switch is a function
-that is entered after a function of another room. The sandbox is not counted. Before the rooms existed, 27 modules and 89 switches were counted.
+A room is a folder directly under `contacts_mcp`, with its subfolders. The files beside the rooms are one more room. A
+switch is a function that is entered after a function of another room. The sandbox is not counted. Before the rooms
+existed, 27 modules and 89 switches were counted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Runs mutmut on the modules that guard writes, each against the tests that hold it. Called by `scripts/mutate`.
 
-Prints how many changes were killed and how many survived. mutmut changes the code of functions, not the tables at the top of a module.
-A change that makes the tests hang counts as noticed. Exits 1 where fewer than `LEAST` of a module's changes are noticed.
-Each module has a copy of the project to itself, so several of these programs can run at once on different modules.
+Prints how many changes were killed and how many survived. mutmut changes the code of functions, not the tables of a
+module. A change that makes the tests hang counts as noticed. Exits 1 where fewer than `LEAST` of a module's changes
+are noticed. Each module has a copy of the project to itself, so several of these programs can run at once on
+different modules.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ MODULES = {
 }
 
 OUTCOMES = {0: "survived", 1: "killed", 3: "killed", 5: "survived", 33: "survived"}
-"""By the exit code of the tests; anything else is a signal or a time-out, and noticed. 33: no test comes by."""
+"""The outcomes by the exit code of the tests. Any other code is a signal or a time-out, and so noticed."""
 
 
 def prepare(guarded: Guarded) -> None:
@@ -134,10 +135,8 @@ def main(mutmut: str, chosen: list[str]) -> int:
         counts = run(mutmut, MODULES[name])
         noticed = (counts["killed"] + counts["hung"]) / max(1, counts.total())
         is_enough &= noticed >= LEAST
-        print(
-            f"{name:<16}{counts.total():>9}{counts['killed']:>9}{counts['hung']:>7}{counts['survived']:>10}{noticed:>9.1%}",
-            flush=True,
-        )
+        figures = f"{counts.total():>9}{counts['killed']:>9}{counts['hung']:>7}{counts['survived']:>10}"
+        print(f"{name:<16}{figures}{noticed:>9.1%}", flush=True)
         if len(chosen) == 1:
             print(*survivors(MODULES[name]), sep="\n")
     return int(not is_enough)

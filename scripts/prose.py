@@ -1,4 +1,4 @@
-"""Counts what may only become less in the source, by room, and compares it with `scripts/prose.toml`. Called by `scripts/prose`.
+"""Counts faults of the source that may only become fewer, by room. Called by `scripts/prose`.
 
 | count | what it is |
 |---|---|
@@ -10,8 +10,8 @@
 | complex-functions | functions with more than 12 ways through them (cyclomatic complexity) |
 | bare-suppressions | `noqa` and `type: ignore` without a reason after them |
 
-A room is a folder of the package, or another folder of Python. Exits 1 where a count is higher than its record.
-`--lower` writes lower counts into the record, `--show ROOM` lists every place of a room.
+A room is a folder of the package, or another folder of Python. Exits 1 where a count is higher than its record in
+`scripts/prose.toml`. `--lower` writes lower counts into the record, and `--show ROOM` lists every place of a room.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def faults_of(docstring: str) -> Iterator[tuple[str, str]]:
 
 
 def sentences(docstring: str) -> Iterator[str]:
-    """The sentences of the prose; tables, code and quoted code are none."""
+    """The sentences of the prose. Tables are none, and code counts as one word."""
     for paragraph in re.split(r"\n\s*\n", _CODE.sub("`code`", docstring)):
         items: list[str] = [""]
         for line in paragraph.splitlines():
