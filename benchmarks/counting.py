@@ -1,4 +1,4 @@
-"""How many requests a call makes of the API; a count, so it is the same in every run."""
+"""Counts the requests that a call makes of the API. A count is the same in every run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ CALLS: list[tuple[str, str, dict[str, Any], int]] = [
     ("create_contact", "create_contact", {"phone": "(510) 555-3302"} | NAMED, 3),
     ("update_contact", "update_contact", {"contact_id": 1001, "first": "Jo"} | NAMED, 3),
 ]
-"""What is called, in this order, and the most requests it may make. Three kinds of names are fetched once, when they are first needed."""
+"""The calls, in this order, and the most requests that each may make.
+
+Three kinds of names are fetched once, when they are first needed.
+"""
 
 
 def measure() -> Iterator[Row]:

@@ -12,9 +12,10 @@ MIDDAY = 1_800_000_000.0
 
 
 class HurriedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next timer whenever nothing else is to be done: every wait is exact and takes no time.
+    """An event loop whose clock jumps to the next timer whenever nothing else is to be done.
 
-    Only for what stays in this process: to it, waiting for another one looks like having nothing to do.
+    So every wait is exact and takes no time. Only for programs that stay in this process: to it, waiting for another
+    process looks like having nothing to do.
     """
 
     def __init__(self) -> None:

@@ -1,11 +1,12 @@
 """`kill -9` of the stdio server in the middle of its writes, again and again: `python benchmarks/kill.py [times]`.
 
-The sandbox is served over real HTTP, and the way to it does the killing: at the moment a write arrives (before it is carried out), instead
-of carrying it out, after carrying it out, after answering it, or at any request at all. Four writes are under way each time: a create, an
-update, a confirmed delete and an undo. Then the next server starts, and journal and store must tell the same story.
+The sandbox is served over real HTTP, and the way to it kills the server. It does so at one of five moments: when a
+write arrives, instead of carrying it out, after carrying it out, after answering it, or at any request. Four writes
+are under way each time: a create, an update, a confirmed delete and an undo. Then the next server starts, and journal
+and store must tell the same story.
 
-A request that was sent by the dead may still arrive, so the next server says "unknown" for a minute; the journal is made older by that
-minute instead of waiting for it.
+A request of the dead server may still arrive, so the next server says "unknown" for a minute. Instead of waiting for
+that minute, the journal is made older by it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ FIRST_PHONE = 16465550100
 
 @dataclass
 class Figures:
-    """What was seen. All but `kills`, `unfinished` and `outcomes` must stay empty."""
+    """The figures of a run. All but `kills`, `unfinished` and `outcomes` must stay empty."""
 
     kills: int = 0
     unfinished: int = 0
@@ -86,9 +87,7 @@ class DeadlyWay:
             return
         kill, self._kill = self._kill, None
         assert kill
-        request = await _whole(
-            receive
-        )  # it was sent; whether it is carried out has nothing to do with who waits for it
+        request = await _whole(receive)  # it was sent, so it is carried out whoever waits for it
         if self._moment == "instead":
             kill()
             raise ConnectionDropped
@@ -148,9 +147,8 @@ class Server:
         if not self._is_killed:
             self._is_killed = True
             with suppress(ProcessLookupError):
-                os.kill(
-                    self._process.pid, signal.SIGKILL
-                )  # Process.kill() would take its end away from the event loop, which waits for it
+                # Process.kill() would take its end away from the event loop, which waits for it.
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def send(self, method: str, params: Record, *, is_request: bool = True) -> int:
         assert self._process.stdin
@@ -183,7 +181,7 @@ class Server:
 
 @asynccontextmanager
 async def running(url: str, home: Path) -> AsyncIterator[Server]:
-    """A server that has shaken hands; it need not be alive at the end."""
+    """A server that has shaken hands. It need not be alive at the end."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("HEYMARKET_", "CONTACTS_MCP_"))}
     env |= {"HEYMARKET_BASE_URL": url, "HEYMARKET_API_KEY": "sandbox-api-key", "CONTACTS_MCP_DATA_DIR": str(home)}
     env |= {"CONTACTS_MCP_REQUESTS_PER_MINUTE": "100000"}
@@ -202,7 +200,7 @@ async def running(url: str, home: Path) -> AsyncIterator[Server]:
 
 @dataclass
 class Round:
-    """Four writes of one round: what each is about, and how to see in a contact (None: not there) that it was carried out."""
+    """The four writes of one round, each with its contact."""
 
     phone: str
     mark: str
@@ -280,7 +278,7 @@ async def _write_until_dead(server: Server, this: Round) -> None:
 
 
 def _age(journal: Path) -> int:
-    """Make what is unfinished older than any request can be; answers how much that was."""
+    """Make the unfinished entries older than any request can be. Answers how many there were."""
     db = sqlite3.connect(journal, isolation_level=None)
     try:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -296,24 +294,29 @@ async def _check(
 ) -> None:
     listed = (await server.call("list_changes", limit=50))["changes"]
     after = {contact["id"]: contact for contact in sandbox.store.contacts()}
-    states = {_name_of(entry, this): entry["state"] for entry in listed if entry["change_id"] > this.undoes}
     seen = _carried_out(this, before, after)
     figures.must("an entry is not resolved", holds=not _unresolved(home / "journal.sqlite3"))
-    figures.must(
-        "two contacts have one phone", holds=len({contact["phone"] for contact in after.values()}) == len(after)
-    )
+    _check_journal(this, listed, seen, figures)
+    for name, status in this.answered.items():
+        figures.must(f"{name} was answered {status} and is not so", holds=seen[name])
+    _check_contacts(this, before, after, figures)
+
+
+def _check_journal(this: Round, listed: list[Record], seen: dict[str, bool], figures: Figures) -> None:
+    states = {_name_of(entry, this): entry["state"] for entry in listed if entry["change_id"] > this.undoes}
     for name in this.calls:
         state = states.get(name, "not begun")
         figures.outcomes[f"{name}: {state}"] += 1
         figures.must(
             f"{name} is {state} in the journal, which the store contradicts", holds=(state == "done") == seen[name]
         )
-        figures.must(
-            f"{name} was answered {this.answered.get(name)} and is not so",
-            holds=name not in this.answered or seen[name],
-        )
     (undone,) = [entry for entry in listed if entry["change_id"] == this.undoes]
     figures.must("the journal does not know what was undone", holds=("undone_by" in undone) == seen["undo"])
+
+
+def _check_contacts(this: Round, before: dict[int, Record], after: dict[int, Record], figures: Figures) -> None:
+    phones = {contact["phone"] for contact in after.values()}
+    figures.must("two contacts have one phone", holds=len(phones) == len(after))
     concerned = {this.updated, this.deleted, this.restored}
     others = {number: contact for number, contact in before.items() if number not in concerned}
     figures.must("somebody else's contact changed", holds=others.items() <= after.items())
@@ -346,9 +349,7 @@ def _unresolved(journal: Path) -> list[str]:
 def main(times: int) -> int:
     runner: Callable[[int], Awaitable[Figures]] = run
     figures = anyio.run(runner, times)
-    print(
-        f"killed {figures.kills} times; {figures.unfinished} entries were left unfinished, all of them resolved at the next start"
-    )
+    print(f"killed {figures.kills} times; {figures.unfinished} entries were left unfinished")
     for outcome, count in sorted(figures.outcomes.items()):
         print(f"  {outcome}: {count}")
     print(*figures.wrong, f"wrong: {len(figures.wrong)}", sep="\n")

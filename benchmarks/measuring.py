@@ -24,8 +24,7 @@ class Row:
 
     what: str
     figures: str
-    verdict: str = ""
-    """`OK`, `CLOSE` or `MISSED`; nothing where there is no target."""
+    verdict: str = ""  # `OK`, `CLOSE` or `MISSED`, and empty where there is no target
 
     def __str__(self) -> str:
         return f"{self.what:<50}{self.figures:<64}{self.verdict}".rstrip()

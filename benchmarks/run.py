@@ -1,6 +1,6 @@
-"""Prints the table of measurements; exits 1 when a target is missed by more than the noise.
+"""Prints the table of measurements. Exits 1 when a target is missed by more than the noise.
 
-Arguments choose among the measurements: start, lookup, requests.
+Arguments choose among the measurements: start, lookup, requests, trip.
 """
 
 from __future__ import annotations
@@ -10,9 +10,15 @@ import sys
 import counting
 import lookup
 import start
+import trip
 from measuring import MISSED
 
-MEASUREMENTS = {"start": start.measure, "lookup": lookup.measure, "requests": counting.measure}
+MEASUREMENTS = {
+    "start": start.measure,
+    "lookup": lookup.measure,
+    "requests": counting.measure,
+    "trip": trip.measure,
+}
 
 
 def main(chosen: list[str]) -> int:

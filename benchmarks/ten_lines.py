@@ -1,4 +1,4 @@
-"""What a start is measured against: the least a server with two tools can be."""
+"""The server that a start is measured against: two tools in the fewest lines."""
 
 from mcp.server.mcpserver import MCPServer
 

@@ -1,4 +1,4 @@
-"""What a look-up is measured against: the same GET with one pooled httpx client, and its JSON as it came."""
+"""The server that a look-up is measured against: the same GET with one pooled httpx client, its JSON passed on."""
 
 import os
 from typing import Any

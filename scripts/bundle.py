@@ -1,7 +1,8 @@
-"""Builds the bundle for desktop assistants: an MCPB archive (manifest 0.4, server type `uv`) with the source and what it needs by name.
+"""Builds the bundle for desktop assistants: an MCPB archive with the source and the names of what it needs.
 
-The manifest is `bundle/manifest.json`, with the version and the tools filled in from the code. uv runs the source where it is unpacked,
-so the bundle has a pyproject.toml of its own that names the dependencies and builds nothing. The same source gives the same bytes.
+Its format is manifest 0.4, server type `uv`. The manifest is `bundle/manifest.json`, with the version and the tools
+filled in from the code. uv runs the source where it is unpacked, so the bundle has a pyproject.toml of its own. It
+names the dependencies and builds nothing. The same source gives the same bytes.
 """
 
 from __future__ import annotations

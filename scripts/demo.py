@@ -1,7 +1,7 @@
-"""A conversation with `contacts-mcp serve --sandbox`, as an assistant has it: over MCP, with a child process, on stdin and stdout.
+"""A conversation with `contacts-mcp serve --sandbox`, as an assistant has it: over MCP, with a child process.
 
-Every step says what the person said, shows the call and the answer, and checks what must be so. Exits 1 at the first that is not.
-All people in it are invented.
+Every step shows the person's words, the call and the answer, and checks what must be so. Exits 1 at the first step
+that fails. All people in it are invented.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The assistant's exam: runs any agent that speaks JSON lines over the tasks in `tests/exam/tasks`, and grades it (`docs/exam.md`).
+"""The assistant's exam: runs any agent that speaks JSON lines over the tasks in `tests/exam/tasks`, and grades it.
 
-Exits 0 only when every attempt passed.
+`docs/exam.md` describes it. Exits 0 only when every attempt passed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ async def run(
     jobs: int,
     timeout: float,  # noqa: ASYNC109 -- of the agent, a process of its own
 ) -> dict[str, list[Verdict]]:
-    """Every attempt at every task; a dot on stderr for each."""
+    """Every attempt at every task. Each prints a dot on stderr."""
     verdicts: dict[str, list[Verdict]] = {task.id: [] for task in tasks}
     seats = anyio.CapacityLimiter(jobs)
 

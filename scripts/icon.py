@@ -1,6 +1,7 @@
-"""Draws assets/icon.png: a card with a person on it, and a tail that makes it a text message. Nothing but the standard library.
+"""Draws assets/icon.png: a card with a person on it, and a tail that makes it a text message.
 
-Shapes are signed distances (negative inside), in units of the whole picture, so edges are smooth at any size.
+It needs nothing but the standard library. Shapes are signed distances (negative inside), in units of the whole
+picture, so edges are smooth at any size.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lets programs of others use the server, each in a scratch home on the sandbox, and says what happened.
 
-- MCP Inspector: lists, strictly checked, and a call; in both eras, over stdio and over `serve --http`.
-- The public conformance suite: every scenario that a revision requires, against tests/interop/fixture_server.py on the same factory.
-- Claude Code and Gemini CLI: set up by our own `install`, they say themselves whether they are connected.
+- MCP Inspector makes lists, strictly checked, and a call, in both eras, over stdio and over `serve --http`.
+- The public conformance suite runs every scenario that a revision requires, against tests/interop/fixture_server.py.
+- Claude Code and Gemini CLI are set up by our own `install`, and say themselves whether they are connected.
 
 Everything is bounded in time. Without Node, or where a package cannot be installed, a line says SKIPPED and why.
 """
@@ -64,14 +64,14 @@ class SkippedError(Exception):
 
 @dataclass
 class Tally:
-    """What came of the checks so far."""
+    """The results of the checks so far."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
 
     def run(self, name: str, check: Callable[[], str]) -> bool:
-        """Run one check and print its line; `check` answers what there is to say about a success. False where it is none."""
+        """Run one check and print its line, with the words of `check` about a success. Answers whether it was one."""
         try:
             said = check()
         except SkippedError as reason:
@@ -140,7 +140,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass
 class Toolbox:
-    """Packages of the npm registry, and a Node recent enough for them; `path` is what PATH must be, once they are installed."""
+    """Packages of the npm registry, and a Node recent enough for them.
+
+    `path` is the PATH to use once they are installed.
+    """
 
     packages: tuple[str, ...]
     path: str = field(default="", init=False)
@@ -227,7 +230,7 @@ EXPECTED: dict[str, set[str]] = {
 
 @dataclass(frozen=True)
 class Inspection:
-    """One call of the Inspector; `target` is the address or the command of the server."""
+    """One call of the Inspector. `target` is the address or the command of the server."""
 
     box: Toolbox
     transport: str
@@ -331,7 +334,10 @@ def conform(box: Toolbox, revision: str, env: dict[str, str], scratch: Path) -> 
 
 
 def conformed(ended: Ended, expected: set[str]) -> str:
-    """The suite's sums. Raises FailedError unless exactly the expected failures fail; the suite itself lets pass what it does not score."""
+    """The suite's sums. Raises FailedError unless exactly the expected failures fail.
+
+    The suite itself lets pass what it does not score.
+    """
     summary = ended.out.partition("=== SUMMARY ===")[2]
     checks = {name: (int(passed), int(failed)) for name, passed, failed in SCENARIO.findall(summary)}
     failing = {name for name, (_, failed) in checks.items() if failed}
@@ -341,12 +347,19 @@ def conformed(ended: Ended, expected: set[str]) -> str:
         "checked nothing": {name for name, sums in checks.items() if sums == (0, 0)} - CHECKING_NOTHING,
     }
     if ended.code or not checks or any(wrong.values()):
-        said = "\n".join(line for line in (summary or ended.out).splitlines() if not line.startswith("✓"))
-        raise FailedError(
-            f"{said}\n{ended.err}\n{'; '.join(f'{what}: {sorted(names)}' for what, names in wrong.items() if names)}"
-        )
+        raise FailedError(f"{_remarks(summary or ended.out)}\n{ended.err}\n{_shown(wrong)}")
     passed = sum(passed for passed, _ in checks.values())
-    return f"{len(checks) - len(failing)} of {len(checks)} scenarios pass, {passed} checks; {len(failing)} fail as expected"
+    scenarios = f"{len(checks) - len(failing)} of {len(checks)} scenarios pass, {passed} checks"
+    return f"{scenarios}; {len(failing)} fail as expected"
+
+
+def _remarks(said: str) -> str:
+    """The lines about everything but a success."""
+    return "\n".join(line for line in said.splitlines() if not line.startswith("✓"))
+
+
+def _shown(wrong: dict[str, set[str]]) -> str:
+    return "; ".join(f"{what}: {sorted(names)}" for what, names in wrong.items() if names)
 
 
 # Real clients

@@ -1,7 +1,7 @@
-"""Prints the README's one-click links for Cursor and VS Code; a test holds that the README has them.
+"""Prints the README's one-click links for Cursor and VS Code. A test holds that the README has them.
 
-Both open the client on the reader's machine with `contacts-mcp serve` filled in. Links are https, because code hosts drop others.
-Sources: cursor.com/docs/mcp/install-links, the README of github/github-mcp-server for VS Code.
+Both open the client on the reader's machine with `contacts-mcp serve` filled in. Links are https, because code hosts
+drop others. Sources: cursor.com/docs/mcp/install-links, the README of github/github-mcp-server for VS Code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INPUTS = {"secret_id": (SECRET_ID, "Heymarket API secret: id"), "secret_key": (S
 
 
 def cursor() -> str:
-    """The variables are left empty for the reader to fill in; empty counts as not set."""
+    """The variables are left empty for the reader to fill in, and an empty one counts as not set."""
     config = START | {"env": {variable: "" for variable, _ in INPUTS.values()}}
     packed = base64.b64encode(_compact(config).encode()).decode()
     return f"https://cursor.com/en/install-mcp?{urlencode({'name': NAME, 'config': packed})}"

@@ -1,4 +1,4 @@
-"""Writes the snapshots that tests hold the server to: tools, prompts, resources and instructions as an assistant gets them."""
+"""Writes the snapshots of everything an assistant gets: tools, prompts, resources and instructions. Tests hold them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ SNAPSHOTS = Path(__file__).parent.parent / "tests" / "snapshots"
 
 
 async def contracts() -> dict[str, Any]:
-    """Everything that is listed, by the name of its snapshot; listing needs no account and makes no request."""
+    """Everything that is listed, by the name of its snapshot.
+
+    Listing needs no account and makes no request.
+    """
     async with Client(build_server(Settings.load(sandbox=True))) as client:
         return {
             "instructions": client.instructions,

@@ -1,6 +1,6 @@
-"""What the server costs an assistant in tokens, against its budgets (design: bytes of compact UTF-8 JSON, or of text, divided by four).
+"""The price of the server for an assistant in tokens, against its budgets.
 
-Prints a table; exits 1 when something is over.
+A token is four bytes of compact UTF-8 JSON, or of text. Prints a table, and exits 1 when something is over.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BASIC = ("create_contact", "lookup_contact", "update_contact", "delete_contact",
 
 
 class Cost(NamedTuple):
-    """One row: what is measured, its tokens, and how many it may have."""
+    """One row of the table."""
 
     what: str
     tokens: int
@@ -61,7 +61,7 @@ def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
 
 
 def answer_costs(what: str, result: CallToolResult, budget: int) -> Iterator[Cost]:
-    """What an assistant reads of an answer, and what a program does."""
+    """The price of an answer for an assistant, and of its structure for a program."""
     yield Cost(f"{what}: text", tokens(text_of(result)), budget)
     yield Cost(f"{what}: structure", tokens(result.structured_content), ANY_ANSWER)
 

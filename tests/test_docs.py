@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+import contacts_mcp
 from contacts_mcp.cli import main
 from contacts_mcp.config import Settings, variable_of
 from contacts_mcp.server.prompts import load_prompts
@@ -21,6 +23,7 @@ from contacts_mcp.setup.assistants import BY_KEY
 from contacts_mcp.setup.install import runs_us
 
 ROOT = Path(__file__).parent.parent
+ABOVE_THE_PACKAGE = Path(contacts_mcp.__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -60,6 +63,19 @@ def test_the_readme_names_as_many_prompts_as_there_are() -> None:
 @pytest.mark.parametrize("script", re.findall(r"^(scripts/\w+)", README, re.MULTILINE))
 def test_every_script_of_the_readme_is_there_and_can_be_run(script: str) -> None:
     assert (ROOT / script).stat().st_mode & 0o111
+
+
+def test_every_script_is_in_the_readme() -> None:
+    runnable = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix}
+    assert runnable - {"env"} == set(re.findall(r"^scripts/(\w+)", README, re.MULTILINE))
+
+
+@pytest.mark.parametrize("proof", sorted((ROOT / "tests/proof").glob("test_*.py")), ids=lambda proof: proof.stem)
+def test_every_proof_names_the_modules_it_guards(proof: Path) -> None:
+    header = ast.get_docstring(ast.parse(proof.read_text(encoding="utf-8"))) or ""
+    guarded = re.findall(r"`(contacts_mcp/[\w/.]+)`", header.partition("Guards ")[2])
+    assert guarded
+    assert [path for path in guarded if not (ABOVE_THE_PACKAGE / path).exists()] == []
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((\w[\w./-]*\.md)\)", README))

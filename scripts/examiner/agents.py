@@ -1,4 +1,4 @@
-"""Who is examined: something that answers a line with a line. A child process speaks JSON lines on its stdin and stdout."""
+"""The examined agent answers a line with a line. A child process speaks JSON lines on its stdin and stdout."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class AgentFailed(Exception):
 
 
 class Agent(Protocol):
-    """One conversation; a new agent for each."""
+    """One conversation. Each has a new agent."""
 
     async def answer(self, line: Row) -> Any:
-        """What it does after `line`. Raises AgentFailed."""
+        """The agent's line after `line`. Raises AgentFailed."""
 
     async def end(self, line: Row) -> None:
         """Tells it how it ended."""
@@ -87,7 +87,7 @@ class Child:
 
 
 def child_of(command: str) -> OpenAgent:
-    """Starts `command`, once a conversation; its stderr is ours."""
+    """Starts `command` once for each conversation. Its stderr is ours."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Agent]:
@@ -106,7 +106,7 @@ def child_of(command: str) -> OpenAgent:
 
 
 def inside(make: Callable[[], Callable[[Row], Row]]) -> OpenAgent:
-    """An agent in this process; `make` is called once a conversation."""
+    """An agent in this process. `make` is called once for each conversation."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Agent]:

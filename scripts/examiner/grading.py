@@ -1,6 +1,7 @@
-"""The verdict on one attempt: a list of what was wrong with it, empty for a pass. Nothing here guesses; the same attempt always gets the same.
+"""The verdict on one attempt: a list of its problems, empty for a pass.
 
-Refused calls count as calls and are otherwise forgiven: an error says what to do, and doing it is right.
+Nothing here guesses: the same attempt always gets the same verdict.
+Refused calls count as calls and are otherwise forgiven. An error says what to do, and doing it is right.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .tasks import Row, Task, Write
 
 @dataclass(frozen=True)
 class Made:
-    """One call: what was asked for, whether it was refused, and how many answers of the person were given by then."""
+    """One call, whether it was refused, and the number of answers the person had given by then."""
 
     tool: str
     arguments: Row
@@ -42,7 +43,7 @@ class Attempt:
 
     @property
     def tokens(self) -> int:
-        """What the agent read and wrote, in bytes divided by four."""
+        """The bytes that the agent read and wrote, divided by four."""
         return (self.received + self.sent) // 4
 
     def outstanding(self) -> list[Write]:
@@ -90,28 +91,32 @@ def _says_nothing(value: Any, default: Any) -> bool:
 
 
 def problems(attempt: Attempt, office: Office) -> Iterator[str]:
-    """What was wrong."""
-    task = attempt.task
+    """The problems of an attempt, in words."""
     if attempt.broken:
         yield attempt.broken
+    yield from _problems_of_calls(attempt)
+    for turn in attempt.task.turns[attempt.turns :]:
+        if not turn.optional:
+            yield f'not asked, so "{turn.text}" was never said'
+    yield from office.problems(attempt.before, list(attempt.task.after))
+    yield from _problems_of_words(attempt)
+
+
+def _problems_of_calls(attempt: Attempt) -> Iterator[str]:
+    task, called = attempt.task, {made.tool for made in attempt.calls}
     if len(attempt.calls) > task.most_calls:
         yield f"{len(attempt.calls)} calls, at most {task.most_calls} are right"
-    yield from (
-        f"{tool} must not be called" for tool in task.forbidden if any(made.tool == tool for made in attempt.calls)
-    )
+    yield from (f"{tool} must not be called" for tool in task.forbidden if tool in called)
     yield from (f"not a right call: {_shown(made.tool, made.arguments)}" for made in attempt.strangers())
     yield from (f"not called: {_shown(write.tool, write.arguments)}" for write in attempt.outstanding())
-    yield from (
-        f'not asked, so "{turn.text}" was never said' for turn in task.turns[attempt.turns :] if not turn.optional
-    )
-    yield from office.problems(attempt.before, list(task.after))
-    last = attempt.words[-1] if attempt.words else ""
-    yield from (f"the last word does not say {phrase!r}" for phrase in task.told.says if not is_said(phrase, last))
-    yield from (
-        f"it was said: {phrase!r}"
-        for phrase in task.told.never
-        if any(is_said(phrase, words) for words in attempt.words)
-    )
+
+
+def _problems_of_words(attempt: Attempt) -> Iterator[str]:
+    told, last = attempt.task.told, attempt.words[-1] if attempt.words else ""
+    yield from (f"the last word does not say {phrase!r}" for phrase in told.says if not is_said(phrase, last))
+    for phrase in told.never:
+        if any(is_said(phrase, words) for words in attempt.words):
+            yield f"it was said: {phrase!r}"
 
 
 def _shown(tool: str, arguments: Row) -> str:

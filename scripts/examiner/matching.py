@@ -1,8 +1,11 @@
-"""Whether what was given is what was expected, by the rules of people: a phone is its digits, a name its letters, a list a set.
+"""Compares a given value with the expected one, by the rules of people.
 
-A matcher is a table with one of these keys; any other value must be equal, and any other table is one of custom fields:
+A phone is its digits, a name its letters, a list a set. A matcher is a table with one of these keys:
 
-    {any = [...]}  {phone = "1510..."}  {folded = "vip"}  {matches = "regex"}  {optional = ...}  {absent = true}  {given = true}
+    {any = [...]}  {phone = "1510..."}  {folded = "vip"}  {matches = "regex"}
+    {optional = ...}  {absent = true}  {given = true}
+
+Any other value must be equal. Any other table is one of custom fields.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ def is_said(phrase: Phrase, text: str) -> bool:
 
 
 def digits_of(phone: Any) -> str:
-    """The digits of a phone as people write it; empty for anything else."""
+    """The digits of a phone as people write it, and an empty text for anything else."""
     try:
         return parse_phone(str(phone)).digits
     except InvalidPhone:
@@ -66,7 +69,10 @@ def _rule(expected: Any) -> Callable[[Any, Any], bool] | None:
 
 
 def _is_table(expected: Mapping[str, Any], given: Any) -> bool:
-    """Custom fields: the same keys, whatever their case and spacing, and with or without the number that tells two of one name apart."""
+    """Custom fields with the same keys, whatever their case and spacing.
+
+    The number that tells two fields of one name apart may be there or not.
+    """
     if not isinstance(given, Mapping):
         return False
     by_name = {fold(re.sub(r"\s*\(\d+\)\s*$", "", name)): value for name, value in given.items()}

@@ -1,4 +1,4 @@
-"""The sandbox of one task: edits before it, and what is different after it."""
+"""The sandbox of one task: edits before it, and the differences after it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ Contacts = dict[int, Row]
 _MOVING = frozenset({"rev", "updated"})
 _OF_THE_SERVICE = _MOVING | {"id", "uuid", "created", "creator_id", "inbox_id", "team_id"}
 _BLANK: Row = {
-    "first": "", "last": "", "display_name": "", "email": "", "avatar": "", "custom": {}, "tags": [], "assigned_user_id": None, "is_opted_out": False,
-}  # fmt: skip
+    **dict.fromkeys(("first", "last", "display_name", "email", "avatar"), ""),
+    "custom": {},
+    "tags": [],
+    "assigned_user_id": None,
+    "is_opted_out": False,
+}
 _ABOUT_ENTRY = frozenset({"contact", "new", "gone", "like"})
 
 
 class Office:
-    """What stands behind the server, in names instead of ids."""
+    """The account behind the server, in names instead of ids."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._store = sandbox.store
@@ -33,7 +37,7 @@ class Office:
         return {contact["id"]: contact for contact in self._store.contacts()}
 
     def edit(self, row: Row) -> None:
-        """What somebody else does. Raises BadTask for an edit that is not known."""
+        """Does what somebody else does meanwhile. Raises BadTask for an edit that is not known."""
         kind = next(iter(row))
         if kind not in self._edits:
             raise BadTask(f"there is no edit {kind}")

@@ -1,4 +1,4 @@
-"""What an exam came to: a row a task, and the figures people compare."""
+"""The result of an exam: a row for each task, and the figures people compare."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def table(results: dict[str, list[Verdict]]) -> Iterator[str]:
     yield f"{'task':<{width}}  passed  calls (stated)  tokens read  written"
     for name, trials in results.items():
         passed = sum(trial.passed for trial in trials)
-        calls = ", ".join(str(trial.calls) for trial in trials)
-        yield f"{name:<{width}}  {passed:>2}/{len(trials):<3}  {calls:>5} ({trials[0].task.calls})  {_mean(trials, 'received'):>14,}  {_mean(trials, 'sent'):>7,}"
+        calls = f"{', '.join(str(trial.calls) for trial in trials):>5} ({trials[0].task.calls})"
+        tokens = f"{_mean(trials, 'received'):>14,}  {_mean(trials, 'sent'):>7,}"
+        yield f"{name:<{width}}  {passed:>2}/{len(trials):<3}  {calls}  {tokens}"
         for trial in trials:
             yield from (f"{'':<{width}}  - {problem}" for problem in trial.problems)
     facts = figures(results)
@@ -27,7 +28,8 @@ def table(results: dict[str, list[Verdict]]) -> Iterator[str]:
     yield f"success {facts['success']:.1%} of {facts['attempts']} attempts at {facts['tasks']} tasks"
     if "pass^3" in facts:
         yield f"pass^3  {facts['pass^3']:.1%} (all of three attempts right)"
-    yield f"calls   {facts['calls']} made, {facts['stated_calls']} stated; in {facts['within_stated_calls']:.1%} of the attempts no more than stated"
+    within = f"in {facts['within_stated_calls']:.1%} of the attempts no more than stated"
+    yield f"calls   {facts['calls']} made, {facts['stated_calls']} stated; {within}"
     yield f"tokens  {facts['tokens_read']:,} read, {facts['tokens_written']:,} written (bytes / 4)"
 
 
@@ -56,14 +58,21 @@ def all_of_three(trials: _Trials) -> float:
 
 def as_json(results: dict[str, list[Verdict]]) -> dict[str, Any]:
     """Everything, for programs."""
-    tasks = {
-        name: [
-            {"passed": trial.passed, "problems": trial.problems, "calls": trial.calls, "stated_calls": trial.task.calls, "tokens_read": trial.received, "tokens_written": trial.sent}
-            for trial in trials
-        ]
-        for name, trials in results.items()
-    }  # fmt: skip
-    return {"figures": figures(results), "tasks": tasks}
+    return {
+        "figures": figures(results),
+        "tasks": {name: [_facts_of(trial) for trial in trials] for name, trials in results.items()},
+    }
+
+
+def _facts_of(trial: Verdict) -> dict[str, Any]:
+    return {
+        "passed": trial.passed,
+        "problems": trial.problems,
+        "calls": trial.calls,
+        "stated_calls": trial.task.calls,
+        "tokens_read": trial.received,
+        "tokens_written": trial.sent,
+    }
 
 
 def _mean(trials: _Trials, what: str) -> int:

@@ -1,6 +1,6 @@
 """One attempt at one task: a fresh server over a fresh sandbox, an agent, and the person's part read from the task.
 
-Bounded in every way: calls, words, seconds a line. Whatever an agent does, the attempt ends with a verdict.
+Calls, words and seconds of a line are bounded, so every attempt ends with a verdict.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NOON = datetime.fromisoformat(f"{TODAY}T12:00:00Z").timestamp()
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of an attempt."""
+    """The result of an attempt."""
 
     task: Task
     problems: list[str]
@@ -52,7 +52,13 @@ class Verdict:
         return not self.problems
 
 
-async def examine(task: Task, open_agent: OpenAgent, *, trial: int = 1, timeout: float = 120.0) -> Verdict:  # noqa: ASYNC109 - of each line
+async def examine(
+    task: Task,
+    open_agent: OpenAgent,
+    *,
+    trial: int = 1,
+    timeout: float = 120.0,  # noqa: ASYNC109 -- of each line
+) -> Verdict:
     """One attempt at `task`. An agent that fails fails the task, never the run. Raises BadTask."""
     async with _entered(task) as room, open_agent() as agent:
         await _converse(room, agent, trial=trial, timeout=timeout)
@@ -62,7 +68,7 @@ async def examine(task: Task, open_agent: OpenAgent, *, trial: int = 1, timeout:
     return Verdict(task, found, len(attempt.calls), attempt.received // 4, attempt.sent // 4)
 
 
-async def _converse(room: Room, agent: Agent, *, trial: int, timeout: float) -> None:  # noqa: ASYNC109
+async def _converse(room: Room, agent: Agent, *, trial: int, timeout: float) -> None:  # noqa: ASYNC109 -- of a line
     line: Row | None = room.start(trial)
     while line is not None:
         room.attempt.received += _bytes(line)
@@ -102,7 +108,7 @@ class Room:
         }
 
     async def reply(self, answer: Any) -> Row | None:
-        """The line after the agent's; None at the end."""
+        """The line after the agent's, or None at the end."""
         match answer:
             case {"type": "call", "tool": str(tool), "arguments": dict(arguments)}:
                 return await self._call(tool, arguments)
@@ -128,7 +134,7 @@ class Room:
         return {"type": "user", "content": words} if words else None
 
     def _next_words(self, text: str) -> str:
-        """What the person says to `text`; nothing where the conversation is over."""
+        """The person's reply to `text`, which is empty where the conversation is over."""
         attempt, turns = self.attempt, self.attempt.task.turns
         if attempt.turns < len(turns):
             upcoming = turns[attempt.turns]
@@ -201,7 +207,7 @@ def _defaults(tool: Tool) -> Row:
 
 
 async def call(client: Client, tool: str, arguments: Row) -> Row:
-    """The line that answers a call; a call the protocol refuses is an error like any other."""
+    """The line that answers a call. A call that the protocol refuses is an error like any other."""
     try:
         result = await client.call_tool(tool, arguments)
     except MCPError as error:
@@ -212,7 +218,7 @@ async def call(client: Client, tool: str, arguments: Row) -> Row:
 
 
 class _Clock:
-    """The time of day on the book's last day; it goes on from noon."""
+    """The time of day on the book's last day. It goes on from noon."""
 
     def __init__(self) -> None:
         self._entered = time.monotonic()

@@ -1,11 +1,14 @@
-"""What a task is, and how it is read from `tests/exam/tasks/*.toml`.
+"""A task, and how it is read from `tests/exam/tasks/*.toml`.
 
-- `say` is what the person says. `before` is done first: edits behind the server (`add`, `touch`, ...) and calls of an earlier hour (`call`).
-- `writes` are the calls that change something, or ask for a confirmation; each with its alternatives (`or`). `who = 1002` means that contact by its
-  id or its phone. Arguments that are not named must not be there. Reading is free up to `most` calls altogether.
-- `turns` are what the person says next: `answer` to a question that matches `asks`, or a new `request`. `after_turn` binds a write to a yes.
-- `after` is what is different then; everything it does not name must be as it was, everywhere.
-- `calls` is the stated number: `solution`, the reference's way, takes exactly so many.
+- `say` is what the person says. `before` is done first: edits behind the server (`add`, `touch`, ...) and calls of an
+  earlier hour (`call`).
+- `writes` are the calls that change something or ask for a confirmation, each with its alternatives (`or`). `who =
+  1002` means that contact by its id or its phone. Arguments that are not named must not be there. Reading is free up
+  to `most` calls.
+- `turns` are what the person says next: `answer` to a question that matches `asks`, or a new `request`. `after_turn`
+  binds a write to a yes.
+- `after` is what is different then. Everything that it does not name must be as it was, everywhere.
+- `calls` is the stated number: `solution`, the way of the reference, takes exactly so many.
 """
 
 from __future__ import annotations
@@ -64,7 +67,7 @@ class Write(_FromRow):
 
 @dataclass(frozen=True, kw_only=True)
 class Turn(_FromRow):
-    """What the person says next: an answer to a question, or a new request."""
+    """The next words of the person: an answer to a question, or a new request."""
 
     answer: str = ""
     request: str = ""
@@ -81,7 +84,7 @@ class Turn(_FromRow):
 
 @dataclass(frozen=True, kw_only=True)
 class Told(_FromRow):
-    """What the last word must say, and what no word may say."""
+    """The phrases that the last word must have, and the phrases that no word may have."""
 
     says: tuple[Phrase, ...] = ()
     never: tuple[Phrase, ...] = ()

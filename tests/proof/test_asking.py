@@ -1,4 +1,7 @@
-"""A confirmation is put to the person where the client can do that, in both eras; and only what was shown is done."""
+"""A confirmation is put to the person where the client can do that, in both eras, and only the shown action is done.
+
+Guards `contacts_mcp/server/confirming.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an attacker of the design found, each held from now on."""
+"""The attacks on the design that once worked, each held off from now on.
+
+Guards `contacts_mcp/book/writing/` and `contacts_mcp/book/confirmations.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an audit and an attack found claimed that was not so, or not known; each is a sentence here."""
+"""The claims that audits and attacks found to be false or unproven; no answer makes one of them again.
+
+Guards `contacts_mcp/book/writing/plan.py` and `contacts_mcp/book/writing/write.py`.
+"""
 
 from __future__ import annotations
 

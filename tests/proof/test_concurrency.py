@@ -1,4 +1,7 @@
-"""Whoever else writes at the same time, in this process, in another one or somewhere else: nothing is lost, doubled, or kept quiet."""
+"""Nothing is lost, doubled or kept quiet while others write too: in this process, in another one, or somewhere else.
+
+Guards `contacts_mcp/state/locks.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Nobody who is opted out of texts is opted in again, but by update_contact, with the words of the consent and a confirmation of exactly that."""
+"""Nobody who is opted out of texts is opted in again, except by `update_contact` with consent and a confirmation of it.
+
+Guards `contacts_mcp/book/people/update.py` and `contacts_mcp/book/people/suppressions.py`.
+"""
 
 from __future__ import annotations
 

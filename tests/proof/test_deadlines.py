@@ -1,4 +1,7 @@
-"""No call outlives its deadline, whatever the service does; and wherever a call is cut off, the journal tells the truth."""
+"""No call outlives its deadline, and the journal tells the truth wherever a call is cut off.
+
+Guards `contacts_mcp/server/boundary.py` and `contacts_mcp/book/writing/write.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every kind of error there is: its text, who can act and what they do next, the request's id, and nothing that does not belong there."""
+"""Every kind of error: its text, who can act and how, the request's id, and nothing that does not belong there.
+
+Guards `contacts_mcp/errors.py` and `contacts_mcp/server/boundary.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Every fault of the service, at every request of every tool, once and for ever: the exact outcome of each is a row of `faults.txt`.
+"""Every fault of the service at every request of every tool, once and for ever. The outcome of each is a row of `faults.txt`.
 
-Beside the rows stand laws that hold for all of them: never two contacts with one phone, nothing claimed that is not so, nothing denied that is so.
+Laws hold for all rows: no phone is doubled, no false success is claimed, and no true one is denied.
+
+Guards `contacts_mcp/api/client.py` and `contacts_mcp/book/writing/write.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What list_changes tells and undo_change says, to the word: what a change of these rules would otherwise go through with unnoticed."""
+"""The words of `list_changes` and `undo_change`, where a change of their rules would otherwise pass unnoticed.
+
+Guards `contacts_mcp/book/history/`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What strangers write into contacts comes out visible, cut and harmless: in every text there is, in what is read and in what is structured."""
+"""The texts that strangers write into contacts come out visible, cut and harmless, in every answer and every structure.
+
+Guards `contacts_mcp/words/display.py`.
+"""
 
 from __future__ import annotations
 

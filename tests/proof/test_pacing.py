@@ -1,4 +1,7 @@
-"""The rate limit as an assistant meets it: a long wait is told while it lasts, one that is too long is refused at once."""
+"""The rate limit as an assistant meets it: a long wait is told while it lasts, and one that is too long is refused at once.
+
+Guards `contacts_mcp/api/pace.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Secrets and people stay where they belong: tool results, journal and sandbox files. Never in a log, on stderr, in an error or a file name."""
+"""Secrets and personal data stay in tool results, in the journal and in the sandbox's file.
+
+They never reach a log, stderr, an error or a file name. Guards `contacts_mcp/api/client.py` and `contacts_mcp/server/boundary.py`.
+"""
 
 from __future__ import annotations
 

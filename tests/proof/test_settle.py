@@ -1,6 +1,8 @@
-"""A change of which nobody knows how it came out is looked up, and the journal claims only what was seen.
+"""A change whose outcome nobody knows is looked up, and the journal claims only what was seen.
 
-The loop's clock jumps (see `conftest.py`), so a minute of waiting takes no time.
+The clock of the loop jumps (`benchmarks/hurried.py`), so a minute of waiting takes no time.
+
+Guards `contacts_mcp/book/writing/settle.py`.
 """
 
 from __future__ import annotations

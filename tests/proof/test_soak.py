@@ -1,4 +1,7 @@
-"""Three hundred random calls, twenty at once, a fifth of the requests failing: every answer is true, and nothing happens unasked; `benchmarks/soak.py` does it with 10,000."""
+"""Three hundred random calls, twenty at once, while a fifth of the requests fail: every answer is true, and nothing happens unasked.
+
+`benchmarks/soak.py` makes 10,000. Guards the whole chain, `contacts_mcp/book/` first.
+"""
 
 from __future__ import annotations
 

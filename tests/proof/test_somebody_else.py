@@ -1,4 +1,7 @@
-"""Somebody else is at it at the same moment: nothing is claimed that others did, and nothing is denied that they undid."""
+"""Somebody else writes at the same moment: no answer claims their work as ours, and none denies work of ours that they undid.
+
+Guards `contacts_mcp/book/writing/plan.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Taking changes back: exactly what a change changed, only while it still stands, once, and never anybody's opt-out."""
+"""A change is taken back exactly, only while it still stands, once, and never somebody's opt-out.
+
+Guards `contacts_mcp/book/history/undo.py`.
+"""
 
 from __future__ import annotations
 

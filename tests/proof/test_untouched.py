@@ -1,4 +1,7 @@
-"""What an update does not mention is afterwards byte for byte what it was, whatever the service does where nobody knows what it does."""
+"""The fields that an update does not mention stay byte for byte as they were, whatever the service does.
+
+Guards `contacts_mcp/book/values.py`, `contacts_mcp/book/writing/plan.py` and `contacts_mcp/book/people/update.py`.
+"""
 
 from __future__ import annotations
 

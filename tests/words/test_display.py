@@ -150,7 +150,7 @@ def test_what_can_be_seen_is_kept_in_order(text: str) -> None:
 
 
 def test_a_megabyte_is_shown_in_milliseconds() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     shown = visible("\u202e" * 1_000_000)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
     assert len(shown) < 2_000

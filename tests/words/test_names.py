@@ -446,9 +446,9 @@ def test_five_thousand_names_are_searched_quickly() -> None:
     items = [Named(at, f"{' '.join(pick.choices(words, k=pick.randint(1, 3)))} {at}") for at in range(5_000)]
     names = Names("tag", items)
     for text in ("renewl datte 12", "q", "x" * 1_000_000, "(1) " * 250_000, "a" + " " * 900 + "("):
-        started = time.perf_counter()
+        started = time.process_time()
         assert len(_refusal(names, text).candidates) <= NEAREST
-        assert time.perf_counter() - started < 0.3  # a tenth of a second, and room for a busy machine
+        assert time.process_time() - started < 0.3  # a tenth of a second, and room for a busy machine
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------------------

@@ -485,9 +485,9 @@ HUGE = {
 
 @pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
 def test_a_megabyte_is_refused_in_milliseconds(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     refused = _refusal(text)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
     assert len(str(refused)) < 1_000
 
 
@@ -495,9 +495,9 @@ def test_a_megabyte_is_refused_in_milliseconds(text: str) -> None:
 def test_the_longest_text_allowed_is_quick_too(piece: str) -> None:
     text = (piece * LONGEST_TEXT)[:LONGEST_TEXT]
     _refusal(text)  # the metadata is loaded once
-    started = time.perf_counter()
+    started = time.process_time()
     _refusal(text)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
 
 
 def test_the_library_is_not_imported_before_the_first_phone() -> None:
