@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         if not parts.hostname or not _is_whole_port(parts) or re.search(r"[@?#\s\x00-\x1f\x7f]", url):
             msg = "expected an address such as https://api.heymarket.com, without user name, query or fragment"
             raise ValueError(msg)
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(parts.hostname)):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(parts.hostname)):
             msg = "expected https, or http on this machine (127.0.0.1, localhost): credentials would travel unprotected"
             raise ValueError(msg)
         return url.rstrip("/")
@@ -235,7 +235,8 @@ def _is_whole_port(parts: SplitResult) -> bool:
         return False
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a connection to `host` never leaves this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

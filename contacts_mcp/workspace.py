@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -19,9 +19,8 @@ from contacts_mcp.config import SANDBOX_URL, Settings
 from contacts_mcp.errors import AccountError
 
 if TYPE_CHECKING:
-    import httpx
-
-    from contacts_mcp.api.auth import Auth
+    from contacts_mcp.api.client import HeymarketClient
+    from contacts_mcp.api.pace import Pace
     from contacts_mcp.book.book import Book
     from contacts_mcp.sandbox import Sandbox
 
@@ -71,7 +70,6 @@ class Workspace:
         return book
 
     def _open(self) -> Book:
-        from contacts_mcp.api.client import HeymarketClient
         from contacts_mcp.api.pace import Pace
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
@@ -81,11 +79,11 @@ class Workspace:
         from contacts_mcp.state.locks import Locks
 
         settings = self._settings
-        http, auth = self._connection()
+        sandbox = self._sandbox() if settings.sandbox else None
         home = _made(settings.directory)
         ledger = SqliteLedger(home / "pace.sqlite3", settings.account)
         pace = Pace(ledger, limit=settings.requests_per_minute)
-        api = HeymarketClient(http, auth=auth, pace=pace, timeout=settings.timeout)
+        api = client_for(settings, pace=pace, sandbox=sandbox)
         key = (
             settings.signing_key.get_secret_value().encode()
             if settings.signing_key
@@ -103,34 +101,6 @@ class Workspace:
             region=settings.default_region,
             confirms=settings.confirm != "off",
         )
-
-    def _connection(self) -> tuple[httpx.AsyncClient, Auth]:
-        """The pooled client of the live service or of the sandbox, and the proof of who we are. Raises CredentialsMissing."""
-        import httpx
-
-        from contacts_mcp.api.auth import BearerKey, auth_for
-        from contacts_mcp.api.client import CONNECTIONS, USER_AGENT
-
-        settings = self._settings
-        transport: httpx.AsyncBaseTransport | None = None
-        url = settings.base_url
-        if settings.sandbox:
-            from contacts_mcp.sandbox import Credentials
-
-            auth: Auth = BearerKey(Credentials().api_key)
-            transport, url = self._sandbox().transport(), SANDBOX_URL
-        else:
-            auth = auth_for(settings)
-        client = httpx.AsyncClient(
-            base_url=url,
-            transport=transport,
-            timeout=httpx.Timeout(settings.timeout, connect=min(5.0, settings.timeout)),
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            follow_redirects=False,
-            trust_env=url.startswith("https:"),  # what stays on this machine, key included, goes through no proxy
-        )
-        return client, auth
 
     def _sandbox(self) -> Sandbox:
         if self._lent is not None:
@@ -150,6 +120,28 @@ class Workspace:
                 f"The sandbox's file cannot be used ({type(error).__name__}). CONTACTS_MCP_SANDBOX_FILE should name a file that is new or was made by the sandbox."
             ) from None
         return self._own
+
+
+def client_for(
+    settings: Settings, *, pace: Pace, sandbox: Sandbox | None, timeout: float | None = None, **options: Any
+) -> HeymarketClient:
+    """The client of `sandbox`, or else of the live service. `options` are more arguments of HeymarketClient.
+
+    Raises CredentialsMissing, and AccountError where the network variables of this machine cannot be used.
+    """
+    from contacts_mcp.api.auth import BearerKey, auth_for
+    from contacts_mcp.api.client import HeymarketClient
+    from contacts_mcp.api.connection import http_client, proxy_for
+
+    timeout = timeout or settings.timeout
+    if sandbox:
+        from contacts_mcp.sandbox import Credentials
+
+        http = http_client(SANDBOX_URL, timeout=timeout, transport=sandbox.transport())
+        return HeymarketClient(http, auth=BearerKey(Credentials().api_key), pace=pace, timeout=timeout, **options)
+    auth, proxy = auth_for(settings), proxy_for(settings.base_url)
+    http = http_client(settings.base_url, timeout=timeout, proxy=proxy)
+    return HeymarketClient(http, auth=auth, pace=pace, timeout=timeout, proxy=proxy, **options)
 
 
 @contextmanager

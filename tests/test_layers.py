@@ -44,7 +44,7 @@ ALONE = ("__init__", "errors", "sandbox")
 
 # Other people's packages that only some rooms may import.
 KEPT_TO = {
-    "httpx": "api sandbox setup workspace",
+    "httpx": "api sandbox",
     "httpx2": "",
     "mcp": "server setup",
     "mcp_types": "server setup",

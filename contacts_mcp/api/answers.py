@@ -2,13 +2,15 @@
 
 - A body may be JSON, a bare string, or empty; a page of HTML is never an answer, whatever the status says.
 - A list comes bare or wrapped in an object.
-- "Not there" is a 404, a 400 or a `null`.
+- "Not there" is a 404, a 400 or a `null`, and only where the service itself says so (JSON, or X-Request-Id).
+- A body has limits: in length, also once it is unpacked, and in depth.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ from contacts_mcp.errors import BadAnswer
 from contacts_mcp.models import Contact, WriteReply
 
 QUOTED = 200  # characters of a foreign body that an error may show
+DEEPEST = 40  # levels of lists and objects in an answer that are kept as such; a contact has three
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -28,11 +31,61 @@ def decode(body: bytes, *, content_type: str, status: int, request_id: str) -> A
         return None
     try:
         value = json.loads(body)
+        if body.count(b"[") + body.count(b"{") > DEEPEST:
+            value = _shallow(value, DEEPEST)
         return _without_lone_surrogates(value) if _MAY_BE_HALF.search(body) else value
     except (ValueError, RecursionError):
         what = "a web page" if "html" in content_type or body.lstrip()[:1] == b"<" else "something that is not JSON"
         raise BadAnswer(f"Heymarket answered {status} with {what}", status=status, request_id=request_id) from None
 
+
+def _shallow(value: Any, levels: int) -> Any:
+    """`value` with everything below so many levels as its JSON text: no member that nobody knows may be too deep to hand on."""
+    if not isinstance(value, dict | list) or not value:
+        return value
+    if levels == 0:
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return [_shallow(item, levels - 1) for item in value]
+    return {name: _shallow(item, levels - 1) for name, item in value.items()}
+
+
+def is_json(body: bytes) -> bool:
+    """Whether an error's body is one that a program wrote for programs."""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+class Unpacked:
+    """The body of an answer while it arrives, unpacked up to one byte more than `longest`: a small packed one may hold gigabytes."""
+
+    PACKINGS = ("gzip", "x-gzip")
+
+    def __init__(self, packing: str, *, longest: int) -> None:
+        self._gzip = zlib.decompressobj(wbits=_GZIP) if packing in self.PACKINGS else None
+        self._body = bytearray()
+        self._longest = longest
+
+    def add(self, part: bytes) -> None:
+        """Raises zlib.error where it is not packed as was said."""
+        room = self._longest + 1 - len(self._body)
+        self._body += self._gzip.decompress(part, room) if self._gzip else part[:room]
+
+    @property
+    def is_too_long(self) -> bool:
+        return len(self._body) > self._longest
+
+    def whole(self) -> bytes:
+        """All of it. Raises zlib.error where the end is missing."""
+        if self._gzip and self._body and not self._gzip.eof and not self.is_too_long:
+            raise zlib.error
+        return bytes(self._body)
+
+
+_GZIP = 31  # zlib's number for it
 
 _MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 

@@ -10,20 +10,25 @@ import base64
 import logging
 import random
 import re
-from collections.abc import Awaitable, Callable, Sequence
+import ssl
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import anyio
 import httpx
 from pydantic import BaseModel
 
-from contacts_mcp import __version__
 from contacts_mcp.api import answers
 from contacts_mcp.api.auth import Auth
+from contacts_mcp.api.connection import CONNECTIONS, Proxy
 from contacts_mcp.api.pace import Pace
 from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
 from contacts_mcp.errors import (
+    AccountError,
     AnswerLost,
     BadAnswer,
     ContactsError,
@@ -38,8 +43,9 @@ from contacts_mcp.errors import (
 from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteReply
 from contacts_mcp.state.ledger import WINDOW
 
-CONNECTIONS = 10  # httpx's pool slows down with many waiting requests
-USER_AGENT = f"contacts-mcp/{__version__}"
+LONGEST_BODY = 20_000_000  # bytes of an answer, unpacked; a page of a hundred contacts has some hundred thousand
+LONGEST_ERROR = 65_536  # bytes that are read of the body of a failure
+LONGEST_WAIT = 3600.0  # seconds of a Retry-After that can be meant
 PAGE = 30  # rows a list gives where nobody asks for another number
 
 _log = logging.getLogger(__name__)
@@ -106,14 +112,19 @@ class HeymarketClient:
         auth: Auth,
         pace: Pace,
         timeout: float,
+        proxy: Proxy | None = None,
         schedule: Schedule | None = None,
+        hear: Callable[[Mapping[str, str]], None] | None = None,
         draw: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
+        """`proxy` is the one that `http` goes through; `hear` is told the headers of every answer."""
         self._http = http
         self._auth = auth
         self._pace = pace
         self._timeout = timeout
+        self._proxy = proxy
+        self._hear = hear
         self._schedule = schedule or Schedule()
         self._budget = Budget()
         self._connections = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
@@ -265,42 +276,60 @@ class HeymarketClient:
         try:
             # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
             with anyio.fail_after(self._timeout):
-                response = await self._http.request(
+                async with self._http.stream(
                     call.method,
                     call.path,
                     json=call.body,
                     params=call.query or None,
                     headers={"Authorization": proof},
                     follow_redirects=False,
-                )
-        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
-            raise _failure_on_the_way(error, self._timeout) from None  # the original holds the URL
-        return _answer(call, response, proof)
+                ) as response:
+                    if self._hear:
+                        self._hear(response.headers)
+                    body = await _body(response)
+        except (httpx.HTTPError, httpx.StreamError, zlib.error, TimeoutError) as error:
+            raise _failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
+        return _answer(call, response, body, proof)
 
 
-def _answer(call: Call, response: httpx.Response, proof: str) -> Answer:
-    request_id = _UNPRINTED.sub("", response.headers.get("X-Request-Id", ""))[:100]
-    if (
-        response.is_success and call.kind is Kind.READ and not response.content.strip()
-    ):  # not `null`, which says that nothing is there
+async def _body(response: httpx.Response) -> bytes:
+    """The body, unpacked; of a failure only its beginning. Raises BadAnswer, and zlib.error where it cannot be unpacked."""
+    packing = response.headers.get("Content-Encoding", "identity").strip().lower()
+    is_packed = packing in answers.Unpacked.PACKINGS
+    body = answers.Unpacked(packing, longest=LONGEST_BODY if response.is_success else LONGEST_ERROR)
+    async for part in response.aiter_raw() if is_packed else response.aiter_bytes():
+        body.add(part)
+        if body.is_too_long:
+            break
+    if body.is_too_long and response.is_success:
         raise BadAnswer(
-            f"Heymarket answered {response.status_code} with nothing at all",
+            f"Heymarket answered {response.status_code} with more than {LONGEST_BODY // 1_000_000} million characters",
             status=response.status_code,
-            request_id=request_id,
+            request_id=_request_id(response),
         )
+    return body.whole()
+
+
+def _request_id(response: httpx.Response) -> str:
+    return _UNPRINTED.sub("", response.headers.get("X-Request-Id", ""))[:100]
+
+
+def _answer(call: Call, response: httpx.Response, body: bytes, proof: str) -> Answer:
+    request_id, status = _request_id(response), response.status_code
+    if response.is_success and call.kind is Kind.READ and not body.strip():
+        # `null` says that nothing is there; this says nothing.
+        raise BadAnswer(f"Heymarket answered {status} with nothing at all", status=status, request_id=request_id)
     if response.is_success:
         content_type = response.headers.get("Content-Type", "")
-        return Answer(
-            answers.decode(
-                response.content, content_type=content_type, status=response.status_code, request_id=request_id
-            ),
-            request_id,
-        )
-    if response.status_code in call.missing:
-        return NOT_THERE
-    raise _failure_in_the_answer(
-        response, request_id, said=answers.message(response.content, hide=lambda said: _without_secrets(said, proof))
-    )
+        value = answers.decode(body, content_type=content_type, status=status, request_id=request_id)
+        return Answer(value, request_id)
+    if status in call.missing:
+        if request_id or answers.is_json(body):
+            return NOT_THERE
+        # A gateway or a portal on the way knows nothing about contacts.
+        raise BadAnswer(f"Something that is not Heymarket answered {status}. Check HEYMARKET_BASE_URL", status=status)
+    said = answers.message(body, hide=lambda said: _without_secrets(said, proof))
+    raise _failure_in_the_answer(response, request_id, said=said)
 
 
 # An id is what support looks up; whatever else a service puts there is text of its own, which nobody marked as such.
@@ -323,14 +352,41 @@ _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _GATEWAY_GAVE_UP = frozenset({408, 502, 504, *range(520, 528), 598, 599})
 
 
-def _failure_on_the_way(error: Exception, timeout: float) -> UpstreamError:
-    if isinstance(error, _NOTHING_SENT):
+def _failure_on_the_way(error: Exception, timeout: float, proxy: Proxy | None) -> ContactsError:
+    if isinstance(error, httpx.ProxyError) and str(error).startswith("407"):
+        return AccountError(
+            f"The proxy on the way asks for a user name and a password (407); nothing was sent. {_named_by(proxy)} "
+            "should be like http://USER:PASSWORD@HOST:PORT."
+        )
+    untrusted = _certificate_problem(error)
+    if untrusted:
+        return AccountError(
+            f"The certificate of Heymarket's address is not trusted here ({untrusted}); nothing was sent. "
+            "Often a company's proxy or a virus scanner stands in between. "
+            "The owner of this machine can name its certificate in SSL_CERT_FILE; the machine's clock may be wrong, too."
+        )
+    if isinstance(error, (*_NOTHING_SENT, httpx.ProxyError)):
+        through = f" through the proxy of {_named_by(proxy)}" if proxy else ""
         return Unreachable(
-            "Heymarket cannot be reached; nothing was sent. Check the network (and HEYMARKET_BASE_URL), then try again."
+            f"Heymarket cannot be reached{through}; nothing was sent. "
+            "Check the network (and HEYMARKET_BASE_URL), then try again."
         )
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return AnswerLost(f"Heymarket did not answer within {timeout:g} seconds")
     return AnswerLost("The connection to Heymarket broke before its answer was complete")
+
+
+def _named_by(proxy: Proxy | None) -> str:
+    return proxy.named_by if proxy else "HTTPS_PROXY"
+
+
+def _certificate_problem(error: BaseException | None) -> str:
+    """What OpenSSL has against the certificate; empty where that was not the failure."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message.partition(",")[0]
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: str) -> ContactsError:
@@ -388,8 +444,23 @@ def _failure_of_the_service(response: httpx.Response, request_id: str, quoted: s
 
 
 def _retry_after(response: httpx.Response) -> float | None:
+    """The seconds of Retry-After, a number or a date; None where it is missing, or too large to be meant."""
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None
+    if value.isascii() and value.isdigit():
+        seconds = float(value[:9])
+    else:
+        until, now = (_moment(text) for text in (value, response.headers.get("Date", "")))
+        if until is None:
+            return None
+        seconds = until - (time.time() if now is None else now)  # by the service's clock, where it tells
+    return max(0.0, seconds) if seconds <= LONGEST_WAIT else None
+
+
+def _moment(http_date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(http_date).timestamp()
+    except ValueError:
+        return None
 
 
 def _one(answer: Answer) -> Contact | None:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -27,7 +27,7 @@ import anyio
 from pydantic import SecretStr
 
 from contacts_mcp import __version__
-from contacts_mcp.config import SANDBOX_URL, Settings, variable_of
+from contacts_mcp.config import Settings, variable_of
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.setup import config_files
 from contacts_mcp.setup.assistants import CLIENTS, Client, Machine
@@ -35,8 +35,6 @@ from contacts_mcp.setup.install import CREDENTIALS, MASK, flaw_of, runs_us
 from contacts_mcp.state.uptime import uptime
 
 if TYPE_CHECKING:
-    import httpx
-
     from contacts_mcp.api.client import HeymarketClient
 
 OLDEST_PYTHON = (3, 11)
@@ -408,62 +406,44 @@ async def _asked(patient: Patient, settings: Settings) -> list[Finding]:
     where = "the sandbox" if settings.sandbox else settings.base_url
     answers: list[tuple[str, float]] = []
 
-    async def note(response: httpx.Response) -> None:
-        answers.append((response.headers.get("Date", ""), patient.clock()))
+    def hear(headers: Mapping[str, str]) -> None:
+        answers.append((headers.get("Date", ""), patient.clock()))
 
     start = time.monotonic()
-    async with _client(settings, note) as api:
-        try:
+    try:
+        async with _client(settings, hear) as api:
             with anyio.fail_after(PATIENCE):
                 inboxes = await api.list_inboxes()
-        except ContactsError as error:
-            findings = [Finding(Level.PROBLEM, "service", f"{where}: {error}")]
-        except TimeoutError:
-            findings = [
-                Finding(
-                    Level.PROBLEM, "service", f"{where}: no answer within {PATIENCE:g} seconds", "Check the network."
-                )
-            ]
-        else:
-            seconds = time.monotonic() - start
-            findings = [
-                Finding(
-                    Level.OK, "service", f"{where} accepts the credentials ({len(inboxes)} inboxes, {seconds:.1f} s)"
-                )
-            ]
+    except ContactsError as error:
+        findings = [Finding(Level.PROBLEM, "service", f"{where}: {error}")]
+    except TimeoutError:
+        text = f"{where}: no answer within {PATIENCE:g} seconds"
+        findings = [Finding(Level.PROBLEM, "service", text, "Check the network.")]
+    else:
+        text = f"{where} accepts the credentials ({len(inboxes)} inboxes, {time.monotonic() - start:.1f} s)"
+        findings = [Finding(Level.OK, "service", text)]
     return findings + [finding for date, at in answers[:1] for finding in clock_findings(date, at)]
 
 
 @asynccontextmanager
-async def _client(settings: Settings, note: Callable[[httpx.Response], Any]) -> AsyncIterator[HeymarketClient]:
+async def _client(settings: Settings, hear: Callable[[Mapping[str, str]], None]) -> AsyncIterator[HeymarketClient]:
     """The usual client with a pace and a sandbox in memory: an opened workspace would make files."""
-    import httpx
-
-    from contacts_mcp.api.auth import BearerKey, auth_for
-    from contacts_mcp.api.client import USER_AGENT, HeymarketClient
     from contacts_mcp.api.pace import Pace
     from contacts_mcp.api.retries import Schedule
-    from contacts_mcp.sandbox import Credentials, open_sandbox
+    from contacts_mcp.sandbox import open_sandbox
     from contacts_mcp.state.ledger import SqliteLedger
+    from contacts_mcp.workspace import client_for
 
-    sandbox = open_sandbox(None, contacts=1) if settings.sandbox else None
-    http = httpx.AsyncClient(
-        base_url=SANDBOX_URL if sandbox else settings.base_url,
-        transport=sandbox.transport() if sandbox else None,
-        headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-        event_hooks={"response": [note]},
-    )
-    auth = BearerKey(Credentials().api_key) if sandbox else auth_for(settings)
     pace = Pace(SqliteLedger(None, settings.account), limit=settings.requests_per_minute)
-    api = HeymarketClient(
-        http, auth=auth, pace=pace, timeout=min(settings.timeout, PATIENCE), schedule=Schedule(attempts=1)
-    )
-    try:
-        yield api
-    finally:
-        await api.aclose()
-        if sandbox:
-            sandbox.close()
+    timeout = min(settings.timeout, PATIENCE)
+    with closing(open_sandbox(None, contacts=1)) if settings.sandbox else nullcontext() as sandbox:
+        api = client_for(
+            settings, pace=pace, sandbox=sandbox, timeout=timeout, schedule=Schedule(attempts=1), hear=hear
+        )
+        try:
+            yield api
+        finally:
+            await api.aclose()
 
 
 def clock_findings(date: str, at: float) -> Iterator[Finding]:

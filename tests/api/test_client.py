@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import logging
 import traceback
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -14,7 +16,8 @@ import httpx
 import pytest
 
 from contacts_mcp.api.auth import Auth, BasicKey, BearerKey, SignedToken
-from contacts_mcp.api.client import CONNECTIONS, HeymarketClient
+from contacts_mcp.api.client import LONGEST_BODY, HeymarketClient
+from contacts_mcp.api.connection import CONNECTIONS
 from contacts_mcp.errors import (
     AnswerLost,
     BadAnswer,
@@ -211,7 +214,7 @@ async def test_retry_after_is_a_lower_bound(client: HeymarketClient, sandbox: Sa
 
 @pytest.mark.parametrize(
     ("header", "slept"),
-    [("soon", 0.2), ("-5", 0.2), ("²", 0.2), ("0", 0.2), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.2), ("2", 0.2)],
+    [("soon", 0.2), ("-5", 0.2), ("²", 0.2), ("0", 0.2), ("Wed, 21 Oct 2020 07:28:00 GMT", 0.2), ("2", 0.2)],
 )
 async def test_a_retry_after_that_is_no_number_of_seconds_is_as_none(
     connect: OpenClient, time: Time, header: str, slept: float
@@ -463,7 +466,7 @@ async def test_a_body_that_cannot_be_unpacked_is_an_answer_lost(connect: OpenCli
 async def test_only_what_proves_that_nothing_was_sent_is_unreachable(
     connect: OpenClient, error: type[httpx.TransportError]
 ) -> None:
-    proof = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
+    proof = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
     tries = 0
 
     def fail(request: httpx.Request) -> httpx.Response:
@@ -496,3 +499,148 @@ async def test_at_most_ten_requests_are_under_way_and_waiting_for_a_place_is_not
         for number in range(30):
             tasks.start_soon(client.create_contact, {"number": number})
     assert most == CONNECTIONS == 10
+
+
+# What may be asked for when it was refused
+
+
+DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("30", 30),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30),
+        ("Wednesday, 21-Oct-26 07:28:30 GMT", 30),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", None),
+        ("3600", 3600),
+        ("3601", None),
+        ("60000", None),
+        ("99999999999999999999999", None),
+        ("Fri, 21 Oct 2099 07:28:00 GMT", None),
+        ("Wed, 99 Oct 2026 99:99:99 GMT", None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_a_number_or_a_date_and_counts_only_if_it_can_be_meant(
+    connect: OpenClient, header: str, seconds: float | None, status: int
+) -> None:
+    answer = httpx.Response(status, headers={"Retry-After": header, "Date": DATE})
+    async with connect(httpx.MockTransport(lambda _: answer)) as client:
+        with anyio.move_on_after(0.001), pytest.raises((RateLimited, ServiceFailed)) as caught:
+            await client.create_contact(BODY)
+    assert (caught.value.retry_after or None) == seconds
+    if status == 429:
+        assert f"Try again in {f'{seconds} seconds' if seconds else 'a minute'}" in str(caught.value)
+
+
+# Absence
+
+
+OWN: list[tuple[dict[str, str], bytes, bool]] = [
+    ({"X-Request-Id": "r-1"}, b"", True),
+    ({"X-Request-Id": "r-1", "Content-Type": "text/html"}, b"<h1>Not Found</h1>", True),
+    ({}, b'{"error": "not_found"}', True),
+    ({}, b'"contact not found"', True),
+    ({}, b"", False),
+    ({}, b"404 page not found", False),
+    ({"Content-Type": "application/json"}, b"<html>", False),
+    ({"Content-Type": "text/html", "Server": "nginx"}, b"<html><h1>404 Not Found</h1></html>", False),
+]
+
+
+@pytest.mark.parametrize(("headers", "body", "is_own"), OWN, ids=[f"{headers} {body!r}" for headers, body, _ in OWN])
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        ("get_contact", 404),
+        ("get_contact", 400),
+        ("find_contact", 404),
+        ("search_contacts", 404),
+        ("delete_contact", 404),
+    ],
+)
+async def test_only_the_service_itself_is_believed_that_nobody_is_there(
+    connect: OpenClient, call: str, status: int, headers: dict[str, str], body: bytes, is_own: bool
+) -> None:
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers=headers, content=body)
+
+    async with connect(httpx.MockTransport(respond)) as client:
+        if is_own:
+            assert not await CALLS[call](client)
+        else:
+            with pytest.raises(BadAnswer, match=f"Something that is not Heymarket answered {status}"):
+                await CALLS[call](client)
+
+
+# Bounds
+
+
+def packed(size: int) -> bytes:
+    return gzip.compress(b'"' + b"x" * size + b'"')
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Encoding": "gzip"}, packed(300_000_000)),
+        ({"Content-Encoding": "GZIP "}, packed(LONGEST_BODY)),
+        ({}, b'"' + b"x" * LONGEST_BODY + b'"'),
+    ],
+    ids=["300 MB, packed", "a little more, packed", "a little more"],
+)
+@pytest.mark.parametrize("call", ["get_contact", "create_contact"])
+async def test_a_body_that_is_too_long_is_refused_before_it_fills_the_memory(
+    connect: OpenClient, headers: dict[str, str], body: bytes, call: str
+) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 65_536):
+            yield body[start : start + 65_536]
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=headers | {"X-Request-Id": "r-9"}, content=parts())
+
+    async with connect(httpx.MockTransport(respond)) as client:
+        tracemalloc.start()
+        with pytest.raises(BadAnswer, match=r"200 with more than 20 million characters \(X-Request-Id r-9\)"):
+            await CALLS[call](client)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 4 * LONGEST_BODY
+
+
+async def test_a_packed_body_is_unpacked_and_a_cut_one_is_an_answer_lost(connect: OpenClient) -> None:
+    whole = gzip.compress(b'{"id": 5, "rev": 1}')
+    bodies = [whole, whole[:-9]]
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(bodies.pop(0)))
+
+    async with connect(httpx.MockTransport(respond)) as client:
+        assert (await client.create_contact(BODY)).id == 5
+        with pytest.raises(AnswerLost):
+            await client.create_contact(BODY)
+
+
+async def test_a_failure_with_a_long_body_stays_that_failure(connect: OpenClient) -> None:
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(429, content=b"x" * (LONGEST_BODY + 1))
+
+    async with connect(httpx.MockTransport(respond)) as client:
+        with anyio.move_on_after(0.001), pytest.raises(RateLimited):
+            await client.create_contact(BODY)
+
+
+@pytest.mark.parametrize("depth", [3, 300, 900])
+@pytest.mark.parametrize("kind", ["list", "object"])
+async def test_a_member_that_is_nested_deep_hides_nobody(connect: OpenClient, depth: int, kind: str) -> None:
+    opened, closed = ("[", "]") if kind == "list" else ('{"x": ', "}")
+    deep = opened * depth + "7" + closed * depth
+    body = f'[{{"id": 5, "first": "Jo", "odd": {deep}}}, {{"id": 6}}]'
+    async with connect(httpx.MockTransport(lambda _: httpx.Response(200, text=body))) as client:
+        first, second = await client.list_contacts()
+    assert (first.id, first.first, second.id) == (5, "Jo", 6)
+    assert json.loads(first.model_dump_json())["odd"]
+    assert ("7" in str(first.model_extra)) is True

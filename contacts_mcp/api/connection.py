@@ -1,0 +1,112 @@
+"""The way to the service: the one place where an HTTP client is made, for the server and for the doctor.
+
+- A connection to this machine goes through no proxy, because the credentials in it are not for others.
+- Elsewhere the proxy and the trusted certificates are those of the environment: HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and
+  SSL_CERT_DIR, as other programs read them. On Windows and macOS the proxy of the system counts too.
+- A variable that cannot be used is named (AccountError). httpx would fail with an error of its own, and not always at once.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from contacts_mcp import __version__
+from contacts_mcp.config import environment, is_this_machine
+from contacts_mcp.errors import AccountError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONNECTIONS = 10  # httpx's pool slows down with many waiting requests
+CONNECT_WITHIN = 5.0  # seconds
+HIGHEST_PORT = 65_535
+USER_AGENT = f"contacts-mcp/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy on the way. `named_by` says where its address stands, for people."""
+
+    address: str
+    named_by: str
+
+
+def http_client(
+    url: str, *, timeout: float, proxy: Proxy | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """A pooled client of the service at `url`. `transport` is another way than the network. Raises AccountError."""
+    try:
+        return httpx.AsyncClient(
+            base_url=url,
+            transport=transport,
+            proxy=_usable(proxy.address) if proxy else None,
+            verify=transport is not None or _trusted(url, environment()),
+            timeout=httpx.Timeout(timeout, connect=min(CONNECT_WITHIN, timeout)),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"},
+            follow_redirects=False,
+            trust_env=False,  # what httpx would read there is read here
+        )
+    except (ValueError, httpx.InvalidURL):
+        assert proxy
+        raise AccountError(
+            f"{proxy.named_by} does not hold the address of a proxy. "
+            "Correct it, for example to http://proxy.example.com:8080, or remove it, and restart the server."
+        ) from None  # the original may quote a password
+    except ImportError:
+        assert proxy
+        raise AccountError(
+            f"{proxy.named_by} names a SOCKS proxy, which cannot be used without the package socksio. "
+            "Install it beside this server, or name an http:// proxy, and restart the server."
+        ) from None
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """The proxy that connections to `url` go through, None where there is none."""
+    address = httpx.URL(url)
+    if is_this_machine(address.host) or proxy_bypass(address.netloc.decode("ascii")):
+        return None
+    proxies = getproxies()
+    scheme = next((scheme for scheme in (address.scheme, "all") if proxies.get(scheme)), None)
+    if scheme is None:
+        return None
+    there = proxies[scheme]
+    return Proxy(there if "://" in there else f"http://{there}", _where_it_stands(scheme, there))
+
+
+def _usable(address: str) -> httpx.URL:
+    """Raises ValueError, httpx.InvalidURL."""
+    url = httpx.URL(address)
+    if not url.host or not 0 <= (url.port or 0) <= HIGHEST_PORT:  # httpx would find out at the first request
+        raise ValueError
+    return url
+
+
+def _where_it_stands(scheme: str, value: str) -> str:
+    names = [name for name, found in environment().items() if name.lower() == f"{scheme}_proxy" and found == value]
+    return next(iter(sorted(names, reverse=True)), "The proxy of this system's network settings")
+
+
+def _trusted(url: str, variables: Mapping[str, str]) -> ssl.SSLContext:
+    """The certificates to trust: of SSL_CERT_FILE, else of SSL_CERT_DIR, else those that come with httpx."""
+    if not url.startswith("https:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and made in no time
+    file, folder = variables.get("SSL_CERT_FILE"), variables.get("SSL_CERT_DIR")
+    if not file and not folder:
+        return httpx.create_ssl_context(trust_env=False)
+    variable, expected = ("SSL_CERT_FILE", "a file") if file else ("SSL_CERT_DIR", "a folder")
+    try:
+        if not file:
+            next(Path(folder or "").iterdir())  # OpenSSL would find out at the first connection, and not say so
+        return ssl.create_default_context(cafile=file, capath=None if file else folder)
+    except (OSError, StopIteration, ValueError):  # ssl.SSLError is an OSError
+        raise AccountError(
+            f"{variable} does not name {expected} with certificates that can be read. "
+            "Correct or remove it, and restart the server."
+        ) from None
