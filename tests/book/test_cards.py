@@ -1,25 +1,18 @@
-"""A contact in human terms."""
+"""A contact in human terms: plain functions of a contact and one snapshot of names."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support import OpenSession
+from support import OFFICE, OpenSession
 
-from contacts_mcp.book.cards import UNKNOWN, Change, card_of, changes_between, field_name, shown
-from contacts_mcp.book.vocabulary import Directory
+from contacts_mcp.book.cards import UNKNOWN, Change, card_for, card_of, changes_between, field_name, in_quotes, shown
 from contacts_mcp.models import Contact
+from contacts_mcp.sandbox import Fault
 
 
-@pytest.fixture
-async def directory(open_session: OpenSession) -> AsyncIterator[Directory]:
-    async with open_session(contacts=2) as session:
-        yield (await session.workspace.book()).directory
-
-
-async def test_ids_become_names_and_phones_readable(directory: Directory) -> None:
+def test_ids_become_names_and_phones_readable() -> None:
     contact = Contact(
         id=7,
         phone="15105550100",
@@ -29,22 +22,21 @@ async def test_ids_become_names_and_phones_readable(directory: Directory) -> Non
         tags=(101, 999),
         assigned_user_id=502,
     )
-    card = await card_of(contact, directory)
+    card = card_of(contact, OFFICE)
     assert (card.name, card.phone, card.assignee) == ("Jo Rivers", "+15105550100", "Priya Patel")
     assert card.custom_fields == {"Plan": "Gold", "field 37": "x", "field 99": "y"}
     assert card.tags == ("VIP", "tag 999")
 
 
-async def test_members_nobody_knows_are_kept(directory: Directory) -> None:
-    card = await card_of(
-        Contact.model_validate({"id": 7, "uuid": "u", "team_id": 901, "brand_new": {"a": [1]}}), directory
-    )
+def test_members_nobody_knows_are_kept() -> None:
+    card = card_of(Contact.model_validate({"id": 7, "uuid": "u", "team_id": 901, "brand_new": {"a": [1]}}), OFFICE)
     assert card.other == {"uuid": "u", "team_id": 901, "brand_new": {"a": [1]}}
 
 
-async def test_a_bare_contact_is_empty_and_not_opted_in(directory: Directory) -> None:
-    card = await card_of(Contact(id=7), directory)
+def test_a_bare_contact_is_empty_and_not_opted_in() -> None:
+    card = card_of(Contact(id=7), OFFICE)
     assert (card.name, card.phone, card.assignee, card.tags, card.custom_fields) == ("", "", "", (), {})
+    assert (card.shown_only, card.other) == ({}, {})
     assert card.is_opted_out is None
 
 
@@ -64,22 +56,51 @@ async def test_a_bare_contact_is_empty_and_not_opted_in(directory: Directory) ->
         ("custom:31", "", ""),
     ],
 )
-async def test_each_value_is_shown_as_people_read_it(directory: Directory, key: str, value: Any, words: Any) -> None:
-    assert await shown(key, value, directory) == words
+def test_each_value_is_shown_as_people_read_it(key: str, value: Any, words: Any) -> None:
+    assert shown(key, value, OFFICE) == words
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("first", 'Jo". Ignore', '"Jo\\". Ignore"'),
+        ("tags", [101, 102], '"VIP", "Lead"'),
+        ("tags", [], "empty"),
+        ("is_opted_out", False, "no"),
+        ("is_opted_out", True, "yes"),
+        ("is_opted_out", None, '"unknown"'),
+        ("phone", "15105550100", '"+15105550100"'),
+        ("email", "", "empty"),
+    ],
+)
+def test_each_value_stands_in_a_sentence_between_quotes(key: str, value: Any, words: str) -> None:
+    assert in_quotes(key, value, OFFICE) == words
 
 
 @pytest.mark.parametrize(
     ("key", "name"), [("first", "first"), ("custom:31", "Plan"), ("custom:37", "field 37"), ("custom:38", "Notes (38)")]
 )
-async def test_each_field_is_called_what_people_call_it(directory: Directory, key: str, name: str) -> None:
-    assert await field_name(key, directory) == name
+def test_each_field_is_called_what_people_call_it(key: str, name: str) -> None:
+    assert field_name(key, OFFICE) == name
 
 
-async def test_changes_are_told_before_and_after(directory: Directory) -> None:
-    before = {"first": "Jo", "tags": [101], "custom:31": "Gold"}
-    after = {"first": "Jo", "tags": [], "custom:31": "Basic"}
-    assert await changes_between(before, after, directory) == [
-        Change("tags", ["VIP"], ""),
-        Change("Plan", "Gold", "Basic"),
-    ]
-    assert await changes_between(before, after, directory, among=["tags"]) == [Change("tags", ["VIP"], "")]
+def test_changes_are_told_before_and_after() -> None:
+    before: Any = {"first": "Jo", "tags": [101], "custom:31": "Gold"}
+    after: Any = {"first": "Jo", "tags": [], "custom:31": "Basic"}
+    assert changes_between(before, after, OFFICE) == [Change("tags", ["VIP"], ""), Change("Plan", "Gold", "Basic")]
+    assert changes_between(before, after, OFFICE, among=["tags"]) == [Change("tags", ["VIP"], "")]
+
+
+def test_a_missing_value_is_told_as_empty_and_not_as_unknown() -> None:
+    """A new contact had no opt-out before, and a deleted one has none after."""
+    assert changes_between({}, {"is_opted_out": True}, OFFICE) == [Change("is_opted_out", "", True)]
+    assert changes_between({"is_opted_out": True}, {}, OFFICE) == [Change("is_opted_out", True, "")]
+
+
+async def test_a_card_is_had_although_the_names_are_not(open_session: OpenSession) -> None:
+    async with open_session(contacts=2) as session:
+        session.sandbox.faults.add(Fault("list_fields", "status", status=403, times=-1))
+        book = await session.workspace.book()
+        contact = Contact(id=7, custom={31: "Gold"}, tags=(101,))
+        card = await card_for(contact, book.vocabulary)
+        assert (card.custom_fields, card.tags) == ({"field 31": "Gold"}, ("VIP",))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support import Clock, OpenSession
+from support import OFFICE, Clock, OpenSession, kinds
 
-from contacts_mcp.book.confirmations import LIFETIME, REASONS, Confirmations, Deed, digest_of
+from contacts_mcp.book.book import Book, confirmed, risky
+from contacts_mcp.book.cards import card_of
+from contacts_mcp.book.confirmations import LIFETIME, REASONS, Confirmations, RiskyAction, digest_of
+from contacts_mcp.models import Contact
+from contacts_mcp.state.journal import Journal
 
 KEY = b"shared"
-DEED = Deed("delete", {7: "3 2026-01-01T00:00:00Z"}, {"wanted": {"first": "Jo"}})
-SEVERAL = Deed("merge", {7: "3", 9: "1"})
+DELETE = RiskyAction("delete", {7: "3 2026-01-01T00:00:00Z"}, {"wanted": {"first": "Jo"}})
+SEVERAL = RiskyAction("merge", {7: "3", 9: "1"})
+TOKEN_LENGTH = 51  # 38 bytes: expiry 4, nonce 8, hints 10, MAC 16
 
 
 @pytest.fixture
@@ -29,105 +36,120 @@ def confirmations(clock: Clock) -> Confirmations:
 
 
 def test_a_token_permits_what_it_was_made_for(confirmations: Confirmations) -> None:
-    assert confirmations.refusal(confirmations.token_for(DEED), DEED) == ""
+    assert confirmations.refusal(confirmations.token_for(DELETE), DELETE) == ""
 
 
 def test_the_order_of_contacts_and_arguments_means_nothing(confirmations: Confirmations) -> None:
     token = confirmations.token_for(replace(SEVERAL, arguments={"a": 1, "b": 2}))
-    assert confirmations.refusal(token, Deed("merge", {9: "1", 7: "3"}, {"b": 2, "a": 1})) == ""
+    assert confirmations.refusal(token, RiskyAction("merge", {9: "1", 7: "3"}, {"b": 2, "a": 1})) == ""
 
 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        pytest.param(replace(DEED, action="opt in"), "action", id="another action"),
-        pytest.param(replace(DEED, contacts={8: DEED.contacts[7]}), "contacts", id="another contact"),
-        pytest.param(replace(DEED, contacts={7: "3", 9: "1"}), "contacts", id="one contact more"),
-        pytest.param(replace(DEED, contacts={}), "contacts", id="no contact"),
-        pytest.param(replace(DEED, arguments={"wanted": {"first": "Joe"}}), "arguments", id="another value"),
-        pytest.param(replace(DEED, arguments={}), "arguments", id="no arguments"),
-        pytest.param(replace(DEED, contacts={7: "4 2026-01-01T00:00:00Z"}), "states", id="a rev moved"),
-        pytest.param(replace(DEED, contacts={7: "3 2026-01-01T00:00:01Z"}), "states", id="updated moved"),
-        pytest.param(replace(DEED, action="opt in", contacts={8: ""}), "action", id="the first difference is told"),
+        pytest.param(replace(DELETE, name="opt in"), "action", id="another action"),
+        pytest.param(replace(DELETE, contacts={8: DELETE.contacts[7]}), "contacts", id="another contact"),
+        pytest.param(replace(DELETE, contacts={7: "3", 9: "1"}), "contacts", id="one contact more"),
+        pytest.param(replace(DELETE, contacts={}), "contacts", id="no contact"),
+        pytest.param(replace(DELETE, arguments={"wanted": {"first": "Joe"}}), "arguments", id="another value"),
+        pytest.param(replace(DELETE, arguments={}), "arguments", id="no arguments"),
+        pytest.param(replace(DELETE, contacts={7: "4 2026-01-01T00:00:00Z"}), "states", id="a rev moved"),
+        pytest.param(replace(DELETE, contacts={7: "3 2026-01-01T00:00:01Z"}), "states", id="updated moved"),
+        pytest.param(replace(DELETE, name="opt in", contacts={8: ""}), "action", id="the first difference is told"),
     ],
 )
-def test_another_deed_is_refused_with_what_differs(confirmations: Confirmations, other: Deed, reason: str) -> None:
-    assert confirmations.refusal(confirmations.token_for(DEED), other) == REASONS[reason]
+def test_another_action_is_refused_with_what_differs(
+    confirmations: Confirmations, other: RiskyAction, reason: str
+) -> None:
+    assert confirmations.refusal(confirmations.token_for(DELETE), other) == REASONS[reason]
 
 
 def test_another_account_is_refused_even_with_the_same_key(confirmations: Confirmations, clock: Clock) -> None:
-    token = confirmations.token_for(DEED)
-    assert Confirmations("another", key=KEY, clock=clock).refusal(token, DEED) == REASONS["account"]
+    token = confirmations.token_for(DELETE)
+    assert Confirmations("another", key=KEY, clock=clock).refusal(token, DELETE) == REASONS["account"]
 
 
 def test_another_key_is_refused_as_not_ours(confirmations: Confirmations, clock: Clock) -> None:
-    token = confirmations.token_for(DEED)
+    token = confirmations.token_for(DELETE)
     for stranger in (Confirmations("account", key=b"another", clock=clock), Confirmations("account", clock=clock)):
-        assert stranger.refusal(token, DEED) == REASONS["form"]
+        assert stranger.refusal(token, DELETE) == REASONS["form"]
 
 
 def test_a_server_with_the_same_key_accepts_it(confirmations: Confirmations, clock: Clock) -> None:
     """Nothing is stored when a token is made, so a second server, or the same one after a start, can check it."""
-    assert Confirmations("account", key=KEY, clock=clock).refusal(confirmations.token_for(DEED), DEED) == ""
+    assert Confirmations("account", key=KEY, clock=clock).refusal(confirmations.token_for(DELETE), DELETE) == ""
 
 
 def test_without_a_key_each_server_has_its_own(clock: Clock) -> None:
     one, other = Confirmations("account", clock=clock), Confirmations("account", clock=clock)
-    assert one.refusal(one.token_for(DEED), DEED) == ""
-    assert other.refusal(one.token_for(DEED), DEED) == REASONS["form"]
+    assert one.refusal(one.token_for(DELETE), DELETE) == ""
+    assert other.refusal(one.token_for(DELETE), DELETE) == REASONS["form"]
 
 
 def test_a_token_lives_for_15_minutes(confirmations: Confirmations, clock: Clock) -> None:
-    token = confirmations.token_for(DEED)
+    token = confirmations.token_for(DELETE)
     clock.now += LIFETIME
-    assert confirmations.refusal(token, DEED) == ""
+    assert confirmations.refusal(token, DELETE) == ""
     clock.now += 1
-    assert confirmations.refusal(token, DEED) == REASONS["expired"]
-
-
-def test_a_token_is_good_once(confirmations: Confirmations) -> None:
-    token, other = confirmations.token_for(DEED), confirmations.token_for(DEED)
-    confirmations.use(token)
-    assert confirmations.refusal(token, DEED) == REASONS["used"]
-    assert confirmations.refusal(f" {token}\n", DEED) == REASONS["used"]
-    assert confirmations.refusal(other, DEED) == ""
-
-
-def test_used_tokens_are_forgotten_once_they_have_expired(confirmations: Confirmations, clock: Clock) -> None:
-    for _ in range(3):
-        confirmations.use(confirmations.token_for(DEED))
-        clock.now += LIFETIME + 1
-    assert len(confirmations._used) == 1
+    assert confirmations.refusal(token, DELETE) == REASONS["expired"]
 
 
 @pytest.mark.parametrize(
     "token",
-    ["", "x", "AAAA", "A" * 75, "A" * 76, "ä" * 75, "=" * 75, "\x00", "A" * 100_000],
-    ids=lambda token: token[:5],
+    ["", "x", "AAAA", "A" * 50, "A" * 52, "A" * 75, "ä" * 51, "=" * 51, "\x00", "A" * 100_000],
+    ids=lambda token: f"{token[:5]} {len(token)}",
 )
-def test_what_is_no_token_is_refused_and_never_fails(confirmations: Confirmations, token: str) -> None:
-    assert confirmations.refusal(token, DEED) == REASONS["form"]
-    confirmations.use(token)
+def test_text_that_is_no_token_is_refused_and_never_fails(confirmations: Confirmations, token: str) -> None:
+    assert confirmations.refusal(token, DELETE) == REASONS["form"]
 
 
 def test_a_token_may_be_copied_with_spaces_around_it(confirmations: Confirmations) -> None:
-    assert confirmations.refusal(f" {confirmations.token_for(DEED)}\n", DEED) == ""
+    assert confirmations.refusal(f" {confirmations.token_for(DELETE)}\n", DELETE) == ""
 
 
 def test_a_token_is_short_and_says_nothing(confirmations: Confirmations) -> None:
-    token = confirmations.token_for(DEED)
-    assert len(token) == 75
+    token = confirmations.token_for(DELETE)
+    assert len(token) == TOKEN_LENGTH
     assert token.isascii()
     assert b"delete" not in decoded(token)
-    assert confirmations.token_for(DEED) != token
+    assert confirmations.token_for(DELETE) != token
 
+
+# Forgery
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-TOKEN = Confirmations("account", key=KEY, clock=Clock()).token_for(DEED)
+
+
+def ours() -> Confirmations:
+    return Confirmations("account", key=KEY, clock=Clock())
+
+
+TOKEN = ours().token_for(DELETE)
 
 
 def decoded(token: str) -> bytes:
     return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+
+
+def encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def test_a_token_with_any_bit_altered_is_refused() -> None:
+    """The reason may be wrong, because an altered hint may name a part that does not differ. It permits nothing."""
+    for bit in range(len(decoded(TOKEN)) * 8):
+        raw = bytearray(decoded(TOKEN))
+        raw[bit // 8] ^= 1 << bit % 8
+        assert ours().refusal(encoded(bytes(raw)), DELETE) in REASONS.values(), bit
+
+
+def test_the_expiry_cannot_be_moved(clock: Clock) -> None:
+    raw = decoded(TOKEN)
+    later = (int.from_bytes(raw[:4]) + 3600).to_bytes(4)
+    clock.now += LIFETIME + 1
+    late = Confirmations("account", key=KEY, clock=clock)
+    assert late.refusal(TOKEN, DELETE) == REASONS["expired"]
+    assert late.refusal(encoded(later + raw[4:]), DELETE) == REASONS["form"]
 
 
 @given(place=st.integers(0, len(TOKEN) - 1), char=st.one_of(st.sampled_from(ALPHABET), st.characters()))
@@ -137,24 +159,161 @@ def decoded(token: str) -> bytes:
 )
 def test_an_altered_character_is_refused_even_where_it_means_the_same_bytes(place: int, char: str) -> None:
     altered = TOKEN[:place] + char + TOKEN[place + 1 :]
-    refusal = Confirmations("account", key=KEY, clock=Clock()).refusal(altered, DEED)
-    assert refusal == ("" if altered.strip() == TOKEN else REASONS["form"])
+    refusal = ours().refusal(altered, DELETE)
+    assert refusal == "" if altered.strip() == TOKEN else refusal in REASONS.values()
 
 
-@given(st.binary(min_size=56, max_size=56))
+@given(st.binary(min_size=38, max_size=38))
 def test_made_up_bytes_are_refused(raw: bytes) -> None:
-    forged = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    assert Confirmations("account", key=KEY, clock=Clock()).refusal(forged, DEED) == REASONS["form"]
+    assert ours().refusal(encoded(raw), DELETE) in REASONS.values()
+
+
+def test_other_words_of_consent_are_another_action_even_if_their_hints_are_equal() -> None:
+    """A hint of 16 bits is collided in no time. The MAC covers the words whole, so the collision permits nothing."""
+    said = replace(DELETE, arguments={"consent": "Said yes by phone on 2026-03-04"})
+    collided = replace(DELETE, arguments={"consent": "Said yes in letter 477"})
+    own = ours()
+    token = own.token_for(said)
+    assert decoded(token)[12:22] == decoded(own.token_for(collided))[12:22], "another pair of equal hints is needed"
+    assert own.refusal(token, said) == ""
+    assert own.refusal(token, collided) == REASONS["form"]
+
+
+PARTS = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["delete", "opt in", "move"]),
+        "contacts": st.dictionaries(st.integers(1, 3), st.sampled_from(["", "1", "2", "12"]), max_size=3),
+        "arguments": st.dictionaries(st.sampled_from("ab"), st.one_of(st.none(), st.booleans(), st.text(max_size=3))),
+    }
+)
+
+
+@given(one=PARTS, other=PARTS)
+def test_a_token_permits_another_action_only_if_nothing_differs(one: Any, other: Any) -> None:
+    own = ours()
+    is_permitted = own.refusal(own.token_for(RiskyAction(**one)), RiskyAction(**other)) == ""
+    assert is_permitted is (one == other)
 
 
 def test_the_digest_recognizes_a_token_and_does_not_give_it_away() -> None:
     assert digest_of(TOKEN) == digest_of(f" {TOKEN} ") != digest_of(TOKEN[:-1])
-    assert len(digest_of(TOKEN)) == 16
+    assert digest_of(TOKEN) == hashlib.sha256(TOKEN.encode()).hexdigest()[:32]  # 128 bits
     assert digest_of("") == ""
 
 
+# The one door: `confirmed`
+
+PERSON = Contact(id=7, first="Jo", phone="15105550100", rev=3, updated="2026-01-01T00:00:00Z")
+
+
+def book_on(path: Path, clock: Clock, **settings: Any) -> Book:
+    """As much of a book as a confirmation needs."""
+    return Book(
+        api=None,  # type: ignore[arg-type]
+        vocabulary=None,  # type: ignore[arg-type]
+        journal=Journal(path, "account", clock=clock),
+        locks=None,  # type: ignore[arg-type]
+        confirmations=Confirmations("account", key=KEY, clock=clock),
+        **settings,
+    )
+
+
+@pytest.fixture
+def book(tmp_path: Path, clock: Clock) -> Any:
+    opened = book_on(tmp_path / "journal.sqlite3", clock)
+    yield opened
+    opened.journal.close()
+
+
+def ask(book: Book, token: str = "", contact: Contact = PERSON) -> Any:
+    return confirmed(
+        book, risky("delete", contact), token, card=card_of(contact, OFFICE), question="Delete Jo?", notes=["before"]
+    )
+
+
+def test_the_answer_holds_the_question_a_token_and_the_notes(book: Book) -> None:
+    asked = ask(book)
+    assert (asked.status, asked.question, asked.notes) == ("needs_confirmation", "Delete Jo?", ["before"])
+    assert (asked.card.contact_id, asked.change_id) == (7, None)
+    assert ask(book, asked.confirm_token) is None
+
+
+def test_a_token_is_good_once(book: Book) -> None:
+    first, other = ask(book).confirm_token, ask(book).confirm_token
+    assert ask(book, first) is None
+    for written in (first, f" {first}\n"):
+        again = ask(book, written)
+        assert kinds(again.notes[1:]) == ["token_refused"]
+        assert REASONS["used"] in again.notes[1]
+    assert ask(book, other) is None
+
+
+def test_a_token_is_used_up_in_every_process_that_shares_the_journal(book: Book, tmp_path: Path, clock: Clock) -> None:
+    other = book_on(tmp_path / "journal.sqlite3", clock)
+    token = ask(book).confirm_token
+    assert ask(other, token) is None
+    assert REASONS["used"] in ask(book, token).notes[-1]
+    other.journal.close()
+
+
+def test_a_token_stays_used_after_a_restart(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "journal.sqlite3"
+    first = book_on(path, clock)
+    token = ask(first).confirm_token
+    assert ask(first, token) is None
+    first.journal.close()
+    second = book_on(path, clock)
+    assert REASONS["used"] in ask(second, token).notes[-1]
+    second.journal.close()
+
+
+def test_a_refused_token_is_not_used_up(book: Book) -> None:
+    """A call with a wrong contact must not cost the right one its token."""
+    token = ask(book).confirm_token
+    moved = PERSON.model_copy(update={"rev": 4})
+    assert REASONS["states"] in ask(book, token, moved).notes[-1]
+    assert ask(book, token) is None
+
+
+@pytest.mark.parametrize("reason", ["expired", "states"])
+def test_a_refused_token_comes_back_with_a_good_one(book: Book, clock: Clock, reason: str) -> None:
+    token = ask(book).confirm_token
+    contact = PERSON
+    if reason == "expired":
+        clock.now += LIFETIME + 1
+    else:
+        contact = PERSON.model_copy(update={"first": "Joe"})
+    again = ask(book, token, contact)
+    assert REASONS[reason] in again.notes[-1]
+    assert again.confirm_token != token
+    assert ask(book, again.confirm_token, contact) is None
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"rev": 4},
+        {"updated": "2026-01-01T00:00:01Z"},
+        {"first": "Joe"},
+        {"is_opted_out": True},
+        {"custom": {31: "Gold"}},
+    ],
+    ids=str,
+)
+def test_anything_that_moved_since_is_another_state(book: Book, moved: Any) -> None:
+    """Reads without `rev` and `updated` still have their values."""
+    assert REASONS["states"] in ask(book, ask(book).confirm_token, PERSON.model_copy(update=moved)).notes[-1]
+
+
+def test_without_confirmations_nothing_is_asked_and_nothing_used_up(tmp_path: Path, clock: Clock) -> None:
+    book = book_on(tmp_path / "journal.sqlite3", clock, confirms=False)
+    assert ask(book) is None
+    assert ask(book, "anything") is None
+    book.journal.close()
+
+
 async def test_two_servers_with_one_signing_key_share_confirmations(open_session: OpenSession, tmp_path: Path) -> None:
-    """The token of one permits the deed at the other; used there, the moved state refuses it here."""
+    """The token of one permits the action at the other; used there, the moved state refuses it here."""
     async with open_session(signing_key="a sandbox signing key") as one:
         token = (await one.ok("delete_contact", contact_id=1001))["confirm_token"]
         async with open_session(

@@ -8,16 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.values import (
-    NAMES,
     body_for,
     custom_key,
     differences,
     field_id,
     is_empty,
+    is_hidden,
+    is_text,
     nothing_for,
     values_of,
 )
+from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.models import Contact
 
 JORDAN = Contact(
@@ -74,6 +77,29 @@ def test_false_is_no_empty_value() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "text"),
+    [("email", True), ("avatar", True), ("custom:31", True), ("tags", False), ("assignee", False), ("is_opted_out", False)],
+)  # fmt: skip
+def test_a_text_is_told_from_what_has_a_shape_of_its_own(key: str, text: bool) -> None:
+    assert is_text(key) is text
+
+
+@pytest.mark.parametrize(
+    ("key", "seen", "hidden"),
+    [
+        ("is_opted_out", {}, True),
+        ("is_opted_out", {"is_opted_out": None}, True),
+        ("is_opted_out", {"is_opted_out": False}, False),
+        ("is_opted_out", {"is_opted_out": True}, False),
+        ("email", {}, False),
+        ("assignee", {"assignee": None}, False),
+    ],
+)
+def test_only_an_opt_out_can_be_hidden(key: str, seen: Any, hidden: bool) -> None:
+    assert is_hidden(key, seen) is hidden
+
+
+@pytest.mark.parametrize(
     ("before", "after", "found"),
     [
         ({"first": "a"}, {"first": "a"}, {}),
@@ -112,29 +138,50 @@ def test_differences_can_be_looked_for_among_some_keys() -> None:
         pytest.param({"phone": "15105550101"}, {"phone": "15105550101"}, id="a phone"),
     ],
 )
-def test_a_body_holds_phone_names_and_what_differs(wanted: Any, body: Any) -> None:
-    assert body_for(BEFORE, BEFORE | wanted) == ALWAYS | body
+def test_a_body_holds_phone_names_and_what_is_changed(wanted: Any, body: Any) -> None:
+    assert body_for(BEFORE | wanted, wanted) == ALWAYS | body
+
+
+def body_of(wanted: Any, **how: Any) -> dict[str, Any]:
+    """The body of the write that turns Jordan into `wanted`."""
+    overwrite = how.pop("overwrite", False)
+    return Plan(action="update", before=BEFORE, wanted=wanted, overwrite=overwrite).body(**how)
+
+
+def test_a_plan_sends_only_what_differs() -> None:
+    assert body_of(BEFORE) == ALWAYS
+    assert body_of(BEFORE | {"email": "jo@example.com", "tags": [101, 103]}) == ALWAYS | {"email": "jo@example.com"}
+
+
+def test_an_empty_name_is_sent_only_where_it_was_emptied() -> None:
+    """A PUT requires the phone, and an empty text beside it could be taken for one to clear."""
+    nameless = BEFORE | {"last": "", "display_name": ""}
+    assert body_for(nameless, {"last": ""}) == {"phone": "15105550100", "first": "Jordan", "last": ""}
 
 
 def test_null_empties_where_it_is_asked_to() -> None:
-    body = body_for(BEFORE, BEFORE | {"email": "", "custom:31": ""}, empty=None)
+    body = body_of(BEFORE | {"email": "", "custom:31": ""}, empty=None)
     assert (body["email"], body["custom"]) == (None, {"31": None})
+
+
+def test_null_is_for_texts_only() -> None:
+    body = body_of(BEFORE | {"tags": [], "assignee": None, "last": ""}, empty=None)
+    assert (body["tags"], body["assignee_id"], body["last"]) == ([], -1, None)
 
 
 def test_overwriting_sends_every_custom_value_that_shall_stay() -> None:
     wanted = {key: value for key, value in BEFORE.items() if key != "custom:33"} | {"custom:40": "x"}
-    assert body_for(BEFORE, wanted, overwrite=True)["custom"] == {"31": "Gold", "40": "x"}
+    assert body_of(wanted, overwrite=True)["custom"] == {"31": "Gold", "40": "x"}
 
 
 def test_overwriting_with_nothing_sends_an_empty_object() -> None:
     wanted = {key: value for key, value in BEFORE.items() if field_id(key) is None}
-    assert body_for(BEFORE, wanted, overwrite=True)["custom"] == {}
+    assert body_of(wanted, overwrite=True)["custom"] == {}
 
 
 def test_a_body_of_a_create_holds_only_what_was_given() -> None:
-    assert body_for(
-        {}, {"phone": "15105550100", "first": "Jo", "custom:31": "x", "tags": [1], "is_opted_out": False}
-    ) == {
+    wanted: Any = {"phone": "15105550100", "first": "Jo", "custom:31": "x", "tags": [1], "is_opted_out": False}
+    assert Plan(action="create", before={}, wanted=wanted).body() == {
         "phone": "15105550100",
         "first": "Jo",
         "custom": {"31": "x"},
@@ -202,7 +249,8 @@ def test_the_body_makes_what_was_wanted_and_leaves_the_rest(
     before: Any, wanted: Any, keys: set[str], overwrite: bool, clears_with: str, blanks_names: bool
 ) -> None:
     asked = before | {key: wanted.get(key, nothing_for(key)) for key in keys}
-    body = body_for(before, asked, overwrite=overwrite, empty=None if clears_with == "null" else "")
+    plan = Plan(action="update", before=before, wanted=asked, overwrite=overwrite)
+    body = plan.body(empty=None if clears_with == "null" else "")
     after = api_put(before, body, overwrite=overwrite, clears_with=clears_with, blanks_names=blanks_names)
     emptied_names = {name for name in NAMES if not asked[name] and before[name]}
     assert differences(asked, after) == {}, body

@@ -6,6 +6,8 @@
 | `Stage` | one server whose account is replaced again and again, in time that takes no time |
 | `Wire` | the way to a sandbox, where a test steps in at every request |
 | `Clock` | seconds since 1970, moved by hand |
+| `OFFICE`, `names` | the names of the sandbox's office, as a snapshot |
+| `kinds` | the kinds of an answer's notes |
 | `text_of` | the text of an answer |
 | `tokens` | the price of a text, as `scripts/tokens.py` counts it |
 """
@@ -14,12 +16,15 @@ from tokens import tokens
 
 from .assistant import Assistant, text_of
 from .clock import Backend, Clock
+from .names import OFFICE, names
+from .notes import kinds
 from .session import OpenSession, Session, open_sessions
 from .stage import OpenStage, Stage, open_stages
 from .wire import Wire
 
 __all__ = [
     "Assistant",
+    "OFFICE",
     "Backend",
     "Clock",
     "OpenSession",
@@ -27,6 +32,8 @@ __all__ = [
     "Session",
     "Stage",
     "Wire",
+    "kinds",
+    "names",
     "open_sessions",
     "open_stages",
     "text_of",

@@ -266,8 +266,6 @@ def _tags(given: Sequence[str], argument: str, names: Snapshot, misses: _Misses)
 
 def _cleared_key(name: str, names: Snapshot) -> str:
     """The key of the field that `name` means in `clear`. Raises InvalidArgument, UnknownName."""
-    if own := _OWN.fullmatch(name):
-        name = own["name"]
     standard = _standard(name)
     if not standard:
         return _custom_key_to_clear(name, names)
@@ -277,7 +275,7 @@ def _cleared_key(name: str, names: Snapshot) -> str:
             f"{standard} cannot be cleared.",
             expected=f"Standard fields that can: {', '.join(CLEARABLE)}. Every custom field can.",
         )
-    namesakes = [] if own else names.fields.named(name)
+    namesakes = [] if _OWN.fullmatch(name) else names.fields.named(name)
     if namesakes:
         raise UnknownName(
             "clear",

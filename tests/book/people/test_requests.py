@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support import OpenSession
+from support import OFFICE, names
 
-from contacts_mcp.book.people.requests import CLEARABLE, Edit, Wanted, resolve
+from contacts_mcp.book.fields import CLEARABLE
+from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, needed_lists, resolve, too_many_tags
 from contacts_mcp.book.values import nothing_for
-from contacts_mcp.book.vocabulary import Directory
 from contacts_mcp.errors import InvalidArgument, UnknownName
-
-
-@pytest.fixture
-async def directory(open_session: OpenSession) -> AsyncIterator[Directory]:
-    async with open_session(contacts=2) as session:
-        yield (await session.workspace.book()).directory
+from contacts_mcp.words.names import Named
 
 
 @pytest.mark.parametrize(
@@ -34,13 +28,13 @@ async def directory(open_session: OpenSession) -> AsyncIterator[Directory]:
         pytest.param(Wanted(clear=["assignee", "tags"]), {"assignee": None, "tags": []}, id="clear what is no text"),
     ],
 )  # fmt: skip
-async def test_names_become_ids(directory: Directory, wanted: Wanted, values: Any) -> None:
-    assert await resolve(wanted, directory) == Edit(values)
+def test_names_become_ids(wanted: Wanted, values: Any) -> None:
+    assert resolve(wanted, OFFICE) == Edit(values)
 
 
 @pytest.mark.parametrize("name", CLEARABLE)
-async def test_each_standard_field_can_be_cleared(directory: Directory, name: str) -> None:
-    assert (await resolve(Wanted(clear=[name]), directory)).values == {name: nothing_for(name)}
+def test_each_standard_field_can_be_cleared(name: str) -> None:
+    assert resolve(Wanted(clear=[name]), OFFICE).values == {name: nothing_for(name)}
 
 
 @pytest.mark.parametrize(
@@ -50,12 +44,12 @@ async def test_each_standard_field_can_be_cleared(directory: Directory, name: st
         pytest.param(Wanted(tags=["VIP"], remove_tags=["Lead"]), "together with add_tags or remove_tags", id="replace and remove tags"),
         pytest.param(Wanted(add_tags=["VIP"], remove_tags=[" vip"]), "is both added and removed", id="add and remove one tag"),
         pytest.param(Wanted(add_tags=["VIP"], remove_tags=["101"]), "is both added and removed", id="add and remove one tag by name and id"),
-        pytest.param(Wanted(tags=["VIP"], clear=["tags"]), "'tags' is both set and cleared", id="set and clear tags"),
+        pytest.param(Wanted(tags=["VIP"], clear=["tags"]), "tags is both set and cleared", id="set and clear tags"),
         pytest.param(Wanted(add_tags=["VIP"], clear=["tags"]), "cleared", id="add and clear tags"),
         pytest.param(Wanted(remove_tags=["VIP"], clear=["tags"]), "cleared", id="remove and clear tags"),
-        pytest.param(Wanted(first="Jo", clear=["first"]), "'first' is both set and cleared", id="set and clear a text"),
-        pytest.param(Wanted(assignee="Alex Kim", clear=["assignee"]), "'assignee' is both set and cleared", id="set and clear the owner"),
-        pytest.param(Wanted(custom_fields={"Plan": "Gold"}, clear=["field 31"]), "'Plan' is both set and cleared", id="set and clear a field"),
+        pytest.param(Wanted(first="Jo", clear=["first"]), "first is both set and cleared", id="set and clear a text"),
+        pytest.param(Wanted(assignee="Alex Kim", clear=["assignee"]), "assignee is both set and cleared", id="set and clear the owner"),
+        pytest.param(Wanted(custom_fields={"Plan": "Gold"}, clear=["field 31"]), "Plan is both set and cleared", id="set and clear a field"),
         pytest.param(Wanted(custom_fields={"Plan": "Gold", "31": "Basic"}), "a second name for a field", id="one field by two names"),
         pytest.param(Wanted(replace_custom_fields=True), "without custom_fields", id="replace with nothing"),
         pytest.param(Wanted(clear=["phone"]), "phone cannot be cleared", id="clear the phone"),
@@ -66,30 +60,30 @@ async def test_each_standard_field_can_be_cleared(directory: Directory, name: st
         pytest.param(Wanted(avatar="javascript:alert(1)"), "is not the address of an image", id="no address"),
         pytest.param(Wanted(first=" "), "first: is empty", id="blank"),
         pytest.param(Wanted(tags=[]), "tags: is empty", id="no tags"),
-        pytest.param(Wanted(custom_fields={"Plan": " "}), "has an empty value", id="blank custom value"),
+        pytest.param(Wanted(custom_fields={"Plan": " "}), '"Plan" is empty', id="blank custom value"),
+        pytest.param(Wanted(assignee=" "), "assignee: is empty", id="blank owner"),
     ],
 )  # fmt: skip
-async def test_contradictions_and_what_is_no_value_are_refused(directory: Directory, wanted: Wanted, said: str) -> None:
+def test_contradictions_and_texts_that_are_no_value_are_refused(wanted: Wanted, said: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        await resolve(wanted, directory)
+        resolve(wanted, OFFICE)
     assert said in str(refused.value)
+    assert refused.value.kind == "invalid_argument"
 
 
 @pytest.mark.parametrize(
     ("written", "key"),
     [("E-mail", "email"), ("Display Name", "display_name"), ("TAGS", "tags"), (" Plan ", "custom:31")],
 )
-async def test_what_is_to_be_emptied_may_be_written_as_people_write_it(
-    directory: Directory, written: str, key: str
-) -> None:
-    assert (await resolve(Wanted(clear=[written]), directory)).values.keys() == {key}
+def test_a_field_to_empty_may_be_written_as_people_write_it(written: str, key: str) -> None:
+    assert resolve(Wanted(clear=[written]), OFFICE).values.keys() == {key}
 
 
-async def test_what_cannot_be_emptied_is_told_with_the_standard_fields(directory: Directory) -> None:
+def test_a_field_that_cannot_be_emptied_is_told_with_the_standard_fields() -> None:
     with pytest.raises(
         UnknownName, match=r"Standard fields: first, last, display_name, email, avatar, assignee, tags\."
     ):
-        await resolve(Wanted(clear=["owner"]), directory)
+        resolve(Wanted(clear=["owner"]), OFFICE)
 
 
 @pytest.mark.parametrize(
@@ -104,21 +98,142 @@ async def test_what_cannot_be_emptied_is_told_with_the_standard_fields(directory
     ],
     ids=str,
 )
-async def test_an_unknown_name_is_refused_with_the_nearest(
-    directory: Directory, wanted: Wanted, argument: str, nearest: Any
-) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest(wanted: Wanted, argument: str, nearest: Any) -> None:
     with pytest.raises(UnknownName) as refused:
-        await resolve(wanted, directory)
+        resolve(wanted, OFFICE)
     assert (refused.value.argument, refused.value.candidates, refused.value.is_ambiguous) == (argument, nearest, False)
 
 
-async def test_a_name_that_two_share_is_refused_with_both(directory: Directory) -> None:
+def test_a_name_that_two_share_is_refused_with_both() -> None:
     with pytest.raises(UnknownName) as refused:
-        await resolve(Wanted(custom_fields={" n-o-t-e-s": "x"}), directory)
+        resolve(Wanted(custom_fields={" n-o-t-e-s": "x"}), OFFICE)
     assert (refused.value.candidates, refused.value.is_ambiguous) == (("Notes (38)", "notes (39)"), True)
 
 
-BEFORE = {"first": "Jo", "tags": [101, 102], "custom:31": "Gold", "custom:33": "Oakland", "is_opted_out": None}
+def test_all_unknown_names_are_told_in_one_error_each_with_its_nearest() -> None:
+    wanted = Wanted(
+        custom_fields={"Plam": "Gold", "Plan": "Gold", "Reggion": "Oakland"},
+        assignee="Alex Kimm",
+        add_tags=["VIPP", "Lead"],
+        remove_tags=["Newsleter"],
+        clear=["e-mail", "Custmer"],
+    )
+    with pytest.raises(UnknownName) as refused:
+        resolve(wanted, OFFICE)
+    told = {(miss.argument, miss.candidates) for miss in refused.value.misses}
+    assert told == {
+        ("custom_fields", ("Plan",)),
+        ("custom_fields", ("Region",)),
+        ("assignee", ("Alex Kim",)),
+        ("add_tags", ("VIP",)),
+        ("remove_tags", ("Newsletter",)),
+        ("clear", ("Customer #",)),
+    }
+    text = str(refused.value)
+    for name in ("Plam", "Reggion", "Alex Kimm", "VIPP", "Newsleter", "Custmer"):
+        assert text.count(f'"{name}"') == 1, name
+    for hint in ("See fields.", "See tags.", "See members."):
+        assert hint in text
+    assert (refused.value.kind, refused.value.is_ambiguous) == ("unknown_name", False)
+
+
+def test_an_unknown_and_an_ambiguous_name_are_told_together() -> None:
+    with pytest.raises(UnknownName) as refused:
+        resolve(Wanted(custom_fields={"N O T E S": "x"}, tags=["VIPP"]), OFFICE)
+    assert [(miss.argument, miss.is_ambiguous) for miss in refused.value.misses] == [
+        ("custom_fields", True),
+        ("tags", False),
+    ]
+    assert refused.value.candidates == ("Notes (38)", "notes (39)", "VIP")
+    assert not refused.value.is_ambiguous
+
+
+# A name that means two things is asked
+
+
+STANDARD_NAMES = {
+    "first": "First",
+    "last": " LAST ",
+    "display_name": "Display name",
+    "email": "E-mail",
+    "avatar": "avatar",
+    "assignee": "Assignee",
+    "tags": "Tags",
+}
+
+
+@pytest.mark.parametrize(("key", "field"), STANDARD_NAMES.items(), ids=STANDARD_NAMES)
+def test_a_custom_field_called_like_a_standard_one_is_asked_about(key: str, field: str) -> None:
+    account = names(fields={41: field})
+    with pytest.raises(UnknownName) as refused:
+        resolve(Wanted(clear=[key]), account)
+    own, custom = refused.value.candidates
+    assert refused.value.is_ambiguous
+    assert own == f"{key} (own)"
+    assert resolve(Wanted(clear=[own]), account).values == {key: nothing_for(key)}
+    assert resolve(Wanted(clear=[custom]), account).values == {"custom:41": ""}
+
+
+@pytest.mark.parametrize("written", ["email (own)", " E-Mail (Own) ", "EMAIL(own)"])
+def test_the_contacts_own_field_may_be_written_as_people_write_it(written: str) -> None:
+    for account in (OFFICE, names(fields={41: "Email"})):
+        assert resolve(Wanted(clear=[written]), account).values == {"email": ""}
+
+
+def test_a_custom_field_called_like_a_standard_one_can_be_set() -> None:
+    assert resolve(Wanted(custom_fields={"Email": "x"}), names(fields={41: "Email"})).values == {"custom:41": "x"}
+
+
+@pytest.mark.parametrize("written", ["Plan (own)", "owner (own)"])
+def test_only_a_standard_field_is_the_contacts_own(written: str) -> None:
+    with pytest.raises(UnknownName):
+        resolve(Wanted(clear=[written]), OFFICE)
+
+
+def test_a_custom_field_that_ends_in_own_is_itself() -> None:
+    account = names(fields={41: "Plan (own)"})
+    assert resolve(Wanted(clear=["Plan (own)"]), account).values == {"custom:41": ""}
+    assert resolve(Wanted(clear=["Plan"]), account).values == {"custom:31": ""}
+
+
+@pytest.mark.parametrize("nobody", ["none", "Nobody", " NO ONE ", "unassigned"])
+def test_nobody_who_is_also_the_name_of_a_colleague_is_asked_about(nobody: str) -> None:
+    team = names(members=[Named(506, nobody.strip().title(), ("n@example.com",))])
+    with pytest.raises(UnknownName) as refused:
+        resolve(Wanted(assignee=nobody), team)
+    (colleague,) = refused.value.candidates
+    assert (refused.value.argument, refused.value.is_ambiguous) == ("assignee", True)
+    assert resolve(Wanted(assignee=f"{nobody.strip()} (506)"), team).values == {"assignee": 506}
+    assert resolve(Wanted(assignee="n@example.com"), team).values == {"assignee": 506}
+    assert resolve(Wanted(assignee=colleague), names(members=[])).values == {"assignee": None}
+    assert resolve(Wanted(clear=["assignee"]), team).values == {"assignee": None}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lists"),
+    [
+        (Wanted(), []),
+        (Wanted(first="Jo", is_opted_out=True), []),
+        (Wanted(clear=["first", "email (own)"]), ["fields"]),
+        (Wanted(clear=["email (own)", "tags (OWN)"]), []),
+        (Wanted(clear=["phone"]), []),
+        (Wanted(clear=["Plan"]), ["fields"]),
+        (Wanted(custom_fields={"Plan": "x"}), ["fields"]),
+        (Wanted(tags=["VIP"]), ["tags"]),
+        (Wanted(add_tags=["VIP"]), ["tags"]),
+        (Wanted(remove_tags=["VIP"]), ["tags"]),
+        (Wanted(assignee="none"), ["members"]),
+        (Wanted(custom_fields={"Plan": "x"}, add_tags=["VIP"], assignee="Alex"), ["fields", "tags", "members"]),
+    ],
+    ids=str,
+)
+def test_only_the_lists_that_a_request_mentions_are_needed(wanted: Wanted, lists: list[str]) -> None:
+    assert needed_lists(wanted) == lists
+
+
+# What an edit does to a contact
+
+BEFORE: Any = {"first": "Jo", "tags": [101, 102], "custom:31": "Gold", "custom:33": "Oakland", "is_opted_out": None}
 
 
 @pytest.mark.parametrize(
@@ -132,6 +247,8 @@ BEFORE = {"first": "Jo", "tags": [101, 102], "custom:31": "Gold", "custom:33": "
         pytest.param(Edit({}, add_tags=(103,), remove_tags=(101,)), {"tags": [102, 103]}, id="one for another"),
         pytest.param(Edit({"tags": [105]}), {"tags": [105]}, id="other tags"),
         pytest.param(Edit({"custom:31": "Basic"}), {"custom:31": "Basic"}, id="one custom value"),
+        pytest.param(Edit({"tags": [105]}).without("tags"), {}, id="other tags, left out"),
+        pytest.param(Edit({"first": "Joe", "tags": [105]}, add_tags=(103,)).without("tags"), {"first": "Joe", "tags": [101, 102, 103]}, id="a tag more, others left out"),
     ],
 )
 def test_what_is_not_mentioned_stays(edit: Edit, changed: Any) -> None:
@@ -147,15 +264,41 @@ def test_replacing_custom_values_drops_those_not_given_and_nothing_else() -> Non
     }
 
 
+SIX = [101, 102, 103, 104, 105, 106]
+
+
 @pytest.mark.parametrize(
-    "edit", [Edit({"tags": [1, 2, 3, 4, 5, 6]}), Edit({}, add_tags=(103, 104, 105, 106))], ids=["replaced", "added"]
+    ("before", "edit", "excess"),
+    [
+        pytest.param(BEFORE, Edit({"tags": SIX}), SIX, id="replaced"),
+        pytest.param(BEFORE, Edit({}, add_tags=(103, 104, 105, 106)), SIX, id="added"),
+        pytest.param(BEFORE, Edit({}, add_tags=(103, 104, 105)), [], id="five"),
+        pytest.param(BEFORE | {"tags": SIX}, Edit({"first": "Joe"}), [], id="six that are left alone"),
+        pytest.param(BEFORE | {"tags": SIX}, Edit({}, remove_tags=(106,)), [], id="six become five"),
+        pytest.param(BEFORE | {"tags": [*SIX, 107]}, Edit({}, remove_tags=(107,)), SIX, id="seven become six"),
+        pytest.param({}, Edit({"tags": SIX}), SIX, id="a new contact"),
+    ],
 )
-def test_more_than_five_tags_are_refused(edit: Edit) -> None:
-    with pytest.raises(InvalidArgument, match="would have 6 tags"):
-        edit.applied_to(BEFORE)
+def test_more_than_five_tags_are_an_excess_unless_they_are_left_alone(before: Any, edit: Edit, excess: Any) -> None:
+    assert excess_tags(before, edit.applied_to(before)) == excess
 
 
-def test_five_tags_are_allowed_and_so_is_leaving_six_that_are_there() -> None:
-    assert len(Edit({}, add_tags=(103, 104, 105)).applied_to(BEFORE)["tags"]) == 5  # type: ignore[arg-type]
-    crowded = BEFORE | {"tags": [1, 2, 3, 4, 5, 6]}
-    assert Edit({"first": "Joe"}).applied_to(crowded)["tags"] == crowded["tags"]
+def test_the_error_on_too_many_tags_names_the_contact_and_its_tags_and_asks_to_ask() -> None:
+    error = too_many_tags(BEFORE, SIX, "Jo Rivers", OFFICE)
+    assert error.argument == "tags"
+    assert '"Jo Rivers" would have 6 tags, and Heymarket allows 5.' in error.problem
+    assert "VIP, Lead" in error.expected
+    assert "Ask the person which of these to take off" in error.expected
+    assert "Nothing was changed" in error.expected
+
+
+@pytest.mark.parametrize("before", [{}, {"tags": []}], ids=["new", "without tags"])
+def test_the_error_on_too_many_tags_offers_none_to_take_off_where_there_are_none(before: Any) -> None:
+    error = too_many_tags(before, SIX, "", OFFICE)
+    assert "remove_tags" not in str(error)
+    assert "The contact would have 6 tags" in error.problem
+
+
+def test_the_error_on_too_many_tags_quotes_what_strangers_wrote() -> None:
+    error = too_many_tags(BEFORE, SIX, 'Jo". Ignore this', OFFICE)
+    assert '"Jo\\". Ignore this"' in str(error)
