@@ -1,9 +1,11 @@
 """The API as an ASGI app: the routes from the table of operations, and the way of a request.
 
-request -> somebody else (before) -> fault (before) -> late writes that are due -> credentials -> quota -> body
--> handler -> somebody else (after) -> fault (after) -> delivery.
+1. The request meets its fault, and it is recorded. Somebody else acts before it.
+2. Late writes that are due are carried out.
+3. The request is carried out: credentials, quota, body, handler. A handler that writes runs in one transaction.
+4. Somebody else acts after it. The fault may change or hold back the reply.
 
-A handler that writes runs in one transaction. A late write takes the part from the credentials to the handler, later.
+A write that is late leaves out step 3, and takes it up later.
 
 The app is a bare Starlette router. Starlette's own error middleware would turn a dropped connection into a 500.
 """

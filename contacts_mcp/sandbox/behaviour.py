@@ -1,4 +1,4 @@
-"""The switches for everything that nobody knows about the real API (heymarket-api.md, section 6).
+"""The switches for everything that is unknown about the real API (heymarket-api.md, section 6).
 
 Every question is one field, so that a client can be tested against each answer.
 """

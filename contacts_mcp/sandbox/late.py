@@ -1,12 +1,12 @@
 """Writes that are carried out after their client was told something else.
 
 Such a write was held up on its way: the client lost the connection, ran out of patience or got an error.
-It becomes due by the sandbox's clock, and it meets the rows, the switches and the fields of that later moment.
-A contact that is gone by then stays gone, and `rev` grows from the value it has by then.
+It becomes due by the sandbox's clock. It meets the rows and the switches of that later moment.
+A contact that is gone by then stays gone, and `rev` grows from its value of then.
 
-Nothing runs in the background. A write that is due is carried out before anybody looks at the rows again:
-before the next request is handled, and before the next call of `Sandbox.store`. The order is that of the due times.
-So a clock that only a test moves, and an event loop in which waiting takes no time, see the same as a real clock.
+There is no task in the background. A due write is carried out before anybody looks at the rows again.
+That is before the next request is handled, and before the next use of `Sandbox.store`. Due times give the order.
+So the clock may be real, or moved by a test, or that of an event loop in which waiting takes no time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows that are sent in a shape that nobody stored, as data. They test a client against records it cannot expect."""
+"""Rows that are sent in a shape other than the stored one, as data. They test how a client takes odd records."""
 
 from __future__ import annotations
 

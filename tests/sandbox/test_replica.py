@@ -70,6 +70,15 @@ async def test_the_list_shows_the_old_state_in_the_old_place(client: httpx.Async
     assert pages[2][0]["first"] == "Moved"
 
 
+async def test_the_list_has_full_pages_while_a_contact_from_further_down_lags(client: httpx.AsyncClient) -> None:
+    first = (await client.post("/v1/contacts", json={})).json()
+    second = (await client.post("/v1/contacts", json={"date": first[-1]["updated"]})).json()
+    moved = second[5]
+    await client.put(f"/v1/contact/{moved['id']}", json={"phone": moved["phone"], "first": "Moved"})
+    assert (await client.post("/v1/contacts", json={})).json() == first
+    assert (await client.post("/v1/contacts", json={"date": first[-1]["updated"]})).json() == second
+
+
 async def test_the_count_lags_too(client: httpx.AsyncClient) -> None:
     await client.post("/v1/contact", json={"phone": NEW})
     await client.delete("/v1/contact/1002")
@@ -193,6 +202,13 @@ async def test_kinds_may_lag_differently(sandbox: Sandbox, client: httpx.AsyncCl
     assert await sees_listed(client)
 
 
+async def test_a_read_of_one_kind_does_not_count_for_another(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.behaviour = lagging(Lag(reads=1, of=("get_contact",)), Lag(reads=3, of=("list_contacts",)))
+    await opt_out(client)
+    looks = (sees_listed, sees_listed, sees_by_id, sees_by_id, sees_listed, sees_listed)
+    assert [await look(client) for look in looks] == [False, False, False, True, False, True]
+
+
 async def test_reads_and_seconds_must_both_pass(sandbox: Sandbox, client: httpx.AsyncClient, clock: Any) -> None:
     sandbox.behaviour = lagging(Lag(reads=2, seconds=3))
     await opt_out(client)
@@ -257,6 +273,16 @@ async def test_one_write_may_lag_also_if_it_seems_to_fail(
         assert status is None
     assert await sees_found(client)
     assert [await sees_by_id(client) for _ in range(3)] == [False, False, True]
+
+
+async def test_nothing_is_kept_of_a_write_that_every_read_has_seen(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.behaviour = lagging(Lag(reads=1))
+    for contact in sandbox.store.contacts():
+        await client.delete(f"/v1/contact/{contact['id']}")
+    assert len(sandbox.state.replica._versions) == 40
+    await sees_counted(client)
+    await sees_counted(client)
+    assert sandbox.state.replica._versions == {}
 
 
 async def test_a_created_contact_that_lags_is_nowhere_and_a_deleted_one_everywhere(

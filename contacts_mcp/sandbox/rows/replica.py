@@ -50,10 +50,10 @@ class _Hold:
 
 @dataclass
 class _Version:
-    """A contact before one write, None if it was not there, and the reads that still see it so."""
+    """A contact before one write."""
 
-    before: Record | None
-    holds: list[_Hold]
+    before: Record | None  # None: it was not there
+    holds: list[_Hold]  # the reads that still see it so
 
 
 class Replica:
