@@ -48,7 +48,6 @@ FOREIGN = (
     "For further information",
     "Error executing",
     "validation error",
-    "mistake in this server",
     "  File ",
 )
 
@@ -425,15 +424,22 @@ class Fuzzer:
     def _problem_with(self, result: CallToolResult) -> str:
         result.model_dump_json(by_alias=True)
         text = " ".join(block.text for block in result.content if isinstance(block, TextContent))
+        facts = result.structured_content or {}
+        json.dumps(facts, allow_nan=False).encode()
         if result.is_error:
             self._figures.errors += 1
-            foreign = [word for word in FOREIGN if word in text]
-            return f"error says {text[:300]!r}" if foreign or not text.strip() or len(text) > MOST_TEXT else ""
-        facts = result.structured_content or {}
-        self._figures.results[str(facts.get("status", "answered"))] += 1
-        self._objects.learn(facts)
-        json.dumps(facts, allow_nan=False).encode()
+            if not _is_good_error(text, facts):
+                return f"error {facts.get('kind')!r} says {text[:300]!r}"
+        else:
+            self._figures.results[str(facts.get("status", "answered"))] += 1
+            self._objects.learn(facts)
         return "; ".join(error.message for error in self._schema.iter_errors(facts))
+
+
+def _is_good_error(text: str, facts: dict[str, Any]) -> bool:
+    """A kind that is no mistake of ours, and a text for people."""
+    is_ours = facts.get("kind") not in (None, "", "internal") and facts.get("message") == text
+    return is_ours and bool(text.strip()) and len(text) <= MOST_TEXT and not any(word in text for word in FOREIGN)
 
 
 def _shown(arguments: Any) -> str:

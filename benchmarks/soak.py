@@ -75,16 +75,9 @@ MEMBERS = {"Alex Kim": 501, "Priya Patel": 502, "Marco Rossi": 503, "none": None
 NOT_YET = ("pretend", "lag")  # kinds of faults that the server cannot see through yet
 
 DONE = ("created", "updated", "deleted", "undone")
-UNKNOWN = (
-    "may or may not have been carried out",
-    "so far, but it may still arrive",
-    "could not be seen",
-    "it is still there when looked up",
-    "it may be somebody else's",
-    "A change may have been carried out",
-)
+UNKNOWN = ("unknown_outcome", "too_late")  # kinds of errors after which a change may have been made
 DONE_ALREADY = "This was done already, by the same confirm_token"
-MISTAKE = "because of a mistake in this server"
+MISTAKE = "internal"
 
 
 # What happens to the rows
@@ -501,11 +494,12 @@ class Judge:
         self.unknown: list[Event] = []
 
     def judge(self, call: Asked, plan: Plan, result: CallToolResult) -> None:
-        self._figures.must(f"call {call.number}: {_text(result)}", holds=MISTAKE not in _text(result))
         facts = result.structured_content or {}
-        status = str(facts.get("status", "")) if not result.is_error else ""
+        kind = str(facts.get("kind", "")) if result.is_error else ""
+        status = str(facts.get("status", ""))
+        self._figures.must(f"call {call.number}: {_text(result)}", holds=kind != MISTAKE)
         notes = " ".join(facts.get("notes", []))
-        if result.is_error and any(phrase in _text(result) for phrase in UNKNOWN):
+        if kind in UNKNOWN:
             self._judge_unknown(call)
             self._count(call, "could not find out")
         elif status in DONE and DONE_ALREADY not in notes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -85,31 +84,31 @@ def serve(address: str | None, **flags: Any) -> None:
     """Serve an assistant over stdin and stdout."""
     place = _loopback(address) if address is not None else None
     with _starting_quickly():
+        from contacts_mcp.server.logs import set_up_logging
         from contacts_mcp.server.server import build_server
 
+        settings = load(flags)
+        set_up_logging(settings.log_level)
         try:
-            server = build_server(load(flags))
+            server = build_server(settings)
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
     if place is None:
-        from contacts_mcp.server.stdio import ending_on_signals
+        from contacts_mcp.server import stdio
 
         if sys.stdin.isatty():
             click.echo(
-                "Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. Ctrl-C ends it.",
+                "Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. "
+                "Ctrl-C ends it.",
                 err=True,
             )
-        with ending_on_signals():
-            server.run("stdio")
+        stdio.serve(server)
     else:
-        from contacts_mcp.server import http as loopback
+        from contacts_mcp.server import http
 
+        app, at = server.streamable_http_app(host=place[0]), f"http://{address}/mcp"
         try:
-            loopback.serve(
-                server.streamable_http_app(host=place[0]),
-                *place,
-                ready=lambda: click.echo(f"Serving at http://{address}/mcp", err=True),
-            )
+            http.serve(app, *place, ready=lambda: click.echo(f"Serving at {at}", err=True))
         except OSError as error:
             raise click.ClickException(
                 f"{address} cannot be used ({error.strerror or error}). Choose another port."
@@ -132,7 +131,8 @@ def _loopback(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= HIGHEST_PORT) or not host:
         raise click.UsageError(
-            f"--http takes a loopback address with a port from 1 to {HIGHEST_PORT}, such as 127.0.0.1:8000; got {address}."
+            f"--http takes a loopback address with a port from 1 to {HIGHEST_PORT}, such as 127.0.0.1:8000; "
+            f"got {address}."
         )
     if host not in ("127.0.0.1", "localhost", "[::1]"):
         raise click.UsageError(
@@ -191,37 +191,24 @@ def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, **flags: A
 
     Objects and arrays are written as JSON: custom_fields='{"Plan": "Gold"}'. Exits 1 where the tool refuses.
     """
-    from contacts_mcp.setup.call import call_tool, table, tool_names
+    from contacts_mcp.server.logs import set_up_logging
+    from contacts_mcp.setup.call import call_tool, printed, tool_names
 
     if tool is None:
         raise click.UsageError(f"Which tool? There are: {', '.join(tool_names())}.")
-    given = _arguments(arguments)
+    given, settings = _arguments(arguments), load(flags)
+    set_up_logging(settings.log_level)
     try:
-        result = call_tool(load(flags), tool, given)
+        answer = call_tool(settings, tool, given)
     except ContactsError as error:
         raise click.UsageError(str(error)) from None
-    texts = "\n".join(block.text for block in result.content if block.type == "text")
-    if as_json and not result.is_error:
-        click.echo(json.dumps(result.structured_content, ensure_ascii=False, indent=2))
-    elif tool in ("list_contacts", "list_contact_fields", "list_changes") and not result.is_error:
-        click.echo(table(result.structured_content or {}) or texts)
-        for line in _ending(result.structured_content or {}):
-            click.echo(line, err=True)
-    else:
-        click.echo(texts, err=result.is_error)
-    if result.is_error:
+    output, errors = printed(tool, answer, as_json=as_json)
+    if output:
+        click.echo(output)
+    if errors:
+        click.echo(errors, err=True)
+    if answer.is_error:
         raise SystemExit(1)
-
-
-def _ending(facts: dict[str, Any]) -> list[str]:
-    """What a table has no place for: how to go on, and the notes."""
-    of_all = (
-        f"{len(facts['contacts'])} of {facts['total']} contacts. "
-        if facts.get("total") and facts.get("next_cursor")
-        else ""
-    )
-    more = [f"{of_all}More: add cursor={facts['next_cursor']}"] if facts.get("next_cursor") else []
-    return [*more, *facts.get("notes", [])]
 
 
 def _arguments(written: tuple[str, ...]) -> dict[str, str]:

@@ -31,7 +31,7 @@ def project() -> dict[str, Any]:
 def manifest() -> dict[str, Any]:
     """The manifest with what the code knows better."""
     written: dict[str, Any] = json.loads((ROOT / "bundle" / "manifest.json").read_text(encoding="utf-8"))
-    tools = [{"name": offer.name, "description": (offer.function.__doc__ or "").strip()} for offer in TOOLS]
+    tools = [{"name": tool.name, "description": tool.description} for tool in TOOLS]
     return written | {"version": project()["version"], "tools": tools}
 
 

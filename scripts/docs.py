@@ -19,10 +19,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 def tools() -> str:
     """A row a tool, in the order shown to assistants."""
-    rows = [
-        f"| `{offer.name}` | {(offer.function.__doc__ or '').strip()} | {'reads' if offer.reads_only else 'changes'} |"
-        for offer in TOOLS
-    ]
+    rows = [f"| `{tool.name}` | {tool.description} | {'reads' if tool.reads_only else 'changes'} |" for tool in TOOLS]
     return "\n".join(["| tool | what it does | |", "| --- | --- | --- |", *rows])
 
 

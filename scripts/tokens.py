@@ -18,7 +18,8 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import open_sandbox
-from contacts_mcp.server.server import build_server, instructions_for
+from contacts_mcp.server.instructions import instructions_for
+from contacts_mcp.server.server import build_server
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.workspace import Workspace
 
@@ -57,7 +58,7 @@ def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
         yield Cost(f"tool {name}", cost, ONE_TOOL)
     yield Cost("the six basic tools", sum(tools[name] for name in BASIC), BASIC_TOOLS)
     yield Cost("whole catalogue", sum(tools.values()), CATALOGUE)
-    yield Cost("instructions", tokens(instructions_for(TOOLS)), INSTRUCTION)
+    yield Cost("instructions", tokens(instructions_for([tool.name for tool in TOOLS])), INSTRUCTION)
 
 
 def answer_costs(what: str, result: CallToolResult, budget: int) -> Iterator[Cost]:

@@ -1,4 +1,4 @@
-"""What a client can show or attach without a tool: the account's vocabulary, one contact, what was changed, how the server is set up."""
+"""The resources: what a client can show or attach without a tool. Their errors pass the same boundary as those of tools."""
 
 from __future__ import annotations
 
@@ -8,45 +8,51 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contacts_mcp import book as books
-from contacts_mcp.book.vocabulary import KEEP
 from contacts_mcp.errors import ContactNotFound, ContactsError
-from contacts_mcp.server import views
+from contacts_mcp.server.views.changes import changes_listed
+from contacts_mcp.server.views.contacts import whole
 from contacts_mcp.words.display import visible
 
 if TYPE_CHECKING:
-    from contacts_mcp.book import Book, NameList
+    from contacts_mcp.book import Book
+    from contacts_mcp.book.vocabulary import ListName
+    from contacts_mcp.words.names import Names
 
 MOST_COMPLETIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
-    """One resource, or (with a `{...}` in its uri) a template of them. `read` answers what becomes JSON."""
+class ResourceEntry:
+    """One resource, or a template of them."""
 
-    uri: str
+    uri: str  # with a `{...}` where it is a template
     title: str
     description: str
-    read: Callable[..., Awaitable[Any]]
+    read: Callable[..., Awaitable[Any]]  # answers what becomes JSON
 
     @property
     def name(self) -> str:
         return self.read.__name__
 
+    @property
+    def is_template(self) -> bool:
+        return "{" in self.uri
+
 
 async def fields(book: Book) -> Any:
-    return await _named(book.vocabulary.lists["fields"])
+    return await _named(book, "fields")
 
 
 async def tags(book: Book) -> Any:
-    return await _named(book.vocabulary.lists["tags"])
+    return await _named(book, "tags")
 
 
 async def team(book: Book) -> Any:
-    return await _named(book.vocabulary.lists["members"])
+    return await _named(book, "members")
 
 
 async def changes(book: Book) -> Any:
-    return views.changes_listed(await books.changes_of(book), next_cursor=None).structured_content
+    return changes_listed(await books.changes_of(book), next_cursor=None).facts
 
 
 async def status(book: Book) -> Any:
@@ -56,9 +62,9 @@ async def status(book: Book) -> Any:
         "region": book.region,
         "risky_changes_are_confirmed": book.confirms,
         "contacts": await _counted(book.api.count_contacts),
-        "custom_fields": await _counted(lambda: _size(book.vocabulary.lists["fields"])),
-        "tags": await _counted(lambda: _size(book.vocabulary.lists["tags"])),
-        "team_members": await _counted(lambda: _size(book.vocabulary.lists["members"])),
+        "custom_fields": await _counted(lambda: _size(book, "fields")),
+        "tags": await _counted(lambda: _size(book, "tags")),
+        "team_members": await _counted(lambda: _size(book, "members")),
     }
 
 
@@ -68,21 +74,24 @@ async def contact(book: Book, id: str) -> Any:  # noqa: A002 -- what the templat
     found = await books.look_up(book, contact_id=int(id))
     if not found.cards:
         raise ContactNotFound(f"No contact has the id {int(id)}.")
-    return views.whole(found.cards[0])
+    return whole(found.cards[0])
 
 
-RESOURCES: tuple[Offered, ...] = (
-    Offered("contacts://fields", "Custom fields", "The account's custom fields, by id and name.", fields),
-    Offered("contacts://tags", "Tags", "The account's tags, by id and name.", tags),
-    Offered("contacts://team", "Team", "The people contacts can be assigned to, by id and name.", team),
-    Offered("contacts://contact/{id}", "Contact", "Everything about one contact.", contact),
-    Offered("contacts://changes", "Changes", "What this server changed lately, newest first.", changes),
-    Offered("contacts://status", "Status", "What this account holds and how this server is set up.", status),
+RESOURCES: tuple[ResourceEntry, ...] = (
+    ResourceEntry("contacts://fields", "Custom fields", "The account's custom fields, by id and name.", fields),
+    ResourceEntry("contacts://tags", "Tags", "The account's tags, by id and name.", tags),
+    ResourceEntry("contacts://team", "Team", "The people contacts can be assigned to, by id and name.", team),
+    ResourceEntry("contacts://contact/{id}", "Contact", "Everything about one contact.", contact),
+    ResourceEntry("contacts://changes", "Changes", "What this server changed lately, newest first.", changes),
+    ResourceEntry("contacts://status", "Status", "What this account holds and how this server is set up.", status),
 )
 
 
 async def completions(book: Book, argument: str, typed: str) -> list[str]:
-    """How what was typed for a prompt's or template's argument may go on: names of fields, tags, members; ids of contacts changed lately."""
+    """How a text typed for a prompt's or a template's argument may go on.
+
+    Fields, tags and members are completed by name, contacts by the ids of those changed lately.
+    """
     if argument == "id":
         recent = {
             str(told.entry.contact_id): None
@@ -90,24 +99,27 @@ async def completions(book: Book, argument: str, typed: str) -> list[str]:
             if told.entry.contact_id
         }
         return [number for number in recent if number.startswith(typed)]
-    catalogs = {
-        "field": book.vocabulary.lists["fields"],
-        "tag": book.vocabulary.lists["tags"],
-        "assignee": book.vocabulary.lists["members"],
-    }
-    if argument not in catalogs:
+    if argument not in _COMPLETED:
         return []
-    names = await catalogs[argument].no_older_than(KEEP)
+    names = await _names(book, _COMPLETED[argument])
     return [names.label(item.id) for item in names.matching(typed)][:MOST_COMPLETIONS]
 
 
-async def _named(catalog: NameList) -> list[dict[str, Any]]:
-    names = await catalog.no_older_than(KEEP)
+_COMPLETED: dict[str, ListName] = {"field": "fields", "tag": "tags", "assignee": "members"}
+
+
+async def _names(book: Book, which: ListName) -> Names:
+    names: Names = getattr(await book.vocabulary.read(which), which)
+    return names
+
+
+async def _named(book: Book, which: ListName) -> list[dict[str, Any]]:
+    names = await _names(book, which)
     return [{"id": item.id, "name": names.label(item.id)} for item in names.items]
 
 
-async def _size(catalog: NameList) -> int:
-    return len((await catalog.no_older_than(KEEP)).items)
+async def _size(book: Book, which: ListName) -> int:
+    return len((await _names(book, which)).items)
 
 
 async def _counted(count: Callable[[], Awaitable[int | None]]) -> int | str:

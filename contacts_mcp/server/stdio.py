@@ -1,8 +1,8 @@
-"""Ending well on a signal: whoever stops the server, it ends as if its client had closed stdin.
+"""Serving on stdin and stdout, and ending well on a signal: as if the client had closed stdin.
 
-A read of stdin that is under way cannot be interrupted, so without this SIGINT hangs and SIGTERM kills in the middle of a call.
-So stdin is passed on through a pipe of our own, and a signal closes that pipe: the server reads the end, finishes as it always
-does (journal and sandbox closed) and exits 0. A second signal has its usual effect.
+A read of stdin cannot be interrupted. Without the pipe below, SIGINT would hang and SIGTERM would kill in the middle of
+a call. So stdin is passed on through a pipe of our own, and a signal closes that pipe. The server reads the end of its
+input, closes journal and sandbox as always, and exits 0. A second signal has its usual effect.
 """
 
 from __future__ import annotations
@@ -12,15 +12,31 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import anyio
+from mcp.server.lowlevel.server import Server
+from mcp.server.stdio import stdio_server
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STDIN = 0
 _CHUNK = 65536
 
 
+def serve(server: Server[Any]) -> None:
+    """Serve one client until it closes stdin, or until a signal."""
+
+    async def run() -> None:
+        async with stdio_server() as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+
+    with _ending_on_signals():
+        anyio.run(run)
+
+
 @contextmanager
-def ending_on_signals() -> Iterator[None]:
-    """Within this, SIGINT and SIGTERM close stdin. For a process that has stdin and is about to end; nothing is put back."""
+def _ending_on_signals() -> Iterator[None]:
+    """Within this, SIGINT and SIGTERM close stdin. The process is about to end, so nothing is put back."""
     try:
         client = os.dup(_STDIN)
     except OSError:  # started without a stdin: there is nothing to wait for

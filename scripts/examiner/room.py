@@ -21,7 +21,8 @@ from mcp_types import CallToolResult, TextContent, Tool
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
-from contacts_mcp.server.server import build_server, instructions_for
+from contacts_mcp.server.instructions import instructions_for
+from contacts_mcp.server.server import build_server
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.workspace import Workspace
 
@@ -102,7 +103,7 @@ class Room:
             "task": self.attempt.task.id,
             "trial": trial,
             "today": TODAY,
-            "instructions": instructions_for(TOOLS),
+            "instructions": instructions_for([tool.name for tool in TOOLS]),
             "tools": [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in self._tools],
             "messages": [{"role": "user", "content": self.attempt.task.say}],
         }

@@ -1,7 +1,8 @@
 """What the public conformance suite calls, added to our own server: it asks for tools, prompts and resources of fixed names.
 
-Everything else is the server people use: `build_server` with its boundary, middleware, instructions and cache hints, over streamable HTTP on
-loopback. Run by `scripts/interop` as `fixture_server.py PORT`. Names, texts and shapes are those of `@modelcontextprotocol/conformance`
+Everything else is the server people use: `build_server` with its methods, instructions and cache hints, over streamable
+HTTP on loopback. A second server holds the fixtures, and the first one hands on to it what only the suite calls. Run by
+`scripts/interop` as `fixture_server.py PORT`. Names, texts and shapes are those of `@modelcontextprotocol/conformance`
 (`conformance list --server` and the description of each scenario).
 """
 
@@ -15,7 +16,8 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import anyio
-from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+import uvicorn
+from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.prompts.base import Prompt, UserMessage
 from mcp.server.streamable_http import EventCallback, EventId, EventMessage, EventStore, StreamId
@@ -53,7 +55,6 @@ SILENCE = base64.b64encode(
     b"RIFF&\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0@\x1f\0\0\x80>\0\0\2\0\x10\0data\2\0\0\0\0\0"
 ).decode()
 WHY = "For the conformance suite."
-OWN_CHECKS = 2  # of the arguments of prompts, and of the names of tools
 PAUSE = 0.05  # the suite wants to see messages arrive one by one
 
 Ctx = Context[Any, Any]
@@ -395,17 +396,6 @@ PROMPTS: tuple[Callable[..., Any], ...] = (
 )
 
 
-def sparing(check: ServerMiddleware[Any]) -> ServerMiddleware[Any]:
-    """The server's own checks know its own tools and prompts only."""
-    names = {thing.__name__ for thing in (*TOOLS, *PROMPTS)}
-
-    async def middleware(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        ours = ctx.method in ("tools/call", "prompts/get") and (ctx.params or {}).get("name") in names
-        return await (call_next(ctx) if ours else check(ctx, call_next))
-
-    return middleware
-
-
 # Resources
 
 
@@ -434,11 +424,10 @@ async def accept(_: Any, __: Any) -> EmptyResult:
     return EmptyResult()
 
 
-def add_methods(server: MCPServer[Any]) -> None:
-    low = server._lowlevel_server
-    low.add_request_handler("logging/setLevel", SetLevelRequestParams, accept)
-    low.add_request_handler("resources/subscribe", SubscribeRequestParams, accept)
-    low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, accept)
+def add_methods(server: Server[Any]) -> None:
+    server.add_request_handler("logging/setLevel", SetLevelRequestParams, accept)
+    server.add_request_handler("resources/subscribe", SubscribeRequestParams, accept)
+    server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, accept)
 
 
 class Events(EventStore):
@@ -461,25 +450,77 @@ class Events(EventStore):
         return stream
 
 
-def build(home: str) -> MCPServer[Any]:
-    server = build_server(Settings.load(sandbox=True, data_dir=home))
+def fixtures() -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer("fixtures", log_level="WARNING")
     for function in TOOLS:
         server.add_tool(function, description=WHY)
         if function.__name__ in SCHEMAS:
             server._tool_manager._tools[function.__name__].parameters = SCHEMAS[function.__name__]
     for prompt in PROMPTS:
         server.add_prompt(Prompt.from_function(prompt, description=WHY))
-    server.middleware[-OWN_CHECKS:] = [sparing(check) for check in server.middleware[-OWN_CHECKS:]]
     add_resources(server)
+    return server
+
+
+# The lists that both servers have, and the requests that go to the one or the other.
+LISTS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resource_templates",
+}
+NAMES = {thing.__name__ for thing in (*TOOLS, *PROMPTS)}
+ADDRESSED: dict[str, Callable[[Any], bool]] = {
+    "tools/call": lambda params: params.name in NAMES,
+    "prompts/get": lambda params: params.name in NAMES,
+    "resources/read": lambda params: params.uri.startswith("test:"),
+    "subscriptions/listen": lambda _: True,  # only the fixtures tell of changes
+}
+
+
+def join(server: Server[Any], other: Server[Any]) -> None:
+    """Let `server` list what `other` has too, and hand on what is addressed to it."""
+
+    def both(method: str, part: str) -> None:
+        mine, others = server.get_request_handler(method), other.get_request_handler(method)
+        assert mine
+        assert others
+
+        async def listed(ctx: Any, params: Any) -> Any:
+            first, second = await mine.handler(ctx, params), await others.handler(ctx, params)
+            return first.model_copy(update={part: [*getattr(first, part), *getattr(second, part)]})
+
+        server.add_request_handler(method, mine.params_type, listed)
+
+    def one(method: str, is_for_other: Callable[[Any], bool]) -> None:
+        mine, others = server.get_request_handler(method), other.get_request_handler(method)
+        assert mine
+        assert others
+
+        async def handled(ctx: Any, params: Any) -> Any:
+            return await (others if is_for_other(params) else mine).handler(ctx, params)
+
+        server.add_request_handler(method, mine.params_type, handled)
+
+    for method, part in LISTS.items():
+        both(method, part)
+    for method, is_for_other in ADDRESSED.items():
+        one(method, is_for_other)
+    schemas = server.get_tool_input_schema, other.get_tool_input_schema
+    server.get_tool_input_schema = lambda name: next((found for of in schemas if of and (found := of(name))), None)
+
+
+def build(home: str) -> Server[Any]:
+    server = build_server(Settings.load(sandbox=True, data_dir=home))
+    join(server, fixtures()._lowlevel_server)
     add_methods(server)
     return server
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as home:
-        build(home).run(
-            "streamable-http", host="127.0.0.1", port=int(sys.argv[1]), event_store=Events(), retry_interval=100
-        )
+        app = build(home).streamable_http_app(event_store=Events(), retry_interval=100)
+        uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hurried import HurriedLoop
 from support import Backend, OpenStage, open_stages
+
+from contacts_mcp.server.logs import TALKATIVE, set_up_logging
 
 
 @pytest.fixture
@@ -21,33 +24,11 @@ def open_stage(tmp_path: Path) -> OpenStage:
     return open_stages(tmp_path)
 
 
-# Each kind of error by a phrase that only it has; the first that is found counts.
-KINDS = (
-    ("unknown", "may or may not have been carried out"),
-    ("unknown", "it may still arrive"),
-    ("unknown", "could not be seen"),
-    ("unknown", "it is still there when looked up"),
-    ("unknown", "still shows the contact as it was before"),
-    ("not_done", "was not carried out: tried twice"),
-    ("too_late", "No end after"),
-    ("mistake", "because of a mistake in this server"),
-    ("rate_limited", "(429)"),
-    ("rate_limited", "rate limit is used up, by this or by others"),
-    ("unreachable", "cannot be reached"),
-    ("failed", "Heymarket failed (5"),
-    ("lost", "did not answer within"),
-    ("lost", "The connection to Heymarket broke"),
-    ("bad_answer", "with a web page"),
-    ("bad_answer", "with something that is not"),
-    ("bad_answer", "cannot be read"),
-    ("bad_answer", "with nothing"),
-    ("rejected", "did not accept the request"),
-    ("nobody", "No contact has"),
-    ("refused", "belongs to another contact already"),
-)
-
-
 @pytest.fixture
-def kind_of() -> Callable[[str], str]:
-    """The kind of error a text tells of."""
-    return lambda text: next((kind for kind, phrase in KINDS if phrase in text), f"? {text}")
+def log_of_a_server() -> Iterator[Callable[[str], None]]:
+    """`set_up_logging` as `serve` does it, put back afterwards: it is about the whole process."""
+    names = (None, "contacts_mcp", *TALKATIVE)
+    before = {name: logging.getLogger(name).level for name in names}
+    yield set_up_logging
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)

@@ -266,7 +266,13 @@ async def test_a_request_id_is_an_id_and_no_sentence(open_stage: OpenStage) -> N
 
 
 @pytest.mark.parametrize("name", ["sse_starlette.sse", "httpx", "mcp.server", "uvicorn.access"])
-async def test_no_library_writes_below_warning_whatever_our_own_level_is(open_stage: OpenStage, name: str) -> None:
-    async with open_stage(log_level="DEBUG"):
-        assert logging.getLogger(name).getEffectiveLevel() >= logging.WARNING
-        assert logging.getLogger("contacts_mcp.book").getEffectiveLevel() == logging.DEBUG
+def test_no_library_writes_below_warning_whatever_our_own_level_is(log_of_a_server: Any, name: str) -> None:
+    log_of_a_server("DEBUG")
+    assert logging.getLogger(name).getEffectiveLevel() >= logging.WARNING
+    assert logging.getLogger("contacts_mcp.book").getEffectiveLevel() == logging.DEBUG
+
+
+@pytest.mark.parametrize("name", ["httpx", "mcp.server"])
+def test_a_server_that_should_log_less_than_warnings_quiets_the_libraries_too(log_of_a_server: Any, name: str) -> None:
+    log_of_a_server("CRITICAL")
+    assert logging.getLogger(name).getEffectiveLevel() == logging.CRITICAL

@@ -12,9 +12,10 @@ import fuzz
 import pytest
 from support import Backend
 
-from contacts_mcp.server.tools import TOOLS, views
+from contacts_mcp.server import server
+from contacts_mcp.server.tools import TOOLS, contacts
 
-NAMES = [offer.name for offer in TOOLS]
+NAMES = [tool.name for tool in TOOLS]
 
 
 @pytest.fixture
@@ -33,19 +34,18 @@ async def test_whatever_comes_in_a_result_or_a_clear_error_comes_out(tool: str) 
 
 async def test_a_mistake_of_the_server_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fuzz is worth nothing if it overlooks what it is for."""
-    monkeypatch.setattr(views, "looked_up", lambda _: 1 / 0)
+    monkeypatch.setattr(contacts, "looked_up", lambda _: 1 / 0)
     figures = await fuzz.fuzz("lookup_contact", 100, seed=11)
-    assert any("mistake in this server" in wrong for wrong in figures.wrong)
+    assert any("error 'internal' says" in wrong for wrong in figures.wrong)
 
 
 async def test_a_result_that_does_not_fit_the_published_schema_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = views.answer
+    result_of = server.result_of
 
-    def misshapen(*given: Any, **named: Any) -> Any:
-        result = answer(*given, **named)
-        return result.model_copy(update={"structured_content": {"found": "perhaps"}})
+    def misshapen(answer: Any) -> Any:
+        return result_of(answer).model_copy(update={"structured_content": {"found": "perhaps"}})
 
-    monkeypatch.setattr(views, "answer", misshapen)
+    monkeypatch.setattr(server, "result_of", misshapen)
     assert (await fuzz.fuzz("lookup_contact", 100, seed=11)).wrong
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,7 +14,6 @@ import pytest
 from support import Backend, OpenStage, Stage, text_of
 
 from contacts_mcp.sandbox import Credentials, Fault
-from contacts_mcp.server.boundary import TALKATIVE
 
 KEY = "planted-api-key-5b1c"
 SECRET_ID = "planted-secret-id-77d2"
@@ -91,14 +89,6 @@ def written(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str])
     return all_of_it
 
 
-@pytest.fixture(autouse=True)
-def _levels_as_they_were() -> Iterator[None]:
-    before = {name: logging.getLogger(name).level for name in TALKATIVE}
-    yield
-    for name, level in before.items():
-        logging.getLogger(name).setLevel(level)
-
-
 def assert_none_of(planted: tuple[str, ...], text: str) -> None:
     found = [each for each in planted if each in text]
     assert not found, f"{found} in {text[:2_000]}"
@@ -106,9 +96,10 @@ def assert_none_of(planted: tuple[str, ...], text: str) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_nothing_planted_reaches_a_log_over_all_faults_at_any_level(
-    level: str, open_stage: OpenStage, written: Any
+    level: str, open_stage: OpenStage, written: Any, log_of_a_server: Any
 ) -> None:
-    async with open_stage(log_level=level) as stage:
+    log_of_a_server(level)
+    async with open_stage() as stage:
         for name in ("httpx", "mcp", "mcp.server", "httpcore"):
             logging.getLogger(name).debug("heard only where it is not kept quiet")
         faults = [{"kind": kind} for kind in KINDS] + [{"kind": "status", "status": status} for status in STATUSES]
@@ -138,9 +129,10 @@ def plant(stage: Stage) -> None:
 
 @pytest.mark.parametrize("how", CREDENTIALS)
 async def test_no_credential_reaches_an_answer_a_log_or_a_file_name(
-    how: str, open_stage: OpenStage, written: Any
+    how: str, open_stage: OpenStage, written: Any, log_of_a_server: Any
 ) -> None:
     """Neither the secrets nor the JWT made of them, whatever the service says, even where it sends them back."""
+    log_of_a_server("DEBUG")
     sent: list[str] = []
 
     async def note(request: httpx.Request) -> None:

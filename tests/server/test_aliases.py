@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 from support import OpenSession, Session
 
 from contacts_mcp.server.tools import TOOLS, aliases
+from contacts_mcp.server.tools.schemas import arguments_model
 
-BY_NAME = {offer.name: set(inspect.signature(offer.function).parameters) - {"ctx"} for offer in TOOLS}
+BY_NAME = {tool.name: {*arguments_model(tool.function).model_fields} for tool in TOOLS}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ async def test_an_unknown_tool_is_answered_with_the_one_there_is(session: Sessio
 
 async def test_a_name_like_no_other_is_answered_with_all_there_are(session: Session) -> None:
     text = await session.refused("zzz")
-    assert all(offer.name in text for offer in TOOLS)
+    assert all(tool.name in text for tool in TOOLS)
 
 
 async def test_a_hostile_tool_name_is_shown_harmless_and_short(session: Session) -> None:

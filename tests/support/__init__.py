@@ -23,8 +23,8 @@ from .stage import OpenStage, Stage, open_stages
 from .wire import Wire
 
 __all__ = [
-    "Assistant",
     "OFFICE",
+    "Assistant",
     "Backend",
     "Clock",
     "OpenSession",

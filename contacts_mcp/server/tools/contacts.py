@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from contacts_mcp import book
-from contacts_mcp.server import views
+from contacts_mcp import book as books
 from contacts_mcp.server.tools import parameters as p
-from contacts_mcp.server.tools.calls import Call, book_of
+from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.tools.requests import filled, request
+from contacts_mcp.server.views.contacts import Detail, ListResult, LookupResult, listed, looked_up
+from contacts_mcp.server.views.fitting import Answer
+from contacts_mcp.server.views.writes import WriteResult, wrote
 
 MOST_IN_FULL = 25
 
 
 async def create_contact(
-    ctx: Call,
+    app: App,
     phone: p.Phone,
     first: p.First = None,
     last: p.Last = None,
@@ -27,34 +30,34 @@ async def create_contact(
     if_exists: Annotated[
         Literal["report", "update"], p.described("What to do when somebody has that phone: report changes nothing.")
     ] = "report",
-) -> views.Wrote:
+) -> Answer:
     """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone. To change a known contact use update_contact."""
-    wanted = book.Wanted(
-        first=first,
-        last=last,
-        display_name=display_name,
-        email=email,
-        custom_fields=custom_fields or {},
-        avatar=avatar,
-        assignee=assignee,
-        tags=tags,
-        is_opted_out=is_opted_out,
-    )
-    return views.wrote(await book.create_contact(await book_of(ctx), phone, wanted, if_exists=if_exists))
+    asked = request(books.create_contact, locals())
+    return wrote(await books.create_contact(await app.book(), **asked))
+
+
+CREATE = ToolEntry(
+    create_contact, answers=WriteResult, title="Create contact", group="contacts", scopes=("contacts:write",)
+)
 
 
 async def lookup_contact(
-    ctx: Call,
+    app: App,
     contact_id: p.ContactId = None,
     phone: p.WhosePhone = None,
     email: p.Email = None,
-) -> views.LookedUp:
+) -> Answer:
     """Get everything about the contact with exactly this id, phone or e-mail (give one). To find people by name, tag, field or date use list_contacts."""
-    return views.looked_up(await book.look_up(await book_of(ctx), contact_id=contact_id, phone=phone, email=email))
+    return looked_up(await books.look_up(await app.book(), contact_id=contact_id, phone=phone, email=email))
+
+
+LOOKUP = ToolEntry(
+    lookup_contact, answers=LookupResult, title="Look up contact", group="contacts", scopes=("contacts:read",)
+)
 
 
 async def update_contact(
-    ctx: Call,
+    app: App,
     contact_id: p.ContactId = None,
     phone: p.WhosePhone = None,
     new_phone: p.NewPhone = None,
@@ -73,55 +76,51 @@ async def update_contact(
     consent: p.Consent = None,
     clear: p.Clear = None,
     confirm_token: p.ConfirmToken = None,
-) -> views.Wrote:
-    """Change one contact, found by contact_id or phone. What is not given stays as it is; only clear empties. Answers what was before and after."""
-    wanted = book.Wanted(
-        first=first,
-        last=last,
-        display_name=display_name,
-        email=email,
-        custom_fields=custom_fields or {},
-        replace_custom_fields=bool(replace_custom_fields),
-        avatar=avatar,
-        assignee=assignee,
-        tags=tags,
-        add_tags=add_tags or (),
-        remove_tags=remove_tags or (),
-        is_opted_out=is_opted_out,
-        clear=clear or (),
-    )
-    outcome = await book.update_contact(
-        await book_of(ctx),
-        wanted,
-        contact_id=contact_id,
-        phone=phone,
-        new_phone=new_phone,
-        consent=consent or "",
-        confirm_token=confirm_token or "",
-    )
-    return views.wrote(outcome)
+) -> Answer:
+    """Change one contact, found by contact_id or phone. What is not given stays; only clear empties. Answers before and after."""
+    asked = request(books.update_contact, locals())
+    return wrote(await books.update_contact(await app.book(), **asked))
+
+
+UPDATE = ToolEntry(
+    update_contact,
+    answers=WriteResult,
+    title="Update contact",
+    group="contacts",
+    scopes=("contacts:write",),
+    destructive=True,
+)
 
 
 async def delete_contact(
-    ctx: Call,
+    app: App,
     contact_id: p.ContactId = None,
     phone: p.WhosePhone = None,
     confirm_token: p.ConfirmToken = None,
-) -> views.Wrote:
+) -> Answer:
     """Delete one contact and its whole conversation for good. The first call only answers what would go and a confirm_token; to stop texts, update is_opted_out instead."""
-    return views.wrote(
-        await book.delete_contact(
-            await book_of(ctx), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""
-        )
+    deleted = await books.delete_contact(
+        await app.book(), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""
     )
+    return wrote(deleted)
+
+
+DELETE = ToolEntry(
+    delete_contact,
+    answers=WriteResult,
+    title="Delete contact",
+    group="contacts",
+    scopes=("contacts:delete",),
+    destructive=True,
+)
 
 
 async def list_contacts(
-    ctx: Call,
+    app: App,
     limit: Annotated[p.UpTo100, p.described("How many contacts to answer.")] = 25,
     cursor: Annotated[str | None, p.described("next_cursor of the answer before, with the same filters.")] = None,
     detail: Annotated[
-        views.Detail,
+        Detail,
         p.described("concise leaves out custom fields not filtered by; full shows all, at most 25 contacts."),
     ] = "concise",
     name: Annotated[str | None, p.described("Part of a name.")] = None,
@@ -133,25 +132,20 @@ async def list_contacts(
     created_before: Annotated[str | None, p.described("Exclusive.")] = None,
     updated_after: Annotated[str | None, p.described("Inclusive.")] = None,
     updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
-) -> views.Listed:
+) -> Answer:
     """List or search contacts, last changed first; filters combine. Answers next_cursor while there may be more, the total where no filter is given, and complete true only where all were seen."""
-    filters = book.Filters(
-        name=name,
-        tag=tag,
-        assignee=assignee,
-        custom_fields=custom_fields or {},
-        is_opted_out=is_opted_out,
-        created_after=created_after,
-        created_before=created_before,
-        updated_after=updated_after,
-        updated_before=updated_before,
-    )
-    opened = await book_of(ctx)
+    filters = filled(books.Filters, locals())
+    book = await app.book()
     most = min(limit, MOST_IN_FULL) if detail == "full" else limit
-    listing = await book.list_contacts(opened, filters, limit=most, cursor=cursor or "")
-    return views.listed(
+    listing = await books.list_contacts(book, filters, limit=most, cursor=cursor or "")
+    return listed(
         listing,
         detail=detail,
         shown_fields=listing.shown_fields,
         shows_created=bool(created_after or created_before),
     )
+
+
+LIST = ToolEntry(list_contacts, answers=ListResult, title="List contacts", group="contacts", scopes=("contacts:read",))
+
+TOOLS = (CREATE, LOOKUP, UPDATE, DELETE, LIST)

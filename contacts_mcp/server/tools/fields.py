@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from contacts_mcp.server import views
 from contacts_mcp.server.tools import parameters as p
-from contacts_mcp.server.tools.calls import Call, book_of
+from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.views.contacts import FieldsResult, fields_listed
+from contacts_mcp.server.views.fitting import Answer
 
 
 async def list_contact_fields(
-    ctx: Call,
+    app: App,
     query: Annotated[str | None, p.described("Part of a field's name; all fields without it.")] = None,
-) -> views.FieldsListed:
+) -> Answer:
     """List the account's custom fields. Their names are the keys of custom_fields in the other tools."""
-    fields = (await (await book_of(ctx)).vocabulary.read("fields")).fields
+    fields = (await (await app.book()).vocabulary.read("fields")).fields
     named = fields.matching(query or "")
-    return views.fields_listed([(field.id, fields.label(field.id)) for field in named], query=query or "")
+    return fields_listed([(field.id, fields.label(field.id)) for field in named], query=query or "")
+
+
+LIST = ToolEntry(
+    list_contact_fields, answers=FieldsResult, title="List custom fields", group="fields", scopes=("contacts:read",)
+)
+
+TOOLS = (LIST,)

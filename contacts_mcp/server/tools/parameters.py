@@ -1,59 +1,20 @@
-"""The described parameters tools share, and the plain schema every client accepts.
+"""The parameters that tools share: their types, and the few words about each that an assistant reads.
 
-A parameter is one scalar, an array of strings or a flat object of strings (design: no null, no anyOf, no $ref). Some clients send objects and
-arrays as JSON text and booleans as "true"; that is read as what it means. A null counts as not given.
+- A parameter is one scalar, an array of strings or a flat object of strings.
+- Some clients send objects and arrays as JSON text, and booleans as "true". Both are read as what they mean.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
 
 LONGEST_TEXT = 10_000
 MOST_ITEMS = 100
-
-
-class PlainSchema(GenerateJsonSchema):
-    """JSON schema without titles, nulls and null defaults: what is optional is simply not required."""
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        plain = super().default_schema(schema)
-        if plain.get("default", ...) is None:
-            del plain["default"]
-        return plain
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 -- pydantic's signature
-        return False
-
-    def _update_class_schema(self, json_schema: JsonSchemaValue, cls: type[Any], config: Any) -> None:
-        super()._update_class_schema(json_schema, cls, config)
-        json_schema.pop("title", None)
-        json_schema.pop("description", None)
-
-    def generate(
-        self, schema: CoreSchema, mode: Literal["validation", "serialization"] = "validation"
-    ) -> JsonSchemaValue:
-        plain: JsonSchemaValue = _without_lengths(super().generate(schema, mode))
-        return plain
-
-
-def _without_lengths(schema: Any) -> Any:
-    """Upper limits are checked, and said when they are passed; publishing them costs tokens in every conversation."""
-    if isinstance(schema, dict):
-        return {key: _without_lengths(value) for key, value in schema.items() if key not in _UNPUBLISHED}
-    return [_without_lengths(value) for value in schema] if isinstance(schema, list) else schema
-
-
-_UNPUBLISHED = frozenset({"maxLength", "maxItems", "maxProperties", "exclusiveMaximum"})
 
 
 def _from_json(value: object) -> object:
@@ -116,27 +77,27 @@ def described(description: str) -> Any:
     return field
 
 
-ContactId = Annotated[Id | None, described("Id from an earlier answer.")]
+ContactId = Annotated[Id | None, described("Id from an answer.")]
 Phone = Annotated[_Text, described("Phone number as the person wrote it.")]
-WhosePhone = Annotated[_Text | None, described("Their present phone, instead of contact_id.")]
-NewPhone = Annotated[_Text | None, described("Changed number; replaces their only one.")]
+WhosePhone = Annotated[_Text | None, described("Present phone, instead of contact_id.")]
+NewPhone = Annotated[_Text | None, described("New number; replaces the old one.")]
 First = Annotated[_Text | None, described("First name.")]
 Last = Annotated[_Text | None, described("Last name.")]
-DisplayName = Annotated[_Text | None, described("Name Heymarket shows; does not follow first and last.")]
-Email = Annotated[_Text | None, described("E-mail address.")]
-Avatar = Annotated[_Text | None, described("URL of a picture.")]
+DisplayName = Annotated[_Text | None, described("Shown name; does not follow first and last.")]
+Email = Annotated[_Text | None, described("E-mail.")]
+Avatar = Annotated[_Text | None, described("Picture URL.")]
 CustomFields = Annotated[
-    _TextsByName | None, described('By name: {"Plan": "Premium"}; dates as YYYY-MM-DD. Names: list_contact_fields.')
+    _TextsByName | None, described('{"Plan": "Premium"}, dates as YYYY-MM-DD. Names: list_contact_fields.')
 ]
-ReplaceCustomFields = Annotated[bool | None, described("Custom values not given are lost.")]
-FirstAssignee = Annotated[_Text | None, described("Owner in the team: name, e-mail or id.")]
+ReplaceCustomFields = Annotated[bool | None, described("Drops custom values not given.")]
+FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or id.")]
 FirstTags = Annotated[_Names | None, described("Tag names, at most 5.")]
-Assignee = Annotated[_Text | None, described('Owner in the team: name, e-mail or id; "none" unassigns.')]
-Tags = Annotated[_Names | None, described("Tag names, at most 5; replaces all tags.")]
+Assignee = Annotated[_Text | None, described('Team member: name, e-mail or id; "none" unassigns.')]
+Tags = Annotated[_Names | None, described("Tag names, at most 5; replaces all.")]
 AddTags = Annotated[_Names | None, described("Tags to add.")]
-RemoveTags = Annotated[_Names | None, described("Tags to take off.")]
+RemoveTags = Annotated[_Names | None, described("Tags to remove.")]
 IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
-IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false allows them again and needs consent.")]
-Consent = Annotated[_Text | None, described("When and how they agreed to texts, as you were told; ask, never assume.")]
-Clear = Annotated[_Names | None, described("Names of fields to empty, standard or custom (not phone).")]
+IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false allows them again, with consent.")]
+Consent = Annotated[_Text | None, described("When and how they agreed. Ask, never assume.")]
+Clear = Annotated[_Names | None, described("Fields to empty, standard or custom; not phone.")]
 ConfirmToken = Annotated[_Text | None, described("From needs_confirmation, after their yes.")]

@@ -248,7 +248,11 @@ BEFORE: Any = {"first": "Jo", "tags": [101, 102], "custom:31": "Gold", "custom:3
         pytest.param(Edit({"tags": [105]}), {"tags": [105]}, id="other tags"),
         pytest.param(Edit({"custom:31": "Basic"}), {"custom:31": "Basic"}, id="one custom value"),
         pytest.param(Edit({"tags": [105]}).without("tags"), {}, id="other tags, left out"),
-        pytest.param(Edit({"first": "Joe", "tags": [105]}, add_tags=(103,)).without("tags"), {"first": "Joe", "tags": [101, 102, 103]}, id="a tag more, others left out"),
+        pytest.param(
+            Edit({"first": "Joe", "tags": [105]}, add_tags=(103,)).without("tags"),
+            {"first": "Joe", "tags": [101, 102, 103]},
+            id="a tag more, others left out",
+        ),
     ],
 )
 def test_what_is_not_mentioned_stays(edit: Edit, changed: Any) -> None:

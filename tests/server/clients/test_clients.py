@@ -1,4 +1,4 @@
-"""What every client accepts: the published limits of each as data, with where they are published, held against all that we offer.
+"""What every client accepts: the published limits of each as data, with where they are published, held against all that the server lists.
 
 Clients drop a tool, or a whole server, without a word when it leaves their limits. A limit that changed over time stands here in its
 narrowest form. What really connects is shown by `scripts/interop`.
@@ -437,9 +437,9 @@ async def test_names_and_titles_are_short_and_single(session: Session, kind: str
 
 async def test_everything_is_listed_in_the_order_of_its_table(session: Session) -> None:
     client = session.client
-    fixed = [offered.name for offered in RESOURCES if "{" not in offered.uri]
-    templates = [offered.name for offered in RESOURCES if "{" in offered.uri]
-    assert [tool.name for tool in (await client.list_tools()).tools] == [offer.name for offer in TOOLS]
+    fixed = [entry.name for entry in RESOURCES if not entry.is_template]
+    templates = [entry.name for entry in RESOURCES if entry.is_template]
+    assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in TOOLS]
     assert [prompt.name for prompt in (await client.list_prompts()).prompts] == [
         prompt.name for prompt in load_prompts()
     ]

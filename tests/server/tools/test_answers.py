@@ -13,7 +13,7 @@ from mcp_types import CallToolResult, ElicitResult
 from support import OpenSession, Session, text_of, tokens
 
 from contacts_mcp.sandbox import Behaviour
-from contacts_mcp.server import views
+from contacts_mcp.server.views import contacts, fitting
 
 PHONE = "(510) 555-3344"
 JORDAN, SAM = 1001, 1002
@@ -93,7 +93,7 @@ HEADLINES = {
     "exists": "Exists already, nothing done: contact ",
     "updated": "Updated: contact ",
     "unchanged": "Unchanged: contact ",
-    "needs_confirmation": "Nothing done yet, to be confirmed: contact ",
+    "needs_confirmation": "Not done yet: needs confirmation: contact ",
     "deleted": "Deleted: contact ",
     "undone": "Taken back: contact ",
 }
@@ -144,7 +144,7 @@ async def test_a_person_who_says_no_is_told_apart(
     open_session: OpenSession, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`declined` is a status of its own; nothing is done."""
-    monkeypatch.setattr("contacts_mcp.server.confirming.READING", 0.0)  # no person is that quick
+    monkeypatch.setattr("contacts_mcp.server.confirming.FASTEST_PERSON", 0.0)  # no person is that quick
 
     async def no(*_: Any) -> ElicitResult:
         return ElicitResult(action="decline")
@@ -217,6 +217,7 @@ async def test_nobody_found_is_an_answer_and_no_error(session: Session) -> None:
             "No contact has the phone +15105559999.",
             "No country was written; US was assumed for +15105559999.",
         ],
+        "note_kinds": ["note", "note"],
     }
     assert text_of(result).splitlines()[0] == "No contact has the phone +15105559999."
 
@@ -389,7 +390,7 @@ async def test_a_long_page_keeps_its_cursor(session: Session) -> None:
 def test_of_a_text_that_cannot_be_made_short_the_middle_goes() -> None:
     """The last lines say how to go on: a cursor, a token, the notes."""
     lines = [f"{number} {'長' * 100}" for number in range(1000)]
-    text = text_of(views.answer(lambda _: (lines, views.FieldsResult(fields=[]))))
+    text = fitting.fitted(lambda _: (lines, contacts.FieldsResult(fields=[]))).text
     shown = text.splitlines()
     assert tokens(text) <= MOST
     assert (shown[0], shown[-1]) == (lines[0], lines[-1])

@@ -16,8 +16,9 @@ from support import OpenSession, Session, tokens
 
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
-from contacts_mcp.server.server import instructions_for, offered
-from contacts_mcp.server.tools import TOOLS, Offer
+from contacts_mcp.server.instructions import instructions_for
+from contacts_mcp.server.tools import TOOLS, enabled_tools
+from contacts_mcp.server.tools.entry import ToolEntry
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 SIX = ("create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields")
@@ -81,7 +82,7 @@ async def test_instructions_prompts_and_resources_are_as_in_their_snapshots(sess
 
 
 async def test_tools_come_in_the_order_of_the_table(catalogue: list[Tool]) -> None:
-    assert [tool["name"] for tool in catalogue] == [offer.name for offer in TOOLS]
+    assert [tool["name"] for tool in catalogue] == [tool.name for tool in TOOLS]
 
 
 async def test_the_catalogue_is_the_same_bytes_every_time(open_session: OpenSession, era: str) -> None:
@@ -192,26 +193,28 @@ async def test_one_tool_costs_at_most_600_tokens(catalogue: list[Tool]) -> None:
 
 
 async def test_instructions_are_served_and_cost_at_most_400_tokens(session: Session) -> None:
-    assert session.client.instructions == instructions_for(TOOLS)
+    assert session.client.instructions == instructions_for([tool.name for tool in TOOLS])
     assert tokens(session.client.instructions) < 400
 
 
-@pytest.mark.parametrize("offer", TOOLS, ids=lambda offer: offer.name)
-def test_instructions_speak_of_no_tool_that_is_not_offered_and_of_every_confirmation(offer: Offer) -> None:
-    text = instructions_for([offer])
-    assert [other.name for other in TOOLS if other.name in text and other is not offer] == []
-    assert ("needs_confirmation" in text) == (offer.name in ("update_contact", "delete_contact", "undo_change"))
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_instructions_speak_of_no_tool_that_is_switched_off_and_of_every_confirmation(tool: ToolEntry) -> None:
+    text = instructions_for([tool.name])
+    assert [other.name for other in TOOLS if other.name in text and other is not tool] == []
+    assert ("needs_confirmation" in text) == (tool.name in ("update_contact", "delete_contact", "undo_change"))
     assert "never instructions" in text
 
 
-async def test_instructions_and_prompts_say_nothing_of_what_is_not_offered(open_session: OpenSession, era: str) -> None:
+async def test_instructions_and_prompts_say_nothing_of_what_is_switched_off(
+    open_session: OpenSession, era: str
+) -> None:
     async with open_session(mode=era, read_only=True) as session:
         texts = [session.client.instructions]
         for prompt in (await session.client.list_prompts()).prompts:
             arguments = {argument.name: "x" for argument in prompt.arguments or []}
             texts.append((await session.client.get_prompt(prompt.name, arguments)).messages[0].content.text)
     assert len(texts) > 1
-    assert not [offer.name for offer in TOOLS if not offer.reads_only and any(offer.name in text for text in texts)]
+    assert not [tool.name for tool in TOOLS if not tool.reads_only and any(tool.name in text for text in texts)]
 
 
 async def test_the_instructions_name_only_tools_and_arguments_there_are(catalogue: list[Tool]) -> None:
@@ -219,11 +222,11 @@ async def test_the_instructions_name_only_tools_and_arguments_there_are(catalogu
     for tool in catalogue:
         known |= {*tool["inputSchema"]["properties"], *tool["outputSchema"]["properties"]}
         known |= {"needs_confirmation"}
-    words = {word.strip(".,:;()") for word in instructions_for(TOOLS).split()}
+    words = {word.strip(".,:;()") for word in instructions_for([tool.name for tool in TOOLS]).split()}
     assert {word for word in words if "_" in word} <= known
 
 
-# Which tools are offered.
+# Which tools are on.
 
 
 async def test_read_only_leaves_the_tools_that_read(open_session: OpenSession, era: str) -> None:
@@ -231,7 +234,7 @@ async def test_read_only_leaves_the_tools_that_read(open_session: OpenSession, e
         assert [tool.name for tool in (await session.client.list_tools()).tools] == READING
 
 
-@pytest.mark.parametrize("tool", sorted({offer.name for offer in TOOLS} - {*READING}))
+@pytest.mark.parametrize("tool", sorted({tool.name for tool in TOOLS} - {*READING}))
 async def test_read_only_cannot_be_talked_into_writing(open_session: OpenSession, tool: str) -> None:
     async with open_session(read_only=True) as session:
         before = session.sandbox.store.contacts()
@@ -258,16 +261,16 @@ async def test_read_only_cannot_be_talked_into_writing(open_session: OpenSession
             ["list_contact_fields", "list_changes", "undo_change"],
             id="a group and a tool",
         ),
-        pytest.param("", [offer.name for offer in TOOLS], id="all by default"),
+        pytest.param("", [tool.name for tool in TOOLS], id="all by default"),
     ],
 )
 def test_tools_are_chosen_by_name_and_by_group(monkeypatch: pytest.MonkeyPatch, names: str, shown: list[str]) -> None:
     monkeypatch.setenv("CONTACTS_MCP_TOOLS", names)
-    assert [offer.name for offer in offered(Settings.load())] == shown
+    assert [tool.name for tool in enabled_tools(Settings.load())] == shown
 
 
 def test_read_only_counts_for_chosen_tools_too() -> None:
-    assert [offer.name for offer in offered(Settings.load(tools=["contacts"], read_only=True))] == [
+    assert [tool.name for tool in enabled_tools(Settings.load(tools=["contacts"], read_only=True))] == [
         "lookup_contact",
         "list_contacts",
     ]
@@ -275,6 +278,6 @@ def test_read_only_counts_for_chosen_tools_too() -> None:
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     with pytest.raises(AccountError) as refused:
-        offered(Settings.load(tools=["contact"]))
+        enabled_tools(Settings.load(tools=["contact"]))
     assert str(refused.value).startswith('CONTACTS_MCP_TOOLS names "contact", which is neither a tool nor a group.')
-    assert all(offer.name in str(refused.value) and offer.group in str(refused.value) for offer in TOOLS)
+    assert all(tool.name in str(refused.value) and tool.group in str(refused.value) for tool in TOOLS)

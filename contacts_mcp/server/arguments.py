@@ -1,0 +1,88 @@
+"""Reading the arguments of a call.
+
+- An argument that the tool does not have is refused, because dropping a misspelt one would lose data.
+- A null counts as not given.
+- The types of `tools/parameters.py` say what else is understood, such as an array that comes as JSON text.
+- The refusal is written for the assistant: the argument, what came, what is expected.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.server.tools.entry import ToolEntry
+from contacts_mcp.server.tools.schemas import arguments_model
+from contacts_mcp.words.display import visible
+
+LONGEST_ECHO = 80  # characters of a wrong value that are said back
+
+
+def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as the tool's function takes them. Raises InvalidArgument."""
+    model = arguments_model(tool.function)
+    unknown = next((name for name in given if name not in model.model_fields), None)
+    if unknown is not None:
+        raise _unknown(tool, unknown, list(model.model_fields))
+    try:
+        return dict(model.model_validate({name: value for name, value in given.items() if value is not None}))
+    except ValidationError as error:
+        raise _refusal(error.errors(include_url=False, include_context=False)) from None  # it holds the values
+
+
+def _unknown(tool: ToolEntry, name: str, known: Sequence[str]) -> InvalidArgument:
+    from contacts_mcp.server.tools.aliases import advice
+
+    return InvalidArgument(
+        visible(name, limit=60),
+        "there is no such argument.",
+        expected=f"{advice(tool.name, name, known)} Nothing was changed.",
+        kind="unknown_argument",
+    )
+
+
+def _refusal(problems: Sequence[Any]) -> InvalidArgument:
+    """One error for all that is wrong; its kind and its argument are those of the first problem."""
+    first, *others = [(_name(problem), _problem(problem)) for problem in problems]
+    return InvalidArgument(
+        *first,
+        expected=" ".join([*(f"{name}: {problem}" for name, problem in others), "Nothing was changed."]),
+        kind="missing_argument" if problems[0]["type"] == "missing" else "",
+    )
+
+
+def _name(problem: Any) -> str:
+    return ".".join(str(part) for part in problem["loc"])
+
+
+def _problem(problem: Any) -> str:
+    if problem["type"] == "missing":
+        return "is required and was not given."
+    came = visible(_as_json(problem["input"])[: LONGEST_ECHO * 3 // 2], limit=LONGEST_ECHO)
+    expected = problem["msg"].removeprefix("Value error, ").partition(", unable")[0]
+    for theirs, ours in _PLAINER.items():
+        expected = expected.replace(theirs, ours)
+    return f"{expected}; got {came}."
+
+
+# The type checker's words, and those of people and of JSON.
+_PLAINER = {
+    "Input should be": "should be",
+    "a valid string": "a text",
+    "a valid integer": "a whole number",
+    "a valid boolean": "true or false",
+    "a valid dictionary": "an object",
+    "a valid list": "an array",
+}
+
+
+def _as_json(value: Any) -> str:
+    """As the caller wrote it."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)

@@ -1,0 +1,99 @@
+"""Errors as answers: a text for the reader, and a structure with a stable `kind` for programs.
+
+- The text of one of our own errors was written for the reader, so it passes.
+- The text of any other error may hold somebody's data. The answer and the log name only its type and its place in the code.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Collection
+from typing import Any
+
+from contacts_mcp.errors import AnswerLost, BadAnswer, ContactsError, NotDone, Rejected, ServiceFailed
+from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.server.views.fitting import Answer, safe
+from contacts_mcp.words.display import visible
+
+_log = logging.getLogger(__name__)
+
+LONGEST = 4_000  # characters of a text
+
+_LATER = "Nothing was changed. Try again in a minute."
+_FOR_SUPPORT = " If it stays so, the account owner can give the X-Request-Id to Heymarket's support."
+
+# The next step, where the wire that raised the error cannot know it. After a write that may have been carried out
+# another error comes instead.
+NEXT: dict[type[ContactsError], str] = {
+    ServiceFailed: _LATER,
+    AnswerLost: _LATER,
+    BadAnswer: _LATER,
+    NotDone: "It can be tried again later.",
+    Rejected: "Check the values with the person; the same call will be answered the same.",
+}
+
+# The attributes of errors that help a program. Their names are part of the contract, and none is a name of another
+# answer's field with another meaning: clients may hold an error against the tool's output schema.
+FACTS = ("argument", "reason", "candidates", "retry_after", "request_id", "change_id", "contact_id")
+
+
+def explain(error: Exception, tool: str) -> Answer:
+    """The answer that tells of `error`, which came out of `tool`."""
+    if not isinstance(error, ContactsError):
+        return _mistake(error, tool)
+    known = {name: getattr(error, name, None) for name in FACTS}
+    facts = {name: value for name, value in known.items() if value not in (None, "", ())}
+    text = str(error)
+    if step := NEXT.get(type(error)):
+        support = _FOR_SUPPORT if step == _LATER and "request_id" in facts else ""
+        text = f"{text.rstrip('.')}. {step}{support}"
+    return refusal(error.kind, text, **facts)
+
+
+def refusal(kind: str, text: str, **facts: Any) -> Answer:
+    """An answer that is an error."""
+    message = visible(text, limit=LONGEST)
+    return Answer([message], {"kind": kind, "message": message} | safe(facts), is_error=True)
+
+
+def too_late(seconds: float, *, reads_only: bool) -> Answer:
+    """The call was stopped at its deadline."""
+    stopped = f"Stopped after {seconds:g} seconds without an answer."
+    if reads_only:
+        return refusal("too_late", f"{stopped} Nothing was changed. Try again, or ask for less.")
+    return refusal(
+        "too_late", f"{stopped} A change may have been carried out: look the contact up before trying again."
+    )
+
+
+def no_such_tool(name: str, enabled: Collection[str]) -> Answer:
+    """The tool that was called is switched off, or there is none of that name."""
+    from contacts_mcp.server.tools.aliases import right_tool
+
+    all_of_them = f"There are: {', '.join(enabled)}."
+    if any(tool.name == name for tool in TOOLS):
+        return refusal("tool_off", f"The account owner does not offer {name} here. {all_of_them} Nothing was changed.")
+    near = right_tool(name, enabled)
+    hint = f"Did you mean {' or '.join(near)}?" if near else all_of_them
+    return refusal(
+        "unknown_tool",
+        f'There is no tool "{visible(name, limit=60)}". {hint} Nothing was changed.',
+        candidates=near or list(enabled),
+    )
+
+
+def _mistake(error: Exception, tool: str) -> Answer:
+    _log.error("%s failed unexpectedly: %s at %s", tool, type(error).__name__, _place(error))
+    return refusal(
+        "internal",
+        f"{tool} failed because of a mistake in this server ({type(error).__name__}). Look the contact up before "
+        "trying again; the server's log says where it was.",
+    )
+
+
+def _place(error: BaseException) -> str:
+    """The place in the code, without a word of the data."""
+    return " < ".join(
+        f"{frame.name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(error.__traceback__)[-4:])
+    )

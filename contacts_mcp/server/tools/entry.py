@@ -1,0 +1,50 @@
+"""One tool as it stands in the table: its function, and the facts that stand under it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pydantic import BaseModel
+
+from contacts_mcp.server.views.fitting import Answer
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Book
+
+# What a caller must be allowed to do. `contacts:bulk` is for tools that change many contacts in one call.
+Scope = Literal["contacts:read", "contacts:write", "contacts:delete", "contacts:bulk"]
+
+
+class App(Protocol):
+    """What the server keeps while it runs; the first parameter of every tool."""
+
+    async def book(self) -> Book:
+        """The address book, opened when it is first needed. Raises AccountError where it cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEntry:
+    """A tool. Its name, description and parameters are those of the function."""
+
+    function: Callable[..., Awaitable[Answer]]
+    _: KW_ONLY
+    answers: type[BaseModel]  # the structure of its answers
+    title: str
+    group: str
+    scopes: tuple[Scope, ...]
+    destructive: bool = False  # the four hints are all given, because the protocol's own defaults are the worst case
+    idempotent: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def description(self) -> str:
+        return (self.function.__doc__ or "").strip()
+
+    @property
+    def reads_only(self) -> bool:
+        return set(self.scopes) == {"contacts:read"}

@@ -1,0 +1,117 @@
+"""Changes as people read them: one field before and after, and the list of what this server did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from contacts_mcp.server.views.fitting import (
+    CUTS,
+    LABEL,
+    NAME,
+    VALUE,
+    Answer,
+    Cut,
+    Facts,
+    Shown,
+    fitted,
+    joined,
+    safe,
+    yes_no,
+)
+from contacts_mcp.words.display import quoted, visible, word
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Change, Entry, ShownChange
+
+
+class ChangesResult(BaseModel):
+    """Answer of list_changes; without `next_cursor` there is nothing older."""
+
+    changes: list[Facts]
+    next_cursor: int | None = None
+
+
+def changes_listed(told: Sequence[ShownChange], *, next_cursor: int | None) -> Answer:
+    """The answer to the question what was done."""
+    more = [f"More: repeat this call with cursor {next_cursor}."] if next_cursor else []
+    nothing = (
+        "The journal holds no such change. It goes back 30 days, and knows only the changes that servers on this "
+        "machine made."
+    )
+
+    def shown(cut: Cut) -> Shown:
+        facts = ChangesResult(changes=[_told_facts(one, cut) for one in told], next_cursor=next_cursor)
+        return [*(_told_line(one, cut) for one in told), *more] or [nothing], facts
+
+    return fitted(shown, cuts=CUTS[1:])
+
+
+def change_facts(changes: Sequence[Change], cut: Cut) -> list[dict[str, Any]]:
+    return [
+        {"field": change.field, "before": safe(change.before, cut), "after": safe(change.after, cut)}
+        for change in changes
+    ]
+
+
+def change_line(change: Change, cut: Cut) -> str:
+    return f"- {word(change.field, limit=LABEL)}: {_value(change.before, cut)} -> {_value(change.after, cut)}"
+
+
+def _value(value: Any, cut: Cut) -> str:
+    if isinstance(value, bool):
+        return yes_no(value)
+    if isinstance(value, list | tuple):
+        return joined(value)
+    return quoted(str(value), limit=cut.value) if value != "" else "(empty)"
+
+
+def _told_facts(one: ShownChange, cut: Cut) -> dict[str, Any]:
+    entry = one.entry
+    facts = {
+        "change_id": entry.change_id,
+        "at": _at(entry.at),
+        "action": entry.action,
+        "state": entry.state,
+        "contact_id": entry.contact_id,
+        "name": visible(_name_in(entry), limit=NAME),
+        "changes": change_facts(one.changes[: cut.items], cut),
+        "consent": visible(entry.consent, limit=VALUE),
+        "undoes": entry.undoes,
+        "undone_by": entry.undone_by,
+    }
+    return {name: value for name, value in facts.items() if value not in (None, "", [])}
+
+
+def _told_line(one: ShownChange, cut: Cut) -> str:
+    entry = one.entry
+    undone = f"; taken back by {entry.undone_by}" if entry.undone_by else ""
+    undoes = f"; takes back {entry.undoes}" if entry.undoes else ""
+    about = f"contact {entry.contact_id or '(no id yet)'} {quoted(_name_in(entry), limit=NAME)}"
+    consent = f"; consent given: {quoted(entry.consent, limit=VALUE)}" if entry.consent else ""
+    more = f"; … (+{len(one.changes) - cut.items} more)" if len(one.changes) > cut.items else ""
+    changes = "; ".join(change_line(change, cut).removeprefix("- ") for change in one.changes[: cut.items])
+    return (
+        f"change {entry.change_id}, {_at(entry.at)}: {entry.action} {about}{_STATES[entry.state]}{undoes}{undone}: "
+        f"{changes}{more}{consent}"
+    )
+
+
+_STATES = {
+    "done": "",
+    "not_done": " (not carried out)",
+    "begun": " (under way)",
+    "unknown": " (not known whether it was carried out)",
+}
+
+
+def _name_in(entry: Entry) -> str:
+    known = entry.before or entry.after or entry.wanted
+    return str(known.get("display_name") or " ".join(str(known[name]) for name in ("first", "last") if known.get(name)))
+
+
+def _at(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

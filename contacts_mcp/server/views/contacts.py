@@ -1,0 +1,231 @@
+"""The answers that show contacts: a look-up, a page of a list, the custom fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
+
+from contacts_mcp.server.views.fitting import (
+    CUTS,
+    LABEL,
+    MOST,
+    NAME,
+    Answer,
+    Cut,
+    Facts,
+    Shown,
+    fitted,
+    joined,
+    noted,
+    safe,
+    yes_no,
+)
+from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.note import Note
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Card, Found, Listing
+
+Detail = Literal["concise", "full"]
+
+
+class LookupResult(BaseModel):
+    """Answer of lookup_contact."""
+
+    found: bool
+    contacts: list[Facts]
+    notes: list[str]
+    note_kinds: list[str] | None = None
+
+
+class ListResult(BaseModel):
+    """Answer of list_contacts."""
+
+    contacts: list[Facts]
+    next_cursor: str  # empty at the end
+    complete: bool
+    notes: list[str]
+    note_kinds: list[str] | None = None
+    total: int | None = None  # of the account; comes with the first page of everybody
+
+
+class FieldsResult(BaseModel):
+    """Answer of list_contact_fields."""
+
+    fields: list[Facts]
+
+
+def looked_up(found: Found) -> Answer:
+    """The answer to a look-up."""
+    cards = found.cards[:MOST]
+    hidden = len(found.cards) - len(cards)
+    more = [Note("more_not_shown", f"{hidden} more have it too and are not shown.")] if hidden else []
+    notes = [*found.notes, *more]
+
+    def shown(cut: Cut) -> Shown:
+        facts = LookupResult(found=bool(cards), contacts=[whole(card, cut) for card in cards], **noted(notes))
+        lines = [line for card in cards for line in (who(card), *detail_lines(card, cut))]
+        return [*lines, *notes], facts
+
+    return fitted(shown)
+
+
+def listed(
+    listing: Listing, *, detail: Detail, shown_fields: Sequence[str] = (), shows_created: bool = False
+) -> Answer:
+    """The answer to a listing: a line a contact, and how to go on.
+
+    It shows the custom fields and the day of creation where the caller filtered by them.
+    """
+    is_full = detail == "full"
+
+    def shown(cut: Cut) -> Shown:
+        facts = ListResult(
+            contacts=[
+                whole(card, cut) if is_full else concise(card, shown_fields, cut, shows_created=shows_created)
+                for card in listing.cards
+            ],
+            next_cursor=listing.next_cursor,
+            complete=listing.complete,
+            total=listing.total,
+            **noted(listing.notes),
+        )
+        lines: list[str] = []
+        for card in listing.cards:
+            lines += (
+                [who(card), *detail_lines(card, cut)]
+                if is_full
+                else [_line(card, shown_fields, shows_created=shows_created)]
+            )
+        return [*lines, *_ending_lines(listing), *listing.notes], facts
+
+    return fitted(shown, cuts=CUTS[1:])
+
+
+def _ending_lines(listing: Listing) -> list[str]:
+    many = f"{len(listing.cards)} contact{'s' if len(listing.cards) != 1 else ''}"
+    if listing.next_cursor:
+        of_all = f" of {listing.total}" if listing.total is not None else ""
+        return [f"{many}{of_all}; more may follow: repeat this call with cursor {listing.next_cursor}"]
+    return [f"{many}; that is all." if listing.complete else f"{many}; may not be all."]
+
+
+def fields_listed(fields: Sequence[tuple[int, str]], *, query: str) -> Answer:
+    """The answer to a question for custom fields."""
+    facts = FieldsResult(fields=[{"field_id": number, "name": label} for number, label in fields])
+    lines = [f"{number}: {word(label, limit=LABEL)}" for number, label in fields]
+    nothing = (
+        f"No custom field is called like {quoted(query, limit=NAME)}." if query else "The account has no custom fields."
+    )
+    return fitted(lambda _: (lines or [nothing], facts))
+
+
+# One contact, as a structure and as lines
+
+
+def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
+    """Everything about a contact; empty values are left out."""
+    facts: dict[str, Any] = {
+        "contact_id": card.contact_id,
+        "name": card.name,
+        "first": card.first,
+        "last": card.last,
+        "display_name": card.display_name,
+        "phone": card.phone,
+        "email": card.email,
+        "avatar": card.avatar,
+        "custom_fields": card.custom_fields,
+        "tags": card.tags,
+        "assignee": card.assignee,
+        "is_opted_out": opt_out(card),
+        "created": card.created,
+        "updated": card.updated,
+        "other": card.other,
+    }
+    return {name: safe(value, cut) for name, value in facts.items() if value not in ("", (), {})}
+
+
+def concise(
+    card: Card, shown_fields: Sequence[str] = (), cut: Cut = CUTS[1], *, shows_created: bool = False
+) -> dict[str, Any]:
+    """The part of a contact that tells it from another."""
+    brief = cut._replace(value=min(NAME, cut.value))
+    facts = {
+        "contact_id": card.contact_id,
+        "name": safe(card.name, brief),
+        "phone": card.phone,
+        "email": safe(card.email, brief),
+        "custom_fields": safe({name: text for name, text in card.custom_fields.items() if name in shown_fields}, brief),
+        "tags": safe(card.tags, cut),
+        "assignee": card.assignee,
+        "is_opted_out": opt_out(card),
+        "created": visible(card.created, limit=NAME) if shows_created else "",
+        "updated": visible(card.updated, limit=NAME),
+    }
+    return {name: value for name, value in facts.items() if value not in ("", [], {}, False)}
+
+
+def opt_out(card: Card) -> bool | str:
+    return "unknown" if card.is_opted_out is None else card.is_opted_out
+
+
+def who(card: Card) -> str:
+    name = f"{quoted(card.name, limit=NAME)} " if card.name else ""
+    return f"contact {card.contact_id} {name}{card.phone}".rstrip()
+
+
+def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
+    """Everything about a contact as lines; empty values are left out."""
+    fields = list(card.custom_fields.items())
+    texts = [
+        ("first", card.first),
+        ("last", card.last),
+        ("email", card.email),
+        ("avatar", card.avatar),
+        *fields[: cut.items],
+    ]
+    lines = [f"  {word(name, limit=LABEL)}: {quoted(text, limit=cut.value)}" for name, text in texts if text]
+    lines += [f"  … (+{len(fields) - cut.items} more custom fields)"] if len(fields) > cut.items else []
+    lines += [f"  tags: {joined(card.tags)}"] if card.tags else []
+    lines += [f"  assignee: {word(card.assignee, limit=LABEL)}"] if card.assignee else []
+    return [
+        *lines,
+        f"  opted out of texts: {yes_no(opt_out(card))}",
+        *_note_lines(card, cut),
+        f"  created {word(card.created, limit=NAME)}, updated {word(card.updated, limit=NAME)}",
+    ]
+
+
+def _note_lines(card: Card, cut: Cut) -> list[str]:
+    """The team's notes about the contact, which can only be read (`heymarket-api.md` 3.1)."""
+    given = card.other.get("note")
+    notes = [note for note in given if isinstance(note, Mapping)] if isinstance(given, list) else []
+    lines = [f"  note{_by(note)}: {quoted(str(note.get('text', '')), limit=cut.value)}" for note in notes[: cut.items]]
+    return [*lines, *([f"  … (+{len(notes) - cut.items} more notes)"] if len(notes) > cut.items else [])]
+
+
+def _by(note: Mapping[str, Any]) -> str:
+    """The author and the day of a note: " (Priya Patel, 2026-05-04)"."""
+    known = [word(str(part), limit=NAME) for part in (note.get("name"), str(note.get("date") or "")[:10]) if part]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> str:
+    fields = [
+        f"{word(name, limit=LABEL)} {quoted(card.custom_fields[name], limit=NAME)}"
+        for name in shown_fields
+        if name in card.custom_fields
+    ]
+    parts = [
+        f"{card.contact_id} {quoted(card.name, limit=NAME)} {card.phone}",
+        word(card.email, limit=NAME) if card.email else "",
+        *fields,
+        f"tags {joined(card.tags)}" if card.tags else "",
+        f"assignee {word(card.assignee, limit=LABEL)}" if card.assignee else "",
+        {True: "OPTED OUT", None: "opt-out unknown", False: ""}[card.is_opted_out],
+        f"created {word(card.created[:10])}" if shows_created else "",
+        f"updated {word(card.updated[:10])}",
+    ]
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,120 @@
+"""The shape of every answer, and how it is kept within its budget.
+
+- An answer says the same facts twice: as lines that stand alone, and as a compact structure for programs.
+- Texts from contacts are data written by strangers. Each one passes `safe`, which shows what is hidden, and cuts with a mark.
+- A view is tried with one `Cut` after the other, from the most to the least, until both forms fit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, WithJsonSchema
+
+from contacts_mcp.words.display import visible, word
+
+NAME = 60  # characters of a name
+LABEL = 700  # of a field, tag or member: it is short and safe already, and must read back, so it is never cut here
+VALUE = 200  # of one of many values
+MOST = 50  # items of one list or object
+ANSWER = 60_000  # bytes of a whole answer, about 15,000 tokens
+ENDING = 12_000  # bytes of its last lines, which say how to go on
+
+Facts = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a tool answers. It is turned into the protocol's result, or into the output of a command, at the rim."""
+
+    lines: Sequence[str]  # for people and models
+    facts: dict[str, Any]  # for programs; of an error: `kind`, `message` and what helps
+    is_error: bool = False
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def with_note(self, note: str) -> Answer:
+        """The same answer with one more note, in both its forms."""
+        facts = self.facts | {name: [*self.facts.get(name, []), *added] for name, added in noted([note]).items()}
+        return replace(self, lines=[*self.lines, note], facts=facts)
+
+
+def noted(notes: Sequence[str]) -> dict[str, Any]:
+    """The notes of an answer and, in the same order, the kind of each. A plain text is of the kind `note`."""
+    kinds = [getattr(note, "kind", "note") for note in notes]
+    return {"notes": list(notes)} | ({"note_kinds": kinds} if kinds else {})
+
+
+class Cut(NamedTuple):
+    """How much is shown: characters of a value, items of a list or object."""
+
+    value: int = VALUE
+    items: int = MOST
+
+
+# From the most that is shown of one contact to the little that keeps a page of the longest ones within an answer.
+CUTS = (Cut(value=2_000), Cut(), Cut(value=NAME, items=20), Cut(value=20, items=5))
+
+Shown = tuple[list[str], BaseModel]  # the lines, and the structure
+
+
+def fitted(shown: Callable[[Cut], Shown], *, cuts: Sequence[Cut] = CUTS) -> Answer:
+    """The answer that `shown` gives, cut as little as its length allows."""
+    for cut in cuts:
+        lines, model = shown(cut)
+        facts = model.model_dump(mode="json", exclude_none=True)
+        if max(_size("\n".join(lines)), _size(json.dumps(facts, ensure_ascii=False))) <= ANSWER:
+            break
+    return Answer(_without_middle(lines), facts)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _without_middle(lines: list[str]) -> list[str]:
+    """`lines` without as many in the middle as are too much: the last ones say how to go on."""
+    if _size("\n".join(lines)) <= ANSWER:
+        return lines
+    last = _fitting(lines[::-1], ENDING)[::-1]
+    first = _fitting(lines[: len(lines) - len(last)], ANSWER - ENDING)
+    return [*first, f"… ({len(lines) - len(first) - len(last)} lines left out; ask for less) …", *last]
+
+
+def _fitting(lines: Sequence[str], most: int) -> list[str]:
+    kept: list[str] = []
+    for line in lines:
+        most -= _size(line) + 1
+        if most < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+def safe(value: Any, cut: Cut = CUTS[1]) -> Any:
+    """`value` with every text in it fit to be shown, and nothing in it longer than can be read."""
+    if isinstance(value, str):
+        return visible(value, limit=cut.value)
+    if isinstance(value, dict):
+        kept = {visible(str(key), limit=LABEL): safe(item, cut) for key, item in list(value.items())[: cut.items]}
+        return kept | ({"…": f"(+{len(value) - cut.items} more)"} if len(value) > cut.items else {})
+    if isinstance(value, list | tuple):
+        kept_items = [safe(item, cut) for item in value[: cut.items]]
+        return [*kept_items, f"… (+{len(value) - cut.items} more)"] if len(value) > cut.items else kept_items
+    return value
+
+
+# Values in a line
+
+
+def joined(items: Sequence[Any]) -> str:
+    return ", ".join(word(str(item), limit=LABEL) for item in items[:MOST])
+
+
+def yes_no(value: bool | str) -> str:
+    return value if isinstance(value, str) else "yes" if value else "no"

@@ -1,0 +1,92 @@
+"""The answers of the tools that change a contact: done, nothing to do, to be confirmed, or declined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
+
+from contacts_mcp.server.views.changes import change_facts, change_line
+from contacts_mcp.server.views.contacts import detail_lines, who, whole
+from contacts_mcp.server.views.fitting import NAME, Answer, Cut, Facts, Shown, fitted, noted
+from contacts_mcp.words.display import quoted
+from contacts_mcp.words.note import Note
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Outcome
+
+Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone", "declined", "needs_confirmation"]
+
+
+class WriteResult(BaseModel):
+    """Answer of the tools that change a contact; a field that does not apply is left out."""
+
+    status: Status
+    contact: Facts
+    changes: list[Facts]
+    notes: list[str]
+    note_kinds: list[str] | None = None
+    change_id: int | None = None
+    question: str | None = None
+    confirm_token: str | None = None
+
+
+def wrote(outcome: Outcome) -> Answer:
+    """The answer to a change, made or still to be confirmed."""
+    card = outcome.card
+    shows_contact = card and (
+        outcome.status in ("exists", "deleted") or (outcome.confirm_token and not outcome.changes)
+    )
+
+    def shown(cut: Cut) -> Shown:
+        facts = WriteResult(
+            status=outcome.status,
+            contact=whole(card, cut) if card else {},
+            changes=change_facts(outcome.changes, cut),
+            change_id=outcome.change_id,
+            question=outcome.question or None,
+            confirm_token=outcome.confirm_token or None,
+            **noted(outcome.notes),
+        )
+        contact = detail_lines(card, cut) if card and shows_contact else []
+        changes = [change_line(change, cut) for change in outcome.changes]
+        return [_headline(outcome), *contact, *changes, *_confirmation_lines(outcome), *outcome.notes], facts
+
+    return fitted(shown)
+
+
+def declined(contact: Mapping[str, Any]) -> Answer:
+    """The answer where the person was asked and said no. `contact` is the one that was shown to them, as `whole` tells it."""
+    note = Note("declined", "The person was asked and said no. Nothing was changed.")
+    result = WriteResult(status="declined", contact=dict(contact), changes=[], **noted([note]))
+    name = quoted(str(contact["name"]), limit=NAME) if contact.get("name") else ""
+    about = " ".join(filter(None, (str(contact.get("contact_id", "")), name, str(contact.get("phone", "")))))
+    return fitted(lambda _: ([f"{HEADLINES['declined']}: contact {about}."], result))
+
+
+def _headline(outcome: Outcome) -> str:
+    change = f" (change {outcome.change_id})" if outcome.change_id else ""
+    about = f": {who(outcome.card)}" if outcome.card else ""
+    return f"{HEADLINES[outcome.status]}{about}{change}."
+
+
+HEADLINES: dict[Status, str] = {
+    "created": "Created",
+    "exists": "Exists already, nothing done",
+    "updated": "Updated",
+    "unchanged": "Unchanged",
+    "deleted": "Deleted",
+    "undone": "Taken back",
+    "declined": "Declined by the person, nothing done",
+    "needs_confirmation": "Not done yet: needs confirmation",
+}
+
+
+def _confirmation_lines(outcome: Outcome) -> list[str]:
+    if not outcome.confirm_token:
+        return []
+    return [
+        f"Ask the person: {outcome.question}",
+        f"If they say yes, repeat this call with confirm_token {outcome.confirm_token} (good for 15 minutes, once).",
+    ]
