@@ -37,7 +37,7 @@ def contact(**members: Any) -> Contact:
 
 def test_a_full_contact_is_read_as_it_is() -> None:
     read = Contact.model_validate(FULL).model_dump()
-    assert read == FULL | {"custom": {31: "Premium"}, "tags": (7,)}
+    assert read == FULL | {"custom": {31: "Premium"}, "tags": (7,), "email_suppressions": None}
 
 
 def test_only_the_id_is_needed() -> None:

@@ -1,6 +1,6 @@
 """Every kind of error there is: its kind, its text, who can act and what they do next, and nothing that does not belong there.
 
-The wording of each case stands in tests/snapshots/wording.json, and only there. `scripts/snapshots` renews it.
+Guards `contacts_mcp/errors.py` and `contacts_mcp/server/explain.py`. The wording of each case stands in tests/snapshots/wording.json, and only there. `scripts/snapshots` renews it.
 """
 
 from __future__ import annotations

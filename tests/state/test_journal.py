@@ -18,7 +18,7 @@ import httpx
 import pytest
 from support import OpenSession
 
-from contacts_mcp.book.writing.settle import changes_of
+from contacts_mcp.book.history.changes import changes_of
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.database import steps_of
 from contacts_mcp.state.journal import IN_FLIGHT, LONGEST_CALL, Entry, Journal

@@ -221,9 +221,7 @@ async def test_a_filter_loses_nothing_between_calls(office: Sandbox, tmp_path: P
 async def test_a_first_page_is_one_request_and_the_count(office: Sandbox, tmp_path: Path) -> None:
     office.behaviour = PLAIN
     async with opened(office, tmp_path) as book:
-        await book.directory.tags.names()
-        await book.directory.fields.names()
-        await book.directory.members.names()
+        await book.vocabulary.read("fields", "tags", "members")
         office.requests.clear()
         listing = await list_contacts(book, NO_FILTERS, limit=25)
     assert [request.operation for request in office.requests] == ["list_contacts", "count_contacts"]

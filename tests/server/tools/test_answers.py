@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from contacts_mcp.sandbox.store import Store
+from contacts_mcp.sandbox import Store
 from jsonschema import Draft202012Validator
 from mcp_types import CallToolResult, ElicitResult
 from support import OpenSession, Session, text_of, tokens

@@ -219,7 +219,7 @@ async def test_the_longest_text_is_taken(session: Session) -> None:
 async def test_an_empty_text_is_refused_with_the_way_to_clear(session: Session, name: str, empty: str) -> None:
     text = await refused(session, "update_contact", contact_id=JORDAN, **{name: empty})
     assert (
-        f'{name}: is empty. To leave it as it is, leave it out; to empty it, use update_contact with clear: ["{name}"].'
+        f'{name}: is empty. To leave it as it is, leave it out. To empty it, use update_contact with clear: ["{name}"].'
         in text
     )
 
@@ -233,7 +233,7 @@ async def test_an_empty_list_of_tags_is_refused_with_the_way_to_clear(session: S
 
 async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: Session) -> None:
     text = await session.refused("update_contact", contact_id=JORDAN, custom_fields={"Plan": ""})
-    assert '"Plan" has an empty value. To empty a field, name it in clear.' in text
+    assert '"Plan" is empty. To empty a field, name it in clear.' in text
 
 
 @pytest.mark.parametrize(

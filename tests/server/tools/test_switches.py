@@ -143,7 +143,10 @@ async def walk_the_whole_list(session: Session) -> None:
             break
         cursor = {"cursor": page["next_cursor"]}
         assert len(found) <= 41
-    assert page["complete"] is True
+    # Without `updated` there is no cursor that leads to the next page.
+    assert page["complete"] is session.sandbox.behaviour.sends_updated
+    if not page["complete"]:
+        return
     assert sorted(found) == [record["id"] for record in session.sandbox.store.contacts()]
 
 
