@@ -231,6 +231,14 @@ async def test_batch_creates_skips_the_known_and_answers_what_failed(
     assert (jordan["first"], jordan["rev"]) == ("Jordan", 1)
 
 
+async def test_a_batch_names_an_item_with_an_unknown_tag_or_assignee_as_failed(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
+    bad = [{"phone": NEW, "tags": [{"tag_id": 999}]}, {"phone": "15105553345", "assignee_id": 1}]
+    assert (await client.post("/v1/batch/contacts", json=bad)).json() == bad
+    assert len(sandbox.store.contacts()) == 40
+
+
 async def test_batch_with_overwrite_updates_the_known(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
     await client.post(
         "/v1/batch/contacts?overwrite=true", json=[{"phone": PHONE, "first": "Changed", "custom": {"33": "Oakland"}}]

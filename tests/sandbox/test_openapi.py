@@ -230,6 +230,15 @@ async def test_the_document_and_the_app_accept_the_same_bodies(
     assert response.status_code in ((200, 404) if is_accepted else (400,))
 
 
+@pytest.mark.parametrize("operation", WITH_BODY.values(), ids=WITH_BODY)
+async def test_a_body_may_be_left_out_where_the_document_says_so(
+    client: httpx.AsyncClient, operation: Operation
+) -> None:
+    described = document()["paths"][operation.path][operation.method.lower()]["requestBody"]
+    response = await client.request(operation.method, operation.path.format(id=1001))
+    assert (response.status_code == 400) is described["required"]
+
+
 ODD = [None, True, False, 0, 1, -1, 501, 2**31, 10**30, 1.0, 0.5, 1e300, "", " ", "x", "@", "a@b", "1001", "٣", [], {}]
 ODD += [
     PHONE,

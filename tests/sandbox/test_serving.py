@@ -124,10 +124,13 @@ async def test_late_writes_are_ordered_shown_and_landed_over_http(served: Served
 
 
 async def test_the_contacts_shown_are_those_of_the_moment(served: Served) -> None:
-    _, client = served
-    fault = {"operation": "delete_contact", "kind": "status", "late": 0}
+    sandbox, client = served
+    fault = {"operation": "delete_contact", "kind": "status", "late": 900}
     await client.post("/_sandbox/faults", json=[fault])
     await client.delete("/v1/contact/1001")
+    assert len((await client.get("/_sandbox/contacts")).json()) == 3
+    later = sandbox.state.now() + 900
+    sandbox.state.clock = lambda: later
     assert [contact["id"] for contact in (await client.get("/_sandbox/contacts")).json()] == [1002, 1003]
 
 
