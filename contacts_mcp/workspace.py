@@ -31,7 +31,7 @@ class Workspace:
     def __init__(
         self, settings: Settings, *, sandbox: Sandbox | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        """`sandbox` is an open one to work on, which stays its owner's to close; `clock` tells the time of day."""
+        """`sandbox` is an open one to work on, whatever the settings say. Its owner closes it. `clock` tells the time of day."""
         self._settings = settings
         self._clock = clock
         self._lent = sandbox
@@ -79,7 +79,7 @@ class Workspace:
         from contacts_mcp.state.locks import Locks
 
         settings = self._settings
-        sandbox = self._sandbox() if settings.sandbox else None
+        sandbox = self._sandbox() if settings.sandbox else self._lent
         home = _made(settings.directory)
         ledger = SqliteLedger(home / "pace.sqlite3", settings.account)
         pace = Pace(ledger, limit=settings.requests_per_minute)
@@ -138,7 +138,8 @@ def client_for(
         from contacts_mcp.sandbox import Credentials
 
         http = http_client(SANDBOX_URL, timeout=timeout, transport=sandbox.transport())
-        return HeymarketClient(http, auth=BearerKey(Credentials().api_key), pace=pace, timeout=timeout, **options)
+        own = BearerKey(Credentials().api_key) if settings.sandbox else auth_for(settings)
+        return HeymarketClient(http, auth=own, pace=pace, timeout=timeout, **options)
     auth, proxy = auth_for(settings), proxy_for(settings.base_url)
     http = http_client(settings.base_url, timeout=timeout, proxy=proxy)
     return HeymarketClient(http, auth=auth, pace=pace, timeout=timeout, proxy=proxy, **options)

@@ -149,10 +149,10 @@ def put_names() -> Any:
     """Gives the field, tag and member that Ada has a hostile name."""
 
     def put(sandbox: Sandbox, text: str) -> None:
-        database = sandbox.state.records._db
-        database.execute("UPDATE fields SET title = ? WHERE id = 31", (text,))
-        database.execute("UPDATE tags SET tag = ? WHERE id = 101", (text,))
-        database.execute("UPDATE members SET name = ? WHERE id IN (501, 502)", (text,))
+        sandbox.store.rename("fields", 31, text)
+        sandbox.store.rename("tags", 101, text)
+        for member in (501, 502):
+            sandbox.store.rename("members", member, text)
 
     return put
 

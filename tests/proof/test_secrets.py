@@ -141,9 +141,6 @@ async def test_no_credential_reaches_an_answer_a_log_or_a_file_name(
 
     async with open_stage(**CREDENTIALS[how]) as stage:
         answers = []
-        book = await stage.book()
-        await book.api._http.aclose()
-        book.api._http = httpx.AsyncClient(base_url="http://sandbox.localhost", transport=stage.wire.transport())
         stage.sandbox.state.credentials = Credentials(api_key=KEY, secret_id=SECRET_ID, secret_key=SECRET_KEY)
         stage.wire.before = note
         for kind in (None, *KINDS):

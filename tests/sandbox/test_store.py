@@ -122,9 +122,8 @@ def test_a_seed_that_fails_leaves_an_empty_file_behind(tmp_path: Path) -> None:
 
 def test_a_file_is_kept_as_the_contract_of_the_sandbox_says(tmp_path: Path) -> None:
     """With WAL a test can look while a server writes. With foreign keys every tag and every owner exists."""
-    with closing(open_sandbox(tmp_path / "sandbox.sqlite3", contacts=1)) as sandbox:
-        db = sandbox.store._records._db
-        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-        assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+    path = tmp_path / "sandbox.sqlite3"
+    with closing(open_sandbox(path, contacts=1)) as sandbox, closing(sqlite3.connect(path)) as visitor:
+        assert visitor.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         with pytest.raises(sqlite3.IntegrityError):
-            db.execute("UPDATE contacts SET assigned_user_id = 999999")
+            sandbox.store.touch(sandbox.store.contacts()[0]["id"], assigned_user_id=999_999)

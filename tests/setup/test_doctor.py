@@ -12,7 +12,6 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from contacts_mcp.config import InvalidSettings, Settings
@@ -24,6 +23,7 @@ from contacts_mcp.state.ledger import SqliteLedger
 
 NOW = 1_800_000_000.0
 UP = 5_000.0
+NOBODY_HOME = "http://127.0.0.1:9"
 ID, KEY = "11111111-2222-3333-4444-555555555555", "sandbox-secret-key"
 
 
@@ -99,9 +99,7 @@ def test_without_credentials_it_works_and_says_what_to_set(home: Path) -> None:
     ids=["half a secret", "placeholder", "plausible", "both kinds"],
 )
 def test_credentials_are_judged_by_their_shape(given: dict[str, str], level: Level, home: Path) -> None:
-    who = patient(home, **given)
-    assert isinstance(who.settings, Settings)
-    assert max((finding.level for finding in doctor._credentials(who, who.settings)), key=list(Level).index) is level
+    assert worst("credentials", patient(home, base_url=NOBODY_HOME, **given)) is level
 
 
 def test_each_setting_says_where_it_came_from(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,11 +336,10 @@ def test_the_command_exits_0_where_all_is_well_and_1_where_it_is_not(home: Path)
 
 
 def test_the_sandbox_of_the_doctor_is_not_the_users(home: Path) -> None:
-    async def ask() -> None:
-        who = patient(home, sandbox=True)
-        assert isinstance(who.settings, Settings)
-        await doctor._asked(who, who.settings)
-
-    anyio.run(ask)
-    with closing(open_sandbox(None)):
-        assert not (home / "data").exists()
+    """The sandbox of the user is a file, and it stays as it is."""
+    (home / "data").mkdir()
+    path = home / "data" / "sandbox.sqlite3"
+    open_sandbox(path, contacts=1).close()
+    before = path.read_bytes()
+    assert worst("service", patient(home, sandbox=True)) is Level.OK
+    assert path.read_bytes() == before

@@ -79,7 +79,8 @@ def open_sessions(directory: Path, wire: str) -> OpenSession:
                     **({"data_dir": directory / "data", "requests_per_minute": 100_000} | reached | settings)
                 )
                 way = Wire(here)
-                workspace = Workspace(chosen, sandbox=way, clock=clock or time.time)  # type: ignore[arg-type] # it only asks for a transport
+                lent: Any = way if wire == "in process" else None
+                workspace = Workspace(chosen, sandbox=lent, clock=clock or time.time)
                 try:
                     async with Client(
                         build_server(chosen, workspace=workspace), mode=mode, **(client or {})

@@ -213,6 +213,14 @@ class Records:
         cursor = self._db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
         return int(cursor.lastrowid or 0)
 
+    def rename_row(self, table: str, row_id: int, *, column: str, name: str) -> None:
+        """Gives a row of a table other than the contacts another name."""
+        self._db.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (name, row_id))
+
+    def delete_row(self, table: str, row_id: int) -> None:
+        """Deletes a row of a table other than the contacts."""
+        self._db.execute(f"DELETE FROM {table} WHERE id = ?", (row_id,))
+
     def ids(self, table: str) -> frozenset[int]:
         """All ids in a table."""
         return frozenset(row[0] for row in self._db.execute(f"SELECT id FROM {table}"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from .records import COLUMNS, Record, Records, blank_contact, new_tag
 from .replica import Lag
 from .timestamps import Timestamp, microseconds, plain_text
 
+Kind = Literal["fields", "tags", "members"]
+
 _MEMBERS = frozenset({"id", "custom", "tags", *COLUMNS})
+_NAMES: dict[Kind, str] = {"fields": "title", "tags": "tag", "members": "name"}
 
 
 class Store:
@@ -113,6 +116,16 @@ class Store:
     def members(self) -> list[Record]:
         """The team's members: `id`, `name`, `role`, `email`."""
         return self._current.members()
+
+    def rename(self, kind: Kind, row_id: int, name: str) -> None:
+        """Somebody else gives a custom field, a tag or a member another name."""
+        with self._current.transaction():
+            self._records.rename_row(kind, row_id, column=_NAMES[kind], name=name)
+
+    def remove(self, kind: Kind, row_id: int) -> None:
+        """Somebody else removes a custom field, a tag or a member. Contacts lose it too."""
+        with self._current.transaction():
+            self._records.delete_row(kind, row_id)
 
     def inboxes(self) -> list[Record]:
         """The inboxes: `id`, `name`, `phone`."""

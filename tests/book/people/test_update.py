@@ -224,9 +224,7 @@ async def test_a_value_that_is_dropped_silently_is_told(session: Session) -> Non
     gone = session.sandbox.store.add_field("Shoe Size")
     book = await session.workspace.book()
     await book.directory.fields.names()
-    records = session.sandbox.state.records
-    with records.transaction():
-        records._db.execute("DELETE FROM fields WHERE id = ?", (gone,))
+    session.sandbox.store.remove("fields", gone)
     outcome = await change(session, custom_fields={"Shoe Size": "42"}, first="Jo")
     assert 'Not kept by Heymarket: Shoe Size was sent as "42" and is empty now.' in outcome.notes
     assert stored(session)["first"] == "Jo"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from contacts_mcp.sandbox import Store
+from contacts_mcp.sandbox.rows.store import Store
 from jsonschema import Draft202012Validator
 from mcp_types import CallToolResult, ElicitResult
 from support import OpenSession, Session, text_of, tokens
@@ -414,6 +414,4 @@ async def learn_of_a_field_that_goes(session: Session) -> None:
     """The server knows a field that somebody deletes in Heymarket: from then on its values are dropped silently."""
     gone = session.sandbox.store.add_field("Shoe Size")
     await session.ok("list_contact_fields")
-    records = session.sandbox.state.records
-    with records.transaction():
-        records._db.execute("DELETE FROM fields WHERE id = ?", (gone,))
+    session.sandbox.store.remove("fields", gone)
