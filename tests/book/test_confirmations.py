@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support import OFFICE, Clock, OpenSession, kinds
+from support import OFFICE, Clock, OpenSession, bare_book, kinds
 
 from contacts_mcp.book.book import Book, confirmed, risky
 from contacts_mcp.book.cards import card_of
@@ -207,15 +207,7 @@ PERSON = Contact(id=7, first="Jo", phone="15105550100", rev=3, updated="2026-01-
 
 
 def book_on(path: Path, clock: Clock, **settings: Any) -> Book:
-    """As much of a book as a confirmation needs."""
-    return Book(
-        api=None,  # type: ignore[arg-type]
-        vocabulary=None,  # type: ignore[arg-type]
-        journal=Journal(path, "account", clock=clock),
-        locks=None,  # type: ignore[arg-type]
-        confirmations=Confirmations("account", key=KEY, clock=clock),
-        **settings,
-    )
+    return bare_book(Journal(path, "account", clock=clock), clock, **settings)
 
 
 @pytest.fixture

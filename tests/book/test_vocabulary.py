@@ -8,8 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hurried import HurriedLoop
-from support import OFFICE, Clock, OpenSession, Session
+from support import HURRIED, OFFICE, Clock, OpenSession, Session
 
 from contacts_mcp.api.client import PAGE
 from contacts_mcp.book.people.requests import Edit, Wanted, needed_lists, resolve
@@ -152,7 +151,7 @@ async def test_an_old_list_serves_labels_while_the_service_is_down(
     assert await labels(fields, 31) == ["Plan"]
 
 
-@pytest.mark.parametrize("anyio_backend", [("asyncio", {"loop_factory": HurriedLoop})], ids=["hurried"])
+@pytest.mark.parametrize("anyio_backend", [HURRIED], ids=["hurried"])
 @pytest.mark.parametrize(
     ("takes", "label", "waited"),
     [(LABEL_PATIENCE - 0.1, "Plan", LABEL_PATIENCE - 0.1), (3600.0, "field 31", LABEL_PATIENCE)],

@@ -5,6 +5,8 @@
 | `Session` | one assistant at work, with the sandbox behind the server to look into |
 | `Stage` | one server whose account is replaced again and again, in time that takes no time |
 | `Wire` | the way to a sandbox, where a test steps in at every request |
+| `bare_book` | a book without a service, for rules that ask the journal only |
+| `HURRIED` | the event loop in which time takes no time |
 | `Clock` | seconds since 1970, moved by hand |
 | `OFFICE`, `names` | the names of the sandbox's office, as a snapshot |
 | `kinds` | the kinds of an answer's notes |
@@ -15,7 +17,8 @@
 from tokens import tokens
 
 from .assistant import Assistant, text_of
-from .clock import Backend, Clock
+from .books import bare_book
+from .clock import HURRIED, Backend, Clock
 from .names import OFFICE, names
 from .notes import kinds
 from .session import OpenSession, Session, open_sessions
@@ -23,6 +26,7 @@ from .stage import OpenStage, Stage, open_stages
 from .wire import Wire
 
 __all__ = [
+    "HURRIED",
     "OFFICE",
     "Assistant",
     "Backend",
@@ -32,6 +36,7 @@ __all__ = [
     "Session",
     "Stage",
     "Wire",
+    "bare_book",
     "kinds",
     "names",
     "open_sessions",

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hurried import HurriedLoop
+
 Backend = tuple[str, dict[str, Any]]
 """An event loop as anyio's plugin takes it: the backend's name and its options."""
+
+HURRIED: Backend = ("asyncio", {"loop_factory": HurriedLoop})
+"""Waits are exact and take no time. A module uses it by a fixture `anyio_backend` that returns it."""
 
 
 @dataclass

@@ -133,7 +133,9 @@ async def holder_of(book: Book, phone: str) -> Contact | None:
         if entry.state == "done" and number is not None and not book.journal.deleted(number):
             newest = book.journal.last_after(number)
             if newest is None or newest.after.get("phone") == phone:
-                return await _shown_soon(book, entry)
+                contact = await _shown_soon(book, entry)
+                if contact.phone == phone:  # else somebody else has moved it since
+                    return contact
     return None
 
 

@@ -7,6 +7,7 @@ Opting in needs consent and a confirmation afterwards, as for any other contact.
 from __future__ import annotations
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.writing.settle import plan_of
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.note import Note
@@ -25,7 +26,7 @@ def left_opted_out(book: Book, phone: str) -> Entry | None:
         is_departure = entry.before.get("phone") == phone and entry.wanted.get("phone") != phone
         if is_departure and entry.before.get("is_opted_out") is not False:
             left = entry
-        elif entry.consent and entry.state == "done" and entry.wanted.get("is_opted_out") is False:
+        elif entry.consent and entry.state == "done" and plan_of(entry).opts_in:
             left = None
     return left
 

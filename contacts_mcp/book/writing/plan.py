@@ -22,8 +22,10 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | update | an asked value is so | `done` |
 | update | `rev` or `updated` has moved, no asked value is so | `done` if the service accepted it, else `unknown` |
 | update | unmoved, no asked value is so | `not_done` once it is over, or if the reply says that `rev` did not move; else `unknown` |
+| update | neither `rev` nor `updated` tells, no asked value is so | `unknown` |
 | update | the contact is gone | `unknown` |
 | delete | gone | `done`, unless reads may lag behind the contact's creation and the service did not accept it |
+| delete | still there, but older than what is known | `unknown` |
 | delete | still there | `not_done` once it is over, else `unknown` |
 """
 
@@ -175,7 +177,7 @@ class Plan:
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:
             return "unknown" if given.is_young and not given.reply and not given.is_over else "done"
-        return "not_done" if given.is_over else "unknown"
+        return "not_done" if given.is_over and self._age(seen, given) != "older" else "unknown"
 
     def _age(self, seen: Sight, given: Circumstances) -> Age:
         """How old `seen` is, compared with the state that this write started from."""
@@ -222,7 +224,7 @@ class Plan:
             unseen=unseen,
             disturbed={key: pair for key, pair in changed.items() if key not in self.asked and not is_hidden(key, now)},
             someone_else=bool(own and seen.rev > own),
-            may_have_set_back=self.action == "update" and self.rev_before > 0 and reply_rev > own,
+            may_have_set_back=self.action == "update" and self.rev_before > 0 and reply_rev > self.rev_before + 1,
         )
 
 

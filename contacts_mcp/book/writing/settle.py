@@ -15,7 +15,7 @@ import anyio
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
-from contacts_mcp.book.writing.write import is_explained, with_phone
+from contacts_mcp.book.writing.write import circumstances, is_explained, with_phone
 from contacts_mcp.errors import BadAnswer, ContactsError, Forbidden, Rejected
 from contacts_mcp.models import WriteReply
 from contacts_mcp.state.journal import Entry
@@ -73,7 +73,7 @@ async def settle_entry(book: Book, change_id: int) -> None:
 async def _judged(book: Book, entry: Entry) -> tuple[Proof, Sight]:
     plan = plan_of(entry)
     reply = WriteReply(rev=entry.rev_after) if entry.rev_after else None  # the service accepted it
-    given = Circumstances(reply=reply, is_over=not book.journal.may_still_arrive(entry))
+    given = circumstances(book, plan, entry, reply=reply, is_over=not book.journal.may_still_arrive(entry))
     if plan.action == "create":
         return await _judged_create(book, entry, plan, given)
     later = book.journal.next_after(entry)
@@ -81,7 +81,8 @@ async def _judged(book: Book, entry: Entry) -> tuple[Proof, Sight]:
         seen = Sight(
             values=later.before, contact_id=entry.contact_id, rev=later.rev_before, updated=later.updated_before
         )
-        if plan.proof(seen, given) == "done":
+        # The later change found the contact up to date with all that was known before. Its own result is no measure of that.
+        if plan.proof(seen, replace(given, last_change=None)) == "done":
             return "done", seen
     assert entry.contact_id is not None
     seen = Sight.of(await book.api.get_contact(entry.contact_id))

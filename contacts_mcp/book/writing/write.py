@@ -199,25 +199,8 @@ class _Write:
         return is_ours and not is_explained(self._book, contact.id, besides=self._entry)
 
     def _given(self, plan: Plan, reply: WriteReply | None = None, contact: Contact | None = None) -> Circumstances:
-        journal, contact_id = self._book.journal, plan.contact_id
-        if contact_id is None:
-            explained = contact is not None and is_explained(self._book, contact.id, besides=self._entry)
-            return Circumstances(reply=reply, explained=frozenset({contact.id} if contact and explained else ()))
-        return Circumstances(
-            reply=reply,
-            is_young=plan.action == "delete" and self._is_young(contact_id),
-            last_change=last_change_of(journal.last_after(contact_id), is_recent=journal.may_still_arrive)
-            if plan.action == "update"
-            else None,
-        )
-
-    def _is_young(self, contact_id: int) -> bool:
-        """Whether the contact may have been created within the minute, so that a read may not show it yet."""
-        creation = self._book.journal.creation_of(contact_id)
-        if creation is not None:
-            return self._book.journal.may_still_arrive(creation)
-        created = instant(str(self._record.get("created") or ""))
-        return created is None or self._book.journal.seconds_since(created.timestamp()) < IN_FLIGHT
+        assert self._entry is not None
+        return circumstances(self._book, plan, self._entry, reply=reply, contact=contact)
 
     async def _find_out(self, plan: Plan, failure: ContactsError) -> tuple[Sight, Proof]:
         """The last look after a copy without a clear answer, and what it proves."""
@@ -329,6 +312,41 @@ def is_explained(book: Book, contact_id: int, *, besides: Entry | None) -> bool:
     known = (book.journal.creation_of(contact_id), book.journal.deleted(contact_id))
     own = besides.change_id if besides else 0
     return any(entry is not None and entry.change_id != own for entry in known)
+
+
+def circumstances(
+    book: Book,
+    plan: Plan,
+    entry: Entry,
+    *,
+    reply: WriteReply | None = None,
+    contact: Contact | None = None,
+    is_over: bool = False,
+) -> Circumstances:
+    """What the journal knows besides a look at `contact`, for the write that is written down as `entry`."""
+    journal, contact_id = book.journal, plan.contact_id
+    if contact_id is None:
+        explained = contact is not None and is_explained(book, contact.id, besides=entry)
+        return Circumstances(
+            reply=reply, is_over=is_over, explained=frozenset({contact.id} if contact and explained else ())
+        )
+    return Circumstances(
+        reply=reply,
+        is_over=is_over,
+        is_young=plan.action == "delete" and _is_young(book, contact_id, entry.record),
+        last_change=last_change_of(journal.last_after(contact_id), is_recent=journal.may_still_arrive)
+        if plan.action == "update"
+        else None,
+    )
+
+
+def _is_young(book: Book, contact_id: int, record: dict[str, Any]) -> bool:
+    """Whether the contact may have been created within the minute, so that a read may not show it yet."""
+    creation = book.journal.creation_of(contact_id)
+    if creation is not None:
+        return book.journal.may_still_arrive(creation)
+    created = instant(str(record.get("created") or ""))
+    return created is None or book.journal.seconds_since(created.timestamp()) < IN_FLIGHT
 
 
 def last_change_of(entry: Entry | None, *, is_recent: Any) -> LastChange | None:

@@ -1,0 +1,13 @@
+"""What the tests of the address book share, besides `tests/support`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import OpenStage, open_stages
+
+
+@pytest.fixture
+def open_stage(tmp_path: Path) -> OpenStage:
+    return open_stages(tmp_path)

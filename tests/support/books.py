@@ -1,0 +1,17 @@
+"""A book without a service, for rules that ask the journal only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.confirmations import Confirmations
+from contacts_mcp.state.journal import Journal
+
+from .clock import Clock
+
+
+def bare_book(journal: Journal, clock: Clock, **settings: Any) -> Book:
+    """A book that has `journal` and confirmations, and nothing that could send a request."""
+    confirmations = Confirmations("account", key=b"shared", clock=clock)
+    return Book(api=None, vocabulary=None, locks=None, journal=journal, confirmations=confirmations, **settings)  # type: ignore[arg-type]
