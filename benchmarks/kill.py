@@ -1,8 +1,8 @@
 """`kill -9` of the stdio server in the middle of its writes, again and again: `python benchmarks/kill.py [times]`.
 
-The sandbox is served over real HTTP, and the way to it kills the server at one of five moments: before a write is carried
-out, instead of that, after it, after its answer, or at any request. Four writes are under way each time: a create, an
-update, a confirmed delete and an undo. Then the next server starts, and journal and store must tell the same story.
+The sandbox is served over real HTTP, and the way to it kills the server. The moment is before a write is carried out,
+instead of that, after it, after its answer, or any request. Four writes are under way each time: a create, an update, a
+confirmed delete and an undo. Then the next server starts, and journal and store must tell the same story.
 
 A request of the dead server may still arrive, so the next server says "unknown" for a minute. Instead of waiting for
 that minute, the journal is made older by it.
