@@ -1,14 +1,15 @@
 # ruff: noqa: RUF001 -- odd characters are the point
 """Random argument objects for every tool: `python benchmarks/fuzz.py [objects per tool] [seed] [tool ...]`.
 
-The objects are near what is right: right names with wrong types, right types with odd values, a name misspelt, something missing. Each goes through
-the real chain in this process (MCP client of either era -> server -> book -> wire -> sandbox). Whatever comes in, what comes out is
+The objects are near the right ones: right names with wrong types, right types with odd values, a name misspelt,
+something missing. Each goes through the real chain in this process: MCP client of either era, server, book, wire,
+sandbox. The answer is always
 
-- a result that fits the tool's published output schema, or a tool error in words of ours, of bounded length;
-- something that can be sent as JSON;
+- a result that fits the tool's published output schema, or a tool error in words of ours, of bounded length,
+- something that can be sent as JSON,
 - there within seconds of computing, and of simulated waiting.
 
-Never a protocol error, a traceback, a text of a library below, or a mistake of the server.
+It is never a protocol error, a traceback, a text of a library below, or a mistake of the server.
 """
 
 from __future__ import annotations
@@ -251,7 +252,7 @@ def _key(dice: Dice) -> str:
 
 
 def some_value(dice: Dice, depth: int = 0) -> Any:
-    """Any JSON value, and what Python takes for one."""
+    """Any JSON value, or a Python value that looks like one."""
     plain: list[Callable[[], Any]] = [
         lambda: dice.choice((None, True, False)),
         lambda: dice.choice(ODD_NUMBERS),
@@ -300,7 +301,7 @@ def custom_fields(dice: Dice) -> Any:
 
 
 class Objects:
-    """Makes argument objects for one tool; learns ids, tokens and cursors from the answers."""
+    """Makes argument objects for one tool. It learns ids, tokens and cursors from the answers."""
 
     def __init__(self, tool: Tool, dice: Dice) -> None:
         self._dice = dice
@@ -339,13 +340,7 @@ class Objects:
     def draw(self) -> dict[str, Any]:
         """One object."""
         dice = self._dice
-        chosen = [
-            name for name in self._names if name in self._required or dice.random() < dice.choice((0.05, 0.1, 0.1, 0.4))
-        ]
-        if "contact_id" in self._names and dice.random() < 0.9:  # who is meant: one of the two
-            who = dice.choice([name for name in ("contact_id", "phone") if name in self._names])
-            chosen = [*(name for name in chosen if name not in ("contact_id", "phone")), who]
-        dice.shuffle(chosen)
+        chosen = self._chosen_names()
         odd = dice.choice((0, 0, 0, 0, 0, 1, 1, 2, len(chosen)))
         given = {
             name: some_value(dice) if place < odd else self._right[name](dice) for place, name in enumerate(chosen)
@@ -355,6 +350,18 @@ class Objects:
         if dice.random() < 0.1:
             given[dice.choice((*ODD_KEYS, *self._right))] = some_value(dice)
         return given
+
+    def _chosen_names(self) -> list[str]:
+        """The parameters to give, in any order: the required ones and a few others."""
+        dice = self._dice
+        chosen = [
+            name for name in self._names if name in self._required or dice.random() < dice.choice((0.05, 0.1, 0.1, 0.4))
+        ]
+        if "contact_id" in self._names and dice.random() < 0.9:  # who is meant: one of the two
+            who = dice.choice([name for name in ("contact_id", "phone") if name in self._names])
+            chosen = [*(name for name in chosen if name not in ("contact_id", "phone")), who]
+        dice.shuffle(chosen)
+        return chosen
 
     def learn(self, facts: dict[str, Any]) -> None:
         """Take up what an answer offers for the next calls."""
@@ -385,7 +392,7 @@ class Objects:
 
 @dataclass
 class Figures:
-    """What came out; `wrong` must stay empty."""
+    """The figures of a run. `wrong` must stay empty."""
 
     objects: int = 0
     results: Counter[str] = field(default_factory=Counter)
@@ -451,7 +458,7 @@ def _shown(arguments: Any) -> str:
 
 
 async def fuzz(tool: str, objects: int, *, seed: int = 0) -> Figures:
-    """What comes out of `tool` for that many random objects."""
+    """The figures of `tool` for that many random objects."""
     figures, started = Figures(), time.perf_counter()
     dice = random.Random(f"{seed} {tool}")
     for room in range(0, objects, ROOM):

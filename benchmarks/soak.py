@@ -1,18 +1,22 @@
-"""Many random calls of all tools at once, against a service of which every fifth request fails: `python benchmarks/soak.py [calls] [seed]`.
+"""Many random calls of all tools at once, while a fifth of the requests fails.
 
-Four servers share one data directory; their clients speak both eras, with and without a user to ask. Twenty calls are under way at any time,
-on few contacts and phones, so that they collide; and somebody else adds, edits and deletes meanwhile.
+Called with `python benchmarks/soak.py [calls] [seed]`.
 
-The account's rows are watched. Every change of a row must be exactly what one call under way asked for: a value that is set back by somebody who
-had read it earlier, or a contact made twice, is what nobody asked for. When a call is answered, its answer must be true:
+Four servers share one data directory. Their clients speak both eras, with and without a user to ask. Twenty calls are
+under way at any time, on few contacts and phones, so that they collide. Somebody else adds, edits and deletes
+meanwhile.
 
-- created, updated, deleted, undone: it happened, once;
-- exists, unchanged, needs_confirmation, declined, and any error that does not say otherwise: nothing happened;
-- "could not find out" is neither, and is counted.
+The account's rows are watched. Every change of a row must be exactly the change that one call under way asked for.
+Nobody asked for a contact made twice, or for a value set back by a call that had read it earlier. When a call is
+answered, its answer must be true:
 
-What a look-up shows must have been so at some moment of the call. At the end the journal must tell the same story as the rows.
-Time is not waited for (`hurried.py`), so waits and deadlines are as in earnest and cost nothing. One seed is nearly one run: file locks go by the
-real clock.
+- created, updated, deleted, undone: it happened, once.
+- exists, unchanged, needs_confirmation, declined, and most errors: nothing happened.
+- An error of a kind in `UNKNOWN` is neither, and is counted.
+
+A contact that a look-up shows must have been so at some moment of the call. At the end the journal must tell the same
+story as the rows. Time is not waited for (`hurried.py`), so waits and deadlines are as in earnest and cost nothing. One
+seed is nearly one run, because file locks go by the real clock.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any, get_args
 from zlib import crc32
@@ -76,8 +80,10 @@ NOT_YET = ("pretend", "lag")  # kinds of faults that the server cannot see throu
 
 DONE = ("created", "updated", "deleted", "undone")
 UNKNOWN = ("unknown_outcome", "too_late")  # kinds of errors after which a change may have been made
-DONE_ALREADY = "This was done already, by the same confirm_token"
+DONE_BEFORE = "done_before"  # the kind of the note of an answer that is given once more
 MISTAKE = "internal"
+HOW = {"answer_lost": ", the answer got lost", "sent_again": ", sent again"}  # by the kind of a note
+VERBS = {"create_contact": "create", "update_contact": "update", "delete_contact": "delete", "undo_change": "undo"}
 
 
 # What happens to the rows
@@ -85,7 +91,7 @@ MISTAKE = "internal"
 
 @dataclass(eq=False)
 class Event:
-    """A change of one row: the values before and after, None where there is no row; and the calls that asked for exactly that."""
+    """A change of one row: the values before and after, None for no row, and the calls that asked for it."""
 
     contact_id: int
     before: Values | None
@@ -105,7 +111,10 @@ class Event:
 
 @dataclass(eq=False)
 class Asked:
-    """A call: what it may do to a row, and what it has done."""
+    """A call under way.
+
+    `may` says whether it asked for a change of a row, and `events` are the changes it may have made.
+    """
 
     number: int
     tool: str
@@ -146,7 +155,7 @@ class Watch:
 
     @contextmanager
     def stranger(self) -> Iterator[None]:
-        """What happens within is done by somebody else, and nobody's business."""
+        """Within this, somebody else makes the changes."""
         self._is_stranger = True
         try:
             yield
@@ -279,7 +288,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """A call to make: which tool with what, and what it may do to a row."""
+    """A call to make. `may` says whether it asks for a change of a row."""
 
     tool: str
     arguments: Values
@@ -296,7 +305,7 @@ class Assistant:
         self._dice = dice
 
     def plan(self, number: int) -> Plan:
-        """Something to ask; `number` marks every text in it, so that it can be told from what others wrote."""
+        """A call. `number` marks every text in it, so that the text can be told from the texts of others."""
         makers = (self._create, self._update, self._delete, self._undo, self._look_up, self._list)
         return self._dice.choices(makers, weights=(22, 32, 10, 10, 14, 12))[0](f"{number}")
 
@@ -362,7 +371,7 @@ class Assistant:
                 arguments["consent"] = f"Said so in call {mark}"
 
     def _move(self, arguments: Values, asked: Values) -> Values:
-        """Give a contact another phone, mostly one that nobody has; answers whom."""
+        """Give a contact another phone, mostly one that nobody has. Answers the contact."""
         held = [phone for phone in OURS if phone in self._watch.holders]
         free = [phone for phone in OURS if phone not in self._watch.holders]
         asked["phone"] = self._dice.choice(free if free and self._dice.random() < 0.8 else OURS)
@@ -431,22 +440,29 @@ def _is_meant(event: Event, who: Values) -> bool:
 
 
 def _is_the_way_back(event: Event, change: Event) -> bool:
-    """Deleted what was created, created what was deleted (opted out or not), or set back nothing but what was set.
+    """Whether a change takes another one back.
 
-    What somebody else wrote between the look and the write is in no before-image.
+    It deletes the created contact, creates the deleted one (opted out or not), or sets back nothing but the values
+    that were set. No before-image has the value that somebody else wrote between the look and the write.
     """
     if change.before is None:
         return event.after is None and event.contact_id == change.contact_id
     if change.after is None:
-        free = ("is_opted_out", "display_name", STRANGERS_KEY)
-        return event.before is None and all(
-            key in free or (event.after or {}).get(key) == value for key, value in change.before.items() if value
-        )
-    is_back = all(
-        (change.before.get(key) or "") == (value or "") for key, value in event.changed.items() if key != STRANGERS_KEY
-    )
+        return event.before is None and _has(event.after, change.before, but=("is_opted_out", "display_name"))
     is_same = event.contact_id == change.contact_id and event.before is not None and event.after is not None
-    return is_same and bool(event.changed) and event.changed.keys() <= change.changed.keys() and is_back
+    is_part = bool(event.changed) and event.changed.keys() <= change.changed.keys()
+    return is_same and is_part and _agree(event.changed, change.before)
+
+
+def _has(values: Values | None, wanted: Values, *, but: tuple[str, ...]) -> bool:
+    """Whether `values` has every value of `wanted` that is not empty."""
+    asked = {key: value for key, value in wanted.items() if value and key not in (*but, STRANGERS_KEY)}
+    return all((values or {}).get(key) == value for key, value in asked.items())
+
+
+def _agree(values: Values, others: Values) -> bool:
+    """Whether two sights of a contact have equal values under the keys of the first. An empty value is none."""
+    return all((others.get(key) or "") == (value or "") for key, value in values.items() if key != STRANGERS_KEY)
 
 
 # What came of it
@@ -454,7 +470,7 @@ def _is_the_way_back(event: Event, change: Event) -> bool:
 
 @dataclass
 class Figures:
-    """What was seen; `wrong` must stay empty."""
+    """The figures of a run. `wrong` must stay empty."""
 
     calls: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -495,33 +511,23 @@ class Judge:
 
     def judge(self, call: Asked, plan: Plan, result: CallToolResult) -> None:
         facts = result.structured_content or {}
-        kind = str(facts.get("kind", "")) if result.is_error else ""
+        kind = str(facts["kind"]) if result.is_error else ""
         status = str(facts.get("status", ""))
         self._figures.must(f"call {call.number}: {_text(result)}", holds=kind != MISTAKE)
-        notes = " ".join(facts.get("notes", []))
         if kind in UNKNOWN:
             self._judge_unknown(call)
             self._count(call, "could not find out")
-        elif status in DONE and DONE_ALREADY not in notes:
+        elif status in DONE and DONE_BEFORE not in facts.get("note_kinds", []):
             self._judge_done(call, status, facts.get("change_id"), facts["contact"].get("contact_id"))
-            self._count(
-                call,
-                status
-                + (", the answer got lost" if "got lost" in notes else ", sent again" if "once more" in notes else ""),
-            )
+            self._count(call, status + _how(facts))
         else:
             self._judge_not_done(call, status or _text(result))
-            self._count(call, "refused or failed, nothing done" if result.is_error else status or "answered")
-            if not result.is_error and plan.looks_at:
+            self._count(call, "refused or failed, nothing done" if kind else status or "answered")
+            if plan.looks_at and not kind:
                 self._judge_look(call, plan.looks_at, facts)
 
     def _count(self, call: Asked, outcome: str) -> None:
-        kind = (
-            call.tool.split("_")[0]
-            if call.tool in ("create_contact", "update_contact", "delete_contact", "undo_change")
-            else "read"
-        )
-        self._figures.answers[f"{kind}: {outcome}"] += 1
+        self._figures.answers[f"{VERBS.get(call.tool, 'read')}: {outcome}"] += 1
 
     def _judge_done(self, call: Asked, status: str, change_id: int | None, contact_id: int | None) -> None:
         own = [event for event in call.events if event.claimed_by is None]
@@ -547,10 +553,8 @@ class Judge:
         for event in call.events:
             event.asked_by.remove(call)
             is_ours = event.claimed_by is None and not event.asked_by and not event.may_be_somebodys
-            self._figures.must(
-                f"call {call.number}, {call.tool}: answered {said!r}, but contact {event.contact_id} changed: {event.changed}",
-                holds=not is_ours,
-            )
+            happened = f"contact {event.contact_id} changed: {event.changed}"
+            self._figures.must(f"call {call.number}, {call.tool}: answered {said!r}, but {happened}", holds=not is_ours)
 
     def _judge_unknown(self, call: Asked) -> None:
         for event in call.events:
@@ -575,50 +579,57 @@ class Judge:
         )
 
     def judge_journal(self, entries: list[Entry]) -> None:
-        """Done is what happened, not done what did not; what is still unknown is counted."""
+        """An entry that is done happened, and one that is not done did not. Unknown ones are counted."""
         unknown = [event for event in self.unknown if event.claimed_by is None and event.changed != {STRANGERS_KEY: ""}]
         for entry in entries:  # newest first, so that each event is told by the latest entry before it
             self._figures.entries[entry.state] += 1
             event = next((one for one in unknown if _is_told_by(entry, one)), None)
             if event:
                 unknown.remove(event)
-            happened = entry.change_id in self.answered_done or event is not None
-            is_true = entry.state == "unknown" or (entry.state == "done") == happened
-            if not is_true and (event.contact_id if event else entry.contact_id) in self._watch.taken_away:
-                self._figures.beyond_knowledge += 1
-                continue
-            self._figures.must(
-                f"change {entry.change_id} ({entry.action}) is {entry.state} in the journal, but {'happened' if happened else 'never did'}",
-                holds=is_true,
-            )
-            self._figures.must(f"change {entry.change_id} is still begun", holds=entry.state != "begun")
-        self._figures.must(
-            f"not in the journal: {[(event.contact_id, event.changed) for event in unknown]}", holds=not unknown
-        )
+            self._judge_entry(entry, event)
+        left = [(event.contact_id, event.changed) for event in unknown]
+        self._figures.must(f"not in the journal: {left}", holds=not left)
+
+    def _judge_entry(self, entry: Entry, event: Event | None) -> None:
+        happened = entry.change_id in self.answered_done or event is not None
+        is_true = entry.state == "unknown" or (entry.state == "done") == happened
+        contact_id = event.contact_id if event else entry.contact_id
+        if not is_true and contact_id in self._watch.taken_away:
+            self._figures.beyond_knowledge += 1
+            return
+        told = f"change {entry.change_id} ({entry.action}) is {entry.state} in the journal"
+        self._figures.must(f"{told}, but {'happened' if happened else 'never did'}", holds=is_true)
+        self._figures.must(f"change {entry.change_id} is still begun", holds=entry.state != "begun")
 
 
 def _is_told_by(entry: Entry, event: Event) -> bool:
-    if not entry.at <= event.at:
+    """Whether the entry may be about this change of a row."""
+    if entry.at > event.at:
         return False
     match entry.action:
         case "create":
-            is_same = event.before is None and event.after is not None and entry.contact_id in (None, event.contact_id)
-            return is_same and all(
-                (event.after or {}).get(key) == value for key, value in entry.wanted.items() if key in TEXTS
-            )
+            return event.before is None and entry.contact_id in (None, event.contact_id) and _is_created(entry, event)
         case "delete":
             return event.after is None and event.contact_id == entry.contact_id
         case _:
-            asked = differences(entry.before, entry.wanted)
-            is_same = entry.contact_id == event.contact_id and event.before is not None and event.after is not None
-            texts = {
-                key: now for key, (_, now) in asked.items() if key in (*TEXTS, "phone") or key.startswith("custom:")
-            }
-            texts.pop(STRANGERS_KEY, None)
-            return is_same and all(
-                (event.changed.get(key, (event.after or {}).get(key)) or "") == (now or "")
-                for key, now in texts.items()
-            )
+            return event.before is not None and event.contact_id == entry.contact_id and _is_updated(entry, event)
+
+
+def _is_created(entry: Entry, event: Event) -> bool:
+    texts = {key: value for key, value in entry.wanted.items() if key in TEXTS}
+    return event.after is not None and all(event.after.get(key) == value for key, value in texts.items())
+
+
+def _is_updated(entry: Entry, event: Event) -> bool:
+    if event.after is None:
+        return False
+    asked = {key: now for key, (_, now) in differences(entry.before, entry.wanted).items()}
+    texts = {key: now for key, now in asked.items() if key in (*TEXTS, "phone") or key.startswith("custom:")}
+    return _agree(texts, event.after | event.changed)
+
+
+def _how(facts: Values) -> str:
+    return next((how for note, how in HOW.items() if note in facts.get("note_kinds", [])), "")
 
 
 def _text(result: CallToolResult) -> str:
@@ -728,7 +739,7 @@ class Soak:
 
 
 def memory_in_use() -> int:
-    """Bytes of this process that are in memory; 0 where the system does not say."""
+    """Bytes of this process that are in memory, and 0 where the system does not say."""
     gc.collect()
     statm = Path("/proc/self/statm")
     return int(statm.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
@@ -750,19 +761,19 @@ async def _opened(sandbox: Sandbox, home: Path) -> AsyncIterator[list[Desk]]:
         timeout=TIMEOUT,
         signing_key="shared by the servers of this soak",
     )
+    ways: tuple[dict[str, Any], ...] = ({}, {"elicitation_callback": _user})
     async with AsyncExitStack() as opened:
         desks = []
-        for mode in ("auto", "legacy"):
-            for asking in ({}, {"elicitation_callback": _user}):
-                workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day)
-                opened.push_async_callback(workspace.aclose)
-                client: Client = Client(build_server(settings, workspace=workspace), mode=mode, **asking)  # type: ignore[arg-type]
-                desks.append(Desk(await opened.enter_async_context(client), workspace))
+        for mode, asking in product(("auto", "legacy"), ways):
+            workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day)
+            opened.push_async_callback(workspace.aclose)
+            client: Client = Client(build_server(settings, workspace=workspace), mode=mode, **asking)
+            desks.append(Desk(await opened.enter_async_context(client), workspace))
         yield desks
 
 
 async def run(calls: int, *, seed: int = 0) -> Figures:
-    """`calls` random calls; what came of them."""
+    """The figures of that many random calls."""
     figures, started = Figures(), time.monotonic()
     random.seed(seed)
     behaviour = Behaviour(requests_per_minute=0)
@@ -802,7 +813,8 @@ def table(figures: Figures) -> str:
         ("longest call, simulated", f"{figures.longest_call:.1f} s"),
         ("simulated time", f"{figures.virtual_seconds:,.0f} s"),
     ]
-    memory = f"{figures.memory[0] / 2**20:.0f}, {figures.memory[len(figures.memory) // 2] / 2**20:.0f}, {figures.memory[-1] / 2**20:.0f} MiB"
+    early, middle, end = (figures.memory[place] / 2**20 for place in (0, len(figures.memory) // 2, -1))
+    memory = f"{early:.0f}, {middle:.0f}, {end:.0f} MiB"
     rows += [("memory: early, middle, end", memory), ("  growth in the second half", f"{figures.growth:+.1%}")]
     rows += [("real time", f"{figures.real_seconds:.0f} s"), ("wrong", f"{len(figures.wrong)}")]
     return "\n".join(f"{what:<46}{figure:>22}" for what, figure in rows)
