@@ -5,8 +5,6 @@ Everything here is imported and made on first use, because a server must answer 
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from contacts_mcp.config import SANDBOX_URL, Settings
-from contacts_mcp.errors import AccountError
+from contacts_mcp.errors import AccountError, ContactsError
+from contacts_mcp.state.account import Account
 
 if TYPE_CHECKING:
     from contacts_mcp.api.client import HeymarketClient
     from contacts_mcp.api.pace import Pace
     from contacts_mcp.book.book import Book
     from contacts_mcp.sandbox import Sandbox
+
+INTRODUCTION = 5.0  # seconds of the first call with a new credential
 
 
 class Workspace:
@@ -57,19 +58,23 @@ class Workspace:
             sandbox.close()
 
     async def _opened(self) -> Book:
-        """A book in which nothing is left over from a server that died in the middle of a write, as far as looking tells in time."""
-        from contacts_mcp.book.writing.settle import settle
-
-        book = self._open()
+        """Makes nothing in the data directory that reading does not need, so that reading works where nothing can be written."""
+        settings = self._settings
+        account = Account(settings.account, address=settings.base_url, directory=self._directory_of_accounts())
+        book = self._open(account)
         try:
-            await settle(book)
+            if account.may_have_other_names:
+                await _introduce(book)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await book.aclose()
             raise
         return book
 
-    def _open(self) -> Book:
+    def _directory_of_accounts(self) -> Path | None:
+        return None if self._settings.sandbox else self._settings.directory / "accounts"
+
+    def _open(self, account: Account) -> Book:
         from contacts_mcp.api.pace import Pace
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
@@ -77,25 +82,21 @@ class Workspace:
         from contacts_mcp.state.journal import Journal
         from contacts_mcp.state.ledger import SqliteLedger
         from contacts_mcp.state.locks import Locks
+        from contacts_mcp.state.signing_key import kept_key
 
-        settings = self._settings
+        settings, home = self._settings, self._settings.directory
         sandbox = self._sandbox() if settings.sandbox else self._lent
-        home = _made(settings.directory)
-        ledger = SqliteLedger(home / "pace.sqlite3", settings.account)
-        pace = Pace(ledger, limit=settings.requests_per_minute)
-        api = client_for(settings, pace=pace, sandbox=sandbox)
-        key = (
-            settings.signing_key.get_secret_value().encode()
-            if settings.signing_key
-            else _kept_key(home / "signing.key")
-        )
+        pace = Pace(SqliteLedger(home / "pace.sqlite3", account), limit=settings.requests_per_minute)
+        api = client_for(settings, pace=pace, sandbox=sandbox, learn=account.learn)
+        own_key = settings.signing_key
+        key = own_key.get_secret_value().encode() if own_key else kept_key(home / "signing.key")
+        # Where nothing is journalled, used confirmations are still shared among processes.
+        places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
         return Book(
             api=api,
             vocabulary=Vocabulary(api),
-            journal=Journal(
-                home / "journal.sqlite3" if settings.journal else None, settings.account, clock=self._clock
-            ),
-            locks=Locks(_made(home / "locks"), settings.account),
+            journal=Journal(places[0], account, tokens=places[1], clock=self._clock),
+            locks=Locks(home / "locks", account),
             confirmations=Confirmations(settings.account, key=key, clock=self._clock),
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
@@ -120,6 +121,12 @@ class Workspace:
                 f"The sandbox's file cannot be used ({type(error).__name__}). CONTACTS_MCP_SANDBOX_FILE should name a file that is new or was made by the sandbox."
             ) from None
         return self._own
+
+
+async def _introduce(book: Book) -> None:
+    """Ask once which team a new credential belongs to: the changes, locks and limits of its account may be here under another one."""
+    with suppress(ContactsError), anyio.move_on_after(INTRODUCTION):
+        await book.api.get_team()
 
 
 def client_for(
@@ -155,22 +162,6 @@ def announcing_waits(tell: Callable[[float], Awaitable[None]]) -> Iterator[None]
         yield
     finally:
         on_wait.reset(token)
-
-
-def _kept_key(path: Path) -> bytes:
-    """The machine's own signing key, made once and readable by its owner only: a server may be restarted between a question and its answer."""
-    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with suppress(OSError):  # it is there already, or cannot be: then reading tells
-        if not path.exists():
-            with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(32))
-            os.link(fresh, path)  # whole or not at all, and only by the first
-    with suppress(OSError):
-        fresh.unlink()
-    try:
-        return path.read_bytes() or secrets.token_bytes(32)
-    except OSError:
-        return secrets.token_bytes(32)
 
 
 def _made(directory: Path) -> Path:

@@ -20,7 +20,8 @@ from contacts_mcp.errors import BadAnswer
 from contacts_mcp.models import Contact, WriteReply
 
 QUOTED = 200  # characters of a foreign body that an error may show
-DEEPEST = 40  # levels of lists and objects in an answer that are kept as such; a contact has three
+DEEPEST = 40  # levels of lists and objects that are read of an answer; a contact has three
+TOO_DEEP = "(nested too deep)"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,24 +31,49 @@ def decode(body: bytes, *, content_type: str, status: int, request_id: str) -> A
     if not body.strip():
         return None
     try:
-        value = json.loads(body)
-        if body.count(b"[") + body.count(b"{") > DEEPEST:
-            value = _shallow(value, DEEPEST)
+        value = _loaded(body)
         return _without_lone_surrogates(value) if _MAY_BE_HALF.search(body) else value
     except (ValueError, RecursionError):
         what = "a web page" if "html" in content_type or body.lstrip()[:1] == b"<" else "something that is not JSON"
         raise BadAnswer(f"Heymarket answered {status} with {what}", status=status, request_id=request_id) from None
 
 
+def _loaded(body: bytes) -> Any:
+    """The JSON value of `body`, cut off below `DEEPEST` levels: a deep member could not be handed on, or not even read."""
+    try:
+        value = json.loads(body)
+    except RecursionError:
+        return json.loads(_cut(body))
+    return _shallow(value, DEEPEST) if body.count(b"[") + body.count(b"{") > DEEPEST else value
+
+
 def _shallow(value: Any, levels: int) -> Any:
-    """`value` with everything below so many levels as its JSON text: no member that nobody knows may be too deep to hand on."""
     if not isinstance(value, dict | list) or not value:
         return value
     if levels == 0:
-        return json.dumps(value, ensure_ascii=False)
+        return TOO_DEEP
     if isinstance(value, list):
         return [_shallow(item, levels - 1) for item in value]
     return {name: _shallow(item, levels - 1) for name, item in value.items()}
+
+
+def _cut(body: bytes) -> bytes:
+    """The same for text that is too deep for the parser. It takes a hundred times as long."""
+    kept, depth, start = [], 0, 0
+    for token in _TOKENS.finditer(body):
+        if token[0] in b"[{":
+            depth += 1
+            if depth == DEEPEST + 1:
+                kept.append(body[start : token.start()])
+        elif token[0] in b"]}":
+            depth -= 1
+            if depth == DEEPEST:
+                kept.append(json.dumps(TOO_DEEP).encode())
+                start = token.end()
+    return b"".join([*kept, body[start:]])
+
+
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]')
 
 
 def is_json(body: bytes) -> bool:

@@ -13,7 +13,7 @@ import re
 import ssl
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -115,16 +115,18 @@ class HeymarketClient:
         proxy: Proxy | None = None,
         schedule: Schedule | None = None,
         hear: Callable[[Mapping[str, str]], None] | None = None,
+        learn: Callable[[int], None] | None = None,
         draw: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        """`proxy` is the one that `http` goes through; `hear` is told the headers of every answer."""
+        """`proxy` is the one that `http` goes through. `hear` is told the headers of every answer, `learn` the team's id, once."""
         self._http = http
         self._auth = auth
         self._pace = pace
         self._timeout = timeout
         self._proxy = proxy
         self._hear = hear
+        self._learn = learn
         self._schedule = schedule or Schedule()
         self._budget = Budget()
         self._connections = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
@@ -140,12 +142,12 @@ class HeymarketClient:
     async def get_contact(self, contact_id: int) -> Contact | None:
         """The contact with that id, None where there is none. SEED."""
         answer = await self._request(Call("GET", f"/v1/contact/{int(contact_id)}", missing=(400, 404)))
-        return _one(answer)
+        return self._one(answer)
 
     async def find_contact(self, phone: str) -> Contact | None:
         """The contact with exactly those E.164 digits, None where there is none. DOC."""
         answer = await self._request(Call("POST", "/v1/contact/get", {"phone": phone}, missing=(400, 404)))
-        found = _one(answer)
+        found = self._one(answer)
         return found if found is not None and found.phone == phone else None
 
     async def search_contacts(self, *, phones: Sequence[str] = (), emails: Sequence[str] = ()) -> list[Contact]:
@@ -157,7 +159,7 @@ class HeymarketClient:
         answer = await self._request(
             Call("POST", "/v2/contacts/search", {"contact_channels": channels}, missing=(404,))
         )
-        return _many(Contact, answer, "contacts")
+        return self._contacts(answer)
 
     async def list_contacts(
         self, *, date: str | None = None, limit: int | None = None, page: int | None = None
@@ -165,7 +167,7 @@ class HeymarketClient:
         """One page, newest `updated` first; `date` is the cursor, exactly as received. SEED; `limit` and `page` may be ignored."""
         given = {"date": date, "limit": limit, "page": page}
         body = {name: value for name, value in given.items() if value is not None}
-        return _many(Contact, await self._request(Call("POST", "/v1/contacts", body)), "contacts")
+        return self._contacts(await self._request(Call("POST", "/v1/contacts", body)))
 
     async def count_contacts(self) -> int | None:
         """How many contacts the account has; None where the answer holds no number. DOC."""
@@ -201,11 +203,34 @@ class HeymarketClient:
     async def get_team(self) -> Team:
         """The team and its members. DOC."""
         answer = await self._request(Call("GET", "/v1/team"))
-        return _quoting(answer, lambda: answers.parse(Team, answer.value))
+        team = _quoting(answer, lambda: answers.parse(Team, answer.value))
+        self._learn_from([team.id])
+        return team
 
     async def list_inboxes(self) -> list[Inbox]:
         """The inboxes; a harmless way to check the credentials. DOC."""
         return _many(Inbox, await self._request(Call("GET", "/v1/inboxes")), "inboxes")
+
+    # What an answer holds
+
+    def _one(self, answer: Answer) -> Contact | None:
+        found = _quoting(answer, lambda: answers.contact(answer.value))
+        self._learn_from([_team_of(found)] if found else [])
+        return found
+
+    def _contacts(self, answer: Answer) -> list[Contact]:
+        found = _many(Contact, answer, "contacts")
+        self._learn_from(map(_team_of, found))
+        return found
+
+    def _learn_from(self, teams: Iterable[int | None]) -> None:
+        """Tell the team's id, where all of an answer names the same."""
+        if self._learn is None:
+            return
+        named = {team for team in teams if team is not None}
+        if len(named) == 1:
+            self._learn(named.pop())
+            self._learn = None
 
     # The ladder
 
@@ -463,8 +488,9 @@ def _moment(http_date: str) -> float | None:
         return None
 
 
-def _one(answer: Answer) -> Contact | None:
-    return _quoting(answer, lambda: answers.contact(answer.value))
+def _team_of(contact: Contact) -> int | None:
+    team = (contact.model_extra or {}).get("team_id")
+    return team if isinstance(team, int) and team > 0 else None
 
 
 def _many(model: type[Model], answer: Answer, *names: str) -> list[Model]:

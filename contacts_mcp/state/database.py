@@ -80,3 +80,18 @@ def bring_up_to(db: sqlite3.Connection, steps: list[list[str]]) -> None:
         for statement in (statement for step in steps[version_of(db) :] for statement in step):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(steps)}")
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether another process has the file."""
+    return code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_spoilt(error: Exception) -> bool:
+    """Whether the file is not, or is no longer, a database."""
+    return code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def code_of(error: Exception) -> int:
+    """SQLite's number of an error, without the details in its higher bits; 0 for other errors."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -16,14 +16,28 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from filelock import FileLock, Timeout
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
-from contacts_mcp.state.database import bring_up_to, connect, identity, steps_of, switch_to_wal, version_of
+from contacts_mcp.state.account import Account
+from contacts_mcp.state.database import (
+    Identity,
+    bring_up_to,
+    code_of,
+    connect,
+    identity,
+    is_spoilt,
+    steps_of,
+    switch_to_wal,
+    version_of,
+)
 from contacts_mcp.state.uptime import passed, uptime
 
 KEEP = 30 * 24 * 3600.0
@@ -36,6 +50,7 @@ _PATIENCE = 1.0  # seconds for another server's write, which takes a few thousan
 
 _log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
 Action = Literal["create", "update", "delete"]
 State = Literal["begun", "done", "not_done", "unknown"]
 
@@ -66,6 +81,10 @@ class Entry:
     uptime: float | None = None  # of the machine at that moment; None in entries of the first version
 
 
+class JournalSetAside(AccountError):
+    """The journal's file could not be read. It was given another name, and the next call begins a new one."""
+
+
 _TABLES = ("before", "wanted", "after", "record")
 _COLUMNS = tuple(name for name in Entry.__dataclass_fields__ if name != "change_id")
 _OUTCOME = ("state", "contact_id", "after", "rev_after", "updated_after", "unanswered", "uptime", "looked")
@@ -83,21 +102,24 @@ class Journal:
     def __init__(
         self,
         path: Path | None,
-        account: str,
+        account: Account | str,
         *,
+        tokens: Path | None = None,
         clock: Callable[[], float] = time.time,
         uptime: Callable[[], float] = uptime,
     ) -> None:
+        """`tokens` is another file for used confirmations, which processes must share also where they keep no journal."""
         self._path = path
-        self._account = account
+        self._account = Account.of(account)
+        self._tokens = Journal(tokens, account, clock=clock, uptime=uptime) if tokens else None
         self._clock = clock
         self._uptime = uptime
         self._purged = float("-inf")
-        self._db = _open(path)
-        if path is None:
-            self._number_apart()
-        self._identity = identity(path)
-        self._purge()
+        self._db: sqlite3.Connection | None = None
+        self._identity: Identity | None = None
+        self._starts_apart = path is None
+        self._failed: tuple[float, Exception] | None = None  # the last failure to open it, and when
+        self._untold: AccountError | None = None
 
     # Writing down
 
@@ -105,7 +127,7 @@ class Journal:
         """Write `entry` down before anything is sent; answers it with its id. Raises AccountError where it cannot be written."""
         self._purge()
         begun = replace(entry, at=self._clock(), uptime=self._uptime(), state="begun")
-        cursor = self._execute(_INSERT, self._account, *(_column(begun, name) for name in _COLUMNS))
+        cursor = self._execute(_INSERT, self._account.name, *(_column(begun, name) for name in _COLUMNS))
         return replace(begun, change_id=cursor.lastrowid or 0)
 
     def finish(self, entry: Entry) -> None:
@@ -115,16 +137,17 @@ class Journal:
         """
         try:
             self._execute("BEGIN IMMEDIATE")
-            self._execute(
-                _UPDATE, *(_column(entry, name) for name in _OUTCOME), entry.change_id, self._account, entry.at
-            )
+            outcome = f"UPDATE changes SET {_ASSIGNED} WHERE change_id = ? AND at = ? AND {self._ours}"
+            values = (_column(entry, name) for name in _OUTCOME)
+            self._execute(outcome, *values, entry.change_id, entry.at, *self._account.names)
             if entry.state == "done" and entry.undoes:
                 self._execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", entry.change_id, entry.undoes)
                 self._execute(_IN_FORCE_AGAIN, entry.undoes)
             self._execute("COMMIT")
-        except AccountError:
+        except AccountError as error:
+            self._untold = error if isinstance(error, JournalSetAside) else None
             _log.warning("how change %d came out could not be written down; it will be looked up", entry.change_id)
-            if self._db.in_transaction:
+            if self._db and self._db.in_transaction:
                 self._db.rollback()
 
     def given_up(self, entry: Entry) -> Entry:
@@ -137,6 +160,9 @@ class Journal:
 
     def spend_token(self, digest: str) -> bool:
         """Use a confirmation up, in all processes at once. False where it was used up before."""
+        if self._tokens:
+            return self._tokens.spend_token(digest)
+        self._purge()
         return self._execute("INSERT OR IGNORE INTO tokens VALUES (?, ?)", digest, self._clock()).rowcount > 0
 
     # What was done
@@ -148,10 +174,11 @@ class Journal:
     def entries(self, *, contact_id: int | None = None, before: int | None = None, limit: int = 25) -> list[Entry]:
         """Newest first; `before` is the id to go on below."""
         self._purge()
-        chosen = {"account = ?": self._account, "contact_id = ?": contact_id, "change_id < ?": before}
+        chosen = {"contact_id = ?": contact_id, "change_id < ?": before}
         given = {test: value for test, value in chosen.items() if value is not None}
-        query = f"SELECT * FROM changes WHERE {' AND '.join(given)} ORDER BY change_id DESC LIMIT ?"  # noqa: S608 -- constants only
-        return [_entry(row) for row in self._rows(query, *given.values(), limit)]
+        where = " AND ".join([self._ours, *given])
+        query = f"SELECT * FROM changes WHERE {where} ORDER BY change_id DESC LIMIT ?"
+        return [_entry(row) for row in self._rows(query, *self._account.names, *given.values(), limit)]
 
     def by_token(self, digest: str) -> Entry | None:
         """The change that a confirmation allowed."""
@@ -188,7 +215,10 @@ class Journal:
 
     def about_phone(self, phone: str) -> list[Entry]:
         """The changes of contacts that had that phone before or were to have it after, oldest first. Those not carried out are left out."""
-        return self._select(f"({_FROM_PHONE} = ? OR {_TO_PHONE} = ?) AND state <> 'not_done'", phone, phone)
+        ids = f"SELECT change_id FROM changes WHERE {self._ours} AND"
+        either = f"change_id IN ({ids} {_FROM_PHONE} = ? UNION {ids} {_TO_PHONE} = ?)"  # an OR would read all of them
+        names = self._account.names
+        return self._select(f"{either} AND state <> 'not_done'", *names, phone, *names, phone)
 
     def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
         """The changes begun in the last `within` seconds that gave, or may have given, that phone to a contact, oldest first."""
@@ -210,7 +240,11 @@ class Journal:
         Some were begun and never completed: they are being made, or their process died. The outcome of others is unknown, and they
         were not looked up since their request could arrive for the last time.
         """
-        return self._select("state IN ('begun', 'unknown') AND (state = 'begun' OR looked = 0)")
+        try:
+            return self._select("state IN ('begun', 'unknown') AND (state = 'begun' OR looked = 0)")
+        except JournalSetAside as told_to_nobody:  # whoever settles goes on without
+            self._untold = told_to_nobody
+            raise
 
     def arriving(self, contact_id: int | None, *phones: str) -> list[Entry]:
         """The entries about that contact, or about one of `phones`, whose request may still arrive, oldest first.
@@ -245,14 +279,19 @@ class Journal:
         made, its_moments = self._younger_than(LONGEST_CALL)
         young, moments = self._younger_than(IN_FLIGHT)
         kept = f"state = 'begun' AND {made} OR (state = 'unknown' OR unanswered) AND {young}"
-        query = f"DELETE FROM changes WHERE NOT ({kept})"  # noqa: S608 -- constants only
+        query = f"DELETE FROM changes WHERE NOT ({kept})"
         count = self._execute(query, *its_moments, *moments).rowcount
         self._execute("VACUUM")
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")  # while a server has the file open, closing it does not
         return count
 
     def close(self) -> None:
-        self._db.close()
+        """Close the file. It is opened again when it is needed."""
+        if self._tokens:
+            self._tokens.close()
+        if self._db:
+            self._db.close()
+            self._db = None
 
     # The file
 
@@ -263,8 +302,13 @@ class Journal:
         return f"{age} < ?", (self._clock(), now, now, now, seconds)
 
     def _select(self, where: str, *values: Any) -> list[Entry]:
-        query = f"SELECT * FROM changes WHERE account = ? AND {where} ORDER BY change_id"  # noqa: S608 -- constants only
-        return [_entry(row) for row in self._rows(query, self._account, *values)]
+        query = f"SELECT * FROM changes WHERE {self._ours} AND {where} ORDER BY change_id"
+        return [_entry(row) for row in self._rows(query, *self._account.names, *values)]
+
+    @property
+    def _ours(self) -> str:
+        """The condition that an entry belongs to the account, under whichever of its names."""
+        return f"account IN ({', '.join('?' * len(self._account.names))})"
 
     def _purge(self) -> None:
         """Remove what is too old, by a time of day that was right for as long as the machine has since run for a day.
@@ -292,42 +336,83 @@ class Journal:
         self._execute("INSERT OR REPLACE INTO watch VALUES (1, ?, ?, ?)", at, self._uptime(), ran)
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        try:
-            return self._execute(query, *values).fetchall()
-        except sqlite3.Error as error:
-            raise _unusable(error) from None
+        return self._done(lambda db: db.execute(query, values).fetchall())
 
     def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        return self._done(lambda db: db.execute(statement, values))
+
+    def _done(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """`work`, carried out on the open file. Raises AccountError in words for the owner of the machine."""
+        if self._untold:
+            untold, self._untold = self._untold, None
+            raise untold
         try:
-            if identity(self._path) != self._identity and not self._db.in_transaction:
-                self._reopen()
-            return self._db.execute(statement, values)
-        except (sqlite3.Error, OverflowError) as error:
+            return work(self._opened())
+        except (OSError, sqlite3.Error, OverflowError) as error:
+            if self._path and is_spoilt(error):
+                raise self._set_aside(self._path) from None
             raise _unusable(error) from None
 
-    def _reopen(self) -> None:
-        _log.warning("the journal's file was deleted or replaced; earlier changes can no longer be taken back")
-        fresh = _open(self._path)
-        self._db.close()
-        self._db, self._identity = fresh, identity(self._path)
-        self._number_apart()
+    def _opened(self) -> sqlite3.Connection:
+        """The file, opened when it is first needed, and again where it was deleted or replaced."""
+        if self._db and not self._db.in_transaction and identity(self._path) != self._identity:
+            _log.warning("the journal's file was deleted or replaced; earlier changes can no longer be taken back")
+            self._db.close()
+            self._db, self._starts_apart = None, True
+        if self._db is None:
+            self._db = self._newly_opened()
+            self._identity = identity(self._path)
+            if self._starts_apart:
+                self._number_apart(self._db)
+        return self._db
 
-    def _number_apart(self) -> None:
+    def _newly_opened(self) -> sqlite3.Connection:
+        """Raises what went wrong a moment ago at once, because one call would wait for the same several times."""
+        now = self._uptime()
+        if self._failed and 0 <= now - self._failed[0] < _PATIENCE:
+            raise self._failed[1]
+        try:
+            return _open(self._path)
+        except (OSError, sqlite3.Error) as error:
+            self._identity = identity(self._path)
+            self._failed = None if is_spoilt(error) else (now, error)
+            raise
+
+    def _set_aside(self, path: Path) -> JournalSetAside:
+        """Keep a file that cannot be read under another name, so that the next call can begin a new one."""
+        unreadable = self._identity
+        self.close()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self._clock()))
+        aside = path.with_name(f"{path.stem}.unreadable-{stamp}{path.suffix}")
+        try:
+            with FileLock(path.with_name(f"{path.name}.lock"), timeout=_PATIENCE, mode=0o600):
+                if identity(path) == unreadable:  # else another server has done it meanwhile
+                    for side in ("", "-wal", "-shm"):
+                        with suppress(FileNotFoundError):
+                            path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
+        except (OSError, Timeout) as error:
+            raise _unusable(error) from None
+        self._starts_apart = True
+        _log.error("the journal could not be read and was set aside as %s", aside.name)
+        return JournalSetAside(
+            "Nothing was changed: the journal that makes changes undoable could not be read. "
+            f"It was set aside as {aside.name} in the data directory, and the next call begins a new one. "
+            "Changes made before cannot be taken back through this server any more, unless its owner repairs that file."
+        )
+
+    def _number_apart(self, db: sqlite3.Connection) -> None:
         """Number the changes of an empty journal from the clock on.
 
         A number that was told before, or by another server, must not mean one of them.
         """
-        self._db.execute(
+        db.execute(
             "INSERT INTO sqlite_sequence SELECT 'changes', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)",
             (int(self._clock()),),
         )
 
 
-_INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"  # noqa: S608 -- constants only
-_UPDATE = (
-    f"UPDATE changes SET {', '.join(f'{name} = ?' for name in _OUTCOME)} "  # noqa: S608 -- constants only
-    "WHERE change_id = ? AND account = ? AND at = ?"
-)
+_INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"
+_ASSIGNED = ", ".join(f"{name} = ?" for name in _OUTCOME)
 # An undo that is itself taken back no longer stands against undoing its change.
 _IN_FORCE_AGAIN = (
     "UPDATE changes SET undone_by = NULL WHERE change_id = (SELECT undoes FROM changes WHERE change_id = ?)"
@@ -345,16 +430,11 @@ def _entry(row: sqlite3.Row) -> Entry:
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
-    try:
-        db = connect(path, patience=_PATIENCE)
-    except (OSError, sqlite3.Error) as error:
-        raise _unusable(error) from None
+    """Raises OSError, sqlite3.Error, and AccountError where a newer version wrote it."""
+    db = connect(path, patience=_PATIENCE)
     try:
         _prepare(db)
-    except sqlite3.Error as error:
-        db.close()
-        raise _unusable(error) from None
-    except AccountError:
+    except BaseException:
         db.close()
         raise
     return db
@@ -375,8 +455,25 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def _unusable(error: Exception) -> AccountError:
+    """What stands in the way, and what the owner of the machine can do about it."""
+    if isinstance(error, AccountError):
+        return error
+    why, advice = next((found for numbers, found in _REASONS if code_of(error) in numbers), ("", _WRITABLE))
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        why, advice = "a file stands where its folder should be", "set CONTACTS_MCP_DATA_DIR to a folder"
+    because = f", because {why}" if why else f" ({type(error).__name__})"
     return AccountError(
-        f"Nothing was changed: the journal that makes changes undoable cannot be used ({type(error).__name__}). "
-        "The owner of this machine can make the data directory writable, set CONTACTS_MCP_DATA_DIR to one that is, "
-        "or give up undo with CONTACTS_MCP_JOURNAL=off."
+        f"Nothing was changed: the journal that makes changes undoable cannot be used{because}. "
+        f"The owner of this machine can {advice}, or give up undo with CONTACTS_MCP_JOURNAL=off."
     )
+
+
+_WRITABLE = "make the data directory writable, set CONTACTS_MCP_DATA_DIR to one that is"
+_REASONS: tuple[tuple[tuple[int, ...], tuple[str, str]], ...] = (
+    (
+        (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+        ("another program has locked it", "end that program, such as a backup or a viewer of databases"),
+    ),
+    ((sqlite3.SQLITE_FULL,), ("the disk is full", "make room on the disk")),
+    ((sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM), ("it cannot be written", _WRITABLE)),
+)

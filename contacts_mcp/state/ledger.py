@@ -22,7 +22,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from contacts_mcp.state.database import Identity, connect, identity
+from contacts_mcp.state.account import Account
+from contacts_mcp.state.database import Identity, connect, identity, is_busy, is_spoilt
 
 WINDOW = 61.0
 AHEAD = 1.0  # seconds within which places taken ahead are used, or lost
@@ -62,9 +63,9 @@ class Ledger(Protocol):
 class SqliteLedger:
     """A ledger in a file shared by the processes of one machine, or in memory for one process (`path` None)."""
 
-    def __init__(self, path: Path | None, account: str) -> None:
+    def __init__(self, path: Path | None, account: Account | str) -> None:
         self._path = path
-        self._account = account
+        self._account = Account.of(account)
         self._db: sqlite3.Connection | None = None
         self._identity: Identity | None = None
         self._server = secrets.randbits(62)
@@ -88,7 +89,7 @@ class SqliteLedger:
         try:
             return self._reserve(now, limit)
         except (OSError, sqlite3.Error) as error:
-            if _is_busy(error):
+            if is_busy(error):
                 raise LedgerBusy from None
             self._give_up(error)
             return self._reserve_alone(now, limit)
@@ -101,7 +102,7 @@ class SqliteLedger:
             with self._transaction(now) as db:
                 self._give_back(db)
         except (OSError, sqlite3.Error) as error:
-            if not _is_busy(error):  # else the next request writes it down
+            if not is_busy(error):  # else the next request writes it down
                 self._give_up(error)
 
     def close(self) -> None:
@@ -114,7 +115,7 @@ class SqliteLedger:
     def _give_up(self, error: Exception) -> None:
         """Count alone for a while."""
         self.close()
-        if _is_spoilt(error) and self._path:
+        if is_spoilt(error) and self._path:
             self._path.unlink(missing_ok=True)  # it holds nothing that is older than a minute, and is made anew
         if not self._told:
             _log.warning(
@@ -169,7 +170,7 @@ class SqliteLedger:
             db.execute(
                 "INSERT INTO pauses VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET "
                 "until = CASE WHEN until > ? THEN excluded.until ELSE max(until, excluded.until) END",
-                (self._account, self._paused, now + WINDOW),
+                (self._account.name, self._paused, now + WINDOW),
             )
 
     def _reserve(self, now: float, limit: int) -> float:
@@ -187,42 +188,46 @@ class SqliteLedger:
         if self._ahead:
             unused = "SELECT rowid FROM requests WHERE account = ? AND at = ? AND server = ? LIMIT ?"
             db.execute(
-                f"DELETE FROM requests WHERE rowid IN ({unused})",  # noqa: S608 -- constants only
+                f"DELETE FROM requests WHERE rowid IN ({unused})",
                 (*self._row(self._ahead_until), self._ahead),
             )
             self._ahead = 0
 
     def _enter(self, db: sqlite3.Connection, now: float, limit: int) -> int:
         """Write the request down. In quiet times take the next few places too, as used at the last moment they may be."""
-        places = min(AHEAD_MOST, limit // 50) if self._nth_last(db, limit * 3 // 4) <= now - WINDOW else 0
+        is_quiet = self._nth_last(db, self._account.names, limit * 3 // 4) <= now - WINDOW
+        places = min(AHEAD_MOST, limit // 50) if is_quiet else 0
         db.executemany("INSERT INTO requests VALUES (?, ?, ?)", [self._row(now), *[self._row(now + AHEAD)] * places])
         return places
 
     def _row(self, at: float) -> tuple[str, float, int]:
-        return self._account, at, self._server
+        return self._account.name, at, self._server
 
     def _wait(self, db: sqlite3.Connection, now: float, limit: int) -> float:
         if not 0 <= now - self._swept < SWEEP_EVERY:
             # Times that are still to come are from before the machine was started again.
-            db.execute(
-                "DELETE FROM requests WHERE account = ? AND (at <= ? OR at > ?)",
-                (self._account, now - WINDOW, now + 2 * AHEAD),
-            )
+            db.execute("DELETE FROM requests WHERE at <= ? OR at > ?", (now - WINDOW, now + 2 * AHEAD))
             self._swept = now
-        paused = db.execute("SELECT until FROM pauses WHERE account = ?", (self._account,)).fetchone()
-        if paused and self._pause_left(now, paused[0]):
-            return self._pause_left(now, paused[0])
-        return max(0.0, self._nth_last(db, limit) + WINDOW - now)
+        names = self._account.names
+        pauses = db.execute(f"SELECT until FROM pauses WHERE {_among(names)}", names)
+        longest = max((self._pause_left(now, until) for (until,) in pauses), default=0.0)
+        return longest or max(0.0, self._nth_last(db, names, limit) + WINDOW - now)
 
     @staticmethod
     def _pause_left(now: float, until: float) -> float:
         return until - now if now < until <= now + WINDOW else 0.0
 
-    def _nth_last(self, db: sqlite3.Connection, n: int) -> float:
+    @staticmethod
+    def _nth_last(db: sqlite3.Connection, names: tuple[str, ...], n: int) -> float:
         """When the n-th last request was sent; long ago where there are not so many."""
-        query = "SELECT at FROM requests WHERE account = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
-        found = db.execute(query, (self._account, n - 1)).fetchone() if n else None
+        query = f"SELECT at FROM requests WHERE {_among(names)} ORDER BY at DESC LIMIT 1 OFFSET ?"
+        found = db.execute(query, (*names, n - 1)).fetchone() if n else None
         return float(found[0]) if found else _NEVER
+
+
+def _among(names: tuple[str, ...]) -> str:
+    """The condition that a row belongs to an account with these names."""
+    return f"account IN ({', '.join('?' * len(names))})"
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
@@ -237,20 +242,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
     return db
 
 
-def _is_busy(error: Exception) -> bool:
-    return _code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _is_spoilt(error: Exception) -> bool:
-    return _code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _code_of(error: Exception) -> int:
-    """SQLite's number of an error, without the details in its higher bits."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def usage(path: Path, account: str, now: float) -> tuple[int, float]:
+def usage(path: Path, account: Account | str, now: float) -> tuple[int, float]:
     """How many requests the file at `path` holds for the last minute, and how many seconds a pause still lasts.
 
     Reads only. Raises sqlite3.Error.
@@ -258,8 +250,9 @@ def usage(path: Path, account: str, now: float) -> tuple[int, float]:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)) as db:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'requests'").fetchone():
             return 0, 0.0  # an earlier version made it, or somebody is just making it
-        count = "SELECT count(*) FROM requests WHERE account = ? AND at > ? AND at <= ?"
-        (sent,) = db.execute(count, (account, now - WINDOW, now + AHEAD)).fetchone()
-        query = "SELECT coalesce(max(until), 0) FROM pauses WHERE account = ? AND until <= ?"
-        (until,) = db.execute(query, (account, now + WINDOW)).fetchone()
+        names = Account.of(account).names
+        count = f"SELECT count(*) FROM requests WHERE {_among(names)} AND at > ? AND at <= ?"
+        (sent,) = db.execute(count, (*names, now - WINDOW, now + AHEAD)).fetchone()
+        query = f"SELECT coalesce(max(until), 0) FROM pauses WHERE {_among(names)} AND until <= ?"
+        (until,) = db.execute(query, (*names, now + WINDOW)).fetchone()
     return int(sent), max(0.0, float(until) - now)

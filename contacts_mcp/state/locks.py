@@ -4,22 +4,25 @@
 - Locks are striped: a contact or phone hashes to one of `STRIPES` files, whose names therefore say nothing about anybody.
 - A change to be taken back is always taken before phones, phones before contacts, and several of a kind in order, so that no two
   writers wait for each other.
-- `last_write` tells when a stripe was last released after a write: what was read before that moment may be stale.
+- `last_write` tells when a stripe was last released after a write. A contact that was read before that moment may be stale.
+- The files are made when the first lock is taken, so that reading works where nothing can be written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from math import ceil
 from pathlib import Path
 
 import anyio
 from filelock import FileLock, Timeout
 
 from contacts_mcp.errors import AccountError
+from contacts_mcp.state.account import Account
+from contacts_mcp.state.uptime import uptime
 
 STRIPES = 64
 POLL = 0.02
@@ -28,9 +31,9 @@ POLL = 0.02
 class Locks:
     """The locks of one account. `directory` None keeps them inside this process."""
 
-    def __init__(self, directory: Path | None, account: str) -> None:
+    def __init__(self, directory: Path | None, account: Account | str) -> None:
         self._directory = directory
-        self._account = account
+        self._account = Account.of(account)
         self._stripes: dict[str, _Stripe] = {}
 
     @asynccontextmanager
@@ -55,36 +58,46 @@ class Locks:
     async def if_free(self, contact_id: int | None, phone: str) -> AsyncIterator[bool]:
         """Hold the contact (or, where it has no id yet, the phone) if nobody does; otherwise yield False at once."""
         kind, key = ("phone", phone) if contact_id is None else ("contact", str(contact_id))
-        async with self._stripe(self._name(kind, key)).if_free() as is_held:
-            yield is_held
+        async with AsyncExitStack() as held:
+            for stripe in self._stripes_of(kind, [key]):
+                if not await held.enter_async_context(stripe.if_free()):
+                    yield False
+                    return
+            yield True
 
     def last_write(self, contact_id: int) -> float:
-        """The time (`time.time()`) of the last finished change to that contact, or to one of its stripe."""
-        return self._stripe(self._name("contact", str(contact_id))).last_release()
+        """The uptime (`uptime.py`) at the end of the last change to that contact, or to another of its stripe."""
+        return max(stripe.last_release() for stripe in self._stripes_of("contact", [str(contact_id)]))
 
     @asynccontextmanager
     async def _hold(self, kind: str, keys: Iterable[str]) -> AsyncIterator[None]:
         async with AsyncExitStack() as held:
-            for name in sorted({self._name(kind, key) for key in keys if key}):
-                await held.enter_async_context(self._stripe(name).hold())
+            for stripe in self._stripes_of(kind, keys):
+                await held.enter_async_context(stripe.hold())
             yield
 
-    def _name(self, kind: str, key: str) -> str:
-        digest = hashlib.blake2b(f"{self._account}\n{key}".encode(), digest_size=4).digest()
-        return f"{kind}-{int.from_bytes(digest) % STRIPES:02}"
+    def _stripes_of(self, kind: str, keys: Iterable[str]) -> list[_Stripe]:
+        """The stripes to hold for all of `keys`, in the order that everybody keeps."""
+        names = {_name(account, kind, key) for account in self._account.lock_names for key in keys if key}
+        return [self._stripe(name) for name in sorted(names)]
 
     def _stripe(self, name: str) -> _Stripe:
         return self._stripes.setdefault(name, _Stripe(self._directory / f"{name}.lock" if self._directory else None))
 
 
+def _name(account: str, kind: str, key: str) -> str:
+    digest = hashlib.blake2b(f"{account}\n{key}".encode(), digest_size=4).digest()
+    return f"{kind}-{int.from_bytes(digest) % STRIPES:02}"
+
+
 class _Stripe:
     def __init__(self, path: Path | None) -> None:
-        self._mark_path = (
-            path.with_suffix(".last") if path else None
-        )  # not the lock's own file, which taking the lock touches
+        self._path = path
+        # Not the lock's own file, which taking the lock touches.
+        self._mark_path = path.with_suffix(".last") if path else None
         self._here = anyio.Lock()
         self._file = FileLock(path, thread_local=False) if path else None
-        self._released = 0.0
+        self._released = float("-inf")
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
@@ -117,8 +130,9 @@ class _Stripe:
             await anyio.sleep(POLL)
 
     def _try_file(self) -> bool:
-        if self._file:
+        if self._file and self._path:
             try:
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._file.acquire(blocking=False)
             except Timeout:
                 return False
@@ -134,17 +148,18 @@ class _Stripe:
             self._file.release()
 
     def _mark(self) -> None:
-        now = time.time_ns()  # said explicitly: the file system's own clock is coarser than a quick call
-        self._released = now / 1e9
+        self._released = uptime()
         if self._mark_path:
+            # Said explicitly, because the file system's own clock is coarser than a quick call, and can be set.
+            moment = ceil(self._released * 1e9)  # rounded to the side that costs a read
             with suppress(OSError):  # deleted under us: then nobody can read it either
                 self._mark_path.touch(mode=0o600)
-                os.utime(self._mark_path, ns=(now, now))
+                os.utime(self._mark_path, ns=(moment, moment))
 
     def last_release(self) -> float:
         if not self._mark_path:
             return self._released
         try:
-            return max(self._released, self._mark_path.stat().st_mtime)
+            return max(self._released, self._mark_path.stat().st_mtime_ns / 1e9)
         except OSError:
             return self._released

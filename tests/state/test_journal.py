@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -18,10 +20,9 @@ import httpx
 import pytest
 from support import OpenSession
 
-from contacts_mcp.book.history.changes import changes_of
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.database import steps_of
-from contacts_mcp.state.journal import IN_FLIGHT, LONGEST_CALL, Entry, Journal
+from contacts_mcp.state.journal import IN_FLIGHT, LONGEST_CALL, Entry, Journal, JournalSetAside
 
 DAY = 24 * 3600.0
 WRITES = {"create_contact", "update_contact", "delete_contact"}
@@ -139,7 +140,8 @@ def test_only_its_owner_can_read_it(journal: Journal, path: Path) -> None:
 def test_a_file_that_others_could_read_is_made_private(path: Path, clock: Clock) -> None:
     path.touch(mode=0o644)
     path.chmod(0o644)
-    opened(path, clock).close()
+    with closing(opened(path, clock)) as journal:
+        journal.entries()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -212,10 +214,11 @@ def test_another_process_sees_what_may_still_arrive_and_another_account_does_not
         (lambda journal: journal.arriving(7, "15105550101"), "changes_open"),
         (lambda journal: journal.phone_given_out("15105550101"), "changes_to_phone"),
         (lambda journal: journal.departures_from("15105550101"), "changes_from_phone"),
+        (lambda journal: journal.about_phone("15105550101"), "changes_from_phone"),
         (lambda journal: journal.last_after(7), "changes_of_contact"),
         (lambda journal: journal.deleted(7), "changes_of_contact"),
     ],
-    ids=["arriving", "phone_given_out", "departures_from", "last_after", "deleted"],
+    ids=["arriving", "phone_given_out", "departures_from", "about_phone", "last_after", "deleted"],
 )
 def test_no_question_before_a_write_reads_the_whole_journal(
     path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, doors: Callable[[Journal], Any], index: str
@@ -492,18 +495,177 @@ def test_in_memory_it_works_alike_and_writes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_said_with_the_way_out(tmp_path: Path) -> None:
-    (tmp_path / "a file").touch()
-    with pytest.raises(AccountError, match="Nothing was changed: the journal") as refused:
-        Journal(tmp_path / "a file" / "journal.sqlite3", "account")
-    assert "CONTACTS_MCP_JOURNAL=off" in str(refused.value)
+def test_it_touches_nothing_until_it_is_used(path: Path, clock: Clock) -> None:
+    opened(path, clock).close()
+    assert not path.exists()
 
 
-def test_a_file_that_is_no_journal_is_said_and_left_alone(path: Path) -> None:
-    path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(AccountError, match="Nothing was changed"):
-        Journal(path, "account")
-    assert path.read_bytes().startswith(b"not a database")
+def a_file_in_the_way(path: Path, clock: Clock) -> Path:
+    path.parent.joinpath("a file").touch()
+    return path.parent / "a file" / path.name
+
+
+def a_directory(path: Path, clock: Clock) -> Path:
+    path.mkdir()
+    return path
+
+
+def locked(path: Path, clock: Clock) -> Path:
+    with closing(opened(path, clock)) as journal:
+        journal.begin(UPDATE)
+    other = sqlite3.connect(path, isolation_level=None)
+    HOLDERS.append(other)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    return path
+
+
+HOLDERS: list[sqlite3.Connection] = []
+
+
+@pytest.mark.parametrize(
+    ("befalls", "why", "advice"),
+    [
+        (
+            a_file_in_the_way,
+            ", because a file stands where its folder should be",
+            "set CONTACTS_MCP_DATA_DIR to a folder",
+        ),
+        (a_directory, " (IsADirectoryError)", "make the data directory writable"),
+        (locked, ", because another program has locked it", "end that program"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_stands_in_its_way_is_said_within_a_second_with_the_way_out(
+    path: Path, clock: Clock, befalls: Callable[[Path, Clock], Path], why: str, advice: str
+) -> None:
+    place = befalls(path, clock)
+    start = time.monotonic()
+    try:
+        with closing(opened(place, clock)) as journal:
+            for question in (lambda: journal.arriving(7), lambda: journal.begin(UPDATE), journal.entries):
+                with pytest.raises(AccountError) as refused:
+                    question()
+                assert str(refused.value).startswith(
+                    f"Nothing was changed: the journal that makes changes undoable cannot be used{why}. "
+                )
+                assert f"can {advice}" in str(refused.value)
+                assert "CONTACTS_MCP_JOURNAL=off" in str(refused.value)
+        assert time.monotonic() - start < 1.5
+    finally:
+        while HOLDERS:
+            HOLDERS.pop().close()
+
+
+def test_what_stood_in_its_way_is_forgotten_once_it_is_gone(path: Path, clock: Clock) -> None:
+    path.mkdir()
+    with closing(opened(path, clock)) as journal:
+        with pytest.raises(AccountError):
+            journal.begin(UPDATE)
+        path.rmdir()
+        clock.run(1)
+        assert journal.begin(UPDATE).change_id
+
+
+def test_a_full_disk_is_named_as_that(path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def on_a_full_disk(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        db = connect(*arguments, **options)
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+        return db
+
+    with closing(opened(path, clock)) as journal:
+        journal.begin(UPDATE)
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", on_a_full_disk)
+        with closing(opened(path, clock)) as journal, pytest.raises(AccountError, match="the disk is full"):
+            journal.begin(replace(UPDATE, consent="x" * 100_000))
+
+
+# A file that cannot be read
+
+
+def not_a_database(path: Path) -> None:
+    path.write_bytes(b"not a database at all" * 1000)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5_000])
+
+
+def overwritten_inside(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+
+
+SPOILERS = pytest.mark.parametrize(
+    "spoil", [not_a_database, cut_short, overwritten_inside], ids=lambda spoil: spoil.__name__
+)
+
+
+def spoilt_after_use(path: Path, clock: Clock, spoil: Callable[[Path], None]) -> bytes:
+    """The journal of a server that ended well, then spoilt; its bytes."""
+    with closing(opened(path, clock)) as journal:
+        for number in range(30):
+            finished(journal, replace(UPDATE, contact_id=number, consent="x" * 500), state="done")
+    spoil(path)
+    return path.read_bytes()
+
+
+def aside(path: Path) -> list[Path]:
+    return sorted(path.parent.glob("journal.unreadable-*.sqlite3"))
+
+
+@SPOILERS
+def test_a_file_that_cannot_be_read_is_set_aside_and_named_and_the_next_call_begins_a_new_one(
+    path: Path, clock: Clock, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    content = spoilt_after_use(path, clock, spoil)
+    with closing(opened(path, clock)) as journal:
+        with pytest.raises(JournalSetAside) as told:
+            journal.begin(UPDATE)
+        (kept,) = aside(path)
+        assert kept.read_bytes() == content
+        assert f"set aside as {kept.name} in the data directory, and the next call begins a new one" in str(told.value)
+        assert kept.name in caplog.text
+        begun = journal.begin(UPDATE)
+        assert begun.change_id > 1_000_000_000, "a number that was told before would be another change"
+        assert journal.entries() == [begun]
+    assert aside(path) == [kept]
+
+
+@SPOILERS
+def test_it_is_told_also_where_the_first_to_meet_it_looks_away(
+    path: Path, clock: Clock, spoil: Callable[[Path], None]
+) -> None:
+    """Before changes are listed, unfinished ones are settled, which never fails."""
+    spoilt_after_use(path, clock, spoil)
+    with closing(opened(path, clock)) as journal:
+        with suppress(AccountError):
+            journal.unfinished()
+            journal.finish(replace(UPDATE, change_id=1))
+        with pytest.raises(JournalSetAside):
+            journal.entries()
+        assert journal.entries() == []
+        assert journal.unfinished() == []
+
+
+def test_a_file_that_is_spoilt_while_servers_have_it_is_set_aside_by_one_and_noticed_by_the_others(
+    path: Path, clock: Clock
+) -> None:
+    with closing(opened(path, clock)) as one, closing(opened(path, clock)) as other:
+        other.begin(UPDATE)
+        one.entries()
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        overwritten_inside(path)
+        with pytest.raises(JournalSetAside):
+            one.entries()
+        begun = one.begin(UPDATE)
+        assert other.get(begun.change_id) == begun
+    assert len(aside(path)) == 1
 
 
 def test_a_server_whose_file_was_deleted_writes_a_new_one(tmp_path: Path) -> None:
@@ -535,12 +697,13 @@ def test_a_server_that_opens_the_file_while_another_makes_it_waits(tmp_path: Pat
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
-    Journal(path, "account").close()
+    with closing(Journal(path, "account")) as journal:
+        journal.begin(UPDATE)
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(AccountError, match="newer contacts-mcp"):
-        Journal(path, "account")
+    with closing(Journal(path, "account")) as later, pytest.raises(AccountError, match="newer contacts-mcp"):
+        later.begin(UPDATE)
 
 
 # In the chain.
@@ -562,7 +725,7 @@ async def test_the_before_image_is_written_before_anything_is_sent(
         book = await session.workspace.book()
 
         async def look(request: httpx.Request) -> None:
-            if request.method == method and not request.url.path.endswith(("/get", "-fields", "/tags")):
+            if request.method == method and re.fullmatch("/v1/contact(/[0-9]+)?", request.url.path):
                 seen.extend(book.journal.unfinished())
 
         session.wire.before = look
@@ -577,14 +740,14 @@ async def test_the_before_image_is_written_before_anything_is_sent(
 async def test_switched_off_it_is_kept_in_memory_only(open_session: OpenSession, tmp_path: Path) -> None:
     async with open_session(contacts=2, journal=False) as session:
         await session.ok("update_contact", contact_id=1001, first="Jo")
-        (told,) = await changes_of(await session.workspace.book())
-    assert told.entry.change_id > 1_000_000_000, "a number of another server's journal would be another change"
+        (told,) = (await session.ok("list_changes"))["changes"]
+    assert told["change_id"] > 1_000_000_000, "a number of another server's journal would be another change"
     assert not list((tmp_path / "data").glob("journal*"))
 
 
 async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: OpenSession, tmp_path: Path) -> None:
     async with open_session(contacts=2) as session:
-        await session.workspace.book()
+        await session.ok("list_changes")
         with closing(sqlite3.connect(tmp_path / "data" / "journal.sqlite3")) as db:
             db.execute("DROP TABLE changes")
         before = session.sandbox.store.contacts()

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from contacts_mcp.book.writing.write import LOOK_DELAYS, last_change_of
 from contacts_mcp.errors import ContactNotFound, Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
+from contacts_mcp.state.uptime import uptime
 from contacts_mcp.words.phones import Phone, show
 
 SHORTEST_PHONE = 10**9
@@ -104,7 +104,7 @@ async def _locked(book: Book, ref: ContactRef) -> AsyncIterator[Contact]:
         async with book.locks.contact(ref.contact_id):
             yield await _existing(book, ref)
         return
-    started = time.time()
+    started = uptime()
     contact = await _existing(book, ref)
     async with book.locks.contact(contact.id):
         if book.locks.last_write(contact.id) >= started:  # changed between the read and the lock

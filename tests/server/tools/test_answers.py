@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from contacts_mcp.sandbox.rows.store import Store
 from jsonschema import Draft202012Validator
 from mcp_types import CallToolResult, ElicitResult
 from support import OpenSession, Session, text_of, tokens
 
 from contacts_mcp.sandbox import Behaviour
+from contacts_mcp.sandbox.rows.store import Store
 from contacts_mcp.server.views import contacts, fitting
 
 PHONE = "(510) 555-3344"
