@@ -23,7 +23,7 @@ _E164_DIGITS = 15
 _LEAST_UNVERIFIED_DIGITS = 8
 _SHORTEST_EXIT_CODE = 3  # shorter ones, such as the 0 of Cape Verde, are too easily something else
 _LEAST_ABROAD_DIGITS = 11
-_ROAMING = 2  # digits more than the region's own numbers
+ROAMING = 2  # digits more than the region's own numbers
 _LONGEST_WHERE_UNKNOWN = 9
 
 
@@ -129,7 +129,7 @@ def _may_be_in_full(written: str, digits: str, region: str, *, may_roam: bool) -
     if len(digits) > _E164_DIGITS or digits.startswith("0"):
         return False
     is_home = home > 0 and digits.startswith(str(home))
-    return is_home or (may_roam and written == digits and excess(digits, region) >= _ROAMING)
+    return is_home or (may_roam and written == digits and excess(digits, region) >= ROAMING)
 
 
 def _read(form: str, region: str, *, in_full: bool) -> Reading | None:

@@ -8,20 +8,31 @@
    the refusal names the number at home and the number abroad.
 4. A number must be valid. If it is written in full, with a plus or 00, a possible length is enough.
 5. The assumptions (country, keypad letters, decimals) are kept on the Phone and said in its `notes`.
+6. A contact that exists is named by any number that an answer shows, whatever the library thinks of it: a plus and
+   digits are then taken as they stand. `variants` are the other digits that the same number may be stored under.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from contacts_mcp.errors import InvalidPhone
 from contacts_mcp.words.display import visible
 from contacts_mcp.words.note import Note
-from contacts_mcp.words.phone_readings import Reading, elsewhere, excess, lacks_trunk, readings
-from contacts_mcp.words.phone_text import LONGEST_RAW, Unreadable, Written, fold, read_text, without_decimals
+from contacts_mcp.words.phone_readings import ROAMING, Reading, elsewhere, excess, lacks_trunk, readings
+from contacts_mcp.words.phone_text import (
+    LONGEST_RAW,
+    LONGEST_TEXT,
+    Unreadable,
+    Written,
+    fold,
+    read_text,
+    without_decimals,
+)
+from contacts_mcp.words.renumbering import other_forms
 
 _SHORT_CODE_DIGITS = 6
 _LEAST_LOCAL_DIGITS = 7
@@ -37,6 +48,8 @@ class Phone:
     foreign_country: str = field(default="", compare=False)  # the country that the digits name, if no plus was written
     spelled: bool = field(default=False, compare=False)  # letters were read as keypad digits
     had_decimals: bool = field(default=False, compare=False)  # written as a spreadsheet does: 6145550123.0
+    today: str = field(default="", compare=False)  # the valid form of a number that its country has changed
+    variants: tuple[str, ...] = field(default=(), compare=False)  # other digits to look for, in naming a contact
 
     def __str__(self) -> str:
         return show(self.digits)
@@ -51,7 +64,7 @@ def notes_on(*phones: Phone) -> list[Note]:
     """The assumptions made and checks missed in reading the phones of one call, each said once and with its numbers.
 
     The list is empty if everything was written and known. Kinds: assumed_country, country_from_digits,
-    keypad_letters, spreadsheet_number, unverified_phone.
+    keypad_letters, spreadsheet_number, unverified_phone, renumbered.
     """
     texts: dict[tuple[str, str], list[str]] = {}
     for phone in phones:
@@ -81,20 +94,27 @@ _REMARKS: tuple[tuple[str, Callable[[Phone], object], str], ...] = (
     (
         "unverified_phone",
         lambda phone: not phone.verified,
-        "{numbers} has a possible length, but could not be verified as a real number.",
+        "{numbers} could not be verified as a real number.",
+    ),
+    (
+        "renumbered",
+        lambda phone: phone.today,
+        "Its country changed such numbers: {numbers} is {phone.today} today.",
     ),
 )
 
 
-def parse_phone(text: str, *, region: str = "US", argument: str = "phone") -> Phone:
+def parse_phone(text: str, *, region: str = "US", argument: str = "phone", naming: bool = False) -> Phone:
     """Read one phone as people write it. A number without a country is read in `region` (ISO 3166 alpha-2).
 
-    Raises InvalidPhone, whose `reason` is one of: empty, text_too_long, email, several, extension, plus, letters,
-    characters, digits_lost, ambiguous, short_code, local, length, country_code, invalid, unknown_region.
+    `naming` is for the phone of a contact that exists. Raises InvalidPhone, whose `reason` is one of: empty,
+    text_too_long, email, several, extension, plus, letters, characters, digits_lost, ambiguous, short_code, local,
+    length, country_code, renumbered, invalid, unknown_region.
     """
     region = region.strip().upper()
     try:
-        return _parse(read_text(text), region)
+        written = read_text(text)
+        return _parse_name(written, region) if naming else _parse(written, region)
     except Unreadable as unreadable:
         problem = f'"{visible(text.strip(), limit=40)}" {unreadable.problem}'
         raise InvalidPhone(
@@ -125,7 +145,8 @@ def from_api(value: object) -> str:
     except Unreadable:
         return ""
     number = re.search(r"\d[\d ()\-./]*", text)
-    return re.sub(r"\D", "", number[0]) if number else ""
+    digits = re.sub(r"\D", "", number[0]) if number else ""
+    return digits if len(digits) < LONGEST_TEXT else ""  # one that could not be named
 
 
 def show(digits: str) -> str:
@@ -134,6 +155,31 @@ def show(digits: str) -> str:
 
 
 # Choosing one reading
+
+
+def _parse_name(written: Written, region: str) -> Phone:
+    """The phone of a contact that exists: as an answer shows it, else as the library reads it."""
+    stored = _as_stored(written.text, region)
+    try:
+        read = _parse(written, region)
+    except Unreadable:
+        if not stored:
+            raise
+        read = Phone(stored, verified=False, had_decimals=written.has_decimals)
+    digits = stored if written.text == show(stored) else read.digits
+    forms = dict.fromkeys(form for each in (digits, read.digits, stored) for form in (each, *other_forms(each)))
+    variants = tuple(form for form in forms if form not in ("", digits))
+    return replace(read, digits=digits, verified=read.verified and digits == read.digits, variants=variants)
+
+
+def _as_stored(text: str, region: str) -> str:
+    """The digits of a number in full, as they stand, "" for a text that is none.
+
+    It has a plus, or it is a bare run of digits too long for the region.
+    """
+    digits = re.sub(r"\D", "", text)
+    is_bare = text == digits and not text.startswith("0") and excess(digits, region) >= ROAMING
+    return digits if is_bare or re.fullmatch(r"\(?\+[\d ()\-./]+", text) else ""
 
 
 def _parse(written: Written, region: str) -> Phone:
@@ -155,6 +201,7 @@ def _parse(written: Written, region: str) -> Phone:
             foreign_country=reading.country if reading.is_foreign else "",
             spelled=written.is_spelled,
             had_decimals=written.has_decimals,
+            today="" if reading.valid else show(_today(reading.digits)),
         )
     raise _no_number(text, region, found)
 
@@ -189,19 +236,21 @@ def _no_number(text: str, region: str, found: list[Reading]) -> Unreadable:
     return _no_home_number(digits, region, found)
 
 
-# Old ways of writing a number that its country has given up: what the digits begin with, and what to do about it.
-_RETIRED = {"521": "Mexican mobiles no longer take a 1 behind +52: write +52 and the ten digits."}
-
-
 def _no_full_number(digits: str, found: list[Reading]) -> Unreadable:
     if not _begins_with_country(digits):
         return Unreadable("country_code", "does not begin with a country code that exists.")
+    if today := _today(digits):
+        return Unreadable(
+            "renumbered", "has the form of before its country changed such numbers.", expected=f"Write {show(today)}."
+        )
     if any(reading.possible for reading in found):
         return Unreadable("invalid", "is not a phone number of its country.")
-    retired = next((advice for start, advice in _RETIRED.items() if digits.startswith(start)), "")
-    return Unreadable(
-        "length", f"has too few or too many digits ({len(digits)}) for a number of its country.", expected=retired
-    )
+    return Unreadable("length", f"has too few or too many digits ({len(digits)}) for a number of its country.")
+
+
+def _today(digits: str) -> str:
+    """The valid form of a number that its country has changed, "" if there is none."""
+    return next((form for form in other_forms(digits) if any(read.valid for read in readings(show(form), ""))), "")
 
 
 def _begins_with_country(digits: str) -> bool:

@@ -193,7 +193,8 @@ REFUSED = {
     "full-too-long": ("+1 510 555 3344 55", "US", "length"),
     "full-six-digits": ("+49 1234", "US", "length"),
     "country-alone": ("+1", "US", "length"),
-    "mx-retired-one": ("+52 1 55 1234 5678", "US", "length"),
+    "mx-retired-one": ("+52 1 55 1234 5678", "US", "renumbered"),
+    "ivory-coast-eight-digits": ("+225 07 12 34 56", "US", "renumbered"),
     "no-such-country": ("+999 123 4567", "US", "country_code"),
     "plus-zero": ("+0 510 555 3344", "US", "country_code"),
     "sixteen-digits-with-the-country": ("20100000000000", "DE", "invalid"),
@@ -237,7 +238,7 @@ def test_what_is_not_one_textable_phone_is_refused_with_a_stable_reason(text: st
     assert _refusal(text, region).reason == reason
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------------------
+# --- what is said
 
 # id: (as written, kind and text of its notes)
 NOTES = {
@@ -263,13 +264,13 @@ NOTES = {
         "+6145550123.0",
         {
             "spreadsheet_number": "Read without the decimals that a spreadsheet adds: +6145550123.",
-            "unverified_phone": "+6145550123 has a possible length, but could not be verified as a real number.",
+            "unverified_phone": "+6145550123 could not be verified as a real number.",
         },
     ),
     "spelled": ("1-800-FLOWERS", {"keypad_letters": "Letters were read as keypad digits: +18003569377."}),
     "not-verified": (
         "+1 555 555 3344",
-        {"unverified_phone": "+15555553344 has a possible length, but could not be verified as a real number."},
+        {"unverified_phone": "+15555553344 could not be verified as a real number."},
     ),
 }
 
@@ -335,8 +336,14 @@ def test_a_refusal_names_the_argument_it_is_about() -> None:
     assert caught.value.argument == "new_phone"
 
 
-def test_a_retired_way_of_writing_gets_advice() -> None:
-    assert "no longer take a 1" in str(_refusal("+52 1 55 1234 5678"))
+def test_the_old_form_of_a_number_is_answered_with_the_new_one() -> None:
+    assert str(_refusal("+52 1 55 1234 5678")) == (
+        'phone: "+52 1 55 1234 5678" has the form of before its country changed such numbers. Write +525512345678.'
+    )
+    assert parse_phone("+55 21 9612-3456").notes == [
+        "+552196123456 could not be verified as a real number.",
+        "Its country changed such numbers: +552196123456 is +5521996123456 today.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -379,7 +386,7 @@ def test_an_echo_is_cut_and_shows_what_is_hidden() -> None:
     assert text.isprintable()
 
 
-# --- the API's side --------------------------------------------------------------------------------------------------------------
+# --- the API's side
 
 API_VALUES = {
     "digits": ("15105553344", JORDAN),
@@ -403,6 +410,8 @@ API_VALUES = {
     "nan": (float("nan"), ""),
     "infinite": (float("inf"), ""),
     "huge": (10**5000, ""),
+    "as-long-as-can-be-named": ("9" * 63, "9" * 63),
+    "too-long-to-be-named": ("9" * 64, ""),
     "list": (["15105553344"], ""),
     "object": ({"phone": "15105553344"}, ""),
     "bytes": (b"15105553344", ""),
@@ -426,7 +435,7 @@ def test_digits_are_shown_with_a_plus() -> None:
     assert str(parse_phone("510 555 3344")) == "+15105553344"
 
 
-# --- laws ------------------------------------------------------------------------------------------------------------------------
+# --- laws
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 STYLES = {
@@ -676,7 +685,78 @@ def test_the_library_is_not_imported_before_the_first_phone() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-# --- helpers ---------------------------------------------------------------------------------------------------------------------
+# --- naming a contact that exists
+
+# id: (as written, default region, digits, variants)
+NAMED = {
+    "as-anybody-writes-it": ("(510) 555-3344", "US", JORDAN, ()),
+    "in-full": ("+1 510 555 3344", "US", JORDAN, ()),
+    "old-mexican": ("+5215512345678", "US", "5215512345678", ("525512345678",)),
+    "old-mexican-spaced": ("+52 1 55 1234 5678", "US", "5215512345678", ("525512345678",)),
+    "old-mexican-bare": ("5215512345678", "US", "5215512345678", ("525512345678",)),
+    "old-mexican-at-home": ("5215512345678", "MX", "5215512345678", ("525512345678",)),
+    "new-mexican": ("55 1234 5678", "MX", "525512345678", ("5215512345678",)),
+    "brazilian": ("(21) 96123-4567", "BR", "5521961234567", ("552161234567",)),
+    "ivory-coast-old": ("+22507123456", "US", "22507123456", ("2250707123456",)),
+    "trunk-zero-was-stored": ("+4402079460958", "US", "4402079460958", (LONDON,)),
+    "trunk-zero-in-parentheses": ("+44 (0)20 7946 0958", "US", LONDON, ("4402079460958",)),
+    "argentinian-fifteen-was-stored": (
+        "+54111523456789",
+        "US",
+        "54111523456789",
+        ("541123456789", "5491123456789"),
+    ),
+    "no-such-country": ("+999 123 4567", "US", "9991234567", ()),
+    "short-code-was-stored": ("+12345", "US", "12345", ()),
+    "one-digit-was-stored": ("+1", "US", "1", ()),
+    "without-its-country-was-stored": ("+5105553344", "US", "5105553344", ()),
+    "too-long-was-stored": ("+1510555334455667788", "US", "1510555334455667788", ()),
+    "zeros-were-stored": ("+0015105553344", "US", "0015105553344", ()),
+}
+
+
+@pytest.mark.parametrize(("text", "region", "digits", "variants"), NAMED.values(), ids=NAMED.keys())
+def test_a_contact_is_named_by_every_form_of_its_number(
+    text: str, region: str, digits: str, variants: tuple[str, ...]
+) -> None:
+    phone = parse_phone(text, region=region, naming=True)
+    assert (phone.digits, phone.variants) == (digits, variants)
+
+
+@given(st.text("0123456789", min_size=1, max_size=40), st.sampled_from(REGIONS))
+def test_every_number_that_an_answer_shows_names_its_contact(digits: str, region: str) -> None:
+    assert parse_phone(show(digits), region=region, naming=True).digits == digits
+
+
+@given(
+    st.text(st.characters(exclude_categories=[]), max_size=60) | st.text("0123456789 -()", min_size=50, max_size=300)
+)
+def test_every_phone_that_the_service_sends_can_be_named(text: str) -> None:
+    digits = from_api(text)
+    assert not digits or parse_phone(show(digits), naming=True).digits == digits
+
+
+@pytest.mark.parametrize(
+    "case", ["one-digit-too-many", "no-area-code", "letter-o", "email", "several", "spreadsheet-rounded"]
+)
+def test_a_text_that_no_answer_shows_is_refused_in_naming_too(case: str) -> None:
+    text, region, reason = {"several": REFUSED["two-with-or"], **REFUSED}[case]
+    with pytest.raises(InvalidPhone) as caught:
+        parse_phone(text, region=region, naming=True)
+    assert caught.value.reason == reason
+
+
+@given(valid_numbers(), st.sampled_from(list(STYLES)))
+def test_naming_reads_every_number_that_creating_reads(valid: tuple[str, phonenumbers.PhoneNumber], style: str) -> None:
+    region, number = valid
+    written = phonenumbers.format_number(number, STYLES[style])
+    created = _phone_or_none(written, region)
+    if created:
+        named = parse_phone(written, region=region, naming=True)
+        assert created.digits in (named.digits, *named.variants)
+
+
+# --- helpers
 
 
 def _refusal(text: str, region: str = "US") -> InvalidPhone:

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic.fields import FieldInfo
 
+from contacts_mcp.words.numbers import number_text
+
 LONGEST_TEXT = 10_000
 MOST_ITEMS = 100
 
@@ -35,7 +37,7 @@ def _list(value: object) -> object:
 
 def _word(value: object) -> object:
     """A text that came as a number, such as an id or a phone."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _number(value: object) -> object:
@@ -60,7 +62,7 @@ def _plain_text(value: object) -> object:
         raise ValueError(msg)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
+    return number_text(value) if isinstance(value, int | float) else value
 
 
 _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), BeforeValidator(_word)]

@@ -109,6 +109,19 @@ async def test_numbers_are_texts_where_texts_are_wanted(session: Session) -> Non
     assert facts["contact"]["custom_fields"] == {"Customer #": "42", "Plan": "1.5", "Region": "true"}
 
 
+async def test_whole_floats_have_no_decimals(session: Session) -> None:
+    facts = await session.ok("create_contact", phone=15105553344.0, custom_fields={"Customer #": 94110.0, "Plan": -0.0})
+    assert facts["contact"]["phone"] == "+15105553344"
+    assert facts["contact"]["custom_fields"] == {"Customer #": "94110", "Plan": "0"}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+async def test_a_number_that_is_none_is_refused(session: Session, number: str) -> None:
+    assert "cannot be stored" in await refused(
+        session, "create_contact", phone=PHONE, custom_fields=f'{{"Plan": {number}}}'
+    )
+
+
 @pytest.mark.parametrize("given", [JORDAN, str(JORDAN), float(JORDAN)], ids=repr)
 async def test_an_id_may_come_as_text(session: Session, given: Any) -> None:
     facts = await session.ok("lookup_contact", contact_id=given)
