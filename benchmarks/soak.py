@@ -76,7 +76,6 @@ NOT_YET = ("pretend", "lag")  # kinds of faults that the server cannot see throu
 
 DONE = ("created", "updated", "deleted", "undone")
 UNKNOWN = ("unknown_outcome", "too_late")  # kinds of errors after which a change may have been made
-DONE_ALREADY = "This was done already, by the same confirm_token"
 MISTAKE = "internal"
 
 
@@ -498,17 +497,14 @@ class Judge:
         kind = str(facts.get("kind", "")) if result.is_error else ""
         status = str(facts.get("status", ""))
         self._figures.must(f"call {call.number}: {_text(result)}", holds=kind != MISTAKE)
-        notes = " ".join(facts.get("notes", []))
+        notes = facts.get("note_kinds", [])
         if kind in UNKNOWN:
             self._judge_unknown(call)
             self._count(call, "could not find out")
-        elif status in DONE and DONE_ALREADY not in notes:
+        elif status in DONE and "done_before" not in notes:
             self._judge_done(call, status, facts.get("change_id"), facts["contact"].get("contact_id"))
-            self._count(
-                call,
-                status
-                + (", the answer got lost" if "got lost" in notes else ", sent again" if "once more" in notes else ""),
-            )
+            how = [kind for kind in ("answer_lost", "sent_again") if kind in notes]
+            self._count(call, ", ".join([status, *how]))
         else:
             self._judge_not_done(call, status or _text(result))
             self._count(call, "refused or failed, nothing done" if result.is_error else status or "answered")

@@ -27,32 +27,41 @@ def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
     model = arguments_model(tool.function)
     unknown = next((name for name in given if name not in model.model_fields), None)
     if unknown is not None:
-        raise _unknown(tool, unknown, list(model.model_fields))
+        raise UnknownArgument(tool, unknown, list(model.model_fields))
     try:
         return dict(model.model_validate({name: value for name, value in given.items() if value is not None}))
     except ValidationError as error:
         raise _refusal(error.errors(include_url=False, include_context=False)) from None  # it holds the values
 
 
-def _unknown(tool: ToolEntry, name: str, known: Sequence[str]) -> InvalidArgument:
-    from contacts_mcp.server.tools.aliases import advice
+class UnknownArgument(InvalidArgument):
+    """The tool has no argument of that name. `candidates` are the ones it may have meant."""
 
-    return InvalidArgument(
-        visible(name, limit=60),
-        "there is no such argument.",
-        expected=f"{advice(tool.name, name, known)} Nothing was changed.",
-        kind="unknown_argument",
-    )
+    kind = "unknown_argument"
+
+    def __init__(self, tool: ToolEntry, name: str, known: Sequence[str]) -> None:
+        from contacts_mcp.server.tools.aliases import advice, right_parameters
+
+        self.candidates = right_parameters(tool.name, name, known)
+        super().__init__(
+            visible(name, limit=60),
+            "there is no such argument.",
+            expected=f"{advice(tool.name, name, known)} Nothing was changed.",
+        )
+
+
+class MissingArgument(InvalidArgument):
+    """A required argument was not given."""
+
+    kind = "missing_argument"
 
 
 def _refusal(problems: Sequence[Any]) -> InvalidArgument:
     """One error for all that is wrong; its kind and its argument are those of the first problem."""
-    first, *others = [(_name(problem), _problem(problem)) for problem in problems]
-    return InvalidArgument(
-        *first,
-        expected=" ".join([*(f"{name}: {problem}" for name, problem in others), "Nothing was changed."]),
-        kind="missing_argument" if problems[0]["type"] == "missing" else "",
-    )
+    kind = MissingArgument if problems[0]["type"] == "missing" else InvalidArgument
+    (name, problem), *others = [(_name(problem), _problem(problem)) for problem in problems]
+    expected = [*(f"{other}: {wrong}" for other, wrong in others), "Nothing was changed."]
+    return kind(name, problem, expected=" ".join(expected))
 
 
 def _name(problem: Any) -> str:

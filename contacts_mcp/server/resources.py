@@ -1,4 +1,4 @@
-"""The resources: what a client can show or attach without a tool. Their errors pass the same boundary as those of tools."""
+"""The resources: data that a client can show or attach without a tool."""
 
 from __future__ import annotations
 

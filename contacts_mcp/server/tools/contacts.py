@@ -31,7 +31,8 @@ async def create_contact(
         Literal["report", "update"], p.described("What to do when somebody has that phone: report changes nothing.")
     ] = "report",
 ) -> Answer:
-    """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone. To change a known contact use update_contact."""
+    """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone.
+    To change a known contact use update_contact."""
     asked = request(books.create_contact, locals())
     return wrote(await books.create_contact(await app.book(), **asked))
 
@@ -47,7 +48,8 @@ async def lookup_contact(
     phone: p.WhosePhone = None,
     email: p.Email = None,
 ) -> Answer:
-    """Get everything about the contact with exactly this id, phone or e-mail (give one). To find people by name, tag, field or date use list_contacts."""
+    """Get everything about the contact with exactly this id, phone or e-mail (give one).
+    To find people by name, tag, field or date use list_contacts."""
     return looked_up(await books.look_up(await app.book(), contact_id=contact_id, phone=phone, email=email))
 
 
@@ -77,7 +79,8 @@ async def update_contact(
     clear: p.Clear = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Change one contact, found by contact_id or phone. What is not given stays; only clear empties. Answers before and after."""
+    """Change one contact, found by contact_id or phone. What is not given stays; only clear empties.
+    Answers before and after."""
     asked = request(books.update_contact, locals())
     return wrote(await books.update_contact(await app.book(), **asked))
 
@@ -98,7 +101,8 @@ async def delete_contact(
     phone: p.WhosePhone = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Delete one contact and its whole conversation for good. The first call only answers what would go and a confirm_token; to stop texts, update is_opted_out instead."""
+    """Delete one contact and its whole conversation for good. The first call only answers what would go, and a
+    confirm_token. To stop texts, update is_opted_out instead."""
     deleted = await books.delete_contact(
         await app.book(), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""
     )
@@ -133,7 +137,8 @@ async def list_contacts(
     updated_after: Annotated[str | None, p.described("Inclusive.")] = None,
     updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
 ) -> Answer:
-    """List or search contacts, last changed first; filters combine. Answers next_cursor while there may be more, the total where no filter is given, and complete true only where all were seen."""
+    """List or search contacts, last changed first; filters combine. Answers next_cursor while there may be more, the
+    total if no filter is given, and complete true only if all were seen."""
     filters = filled(books.Filters, locals())
     book = await app.book()
     most = min(limit, MOST_IN_FULL) if detail == "full" else limit

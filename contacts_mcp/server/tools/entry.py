@@ -43,7 +43,7 @@ class ToolEntry:
 
     @property
     def description(self) -> str:
-        return (self.function.__doc__ or "").strip()
+        return " ".join((self.function.__doc__ or "").split())  # on one line, however it is wrapped in the code
 
     @property
     def reads_only(self) -> bool:

@@ -57,7 +57,7 @@ def wrote(outcome: Outcome) -> Answer:
 
 
 def declined(contact: Mapping[str, Any]) -> Answer:
-    """The answer where the person was asked and said no. `contact` is the one that was shown to them, as `whole` tells it."""
+    """The answer to a no. `contact` is the one that the person was shown, in the form of `whole`."""
     note = Note("declined", "The person was asked and said no. Nothing was changed.")
     result = WriteResult(status="declined", contact=dict(contact), changes=[], **noted([note]))
     name = quoted(str(contact["name"]), limit=NAME) if contact.get("name") else ""
