@@ -30,7 +30,7 @@ NEXT: dict[type[ContactsError], str] = {
     AnswerLost: _LATER,
     BadAnswer: _LATER,
     NotDone: "It can be tried again later.",
-    Rejected: "Check the values with the person; the same call will be answered the same.",
+    Rejected: "Check the values with the person. The same call would be refused again.",
 }
 
 # The attributes of errors that help a program. Their names are part of the contract, and none is a name of another
@@ -87,8 +87,8 @@ def _mistake(error: Exception, tool: str) -> Answer:
     _log.error("%s failed unexpectedly: %s at %s", tool, type(error).__name__, _place(error))
     return refusal(
         "internal",
-        f"{tool} failed because of a mistake in this server ({type(error).__name__}). Look the contact up before "
-        "trying again; the server's log says where it was.",
+        f"{tool} failed because of a mistake in this server ({type(error).__name__}). Look the contact up before trying "
+        "again. The server's log names the place in the code.",
     )
 
 

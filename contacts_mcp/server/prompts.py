@@ -38,7 +38,7 @@ class PromptFile:
     body: Template
 
     def problem_with(self, given: Iterable[str]) -> str:
-        """The problem with these argument names; empty if there is none."""
+        """The problem with these argument names, or ""."""
         known, names = {argument.name for argument in self.arguments}, set(given)
         missing = [argument.name for argument in self.arguments if argument.required and argument.name not in names]
         unknown = sorted(names - known)

@@ -1,6 +1,7 @@
-"""Every kind of error there is: its kind, its text, who can act and what they do next, and nothing that does not belong there.
+"""Every kind of error: its text, who can act and what they do next, and nothing that does not belong there.
 
 The wording of each case stands in tests/snapshots/wording.json, and only there. `scripts/snapshots` renews it.
+Guards `contacts_mcp/server/explain.py`, `contacts_mcp/server/arguments.py` and `contacts_mcp/server/boundary.py`.
 """
 
 from __future__ import annotations
@@ -125,6 +126,11 @@ CASES = {
     "not-done": Case(
         tool="update_contact",
         arguments={"contact_id": 1, "first": "Jo"},
+        faults=always("pretend", "update_contact", pretended_rev="same"),
+    ),
+    "maybe-on-its-way": Case(
+        tool="update_contact",
+        arguments={"contact_id": 1, "first": "Jo"},
         faults=always("status", "update_contact"),
     ),
     "unknown-blind": Case(
@@ -140,7 +146,7 @@ CASES = {
     "unknown-unseen": Case(
         tool="create_contact",
         arguments={"phone": NEW},
-        faults=always("status", "get_contact"),
+        faults=(*always("status", "get_contact"), *always("status", "search_contacts")),
     ),
     "unknown-accepted-update": Case(
         tool="update_contact",

@@ -96,7 +96,7 @@ def right_tools(name: str, enabled: Collection[str]) -> list[str]:
 
 
 def right_parameters(tool: str, name: str, known: Collection[str]) -> list[str]:
-    """The parameters that `name` may have meant, best first; none where it is one of another tool."""
+    """The parameters that `name` may have meant, best first. A parameter of another tool means none of them."""
     folded = _folded(name)
     if folded in known:
         return [folded]

@@ -18,7 +18,7 @@ Scope = Literal["contacts:read", "contacts:write", "contacts:delete", "contacts:
 
 
 class App(Protocol):
-    """What the server keeps while it runs; the first parameter of every tool."""
+    """The part of a running server that tools use. It is the first parameter of every tool."""
 
     async def book(self) -> Book:
         """The address book, opened when it is first needed. Raises AccountError where it cannot be."""

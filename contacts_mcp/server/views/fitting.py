@@ -29,7 +29,7 @@ Facts = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a tool answers. It is turned into the protocol's result, or into the output of a command, at the rim."""
+    """The answer of a tool. The rim turns it into the protocol's result, or into the output of a command."""
 
     lines: Sequence[str]  # for people and models
     facts: dict[str, Any]  # for programs; of an error: `kind`, `message` and what helps

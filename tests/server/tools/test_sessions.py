@@ -57,8 +57,7 @@ async def test_an_office_managers_day(session: Session) -> None:
         assignee="Priya Patel",
     )
     jo = created["contact"]["contact_id"]
-    assert created["status"] == "created"
-    assert created["note_kinds"] == ["assumed_country"]
+    assert (created["status"], created["note_kinds"]) == ("created", ["assumed_country"])
     assert E164 in created["notes"][0]
     stored = store.contact(jo)
     names = {"phone": "15105553344", "first": "Jo", "last": "Rivers", "display_name": "Jo Rivers"}
