@@ -1,6 +1,6 @@
 """The command `contacts-mcp`: another face of the same address book, with no rules of its own.
 
-What only one command needs is imported inside that command: `serve` must be quick.
+Each command imports the modules that it alone needs, because `serve` must start quickly.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _speak_utf8() -> None:
-    """Whatever the code page or locale; what cannot be decoded is marked rather than fatal."""
+    """Speak UTF-8 under any code page or locale. A byte that cannot be decoded is marked."""
     for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors)
@@ -53,7 +53,7 @@ FLAGS: dict[str, Any] = {
     "data_dir": {"metavar": "DIR"},
     "log_level": {"metavar": "LEVEL"},
 }
-"""Settings that are also flags, by the same name; secrets are not, because a command line can be seen by others."""
+"""Settings that are also flags, by the same name. Secrets are not, because others can see a command line."""
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -117,7 +117,7 @@ def serve(address: str | None, **flags: Any) -> None:
 
 @contextmanager
 def _starting_quickly() -> Iterator[None]:
-    """Collect no garbage while modules are imported: they make a hundred thousand objects, all of which stay. A tenth of the start."""
+    """Collect no garbage while modules are imported: it takes a tenth of the start, and every object stays."""
     gc.disable()
     try:
         yield

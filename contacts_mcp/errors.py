@@ -48,11 +48,10 @@ class InvalidArgument(AssistantError):
 
     kind = "invalid_argument"
 
-    def __init__(self, argument: str, problem: str, *, expected: str = "", kind: str = "") -> None:
+    def __init__(self, argument: str, problem: str, *, expected: str = "") -> None:
         self.argument = argument
         self.problem = problem
         self.expected = expected
-        self.kind = kind or self.kind
         super().__init__(" ".join(part for part in (f"{argument}: {problem}", expected) if part))
 
 

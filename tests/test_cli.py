@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from support import logging_put_back
 
 from contacts_mcp import __version__
 from contacts_mcp.cli import FLAGS, main
@@ -15,7 +17,7 @@ from contacts_mcp.config import Settings
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """`contacts-mcp` with these words, on a sandbox in a data directory of its own."""
     monkeypatch.setenv("CONTACTS_MCP_SANDBOX", "1")
     monkeypatch.setenv("CONTACTS_MCP_DATA_DIR", str(tmp_path))
@@ -23,7 +25,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def invoked(*words: str, **options: Any) -> Result:
         return CliRunner().invoke(main, words, **options)
 
-    return invoked
+    with logging_put_back():
+        yield invoked
 
 
 def test_the_version_is_told(run: Any) -> None:
@@ -80,6 +83,13 @@ def test_a_refusal_exits_with_1_and_says_why_on_stderr(run: Any) -> None:
     assert done.exit_code == 1
     assert done.stdout == ""
     assert "phone:" in done.stderr
+
+
+def test_the_structure_of_a_refusal_is_printed_for_programs(run: Any) -> None:
+    done = run("call", "lookup_contact", "phone=call me", "--json")
+    facts = json.loads(done.stdout)
+    assert (done.exit_code, facts["kind"]) == (1, "invalid_phone")
+    assert done.stderr == f"{facts['message']}\n"
 
 
 @pytest.mark.parametrize(

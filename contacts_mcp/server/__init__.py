@@ -1,4 +1,4 @@
-"""What an assistant sees: the only rooms that know MCP."""
+"""The side that an assistant sees: tools, prompts and resources over MCP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["build_server"]
 
 
 def __getattr__(name: str) -> Any:
-    """`build_server` is handed on when it is first asked for: importing one view must not import the whole face."""
+    """Hands on `build_server` at first use. Importing one view must not import the whole server."""
     if name != "build_server":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from contacts_mcp.server.server import build_server

@@ -27,32 +27,41 @@ def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
     model = arguments_model(tool.function)
     unknown = next((name for name in given if name not in model.model_fields), None)
     if unknown is not None:
-        raise _unknown(tool, unknown, list(model.model_fields))
+        raise UnknownArgument(tool, unknown, list(model.model_fields))
     try:
         return dict(model.model_validate({name: value for name, value in given.items() if value is not None}))
     except ValidationError as error:
-        raise _refusal(error.errors(include_url=False, include_context=False)) from None  # it holds the values
+        raise _refusal(error.errors(include_url=False)) from None  # it holds the values
 
 
-def _unknown(tool: ToolEntry, name: str, known: Sequence[str]) -> InvalidArgument:
-    from contacts_mcp.server.tools.aliases import advice
+class UnknownArgument(InvalidArgument):
+    """The tool has no argument of that name. `candidates` are the ones it may have meant."""
 
-    return InvalidArgument(
-        visible(name, limit=60),
-        "there is no such argument.",
-        expected=f"{advice(tool.name, name, known)} Nothing was changed.",
-        kind="unknown_argument",
-    )
+    kind = "unknown_argument"
+
+    def __init__(self, tool: ToolEntry, name: str, known: Sequence[str]) -> None:
+        from contacts_mcp.server.tools.aliases import advice, right_parameters
+
+        self.candidates = right_parameters(tool.name, name, known)
+        super().__init__(
+            visible(name, limit=60),
+            "there is no such argument.",
+            expected=f"{advice(tool.name, name, known)} Nothing was changed.",
+        )
+
+
+class MissingArgument(InvalidArgument):
+    """A required argument was not given."""
+
+    kind = "missing_argument"
 
 
 def _refusal(problems: Sequence[Any]) -> InvalidArgument:
-    """One error for all that is wrong; its kind and its argument are those of the first problem."""
-    first, *others = [(_name(problem), _problem(problem)) for problem in problems]
-    return InvalidArgument(
-        *first,
-        expected=" ".join([*(f"{name}: {problem}" for name, problem in others), "Nothing was changed."]),
-        kind="missing_argument" if problems[0]["type"] == "missing" else "",
-    )
+    """One error for all problems. Its kind and its argument are those of the first one."""
+    kind = MissingArgument if problems[0]["type"] == "missing" else InvalidArgument
+    (name, problem), *others = [(_name(problem), _problem(problem)) for problem in problems]
+    expected = [*(f"{other}: {wrong}" for other, wrong in others), "Nothing was changed."]
+    return kind(name, problem, expected=" ".join(expected))
 
 
 def _name(problem: Any) -> str:
@@ -62,21 +71,30 @@ def _name(problem: Any) -> str:
 def _problem(problem: Any) -> str:
     if problem["type"] == "missing":
         return "is required and was not given."
-    came = visible(_as_json(problem["input"])[: LONGEST_ECHO * 3 // 2], limit=LONGEST_ECHO)
-    expected = problem["msg"].removeprefix("Value error, ").partition(", unable")[0]
-    for theirs, ours in _PLAINER.items():
-        expected = expected.replace(theirs, ours)
-    return f"{expected}; got {came}."
+    limits = problem.get("ctx", {})
+    message = problem["msg"].removeprefix("Value error, ")
+    expected = _EXPECTED.get(problem["type"], "{message}").format(message=message, **limits)
+    return f"{expected}; got {visible(_as_json(problem['input']), limit=LONGEST_ECHO)}."
 
 
-# The type checker's words, and those of people and of JSON.
-_PLAINER = {
-    "Input should be": "should be",
-    "a valid string": "a text",
-    "a valid integer": "a whole number",
-    "a valid boolean": "true or false",
-    "a valid dictionary": "an object",
-    "a valid list": "an array",
+# The type checker's errors in the words of people and of JSON.
+_WHOLE_NUMBER, _YES_OR_NO = "should be a whole number", "should be true or false"
+_EXPECTED = {
+    "string_type": "should be a text",
+    "int_type": _WHOLE_NUMBER,
+    "int_parsing": _WHOLE_NUMBER,
+    "int_parsing_size": _WHOLE_NUMBER,
+    "int_from_float": _WHOLE_NUMBER,
+    "bool_type": _YES_OR_NO,
+    "bool_parsing": _YES_OR_NO,
+    "dict_type": "should be an object",
+    "list_type": "should be an array",
+    "literal_error": "should be {expected}",
+    "greater_than_equal": "should be at least {ge}",
+    "less_than_equal": "should be at most {le}",
+    "less_than": "is too large",
+    "string_too_long": "should have at most {max_length} characters",
+    "too_long": "should have at most {max_length} items",
 }
 
 

@@ -34,7 +34,7 @@ _KEY = "confirm"
 
 
 def _keep_to_the_form(schema: dict[str, Any]) -> None:
-    """A form of the protocol has neither title nor description; pydantic would make them of our own words."""
+    """A form of the protocol has neither title nor description. Pydantic would make them of our own words."""
     for name in ("title", "description"):
         schema.pop(name, None)
 
@@ -48,7 +48,7 @@ class Approval(BaseModel):
 
 
 def asker(ctx: ServerRequestContext[Any, Any], deadline: Deadline) -> Ask | None:
-    """How to ask the person behind this client; None where the client cannot."""
+    """The way to ask the person behind this client, or None where the client cannot."""
     if not _can_ask(ctx):
         return None
 
@@ -79,7 +79,7 @@ async def _asked_in_the_call(ctx: ServerRequestContext[Any, Any], question: Ques
 
 
 def question_for(question: Question) -> InputRequiredResult:
-    """The answer that makes the client ask and come back; `returned_by` then reads the reply."""
+    """The answer that makes the client ask and come back. `returned_by` then reads the reply."""
     form = ElicitRequestFormParams(message=question.text, requested_schema=Approval.model_json_schema())
     state = {"text": question.text, "token": question.token, "contact": question.contact, "asked": time.time()}
     return InputRequiredResult(
@@ -88,7 +88,7 @@ def question_for(question: Question) -> InputRequiredResult:
 
 
 def returned_by(params: CallToolRequestParams) -> Returned | None:
-    """The reply with which a client came back; None for a first call."""
+    """The reply with which a client came back, or None for a first call."""
     if not params.request_state:
         return None
     state = json.loads(params.request_state)

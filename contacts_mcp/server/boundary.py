@@ -18,7 +18,7 @@ Announce = Callable[[str], Awaitable[None]]
 
 
 class Deadline:
-    """The moment at which a call is stopped; its parts share it."""
+    """The moment at which a call is stopped. All parts of the call share it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -49,7 +49,10 @@ async def call(
 async def bounded(
     work: Callable[[], Awaitable[Result]], name: str, *, deadline: Deadline, reads_only: bool = True
 ) -> Result | Answer:
-    """What `work` gives, or the answer that tells why it gives nothing; `name` is the tool or resource it is for."""
+    """The result of `work`, or the answer that explains why there is none.
+
+    `name` is the tool or resource that `work` is for.
+    """
     with anyio.CancelScope(deadline=deadline.at):
         try:
             return await work()

@@ -1,7 +1,7 @@
-"""The conversation about a risky change: the question, the person's reply, and what follows from it.
+"""The conversation about a risky change: the question, the person's reply, and the answer after it.
 
 - A tool answers needs_confirmation with a question and a token. The question goes to the person. After their yes the
-  same call is made again with the token. So a person confirms exactly the change they were shown.
+  same call is made again with the token, so the person confirms exactly the change that they were shown.
 - Some clients bring the reply back with a second call. Others answer in the middle of the first one.
 - Several clients say that they can ask and then decline by themselves, without showing anything. No person reads and
   declines within `FASTEST_PERSON`. Such a reply is nobody's, and the assistant gets the token and asks the person.
@@ -22,13 +22,13 @@ FASTEST_PERSON = 1.5  # seconds
 
 NOBODY_ANSWERED = Note(
     "nobody_answered",
-    "The question was declined before a person could read it, or nobody answered in time, so ask the person yourself. "
-    "If they have said no already, that is their answer.",
+    "The question was declined before a person could read it, or nobody answered in time. Ask the person yourself. "
+    "If they have already said no, that is their answer.",
 )
 
 
 class Reply(Enum):
-    """What came back to a question."""
+    """The reply to a question."""
 
     YES = "yes"
     NO = "no"
@@ -37,11 +37,11 @@ class Reply(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to the person; `contact` is the one they are shown."""
+    """A question to the person."""
 
     text: str
-    token: str
-    contact: Mapping[str, Any]
+    token: str  # permits the action after a yes
+    contact: Mapping[str, Any]  # as it was shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,10 @@ Ask = Callable[[Question], Awaitable[Reply | None]]
 async def converse(
     call: Call, arguments: Mapping[str, Any], *, ask: Ask | None, returned: Returned | None = None
 ) -> Answer | Question:
-    """The answer to a call; or the question that has to go to the person, whose reply then comes as `returned`.
+    """The answer to a call, or a question that has to go to the person.
 
-    `ask` is None where nobody can be asked. It answers None where the reply will come with the next call.
+    After a question the caller comes back with the reply in `returned`. `ask` is None where nobody can be asked. It
+    gives None where the reply will come with the next call.
     """
     if returned is not None:
         return await _concluded(call, arguments, returned.question, returned.reply)
@@ -78,7 +79,7 @@ async def converse(
 async def _concluded(
     call: Call, arguments: Mapping[str, Any], question: Question, reply: Reply, answer: Answer | None = None
 ) -> Answer:
-    """The answer after a reply; `answer` is the one with the question, where it was asked in the same call."""
+    """The answer after a reply. `answer` is the one with the question, if it was asked in the same call."""
     if reply is Reply.YES:
         return await call({**arguments, "confirm_token": question.token})
     if reply is Reply.NO:
@@ -88,7 +89,7 @@ async def _concluded(
 
 
 def question_in(answer: Answer) -> Question | None:
-    """The question of an answer that needs a confirmation; None for any other."""
+    """The question of an answer that needs a confirmation, or None."""
     facts = answer.facts
     if answer.is_error or facts.get("status") != "needs_confirmation" or "question" not in facts:
         return None

@@ -1,7 +1,7 @@
 """Errors as answers: a text for the reader, and a structure with a stable `kind` for programs.
 
 - The text of one of our own errors was written for the reader, so it passes.
-- The text of any other error may hold somebody's data. The answer and the log name only its type and its place in the code.
+- The text of any other error may hold somebody's data. The answer names only its type, and the log its place too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NEXT: dict[type[ContactsError], str] = {
     AnswerLost: _LATER,
     BadAnswer: _LATER,
     NotDone: "It can be tried again later.",
-    Rejected: "Check the values with the person; the same call will be answered the same.",
+    Rejected: "Check the values with the person. The same call would be refused again.",
 }
 
 # The attributes of errors that help a program. Their names are part of the contract, and none is a name of another
@@ -43,7 +43,7 @@ def explain(error: Exception, tool: str) -> Answer:
     if not isinstance(error, ContactsError):
         return _mistake(error, tool)
     known = {name: getattr(error, name, None) for name in FACTS}
-    facts = {name: value for name, value in known.items() if value not in (None, "", ())}
+    facts = {name: value for name, value in known.items() if value not in (None, "", (), [])}
     text = str(error)
     if step := NEXT.get(type(error)):
         support = _FOR_SUPPORT if step == _LATER and "request_id" in facts else ""
@@ -69,12 +69,12 @@ def too_late(seconds: float, *, reads_only: bool) -> Answer:
 
 def no_such_tool(name: str, enabled: Collection[str]) -> Answer:
     """The tool that was called is switched off, or there is none of that name."""
-    from contacts_mcp.server.tools.aliases import right_tool
+    from contacts_mcp.server.tools.aliases import right_tools
 
     all_of_them = f"There are: {', '.join(enabled)}."
     if any(tool.name == name for tool in TOOLS):
         return refusal("tool_off", f"The account owner does not offer {name} here. {all_of_them} Nothing was changed.")
-    near = right_tool(name, enabled)
+    near = right_tools(name, enabled)
     hint = f"Did you mean {' or '.join(near)}?" if near else all_of_them
     return refusal(
         "unknown_tool",
@@ -87,8 +87,8 @@ def _mistake(error: Exception, tool: str) -> Answer:
     _log.error("%s failed unexpectedly: %s at %s", tool, type(error).__name__, _place(error))
     return refusal(
         "internal",
-        f"{tool} failed because of a mistake in this server ({type(error).__name__}). Look the contact up before "
-        "trying again; the server's log says where it was.",
+        f"{tool} failed because of a mistake in this server ({type(error).__name__}). Look the contact up before trying "
+        "again. The server's log names the place in the code.",
     )
 
 

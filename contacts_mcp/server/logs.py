@@ -1,4 +1,4 @@
-"""The log of a process that serves: where it goes, and what stays out of it."""
+"""The log of a process that serves. It goes to stderr, and personal data stays out of it."""
 
 from __future__ import annotations
 

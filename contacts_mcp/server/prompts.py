@@ -1,6 +1,7 @@
-"""`prompts/*.md` as MCP prompts: TOML front matter between two lines of `+++` (title, description, arguments), then the body, a template.
+"""The prompts, read from `prompts/*.md`. The file's name is the prompt's name.
 
-`${name}` in the body is the argument of that name; one that was not given is empty. The file's name is the prompt's name.
+A file has TOML front matter (title, description, arguments) between two lines of `+++`, and then the body, a template.
+`${name}` in the body stands for the argument of that name. An argument that was not given is empty.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class PromptFile:
     body: Template
 
     def problem_with(self, given: Iterable[str]) -> str:
-        """What is wrong with these argument names; empty where nothing is."""
+        """The problem with these argument names, or ""."""
         known, names = {argument.name for argument in self.arguments}, set(given)
         missing = [argument.name for argument in self.arguments if argument.required and argument.name not in names]
         unknown = sorted(names - known)

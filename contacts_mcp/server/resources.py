@@ -1,4 +1,4 @@
-"""The resources: what a client can show or attach without a tool. Their errors pass the same boundary as those of tools."""
+"""The resources: data that a client can show or attach without a tool."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def changes(book: Book) -> Any:
 
 
 async def status(book: Book) -> Any:
-    """Everything that can be seen; what cannot says why."""
+    """The account and the settings. A count that cannot be had says why."""
     return {
         "service": book.service,
         "region": book.region,
@@ -80,10 +80,12 @@ async def contact(book: Book, id: str) -> Any:  # noqa: A002 -- what the templat
 RESOURCES: tuple[ResourceEntry, ...] = (
     ResourceEntry("contacts://fields", "Custom fields", "The account's custom fields, by id and name.", fields),
     ResourceEntry("contacts://tags", "Tags", "The account's tags, by id and name.", tags),
-    ResourceEntry("contacts://team", "Team", "The people contacts can be assigned to, by id and name.", team),
+    ResourceEntry(
+        "contacts://team", "Team", "The team members that contacts can be assigned to, by id and name.", team
+    ),
     ResourceEntry("contacts://contact/{id}", "Contact", "Everything about one contact.", contact),
-    ResourceEntry("contacts://changes", "Changes", "What this server changed lately, newest first.", changes),
-    ResourceEntry("contacts://status", "Status", "What this account holds and how this server is set up.", status),
+    ResourceEntry("contacts://changes", "Changes", "The latest changes this server made, newest first.", changes),
+    ResourceEntry("contacts://status", "Status", "How much this account holds, and how this server is set up.", status),
 )
 
 

@@ -257,7 +257,7 @@ def _described(prompt: PromptFile) -> Prompt:
 
 
 def _calls_for(prompt: PromptFile) -> set[str]:
-    """The changing tools that a prompt asks for; without one of them it makes no sense."""
+    """The changing tools that a prompt asks for. Without one of them it makes no sense."""
     return {tool.name for tool in TOOLS if not tool.reads_only and tool.name in prompt.body.template}
 
 

@@ -89,7 +89,7 @@ def printed(tool: str, answer: Answer, *, as_json: bool) -> tuple[str, str]:
 
 
 def table(facts: Mapping[str, Any]) -> str:
-    """The list of an answer (contacts, fields, changes) in aligned columns; empty where it has none."""
+    """The list of an answer (contacts, fields, changes) in aligned columns, or ""."""
     rows = next(
         (value for value in facts.values() if isinstance(value, list) and value and isinstance(value[0], dict)), []
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hurried import HurriedLoop
-from support import Backend, OpenStage, open_stages
+from support import Backend, OpenStage, logging_put_back, open_stages
 
-from contacts_mcp.server.logs import TALKATIVE, set_up_logging
+from contacts_mcp.server.logs import set_up_logging
 
 
 @pytest.fixture
@@ -26,9 +25,6 @@ def open_stage(tmp_path: Path) -> OpenStage:
 
 @pytest.fixture
 def log_of_a_server() -> Iterator[Callable[[str], None]]:
-    """`set_up_logging` as `serve` does it, put back afterwards: it is about the whole process."""
-    names = (None, "contacts_mcp", *TALKATIVE)
-    before = {name: logging.getLogger(name).level for name in names}
-    yield set_up_logging
-    for name, level in before.items():
-        logging.getLogger(name).setLevel(level)
+    """`set_up_logging` as `serve` does it."""
+    with logging_put_back():
+        yield set_up_logging

@@ -1,6 +1,6 @@
 """A confirmation is put to the person where the client can do that, in both eras, and only the shown action is done.
 
-Guards `contacts_mcp/server/confirming.py`.
+Guards `contacts_mcp/server/confirming.py` and `contacts_mcp/server/asking.py`.
 """
 
 from __future__ import annotations

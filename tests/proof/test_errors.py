@@ -1,6 +1,7 @@
-"""Every kind of error there is: its kind, its text, who can act and what they do next, and nothing that does not belong there.
+"""Every kind of error: its text, who can act and what they do next, and nothing that does not belong there.
 
-Guards `contacts_mcp/errors.py` and `contacts_mcp/server/explain.py`. The wording of each case stands in tests/snapshots/wording.json, and only there. `scripts/snapshots` renews it.
+The wording of each case stands in tests/snapshots/wording.json, and only there. `scripts/snapshots` renews it.
+Guards `contacts_mcp/server/explain.py`, `contacts_mcp/server/arguments.py` and `contacts_mcp/server/boundary.py`.
 """
 
 from __future__ import annotations
@@ -125,6 +126,11 @@ CASES = {
     "not-done": Case(
         tool="update_contact",
         arguments={"contact_id": 1, "first": "Jo"},
+        faults=always("pretend", "update_contact", pretended_rev="same"),
+    ),
+    "maybe-on-its-way": Case(
+        tool="update_contact",
+        arguments={"contact_id": 1, "first": "Jo"},
         faults=always("status", "update_contact"),
     ),
     "unknown-blind": Case(
@@ -140,7 +146,7 @@ CASES = {
     "unknown-unseen": Case(
         tool="create_contact",
         arguments={"phone": NEW},
-        faults=always("status", "get_contact"),
+        faults=(*always("status", "get_contact"), *always("status", "search_contacts")),
     ),
     "unknown-accepted-update": Case(
         tool="update_contact",
@@ -169,6 +175,19 @@ CASES = {
     "unknown-tool": Case(tool="add_contact", arguments={}),
     "tool-off": Case(tool="delete_contact", settings={"read_only": True}),
     "missing-argument": Case(tool="create_contact", arguments={}),
+    "a-boolean-for-a-number": Case(arguments={"contact_id": True}),
+    "a-number-too-small": Case(arguments={"contact_id": 0}),
+    "a-number-too-large": Case(tool="list_contacts", arguments={"limit": 101}),
+    "a-word-for-a-boolean": Case(tool="create_contact", arguments={"phone": NEW, "is_opted_out": "maybe"}),
+    "a-text-for-an-object": Case(tool="create_contact", arguments={"phone": NEW, "custom_fields": "Plan=Gold"}),
+    "a-null-for-a-value": Case(tool="create_contact", arguments={"phone": NEW, "custom_fields": {"Plan": None}}),
+    "a-text-too-long": Case(tool="create_contact", arguments={"phone": NEW, "first": "x" * 10_001}),
+    "too-many-items": Case(tool="create_contact", arguments={"phone": NEW, "tags": ["VIP"] * 101}),
+    "an-unknown-choice": Case(tool="list_contacts", arguments={"detail": "all"}),
+    "several-wrong-arguments": Case(tool="create_contact", arguments={"first": ["x"], "is_opted_out": "maybe"}),
+    "an-argument-of-another-tool": Case(arguments={"name": "Ada"}),
+    "an-argument-like-no-other": Case(tool="undo_change", arguments={"zzz": 1}),
+    "a-field-as-an-argument": Case(tool="create_contact", arguments={"phone": NEW, "plan": "Gold"}),
     "wrong-type": Case(arguments={"contact_id": "one"}),
 }
 

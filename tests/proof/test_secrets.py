@@ -1,6 +1,6 @@
 """Secrets and personal data stay in tool results, in the journal and in the sandbox's file.
 
-They never reach a log, stderr, an error or a file name. Guards `contacts_mcp/api/client.py` and `contacts_mcp/server/boundary.py`.
+They never reach a log, stderr, an error or a file name. Guards `contacts_mcp/api/client.py` and `contacts_mcp/server/logs.py`.
 """
 
 from __future__ import annotations

@@ -30,16 +30,17 @@ BY_NAME = {tool.name: {*arguments_model(tool.function).model_fields} for tool in
 )
 async def test_an_unknown_tool_is_answered_with_the_one_there_is(session: Session, called: str, right: str) -> None:
     before = session.sandbox.store.contacts()
-    text = await session.refused(called, contact_id=1001, phone="510 555 3344")
-    assert text.startswith(f'There is no tool "{called}". Did you mean {right}')
-    assert text.endswith("Nothing was changed.")
+    refusal = await session.refusal(called, contact_id=1001, phone="510 555 3344")
+    assert (refusal["kind"], refusal["candidates"][0]) == ("unknown_tool", right)
+    assert all(name in refusal["message"] for name in (called, right))
     assert session.operations == []
     assert session.sandbox.store.contacts() == before
 
 
 async def test_a_name_like_no_other_is_answered_with_all_there_are(session: Session) -> None:
-    text = await session.refused("zzz")
-    assert all(tool.name in text for tool in TOOLS)
+    refusal = await session.refusal("zzz")
+    assert refusal["candidates"] == [tool.name for tool in TOOLS]
+    assert all(tool.name in refusal["message"] for tool in TOOLS)
 
 
 async def test_a_hostile_tool_name_is_shown_harmless_and_short(session: Session) -> None:
@@ -49,69 +50,65 @@ async def test_a_hostile_tool_name_is_shown_harmless_and_short(session: Session)
     assert len(text) < 600
 
 
-async def test_a_tool_that_is_not_offered_here_is_called_that(open_session: OpenSession, era: str) -> None:
+async def test_a_tool_that_is_switched_off_is_called_that(open_session: OpenSession, era: str) -> None:
     async with open_session(mode=era, read_only=True) as session:
-        text = await session.refused("delete_contact", contact_id=1001)
-        assert text.startswith("The account owner does not offer delete_contact here. There are: lookup_contact, ")
+        refusal = await session.refusal("delete_contact", contact_id=1001)
+        assert refusal["kind"] == "tool_off"
+        assert "lookup_contact" in refusal["message"]
         assert "create_contact" not in await session.refused("add_contact")
 
 
 @pytest.mark.parametrize(
-    ("tool", "called", "hint"),
+    ("tool", "called", "meant"),
     [
-        ("create_contact", "name", "first or last"),
-        ("create_contact", "first_name", "first"),
-        ("create_contact", "firstName", "first"),
-        ("create_contact", "mobile", "phone"),
-        ("create_contact", "fields", "custom_fields"),
-        ("create_contact", "owner", "assignee"),
-        ("update_contact", "phone_number", "phone or new_phone"),
-        ("update_contact", "id", "contact_id"),
-        ("update_contact", "tag", "add_tags or tags"),
-        ("lookup_contact", "id", "contact_id"),
-        ("undo_change", "id", "change_id"),
-        ("list_contacts", "query", "name"),
-        ("list_contacts", "page_token", "cursor"),
-        ("list_contacts", "Page Size", "limit"),
-        ("list_contact_fields", "search", "query"),
+        ("create_contact", "name", ["first", "last"]),
+        ("create_contact", "first_name", ["first"]),
+        ("create_contact", "firstName", ["first"]),
+        ("create_contact", "mobile", ["phone"]),
+        ("create_contact", "fields", ["custom_fields"]),
+        ("create_contact", "owner", ["assignee"]),
+        ("update_contact", "phone_number", ["phone", "new_phone"]),
+        ("update_contact", "id", ["contact_id"]),
+        ("update_contact", "tag", ["add_tags", "tags"]),
+        ("lookup_contact", "id", ["contact_id"]),
+        ("undo_change", "id", ["change_id"]),
+        ("list_contacts", "query", ["name"]),
+        ("list_contacts", "page_token", ["cursor"]),
+        ("list_contacts", "Page Size", ["limit"]),
+        ("list_contact_fields", "search", ["query"]),
     ],
 )
 async def test_an_unknown_parameter_is_answered_with_the_one_there_is(
-    session: Session, tool: str, called: str, hint: str
+    session: Session, tool: str, called: str, meant: list[str]
 ) -> None:
-    text = await session.refused(tool, **{called: "x"})
-    assert text == f"{called}: there is no such argument. Did you mean {hint}? Nothing was changed."
+    refusal = await session.refusal(tool, **{called: "x"})
+    assert (refusal["kind"], refusal["argument"], refusal["candidates"]) == ("unknown_argument", called, meant)
+    assert " or ".join(meant) in refusal["message"]
     assert session.operations == []
 
 
 @pytest.mark.parametrize(
-    ("tool", "called", "advice"),
-    [
-        ("lookup_contact", "name", "To find people by name, tag, field or date use list_contacts."),
-        ("list_contacts", "phoneNumber", "To look up a phone, e-mail or id use lookup_contact."),
-        ("undo_change", "zzz", "Known: change_id, confirm_token."),
-        (
-            "update_contact",
-            "notes",
-            "A contact's notes can be read here, not written; a custom field of that name goes into custom_fields.",
-        ),
-    ],
+    ("tool", "called"),
+    [("lookup_contact", "name"), ("list_contacts", "phoneNumber"), ("update_contact", "notes")],
 )
-async def test_a_parameter_of_another_tool_is_answered_with_that_tool(
-    session: Session, tool: str, called: str, advice: str
-) -> None:
-    assert (
-        await session.refused(tool, **{called: "x"})
-        == f"{called}: there is no such argument. {advice} Nothing was changed."
-    )
+async def test_a_parameter_of_another_tool_is_answered_with_that_tool(session: Session, tool: str, called: str) -> None:
+    refusal = await session.refusal(tool, **{called: "x"})
+    assert "candidates" not in refusal
+    assert aliases.ELSEWHERE[tool][1] in refusal["message"]
+
+
+async def test_a_parameter_like_no_other_is_answered_with_all_there_are(session: Session) -> None:
+    refusal = await session.refusal("undo_change", zzz="x")
+    assert "candidates" not in refusal
+    assert all(name in refusal["message"] for name in BY_NAME["undo_change"])
 
 
 @pytest.mark.parametrize("tool", ["create_contact", "update_contact", "list_contacts"])
 async def test_a_custom_field_given_as_an_argument_is_told_where_it_goes(session: Session, tool: str) -> None:
     """And never that it might be `last`, which looks like "plan" to a machine."""
-    text = await session.refused(tool, plan="Gold")
-    assert text.startswith("plan: there is no such argument. Known: ")
-    assert text.endswith(" A custom field goes into custom_fields, by its name. Nothing was changed.")
+    refusal = await session.refusal(tool, plan="Gold")
+    assert "candidates" not in refusal
+    assert "goes into custom_fields" in refusal["message"]
     assert session.operations == []
 
 
@@ -135,4 +132,4 @@ def test_every_guess_leads_to_a_parameter_there_is() -> None:
 @pytest.mark.parametrize("tool", BY_NAME)
 def test_a_parameter_that_a_tool_has_is_never_called_wrong(tool: str) -> None:
     for name in BY_NAME[tool]:
-        assert aliases.right_parameter(name, BY_NAME[tool]) == [name]
+        assert aliases.right_parameters(tool, name, BY_NAME[tool]) == [name]

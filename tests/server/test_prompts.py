@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, PromptReference, ResourceTemplateReference
 from support import Session
 
+from contacts_mcp.sandbox import Fault
 from contacts_mcp.server.prompts import PromptFile, load_prompts
 
 PROMPTS = {prompt.name: prompt for prompt in load_prompts()}
@@ -89,6 +90,14 @@ async def test_nobody_is_not_a_resource(session: Session, contact_id: str) -> No
         await session.client.read_resource(f"contacts://contact/{contact_id}")
     assert refused.value.error.code == INVALID_PARAMS
     assert session.sandbox.requests == [] or contact_id == "999999"
+
+
+async def test_an_error_of_a_resource_has_a_kind(session: Session) -> None:
+    session.sandbox.faults.add(Fault("*", "status", status=401, times=-1))
+    with pytest.raises(MCPError) as refused:
+        await session.client.read_resource("contacts://tags")
+    assert refused.value.error.code == INTERNAL_ERROR
+    assert refused.value.error.data == {"uri": "contacts://tags", "kind": "credentials_refused"}
 
 
 async def test_changes_and_status_are_resources(session: Session) -> None:

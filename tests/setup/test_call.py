@@ -121,7 +121,7 @@ def _given(arguments: Any, said: list[Said]) -> Facts:
 def steady(said: list[Said]) -> list[Any]:
     """Without what no two accounts have in common: tokens, moments, and the ids that the service makes up."""
     text = json.dumps(said, ensure_ascii=False)
-    for what in (r"[\w-]{51,}", r"\d{4}-\d\d-\d\dT[\d:.]+Z", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"):
+    for what in (r"[\w-]{50,}", r"\d{4}-\d\d-\d\dT[\d:.]+Z", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"):
         text = re.sub(what, "…", text)
     steadied: list[Any] = json.loads(text)
     return steadied

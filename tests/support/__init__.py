@@ -10,6 +10,7 @@
 | `Clock` | seconds since 1970, moved by hand |
 | `OFFICE`, `names` | the names of the sandbox's office, as a snapshot |
 | `kinds` | the kinds of an answer's notes |
+| `logging_put_back` | the log of the process, which `serve` and `call` set up as their own |
 | `text_of` | the text of an answer |
 | `tokens` | the price of a text, as `scripts/tokens.py` counts it |
 """
@@ -19,6 +20,7 @@ from tokens import tokens
 from .assistant import Assistant, text_of
 from .books import bare_book
 from .clock import HURRIED, Backend, Clock
+from .logs import logging_put_back
 from .names import OFFICE, names
 from .notes import kinds
 from .session import OpenSession, Session, open_sessions
@@ -38,6 +40,7 @@ __all__ = [
     "Wire",
     "bare_book",
     "kinds",
+    "logging_put_back",
     "names",
     "open_sessions",
     "open_stages",

@@ -26,6 +26,13 @@ class Assistant:
         assert result.structured_content is not None
         return result.structured_content
 
+    async def refusal(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
+        """The structured answer of a call that must be refused: its `kind`, and what helps."""
+        result = await self.call(tool, **arguments)
+        assert result.is_error, text_of(result)
+        assert result.structured_content is not None
+        return result.structured_content
+
     async def refused(self, tool: str, /, **arguments: Any) -> str:
         """The text of a call that must be refused."""
         result = await self.call(tool, **arguments)

@@ -1,7 +1,7 @@
-"""What tools and parameters are called by those who guess: names of other servers, of the API behind, and of earlier versions of this one.
+"""The names that guessers give to tools and parameters: of other servers, of the API behind, and our own old ones.
 
-A wrong name is refused with the right one, never obeyed: the guess may have meant something else. A tool or parameter that is renamed
-leaves its old name here.
+A wrong name is refused with the right one. It is never obeyed, because the guess may have meant something else. A tool
+or parameter that is renamed leaves its old name here.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ TOOLS: Mapping[str, str] = {
     old: new
     for new, all_old in {
         "create_contact": "add_contact new_contact insert_contact save_contact upsert_contact",
-        "lookup_contact": "get_contact find_contact read_contact show_contact fetch_contact retrieve_contact get_contact_by_phone",
-        "update_contact": "edit_contact change_contact modify_contact patch_contact set_contact tag_contact assign_contact opt_out_contact",
+        "lookup_contact": "get_contact find_contact read_contact show_contact fetch_contact retrieve_contact "
+        "get_contact_by_phone",
+        "update_contact": "edit_contact change_contact modify_contact patch_contact set_contact tag_contact "
+        "assign_contact opt_out_contact",
         "delete_contact": "remove_contact erase_contact archive_contact",
-        "list_contacts": "get_contacts find_contacts search_contact search_contacts query_contacts filter_contacts list_all_contacts",
-        "list_contact_fields": "list_fields get_fields list_custom_fields get_custom_fields get_contact_fields list_contact_field",
+        "list_contacts": "get_contacts find_contacts search_contact search_contacts query_contacts filter_contacts "
+        "list_all_contacts",
+        "list_contact_fields": "list_fields get_fields list_custom_fields get_custom_fields get_contact_fields "
+        "list_contact_field",
         "list_changes": "get_changes list_history get_history recent_changes change_history",
         "undo_change": "undo undo_last_change revert_change restore_contact",
     }.items()
     for old in all_old.split()
 }
 
-# Several where a guess can mean several; those count that the tool has.
+# A guess can mean several. Those count that the tool has.
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     old: tuple(new.split())
     for new, all_old in {
@@ -58,63 +62,60 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     for old in all_old.split()
 }
 
-# What one tool does not take and another does: by tool, the names and what to say.
 _NOTES = (
-    frozenset(["note", "notes", "comment", "comments", "remark", "remarks"]),
-    "A contact's notes can be read here, not written; a custom field of that name goes into custom_fields.",
+    "note notes comment comments remark remarks",
+    "A contact's notes can be read here, not written. A custom field of that name goes into custom_fields.",
 )
+
+# Parameters that a tool does not take because another one does: by tool, the names and the advice.
 ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
-    "create_contact": _NOTES,
-    "update_contact": _NOTES,
-    "lookup_contact": (
-        frozenset(
-            [
-                "name",
-                "first",
-                "last",
-                "display_name",
-                "full_name",
-                "query",
-                "search",
-                "tag",
-                "tags",
-                "assignee",
-                "custom_fields",
-            ]
+    tool: (frozenset(names.split()), sentence)
+    for tool, (names, sentence) in {
+        "create_contact": _NOTES,
+        "update_contact": _NOTES,
+        "lookup_contact": (
+            "name first last display_name full_name query search tag tags assignee custom_fields",
+            "To find people by name, tag, field or date use list_contacts.",
         ),
-        "To find people by name, tag, field or date use list_contacts.",
-    ),
-    "list_contacts": (
-        frozenset(["phone", "phone_number", "number", "mobile", "email", "contact_id", "id"]),
-        "To look up a phone, e-mail or id use lookup_contact.",
-    ),
+        "list_contacts": (
+            "phone phone_number number mobile email contact_id id",
+            "To look up a phone, e-mail or id use lookup_contact.",
+        ),
+    }.items()
 }
 
 
-def right_tool(name: str, offered: Collection[str]) -> list[str]:
-    """The offered tools that `name` may have meant, best first. Clients put the server's name before a tool's, and models copy that."""
+def right_tools(name: str, enabled: Collection[str]) -> list[str]:
+    """The enabled tools that `name` may have meant, best first.
+
+    Clients put the server's name before a tool's, and models copy that.
+    """
     bare = _folded(name.rpartition("__")[2])
     meant = TOOLS.get(bare, bare)
-    return [meant] if meant in offered else get_close_matches(bare, offered, n=3, cutoff=0.6)
+    return [meant] if meant in enabled else get_close_matches(bare, enabled, n=3, cutoff=0.6)
+
+
+def right_parameters(tool: str, name: str, known: Collection[str]) -> list[str]:
+    """The parameters that `name` may have meant, best first. A parameter of another tool means none of them."""
+    folded = _folded(name)
+    if folded in known:
+        return [folded]
+    renamed = [meant for meant in PARAMETERS.get(folded, ()) if meant in known]
+    if renamed or _advice_elsewhere(tool, name):
+        return renamed
+    return get_close_matches(folded, known, n=3, cutoff=0.6)
 
 
 def advice(tool: str, name: str, known: Collection[str]) -> str:
-    """What to do instead of giving `tool` the parameter `name`, which is none of those it takes."""
-    folded = _folded(name)
-    meant = right_parameter(name, known)
-    if meant:
+    """The next step for a caller who gave `tool` the parameter `name`, which it does not have."""
+    if meant := right_parameters(tool, name, known):
         return f"Did you mean {' or '.join(meant)}?"
-    names, sentence = ELSEWHERE.get(tool, ((), ""))
-    if folded in names:
-        return sentence
-    near = get_close_matches(folded, known, n=3, cutoff=0.6)
-    if near:
-        return f"Did you mean {' or '.join(near)}?"
+    if elsewhere := _advice_elsewhere(tool, name):
+        return elsewhere
     custom = " A custom field goes into custom_fields, by its name." if "custom_fields" in known else ""
     return f"Known: {', '.join(known)}.{custom}"
 
 
-def right_parameter(name: str, known: Collection[str]) -> list[str]:
-    """The parameters of a tool that `name` is another name of, best first."""
-    folded = _folded(name)
-    return [folded] if folded in known else [meant for meant in PARAMETERS.get(folded, ()) if meant in known]
+def _advice_elsewhere(tool: str, name: str) -> str:
+    names, sentence = ELSEWHERE.get(tool, (frozenset[str](), ""))
+    return sentence if _folded(name) in names else ""

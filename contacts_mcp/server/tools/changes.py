@@ -15,10 +15,11 @@ from contacts_mcp.server.views.writes import WriteResult, wrote
 async def list_changes(
     app: App,
     contact_id: Annotated[p.Id | None, p.described("Only changes of this contact.")] = None,
-    limit: Annotated[p.UpTo50, p.described("How many.")] = 10,
-    cursor: Annotated[p.Id | None, p.described("next_cursor of the answer before.")] = None,
+    limit: Annotated[p.UpTo50, p.described("Changes per page.")] = 10,
+    cursor: Annotated[p.Id | None, p.described("next_cursor of the last answer.")] = None,
 ) -> Answer:
-    """List what this server changed in the last 30 days, newest first, with before and after. Give a change_id to undo_change to take one back."""
+    """List the changes this server made in the last 30 days, newest first, with before and after.
+    Give a change_id to undo_change to take one back."""
     told = await books.changes_of(await app.book(), contact_id=contact_id, before=cursor, limit=limit + 1)
     shown, older = told[:limit], told[limit:]
     return changes_listed(shown, next_cursor=shown[-1].entry.change_id if older else None)
@@ -32,7 +33,8 @@ async def undo_change(
     change_id: Annotated[p.Id, p.described("From the answer of the change, or from list_changes.")],
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Take one change back: restores exactly what it changed, creates a deleted contact again (with a new id), or after a confirmation deletes a created one. Refused where the contact was changed since."""
+    """Take one change back. Restores exactly the fields it changed, or creates a deleted contact again (with a new id).
+    Deletes a created contact after a confirmation. Refused if the contact was changed since."""
     return wrote(await books.undo(await app.book(), change_id, confirm_token=confirm_token or ""))
 
 

@@ -1,4 +1,4 @@
-"""The tools about contacts. Their descriptions are the interface: what, when, when not, what comes back."""
+"""The tools about contacts. Their descriptions are the interface: purpose, when to use another tool, the answer."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ async def create_contact(
     tags: p.FirstTags = None,
     is_opted_out: p.IsOptedOut = None,
     if_exists: Annotated[
-        Literal["report", "update"], p.described("What to do when somebody has that phone: report changes nothing.")
+        Literal["report", "update"], p.described("If somebody has that phone: report changes nothing.")
     ] = "report",
 ) -> Answer:
-    """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone. To change a known contact use update_contact."""
+    """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone.
+    To change a known contact use update_contact."""
     asked = request(books.create_contact, locals())
     return wrote(await books.create_contact(await app.book(), **asked))
 
@@ -47,7 +48,8 @@ async def lookup_contact(
     phone: p.WhosePhone = None,
     email: p.Email = None,
 ) -> Answer:
-    """Get everything about the contact with exactly this id, phone or e-mail (give one). To find people by name, tag, field or date use list_contacts."""
+    """Get everything about the contact with exactly this id, phone or e-mail (give one).
+    To find people by name, tag, field or date use list_contacts."""
     return looked_up(await books.look_up(await app.book(), contact_id=contact_id, phone=phone, email=email))
 
 
@@ -77,7 +79,8 @@ async def update_contact(
     clear: p.Clear = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Change one contact, found by contact_id or phone. What is not given stays; only clear empties. Answers before and after."""
+    """Change one contact, found by contact_id or phone. Fields not given stay. Only clear empties.
+    Answers before and after."""
     asked = request(books.update_contact, locals())
     return wrote(await books.update_contact(await app.book(), **asked))
 
@@ -98,7 +101,8 @@ async def delete_contact(
     phone: p.WhosePhone = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Delete one contact and its whole conversation for good. The first call only answers what would go and a confirm_token; to stop texts, update is_opted_out instead."""
+    """Delete one contact and its whole conversation for good. The first call deletes nothing: it shows the contact and
+    answers a confirm_token. To stop texts, set is_opted_out with update_contact instead."""
     deleted = await books.delete_contact(
         await app.book(), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""
     )
@@ -117,23 +121,24 @@ DELETE = ToolEntry(
 
 async def list_contacts(
     app: App,
-    limit: Annotated[p.UpTo100, p.described("How many contacts to answer.")] = 25,
-    cursor: Annotated[str | None, p.described("next_cursor of the answer before, with the same filters.")] = None,
+    limit: Annotated[p.UpTo100, p.described("Contacts per page.")] = 25,
+    cursor: Annotated[str | None, p.described("next_cursor of the last answer, with the same filters.")] = None,
     detail: Annotated[
         Detail,
-        p.described("concise leaves out custom fields not filtered by; full shows all, at most 25 contacts."),
+        p.described("concise shows only the custom fields you filter by; full shows all, of at most 25 contacts."),
     ] = "concise",
     name: Annotated[str | None, p.described("Part of a name.")] = None,
     tag: Annotated[str | None, p.described("Has this tag.")] = None,
-    assignee: Annotated[str | None, p.described('Owned by this team member; "none": by nobody.')] = None,
-    custom_fields: Annotated[p.CustomFields, p.described('Has exactly these custom values; "" is none.')] = None,
-    is_opted_out: Annotated[bool | None, p.described("Is opted out of texts, or is not.")] = None,
+    assignee: Annotated[str | None, p.described('Assigned to this team member; "none" for nobody.')] = None,
+    custom_fields: Annotated[p.CustomFields, p.described('Exactly these custom values; "" for no value.')] = None,
+    is_opted_out: Annotated[bool | None, p.described("Opted out of texts, or not.")] = None,
     created_after: Annotated[str | None, p.described("Day (2026-11-01, UTC) or RFC 3339 moment, inclusive.")] = None,
     created_before: Annotated[str | None, p.described("Exclusive.")] = None,
     updated_after: Annotated[str | None, p.described("Inclusive.")] = None,
     updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
 ) -> Answer:
-    """List or search contacts, last changed first; filters combine. Answers next_cursor while there may be more, the total where no filter is given, and complete true only where all were seen."""
+    """List or search contacts, last changed first. Filters combine. Answers next_cursor while there may be more, the
+    total if no filter is given, and complete true only if all were seen."""
     filters = filled(books.Filters, locals())
     book = await app.book()
     most = min(limit, MOST_IN_FULL) if detail == "full" else limit

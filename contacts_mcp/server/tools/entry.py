@@ -18,7 +18,7 @@ Scope = Literal["contacts:read", "contacts:write", "contacts:delete", "contacts:
 
 
 class App(Protocol):
-    """What the server keeps while it runs; the first parameter of every tool."""
+    """The part of a running server that tools use. It is the first parameter of every tool."""
 
     async def book(self) -> Book:
         """The address book, opened when it is first needed. Raises AccountError where it cannot be."""
@@ -43,7 +43,7 @@ class ToolEntry:
 
     @property
     def description(self) -> str:
-        return (self.function.__doc__ or "").strip()
+        return " ".join((self.function.__doc__ or "").split())  # on one line, however it is wrapped in the code
 
     @property
     def reads_only(self) -> bool:

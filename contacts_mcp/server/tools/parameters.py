@@ -30,7 +30,7 @@ def _from_json(value: object) -> object:
 
 
 def _list(value: object) -> object:
-    """Several texts; one text alone is a list of one."""
+    """Several texts. One text alone is a list of one."""
     value = _from_json(value)
     return [value] if isinstance(value, str) else value
 
@@ -56,9 +56,9 @@ def _texts_by_name(value: object) -> object:
 
 
 def _plain_text(value: object) -> object:
-    """Custom values are texts upstream; a number or a yes/no is written as one."""
+    """Custom values are texts upstream. A number or a yes/no is written as one."""
     if value is None:
-        msg = "null is no value; to empty a field, name it in clear; to leave it as it is, leave it out"
+        msg = "null is no value (to empty a field, name it in clear; to keep its value, leave the field out)"
         raise ValueError(msg)
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -74,7 +74,7 @@ _TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeV
 
 
 def described(description: str) -> Any:
-    """What the assistant reads about one parameter."""
+    """The few words about one parameter that the assistant reads."""
     field: FieldInfo = Field(description=description)
     return field
 

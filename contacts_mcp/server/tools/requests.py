@@ -23,5 +23,6 @@ def request(function: Callable[..., Awaitable[Any]], given: Mapping[str, Any]) -
 
 
 def filled(kind: type[Request], given: Mapping[str, Any]) -> Request:
-    """A dataclass with every field that was `given`; an argument that was left out keeps the field's default."""
-    return kind(**{one.name: given[one.name] for one in fields(kind) if given.get(one.name) is not None})  # type: ignore[arg-type]
+    """A dataclass with every field that was `given`. The others keep their defaults."""
+    names = [one.name for one in fields(kind)]  # type: ignore[arg-type]  # any dataclass
+    return kind(**{name: given[name] for name in names if given.get(name) is not None})

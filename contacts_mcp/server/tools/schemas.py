@@ -19,8 +19,7 @@ def arguments_model(function: Callable[..., Awaitable[Any]]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         one.name: (one.annotation, ... if one.default is one.empty else one.default) for one in given
     }
-    model: type[BaseModel] = create_model(function.__name__, **fields)
-    return model
+    return create_model(function.__name__, **fields)
 
 
 @cache
@@ -32,8 +31,8 @@ def input_schema(function: Callable[..., Awaitable[Any]]) -> dict[str, Any]:
 def output_schema(answers: type[BaseModel]) -> dict[str, Any]:
     """The published structure of an answer. Nothing in it is required.
 
-    Clients built on version 1 of the TypeScript SDK hold the structure of an error against this schema too. One that asked for more
-    than an error has would hide the error's text from the assistant (typescript-sdk issue 2748).
+    Clients built on version 1 of the TypeScript SDK hold the structure of an error against this schema too. A schema
+    that asked for more than an error has would hide the error's text from the assistant (typescript-sdk issue 2748).
     """
     return {name: part for name, part in _plain(answers).items() if name != "required"}
 

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class ChangesResult(BaseModel):
-    """Answer of list_changes; without `next_cursor` there is nothing older."""
+    """Answer of list_changes."""
 
     changes: list[Facts]
-    next_cursor: int | None = None
+    next_cursor: int | None = None  # left out where nothing is older
 
 
 def changes_listed(told: Sequence[ShownChange], *, next_cursor: int | None) -> Answer:
-    """The answer to the question what was done."""
+    """The answer to a question for changes."""
     more = [f"More: repeat this call with cursor {next_cursor}."] if next_cursor else []
     nothing = (
         "The journal holds no such change. It goes back 30 days, and knows only the changes that servers on this "

@@ -126,7 +126,7 @@ def fields_listed(fields: Sequence[tuple[int, str]], *, query: str) -> Answer:
 
 
 def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
-    """Everything about a contact; empty values are left out."""
+    """Everything about a contact but empty values."""
     facts: dict[str, Any] = {
         "contact_id": card.contact_id,
         "name": card.name,
@@ -177,7 +177,7 @@ def who(card: Card) -> str:
 
 
 def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
-    """Everything about a contact as lines; empty values are left out."""
+    """The same as lines."""
     fields = list(card.custom_fields.items())
     texts = [
         ("first", card.first),

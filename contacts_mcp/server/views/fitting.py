@@ -1,7 +1,8 @@
 """The shape of every answer, and how it is kept within its budget.
 
-- An answer says the same facts twice: as lines that stand alone, and as a compact structure for programs.
-- Texts from contacts are data written by strangers. Each one passes `safe`, which shows what is hidden, and cuts with a mark.
+- An answer says the same facts twice: as lines that stand alone, and as a structure for programs.
+- Texts from contacts are data written by strangers. Each one passes `safe`: it shows hidden characters and cuts with
+  a mark.
 - A view is tried with one `Cut` after the other, from the most to the least, until both forms fit.
 """
 
@@ -28,7 +29,7 @@ Facts = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a tool answers. It is turned into the protocol's result, or into the output of a command, at the rim."""
+    """The answer of a tool. The rim turns it into the protocol's result, or into the output of a command."""
 
     lines: Sequence[str]  # for people and models
     facts: dict[str, Any]  # for programs; of an error: `kind`, `message` and what helps

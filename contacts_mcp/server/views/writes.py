@@ -20,7 +20,7 @@ Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone
 
 
 class WriteResult(BaseModel):
-    """Answer of the tools that change a contact; a field that does not apply is left out."""
+    """Answer of the tools that change a contact. A field that does not apply is left out."""
 
     status: Status
     contact: Facts
@@ -57,7 +57,7 @@ def wrote(outcome: Outcome) -> Answer:
 
 
 def declined(contact: Mapping[str, Any]) -> Answer:
-    """The answer where the person was asked and said no. `contact` is the one that was shown to them, as `whole` tells it."""
+    """The answer to a no. `contact` is the one that the person was shown, in the form of `whole`."""
     note = Note("declined", "The person was asked and said no. Nothing was changed.")
     result = WriteResult(status="declined", contact=dict(contact), changes=[], **noted([note]))
     name = quoted(str(contact["name"]), limit=NAME) if contact.get("name") else ""
@@ -88,5 +88,5 @@ def _confirmation_lines(outcome: Outcome) -> list[str]:
         return []
     return [
         f"Ask the person: {outcome.question}",
-        f"If they say yes, repeat this call with confirm_token {outcome.confirm_token} (good for 15 minutes, once).",
+        f"If they say yes, repeat this call with confirm_token {outcome.confirm_token} (valid once, for 15 minutes).",
     ]

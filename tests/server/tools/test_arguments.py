@@ -20,49 +20,54 @@ async def session(open_session: OpenSession) -> AsyncIterator[Session]:
         yield opened
 
 
-async def refused(session: Session, tool: str, **arguments: Any) -> str:
-    """Why a call is refused; it must have asked nothing and changed nothing, and its text must be ours."""
+async def refusal(session: Session, tool: str, **arguments: Any) -> dict[str, Any]:
+    """The refusal of a call. It must have asked nothing and changed nothing, and its text must be ours."""
     before = session.sandbox.store.contacts()
-    text: str = await session.refused(tool, **arguments)
+    facts = await session.refusal(tool, **arguments)
     assert session.operations == []
     assert session.sandbox.store.contacts() == before
-    for foreign in ("pydantic", "http", "Traceback", "Error executing", "mistake in this server"):
-        assert foreign not in text
-    assert len(text) < 600
-    return text
+    for foreign in ("pydantic", "http", "Traceback", "Error executing"):
+        assert foreign not in facts["message"]
+    assert len(facts["message"]) < 600
+    return facts
 
 
 # Names of arguments.
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments", "hint"),
+    ("tool", "arguments", "candidates"),
     [
-        ("create_contact", {"phone": PHONE, "frist": "Jo"}, "frist: there is no such argument. Did you mean first"),
-        ("create_contact", {"phone": PHONE, "firstName": "Jo"}, "firstName: there is no such argument. Did you mean"),
-        ("lookup_contact", {"contactId": JORDAN}, "contactId: there is no such argument. Did you mean contact_id?"),
-        ("update_contact", {"contact_id": JORDAN, "custom_field": {"Plan": "Gold"}}, "Did you mean custom_fields"),
-        ("update_contact", {"contact_id": JORDAN, "opted_out": True}, "Did you mean is_opted_out?"),
-        ("delete_contact", {"contact_id": JORDAN, "confirm": "x"}, "Did you mean confirm_token"),
-        ("list_contacts", {"tags": "VIP"}, "Did you mean tag"),
-        ("list_contact_fields", {"zzzzzz": 1}, "zzzzzz: there is no such argument. Known: query."),
+        ("create_contact", {"phone": PHONE, "frist": "Jo"}, ["first"]),
+        ("create_contact", {"phone": PHONE, "firstName": "Jo"}, ["first"]),
+        ("lookup_contact", {"contactId": JORDAN}, ["contact_id"]),
+        ("update_contact", {"contact_id": JORDAN, "custom_field": {"Plan": "Gold"}}, ["custom_fields"]),
+        ("update_contact", {"contact_id": JORDAN, "opted_out": True}, ["is_opted_out"]),
+        ("delete_contact", {"contact_id": JORDAN, "confirm": "x"}, ["confirm_token"]),
+        ("list_contacts", {"tags": "VIP"}, ["tag"]),
+        ("list_contact_fields", {"zzzzzz": 1}, []),
     ],
 )
 async def test_an_unknown_argument_is_refused_with_the_nearest_there_is(
-    session: Session, tool: str, arguments: Any, hint: str
+    session: Session, tool: str, arguments: Any, candidates: list[str]
 ) -> None:
     """Dropping a misspelt argument would lose data without a word."""
-    assert hint in await refused(session, tool, **arguments)
+    facts = await refusal(session, tool, **arguments)
+    (*_, unknown) = arguments
+    assert (facts["kind"], facts["argument"]) == ("unknown_argument", unknown)
+    assert facts.get("candidates", [])[:1] == candidates
 
 
 async def test_an_unknown_argument_is_refused_even_as_null(session: Session) -> None:
-    assert "frist" in await refused(session, "create_contact", phone=PHONE, frist=None)
+    assert (await refusal(session, "create_contact", phone=PHONE, frist=None))["argument"] == "frist"
 
 
 async def test_a_hostile_argument_name_is_shown_harmless_and_short(session: Session) -> None:
-    text = await refused(session, "lookup_contact", **{"\u202e\x1b[31m" + "x" * 5000: 1})
-    assert "\u202e" not in text
-    assert "\x1b" not in text
+    facts = await refusal(session, "lookup_contact", **{"\u202e\x1b[31m" + "x" * 5000: 1})
+    for text in (facts["message"], facts["argument"]):
+        assert "\u202e" not in text
+        assert "\x1b" not in text
+        assert len(text) < 600
 
 
 # What clients send instead of what the schema says.
@@ -162,51 +167,62 @@ async def test_a_text_is_sent_as_it_was_written(session: Session, text: str) -> 
 # What cannot be meant.
 
 WRONG = [
-    pytest.param("create_contact", {}, "phone: is required and was not given. Nothing was changed.", id="no phone"),
-    pytest.param("create_contact", {"phone": None}, "phone", id="null for a phone"),
-    pytest.param("create_contact", {"phone": ["a"]}, 'phone: should be a text; got ["a"]', id="an array for a phone"),
-    pytest.param("create_contact", {"phone": True}, "phone: should be a text; got true", id="a boolean for a phone"),
-    pytest.param("create_contact", {"phone": PHONE, "first": {"a": 1}}, 'first: should be a text; got {"a": 1}', id="an object for a text"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": "Plan=Gold"}, "custom_fields:", id="prose for an object"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": '{"Plan":'}, "custom_fields:", id="cut JSON for an object"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": ["Plan"]}, "custom_fields:", id="an array for an object"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": {"Plan": ["a"]}}, 'custom_fields.Plan: should be a text; got ["a"]', id="a nested array"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": {"Plan": None}}, "to empty a field, name it in clear", id="a null for a value"),
-    pytest.param("create_contact", {"phone": PHONE, "tags": {"a": 1}}, "tags:", id="an object for an array"),
-    pytest.param("create_contact", {"phone": PHONE, "tags": [None]}, "tags.0:", id="a null in an array"),
-    pytest.param("create_contact", {"phone": PHONE, "is_opted_out": "maybe"}, "is_opted_out: should be true or false", id="a word for a boolean"),
-    pytest.param("create_contact", {"phone": PHONE, "is_opted_out": 2}, "got 2", id="a number for a boolean"),
-    pytest.param("create_contact", {"phone": PHONE, "if_exists": "merge"}, "'report' or 'update'; got \"merge\"", id="an unknown choice"),
-    pytest.param("lookup_contact", {"contact_id": 0}, "contact_id: should be greater than or equal to 1; got 0", id="id 0"),
-    pytest.param("lookup_contact", {"contact_id": -1}, "got -1", id="id -1"),
+    pytest.param("create_contact", {"phone": ["a"]}, "phone", id="an array for a phone"),
+    pytest.param("create_contact", {"phone": True}, "phone", id="a boolean for a phone"),
+    pytest.param("create_contact", {"phone": PHONE, "first": {"a": 1}}, "first", id="an object for a text"),
+    pytest.param("create_contact", {"phone": PHONE, "custom_fields": "Plan=Gold"}, "custom_fields", id="prose for an object"),
+    pytest.param("create_contact", {"phone": PHONE, "custom_fields": '{"Plan":'}, "custom_fields", id="cut JSON for an object"),
+    pytest.param("create_contact", {"phone": PHONE, "custom_fields": ["Plan"]}, "custom_fields", id="an array for an object"),
+    pytest.param("create_contact", {"phone": PHONE, "custom_fields": {"Plan": ["a"]}}, "custom_fields.Plan", id="a nested array"),
+    pytest.param("create_contact", {"phone": PHONE, "custom_fields": {"Plan": None}}, "custom_fields", id="a null for a value"),
+    pytest.param("create_contact", {"phone": PHONE, "tags": {"a": 1}}, "tags", id="an object for an array"),
+    pytest.param("create_contact", {"phone": PHONE, "tags": [None]}, "tags.0", id="a null in an array"),
+    pytest.param("create_contact", {"phone": PHONE, "is_opted_out": "maybe"}, "is_opted_out", id="a word for a boolean"),
+    pytest.param("create_contact", {"phone": PHONE, "is_opted_out": 2}, "is_opted_out", id="a number for a boolean"),
+    pytest.param("create_contact", {"phone": PHONE, "if_exists": "merge"}, "if_exists", id="an unknown choice"),
+    pytest.param("lookup_contact", {"contact_id": 0}, "contact_id", id="id 0"),
+    pytest.param("lookup_contact", {"contact_id": -1}, "contact_id", id="id -1"),
     pytest.param("lookup_contact", {"contact_id": 2**60}, "contact_id", id="an id JSON cannot carry"),
     pytest.param("lookup_contact", {"contact_id": 10**400}, "contact_id", id="an id of 400 digits"),
-    pytest.param("lookup_contact", {"contact_id": 1.5}, "got 1.5", id="half an id"),
-    pytest.param("lookup_contact", {"contact_id": "abc"}, 'got "abc"', id="a word for an id"),
-    pytest.param("lookup_contact", {"contact_id": "../contacts"}, 'got "../contacts"', id="a path for an id"),
-    pytest.param("lookup_contact", {"contact_id": True}, "contact_id: a number is expected; got true", id="a boolean for an id"),
-    pytest.param("delete_contact", {"contact_id": True}, "contact_id: a number is expected", id="a boolean for an id to delete"),
-    pytest.param("undo_change", {"change_id": True}, "change_id: a number is expected", id="a boolean for a change"),
+    pytest.param("lookup_contact", {"contact_id": 1.5}, "contact_id", id="half an id"),
+    pytest.param("lookup_contact", {"contact_id": "abc"}, "contact_id", id="a word for an id"),
+    pytest.param("lookup_contact", {"contact_id": "../contacts"}, "contact_id", id="a path for an id"),
+    pytest.param("lookup_contact", {"contact_id": True}, "contact_id", id="a boolean for an id"),
+    pytest.param("delete_contact", {"contact_id": True}, "contact_id", id="a boolean for an id to delete"),
+    pytest.param("undo_change", {"change_id": True}, "change_id", id="a boolean for a change"),
     pytest.param("undo_change", {"change_id": 2**70}, "change_id", id="a change beyond SQLite"),
     pytest.param("list_changes", {"cursor": 2**70}, "cursor", id="a cursor beyond SQLite"),
     pytest.param("list_changes", {"contact_id": 2**70}, "contact_id", id="a contact beyond SQLite"),
-    pytest.param("list_contacts", {"limit": 0}, "limit: should be greater than or equal to 1", id="a limit of 0"),
-    pytest.param("list_contacts", {"limit": 101}, "limit: should be less than or equal to 100; got 101", id="a limit too high"),
-    pytest.param("list_contacts", {"limit": True}, "limit: a number is expected", id="a boolean for a limit"),
-    pytest.param("list_contacts", {"detail": "all"}, "'concise' or 'full'", id="an unknown detail"),
+    pytest.param("list_contacts", {"limit": 0}, "limit", id="a limit of 0"),
+    pytest.param("list_contacts", {"limit": 101}, "limit", id="a limit too high"),
+    pytest.param("list_contacts", {"limit": True}, "limit", id="a boolean for a limit"),
+    pytest.param("list_contacts", {"detail": "all"}, "detail", id="an unknown detail"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("tool", "arguments", "said"), WRONG)
-async def test_a_wrong_type_is_refused_with_what_came_and_what_is_expected(
-    session: Session, tool: str, arguments: Any, said: str
+@pytest.mark.parametrize(("tool", "arguments", "argument"), WRONG)
+async def test_a_wrong_type_is_refused_with_what_came(
+    session: Session, tool: str, arguments: Any, argument: str
 ) -> None:
-    assert said in await refused(session, tool, **arguments)
+    """How each is worded stands in tests/snapshots/wording.json."""
+    facts = await refusal(session, tool, **arguments)
+    assert (facts["kind"], facts["argument"]) == ("invalid_argument", argument)
+    came = arguments
+    for part in argument.split("."):
+        came = came[int(part) if part.isdigit() else part]
+    assert json.dumps(came)[:40] in facts["message"]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"phone": None}], ids=["nothing", "null"])
+async def test_a_required_argument_that_is_missing_is_named(session: Session, arguments: Any) -> None:
+    facts = await refusal(session, "create_contact", **arguments)
+    assert (facts["kind"], facts["argument"]) == ("missing_argument", "phone")
 
 
 async def test_every_wrong_argument_is_named_at_once(session: Session) -> None:
-    text = await refused(session, "create_contact", phone=[1], first=[2], is_opted_out="maybe")
-    assert all(f"{name}: " in text for name in ("phone", "first", "is_opted_out"))
+    facts = await refusal(session, "create_contact", phone=[1], first=[2], is_opted_out="maybe")
+    assert facts["argument"] == "phone"
+    assert all(f"{name}: " in facts["message"] for name in ("phone", "first", "is_opted_out"))
 
 
 @pytest.mark.parametrize(
@@ -216,10 +232,9 @@ async def test_every_wrong_argument_is_named_at_once(session: Session) -> None:
 )  # fmt: skip
 async def test_what_is_too_long_is_refused_without_repeating_it(session: Session, arguments: Any) -> None:
     (name,) = arguments
-    text = await refused(session, "create_contact", phone=PHONE, **arguments)
-    assert text.startswith(name)
-    assert "at most 10" in text
-    assert len(text) < 300
+    facts = await refusal(session, "create_contact", phone=PHONE, **arguments)
+    assert facts["argument"].startswith(name)
+    assert len(facts["message"]) < 300
 
 
 async def test_the_longest_text_is_taken(session: Session) -> None:
@@ -230,23 +245,22 @@ async def test_the_longest_text_is_taken(session: Session) -> None:
 @pytest.mark.parametrize("name", ["first", "last", "display_name", "email", "avatar"])
 @pytest.mark.parametrize("empty", ["", "  \n"], ids=["empty", "blank"])
 async def test_an_empty_text_is_refused_with_the_way_to_clear(session: Session, name: str, empty: str) -> None:
-    text = await refused(session, "update_contact", contact_id=JORDAN, **{name: empty})
-    assert (
-        f'{name}: is empty. To leave it as it is, leave it out. To empty it, use update_contact with clear: ["{name}"].'
-        in text
-    )
+    facts = await refusal(session, "update_contact", contact_id=JORDAN, **{name: empty})
+    assert (facts["kind"], facts["argument"]) == ("invalid_argument", name)
+    assert f'clear: ["{name}"]' in facts["message"]
 
 
 async def test_an_empty_list_of_tags_is_refused_with_the_way_to_clear(session: Session) -> None:
     """Clients that fill in what was left out send [], and nothing but clear may empty anything."""
-    assert 'use update_contact with clear: ["tags"]' in await refused(
-        session, "update_contact", contact_id=JORDAN, tags=[]
-    )
+    facts = await refusal(session, "update_contact", contact_id=JORDAN, tags=[])
+    assert facts["argument"] == "tags"
+    assert 'clear: ["tags"]' in facts["message"]
 
 
 async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: Session) -> None:
-    text = await session.refused("update_contact", contact_id=JORDAN, custom_fields={"Plan": ""})
-    assert '"Plan" is empty. To empty a field, name it in clear.' in text
+    facts = await session.refusal("update_contact", contact_id=JORDAN, custom_fields={"Plan": ""})
+    assert facts["argument"] == "custom_fields"
+    assert "clear" in facts["message"]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +269,8 @@ async def test_an_empty_custom_value_is_refused_with_the_way_to_clear(session: S
     ids=json.dumps,
 )
 async def test_an_update_of_nothing_is_refused(session: Session, nothing: Any) -> None:
-    assert "nothing to change was given" in await refused(session, "update_contact", contact_id=JORDAN, **nothing)
+    facts = await refusal(session, "update_contact", contact_id=JORDAN, **nothing)
+    assert (facts["kind"], facts["argument"]) == ("invalid_argument", "update_contact")
 
 
 @pytest.mark.parametrize(
@@ -273,10 +288,12 @@ async def test_an_update_of_nothing_is_refused(session: Session, nothing: Any) -
     ids=str,
 )
 async def test_whom_is_meant_must_be_said_in_exactly_one_way(session: Session, tool: str, who: Any) -> None:
-    assert "exactly one" in await refused(session, tool, **who)
+    facts = await refusal(session, tool, **who)
+    assert facts["kind"] == "invalid_argument"
+    assert facts["argument"].startswith("contact_id")
 
 
 async def test_an_id_is_never_taken_for_a_phone_nor_a_phone_for_an_id(session: Session) -> None:
-    assert "phone: " in await refused(session, "lookup_contact", phone=str(JORDAN))
-    assert "contact_id: " in await refused(session, "lookup_contact", contact_id="(510) 555-0100")
+    assert (await refusal(session, "lookup_contact", phone=str(JORDAN)))["argument"] == "phone"
+    assert (await refusal(session, "lookup_contact", contact_id="(510) 555-0100"))["argument"] == "contact_id"
     assert (await session.ok("lookup_contact", contact_id=15105550100))["found"] is False

@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 from support import OpenSession, Session, tokens
 
+from contacts_mcp.book.book import STATUSES
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
-from contacts_mcp.server.instructions import instructions_for
+from contacts_mcp.server.instructions import SENTENCES, instructions_for
 from contacts_mcp.server.tools import TOOLS, enabled_tools
-from contacts_mcp.server.tools.entry import ToolEntry
+from contacts_mcp.server.tools.entry import Scope, ToolEntry
+from contacts_mcp.server.views.writes import HEADLINES
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 SIX = ("create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields")
@@ -177,6 +179,20 @@ async def test_the_hints_say_what_the_tools_do(catalogue: list[Tool]) -> None:
     assert all(hint["openWorldHint"] for hint in hints.values())
 
 
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_a_tool_needs_the_scopes_of_what_it_does(tool: ToolEntry) -> None:
+    assert tool.reads_only == (tool.name in READING)
+    assert ("contacts:delete" in tool.scopes) == (tool.name in ("delete_contact", "undo_change"))
+    assert {*tool.scopes} <= {*get_args(Scope)}
+
+
+async def test_the_statuses_of_a_change_are_published(catalogue: list[Tool]) -> None:
+    for tool in catalogue:
+        published = tool["outputSchema"]["properties"].get("status")
+        assert (published is None) == (tool["name"] in [*READING])
+        assert published is None or published["enum"] == [*STATUSES] == [*HEADLINES]
+
+
 # What it costs (design, section 3: bytes divided by four).
 
 
@@ -215,6 +231,13 @@ async def test_instructions_and_prompts_say_nothing_of_what_is_switched_off(
             texts.append((await session.client.get_prompt(prompt.name, arguments)).messages[0].content.text)
     assert len(texts) > 1
     assert not [tool.name for tool in TOOLS if not tool.reads_only and any(tool.name in text for text in texts)]
+
+
+def test_every_sentence_of_the_instructions_needs_tools_that_it_or_its_topic_names() -> None:
+    names = {tool.name for tool in TOOLS}
+    for sentence, needs in SENTENCES:
+        assert {*needs} <= names
+        assert {name for name in names if name in sentence} <= {*needs}
 
 
 async def test_the_instructions_name_only_tools_and_arguments_there_are(catalogue: list[Tool]) -> None:

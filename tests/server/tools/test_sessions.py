@@ -42,8 +42,9 @@ async def test_an_office_managers_day(session: Session) -> None:
     assert len(fields["fields"]) == len(store.fields())
 
     # "Add Jordan Rivera, plan Premium": first with a phone that has a letter in it and a field that does not exist.
-    assert "letter" in await session.refused("create_contact", phone="(510) 555-33O4", first="Jordan")
-    assert 'Nearest: "Plan"' in await session.refused("create_contact", phone=PHONE, custom_fields={"plam": "Premium"})
+    assert (await session.refusal("create_contact", phone="(510) 555-33O4", first="Jordan"))["reason"] == "letters"
+    misspelt = {"plam": "Premium"}
+    assert (await session.refusal("create_contact", phone=PHONE, custom_fields=misspelt))["candidates"] == ["Plan"]
     assert store.contacts() == start
 
     created = await session.ok(
@@ -56,21 +57,16 @@ async def test_an_office_managers_day(session: Session) -> None:
         assignee="Priya Patel",
     )
     jo = created["contact"]["contact_id"]
-    assert created["status"] == "created"
-    assert created["notes"] == [f"No country was written; US was assumed for {E164}."]
+    assert (created["status"], created["note_kinds"]) == ("created", ["assumed_country"])
+    assert E164 in created["notes"][0]
     stored = store.contact(jo)
-    assert (stored["phone"], stored["first"], stored["last"], stored["display_name"]) == (
-        "15105553344",
-        "Jo",
-        "Rivers",
-        "Jo Rivers",
-    )
-    assert (stored["custom"], stored["tags"], stored["assigned_user_id"]) == ({"31": "Premium"}, [101], 502)
+    names = {"phone": "15105553344", "first": "Jo", "last": "Rivers", "display_name": "Jo Rivers"}
+    assert stored.items() >= (names | {"custom": {"31": "Premium"}, "tags": [101], "assigned_user_id": 502}).items()
 
     # "Add them again": nobody twice.
     again = await session.ok("create_contact", phone="510.555.3344", first="Joe")
     assert (again["status"], again["contact"]["contact_id"]) == ("exists", jo)
-    assert any("It differs from what was given in: first" in note for note in again["notes"])
+    assert "differs" in again["note_kinds"]
     assert len(store.contacts()) == len(start) + 1
 
     # "Who is that?", in three ways.
@@ -148,7 +144,8 @@ async def test_an_update_is_taken_back_to_the_last_value(session: Session) -> No
 
 
 async def test_opting_in_again_takes_consent_and_a_confirmation(session: Session) -> None:
-    assert "consent is needed" in await session.refused("update_contact", contact_id=SAM, is_opted_out=False)
+    refusal = await session.refusal("update_contact", contact_id=SAM, is_opted_out=False)
+    assert refusal["kind"] == "consent_needed"
     change = {"contact_id": SAM, "is_opted_out": False, "consent": "Asked by phone on 2026-03-04"}
     asked = await session.ok("update_contact", **change)
     assert asked["status"] == "needs_confirmation"
@@ -164,7 +161,7 @@ async def test_a_token_is_good_for_what_was_shown_and_nothing_else(session: Sess
     for other in ({"contact_id": SAM}, {"contact_id": 1003}):
         answer = await session.ok("delete_contact", **other, confirm_token=token)
         assert answer["status"] == "needs_confirmation"
-        assert any("another contact" in note for note in answer["notes"])
+        assert answer["note_kinds"] == ["token_refused"]
     assert len(session.sandbox.store.contacts()) == 30
 
 
@@ -200,8 +197,8 @@ async def test_human_words_are_resolved_and_given_back(session: Session) -> None
 
 async def test_several_meanings_are_offered_and_none_is_chosen(session: Session) -> None:
     before = session.sandbox.store.contacts()
-    assert '"Notes (38)", "notes (39)"' in await session.refused(
-        "update_contact", contact_id=SAM, custom_fields={" N O T E S": "x"}
-    )
-    assert "Dana Lee" in await session.refused("update_contact", contact_id=SAM, assignee="Dana")
+    refusal = await session.refusal("update_contact", contact_id=SAM, custom_fields={" N O T E S": "x"})
+    assert refusal["candidates"] == ["Notes (38)", "notes (39)"]
+    refusal = await session.refusal("update_contact", contact_id=SAM, assignee="Dana")
+    assert refusal["candidates"] == ["Dana Lee (504)", "Dana Levy (505)"]
     assert session.sandbox.store.contacts() == before

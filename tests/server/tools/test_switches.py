@@ -102,11 +102,11 @@ async def clear(session: Session, contact_id: int) -> None:
     )
     assert stored["custom"]["31"] == "Basic"
     assert stored["assigned_user_id"] is None
-    not_cleared = [note for note in answer["notes"] if note.startswith("Not cleared")]
-    assert len(not_cleared) == (0 if sticks(session) else 2)
+    kinds = answer.get("note_kinds", [])
+    assert kinds.count("not_cleared") == (0 if sticks(session) else 2)
     removed = session.sandbox.behaviour.tags_on_put == "replace"
     assert stored["tags"] == ([101] if removed else [101, 102])
-    assert any("Not kept by Heymarket: tags" in note for note in answer["notes"]) is not removed
+    assert ("not_kept" in kinds) is not removed
 
 
 async def respect_the_opt_out(session: Session) -> None:
@@ -117,7 +117,8 @@ async def respect_the_opt_out(session: Session) -> None:
     assert session.sandbox.store.contact(SAM)["is_opted_out"] is True
     shown = answer["contact"]["is_opted_out"]
     assert shown is True if session.sandbox.behaviour.sends_opt_out else shown == "unknown"
-    assert "consent" in await session.refused("update_contact", contact_id=SAM, is_opted_out=False)
+    refusal = await session.refusal("update_contact", contact_id=SAM, is_opted_out=False)
+    assert refusal["kind"] == "consent_needed"
     assert session.sandbox.store.contact(SAM)["is_opted_out"] is True
 
 
@@ -130,7 +131,7 @@ async def find(session: Session, contact_id: int) -> None:
     assert [
         one["contact_id"] for one in (await session.ok("lookup_contact", email="jordan.rivera@example.com"))["contacts"]
     ] == [JORDAN]
-    assert "No contact has the id 999999" in await session.refused("update_contact", contact_id=999_999, first="Jo")
+    assert (await session.refusal("update_contact", contact_id=999_999, first="Jo"))["kind"] == "not_found"
 
 
 async def walk_the_whole_list(session: Session) -> None:
