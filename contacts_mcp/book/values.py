@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from contacts_mcp.book.fields import BY_NAME, WRITTEN
+from contacts_mcp.book.fields import BY_NAME, WRITTEN, ContactField
 from contacts_mcp.models import Contact, Value, Values
 
 CUSTOM = "custom:"
@@ -72,15 +72,20 @@ def body_for(
     With `overwrite` all custom values of `wanted` are sent, because those that are not sent would be lost.
     An emptied text is sent as `empty`.
     """
-    body: dict[str, Any] = {}
-    for field in WRITTEN:
-        if field.name in changed and not (field.name == "is_opted_out" and changed[field.name] is None):
-            value = changed[field.name]
-            body[field.sent_as] = empty if field.is_text and is_empty(value) else field.encode(value)
-        elif field.always_sent and wanted.get(field.name):
-            body[field.sent_as] = wanted[field.name]
-    custom = {key: value for key, value in wanted.items() if not is_empty(value)} if overwrite else changed
-    texts = {str(number): custom[key] or empty for key in custom if (number := field_id(key)) is not None}
-    if texts or overwrite:
-        body["custom"] = texts
-    return body
+    kept = {field.name: wanted[field.name] for field in WRITTEN if field.always_sent and wanted.get(field.name)}
+    sent = kept | dict(changed)
+    body = {field.sent_as: _encoded(field, sent[field.name], empty) for field in WRITTEN if field.name in sent}
+    if is_hidden("is_opted_out", changed):
+        body.pop("is_opted_out", None)
+    custom = _custom_in(wanted if overwrite else changed, empty, with_empty=not overwrite)
+    return body | ({"custom": custom} if custom or overwrite else {})
+
+
+def _encoded(field: ContactField, value: Value, empty: str | None) -> Any:
+    return empty if field.is_text and is_empty(value) else field.encode(value)
+
+
+def _custom_in(table: Mapping[str, Value], empty: str | None, *, with_empty: bool) -> dict[str, Any]:
+    """The custom values of `table` as the API takes them."""
+    values = {number: value for key, value in table.items() if (number := field_id(key)) is not None}
+    return {str(number): value or empty for number, value in values.items() if value or with_empty}

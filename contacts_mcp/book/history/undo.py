@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from contacts_mcp.book.book import Book, Outcome
-from contacts_mcp.book.cards import card_of, changes_between, field_name, in_quotes
+from contacts_mcp.book.cards import card_for, card_of, changes_between, field_name, in_quotes
 from contacts_mcp.book.fields import MOST_TAGS
 from contacts_mcp.book.people.create import MERGED, write_new
 from contacts_mcp.book.people.delete import delete_held
@@ -69,27 +69,30 @@ def _undoable(entry: Entry | None, change_id: int) -> Entry:
 async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
     assert entry.contact_id is not None
     restored = {key: old for key, (old, _) in _made_by(entry).items()}
-    names = await _names_for(book, restored)
-    gone = _drop_missing(restored, names)
-    phones = [str(phone)] if (phone := restored.get("phone")) else []
-    async with locked_contact(book, ContactRef(entry.contact_id), phones=phones) as contact:
+    gone = _drop_missing(restored, await _names_for(book, restored))
+    phone = str(restored.get("phone") or "")
+    async with locked_contact(book, ContactRef(entry.contact_id), phones=[phone]) as contact:
         now = values_of(contact)
         left = [key for key, old in restored.items() if now.get(key, nothing_for(key)) != old]
         await _refuse_if_moved(book, entry, now, among=left)
         opt_out_kept = _keep_opted_out(restored, entry)
         if not restored:
-            names = await book.vocabulary.naming(now)
-            nothing = Note(
-                "nothing_to_undo", f"Change {entry.change_id} left nothing that could be taken back; nothing was sent."
-            )
-            notes = [*gone, *(_on_kept_opt_out(contact) if opt_out_kept else [])] or [nothing]
-            return Outcome(status="unchanged", card=card_of(contact, names), notes=notes)
-        if phones and phones[0] != contact.phone:
-            await refuse_taken_phone(book, phones[0])
-        outcome = await change(book, contact, Edit(restored), notes=gone, confirm_token=token, undoes=entry.change_id)
-    if opt_out_kept and outcome.card and outcome.card.is_opted_out is not False:
-        outcome = replace(outcome, notes=[*outcome.notes, OPT_OUT_STAYS])
-    return replace(outcome, status="undone") if outcome.status == "updated" else outcome
+            notes = [*gone, *(_on_kept_opt_out(contact) if opt_out_kept else [])]
+            return await _nothing_left(book, entry, contact, notes)
+        if phone and phone != contact.phone:
+            await refuse_taken_phone(book, phone)
+        edit = Edit(restored)
+        outcome = await change(book, contact, edit, notes=gone, confirm_token=token, undoes=entry.change_id)
+    if outcome.status != "updated":
+        return outcome
+    stays = opt_out_kept and outcome.card and outcome.card.is_opted_out is not False
+    return replace(outcome, status="undone", notes=[*outcome.notes, *([OPT_OUT_STAYS] if stays else [])])
+
+
+async def _nothing_left(book: Book, entry: Entry, contact: Contact, notes: Sequence[str]) -> Outcome:
+    text = f"Change {entry.change_id} left nothing that could be taken back; nothing was sent."
+    card = await card_for(contact, book.vocabulary)
+    return Outcome(status="unchanged", card=card, notes=[*notes] or [Note("nothing_to_undo", text)])
 
 
 async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa: ARG001 -- the shape of the three
@@ -166,26 +169,35 @@ async def _names_for(book: Book, table: Values) -> Snapshot:
 
 
 def _drop_missing(wanted: Values, names: Snapshot) -> list[str]:
-    """Leave out of `wanted` the fields, tags and owner that are no more, and tags beyond the limit. Answers a note on each."""
-    notes: list[str] = []
+    """Leave out of `wanted` the fields, tags and owner that are no more. Answers a note on each."""
+    return [*_drop_fields(wanted, names), *_drop_tags(wanted, names), *_drop_owner(wanted, names)]
+
+
+def _drop_fields(wanted: Values, names: Snapshot) -> list[str]:
     gone = [number for key in wanted if (number := field_id(key)) is not None and number not in names.fields]
     for number in gone:
         del wanted[custom_key(number)]
-    if gone:
-        labels = ", ".join(word(names.fields.label(number)) for number in gone)
-        notes.append(Note("left_out", f"Left out, because Heymarket has no such fields any more: {labels}."))
+    labels = ", ".join(word(names.fields.label(number)) for number in gone)
+    return [Note("left_out", f"Left out, because Heymarket has no such fields any more: {labels}.")] if gone else []
+
+
+def _drop_tags(wanted: Values, names: Snapshot) -> list[str]:
+    """Tags beyond the limit are left out, too."""
     tags = wanted.get("tags")
-    if isinstance(tags, list) and tags:
-        kept = [tag for tag in tags if tag in names.tags][:MOST_TAGS]
-        left_out = ", ".join(word(names.tags.label(tag)) for tag in tags if tag not in kept)
-        wanted["tags"] = kept
-        if left_out:
-            notes.append(Note("left_out", f"Left out, because Heymarket would not take them: tags {left_out}."))
+    if not isinstance(tags, list) or not tags:
+        return []
+    kept = [tag for tag in tags if tag in names.tags][:MOST_TAGS]
+    labels = ", ".join(word(names.tags.label(tag)) for tag in tags if tag not in kept)
+    wanted["tags"] = kept
+    return [Note("left_out", f"Left out, because Heymarket would not take them: tags {labels}.")] if labels else []
+
+
+def _drop_owner(wanted: Values, names: Snapshot) -> list[str]:
     owner = wanted.get("assignee")
-    if isinstance(owner, int) and owner not in names.members:
-        del wanted["assignee"]
-        notes.append(Note("left_out", "It is not assigned to anybody, because its owner is not in the team any more."))
-    return notes
+    if not isinstance(owner, int) or owner in names.members:
+        return []
+    del wanted["assignee"]
+    return [Note("left_out", "It is not assigned to anybody, because its owner is not in the team any more.")]
 
 
 def _made_by(entry: Entry) -> Pairs:

@@ -75,7 +75,7 @@ async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] =
     """The contact meant, read and locked together with `phones`. Raises ContactNotFound, and Refused where the caller must wait."""
     while True:
         async with book.locks.phones(*ref.phones, *phones), _locked(book, ref) as contact:
-            arriving = book.journal.arriving(contact.id, contact.phone, *phones)
+            arriving = book.journal.arriving(contact.id, *filter(None, (contact.phone, *phones)))
             if not arriving:
                 await _settle_about(book, contact)
                 yield await _up_to_date(book, contact, ref)

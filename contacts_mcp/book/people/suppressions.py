@@ -17,7 +17,7 @@ HOW_TO_OPT_IN = "To opt in, use update_contact with is_opted_out false and conse
 
 
 def left_opted_out(book: Book, phone: str) -> Entry | None:
-    """The change that left `phone` opted out; None where the journal knows of none.
+    """The change that left `phone` opted out, None if the journal knows of none.
 
     A contact whose opt-out was not known counts as opted out. A later opt-in on the number, with consent, ends it.
     """
@@ -46,16 +46,14 @@ def note_on_arrival(left: Entry, after: Contact) -> Note:
     )
 
 
-def note_on_departure(before: Contact, after: Contact) -> Note | None:
-    """The number that an opted-out contact left; None where it left none."""
+def notes_on_departure(before: Contact, after: Contact) -> list[str]:
+    """The number that an opted-out contact left, by what was read back."""
     if not before.phone or before.phone == after.phone or before.is_opted_out is False:
-        return None
+        return []
     state = {
         True: f"The contact is still opted out, with {show(after.phone)}.",
         False: f"The contact is not opted out with {show(after.phone)}.",
         None: "Heymarket does not say whether the contact is opted out now.",
     }[after.is_opted_out]
-    return Note(
-        "left_opted_out",
-        f"{state} A contact that is added here with {show(before.phone)} arrives opted out, too.",
-    )
+    others = f"A contact that is added here with {show(before.phone)} arrives opted out, too."
+    return [Note("left_opted_out", f"{state} {others}")]

@@ -12,7 +12,7 @@ from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.people.holding import holder_of, locked_contact
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
-from contacts_mcp.book.people.suppressions import left_opted_out, note_on_arrival, note_on_departure
+from contacts_mcp.book.people.suppressions import left_opted_out, note_on_arrival, notes_on_departure
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
@@ -20,6 +20,7 @@ from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.book.writing.write import Origin, carry_out, update_of
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact, Values
+from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import notes_on as phone_notes
@@ -38,7 +39,8 @@ async def update(
 ) -> Outcome:
     """Change what `wanted` mentions of one contact.
 
-    `status` is updated, unchanged or needs_confirmation. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError, OutcomeUnknown.
+    `status` is updated, unchanged or needs_confirmation.
+    Raises InvalidArgument, ContactNotFound, Refused, UpstreamError, OutcomeUnknown.
     """
     ref = ref_of(book, contact_id=contact_id, phone=phone, changes=True)
     moved = book.phone(new_phone, argument="new_phone") if new_phone is not None else None
@@ -68,11 +70,42 @@ async def change(
     undoes: int | None = None,
 ) -> Outcome:
     """Apply `edit` to `before`, which the caller holds."""
+    plan, left = await _planned(book, before, edit)
+    if not plan.asked:
+        nothing = Note("nothing_to_change", "Nothing to change; nothing was sent.")
+        return Outcome(status="unchanged", card=await card_for(before, book.vocabulary), notes=[*notes, nothing])
+    is_risky = plan.opts_in or _leaves_number(before, plan)
+    if is_risky:
+        names = await book.vocabulary.naming(plan.before, plan.wanted)
+        pending = _unconfirmed(book, before, plan, names, consent=consent, token=confirm_token, notes=notes)
+        if pending:
+            return pending
+    origin = Origin(consent=consent, token=digest_of(confirm_token) if is_risky else "", undoes=undoes)
+    written = await carry_out(book, plan, origin=origin)
+    assert written.after is not None
+    after = values_of(written.after)
+    names = await book.vocabulary.naming(plan.before, plan.wanted, after)
+    arrival = [note_on_arrival(left, written.after)] if left else []
+    display_name = [] if undoes else _on_display_name(plan.before, after)
+    return Outcome(
+        status="updated",
+        card=card_of(written.after, names),
+        changes=changes_between(plan.before, after, names, among=plan.asked),
+        notes=[
+            *notes,
+            *arrival,
+            *notes_on_departure(before, written.after),
+            *display_name,
+            *notes_on(written, names),
+        ],
+        change_id=written.change_id,
+    )
+
+
+async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry | None]:
+    """The write that `edit` means, and the change that left its number opted out. Raises InvalidArgument, Refused."""
     had = values_of(before)
     wanted = edit.applied_to(had)
-    left = left_opted_out(book, str(wanted["phone"])) if wanted.get("phone") != before.phone else None
-    if left and edit.values.get("is_opted_out") is not False:
-        wanted["is_opted_out"] = True
     if excess := excess_tags(had, wanted):
         raise too_many_tags(had, excess, before.name, await book.vocabulary.naming(had))
     if not wanted.get("phone"):
@@ -81,35 +114,13 @@ async def change(
             "Nothing was changed.",
             kind="no_phone",
         )
-    plan = update_of(before, wanted, overwrite=edit.replace_custom)
-    if not plan.asked:
-        nothing = Note("nothing_to_change", "Nothing to change; nothing was sent.")
-        return Outcome(status="unchanged", card=await card_for(before, book.vocabulary), notes=[*notes, nothing])
-    is_risky = plan.opts_in or _leaves_number(before, plan)
-    if is_risky:
-        names = await book.vocabulary.naming(had, wanted)
-        pending = _unconfirmed(book, before, plan, names, consent=consent, token=confirm_token, notes=notes)
-        if pending:
-            return pending
-    token = digest_of(confirm_token) if is_risky else ""
-    written = await carry_out(book, plan, origin=Origin(consent=consent, token=token, undoes=undoes))
-    assert written.after is not None
-    after = values_of(written.after)
-    names = await book.vocabulary.naming(had, wanted, after)
-    departure = note_on_departure(before, written.after)
-    return Outcome(
-        status="updated",
-        card=card_of(written.after, names),
-        changes=changes_between(had, after, names, among=plan.asked),
-        notes=[
-            *notes,
-            *([note_on_arrival(left, written.after)] if left else []),
-            *([departure] if departure else []),
-            *([] if undoes else _on_display_name(had, after)),
-            *notes_on(written, names),
-        ],
-        change_id=written.change_id,
-    )
+    moves = wanted["phone"] != before.phone
+    left = left_opted_out(book, str(wanted["phone"])) if moves else None
+    if left:
+        if edit.values.get("is_opted_out") is False:
+            raise _consent_for_one_number()
+        wanted["is_opted_out"] = True
+    return update_of(before, wanted, overwrite=edit.replace_custom), left
 
 
 def _leaves_number(before: Contact, plan: Plan) -> bool:
@@ -120,7 +131,7 @@ def _leaves_number(before: Contact, plan: Plan) -> bool:
 def _unconfirmed(
     book: Book, before: Contact, plan: Plan, names: Snapshot, *, consent: str, token: str, notes: Sequence[str]
 ) -> Outcome | None:
-    """The answer that asks for a confirmation of a risky change; None where it was confirmed. Raises Refused."""
+    """The answer that asks for a confirmation of a risky change. It is None if that was confirmed. Raises Refused."""
     if plan.opts_in:
         _check_consent(before, plan, consent)
     card = card_of(before, names)
@@ -155,10 +166,14 @@ def _check_consent(before: Contact, plan: Plan, consent: str) -> None:
             kind="consent_needed",
         )
     if plan.wanted["phone"] != before.phone:
-        raise Refused(
-            "Opting in and changing the number are two calls: consent is for one number. Nothing was changed.",
-            kind="consent_for_one_number",
-        )
+        raise _consent_for_one_number()
+
+
+def _consent_for_one_number() -> Refused:
+    return Refused(
+        "Opting in and changing the number are two calls: consent is for one number. Nothing was changed.",
+        kind="consent_for_one_number",
+    )
 
 
 def _says_when_and_how(consent: str) -> bool:
@@ -188,5 +203,5 @@ def _on_display_name(had: Values, after: Values) -> list[str]:
     is_renamed = (first, last) != (after.get("first"), after.get("last"))
     if not (follows and is_renamed and after.get("display_name") == shown):
         return []
-    text = f"display_name still reads {quoted(shown, limit=60)}, because it was not mentioned. Pass display_name to change it too."
-    return [Note("display_name_stays", text)]
+    why = "because it was not mentioned. Pass display_name to change it too."
+    return [Note("display_name_stays", f"display_name still reads {quoted(shown, limit=60)}, {why}")]

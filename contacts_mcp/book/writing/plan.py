@@ -102,6 +102,18 @@ class Circumstances:
     explained: frozenset[int] = frozenset()  # contacts that the journal knows from other changes
     last_change: LastChange | None = None
 
+    @property
+    def _reply_rev(self) -> int:
+        return self.reply.rev or 0 if self.reply else 0
+
+    def says_unmoved(self, rev_before: int) -> bool:
+        """Whether the service accepted the write and says itself that `rev` did not move."""
+        return 0 < self._reply_rev == rev_before
+
+    def is_ahead_of(self, seen: Sight) -> bool:
+        """Whether the service's reply names a later `rev` than `seen` shows."""
+        return 0 < seen.rev < self._reply_rev
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -164,15 +176,12 @@ class Plan:
         if seen.values is None:
             return "unknown"
         age = self._age(seen, given)
-        reply_rev = given.reply.rev or 0 if given.reply else 0
-        if age == "older" or (0 < seen.rev < reply_rev and not (given.is_over and age == "same")):
+        if age == "same" and (given.is_over or given.says_unmoved(self.rev_before)):
+            return "done" if self._shows_some(seen.values) else "not_done"
+        if age == "older" or given.is_ahead_of(seen):
             return "unknown"
-        if self._shows_some(seen.values):
-            return "done"
-        if age == "newer":
-            return "done" if given.reply else "unknown"
-        is_unmoved = age == "same" and (given.is_over or 0 < reply_rev == self.rev_before)
-        return "not_done" if is_unmoved else "unknown"
+        is_accepted = age == "newer" and given.reply is not None
+        return "done" if is_accepted or self._shows_some(seen.values) else "unknown"
 
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:
@@ -215,17 +224,23 @@ class Plan:
         now = seen.values or {}
         unkept = self.unkept(now)
         unseen = tuple(key for key in self.asked if is_hidden(key, now))
-        changed = differences(self.before, now) if self.action == "update" else {}
-        reply_rev = reply.rev or 0 if reply else 0
+        reply_rev = (reply and reply.rev) or 0
         own = self.rev_before + writes if self.rev_before else reply_rev
         return Report(
-            kept=tuple(key for key in self.asked if key not in unkept and key not in unseen),
+            kept=tuple(key for key in self.asked if key not in {*unkept, *unseen}),
             unkept=unkept,
             unseen=unseen,
-            disturbed={key: pair for key, pair in changed.items() if key not in self.asked and not is_hidden(key, now)},
-            someone_else=bool(own and seen.rev > own),
-            may_have_set_back=self.action == "update" and self.rev_before > 0 and reply_rev > self.rev_before + 1,
+            disturbed=self._disturbed(now),
+            someone_else=0 < own < seen.rev,
+            may_have_set_back=self.action == "update" and 1 < self.rev_before + 1 < reply_rev,
         )
+
+    def _disturbed(self, now: Values) -> Pairs:
+        """key -> (before, now) of the values that changed, although this update did not ask for it."""
+        if self.action != "update":
+            return {}
+        others = [key for key in {**self.before, **now} if key not in self.asked and not is_hidden(key, now)]
+        return differences(self.before, now, among=others)
 
 
 def is_as_created(wanted: Values, found: Values) -> bool:
