@@ -5,7 +5,8 @@
 | `POST behaviour` | sets the given switches, and answers all |
 | `POST faults`, `POST interventions`, `POST oddities` | adds an array of them, and answers all that are pending |
 | `GET late` | shows the writes that are still on their way |
-| `POST land`, `POST land?everything=true` | carries out the late writes that are due, or all, and answers their requests |
+| `POST land` | carries out the late writes that are due, and answers their requests |
+| `POST land?everything=true` | carries out all of them now |
 | `POST catch-up` | shows every write to every read at once |
 | `POST reset` | fills the book anew and forgets everything else |
 | `GET requests`, `GET contacts` | shows them |

@@ -1,7 +1,7 @@
 """Failures on order, as data (after the Retry Test API of googleapis/storage-testbench).
 
-Faults are a list of instructions. A request goes down the list and is struck by the first fault that fits:
-it is for the request's operation, it has no more requests to skip, and its dice fall.
+Faults are a list of instructions. A request goes down the list and is struck by the first fault that fits.
+A fault fits if it is for the request's operation, has no more requests to skip, and its dice fall.
 One request is struck by one fault at most, before its credentials and the quota are looked at.
 
 | kind | carried out | the client gets |
@@ -11,13 +11,13 @@ One request is struck by one fault at most, before its credentials and the quota
 | `gateway`, `gateway_after` | no, yes | `status` with an HTML page of a gateway, without `X-Request-Id` |
 | `empty` | yes | 200 with an empty body |
 | `wrong_type` | yes | the right body, called text/plain |
-| `stall` | after `delay` seconds | the right reply. In one process, a client that gives up takes the request with it |
+| `stall` | after `delay` seconds | the right reply. In one process, a client that gives up ends it |
 | `stall_after` | yes | the right reply, `delay` seconds later |
 | `drip` | yes | the right reply, `delay` seconds between any two bytes |
 | `truncate` | yes | the right headers and half of the body |
 | `drop_before`, `drop_after` | no, yes | a connection that ends without a reply |
 | `silence` | no | nothing, until it gives up |
-| `pretend` | no, it only seems so | the right reply to a write that changes nothing. `pretended_rev` chooses its `rev` |
+| `pretend` | only seemingly | the right reply to a write that changes nothing. `pretended_rev` chooses its `rev` |
 | `lag` | yes | the right reply, but reads lag behind as `lag` says |
 | `refuse` | no, and not recorded | no connection. Over a real socket it is the same as `drop_before` |
 
@@ -105,17 +105,26 @@ class Fault:
 
     def __post_init__(self) -> None:
         check_operation(self.operation)
-        self._check_late_and_lag(EFFECTS[self.kind])
-
-    def _check_late_and_lag(self, effect: Effect) -> None:
-        is_for_a_write = self.operation == "*" or self.operation in WRITES
-        if self.late is not None and (effect.carried_out or not effect.arrives or not is_for_a_write):
+        if self.late is not None and not self._can_be_late:
             raise ValueError(f"a {self.kind} of {self.operation} leaves nothing to carry out late")
-        is_kept = self.late is not None or (effect.carried_out and effect.kept)
-        if self.lag is not None and not (is_kept and is_for_a_write):
+        if self.lag is not None and not self._can_lag:
             raise ValueError(f"a {self.kind} of {self.operation} leaves no write that reads could lag behind")
         if self.lag is None and self.kind == "lag":
             raise ValueError("a lag needs its lag")
+
+    @property
+    def _is_for_a_write(self) -> bool:
+        return self.operation == "*" or self.operation in WRITES
+
+    @property
+    def _can_be_late(self) -> bool:
+        effect = effect_of(self)
+        return self._is_for_a_write and effect.arrives and not effect.carried_out
+
+    @property
+    def _can_lag(self) -> bool:
+        effect = effect_of(self)
+        return self._is_for_a_write and (self.late is not None or (effect.carried_out and effect.kept))
 
 
 class Faults(Orders[Fault]):

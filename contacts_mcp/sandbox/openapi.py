@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import CoreSchema
 
 from .bodies import Error
@@ -92,8 +92,10 @@ def _content(model: type[BaseModel]) -> Schema:
 def _schemas() -> Schema:
     models = {operation.reply for operation in OPERATIONS} | {Error}
     models |= {operation.body for operation in OPERATIONS if operation.body}
-    inputs = [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)]
-    _, schemas = models_json_schema(inputs, ref_template=_REFERENCE, schema_generator=_Plain)  # type: ignore[arg-type]
+    inputs: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (model, "validation") for model in sorted(models, key=lambda model: model.__name__)
+    ]
+    _, schemas = models_json_schema(inputs, ref_template=_REFERENCE, schema_generator=_Plain)
     return dict(schemas["$defs"])
 
 

@@ -19,7 +19,7 @@ async def page(client: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
 
 
 async def walk(client: httpx.AsyncClient) -> list[int]:
-    """Every id that a plain walk meets, in order; it ends where a page brings nothing new."""
+    """Every id that a plain walk meets, in order. It ends where a page brings nothing new."""
     seen: list[int] = []
     query: dict[str, Any] = {}
     while rows := await page(client, **query):
@@ -87,7 +87,7 @@ async def test_a_cursor_is_compared_as_an_instant(client: httpx.AsyncClient, fil
 async def test_whole_seconds_are_ties_even_where_more_is_known(
     sandbox: Sandbox, client: httpx.AsyncClient, fill: Fill, cursor: str, count: int
 ) -> None:
-    """What was cut off for the client does not help it: the order follows what it is shown."""
+    """The order follows the times that the client is shown, not the finer ones behind them."""
     low, high = fill(["2026-01-01T00:00:10.9Z", "2026-01-01T00:00:10.1Z"])
     sandbox.behaviour = Behaviour(cursor=cursor)
     rows = await page(client)

@@ -110,7 +110,7 @@ async def test_a_status_follows_the_error_shape(sandbox: Sandbox, client: httpx.
 async def test_a_gateway_answers_any_operation_with_a_page_and_no_request_id(
     sandbox: Sandbox, client: httpx.AsyncClient, operation: str, status: int
 ) -> None:
-    """Also a request that nobody would let in; and the next one is answered by the API again."""
+    """So is a request without credentials. The API answers the next one again."""
     sandbox.faults.add(Fault(operation, "gateway", status=status, retry_after=2))
     (asked,) = [one for one in OPERATIONS if one.name == operation]
     path = asked.path.format(id=1001)

@@ -13,7 +13,7 @@ HERE = Path(contacts_mcp.sandbox.__file__).parent
 
 
 def imported(path: Path) -> set[str]:
-    """The names of all imported modules; those of the sandbox itself as in `sandbox.rows.records`."""
+    """The names of all imported modules. Those of the sandbox itself are written as in `sandbox.rows.records`."""
     here = ["sandbox", *path.relative_to(HERE).parent.parts]
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

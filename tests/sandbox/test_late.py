@@ -59,7 +59,7 @@ TOLD: dict[str, dict[str, Any]] = {
 
 
 async def told(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> str:
-    """What a client with little patience makes of its request."""
+    """The end of a request for a client with little patience."""
     try:
         response = await client.request(method, path, json=body, timeout=0.01)
     except httpx.ReadError:
@@ -192,7 +192,7 @@ async def test_late_writes_land_in_the_order_of_their_due_times(
 
 
 async def test_everything_can_be_made_to_land_at_once(sandbox: Sandbox, client: httpx.AsyncClient, clock: Any) -> None:
-    """What lands early is of now."""
+    """A write that lands early is of now."""
     for path, seconds in ((JORDAN, 9), ("/v1/contact/1002", 3)):
         sandbox.faults.add(Fault("delete_contact", "drop_before", late=seconds))
         await told(client, "DELETE", path)

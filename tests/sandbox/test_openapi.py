@@ -33,7 +33,7 @@ def _is_a_day(text: object) -> bool:
 
 @cache
 def published(name: str) -> Draft202012Validator:
-    """What the document says about bodies of the schema `name`."""
+    """A validator for the bodies of the schema `name`."""
     schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
     return Draft202012Validator(schema, format_checker=CALENDAR)
 

@@ -1,4 +1,4 @@
-"""The sandbox on a real port: what a socket does and an in-process transport only plays."""
+"""The sandbox on a real port, where a socket does the things that an in-process transport only plays."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def nanoseconds(text: str) -> int:
     if match is None:
         raise ValueError("not an RFC 3339 timestamp")
     *calendar, fraction, sign, hours, minutes = match.groups()
-    local = datetime(*map(int, calendar), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    local = datetime(*map(int, calendar), tzinfo=UTC)  # type: ignore[misc,arg-type]  # six, by the pattern
     ahead = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
     # In this order: a time near the year 1 minus its offset is no datetime.
     return ((local - _EPOCH) - ahead) // timedelta(seconds=1) * 10**9 + int((fraction or "").ljust(9, "0"))
