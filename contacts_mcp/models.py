@@ -3,7 +3,7 @@
 - Reading accepts what `heymarket-api.md` (section 3 and 4) leaves open: members left out or null, ids as strings, phones with a
   plus, three shapes of tags, members nobody knows (kept as they came).
 - Inside the package there is one shape: empty text is `""`, custom keys and tags are integers, a phone is digits without plus.
-- Timestamps stay the exact string received, because the list cursor must be sent back unchanged; `instant` reads them.
+- Timestamps stay the exact string received, because the list cursor must be sent back unchanged. A contact reads each of its own once.
 - `is_opted_out` is None where the service did not say: not known is not the same as no.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -101,6 +102,18 @@ class Contact(BaseModel):
         """What people call this contact: the display name, else first and last; may be empty."""
         return self.display_name or " ".join(part for part in (self.first, self.last) if part)
 
+    # A walk compares every timestamp some ten times, so each is read once.
+
+    @cached_property
+    def created_at(self) -> datetime | None:
+        """The moment that `created` names, in UTC; None where it names none."""
+        return instant(self.created)
+
+    @cached_property
+    def updated_at(self) -> datetime | None:
+        """The moment that `updated` names, in UTC; None where it names none."""
+        return instant(self.updated)
+
 
 class WriteReply(BaseModel):
     """What a create or update answers: never the contact (`heymarket-api.md` 4). Any member may be missing."""
@@ -167,12 +180,12 @@ class Inbox(BaseModel):
 
 
 def instant(timestamp: str) -> datetime | None:
-    """The moment an RFC 3339 string names, in UTC; None for text that names none. Accepts `Z`, offsets, 0 to 9 fractional digits."""
+    """The moment an RFC 3339 string names, in UTC; None for text that names none.
+
+    Accepts `Z`, offsets and 0 to 9 fractional digits. A moment without an offset counts as UTC.
+    """
     try:
         moment = datetime.fromisoformat(timestamp.upper())  # a small z is RFC 3339 as well
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (
-        ValueError,
-        OverflowError,
-    ):  # the latter: the first or last hours of the calendar, moved out of it by their offset
+    except (ValueError, OverflowError):  # OverflowError: an offset moved the calendar's first or last hours out of it
         return None

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from contacts_mcp.book.cards import Card, Change
     from contacts_mcp.book.history.changes import ShownChange, changes_of
     from contacts_mcp.book.history.undo import undo
-    from contacts_mcp.book.listing.listing import Filters, Listing, list_contacts
+    from contacts_mcp.book.listing.filters import Filters
+    from contacts_mcp.book.listing.listing import Listing, list_contacts
     from contacts_mcp.book.people.create import create as create_contact
     from contacts_mcp.book.people.delete import delete as delete_contact
     from contacts_mcp.book.people.lookup import Found
@@ -63,7 +64,7 @@ _HOME = {
     "NameList": "vocabulary.NameList",
     "Change": "cards.Change",
     "Entry": "contacts_mcp.state.journal.Entry",
-    "Filters": "listing.listing.Filters",
+    "Filters": "listing.filters.Filters",
     "Found": "people.lookup.Found",
     "Listing": "listing.listing.Listing",
     "Outcome": "book.Outcome",

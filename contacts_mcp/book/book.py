@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any, Literal, get_args
 
 from contacts_mcp.api.client import HeymarketClient
@@ -36,6 +37,7 @@ class Book:
     confirmations: Confirmations
     service: str = ""  # where the contacts are, for people
     region: str = "US"
+    zone: tzinfo | None = UTC  # of the days that people name; None is this machine's own
     confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
 
     def phone(self, text: str, *, argument: str = "phone") -> Phone:

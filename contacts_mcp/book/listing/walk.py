@@ -1,22 +1,26 @@
-"""Walking the list of all contacts to its end, whichever way the service's cursor turns out to work (`heymarket-api.md` 4.1).
+"""Walking the list of all contacts to its end, whichever way the service's cursor works (`heymarket-api.md` 4.1).
 
-Nobody says whether the cursor is strict, whether `page` and `limit` count, or how long a page is; and thousands of contacts can share one `updated`.
+Nobody says whether the cursor is strict, whether `page` and `limit` count, or how long a page is. Thousands of contacts can share one
+`updated`, here called a moment.
 
-- The next page is asked for with the last moment that was left behind for certain: the one before the moment on which the page ended, exactly
-  as it was received. What shares the page's last moment then comes again, whole, and is recognized by id: nothing is lost where ties fit on a page.
-- Where a page holds one moment only there is no such moment. Then other questions follow, each once the one before brings nothing new (`Kind`).
-  What proves futile is not asked again. Contacts that may lie between are a `gap`.
+- To get the next page, the walk sends the `updated` of the last contact whose moment differs from the page's final one. Contacts of the
+  final moment come again and are dropped by id.
+- A page that holds one moment only has no such contact. Then the walk asks in other ways, one after the other: `TABLE`.
+  A way that proves useless is not tried again.
 - An empty page is the end. A page shorter than others holds all there is, unless the walk has found that pages vary.
-- A contact that is changed meanwhile moves to the head. So the head is walked again, down to where it was (`floor`), until one page shows it all.
-- It never loops. Nothing newer than the date asked for counts as new; a page with something new ends lower or has a higher number; and after
-  one without there are at most seven other questions before the end.
+- A contact that is changed meanwhile moves to the head of the list. So the walk looks at the head again, in another lap. A lap ends at a
+  moment that the first answer of the lap before showed: its `Mark`. The lap that takes one answer is the last.
+- The walk keeps a list of its doubts. Without a doubt, everybody was given who was there all the time.
+- It never loops. Nothing newer than the date asked for counts as new. An answer with something new ends lower or has a higher page number.
+  After one without, at most seven other questions come before the end.
 
-`Walk` is a value: what is `fresh` in an answer, then the walk `after` all of that was given or `paused` after a part. The loop is in `listing.py`.
+`Walk` is a value. The caller asks its question, gives what is `fresh` in the answer, and goes on with the walk `after` all of that was
+given, or `paused` after a part. Nothing here reads a clock or sends a request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -24,54 +28,104 @@ from typing import Literal
 from contacts_mcp.models import Contact, instant
 
 MOST_PAGES = 1_000  # of one moment: a service that numbers its pages in a circle must not keep us
-MOST_LAPS = 5  # over the head: where more is changed than a walk can follow, it has a gap
+MOST_LAPS = 5  # where more is changed than a walk can follow, it has a doubt
 
 _TICK = timedelta(microseconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 Kind = Literal["next", "page", "wide", "past", "below"]
-"""What a page is asked for, in the order in which they are asked: from a date on; the same with `page` (from 1, as some count from 0); the same with a large
-limit; from the last moment on, where what was not shown of it is given up; from just below it, where an inclusive cursor sticks."""
+"""How a page is asked for: from a date on; the same with a page number; the same with a large limit; from the last moment on, where the
+rest of that moment is given up; from just below that moment, for a cursor that repeats it."""
+
+Doubt = Literal["hidden", "disordered", "changing", "paged", "crowded"]
+"""Why contacts may be missing.
+
+- `hidden`: a moment holds more contacts than could be reached.
+- `disordered`: an answer was not what was asked for.
+- `changing`: more was changed meanwhile than the walk could follow.
+- `paged`: page numbers were used, and any change meanwhile shifts the contacts on them.
+- `crowded`: the newest moment fills the first page, so a change within that very moment cannot be noticed.
+"""
+
+Asked = Literal["next", "page 1", "page 2", "page 3+", "wide", "past", "below"]
+Sight = Literal[
+    "older",
+    "ties",
+    "ties, stuck",
+    "ties, end",
+    "known",
+    "known, stuck",
+    "known, end",
+    "nothing",
+    "refused",
+    "refused, end",
+]
+"""What the answer shows.
+
+- `older`: something new, and a moment that was left behind.
+- `ties`: something new, all of one moment.
+- `known`: contacts, none of them new.
+- `..., stuck`: the cursor is inclusive and can still be moved to the last moment.
+- `..., end`: the page is shorter than others.
+"""
+
+Move = Literal["next", "stick", "page", "wide", "past", "below", "end"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One page to ask for. `done` says that the contacts at `date` itself were given, should they come again."""
+    """One page to ask for."""
 
     date: str | None = None
     page: int | None = None
     kind: Kind = "next"
-    done: bool = False
+    done: bool = False  # whether the contacts at `date` itself were given, should they come again
 
     @property
     def may_be_refused(self) -> bool:
-        """Whether a service may rightly not accept this: it knows no `page`, not so large a limit, no date but those it gave."""
+        """Whether a service may rightly refuse this: it knows no `page`, not so large a limit, or no date but those it gave."""
         return self.kind in ("page", "wide", "below")
+
+    @property
+    def row(self) -> Asked:
+        """The row of `TABLE`."""
+        if self.kind != "page":
+            return self.kind
+        return "page 1" if self.page == 1 else "page 2" if self.page == 2 else "page 3+"  # noqa: PLR2004 -- as in TABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The upper half of the first answer of a lap: what the next lap will meet again if nothing is changed."""
+
+    head: str  # the newest moment
+    floor: str  # an older moment, at which the next lap ends; the head itself where the answer holds no other
+    ids: frozenset[int] = frozenset()  # the contacts newer than `floor` that were given
+
+    @property
+    def is_crowded(self) -> bool:
+        return self.floor == self.head
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Where a walk stands. `ask` is what to ask next, None at the end.
+    """Where a walk stands."""
 
-    Where it is: `skip` are ids in the next answer that were given already, `last` is the `updated` that it has come down to.
-    This lap: `head` is the newest `updated` at its start, `floor` where it ends ("" for the end of the list), `asked` counts answers.
-    What it learned: `size` is the longest page, None where pages vary; `short` says that the last page was shorter; `futile` are the kinds that
-    never bring anything, and "first" where page 1 is the one without a number; `stepped` says that `page` was used, which a change
-    meanwhile may have shifted; `gap` says that contacts may be missing.
-    """
-
-    ask: Ask | None = Ask()
-    skip: frozenset[int] = frozenset()
-    last: str = ""
-    head: str = ""
-    floor: str = ""
-    asked: int = 0
+    ask: Ask | None = Ask()  # the next question, None at the end
+    start: Ask = Ask()  # the first question of every lap
+    settled: str = ""  # a moment so long ago that nothing can be changed in it any more
+    skip: frozenset[int] = frozenset()  # ids in the next answer that were given already
+    last: str = ""  # the moment that the walk has come down to
+    mark: Mark | None = None  # of this lap
+    until: Mark | None = None  # of the lap before
+    asked: int = 0  # answers in this lap
     lap: int = 1
-    size: int | None = 0
-    short: bool = False
-    futile: frozenset[Kind | Literal["first"]] = frozenset()
-    stepped: bool = False
-    gap: bool = False
+    size: int | None = 0  # the longest page, None where pages vary
+    short: bool = False  # whether the last page was shorter
+    futile: frozenset[Literal["first", "page", "wide"]] = (
+        frozenset()
+    )  # useless ways; `first`: page 1 is the one without a number
+    doubts: frozenset[Doubt] = frozenset()
 
     @property
     def question(self) -> Ask:
@@ -81,68 +135,244 @@ class Walk:
 
     @property
     def is_again(self) -> bool:
-        """Whether the end was reached, and it is only looked for what was changed meanwhile."""
-        return self.floor != ""
+        """Whether the end was reached, and the head is looked at again."""
+        return self.until is not None
 
     def fresh(self, rows: Sequence[Contact]) -> list[Contact]:
         """Those of `rows`, the answer to `ask`, that were not given before."""
-        return [row for row in rows if row.id not in self.skip and self._is_ahead(row)]
+        ask, until = self.question, self.until
+        asked_for = _asked_for(rows, ask)
+        ahead = [row for row in asked_for if row.id not in self.skip and not (ask.done and row.updated == ask.date)]
+        if until is None:
+            return ahead
+        floor, known = instant(until.floor), _known(rows, until)
+        return [row for row in ahead if row.id not in known and _is_newer(row.updated_at, floor)]
 
     def after(self, rows: Sequence[Contact]) -> Walk:
         """The walk once everything fresh in `rows` was given."""
         fresh = self.fresh(rows)
-        walk = _measured(_noting(self, rows), len(rows), is_new=bool(fresh))
-        if self.is_again and rows and not is_after(rows[-1].updated, self.floor):
-            return walk.ended()
-        return _onward(walk, _in_order(rows, self.question)) if fresh else _otherwise(walk, rows)
+        walk = _measured(_noted(self, rows, fresh), len(rows), is_new=bool(fresh))
+        if self._is_at_floor(rows):
+            return walk.ended(rows)
+        shown = _in_order(rows, self.question) if fresh else rows
+        walk = replace(walk, last=shown[-1].updated) if fresh else walk
+        return _moved(walk, _sight(walk, shown, is_new=bool(fresh)), shown, is_new=bool(fresh))
 
     def paused(self, rows: Sequence[Contact], given: Sequence[Contact]) -> Walk:
-        """The walk once only `given`, the first of what is fresh in `rows`, was given: it goes on from there, or asks the same again."""
-        walk = replace(_measured(_noting(self, rows), len(rows), is_new=True), short=False)
-        before = _in_order(rows[: rows.index(given[-1]) + 1], self.question)
+        """The walk once only `given`, the first of what is fresh in `rows`, was given.
+
+        It goes on from there, or asks the same again.
+        """
+        walk = replace(_measured(_noted(self, rows, given), len(rows), is_new=True), short=False)
+        ids = [row.id for row in rows]
+        before = _in_order(rows[: ids.index(given[-1].id) + 1], self.question)
         if _edge(before, self.question) is None:
             return replace(walk, skip=self.skip | _ids(given))
-        return _onward(walk, before)
+        return _to_next(replace(walk, last=before[-1].updated), before, is_new=True)
 
     def refused(self) -> Walk:
         """The walk where the service does not accept `ask`, which `may_be_refused`."""
-        match self.question.kind:
-            case "page" | "wide":
-                return _futile(self)
-            case _:
-                return replace(self, gap=self.gap or not self.short).ended()
+        return _moved(self, "refused, end" if self.short else "refused", (), is_new=False)
 
-    def ended(self) -> Walk:
-        """The walk at the end of its lap: at its end, if one answer showed it all, for then nothing can have been changed meanwhile."""
-        if self.asked <= 1 or not self.head:
-            return replace(self, ask=None)
-        if self.lap == MOST_LAPS:
-            return replace(self, ask=None, gap=True)
-        return replace(self, ask=Ask(), skip=frozenset(), floor=self.head, asked=0, lap=self.lap + 1)
+    def ended(self, rows: Sequence[Contact] = ()) -> Walk:
+        """The walk at the end of its lap, whose last answer was `rows`.
 
-    def _is_ahead(self, row: Contact) -> bool:
-        if self.floor and not is_after(row.updated, self.floor):
-            return False
-        return _is_asked_for(row, self.question) and not (self.question.done and row.updated == self.question.date)
+        It is over if one answer showed the whole lap, because nothing can have been changed during one answer.
+        """
+        if self.asked <= 1:
+            has_lost = self.until is not None and not self.until.ids <= _ids(rows)
+            return replace(self, ask=None, doubts=self.doubts | ({"changing"} if has_lost else set()))
+        if self.lap == MOST_LAPS or self.mark is None:
+            return replace(self, ask=None, doubts=self.doubts | {"changing" if self.mark else "disordered"})
+        again = replace(self, ask=self.start, until=self.mark, mark=None, asked=0, lap=self.lap + 1)
+        return replace(again, skip=frozenset(), short=False)
 
-
-def is_after(one: str, other: str) -> bool:
-    """Whether both are moments, and `one` is the later."""
-    first, second = instant(one), instant(other)
-    return first is not None and second is not None and first > second
+    def _is_at_floor(self, rows: Sequence[Contact]) -> bool:
+        """Whether `rows` come down to what the lap before has shown."""
+        return self.until is not None and bool(rows) and not _is_newer(rows[-1].updated_at, instant(self.until.floor))
 
 
-# From one question to the next. Each takes a walk that has noted the answer to its `ask`.
+# --- the table ------------------------------------------------------------------------------------------------------------------
 
 
-def _noting(walk: Walk, rows: Sequence[Contact]) -> Walk:
-    """One answer on; with a gap, if the answer is not as it should be."""
-    head = rows[0].updated if walk.ask == Ask() and rows else walk.head
-    is_plain = _in_order(rows, walk.question) == list(rows) and not _has_lost_sight(walk, rows)
-    gave_up = walk.question.kind in ("past", "below")
-    may_have_shifted = walk.stepped and walk.is_again
-    is_doubtful = not is_plain or ((gave_up or may_have_shifted) and bool(walk.fresh(rows)))
-    return replace(walk, asked=walk.asked + 1, head=head, gap=walk.gap or is_doubtful)
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows a sight."""
+
+    to: Move
+    hides: bool = False  # whether contacts of the moment may stay hidden
+    useless: Literal["", "first", "page", "wide"] = ""  # the way that proved useless
+
+
+_NEXT = Step("next")  # from the last moment that was left behind
+_STICK = Step("stick")  # from the last moment itself, which comes again
+_PAGE = Step("page")  # the same with the following page number
+_ONE_IS_FIRST = Step("page", useless="first")
+_NO_PAGES = Step("wide", useless="page")
+_PAST = Step("past")  # below the last moment, all of which was given
+_GIVE_UP = Step("past", hides=True)
+_NOT_WIDER = Step("past", hides=True, useless="wide")
+_BELOW = Step("below")
+_END = Step("end")
+_END_HIDING = Step("end", hides=True)
+_FAILS = None  # the caller reports the refusal
+
+_SIGHTS: tuple[Sight, ...] = Sight.__args__  # type: ignore[attr-defined]
+_ROWS: Mapping[Asked, tuple[Step | None, ...]] = {
+    # older, ties, stuck, end; known, stuck, end; nothing; refused, end
+    "next": (_NEXT, _PAGE, _STICK, _PAST, _PAGE, _STICK, _PAST, _END, _FAILS, _FAILS),
+    "page 1": (_NEXT, _PAGE, _STICK, _PAST, *3 * (_ONE_IS_FIRST,), _PAGE, _NO_PAGES, _NO_PAGES),
+    "page 2": (_NEXT, _PAGE, _STICK, _PAST, *3 * (_NO_PAGES,), _PAST, _NO_PAGES, _NO_PAGES),
+    "page 3+": (_NEXT, _PAGE, _STICK, _PAST, *3 * (_GIVE_UP,), _PAST, _NO_PAGES, _NO_PAGES),
+    "wide": (_NEXT, _GIVE_UP, _STICK, _GIVE_UP, *3 * (_NOT_WIDER,), _NOT_WIDER, _NOT_WIDER, _NOT_WIDER),
+    "past": (_NEXT, _PAGE, _STICK, _PAST, *3 * (_BELOW,), _END, _FAILS, _FAILS),
+    "below": (_NEXT, _PAGE, _STICK, _PAST, *3 * (_END_HIDING,), _END, _END_HIDING, _END),
+}
+TABLE: Mapping[Asked, Mapping[Sight, Step | None]] = {
+    asked: dict(zip(_SIGHTS, steps, strict=True)) for asked, steps in _ROWS.items()
+}
+"""How a page was asked for, and what came -> what follows."""
+
+
+def _moved(walk: Walk, sight: Sight, rows: Sequence[Contact], *, is_new: bool) -> Walk:
+    step = TABLE[walk.question.row][sight]
+    assert step is not None
+    learned = replace(
+        walk,
+        futile=walk.futile | ({step.useless} if step.useless else set()),
+        doubts=walk.doubts | ({"hidden"} if step.hides else set()),
+    )
+    return _MOVES[step.to](learned, rows, is_new=is_new)
+
+
+# --- the moves: each takes a walk that has noted the answer to its `ask` ----------------------------------------------------------
+
+
+def _to_next(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:  # noqa: ARG001 -- as all moves
+    edge = _edge(rows, walk.question)
+    assert edge is not None
+    return replace(walk, ask=Ask(rows[edge].updated, done=True), skip=_ids(rows[edge + 1 :]))
+
+
+def _to_stick(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
+    given = _ids([row for row in rows if row.updated == walk.last])
+    return replace(walk, ask=Ask(walk.last), skip=given if is_new else walk.skip | given)
+
+
+def _to_page(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
+    ask = walk.question
+    steps = is_new and ask.page is not None  # page numbers count, so only the page before can come again
+    walk = replace(walk, skip=_ids(rows) if steps else walk.skip | _ids(rows))
+    if "page" in walk.futile:
+        return _to_wide(walk, rows, is_new=is_new)
+    page = ask.page + 1 if ask.page else 2 if "first" in walk.futile else 1
+    if page > MOST_PAGES:
+        return _to_past(replace(walk, doubts=walk.doubts | {"hidden"}), rows, is_new=is_new)
+    return replace(walk, ask=replace(ask, page=page, kind="page"))
+
+
+def _to_wide(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
+    if "wide" in walk.futile:
+        return _to_past(replace(walk, doubts=walk.doubts | {"hidden"}), rows, is_new=is_new)
+    return replace(walk, ask=replace(walk.question, page=None, kind="wide"))
+
+
+def _to_past(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
+    passed = replace(walk, skip=frozenset())
+    if instant(walk.last) is None:
+        return _to_end(replace(passed, doubts=walk.doubts | {"disordered"}), rows, is_new=is_new)
+    return replace(passed, ask=Ask(walk.last, kind="past", done=True))
+
+
+def _to_below(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:  # noqa: ARG001 -- as all moves
+    return replace(walk, ask=Ask(_just_before(walk.last), kind="below", done=True))
+
+
+def _to_end(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:  # noqa: ARG001 -- as all moves
+    return walk.ended(rows)
+
+
+_MOVES: Mapping[Move, Callable[..., Walk]] = {
+    "next": _to_next,
+    "stick": _to_stick,
+    "page": _to_page,
+    "wide": _to_wide,
+    "past": _to_past,
+    "below": _to_below,
+    "end": _to_end,
+}
+
+
+# --- what an answer shows ---------------------------------------------------------------------------------------------------------
+
+
+def _sight(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Sight:
+    if not rows:
+        return "nothing"
+    if is_new and _edge(rows, walk.question) is not None:
+        return "older"
+    if walk.short:
+        return "ties, end" if is_new else "known, end"
+    if _sticks(walk, rows):
+        return "ties, stuck" if is_new else "known, stuck"
+    return "ties" if is_new else "known"
+
+
+def _noted(walk: Walk, rows: Sequence[Contact], given: Sequence[Contact]) -> Walk:
+    """One answer on, with the doubts that it raises. `given` are the fresh contacts that were given."""
+    ask = walk.question
+    doubts: set[Doubt] = set()
+    if _in_order(rows, ask) != list(rows) or _has_lost_sight(walk, rows):
+        doubts.add("disordered")
+    if given and ask.kind in ("past", "below"):
+        doubts.add("hidden")
+    if ask.kind == "page" and (given or not rows):  # otherwise the service ignores page numbers
+        doubts.add("paged")
+    mark = _mark(walk, rows)
+    if ask == walk.start and _has_gone_back(walk, rows):
+        doubts.add("changing")
+    if mark is not None and mark.is_crowded:
+        doubts.add("paged" if _is_newer(instant(walk.settled), instant(mark.head)) else "crowded")
+    if mark is not None:
+        floor, known = instant(mark.floor), walk.skip | _ids(given)
+        known |= _known(rows, walk.until) if walk.until else set()
+        above = _ids([row for row in rows if row.id in known and _is_newer(row.updated_at, floor)])
+        mark = replace(mark, ids=mark.ids | above)
+    return replace(walk, asked=walk.asked + 1, mark=mark, doubts=walk.doubts | doubts)
+
+
+def _mark(walk: Walk, rows: Sequence[Contact]) -> Mark | None:
+    """The mark of this lap, taken anew from an answer to its first question; None where that answer holds no moment."""
+    if walk.question != walk.start:
+        return walk.mark
+    head = rows[0] if rows else None
+    if head is None or head.updated_at is None:
+        return None
+    older = [row.updated for row in rows[len(rows) // 2 :] if _is_newer(head.updated_at, row.updated_at)]
+    floors = [
+        *older[:1],
+        *([walk.until.floor] if walk.until else []),
+    ]  # the lap before has given what is older than both
+    floor = max((at for at in floors if _is_newer(head.updated_at, instant(at))), key=_moment, default=head.updated)
+    given = walk.mark.ids if walk.mark else frozenset()
+    return Mark(head.updated, floor, frozenset(row.id for row in rows if row.id in given))
+
+
+def _has_gone_back(walk: Walk, rows: Sequence[Contact]) -> bool:
+    """Whether the head lacks a contact that it showed before, which was deleted or is hidden by a read that lags behind."""
+    before = walk.mark or walk.until
+    is_older = before is not None and (not rows or _is_newer(instant(before.head), rows[0].updated_at))
+    return is_older or not walk.skip <= _ids(rows)
+
+
+def _known(rows: Sequence[Contact], until: Mark) -> frozenset[int]:
+    """The contacts in `rows` that the lap before gave, and that were not changed since its first answer."""
+    head = instant(until.head)
+    return _ids([row for row in rows if row.id in until.ids and not _is_newer(row.updated_at, head)])
+
+
+def _moment(timestamp: str) -> datetime:
+    return instant(timestamp) or _FIRST
 
 
 def _has_lost_sight(walk: Walk, rows: Sequence[Contact]) -> bool:
@@ -152,6 +382,7 @@ def _has_lost_sight(walk: Walk, rows: Sequence[Contact]) -> bool:
 
 
 def _measured(walk: Walk, length: int, *, is_new: bool) -> Walk:
+    """One page's length on. The longest of several and a shorter one before more came say whether pages vary."""
     if walk.question.kind == "wide":
         return replace(walk, short=False)
     varies = walk.size is None or (walk.short and is_new)
@@ -159,121 +390,37 @@ def _measured(walk: Walk, length: int, *, is_new: bool) -> Walk:
     return replace(walk, size=size, short=size is not None and length < size)
 
 
-def _onward(walk: Walk, rows: Sequence[Contact]) -> Walk:
-    """From `rows`, some of which are new, to what follows them."""
-    below = replace(walk, last=rows[-1].updated)
-    edge = _edge(rows, walk.question)
-    if edge is None:
-        return _within(below, rows, is_new=True)
-    return replace(below, ask=Ask(rows[edge].updated, done=True), skip=_ids(rows[edge + 1 :]))
+def _is_newer(one: datetime | None, other: datetime | None) -> bool:
+    """Whether both are moments, and `one` is the later."""
+    return one is not None and other is not None and one > other
 
 
-def _within(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
-    """From `rows` that end at the first moment there is: on with the same moment."""
-    if walk.short:
-        return _past(walk)
-    if _sticks(walk, rows):
-        skip = _ids([row for row in rows if row.updated == walk.last])
-        return replace(walk, ask=Ask(walk.last), skip=skip if is_new else walk.skip | skip)
-    if walk.question.kind == "wide":
-        return _past(walk, gap=True)
-    return _paged(walk, rows, is_new=is_new)
-
-
-def _otherwise(walk: Walk, rows: Sequence[Contact]) -> Walk:
-    """The next kind of question, where `rows` hold nothing new."""
-    match walk.question.kind:
-        case "next":
-            return _within(walk, rows, is_new=False) if rows else walk.ended()
-        case "page":
-            return _nothing_on_page(walk, rows)
-        case "wide":
-            return _futile(walk)
-        case "past" if rows:
-            return replace(walk, ask=Ask(_just_before(walk.last), kind="below", done=True))
-        case _:
-            return replace(walk, gap=walk.gap or bool(rows)).ended()
-
-
-def _nothing_on_page(walk: Walk, rows: Sequence[Contact]) -> Walk:
-    """`page` counts from 1, or is not honoured, or was stepped past its end."""
-    match walk.question.page:
-        case 1:
-            return _paged(replace(walk, futile=walk.futile | {"first"}) if rows else walk, rows)
-        case 2 if rows:
-            return _futile(walk)
-        case _:
-            return _past(walk, gap=bool(rows))
-
-
-def _paged(walk: Walk, rows: Sequence[Contact], *, is_new: bool = False) -> Walk:
-    counts = is_new and walk.question.page is not None  # pages are honoured, so only the one before can come again
-    onward = replace(walk, skip=_ids(rows) if counts else walk.skip | _ids(rows), stepped=walk.stepped or counts)
-    page = walk.question.page + 1 if walk.question.page else 2 if "first" in walk.futile else 1
-    if "page" in walk.futile:
-        return _widened(onward)
-    return (
-        replace(onward, ask=replace(walk.question, page=page, kind="page"))
-        if page <= MOST_PAGES
-        else _past(onward, gap=True)
-    )
-
-
-def _widened(walk: Walk) -> Walk:
-    if "wide" in walk.futile:
-        return _past(walk, gap=True)
-    return replace(walk, ask=replace(walk.question, page=None, kind="wide"))
-
-
-def _futile(walk: Walk) -> Walk:
-    """From a kind of question that the service takes no notice of, to what is next."""
-    kind = walk.question.kind
-    learned = replace(walk, futile=walk.futile | {kind})
-    return _widened(learned) if kind == "page" else _past(learned, gap=True)
-
-
-def _past(walk: Walk, *, gap: bool = False) -> Walk:
-    """From a moment that is done with, or given up, to what lies below it."""
-    passed = replace(walk, gap=walk.gap or gap, skip=frozenset())
-    if instant(walk.last) is None:
-        return replace(passed, gap=True).ended()
-    return replace(passed, ask=Ask(walk.last, kind="past", done=True))
-
-
-# About rows
-
-
-def _is_asked_for(row: Contact, ask: Ask) -> bool:
-    """Whether a contact is not newer than the date asked for."""
-    return ask.date is None or not is_after(row.updated, ask.date)
+def _asked_for(rows: Sequence[Contact], ask: Ask) -> list[Contact]:
+    """Those of `rows` that are not newer than the date asked for."""
+    date = instant(ask.date) if ask.date is not None else None
+    return [row for row in rows if not _is_newer(row.updated_at, date)]
 
 
 def _in_order(rows: Sequence[Contact], ask: Ask) -> list[Contact]:
     """`rows` as they should have come: newest first, and none that was not asked for."""
-    return sorted((row for row in rows if _is_asked_for(row, ask)), key=_age)
-
-
-def _age(row: Contact) -> timedelta:
-    """The sort key for newest first; no moment is the oldest."""
-    return _FIRST - (instant(row.updated) or _FIRST)
+    return sorted(_asked_for(rows, ask), key=lambda row: _FIRST - (row.updated_at or _FIRST))
 
 
 def _edge(rows: Sequence[Contact], ask: Ask) -> int | None:
     """The index of the last row whose moment was left behind: neither that of the very last, nor the date asked for."""
-    return next(
-        (at for at in reversed(range(len(rows))) if rows[at].updated != rows[-1].updated and _is_below(rows[at], ask)),
-        None,
-    )
-
-
-def _is_below(row: Contact, ask: Ask) -> bool:
-    return instant(row.updated) is not None if ask.date is None else is_after(ask.date, row.updated)
+    date = instant(ask.date) if ask.date is not None else None
+    for at in reversed(range(len(rows))):
+        row = rows[at]
+        is_below = row.updated_at is not None if ask.date is None else _is_newer(date, row.updated_at)
+        if is_below and row.updated != rows[-1].updated:
+            return at
+    return None
 
 
 def _sticks(walk: Walk, rows: Sequence[Contact]) -> bool:
     """Whether the cursor is seen to be inclusive, and can still be moved to the last moment."""
-    date = walk.question.date
-    return date is not None and is_after(date, walk.last) and any(instant(row.updated) == instant(date) for row in rows)
+    date = instant(walk.question.date) if walk.question.date is not None else None
+    return _is_newer(date, instant(walk.last)) and any(row.updated_at == date for row in rows)
 
 
 def _ids(rows: Sequence[Contact]) -> frozenset[int]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from contacts_mcp.book.listing.walk import Ask, Walk
+from contacts_mcp.book.listing.walk import TABLE, Ask, Asked, Sight, Walk
 from contacts_mcp.models import Contact, instant
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -144,19 +144,19 @@ def longest_tie(service: Service) -> int:
 
 @given(services())
 @settings(SETTINGS, max_examples=250)
-def test_without_a_gap_everybody_was_given(service: Service) -> None:
+def test_without_a_doubt_everybody_was_given(service: Service) -> None:
     """The heart of `complete`: it may be denied where it was so, and is never said where it was not."""
     trip = walked(service.answer)
-    assert trip.walk.gap or trip.given == service.beyond()
+    assert trip.walk.doubts or trip.given == service.beyond()
 
 
 @given(services(), st.integers(0, 20))
 @settings(SETTINGS, max_examples=60)
-def test_without_a_gap_everybody_below_an_upper_bound_was_given(service: Service, bound: int) -> None:
+def test_without_a_doubt_everybody_below_an_upper_bound_was_given(service: Service, bound: int) -> None:
     """A date that no page ended on is a cursor like any other."""
     date = (START + timedelta(seconds=bound)).isoformat().replace("+00:00", "Z")
     trip = walked(service.answer, Walk(Ask(date)))
-    assert trip.walk.gap or trip.given == service.beyond(date)
+    assert trip.walk.doubts or trip.given == service.beyond(date)
 
 
 @given(services(), st.lists(st.integers(1, 5), max_size=3))
@@ -183,7 +183,7 @@ def test_that_everybody_was_reached_is_known_where_ties_leave_room_on_a_page(
 ) -> None:
     """Room for one more shows that there was none. Only a list that never fills a page, and is one moment, can't be told from a block."""
     assume(longest_tie(service) < page_of(service) < len(service.times))
-    assert not walked(service.answer, pauses=pauses).walk.gap
+    assert not walked(service.answer, pauses=pauses).walk.doubts
 
 
 @given(services(finer=False, refuses=frozenset()), st.sampled_from([0, 1]), st.lists(st.integers(1, 5), max_size=3))
@@ -238,25 +238,27 @@ def test_it_ends_where_pages_come_round_in_a_circle(size: int, monkeypatch: pyte
     block = [Contact.model_construct(id=one, updated="2026-11-01T00:00:00Z") for one in range(3 * size)]
     trip = walked(lambda ask: block[(ask.page or 0) % 3 * size :][:size])
     assert trip.requests <= 20 + 8
-    assert trip.walk.gap
+    assert trip.walk.doubts
 
 
-def test_it_ends_with_a_gap_where_the_date_is_ignored() -> None:
+def test_it_ends_in_doubt_where_the_date_is_ignored() -> None:
     service = Service({one: one * SECOND for one in range(1, 10)})
     trip = walked(lambda ask: service.answer(replace(ask, date=None)))
-    assert (trip.given, trip.walk.gap) == ([9, 8, 7, 6], True)
+    assert trip.given == [9, 8, 7, 6]
+    assert "disordered" in trip.walk.doubts
     assert trip.requests <= 9
 
 
-def test_it_ends_with_a_gap_where_nobody_has_a_moment() -> None:
+def test_it_ends_in_doubt_where_nobody_has_a_moment() -> None:
     rows = [Contact.model_construct(id=one, updated="") for one in range(4)]
     trip = walked(lambda ask: rows)
-    assert (trip.given, trip.walk.gap) == ([0, 1, 2, 3], True)
+    assert trip.given == [0, 1, 2, 3]
+    assert "disordered" in trip.walk.doubts
 
 
-def test_a_list_out_of_order_is_a_gap() -> None:
+def test_a_list_out_of_order_raises_a_doubt() -> None:
     service = Service({one: one * SECOND for one in range(1, 4)})
-    assert walked(lambda ask: (service.answer(ask) or [])[::-1]).walk.gap
+    assert walked(lambda ask: (service.answer(ask) or [])[::-1]).walk.doubts
 
 
 def test_pages_that_vary_in_length_prove_no_end() -> None:
@@ -268,16 +270,17 @@ def test_pages_that_vary_in_length_prove_no_end() -> None:
         Walk(Ask("2026-12-01T00:00:00Z")),
     )
     assert trip.walk.size is None
-    assert trip.walk.gap
+    assert trip.walk.doubts
 
 
 @pytest.mark.parametrize(("inclusive", "reached"), [(False, 12 + 1), (True, 12)])
-def test_pages_that_are_cut_off_are_a_gap(inclusive: bool, reached: int) -> None:
+def test_pages_that_are_cut_off_raise_a_doubt(inclusive: bool, reached: int) -> None:
     """After the last page that is served comes an empty one, as if the list were at its end; below it there is more."""
     times = dict.fromkeys(range(1, 21), SECOND) | {0: 0}
     service = Service(times, size=4, first_page=1, inclusive=inclusive, refuses=frozenset({"below"}))
     trip = walked(lambda ask: [] if (ask.page or 1) > 3 else service.answer(ask))
-    assert (len(trip.given), trip.walk.gap) == (reached, True)
+    assert len(trip.given) == reached
+    assert trip.walk.doubts
 
 
 def test_a_service_that_compares_finer_than_it_shows_is_found_out() -> None:
@@ -291,10 +294,10 @@ def test_a_service_that_compares_finer_than_it_shows_is_found_out() -> None:
     )
     trip = walked(service.answer, Walk(Ask("2026-11-01T00:00:02Z")))
     assert len(trip.given) < 8
-    assert trip.walk.gap
+    assert trip.walk.doubts
 
 
-def test_a_change_while_pages_are_stepped_is_a_gap() -> None:
+def test_a_change_while_pages_are_stepped_raises_a_doubt() -> None:
     """One that was given leaves the block, so the one at the edge of the next page slips to the page before."""
     service = Service(dict.fromkeys(range(20), SECOND) | {20: 2 * SECOND, 21: 3 * SECOND}, size=4, first_page=1)
 
@@ -305,7 +308,7 @@ def test_a_change_while_pages_are_stepped_is_a_gap() -> None:
 
     trip = walked(answer)
     assert len(set(trip.given)) == 21
-    assert trip.walk.gap
+    assert trip.walk.doubts
 
 
 @pytest.mark.parametrize("inclusive", [False, True], ids=["strict", "inclusive"])
@@ -322,7 +325,7 @@ def test_a_strict_cursor_loses_what_does_not_fit_and_says_so() -> None:
     service = Service(dict.fromkeys(range(1, 10), SECOND) | {10: 0, 11: 2 * SECOND}, size=4)
     trip = walked(service.answer)
     assert trip.given == [11, 9, 8, 7, 6, 10]
-    assert trip.walk.gap
+    assert trip.walk.doubts
 
 
 CHANGES = st.dictionaries(
@@ -369,10 +372,11 @@ def test_many_changes_are_followed_until_one_page_shows_them_all() -> None:
         return service.answer(ask)
 
     trip = walked(answer)
-    assert (set(trip.given), trip.walk.gap) == (set(range(40)), False)
+    assert set(trip.given) == set(range(40))
+    assert not trip.walk.doubts
 
 
-def test_it_ends_with_a_gap_where_more_is_changed_than_it_can_follow() -> None:
+def test_it_ends_in_doubt_where_more_is_changed_than_it_can_follow() -> None:
     service = Service({one: one * SECOND for one in range(20)}, size=4)
 
     def answer(ask: Ask) -> list[Contact] | None:
@@ -381,7 +385,7 @@ def test_it_ends_with_a_gap_where_more_is_changed_than_it_can_follow() -> None:
         return service.answer(ask)
 
     trip = walked(answer)
-    assert trip.walk.gap
+    assert trip.walk.doubts
     assert trip.requests < 100
 
 
@@ -391,10 +395,107 @@ def test_what_is_ignored_is_not_tried_again() -> None:
     service = Service(blocks, size=4)
     trip = walked(service.answer)
     kinds = [ask.kind for ask in service.asked]
-    assert (kinds.count("page"), kinds.count("wide"), trip.walk.gap) == (2, 1, True)
+    assert (kinds.count("page"), kinds.count("wide")) == (2, 1)
+    assert "hidden" in trip.walk.doubts
 
 
 def test_pages_are_stepped_from_where_they_were_found_to_begin() -> None:
     service = Service({one: one // 10 * SECOND for one in range(100)}, size=4, first_page=1)
     walked(service.answer)
     assert [ask.page for ask in service.asked].count(1) == 1
+
+
+# The table, cell by cell: what is asked for next, "!" where contacts may stay hidden. Cells that cannot come about are "-".
+SIGHTS: tuple[Sight, ...] = (
+    "older",
+    "ties",
+    "ties, stuck",
+    "ties, end",
+    "known",
+    "known, stuck",
+    "known, end",
+    "nothing",
+    "refused",
+    "refused, end",
+)
+CELLS: dict[Asked, str] = {
+    "next":    "next at 40 | page 1 | next at 30 | past  | page 1 | next at 30 | past   | end    | -      | -     ",
+    "page 1":  "next at 40 | page 2 | next at 30 | past  | page 2 | page 2     | page 2 | page 2 | wide   | wide  ",
+    "page 2":  "next at 40 | page 3 | next at 30 | past  | wide   | wide       | wide   | past   | wide   | wide  ",
+    "page 3+": "next at 40 | page 4 | next at 30 | past  | past ! | past !     | past ! | past   | wide   | wide  ",
+    "wide":    "next at 40 | past ! | next at 30 | -     | past ! | past !     | -      | past ! | past ! | past !",
+    "past":    "next at 40 | page 1 | next at 30 | past  | below  | -          | below  | end    | -      | -     ",
+    "below":   "next at 40 | page 1 | next at 30 | past  | end !  | -          | end !  | end    | end !  | end   ",
+}  # fmt: skip
+TRIED = [
+    pytest.param(asked, sight, cell.strip(), id=f"{asked}: {sight}")
+    for asked, cells in CELLS.items()
+    for sight, cell in zip(SIGHTS, cells.split("|"), strict=True)
+    if cell.strip() != "-"
+]
+
+
+def at(second: int) -> str:
+    return f"2026-11-01T00:00:{second:02}Z"
+
+
+def rows(*contacts: tuple[int, int]) -> list[Contact]:
+    return [Contact.model_construct(id=one, updated=at(second)) for one, second in contacts]
+
+
+ASKS: dict[Asked, Ask] = {
+    "next": Ask(at(50)),
+    "page 1": Ask(at(50), page=1, kind="page"),
+    "page 2": Ask(at(50), page=2, kind="page"),
+    "page 3+": Ask(at(50), page=3, kind="page"),
+    "wide": Ask(at(50), kind="wide"),
+    "past": Ask(at(50), kind="past", done=True),
+    "below": Ask(at(50), kind="below", done=True),
+}
+
+
+def answer_that_shows(sight: Sight, asked: Asked) -> list[Contact]:
+    """Three contacts fill a page. 1, 2 and 3 were given, 5 is at the date asked for."""
+    repeats = (
+        50 if asked in ("past", "below") else 30
+    )  # these two ask below the last moment, so only that can come again
+    answers = {
+        "older": rows((7, 40), (8, 30), (9, 30)),
+        "ties": rows((7, 30), (8, 30), (9, 30)),
+        "ties, stuck": rows((5, 50), (7, 30), (8, 30)),
+        "ties, end": rows((7, 30)),
+        "known": rows((1, repeats), (2, repeats), (3, repeats)),
+        "known, stuck": rows((5, 50), (1, 30), (2, 30)),
+        "known, end": rows((1, repeats)),
+        "nothing": rows(),
+    }
+    return answers[sight]
+
+
+@pytest.mark.parametrize(("asked", "sight", "cell"), TRIED)
+def test_the_next_question_follows_from_the_last_one_and_what_came(asked: Asked, sight: Sight, cell: str) -> None:
+    last = at(50) if asked in ("past", "below") else at(30)
+    start = Ask(at(59))
+    walk = Walk(ASKS[asked], start, skip=frozenset({1, 2, 3, 5}), last=last, asked=0, size=3)
+    if sight.startswith("refused"):
+        after = replace(walk, short=sight == "refused, end").refused()
+    else:
+        after = walk.after(answer_that_shows(sight, asked))
+    assert described(after) == cell.removesuffix(" !")
+    is_seen_too_late = asked in ("past", "below") and (sight == "older" or sight.startswith("ties"))
+    assert ("hidden" in after.doubts) == (cell.endswith("!") or is_seen_too_late)
+
+
+def described(walk: Walk) -> str:
+    ask = walk.ask
+    if ask is None:
+        return "end"
+    if ask.kind == "next":
+        return f"next at {ask.date[17:19]}"  # type: ignore[index]
+    return f"page {ask.page}" if ask.kind == "page" else ask.kind
+
+
+def test_the_table_has_a_step_for_every_sight_but_a_refusal_that_is_an_error() -> None:
+    missing = [(asked, sight) for asked, steps in TABLE.items() for sight in SIGHTS if steps[sight] is None]
+    assert missing == [(asked, sight) for asked in ("next", "past") for sight in SIGHTS[-2:]]
+    assert not any(ASKS[asked].may_be_refused for asked in ("next", "past"))

@@ -1,0 +1,316 @@
+"""Random walks over a changing list: `python benchmarks/walks.py [walks] [seed]`.
+
+Each walk lists a simulated account from its first page to its last, in one call or in several, while somebody else edits, creates and
+deletes contacts between any two requests. The service answers as `heymarket-api.md` 4.1 leaves open. Its switches are drawn anew for each
+walk. So are the speed of its clock, which may stand still, and the lag of its reads.
+
+A walk is wrong that ends with `complete: true` although a contact was never given that passed the filters from the first request to the
+last. Where reads lag behind, no client can notice every change, so there only contacts that nobody changed make a walk wrong. The others
+that were missed are counted all the same.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
+from typing import Literal, cast
+
+import anyio
+
+from contacts_mcp.api.client import HeymarketClient
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.listing.filters import Filters
+from contacts_mcp.book.listing.listing import Listing, list_contacts
+from contacts_mcp.book.vocabulary import Vocabulary
+from contacts_mcp.errors import Rejected
+from contacts_mcp.models import Contact, instant
+
+WALKS = 20_000
+SECOND = 10**6
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOW = int(time.time()) * SECOND
+MOST_CALLS = 3_000
+
+Dice = random.Random
+Read = Literal["list", "count"]
+Lag = Literal["none", "reads", "seconds", "replica"]
+READS: tuple[Read, ...] = ("list", "count")
+Ties = Literal["newest id first", "last change first", "any order"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contact: when it was created and last changed, in microseconds, and what decides its place among contacts of one moment."""
+
+    id: int
+    created: int
+    updated: int
+    place: float
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What nobody knows about the service, and how busy it is."""
+
+    size: int  # rows of a page
+    inclusive: bool
+    first_page: int | None  # None where `page` is ignored
+    honours_limit: bool
+    in_seconds: bool
+    is_finer: bool  # compares what it does not show
+    ties: Ties
+    refuses: frozenset[str]  # parameters that it answers with 400
+    lag: Lag
+    most_lag: int  # reads, or seconds
+    changes: float  # how likely somebody changes something between two requests
+    deletions: float  # how many of the changes are deletions
+    pace: int  # at most so many microseconds pass between two requests
+    counts: bool
+
+    @classmethod
+    def drawn(cls, dice: Dice, *, lags: bool) -> Behaviour:
+        lag: Lag = dice.choice(("reads", "seconds", "replica")) if lags else "none"
+        return cls(
+            size=dice.choice((1, 2, 3, 4, 5, 8, 13, 30)),
+            inclusive=dice.random() < 0.5,
+            first_page=dice.choice((None, None, 0, 1)),
+            honours_limit=dice.random() < 0.2,
+            in_seconds=dice.random() < 0.75,
+            is_finer=dice.random() < 0.15,
+            ties=dice.choice(("newest id first", "last change first", "any order")),
+            refuses=dice.choice((frozenset(), frozenset(), frozenset({"limit"}), frozenset({"page"}))),
+            lag=lag,
+            most_lag=dice.choice((1, 3, 10)),
+            changes=dice.choice((0.0, 0.05, 0.2, 0.5)),
+            deletions=dice.choice((0.0, 0.3, 0.8)),
+            pace=dice.choice((0, SECOND // 5, 2 * SECOND, 90 * SECOND)),
+            counts=dice.random() < 0.95,
+        )
+
+
+@dataclass
+class Hidden:
+    """A contact as some reads still see it, None for not at all."""
+
+    row: Row | None
+    by: tuple[Read, ...]
+    left: int  # reads, or the moment at which it ends
+
+
+class Service:
+    """The list and the count of one account, in place of the API client. Somebody else may act before each request."""
+
+    def __init__(self, behaviour: Behaviour, dice: Dice) -> None:
+        self.behaviour = behaviour
+        self._dice = dice
+        self._now = NOW
+        self._next_id = 1
+        self._rows: dict[int, Row] = {}
+        self._hidden: dict[int, Hidden] = {}
+        self._past: list[tuple[int, dict[int, Row]]] = []  # the contacts as they were, from when on
+        self._delays = {read: dice.randint(0, behaviour.most_lag) * SECOND for read in READS}  # of a replica
+        self._fill()
+        self.since, self.until = 0, 2**63  # the range of `updated` that is asked for
+        self.requests = 0
+        self.changed: set[int] = set()
+        self.persistent: set[int] | None = None  # who was in the range at every request
+
+    def _fill(self) -> None:
+        """Contacts in blocks that share a second, the newest of them now or long ago."""
+        dice, moments = self._dice, []
+        at = self._now - dice.choice((0, 0, SECOND, 3600 * SECOND))
+        for _ in range(dice.randint(0, 9)):
+            size = dice.choice((1, 1, 1, 2, 3, self.behaviour.size, dice.randint(1, 3 * self.behaviour.size)))
+            moments += [at - (0 if self.behaviour.in_seconds else dice.choice((0, 0, 1, 999))) for _ in range(size)]
+            at -= dice.choice((SECOND, SECOND, 60 * SECOND))
+        for moment in reversed(moments):
+            self._put(self._next_id, created=moment, updated=moment)
+            self._next_id += 1
+
+    def _put(self, number: int, *, created: int, updated: int) -> None:
+        self._rows[number] = Row(number, created, updated, self._dice.random())
+
+    # What the book asks
+
+    async def list_contacts(self, *, date: str | None, limit: int | None, page: int | None) -> list[Contact]:
+        self._between_requests()
+        behaviour = self.behaviour
+        if ("limit" in behaviour.refuses and limit is not None) or ("page" in behaviour.refuses and page is not None):
+            raise Rejected("Refused.", status=400)
+        size = min(limit, 500) if behaviour.honours_limit and limit is not None else behaviour.size
+        start = 0 if behaviour.first_page is None or page is None else max(page - behaviour.first_page, 0) * size
+        rows = self._beyond(self._seen("list"), date)[start : start + size]
+        self._note_read("list", rows)
+        return [self._shown(row) for row in rows]
+
+    async def count_contacts(self) -> int | None:
+        self._between_requests()
+        if not self.behaviour.counts:
+            return None
+        seen = self._seen("count")
+        self._note_read("count", list(seen.values()))
+        return len(seen)
+
+    # What reads see
+
+    def _seen(self, read: Read) -> dict[int, Row]:
+        """The contacts as they are, or as a read that lags behind sees them."""
+        if self.behaviour.lag == "replica":
+            return self._before(self._now - self._delays[read])
+        now = 0 if self.behaviour.lag == "reads" else self._now
+        self._hidden = {one: hidden for one, hidden in self._hidden.items() if hidden.left > now}
+        old = {one: hidden.row for one, hidden in self._hidden.items() if read in hidden.by}
+        rows = {one: row for one, row in self._rows.items() if one not in old}
+        return rows | {one: row for one, row in old.items() if row is not None}
+
+    def _before(self, at: int) -> dict[int, Row]:
+        return next((rows for since, rows in reversed(self._past) if since <= at), self._past[0][1])
+
+    def _note_read(self, read: Read, rows: list[Row]) -> None:
+        """Note who could be listed at this moment; a lag of reads passes."""
+        listed = self._seen("list").keys() & self._rows.keys()
+        here = {one for one in listed if self.since <= self._compared(self._rows[one]) < self.until}
+        self.persistent = here if self.persistent is None else self.persistent & here
+        if self.behaviour.lag == "reads":
+            for one in {row.id for row in rows} & self._hidden.keys():
+                self._hidden[one].left -= read in self._hidden[one].by
+
+    def _beyond(self, seen: dict[int, Row], date: str | None) -> list[Row]:
+        rows = sorted(seen.values(), key=self._rank)
+        if date is None:
+            return rows
+        moment = instant(date)
+        assert moment is not None
+        bound = (moment - EPOCH) // timedelta(microseconds=1) + self.behaviour.inclusive
+        return [row for row in rows if self._compared(row) < bound]
+
+    def _rank(self, row: Row) -> tuple[int, float]:
+        tie = {"newest id first": -row.id, "last change first": -row.updated, "any order": row.place}
+        return -self._compared(row), tie[self.behaviour.ties]
+
+    def _compared(self, row: Row) -> int:
+        cuts = self.behaviour.in_seconds and not self.behaviour.is_finer
+        return row.updated // SECOND * SECOND if cuts else row.updated
+
+    def _shown(self, row: Row) -> Contact:
+        return Contact(id=row.id, created=self._written(row.created), updated=self._written(row.updated))
+
+    def _written(self, at: int) -> str:
+        return written(at, timespec="seconds" if self.behaviour.in_seconds else "microseconds")
+
+    def filters(self) -> Filters:
+        """All contacts, or a range of `updated` in whole seconds."""
+        dice = self._dice
+        bounds = [at // SECOND * SECOND for at in (self._now, *(row.updated for row in self._rows.values()))]
+        kind = dice.choice(("all", "all", "from", "before", "between"))
+        if kind in ("from", "between"):
+            self.since = dice.choice((0, min(bounds), dice.choice(bounds)))
+        if kind in ("before", "between"):
+            self.until = max(dice.choice((dice.choice(bounds), self._now + 3600 * SECOND)), self.since + SECOND)
+        return Filters(
+            updated_after=written(self.since) if kind in ("from", "between") else None,
+            updated_before=written(self.until) if kind in ("before", "between") else None,
+        )
+
+    # What others do
+
+    def _between_requests(self) -> None:
+        if self.requests:
+            self._now += self._dice.randint(0, self.behaviour.pace)
+            while self._dice.random() < self.behaviour.changes:
+                self._change()
+        self.requests += 1
+        if self.behaviour.lag == "replica":
+            self._past.append((self._now, dict(self._rows)))
+
+    def _change(self) -> None:
+        dice = self._dice
+        self._now += dice.choice((0, 1))
+        one = dice.choice(list(self._rows)) if self._rows and dice.random() < 0.8 else None
+        self.changed |= {one} if one is not None else set()
+        before = None if one is None else self._rows[one]
+        if one is None or before is None:
+            one = self._next_id
+            self._next_id += 1
+            self._put(one, created=self._now, updated=self._now)
+        elif dice.random() < self.behaviour.deletions:
+            del self._rows[one]
+        else:
+            self._put(one, created=before.created, updated=self._now)
+        if self.behaviour.lag in ("reads", "seconds") and one not in self._hidden and dice.random() < 0.7:
+            lag = dice.randint(1, self.behaviour.most_lag)
+            left = lag if self.behaviour.lag == "reads" else self._now + lag * SECOND
+            self._hidden[one] = Hidden(before, dice.choice((READS, READS, ("list",), ("count",))), left)
+
+
+def written(at: int, *, timespec: str = "seconds") -> str:
+    """Microseconds since 1970 as RFC 3339."""
+    return (EPOCH + timedelta(microseconds=at)).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+@dataclass
+class Found:
+    """What came of many walks."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    requests: int = 0
+
+
+async def walk(seed: str, *, lags: bool = False) -> tuple[Service, set[int], Listing]:
+    """One walk to its end: the service, whom it gave, and its last answer."""
+    dice = random.Random(seed)
+    service = Service(Behaviour.drawn(dice, lags=lags), dice)
+    book = cast("Book", SimpleNamespace(api=service, vocabulary=Vocabulary(cast("HeymarketClient", service)), zone=UTC))
+    limit = dice.choice((1, 3, 7, 25, 100, 100, 100))
+    filters = service.filters()
+    given: set[int] = set()
+    cursor = ""
+    for _ in range(MOST_CALLS):
+        listing = await list_contacts(book, filters, limit=limit, cursor=cursor)
+        given |= {card.contact_id for card in listing.cards}
+        cursor = listing.next_cursor
+        if not cursor:
+            break
+    return service, given, listing
+
+
+async def walk_many(walks: int, seed: int, *, lags: bool = False) -> Found:
+    found = Found()
+    for number in range(walks):
+        name = f"{seed}/{number}"
+        service, given, listing = await walk(name, lags=lags)
+        missing = (service.persistent or set()) - given
+        end = "unfinished" if listing.next_cursor else "complete" if listing.complete else "not complete"
+        found.ends[f"{end}, {'somebody missing' if missing else 'nobody missing'}"] += 1
+        found.requests += service.requests
+        if listing.complete and (missing - service.changed if lags else missing):
+            found.wrong.append(f"{name}: missing {sorted(missing)} of {len(given)}: {service.behaviour}")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    walks, seed = (*map(int, arguments), *(WALKS, 1)[len(arguments) :])
+    wrong = 0
+    for lags in (False, True):
+        started = time.process_time()
+        found = anyio.run(partial(walk_many, walks, seed, lags=lags))
+        what = "reads that lag" if lags else "reads in time"
+        print(f"{walks} walks with {what}, {found.requests} requests, {time.process_time() - started:.0f} s")
+        for end, number in sorted(found.ends.items()):
+            print(f"  {number:6} {end}")
+        for one in found.wrong[:5]:
+            print("  WRONG", one)
+        wrong += len(found.wrong)
+    print(f"false complete: {wrong}")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""The cursor of `list_contacts`: where a listing stands between two calls, sealed into a text that only this module reads.
+
+A cursor holds contact ids, moments and counts, and no other contact data. It is good for the filters that it was given for.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+from pydantic import TypeAdapter
+
+from contacts_mcp.book.listing.filters import Filters
+from contacts_mcp.book.listing.walk import MOST_PAGES, Walk
+from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.models import instant
+
+_VERSION = 3  # of what is sealed; a cursor of another version is refused
+_LONGEST = 100_000  # characters of a cursor, and bytes of what it holds
+
+Number = Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How the account looked when the walk began. If it looks the same at the end, nobody changed anything between."""
+
+    head: str  # a digest of the first page
+    newest: str = ""  # its first `updated`
+    count: Number | None = None  # the account's own, before the second page; None where not needed or not told
+    is_late: bool = False  # whether it was taken by a later call than the first page
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a listing stands."""
+
+    walk: Walk
+    seen: Number = 0  # contacts looked through that were there when the walk began, each counted once
+    added: Number = 0  # contacts that were created since then
+    changed: Number = 0  # contacts met at another look at the head, which an earlier call may have seen already
+    has_changes: bool = False  # whether another look at the head showed anything new
+    given: Number = 0  # contacts that passed the filters, in all calls together
+    is_below: bool = False  # whether the range of dates was left at its lower end
+    refuses_size: bool = False  # whether the service refuses to be told how many contacts a page should have
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """What a cursor holds."""
+
+    version: int
+    filters: str
+    position: Position
+
+
+_SEALED = TypeAdapter(_Sealed)
+
+
+def sealed(position: Position, filters: Filters) -> str:
+    """The cursor that lets a later call go on from `position`."""
+    held = _SEALED.dump_json(_Sealed(_VERSION, fingerprint(filters), position), exclude_defaults=True)
+    return base64.urlsafe_b64encode(zlib.compress(held, 9)).decode("ascii").rstrip("=")
+
+
+def opened(cursor: str, filters: Filters) -> Position:
+    """The position that `cursor` holds. Raises InvalidArgument for a text that is no cursor, or one of other filters."""
+    try:
+        held = _SEALED.validate_json(unpacked(cursor), strict=True)
+    except (ValueError, zlib.error):
+        raise _not_ours() from None
+    if held.version != _VERSION or not _is_sound(held.position.walk):
+        raise _not_ours()
+    if held.filters != fingerprint(filters):
+        raise InvalidArgument(
+            "cursor",
+            "was given for other filters.",
+            expected="Repeat the filters of the first call together with its next_cursor, or leave cursor out.",
+        )
+    return held.position
+
+
+def unpacked(cursor: str) -> bytes:
+    """At most as many bytes of what `cursor` holds as a sound one can hold. Raises ValueError, zlib.error."""
+    packed = base64.b64decode(cursor[:_LONGEST] + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    return zlib.decompressobj().decompress(packed, _LONGEST)
+
+
+def fingerprint(filters: Filters) -> str:
+    """A short digest of `filters`, by which a cursor knows its own."""
+    return hashlib.blake2b(json.dumps(asdict(filters), sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def _not_ours() -> InvalidArgument:
+    return InvalidArgument(
+        "cursor",
+        "is not one that list_contacts gave.",
+        expected="Pass next_cursor exactly as it was answered, or leave cursor out to start at the top.",
+    )
+
+
+def _is_sound(walk: Walk) -> bool:
+    """Whether a walk can stand there: every date is a moment, because it is sent to the service, and every page number can be meant."""
+    if walk.ask is None:
+        return False
+    asks = (walk.ask, walk.start)
+    marks = [mark for mark in (walk.mark, walk.until) if mark]
+    moments = [ask.date for ask in asks if ask.date is not None]
+    moments += [text for text in (walk.settled, walk.last) if text]
+    moments += [text for mark in marks for text in (mark.head, mark.floor)]
+    return all(map(instant, moments)) and all(ask.page is None or 1 <= ask.page <= MOST_PAGES for ask in asks)
