@@ -142,7 +142,10 @@ class Settings(BaseSettings):
         if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(parts.hostname)):
             msg = "expected https, or http on this machine (127.0.0.1, localhost): credentials would travel unprotected"
             raise ValueError(msg)
-        return url.rstrip("/")
+        if re.sub("^/v[12]$", "", parts.path.rstrip("/")):  # everybody would be "not found" below it
+            msg = "expected an address without a path, such as https://api.heymarket.com; the paths of the API are added here"
+            raise ValueError(msg)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("default_region")
     @classmethod
@@ -171,11 +174,13 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
-        """The settings of the environment with `overrides` (None means not given) on top. Raises InvalidSettings, for a name of ours that is none too."""
-        stranger = next(iter(strangers(os.environ)), None)
-        if stranger:
-            near = get_close_matches(stranger.upper(), _OURS, n=1, cutoff=0.85)
-            raise InvalidSettings(f"{stranger} is not a setting.{f' Did you mean {near[0]}?' if near else ''}")
+        """The settings of the environment with `overrides` on top, where None means not given.
+
+        Raises InvalidSettings, also for a misspelt name: whoever set READONLY believes that nothing can be changed.
+        """
+        misspelt = next(((name, near) for name in strangers(os.environ) if (near := meant_by(name))), None)
+        if misspelt:
+            raise InvalidSettings("{} is not a setting. Did you mean {}?".format(*misspelt))
         try:
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
@@ -215,12 +220,29 @@ def variable_of(field: str) -> str:
     return alias if isinstance(alias, str) else f"CONTACTS_MCP_{field.upper()}"
 
 
+_PREFIX = "CONTACTS_MCP_"
 _OURS = tuple(variable_of(name) for name in Settings.model_fields)
 
 
 def strangers(variables: Iterable[str]) -> list[str]:
-    """Those of `variables` that look like settings of ours and are none: a misspelt READ_ONLY must not be passed over."""
-    return sorted(name for name in variables if name.upper().startswith("CONTACTS_MCP_") and name.upper() not in _OURS)
+    """Those of `variables` that look like settings of ours and are none."""
+    return sorted(name for name in variables if name.upper().startswith(_PREFIX) and name.upper() not in _OURS)
+
+
+def meant_by(stranger: str) -> str:
+    """The setting that a misspelt name is near to; empty where there is none.
+
+    A cluster sets variables such as CONTACTS_MCP_PORT=tcp://10.0.0.1:80 for a service that is called like us.
+    """
+    if re.search(r"_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP))?)(_\w+)?$", stranger.upper()):
+        return ""
+    bare = {_bare(name): name for name in _OURS if name.startswith(_PREFIX)}
+    near = get_close_matches(_bare(stranger), bare, n=1, cutoff=0.75)
+    return bare[near[0]] if near else ""
+
+
+def _bare(variable: str) -> str:
+    return variable.upper().removeprefix(_PREFIX).replace("_", "")
 
 
 def environment() -> dict[str, str]:

@@ -123,6 +123,19 @@ class Workspace:
         return self._own
 
 
+@contextmanager
+def noting_writes() -> Iterator[Callable[[], bool]]:
+    """Within this, the function tells whether a change was sent already, answered or not."""
+    from contacts_mcp.api.client import on_write
+
+    sent: list[None] = []
+    token = on_write.set(lambda: sent.append(None))
+    try:
+        yield lambda: bool(sent)
+    finally:
+        on_write.reset(token)
+
+
 async def _introduce(book: Book) -> None:
     """Ask once which team a new credential belongs to: the changes, locks and limits of its account may be here under another one."""
     with suppress(ContactsError), anyio.move_on_after(INTRODUCTION):

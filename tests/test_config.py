@@ -141,13 +141,15 @@ def test_all_bad_values_are_named_at_once() -> None:
     [
         ("https://api.heymarket.com", "https://api.heymarket.com"),
         ("https://api.heymarket.com/", "https://api.heymarket.com"),
-        ("https://proxy.example:8443/heymarket/", "https://proxy.example:8443/heymarket"),
+        ("https://proxy.example:8443/", "https://proxy.example:8443"),
+        ("https://api.heymarket.com/v1", "https://api.heymarket.com"),
+        ("https://api.heymarket.com/v2/", "https://api.heymarket.com"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://127.9.9.9", "http://127.9.9.9"),
         ("http://localhost:8080", "http://localhost:8080"),
         ("http://api.localhost", "http://api.localhost"),
         ("http://[::1]:8080", "http://[::1]:8080"),
-        ("HTTP://LOCALHOST", "HTTP://LOCALHOST"),
+        ("HTTP://LOCALHOST", "http://LOCALHOST"),
     ],
 )
 def test_the_address_is_https_or_http_on_this_machine(given: str, kept: str) -> None:
@@ -179,6 +181,11 @@ def test_the_address_is_https_or_http_on_this_machine(given: str, kept: str) -> 
         "https://api heymarket.com",
         "https://api.heymarket.com\n/v1",
         "https://[::1",
+        "https://api.heymarket.com/v1/contacts",
+        "https://api.heymarket.com/v3",
+        "https://api.heymarket.com/api/v1",
+        "https://proxy.example/heymarket/",
+        "http://127.0.0.1:8765/x",
     ],
 )
 def test_any_other_address_is_refused_without_repeating_it(url: str) -> None:
@@ -280,18 +287,54 @@ def test_variables_of_others_are_none_of_our_business(monkeypatch: pytest.Monkey
     assert Settings.load().timeout == 15.0
 
 
-@pytest.mark.parametrize(
-    ("variable", "hint"),
-    [("CONTACTS_MCP_READONLY", " Did you mean CONTACTS_MCP_READ_ONLY?"), ("CONTACTS_MCP_NO_SUCH_SETTING", "")],
-)
-def test_a_misspelt_setting_of_ours_is_not_passed_over(
-    monkeypatch: pytest.MonkeyPatch, variable: str, hint: str
-) -> None:
-    """Whoever set it believes that nothing can be changed."""
-    monkeypatch.setenv(variable, "1")
+MISSPELT = {
+    "READONLY": "READ_ONLY",
+    "read_only_mode": "READ_ONLY",
+    "REDONLY": "READ_ONLY",
+    "SANDBX": "SANDBOX",
+    "SAND_BOX": "SANDBOX",
+    "TOOL": "TOOLS",
+    "CONFIRMS": "CONFIRM",
+    "LOGLEVEL": "LOG_LEVEL",
+    "DATADIR": "DATA_DIR",
+    "REQUESTS_PER_MINUTES": "REQUESTS_PER_MINUTE",
+}
+
+
+@pytest.mark.parametrize(("name", "meant"), MISSPELT.items(), ids=MISSPELT)
+def test_a_misspelt_setting_of_ours_is_not_passed_over(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
+    """A person who set READONLY believes that nothing can be changed."""
+    monkeypatch.setenv(f"CONTACTS_MCP_{name}", "1")
     with pytest.raises(InvalidSettings) as refused:
         Settings.load()
-    assert str(refused.value) == f"{variable} is not a setting.{hint}"
+    variable = f"CONTACTS_MCP_{name.upper() if os.name == 'nt' else name}"
+    assert str(refused.value) == f"{variable} is not a setting. Did you mean CONTACTS_MCP_{meant}?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PORT",
+        "SERVICE_HOST",
+        "SERVICE_PORT",
+        "SERVICE_PORT_HTTP",
+        "PORT_8000_TCP",
+        "PORT_8000_TCP_ADDR",
+        "PORT_8000_TCP_PROTO",
+        "PORT_53_UDP_PORT",
+        "SANDBOX_PORT",
+        "SANDBOX_SERVICE_HOST",
+        "CALL_TIMEOUT_PORT",
+        "TOOLS_PORT_80_TCP_ADDR",
+        "HOST",
+        "IMAGE",
+        "VERSION",
+        "NO_SUCH_SETTING",
+    ],
+)
+def test_a_variable_that_is_near_to_no_setting_stops_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"CONTACTS_MCP_{name}", "tcp://10.0.0.1:8000")
+    assert Settings.load() == Settings()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -49,6 +50,9 @@ LONGEST_WAIT = 3600.0  # seconds of a Retry-After that can be meant
 PAGE = 30  # rows a list gives where nobody asks for another number
 
 _log = logging.getLogger(__name__)
+
+on_write: ContextVar[Callable[[], None] | None] = ContextVar("on_write", default=None)
+"""Told of every copy of a write, before it goes out."""
 
 Json = Any
 Model = TypeVar("Model", bound=BaseModel)
@@ -298,6 +302,9 @@ class HeymarketClient:
 
     async def _send_once(self, call: Call) -> Answer:
         proof = self._auth.header()
+        note = on_write.get()
+        if note is not None and call.kind is Kind.WRITE:
+            note()
         try:
             # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
             with anyio.fail_after(self._timeout):

@@ -11,7 +11,7 @@ from contacts_mcp.server.arguments import read_arguments
 from contacts_mcp.server.explain import explain, too_late
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.views.fitting import Answer
-from contacts_mcp.workspace import announcing_waits
+from contacts_mcp.workspace import announcing_waits, noting_writes
 
 Result = TypeVar("Result")
 Announce = Callable[[str], Awaitable[None]]
@@ -43,19 +43,17 @@ async def call(
         return answer
 
     with announcing_waits(waiting):
-        return await bounded(answered, tool.name, deadline=deadline, reads_only=tool.reads_only)
+        return await bounded(answered, tool.name, deadline=deadline)
 
 
-async def bounded(
-    work: Callable[[], Awaitable[Result]], name: str, *, deadline: Deadline, reads_only: bool = True
-) -> Result | Answer:
+async def bounded(work: Callable[[], Awaitable[Result]], name: str, *, deadline: Deadline) -> Result | Answer:
     """The result of `work`, or the answer that explains why there is none.
 
     `name` is the tool or resource that `work` is for.
     """
-    with anyio.CancelScope(deadline=deadline.at):
+    with noting_writes() as wrote, anyio.CancelScope(deadline=deadline.at):
         try:
             return await work()
         except Exception as error:  # noqa: BLE001 -- the boundary
             return explain(error, name)
-    return too_late(deadline.seconds, reads_only=reads_only)
+    return too_late(deadline.seconds, wrote=wrote())

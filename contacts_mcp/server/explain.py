@@ -57,10 +57,10 @@ def refusal(kind: str, text: str, **facts: Any) -> Answer:
     return Answer([message], {"kind": kind, "message": message} | safe(facts), is_error=True)
 
 
-def too_late(seconds: float, *, reads_only: bool) -> Answer:
-    """The call was stopped at its deadline."""
+def too_late(seconds: float, *, wrote: bool) -> Answer:
+    """The call was stopped at its deadline. `wrote` tells whether it had sent a change by then."""
     stopped = f"Stopped after {seconds:g} seconds without an answer."
-    if reads_only:
+    if not wrote:
         return refusal("too_late", f"{stopped} Nothing was changed. Try again, or ask for less.")
     return refusal(
         "too_late", f"{stopped} A change may have been carried out: look the contact up before trying again."

@@ -174,13 +174,13 @@ async def test_a_connection_the_server_closed_while_it_was_idle_is_not_used_for_
 
 async def test_the_settings_address_key_and_name_travel(tmp_path: Path) -> None:
     async with raw_server(good) as (url, requests):
-        workspace = Workspace(Settings.load(base_url=f"{url}/base/", api_key=KEY, data_dir=tmp_path))
+        workspace = Workspace(Settings.load(base_url=f"{url}/v1/", api_key=KEY, data_dir=tmp_path))
         contact = await (await workspace.book()).api.get_contact(5)
         await workspace.aclose()
     assert contact is not None
     (request,) = requests
     head = request.decode().split("\r\n")
-    assert head[0] == "GET /base/v1/contact/5 HTTP/1.1"
+    assert head[0] == "GET /v1/contact/5 HTTP/1.1"
     assert f"User-Agent: contacts-mcp/{__version__}" in head
     assert f"Authorization: Bearer {KEY}" in head
 
