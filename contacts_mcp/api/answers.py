@@ -144,13 +144,16 @@ def rows(answer: Any, *names: str) -> list[Any]:
         return []
     if isinstance(answer, list):
         return answer
-    if isinstance(answer, Mapping):
-        lists = [answer[name] for name in names if isinstance(answer.get(name), list)]
-        lists = lists or [value for value in answer.values() if isinstance(value, list)]
-        lists = lists or [[] for name in names if name in answer and answer[name] is None]
-        if len(lists) == 1:
-            return list(lists[0])
+    lists = _lists(answer, names) if isinstance(answer, Mapping) else []
+    if len(lists) == 1:
+        return lists[0]
     raise BadAnswer("Heymarket answered with something that is not a list")
+
+
+def _lists(answer: Mapping[str, Any], names: tuple[str, ...]) -> list[list[Any]]:
+    named = [answer[name] for name in names if isinstance(answer.get(name), list)]
+    null: list[list[Any]] = [[] for name in names if name in answer and answer[name] is None]
+    return named or [value for value in answer.values() if isinstance(value, list)] or null
 
 
 class Rows(list[Model]):
