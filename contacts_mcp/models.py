@@ -1,88 +1,198 @@
 """The API's nouns, read tolerantly and held in one shape.
 
-- Reading accepts what `heymarket-api.md` (section 3 and 4) leaves open: members left out or null, ids as strings, phones with a
-  plus, three shapes of tags, members nobody knows (kept as they came).
-- Inside the package there is one shape: empty text is `""`, custom keys and tags are integers, a phone is digits without plus.
-- Timestamps stay the exact string received, because the list cursor must be sent back unchanged. A contact reads each of its own once.
-- `is_opted_out` is None where the service did not say: not known is not the same as no.
+- Reading accepts everything that `heymarket-api.md` (section 3 and 4) leaves open. Members may be left out or null, ids
+  may be strings, phones may have a plus, tags may have three shapes.
+- Inside the package there is one shape: empty text is `""`, custom keys and tags are integers, a phone is digits
+  without a plus.
+- Only a row without an id cannot be read. A member of another shape is kept in `Contact.unread` as it came, and the
+  rest of the contact is read. Of the other nouns, such a member is empty.
+- An unread member has bounds in depth and length. `api/answers.py` bounds the depth of all others.
+- Timestamps stay the exact string received, because the list cursor must be sent back unchanged. A contact reads
+  each of its own once.
+- `is_opted_out` is None if the service did not say: not known is not the same as no.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
+from contacts_mcp.words.numbers import number_text
 from contacts_mcp.words.phones import from_api
 
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    msg = "text expected"
-    raise ValueError(msg)
-
-
-def _custom(value: object) -> dict[int, str]:
-    if not value:
-        return {}
-    if not isinstance(value, Mapping):
-        msg = "an object of custom values expected"
-        raise ValueError(msg)  # noqa: TRY004 -- pydantic turns only a ValueError into its own error
-    return {int(key): _text(item) for key, item in value.items()}
-
-
-def _tag_ids(value: object) -> tuple[int, ...]:
-    if not value:
-        return ()
-    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
-        msg = "a list of tags expected"
-        raise ValueError(msg)  # noqa: TRY004 -- as above
-    return tuple(_tag_id(item) for item in value)
-
-
-def _tag_id(item: Any) -> int:
-    return _whole(item.get("tag_id") or item.get("id") if isinstance(item, Mapping) else item)
-
-
-def _whole(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, OverflowError):
-        msg = "a whole number expected"
-        raise ValueError(msg) from None  # the only one that pydantic turns into its own error
-
-
-def _assignee(value: object) -> int | None:
-    """Nobody is assigned where the member is missing, null, 0 or -1 (the value that unassigns on a write)."""
-    number = _whole(value) if isinstance(value, int | float | str) and value != "" else 0
-    return number if number > 0 else None
-
+DEEPEST_UNREAD = 5  # levels of lists and objects in a member that cannot be read
+TOO_DEEP = "(nested too deep)"
+LONGEST_WHOLE = 20  # characters of a whole number that came as text
+LONGEST_UNREAD = 2_000  # characters of JSON of a member that cannot be read
+CUT_UNREAD = 900  # so many are left of a longer one: in a record, its quotes are escaped, and it must not be cut again
 
 Value = str | bool | int | list[int] | None
 Values = dict[str, Value]
 """A contact as a flat table (`book/values.py`), the form in which it is compared, written down and restored."""
 
+
+# Reading one value. Each raises ValueError for a value of another shape, which pydantic turns into its own error.
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if _is_nothing(value):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return _number(value)
+    msg = "text expected"
+    raise ValueError(msg)
+
+
+def _number(value: float) -> str:
+    try:
+        return number_text(value)
+    except ValueError:
+        return str(value)
+
+
+def _phone(value: object) -> str:
+    digits = from_api(value)
+    if not digits and value and not _is_nothing(value):
+        msg = "a phone expected"
+        raise ValueError(msg)
+    return digits
+
+
+def _whole(value: object) -> int:
+    """A whole number, also as text. `True` is none, although Python takes it for 1."""
+    if isinstance(value, str) and len(value) <= LONGEST_WHOLE and value.isascii():
+        text = value.strip()
+        if text.removeprefix("-").isdigit():
+            return int(text)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    msg = "a whole number expected"
+    raise ValueError(msg)
+
+
+def _id(value: object) -> int:
+    number = _whole(value)
+    if number < 1:
+        msg = "an id expected"
+        raise ValueError(msg)
+    return number
+
+
+def _custom(value: object) -> dict[int, str]:
+    if _is_nothing(value):
+        return {}
+    if not isinstance(value, Mapping):
+        msg = "an object of custom values expected"
+        raise ValueError(msg)  # noqa: TRY004 -- pydantic turns only a ValueError into its own error
+    return {_whole(key): _text(item) for key, item in value.items()}
+
+
+def _tag_ids(value: object) -> tuple[int, ...]:
+    if _is_nothing(value):
+        return ()
+    if not isinstance(value, list | tuple):
+        msg = "a list of tags expected"
+        raise ValueError(msg)  # noqa: TRY004 -- as above
+    return tuple(map(_tag_id, value))
+
+
+def _tag_id(item: object) -> int:
+    return _whole(item.get("tag_id") or item.get("id") if isinstance(item, Mapping) else item)
+
+
+def _assignee(value: object) -> int | None:
+    """Nobody is assigned if the member is missing, null, 0 or -1 (the value that unassigns on a write)."""
+    number = 0 if value is False or _is_nothing(value) else _whole(value)
+    return number if number > 0 else None
+
+
+def _rev(value: object) -> int:
+    return 0 if _is_nothing(value) else _whole(value)
+
+
+def _known(value: object) -> object:
+    return None if _is_nothing(value) else value
+
+
+def _is_nothing(value: object) -> bool:
+    """An empty member. Some services write an empty object as `[]`."""
+    return value is None or value in ("", [], {}, ())
+
+
+def _or(nothing: object, read: Callable[[Any], object]) -> BeforeValidator:
+    """As `read`, with `nothing` for a value of another shape."""
+
+    def tolerant(value: object) -> object:
+        try:
+            return read(value)
+        except ValueError:
+            return nothing
+
+    return BeforeValidator(tolerant)
+
+
+Id = Annotated[int, BeforeValidator(_id)]
+IdOrNone = Annotated[int | None, _or(None, _id)]
 Text = Annotated[str, BeforeValidator(_text)]
-Whole = Annotated[int, BeforeValidator(lambda value: 0 if value in (None, "") else value)]
-Known = Annotated[bool | None, BeforeValidator(lambda value: None if value == "" else value)]
+TextOrNothing = Annotated[str, _or("", _text)]
+
+
+# Keeping a value that cannot be read
+
+
+def bounded(value: Any, *, depth: int) -> Any:
+    """JSON that can be handed on. Lists and objects that lie deeper are not kept, NaN and infinity are texts."""
+    if isinstance(value, dict | list) and depth == 0:
+        return TOO_DEEP
+    if isinstance(value, list):
+        return [bounded(item, depth=depth - 1) for item in value]
+    if isinstance(value, dict):
+        return {name: bounded(item, depth=depth - 1) for name, item in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _as_unread(value: Any) -> Any:
+    """A member that cannot be read, as it came, cut where it is long. A record of it cannot be read either."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_UNREAD else f"{value[:LONGEST_UNREAD]}…"
+    kept = bounded(value, depth=DEEPEST_UNREAD)
+    text = json.dumps(kept, ensure_ascii=False)
+    if len(text) > LONGEST_UNREAD:
+        return [f"{text[:CUT_UNREAD]}…"]
+    return [kept] if isinstance(kept, str) else kept
 
 
 class Contact(BaseModel):
-    """One person, as `GET /v1/contact/{id}` gives it (`heymarket-api.md` 3.1); unknown members are kept in `model_extra`."""
+    """One person, as `GET /v1/contact/{id}` gives it (`heymarket-api.md` 3.1). Other members are in `model_extra`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: int
+    id: Id
     uuid: Text = ""
-    phone: Annotated[str, BeforeValidator(from_api)] = ""
+    phone: Annotated[str, BeforeValidator(_phone)] = ""
     first: Text = ""
     last: Text = ""
     display_name: Text = ""
@@ -91,15 +201,16 @@ class Contact(BaseModel):
     custom: Annotated[dict[int, str], BeforeValidator(_custom)] = Field(default_factory=dict)
     tags: Annotated[tuple[int, ...], BeforeValidator(_tag_ids)] = ()
     assigned_user_id: Annotated[int | None, BeforeValidator(_assignee)] = None
-    is_opted_out: Known = None
+    is_opted_out: Annotated[bool | None, BeforeValidator(_known)] = None
     email_suppressions: Any = None  # numbers of unknown meaning, as they came (heymarket-api.md 3.2)
     created: Text = ""
     updated: Text = ""
-    rev: Whole = 0
+    rev: Annotated[int, BeforeValidator(_rev)] = 0
+    _unread: Mapping[str, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """What people call this contact: the display name, else first and last; may be empty."""
+        """The name that people use: the display name, else first and last. It may be empty."""
         return self.display_name or " ".join(part for part in (self.first, self.last) if part)
 
     # A walk compares every timestamp some ten times, so each is read once.
@@ -114,15 +225,90 @@ class Contact(BaseModel):
         """The moment that `updated` names, in UTC; None where it names none."""
         return instant(self.updated)
 
+    @property
+    def unread(self) -> Mapping[str, Any]:
+        """The members of another shape than expected: name -> as it came, bounded.
+
+        The name of a custom value is "custom.31". Under "tags" are the items that are no tags. A write cannot keep such
+        a member if it sends it.
+        """
+        return self._unread
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _member_by_member(cls, value: Any, read: ModelWrapValidatorHandler[Contact]) -> Contact:
+        if not isinstance(value, Mapping):
+            return read(value)
+        try:
+            return read(value)
+        except ValidationError as error:
+            odd = [str(detail["loc"][0]) for detail in error.errors(include_url=False, include_input=False)]
+            members, unread = _set_apart(value, odd)
+            contact = read(members)
+            contact._unread = unread  # noqa: SLF001 -- its own class
+            return contact
+
+    @model_serializer(mode="wrap")
+    def _with_unread(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The members under their own names, the unread ones among them, so that a record loses nothing."""
+        members: dict[str, Any] = write(self)
+        for name, value in self._unread.items():
+            member, dot, key = name.partition(".")
+            if dot:
+                members[member] = {**members[member], key: value}
+            else:
+                members[member] = [*members[member], *value] if member == "tags" and _is_list(value) else value
+        return members
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _set_apart(members: Mapping[str, Any], odd: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The members that can be read, and those that cannot. Of custom values and tags each one is looked at."""
+    readable = {name: item for name, item in members.items() if name not in odd}
+    unread: dict[str, Any] = {}
+    for name in {*odd} & members.keys():
+        came = members[name]
+        if name == "custom" and isinstance(came, Mapping):
+            readable[name], others = _parted(came, lambda key, item: {key: item}, _custom)
+            unread |= {f"{name}.{key}": _as_unread(item) for key, item in others.items()}
+        elif name == "tags" and _is_list(came):
+            tags, others = _parted(dict(enumerate(came)), lambda _, item: item, _tag_id)
+            readable[name], unread[name] = [*tags.values()], _as_unread([*others.values()])
+        else:
+            unread[name] = _as_unread(came)
+    return readable, unread
+
+
+Items = dict[Any, Any]
+
+
+def _parted(
+    items: Mapping[Any, Any], part: Callable[[Any, Any], Any], read: Callable[[Any], object]
+) -> tuple[Items, Items]:
+    """The items of which `read` can read a part, and the others."""
+    found = {key: item for key, item in items.items() if _can(part(key, item), read)}
+    return found, {key: item for key, item in items.items() if key not in found}
+
+
+def _can(value: Any, read: Callable[[Any], object]) -> bool:
+    try:
+        read(value)
+    except ValueError:
+        return False
+    return True
+
 
 class WriteReply(BaseModel):
-    """What a create or update answers: never the contact (`heymarket-api.md` 4). Any member may be missing."""
+    """The answer to a create or update, never the contact (`heymarket-api.md` 4). Any member may be missing."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: int | None = None
-    rev: int | None = None
-    uuid: Text = ""
+    id: IdOrNone = None
+    rev: Annotated[int | None, _or(None, _whole)] = None
+    uuid: TextOrNothing = ""
 
 
 class CustomField(BaseModel):
@@ -130,9 +316,9 @@ class CustomField(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: int
-    title: Text = ""
-    name: Text = ""
+    id: Id
+    title: TextOrNothing = ""
+    name: TextOrNothing = ""
 
     @property
     def label(self) -> str:
@@ -140,24 +326,32 @@ class CustomField(BaseModel):
 
 
 class Tag(BaseModel):
-    """A tag; `tag` is its label, `updated` the cursor of the next page."""
+    """A tag. `tag` is its label, `updated` the cursor of the next page."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: int
-    tag: Text = ""
-    updated: Text = ""
+    id: Id
+    tag: TextOrNothing = ""
+    updated: TextOrNothing = ""
 
 
 class Member(BaseModel):
-    """One of the team; the id is what `assignee_id` takes (INFERRED, `heymarket-api.md` 4)."""
+    """One of the team. Its id is the one that `assignee_id` takes (INFERRED, `heymarket-api.md` 4)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: int
-    name: Text = ""
-    email: Text = ""
-    role: Text = ""
+    id: Id
+    name: TextOrNothing = ""
+    email: TextOrNothing = ""
+    role: TextOrNothing = ""
+
+
+def _members(value: Any) -> list[Member]:
+    """The rows that are members. The others are left out."""
+    if not _is_list(value) and not _is_nothing(value):
+        msg = "a list of members expected"
+        raise ValueError(msg)
+    return [Member.model_validate(row) for row in value or () if _can(row, Member.model_validate)]
 
 
 class Team(BaseModel):
@@ -165,18 +359,18 @@ class Team(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: int | None = None
-    name: Text = ""
-    members: tuple[Member, ...] = ()
+    id: IdOrNone = None
+    name: TextOrNothing = ""
+    members: Annotated[tuple[Member, ...], BeforeValidator(_members)] = ()
 
 
 class Inbox(BaseModel):
-    """An inbox; read only as a harmless check of the credentials."""
+    """An inbox, read only as a harmless check of the credentials."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: int
-    name: Text = ""
+    id: Id
+    name: TextOrNothing = ""
 
 
 def instant(timestamp: str) -> datetime | None:

@@ -1,9 +1,10 @@
-"""What the service answered -> one shape. Everything `heymarket-api.md` leaves open about bodies is settled here, once.
+"""An answer of the service -> one shape. Everything that `heymarket-api.md` leaves open about bodies is settled here.
 
-- A body may be JSON, a bare string, or empty; a page of HTML is never an answer, whatever the status says.
-- A list comes bare or wrapped in an object.
-- "Not there" is a 404, a 400 or a `null`, and only where the service itself says so (JSON, or X-Request-Id).
-- A body has limits: in length, also once it is unpacked, and in depth.
+- A body may be JSON, a bare string, or empty. A page of HTML is never an answer, whatever the status says.
+- A list comes bare or wrapped in an object. A row that cannot be read is counted and named, and the others are read.
+- "Not there" is a 404, a 400 or a `null`, and only if the service itself says so (JSON, or X-Request-Id).
+- A body has limits: in length, also once it is unpacked, and in depth. JSON that Python cannot read whole (nested too
+  deep, a number too long, a byte that is not UTF-8) is read with that part replaced.
 """
 
 from __future__ import annotations
@@ -11,39 +12,43 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from contacts_mcp.errors import BadAnswer
-from contacts_mcp.models import Contact, WriteReply
+from contacts_mcp.models import TOO_DEEP, Contact, WriteReply, bounded
 
 QUOTED = 200  # characters of a foreign body that an error may show
-DEEPEST = 40  # levels of lists and objects that are read of an answer; a contact has three
-TOO_DEEP = "(nested too deep)"
+DEEPEST = 40  # levels of lists and objects in an answer that are kept; a contact has three
+ROW_DEPTH = 4  # levels that are kept of a row that cannot be read
+LONGEST_INT = 100  # digits
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def decode(body: bytes, *, content_type: str, status: int, request_id: str) -> Any:
-    """The JSON value of a 2xx body; None for an empty one. Raises BadAnswer for HTML, cut JSON and other text."""
+    """The JSON value of a 2xx body, None for an empty one. Raises BadAnswer for HTML, cut JSON and other text."""
     if not body.strip():
         return None
     try:
         value = _loaded(body)
         return _without_lone_surrogates(value) if _MAY_BE_HALF.search(body) else value
-    except (ValueError, RecursionError):
+    except ValueError:
         what = "a web page" if "html" in content_type or body.lstrip()[:1] == b"<" else "something that is not JSON"
         raise BadAnswer(f"Heymarket answered {status} with {what}", status=status, request_id=request_id) from None
 
 
 def _loaded(body: bytes) -> Any:
-    """The JSON value of `body`, cut off below `DEEPEST` levels: a deep member could not be handed on, or not even read."""
+    """The JSON value down to `DEEPEST` levels, NaN and Infinity as texts. Raises ValueError for text that is none."""
     try:
-        value = json.loads(body)
-    except RecursionError:
-        return json.loads(_cut(body))
+        value = json.loads(body, parse_constant=str)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError):
+        text = body.decode(json.detect_encoding(body), "replace")
+        return json.loads(_cut(text), parse_int=_int, parse_constant=str)
     return _shallow(value, DEEPEST) if body.count(b"[") + body.count(b"{") > DEEPEST else value
 
 
@@ -57,23 +62,28 @@ def _shallow(value: Any, levels: int) -> Any:
     return {name: _shallow(item, levels - 1) for name, item in value.items()}
 
 
-def _cut(body: bytes) -> bytes:
+def _cut(text: str) -> str:
     """The same for text that is too deep for the parser. It takes a hundred times as long."""
     kept, depth, start = [], 0, 0
-    for token in _TOKENS.finditer(body):
-        if token[0] in b"[{":
+    for token in _TOKENS.finditer(text):
+        if token[0] in "[{":
             depth += 1
             if depth == DEEPEST + 1:
-                kept.append(body[start : token.start()])
-        elif token[0] in b"]}":
+                kept.append(text[start : token.start()])
+        elif token[0] in "]}":
             depth -= 1
             if depth == DEEPEST:
-                kept.append(json.dumps(TOO_DEEP).encode())
+                kept.append(json.dumps(TOO_DEEP))
                 start = token.end()
-    return b"".join([*kept, body[start:]])
+    return "".join([*kept, text[start:]]) if depth <= DEEPEST else ""
 
 
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]')
+_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
+
+
+def _int(digits: str) -> int | str:
+    """Python refuses to read a number of thousands of digits."""
+    return int(digits) if len(digits) <= LONGEST_INT else f"{digits[:LONGEST_INT]}…"
 
 
 def is_json(body: bytes) -> bool:
@@ -86,7 +96,10 @@ def is_json(body: bytes) -> bool:
 
 
 class Unpacked:
-    """The body of an answer while it arrives, unpacked up to one byte more than `longest`: a small packed one may hold gigabytes."""
+    """The body of an answer while it arrives, unpacked up to one byte more than `longest`.
+
+    A small packed body may hold gigabytes.
+    """
 
     PACKINGS = ("gzip", "x-gzip")
 
@@ -117,27 +130,55 @@ _MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def _without_lone_surrogates(value: Any) -> Any:
-    """`value` with half characters (a cut emoji) as U+FFFD: they can neither be stored nor sent back."""
+    """`value` with half characters (a cut emoji) as U+FFFD. They can neither be stored nor sent back."""
     text = json.dumps(value, ensure_ascii=False)
     return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def rows(answer: Any, *names: str) -> list[Any]:
-    """The items of a list, bare or under one of `names` (else under the only list there is).
+    """The items of a list, bare or under one of `names`, or else under the only list that there is.
 
-    Nothing at all is an empty list, and so is an object whose list is null or left out, as empty members may be (section 3.1).
+    Nothing at all is an empty list. So is an object whose list is null or left out (section 3.1).
     """
     if answer is None or answer == {}:
         return []
     if isinstance(answer, list):
         return answer
-    if isinstance(answer, Mapping):
-        lists = [answer[name] for name in names if isinstance(answer.get(name), list)]
-        lists = lists or [value for value in answer.values() if isinstance(value, list)]
-        lists = lists or [[] for name in names if name in answer and answer[name] is None]
-        if len(lists) == 1:
-            return list(lists[0])
+    lists = _lists(answer, names) if isinstance(answer, Mapping) else []
+    if len(lists) == 1:
+        return lists[0]
     raise BadAnswer("Heymarket answered with something that is not a list")
+
+
+def _lists(answer: Mapping[str, Any], names: tuple[str, ...]) -> list[list[Any]]:
+    named = [answer[name] for name in names if isinstance(answer.get(name), list)]
+    null: list[list[Any]] = [[] for name in names if name in answer and answer[name] is None]
+    return named or [value for value in answer.values() if isinstance(value, list)] or null
+
+
+class Rows(list[Model]):
+    """The rows of a list that could be read, in the service's order.
+
+    `unread` are the others as they came, bounded. A page was as long as both together.
+    """
+
+    def __init__(self, rows: Iterable[Model] = (), unread: Iterable[Any] = ()) -> None:
+        super().__init__(rows)
+        self.unread = tuple(unread)
+
+
+def many(model: type[Model], answer: Any, *names: str) -> Rows[Model]:
+    """The items of a list as models, row by row. Raises BadAnswer for something that is no list of objects."""
+    items = rows(answer, *names)
+    if items and not any(isinstance(item, Mapping) or item is None for item in items):
+        raise BadAnswer(f"Heymarket answered with a list of something other than a {model.__name__}")
+    read, unread = [], []
+    for item in items:
+        try:
+            read.append(model.model_validate(item))
+        except ValidationError:
+            unread.append(bounded(item, depth=ROW_DEPTH))
+    return Rows(read, unread)
 
 
 def parse(model: type[Model], value: Any) -> Model:
@@ -145,15 +186,13 @@ def parse(model: type[Model], value: Any) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        member = (
-            ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
-            or "the whole"
-        )
+        detail = error.errors(include_url=False, include_input=False)[0]
+        member = ".".join(map(str, detail["loc"])) or "the whole"
         raise BadAnswer(f"Heymarket answered with a {model.__name__} whose member {member!r} cannot be read") from None
 
 
 def contact(answer: Any) -> Contact | None:
-    """The contact of an answer, bare or wrapped; None for `null`, nothing, and an empty list or object."""
+    """The contact of an answer, bare or wrapped. None for `null`, nothing, and an empty list or object."""
     while isinstance(answer, list | Mapping) and answer and "id" not in answer:
         inner = answer if isinstance(answer, list) else list(answer.values())
         if len(inner) != 1:
@@ -163,12 +202,12 @@ def contact(answer: Any) -> Contact | None:
 
 
 def reply(answer: Any) -> WriteReply:
-    """The ids a write answered with; none where it answered with nothing or a bare string."""
+    """The ids that a write answered with, none if it answered with nothing or a bare string."""
     return parse(WriteReply, answer) if isinstance(answer, Mapping) else WriteReply()
 
 
 def number(answer: Any) -> int | None:
-    """A count given as a number, a numeric string or an object that holds one; None where there is none to be found."""
+    """A count given as a number, a numeric string or an object that holds one. None if there is no such number."""
     while isinstance(answer, Mapping):
         found = [value for value in answer.values() if isinstance(value, Mapping) or number(value) is not None]
         answer = found[0] if len(found) == 1 else None
@@ -178,9 +217,10 @@ def number(answer: Any) -> int | None:
 
 
 def message(body: bytes, *, hide: Callable[[str], str] = str) -> str:
-    """What an error body says, cut, on one line and with nothing invisible; empty for HTML and for nothing. Foreign text: quote it as such.
+    """The message of an error body, cut, on one line, with nothing invisible. It is empty for HTML and for no body.
 
-    `hide` takes out what must not be shown, before anything is cut: a part of it would not be recognized.
+    It is foreign text, to be quoted as such. `hide` takes out secrets. It goes before the cut, which could leave a part
+    of a secret that nobody recognizes.
     """
     text = body[:4096].decode("utf-8-sig", "replace").strip()
     try:

@@ -24,6 +24,7 @@ import httpx
 from pydantic import BaseModel
 
 from contacts_mcp.api import answers
+from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.auth import Auth
 from contacts_mcp.api.connection import CONNECTIONS, Proxy
 from contacts_mcp.api.pace import Pace
@@ -149,15 +150,18 @@ class HeymarketClient:
         return self._one(answer)
 
     async def find_contact(self, phone: str) -> Contact | None:
-        """The contact with exactly those E.164 digits, None where there is none. DOC."""
+        """The contact with exactly those E.164 digits, None if there is none. DOC.
+
+        A contact whose phone cannot be read is believed to be the one that was asked for.
+        """
         answer = await self._request(Call("POST", "/v1/contact/get", {"phone": phone}, missing=(400, 404)))
         found = self._one(answer)
-        return found if found is not None and found.phone == phone else None
+        return found if found and (found.phone == phone or "phone" in found.unread) else None
 
-    async def search_contacts(self, *, phones: Sequence[str] = (), emails: Sequence[str] = ()) -> list[Contact]:
-        """The contacts with one of those exact phones or e-mails; nobody, unasked, where none is given. DOC."""
+    async def search_contacts(self, *, phones: Sequence[str] = (), emails: Sequence[str] = ()) -> Rows[Contact]:
+        """The contacts with one of those exact phones or e-mails. Without any, nobody, and nothing is asked. DOC."""
         if not phones and not emails:
-            return []
+            return Rows()
         wanted = (("phone", phones), ("email", emails))
         channels = [{"channel_type": kind, "channel_ids": list(ids)} for kind, ids in wanted if ids]
         answer = await self._request(
@@ -167,8 +171,11 @@ class HeymarketClient:
 
     async def list_contacts(
         self, *, date: str | None = None, limit: int | None = None, page: int | None = None
-    ) -> list[Contact]:
-        """One page, newest `updated` first; `date` is the cursor, exactly as received. SEED; `limit` and `page` may be ignored."""
+    ) -> Rows[Contact]:
+        """One page, newest `updated` first. `date` is the cursor, exactly as received. SEED.
+
+        The service may ignore `limit` and `page`.
+        """
         given = {"date": date, "limit": limit, "page": page}
         body = {name: value for name, value in given.items() if value is not None}
         return self._contacts(await self._request(Call("POST", "/v1/contacts", body)))
@@ -196,11 +203,11 @@ class HeymarketClient:
 
     # What the account has
 
-    async def list_custom_fields(self) -> list[CustomField]:
+    async def list_custom_fields(self) -> Rows[CustomField]:
         """All custom fields. SEED."""
         return _many(CustomField, await self._request(Call("POST", "/v1/contact-fields")), "fields", "contact_fields")
 
-    async def list_tags(self, *, date: str | None = None) -> list[Tag]:
+    async def list_tags(self, *, date: str | None = None) -> Rows[Tag]:
         """One page of tags; `date` is the cursor, as in `list_contacts`. DOC."""
         return _many(Tag, await self._request(Call("POST", "/v1/tags", {"date": date} if date else {})), "tags")
 
@@ -211,7 +218,7 @@ class HeymarketClient:
         self._learn_from([team.id])
         return team
 
-    async def list_inboxes(self) -> list[Inbox]:
+    async def list_inboxes(self) -> Rows[Inbox]:
         """The inboxes; a harmless way to check the credentials. DOC."""
         return _many(Inbox, await self._request(Call("GET", "/v1/inboxes")), "inboxes")
 
@@ -222,7 +229,7 @@ class HeymarketClient:
         self._learn_from([_team_of(found)] if found else [])
         return found
 
-    def _contacts(self, answer: Answer) -> list[Contact]:
+    def _contacts(self, answer: Answer) -> Rows[Contact]:
         found = _many(Contact, answer, "contacts")
         self._learn_from(map(_team_of, found))
         return found
@@ -500,8 +507,8 @@ def _team_of(contact: Contact) -> int | None:
     return team if isinstance(team, int) and team > 0 else None
 
 
-def _many(model: type[Model], answer: Answer, *names: str) -> list[Model]:
-    return _quoting(answer, lambda: [answers.parse(model, row) for row in answers.rows(answer.value, *names)])
+def _many(model: type[Model], answer: Answer, *names: str) -> Rows[Model]:
+    return _quoting(answer, lambda: answers.many(model, answer.value, *names))
 
 
 def _quoting(answer: Answer, read: Callable[[], Read]) -> Read:

@@ -66,8 +66,8 @@ _NEEDED = re.compile(
 def is_invisible(char: str) -> bool:
     """Whether one character leaves no mark of its own on a page. Ordinary spaces of any width are not meant.
 
-    These are: controls, format characters, half characters, line and paragraph separators, the characters that
-    Unicode ignores by default, the 66 noncharacters, and a few blanks that count as letters or symbols.
+    These are controls, format characters, half characters, and separators of lines and paragraphs. Then there are the
+    characters that Unicode ignores by default, the 66 noncharacters, and a few blanks among letters and symbols.
     """
     return unicodedata.category(char) in _INVISIBLE_CATEGORIES or _INVISIBLE_EXTRAS.match(char) is not None
 

@@ -2,8 +2,8 @@
 
 1. A label of ours, "Region (37)", means item 37 if the part before the number folds to that item's name.
    No other item's name counts then.
-2. Any other text may mean an item by name or by id. Names are compared from strict to loose, and the first level
-   that hits counts: as written (or as we show it), `caseless`, `fold`, then an alias (an e-mail) caseless.
+2. Any other text may mean an item by name or by id. Names are compared from strict to loose: as written (or as we
+   show it), `caseless`, `fold`, then an alias (an e-mail) caseless. The first level that hits counts.
    An id is all digits ("37"), or the kind and digits ("field 37"). A number given as a number is only an id.
 3. The name and the id must mean one item. Among several none is chosen: UnknownName lists them as "name (id)".
 4. An item without a visible name is called "field 37", as if that were its name.

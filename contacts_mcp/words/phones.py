@@ -4,12 +4,12 @@
    two numbers, e-mails and prose cannot be texted. Each refusal has its own stable `reason`.
 2. `phone_readings` lists every number that the digits can mean. Two valid ones are refused as ambiguous, both named.
 3. No number moves to another country by itself. Without a plus or an exit code only a bare run of digits can be
-   another country's, and only if it is longer by two or more than the region's numbers. Any other text is refused, and
-   the refusal names the number at home and the number abroad.
+   another country's. It must be longer by two or more than the region's numbers. Any other text is refused, and the
+   refusal names the number at home and the number abroad.
 4. A number must be valid. If it is written in full, with a plus or 00, a possible length is enough.
 5. The assumptions (country, keypad letters, decimals) are kept on the Phone and said in its `notes`.
-6. A contact that exists is named by any number that an answer shows, whatever the library thinks of it: a plus and
-   digits are then taken as they stand. `variants` are the other digits that the same number may be stored under.
+6. A contact that exists is named by any number that an answer shows. A plus and digits are then taken as they stand,
+   whatever the library thinks of them. `variants` are other digits that the same number may be stored under.
 """
 
 from __future__ import annotations
@@ -187,23 +187,30 @@ def _parse(written: Written, region: str) -> Phone:
         _refuse_word_behind_number(written, region)
     text = written.dialled
     found = readings(text, region, may_roam=not written.is_spelled)
+    meant = _valid(text, region, found)
+    if meant is None and not written.is_spelled:
+        meant = next((reading for reading in found if reading.possible), None)
+    if meant is None:
+        raise _no_number(text, region, found)
+    return Phone(
+        meant.digits,
+        assumed_region=meant.region,
+        verified=meant.valid,
+        foreign_country=meant.country if meant.is_foreign else "",
+        spelled=written.is_spelled,
+        had_decimals=written.has_decimals,
+        today="" if meant.valid else show(_today(meant.digits)),
+    )
+
+
+def _valid(text: str, region: str, found: list[Reading]) -> Reading | None:
+    """The one valid reading, None if there is none. Raises Unreadable for several."""
     valid = {reading.digits: reading for reading in found if reading.valid}
     if any(lacks_trunk(text, reading) for reading in valid.values()) and (abroad := elsewhere(text, region)):
         valid[abroad.digits] = abroad
     if len(valid) > 1:
         raise _ambiguous(" or as ".join(map(show, valid)))
-    possible = [] if written.is_spelled else [reading for reading in found if reading.possible]
-    for reading in [*valid.values(), *possible]:
-        return Phone(
-            reading.digits,
-            assumed_region=reading.region,
-            verified=reading.valid,
-            foreign_country=reading.country if reading.is_foreign else "",
-            spelled=written.is_spelled,
-            had_decimals=written.has_decimals,
-            today="" if reading.valid else show(_today(reading.digits)),
-        )
-    raise _no_number(text, region, found)
+    return next(iter(valid.values()), None)
 
 
 def _refuse_word_behind_number(written: Written, region: str) -> None:
@@ -280,14 +287,15 @@ def _no_home_number(digits: str, region: str, found: list[Reading]) -> Unreadabl
 
 
 def _at_home(digits: str, region: str, found: list[Reading]) -> str:
-    """The number that the digits are at home, and why it is none: "+161455501234, which has 1 digit too many for US"."""
+    """The number at home, and why it is none: "+161455501234, which has 1 digit too many for US"."""
     import phonenumbers
 
     home = next((reading.digits for reading in found if reading.region), "")
     number = show(home or f"{phonenumbers.country_code_for_region(region)}{digits}")
     too_many = excess(digits, region)
-    plural = "" if too_many == 1 else "s"
-    return f"{number}, which {f'has {too_many} digit{plural} too many for' if too_many > 0 else 'is no number of'} {region}"
+    if too_many <= 0:
+        return f"{number}, which is no number of {region}"
+    return f"{number}, which has {too_many} digit{'' if too_many == 1 else 's'} too many for {region}"
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from contacts_mcp.api import answers
 from contacts_mcp.errors import BadAnswer
@@ -57,9 +58,9 @@ def test_the_right_body_under_a_wrong_type_is_read(content_type: str) -> None:
         (b'{"id": 1, "first": "Jo', "application/json", "not JSON"),
         (b"[", "application/json", "not JSON"),
         (b"ok", "text/plain", "not JSON"),
-        (b'"\xff"', "application/json", "not JSON"),
-        (b"9" * 5000, "application/json", "not JSON"),
+        (b"\xff", "application/json", "not JSON"),
         (b"[" * 100_000, "application/json", "not JSON"),
+        (b'["' * 100_000, "application/json", "not JSON"),
     ],
     ids=[
         "page",
@@ -69,8 +70,8 @@ def test_the_right_body_under_a_wrong_type_is_read(content_type: str) -> None:
         "cut list",
         "bare word",
         "not UTF-8",
-        "huge number",
-        "deep",
+        "deep and cut",
+        "deep and cut in a string",
     ],
 )
 def test_what_is_not_json_is_a_bad_answer_that_says_what_came(body: bytes, content_type: str, what: str) -> None:
@@ -122,17 +123,79 @@ def test_a_contact_that_is_not_there_is_none(answer: Any) -> None:
     assert answers.contact(answer) is None
 
 
-@pytest.mark.parametrize(
-    "answer", ["ok", 5, [JO, JO], {"first": "Jo"}, {"id": "five"}, {"id": 5, "tags": [None]}], ids=str
-)
+@pytest.mark.parametrize("answer", ["ok", 5, [JO, JO], {"first": "Jo"}, {"id": "five"}, {"id": True}], ids=str)
 def test_what_is_no_one_contact_is_a_bad_answer(answer: Any) -> None:
     with pytest.raises(BadAnswer, match="Contact whose member"):
         answers.contact(answer)
 
 
 def test_a_bad_answer_names_the_member_and_never_its_value() -> None:
-    with pytest.raises(BadAnswer, match=r"^Heymarket answered with a Contact whose member 'tags' cannot be read$"):
-        answers.contact({"id": 5, "tags": "private"})
+    with pytest.raises(BadAnswer, match=r"^Heymarket answered with a Contact whose member 'id' cannot be read$"):
+        answers.contact({"id": "private"})
+
+
+# --- one odd row, one odd member: the rest is read
+
+
+ODD_ROWS = [None, {}, {"first": "Jo"}, {"id": "five", "first": "Jo"}, {"id": None}, "Jo", 5, [JO]]
+
+
+@pytest.mark.parametrize("odd", ODD_ROWS, ids=str)
+@pytest.mark.parametrize("model", [Contact, CustomField, Tag, Inbox])
+def test_an_odd_row_is_set_apart_and_the_others_are_read(model: type[BaseModel], odd: Any) -> None:
+    found = answers.many(model, {"rows": [{"id": 1}, odd, {"id": "2"}]})
+    assert [row.id for row in found] == [1, 2]
+    assert found.unread == (odd,)
+
+
+@pytest.mark.parametrize("member", [name for name in Contact.model_fields if name != "id"])
+@pytest.mark.parametrize(
+    "odd", [["x"], {"a": 1}, [[[]]], {"31": ["x"]}, "x" * 5_000, 1.5], ids=lambda odd: str(odd)[:20]
+)
+def test_an_odd_member_costs_no_row(member: str, odd: Any) -> None:
+    found = answers.many(Contact, [JO, JO | {"id": 6, member: odd}])
+    assert [row.id for row in found] == [5, 6]
+    assert found.unread == ()
+
+
+def test_a_page_of_odd_rows_alone_is_a_page() -> None:
+    found = answers.many(Contact, [{"first": "Jo"}, None])
+    assert (list(found), len(found.unread)) == ([], 2)
+
+
+@pytest.mark.parametrize("answer", [["ok"], [5, 6], [[JO]], "ok", {"id": 5}], ids=str)
+def test_a_list_of_something_else_is_a_bad_answer(answer: Any) -> None:
+    with pytest.raises(BadAnswer, match=r"not a list|a list of something other than a Contact"):
+        answers.many(Contact, answer)
+
+
+def _nested(depth: int) -> str:
+    return '{"a":[' * depth + "1" + "]}" * depth
+
+
+@pytest.mark.parametrize("depth", [10, 150, 450, 2_500, 50_000])
+def test_a_member_may_be_nested_as_deep_as_it_likes(depth: int) -> None:
+    body = f'[{{"id": 1, "note": {_nested(depth)}, "first": "a]}}[{{\\"b"}}, {{"id": 2, "email": {_nested(depth)}}}]'
+    found = answers.many(Contact, decode(body.encode()))
+    assert [(row.id, row.first) for row in found] == [(1, 'a]}[{"b'), (2, "")]
+    assert len(found[0].model_dump_json()) < 200_000
+    assert json.dumps(found[1].unread["email"])
+
+
+def test_a_number_of_thousands_of_digits_costs_its_member() -> None:
+    found = answers.many(Contact, decode(b'[{"id": 1, "rev": ' + b"9" * 5_000 + b'}, {"id": 2}]'))
+    assert [(row.id, row.rev) for row in found] == [(1, 0), (2, 0)]
+    assert found[0].unread["rev"].startswith("9" * 100)
+
+
+def test_a_byte_that_is_not_utf_8_costs_one_character() -> None:
+    found = answers.many(Contact, decode(b'[{"id": 1, "first": "Jos\xe9"}, {"id": 2, "first": "Zo\xc3\xab"}]'))
+    assert [row.first for row in found] == ["Jos\ufffd", "Zoë"]
+
+
+def test_a_team_is_read_without_the_members_that_cannot_be() -> None:
+    team = answers.parse(Team, {"id": 1, "members": [{"name": "Ana"}, None, {"id": 2001, "name": ["Sam"]}]})
+    assert [(member.id, member.name) for member in team.members] == [(2001, "")]
 
 
 @pytest.mark.parametrize(
@@ -239,6 +302,7 @@ READINGS: list[Callable[[Any], Any]] = [
     answers.reply,
     answers.number,
     lambda value: answers.rows(value, "contacts"),
+    *(partial(answers.many, model) for model in (Contact, CustomField, Inbox, Tag)),
     *(partial(answers.parse, model) for model in MODELS),
 ]
 

@@ -1,0 +1,143 @@
+"""E-mail addresses as people paste them -> the address alone, or a refusal.
+
+1. Certain wrappings come off: `mailto:` with its `?subject=`, `<jo@x.org>`, `Jo <jo@x.org>`, `jo@x.org (Jo)`, a link of
+   Markdown or HTML, quotes and brackets around it, a label ("e-mail: "), punctuation behind it, full-width characters.
+2. Everything else that is no address is refused: spaces inside, two dots, two addresses, "at" in words. If only one
+   address can be meant, the refusal offers it.
+3. The address is kept as it is written, capitals too. `same_email` compares without case.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html import unescape
+from urllib.parse import unquote
+
+from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.words.cleaning import Cleaned, clean_line
+from contacts_mcp.words.display import quoted
+from contacts_mcp.words.note import Note
+
+LONGEST = 254  # RFC 5321
+LONGEST_LOCAL = 64
+LONGEST_WRAPPED = 1_000  # a longer text is no address in a wrapping
+
+_BEYOND_ASCII = "\u00c0-\u1fff\u2070-\u2fff\u3040-\ud7ff\uf900-\ufdcf\uff00-\uffef\U00010000-\U0003fffd"  # no quotes
+_ATOM = rf"[\w!#$%&'*+/=?^`{{|}}~{_BEYOND_ASCII}-]+"
+_LABEL = rf"[A-Za-z0-9{_BEYOND_ASCII}](?:[A-Za-z0-9{_BEYOND_ASCII}-]*[A-Za-z0-9{_BEYOND_ASCII}])?"
+_TOP = rf"(?:xn--[A-Za-z0-9-]+|[A-Za-z{_BEYOND_ASCII}]{{2,}})"
+_ADDRESS = rf"(?!['`]){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_TOP}"
+_WHOLE = re.compile(_ADDRESS)
+_EVERY = re.compile(rf"(?<![^\s<>()\[\],;:\"'“”=]){_ADDRESS}(?![\w-])")
+_QUOTES = "\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb\u2039\u203a"
+
+# Each leaves the address, or a text with one wrapping less, in `inner`.
+_WRAPPINGS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"<a\s[^<>]*href=[\"']?(?P<inner>mailto:[^\"'<>\s]+)[\"']?[^<>]*>[^<>]*</a>",
+        r"\[[^\[\]]*\]\((?P<inner>[^()\s]+)\)",  # [text](mailto:jo@x.org)
+        r"(?:mailto|smtp):(?://)?(?P<inner>[^?]+)(?:\?.*)?",
+        r"(?:e-?mail|mail|to|from)(?:\s+address)?\s*:\s*(?P<inner>.+)",
+        r"[^<>@]*<\s*(?P<inner>[^<>]+?)\s*>",  # Jo <jo@x.org>
+        r"\"[^\"<>]*\"\s*<\s*(?P<inner>[^<>]+?)\s*>",  # "Rivera, Jo (jo@x.org)" <jo@x.org>
+        rf"(?P<inner>{_ADDRESS})\s*\([^()@]*\)",
+        rf"(?P<inner>{_ADDRESS})\s*<\s*(?:mailto:)?(?P=inner)\s*>",
+        rf"(?P<inner>{_ADDRESS})\?\w+=.*",
+        r"(?P<inner>.+?)\s*[.,;:!?]+",
+        rf"(?P<inner>.+?)\s*[>)\]}}{_QUOTES}]+",
+        rf"[<(\[{{{_QUOTES}]+\s*(?P<inner>.+)",
+    )
+)
+_WORDS = ((r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+", "@"), (r"\s*[\[({<]\s*dot\s*[\])}>]\s*|\s+dot\s+", "."))
+
+
+def read_email(text: str, *, argument: str = "email") -> Cleaned:
+    """The address of a text, and a note if it came in a wrapping. Raises InvalidArgument for every other text."""
+    line, notes = clean_line(text, argument=argument)
+    address = _unwrapped(line)
+    if len(_addresses(line)) > 1:
+        raise InvalidArgument(
+            argument, f"{quoted(line, limit=60)} holds several e-mail addresses.", expected="Write one."
+        )
+    if not _is_address(address):
+        problem = f"{quoted(line, limit=60)} {_fault(address)}."
+        raise InvalidArgument(argument, problem, expected=_expected(address))
+    if address != line:
+        notes = [*notes, Note("email_unwrapped", f"{argument}: read as {address}.")]
+    return Cleaned(address, notes)
+
+
+def same_email(one: str, other: str) -> bool:
+    """Whether two addresses are the same, case and width aside."""
+    return _key(one) == _key(other)
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """The texts under which the service may know the address that somebody gives: unwrapped, in small letters, as given.
+
+    The service compares exactly, and may hold an address that could not be stored today.
+    """
+    given = text.strip()
+    address = _unwrapped(given)
+    return tuple(dict.fromkeys(filter(None, (address, address.lower(), given, given.lower()))))
+
+
+def _key(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.strip()).casefold()
+
+
+def _is_address(text: str) -> bool:
+    local = text.rpartition("@")[0]
+    return bool(_WHOLE.fullmatch(text)) and len(text) <= LONGEST and len(local) <= LONGEST_LOCAL
+
+
+def _unwrapped(text: str) -> str:
+    """The text with every wrapping off, as long as there is one."""
+    inner = _in_ascii(unescape(text.strip()))
+    while len(inner) <= LONGEST_WRAPPED and not _is_address(inner):
+        matches = (wrapping.fullmatch(inner) for wrapping in _WRAPPINGS)
+        less = next((match["inner"].strip() for match in matches if match), "")
+        if not less:
+            return inner
+        inner = unquote(less) if "%40" in less else less
+    return inner
+
+
+def _in_ascii(text: str) -> str:
+    """The text with ASCII for full-width characters, and a dot for the full stop of Chinese."""
+    return "".join(
+        unicodedata.normalize("NFKC", char) if "\uff01" <= char <= "\uff5e" else "." if char in "\u3002\uff61" else char
+        for char in text
+    )
+
+
+def _addresses(text: str) -> dict[str, str]:
+    """Every address in the text, the first of those that differ in case only."""
+    found: dict[str, str] = {}
+    for match in _EVERY.finditer(_in_ascii(text[:LONGEST_WRAPPED])):
+        found.setdefault(match[0].casefold(), match[0])
+    return found
+
+
+def _fault(text: str) -> str:
+    faults = (
+        (len(text) > LONGEST, "is too long for an e-mail address"),
+        ("@" in text and ".." in text, "has two dots in a row"),
+        (text.count("@") > 1, "has more than one @"),
+        ("@" in text and re.search(r"\s", text), "has a space inside"),
+    )
+    return next((fault for applies, fault in faults if applies), "is not an e-mail address")
+
+
+def _expected(text: str) -> str:
+    """The one address that may be meant, else an example."""
+    meant = text[:LONGEST_WRAPPED]
+    for words, sign in _WORDS:
+        meant = re.sub(words, sign, meant, flags=re.IGNORECASE)
+    meant = re.sub(r"\s*([@.])\s*", r"\1", meant)
+    is_part = re.search(r"^\S+\s+\S+@", text) is not None  # "jo rivera@x.org" is not rivera's
+    found = [meant] if _is_address(meant) else [each for each in _addresses(text).values() if not is_part]
+    found = list(filter(_is_address, found))
+    return f"Write {found[0]} if that is meant." if len(found) == 1 else "Expected one such as jordan@example.com."
