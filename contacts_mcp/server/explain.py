@@ -87,8 +87,8 @@ def _mistake(error: Exception, tool: str) -> Answer:
     _log.error("%s failed unexpectedly: %s at %s", tool, type(error).__name__, _place(error))
     return refusal(
         "internal",
-        f"{tool} failed because of a mistake in this server ({type(error).__name__}). Look the contact up before trying "
-        "again. The server's log names the place in the code.",
+        f"{tool} failed because of a mistake in this server ({type(error).__name__}). "
+        "Look the contact up before trying again. The server's log names the place in the code.",
     )
 
 
