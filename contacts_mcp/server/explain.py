@@ -35,7 +35,7 @@ NEXT: dict[type[ContactsError], str] = {
 
 # The attributes of errors that help a program. Their names are part of the contract, and none is a name of another
 # answer's field with another meaning: clients may hold an error against the tool's output schema.
-FACTS = ("argument", "reason", "candidates", "retry_after", "request_id", "change_id", "contact_id")
+FACTS = ("argument", "reason", "candidates", "is_ambiguous", "retry_after", "request_id", "change_id", "contact_id")
 
 
 def explain(error: Exception, tool: str) -> Answer:
@@ -43,7 +43,7 @@ def explain(error: Exception, tool: str) -> Answer:
     if not isinstance(error, ContactsError):
         return _mistake(error, tool)
     known = {name: getattr(error, name, None) for name in FACTS}
-    facts = {name: value for name, value in known.items() if value not in (None, "", (), [])}
+    facts = {name: value for name, value in known.items() if value not in (None, "", (), []) and value is not False}
     text = str(error)
     if step := NEXT.get(type(error)):
         support = _FOR_SUPPORT if step == _LATER and "request_id" in facts else ""
@@ -87,8 +87,8 @@ def _mistake(error: Exception, tool: str) -> Answer:
     _log.error("%s failed unexpectedly: %s at %s", tool, type(error).__name__, _place(error))
     return refusal(
         "internal",
-        f"{tool} failed because of a mistake in this server ({type(error).__name__}). Look the contact up before trying "
-        "again. The server's log names the place in the code.",
+        f"{tool} failed because of a mistake in this server ({type(error).__name__}). "
+        "Look the contact up before trying again. The server's log names the place in the code.",
     )
 
 

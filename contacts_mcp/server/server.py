@@ -74,7 +74,10 @@ LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/l
 LISTS_KEEP_MS = 3_600_000  # the lists do not change while a server runs
 
 ICON = Icon(
-    src="data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAyNCAyNCI+PHJlY3Qgd2lkdGg9IjI0IiBoZWlnaHQ9IjI0IiByeD0iNSIgZmlsbD0iIzBiNmI1ZCIvPjxjaXJjbGUgY3g9IjEyIiBjeT0iOSIgcj0iNCIgZmlsbD0iI2ZmZiIvPjxwYXRoIGQ9Ik00IDIxYzAtNSA0LTcgOC03czggMiA4IDd6IiBmaWxsPSIjZmZmIi8+PC9zdmc+",
+    src="data:image/svg+xml;base64,"
+    "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAyNCAyNCI+PHJlY3Qgd2lkdGg9IjI0IiBoZWln"
+    "aHQ9IjI0IiByeD0iNSIgZmlsbD0iIzBiNmI1ZCIvPjxjaXJjbGUgY3g9IjEyIiBjeT0iOSIgcj0iNCIgZmlsbD0iI2ZmZiIvPjxwYXRoIGQ9"
+    "Ik00IDIxYzAtNSA0LTcgOC03czggMiA4IDd6IiBmaWxsPSIjZmZmIi8+PC9zdmc+",
     mime_type="image/svg+xml",
     sizes=["any"],
 )
