@@ -431,8 +431,16 @@ class Assistant:
 def _is_asked(event: Event, asked: Values) -> bool:
     """Something changed, all of it as asked, and nothing asked was left undone."""
     after = event.after or {}
+    changed = event.changed if "is_opted_out" in asked else _without_arrival(event)
     is_so = all((after.get(key) or "") == (value or "") for key, value in asked.items())
-    return bool(event.changed) and event.changed.keys() <= asked.keys() and is_so
+    return bool(changed) and changed.keys() <= asked.keys() and is_so
+
+
+def _without_arrival(event: Event) -> Values:
+    """The changed values, without the opt-out of a contact that arrived on another number: it may belong to the number."""
+    changed = event.changed
+    is_arrival = "phone" in changed and changed.get("is_opted_out") is True
+    return {key: value for key, value in changed.items() if not (is_arrival and key == "is_opted_out")}
 
 
 def _is_meant(event: Event, who: Values) -> bool:
@@ -450,8 +458,9 @@ def _is_the_way_back(event: Event, change: Event) -> bool:
     if change.after is None:
         return event.before is None and _has(event.after, change.before, but=("is_opted_out", "display_name"))
     is_same = event.contact_id == change.contact_id and event.before is not None and event.after is not None
-    is_part = bool(event.changed) and event.changed.keys() <= change.changed.keys()
-    return is_same and is_part and _agree(event.changed, change.before)
+    changed = _without_arrival(event)
+    is_part = bool(changed) and changed.keys() <= change.changed.keys()
+    return is_same and is_part and _agree(changed, change.before)
 
 
 def _has(values: Values | None, wanted: Values, *, but: tuple[str, ...]) -> bool:
@@ -531,7 +540,8 @@ class Judge:
 
     def _judge_done(self, call: Asked, status: str, change_id: int | None, contact_id: int | None) -> None:
         own = [event for event in call.events if event.claimed_by is None]
-        is_gone = status == "deleted" and contact_id in self._watch.taken_away  # somebody else was quicker
+        # Somebody else was quicker to delete it. To undo a create is to delete, too.
+        is_gone = status in ("deleted", "undone") and contact_id in self._watch.taken_away
         self._figures.must(
             f"call {call.number}, {call.tool}: answered {status}, and it is not so", holds=bool(own) or is_gone
         )

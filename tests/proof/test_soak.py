@@ -37,8 +37,8 @@ async def test_a_write_that_is_made_twice_is_seen(monkeypatch: pytest.MonkeyPatc
     """The soak is worth nothing if it overlooks what it is for."""
     create = HeymarketClient.create_contact
 
-    async def careless(self: HeymarketClient, body: dict[str, Any]) -> Any:
-        reply = await create(self, body)
+    async def careless(self: HeymarketClient, body: dict[str, Any], **options: Any) -> Any:
+        reply = await create(self, body, **options)
         await self.update_contact(reply.id, body)
         return reply
 
