@@ -71,7 +71,8 @@ async def change(
     had = values_of(before)
     wanted = edit.applied_to(had)
     left = left_opted_out(book, str(wanted["phone"])) if wanted.get("phone") != before.phone else None
-    if left and edit.values.get("is_opted_out") is not False:
+    opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
+    if left and not opts_in:
         wanted["is_opted_out"] = True
     if excess := excess_tags(had, wanted):
         raise too_many_tags(had, excess, before.name, await book.vocabulary.naming(had))
