@@ -116,9 +116,8 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
         )
     moves = wanted["phone"] != before.phone
     left = left_opted_out(book, str(wanted["phone"])) if moves else None
-    if left:
-        if edit.values.get("is_opted_out") is False:
-            raise _consent_for_one_number()
+    opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
+    if left and not opts_in:
         wanted["is_opted_out"] = True
     return update_of(before, wanted, overwrite=edit.replace_custom), left
 
@@ -166,14 +165,10 @@ def _check_consent(before: Contact, plan: Plan, consent: str) -> None:
             kind="consent_needed",
         )
     if plan.wanted["phone"] != before.phone:
-        raise _consent_for_one_number()
-
-
-def _consent_for_one_number() -> Refused:
-    return Refused(
-        "Opting in and changing the number are two calls: consent is for one number. Nothing was changed.",
-        kind="consent_for_one_number",
-    )
+        raise Refused(
+            "Opting in and changing the number are two calls: consent is for one number. Nothing was changed.",
+            kind="consent_for_one_number",
+        )
 
 
 def _says_when_and_how(consent: str) -> bool:

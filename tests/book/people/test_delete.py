@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support import Clock, OpenSession, Session
+from support import OpenSession, Session, kinds
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.confirmations import LIFETIME, REASONS, Deed
+from contacts_mcp.book.confirmations import LIFETIME, REASONS, RiskyAction, digest_of
 from contacts_mcp.book.people.delete import delete
-from contacts_mcp.errors import ContactNotFound, InvalidArgument
-from contacts_mcp.sandbox import Fault
+from contacts_mcp.errors import ContactNotFound, Forbidden, InvalidArgument, OutcomeUnknown
+from contacts_mcp.sandbox import Behaviour, Fault
 
 JORDAN, SAM, THIRD = 1001, 1002, 1003
-
-
-@pytest.fixture
-async def session(open_session: OpenSession) -> AsyncIterator[Session]:
-    async with open_session(contacts=3, clock=Clock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def book(session: Session) -> Book:
-    return await session.workspace.book()
 
 
 def ids(session: Session) -> list[int]:
@@ -56,10 +44,17 @@ async def test_an_opted_out_contact_is_warned_about_before_and_after(book: Book)
     """Its suppression goes with it: a new contact with that phone could be texted."""
     asked = await delete(book, contact_id=SAM)
     done = await delete(book, contact_id=SAM, confirm_token=asked.confirm_token)
+    assert kinds(done.notes) == ["left_opted_out"]
     for told in (asked.question, *done.notes):
         assert "opted out" in told
         assert "suppression" in told
     assert "opted out" not in (await delete(book, contact_id=JORDAN)).question
+
+
+async def test_an_opt_out_that_the_service_does_not_show_is_warned_about(open_session: OpenSession) -> None:
+    async with open_session(contacts=2, behaviour=Behaviour(sends_opt_out=False, requests_per_minute=0)) as session:
+        asked = await delete(await session.workspace.book(), contact_id=JORDAN)
+        assert "may be opted out" in asked.question
 
 
 async def test_the_question_says_what_goes_with_the_contact(session: Session, book: Book) -> None:
@@ -74,7 +69,7 @@ async def token_of_another_contact(session: Session, book: Book) -> str:
 
 
 async def token_of_another_action(session: Session, book: Book) -> str:
-    token: str = book.confirmations.token_for(Deed("opt in", {JORDAN: ""}))
+    token: str = book.confirmations.token_for(RiskyAction("opt in", {JORDAN: ""}))
     return token
 
 
@@ -92,12 +87,12 @@ async def token_that_expired(session: Session, book: Book) -> str:
 
 async def token_that_was_altered(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=JORDAN)).confirm_token
-    return f"{'B' if token[0] != 'B' else 'C'}{token[1:]}"
+    return f"{'B' if token[0] != 'B' else 'C'}{token[1:]}"  # its expiry
 
 
 async def token_that_was_used(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=JORDAN)).confirm_token
-    book.confirmations.use(token)
+    assert book.journal.spend_token(digest_of(token))
     return token
 
 
@@ -119,6 +114,7 @@ async def test_a_wrong_token_is_refused_with_its_reason_and_a_fresh_preview(
     answer = await delete(book, contact_id=JORDAN, confirm_token=token)
     assert (answer.status, answer.card.contact_id) == ("needs_confirmation", JORDAN)
     assert answer.notes == [f"Not done: {REASONS[reason]}. Here is a new one."]
+    assert kinds(answer.notes) == ["token_refused"]
     assert ids(session) == [JORDAN, SAM, THIRD]
     assert (await delete(book, contact_id=JORDAN, confirm_token=answer.confirm_token)).status == "deleted"
 
@@ -131,7 +127,7 @@ async def test_a_call_sent_again_answers_what_was_done(session: Session, book: B
     for who in ({"contact_id": JORDAN}, {"phone": "+15105550100"}):
         again = await delete(book, **who, confirm_token=token)
         assert (again.status, again.change_id, again.card) == ("deleted", first.change_id, first.card)
-        assert again.notes[-1] == "This was done already, by the same confirm_token; nothing was sent again."
+        assert kinds(again.notes)[-1] == "done_before"
     assert {*session.operations} == {"get_contact", "find_contact"}
 
 
@@ -158,7 +154,8 @@ async def test_an_answer_that_got_lost_is_looked_for(session: Session, book: Boo
     session.sandbox.faults.add(Fault("delete_contact", "drop_after"))
     done = await delete(book, contact_id=JORDAN, confirm_token=token)
     assert done.status == "deleted"
-    assert done.notes == ["Heymarket's answer got lost; looked the contact up and saw that it is gone."]
+    assert kinds(done.notes) == ["answer_lost"]
+    assert "it is gone" in done.notes[0]
     assert session.sandbox.store.contact(JORDAN) is None
 
 
@@ -169,8 +166,41 @@ async def test_whom_is_said_in_exactly_one_way(book: Book, who: Any) -> None:
 
 
 async def test_nobody_is_not_found(book: Book) -> None:
-    with pytest.raises(ContactNotFound, match=r"No contact has the phone \+15105553344\."):
+    with pytest.raises(ContactNotFound) as refused:
         await delete(book, phone="(510) 555-3344")
+    assert refused.value.kind == "not_found"
+    assert "No contact has the phone +15105553344." in str(refused.value)
+
+
+async def test_a_token_that_was_acted_on_is_used_up_whatever_came_of_it(session: Session, book: Book) -> None:
+    """The deletion failed. To try again is a new decision, which a new question asks for."""
+    token = (await delete(book, contact_id=JORDAN)).confirm_token
+    session.sandbox.faults.add(Fault("delete_contact", "status", status=403))
+    with pytest.raises(Forbidden):
+        await delete(book, contact_id=JORDAN, confirm_token=token)
+    again = await delete(book, contact_id=JORDAN, confirm_token=token)
+    assert (again.status, kinds(again.notes)) == ("needs_confirmation", ["token_refused"])
+    assert REASONS["used"] in again.notes[0]
+    assert JORDAN in ids(session)
+
+
+async def test_a_deletion_that_was_accepted_and_did_nothing_is_not_called_done(session: Session, book: Book) -> None:
+    token = (await delete(book, contact_id=JORDAN)).confirm_token
+    session.sandbox.faults.add(Fault("delete_contact", "pretend"))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await delete(book, contact_id=JORDAN, confirm_token=token)
+    assert unknown.value.kind == "unknown_outcome"
+    assert [entry.state for entry in book.journal.entries()] == ["unknown"]
+    assert unknown.value.change_id == book.journal.entries()[0].change_id
+
+
+async def test_the_whole_record_is_kept_with_the_deletion(session: Session, book: Book) -> None:
+    session.sandbox.store.touch(JORDAN, note=[{"id": 1, "text": "Rings twice"}])
+    token = (await delete(book, contact_id=JORDAN)).confirm_token
+    await delete(book, contact_id=JORDAN, confirm_token=token)
+    (entry,) = book.journal.entries()
+    assert (entry.record["first"], entry.record["note"][0]["text"]) == ("Jordan", "Rings twice")
+    assert entry.token == digest_of(token)
 
 
 async def test_without_confirmations_the_first_call_deletes(open_session: OpenSession) -> None:

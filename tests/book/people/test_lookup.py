@@ -1,31 +1,20 @@
-"""Finding one contact by what identifies it exactly."""
+"""Finding one contact by a value that identifies it exactly."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
-import anyio
-import httpx
 import pytest
-from support import OpenSession, Session
+from support import Clock, Session, bare_book, kinds
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.people.lookup import Who, held, lookup, who_is
-from contacts_mcp.errors import ContactNotFound, InvalidArgument, InvalidPhone
+from contacts_mcp.book.people.holding import ContactRef
+from contacts_mcp.book.people.lookup import lookup, ref_of
+from contacts_mcp.errors import InvalidArgument, InvalidPhone
+from contacts_mcp.state.journal import Journal
 
 JORDAN = 1001
-
-
-@pytest.fixture
-async def session(open_session: OpenSession) -> AsyncIterator[Session]:
-    async with open_session(contacts=3) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def book(session: Session) -> Book:
-    return await session.workspace.book()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +30,24 @@ async def test_a_contact_is_found_by_id_phone_and_email(book: Book, how: Any) ->
     "how", [{"contact_id": 999_999}, {"phone": "+15105553344"}, {"email": "nobody@example.com"}], ids=str
 )
 async def test_nobody_is_an_empty_answer(book: Book, how: Any) -> None:
-    assert (await lookup(book, **how)).cards == []
+    found = await lookup(book, **how)
+    assert found.cards == []
+    assert kinds(found.notes) == ["not_found", "exact_spelling"] if "email" in how else ["not_found"]
+
+
+async def test_an_email_is_also_found_in_small_letters_and_told_once(session: Session, book: Book) -> None:
+    for email in ("Jordan.Rivera@Example.com", "jordan.rivera@example.com"):
+        session.sandbox.requests.clear()
+        found = await lookup(book, email=email)
+        assert [card.contact_id for card in found.cards] == [JORDAN]
+        assert "search_contacts" in session.operations
+
+
+async def test_a_look_up_costs_one_request_where_no_name_is_needed(session: Session, book: Book) -> None:
+    session.sandbox.store.touch(JORDAN, custom={}, tags=[], assigned_user_id=None)
+    session.sandbox.requests.clear()
+    await lookup(book, contact_id=JORDAN)
+    assert session.operations == ["get_contact"]
 
 
 @pytest.mark.parametrize(
@@ -79,10 +85,9 @@ async def test_of_two_contacts_with_one_phone_the_service_shows_one_and_each_is_
 
 
 async def test_an_assumed_country_is_noted_even_where_nobody_is_found(book: Book) -> None:
-    assert (await lookup(book, phone="510 555 3344")).notes == [
-        "No contact has the phone +15105553344.",
-        "No country was written; US was assumed for +15105553344.",
-    ]
+    notes = (await lookup(book, phone="510 555 3344")).notes
+    assert kinds(notes) == ["not_found", "assumed_country"]
+    assert notes[0] == "No contact has the phone +15105553344."
 
 
 async def test_a_long_id_that_nobody_has_is_said_to_look_like_a_phone(book: Book) -> None:
@@ -91,42 +96,43 @@ async def test_a_long_id_that_nobody_has_is_said_to_look_like_a_phone(book: Book
     ]
 
 
-async def test_who_is_meant_is_checked_before_anything_is_asked(book: Book) -> None:
-    with pytest.raises(InvalidArgument, match="contact_id or phone: exactly one"):
-        who_is(book, contact_id=None, phone=None)
+# Which contact is meant
+
+
+@pytest.fixture
+def unasked() -> Iterator[Book]:
+    """A book that asks nobody."""
+    clock = Clock()
+    journal = Journal(None, "account", clock=clock)
+    yield bare_book(journal, clock)
+    journal.close()
+
+
+def test_a_contact_is_meant_by_its_id(unasked: Book) -> None:
+    assert ref_of(unasked, contact_id=7, phone=None) == ContactRef(7)
+
+
+def test_a_contact_is_meant_by_its_phone(unasked: Book) -> None:
+    ref = ref_of(unasked, contact_id=None, phone="(510) 555-0100")
+    assert ref.phone
+    assert (ref.contact_id, ref.phones, kinds(ref.notes)) == (None, ("15105550100",), ["assumed_country"])
+
+
+@pytest.mark.parametrize(
+    "how", [{"contact_id": None, "phone": None}, {"contact_id": 7, "phone": "+15105550100"}], ids=["neither", "both"]
+)
+def test_the_contact_meant_is_checked_before_anything_is_asked(unasked: Book, how: Any) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        ref_of(unasked, **how)
+    assert "contact_id or phone: exactly one" in str(refused.value)
+
+
+def test_two_ways_to_mean_a_contact_may_be_meant_as_a_new_number(unasked: Book) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        ref_of(unasked, contact_id=7, phone="+15105550100", changes=True)
+    assert "new_phone" in str(refused.value)
 
 
 async def test_a_phone_that_is_none_is_refused(book: Book) -> None:
     with pytest.raises(InvalidPhone):
         await lookup(book, phone=str(JORDAN))
-
-
-async def test_a_contact_is_held_as_it_is_now(session: Session, book: Book) -> None:
-    who = who_is(book, contact_id=None, phone="+15105550100")
-    async with held(book, who) as contact:
-        assert (contact.id, contact.first) == (JORDAN, "Jordan")
-
-
-async def test_nobody_cannot_be_held(book: Book) -> None:
-    with pytest.raises(ContactNotFound, match="No contact has the id 999999"):
-        async with held(book, Who(999_999)):
-            raise AssertionError("unreachable")
-
-
-async def test_what_was_changed_while_waiting_for_the_lock_is_read_again(session: Session, book: Book) -> None:
-    """By phone the contact must be read before it can be locked; whoever holds it meanwhile may change it."""
-    has_read, seen = anyio.Event(), []
-
-    async def note_the_read(request: httpx.Request) -> None:
-        has_read.set()
-
-    async def hold() -> None:
-        async with held(book, who_is(book, contact_id=None, phone="+15105550100")) as contact:
-            seen.append(contact.first)
-
-    session.wire.after = note_the_read
-    async with anyio.create_task_group() as tasks, book.locks.contact(JORDAN):
-        tasks.start_soon(hold)
-        await has_read.wait()
-        session.sandbox.store.touch(JORDAN, first="Moved")
-    assert seen == ["Moved"]

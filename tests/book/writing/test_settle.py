@@ -1,0 +1,284 @@
+"""Settling judges as the live write does: the same plan, the same circumstances, one function.
+
+The loop's clock jumps, so a minute of waiting takes no time. Stories of whole servers that die are in `tests/proof/test_settle.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import HURRIED, Backend, OpenStage, Stage
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.people.create import create
+from contacts_mcp.book.people.delete import delete
+from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.people.update import update
+from contacts_mcp.book.values import values_of
+from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
+from contacts_mcp.book.writing.settle import plan_of, settle, settle_entry
+from contacts_mcp.errors import OutcomeUnknown
+from contacts_mcp.models import Values
+from contacts_mcp.sandbox import Fault, Lag
+from contacts_mcp.state.journal import IN_FLIGHT, Entry, Journal
+from contacts_mcp.state.locks import Locks
+
+ADA, BEN = Stage.ADA, Stage.BEN
+ADAS, FREE = "15105550101", "15105550103"
+LAG = Lag(reads=9, of=("get_contact",))
+
+
+@pytest.fixture
+def anyio_backend() -> Backend:
+    return HURRIED
+
+
+@pytest.fixture
+async def stage(open_stage: OpenStage) -> AsyncIterator[Stage]:
+    async with open_stage() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def book(stage: Stage) -> Book:
+    return await stage.book()
+
+
+async def unfinished(book: Book, contact_id: int, *, action: Any = "update", **wanted: Any) -> Entry:
+    """An entry as a server leaves it whose write got no answer, begun with a look."""
+    found = await book.api.get_contact(contact_id)
+    assert found
+    before = values_of(found)
+    begun = book.journal.begin(
+        Entry(
+            action=action,
+            contact_id=contact_id,
+            before=before,
+            wanted=before | wanted if action == "update" else {},
+            rev_before=found.rev,
+            updated_before=found.updated,
+            record=found.model_dump(mode="json"),
+        )
+    )
+    book.journal.finish(replace(begun, state="unknown"))
+    return begun
+
+
+async def state_of(book: Book, entry: Entry) -> str:
+    await settle_entry(book, entry.change_id)
+    settled = book.journal.get(entry.change_id)
+    assert settled
+    return settled.state
+
+
+# One judge
+
+
+TABLES = st.dictionaries(
+    st.sampled_from(["phone", "first", "tags", "is_opted_out", "custom:31"]),
+    st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.lists(st.integers(1, 3), max_size=2)),
+)
+REVS = st.integers(0, 2**31)
+
+
+@given(
+    before=TABLES, wanted=TABLES, action=st.sampled_from(["create", "update", "delete"]), rev=REVS, updated=st.text()
+)
+def test_a_plan_comes_back_from_the_journal_as_it_went_in(
+    before: Values, wanted: Values, action: Any, rev: int, updated: str
+) -> None:
+    plan = Plan(
+        action=action, contact_id=7, before=before, wanted=wanted, rev_before=rev, updated_before=updated.strip("\x00")
+    )
+    journal = Journal(None, "account", clock=lambda: 0.0, uptime=lambda: 0.0)
+    facts = {
+        name: getattr(plan, name)
+        for name in ("action", "contact_id", "before", "wanted", "rev_before", "updated_before")
+    }
+    begun = journal.begin(Entry(**facts))
+    found = journal.get(begun.change_id)
+    assert found
+    assert plan_of(found) == plan
+    journal.close()
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Plan, Sight, Circumstances, Proof]]:
+    """Everything that the judge is asked, with its answers."""
+    asked = []
+    judge = Plan.proof
+
+    def listening(plan: Plan, seen: Sight, given: Circumstances) -> Proof:
+        proof = judge(plan, seen, given)
+        asked.append((plan, seen, given, proof))
+        return proof
+
+    monkeypatch.setattr(Plan, "proof", listening)
+    return asked
+
+
+async def lost_create(book: Book) -> None:
+    await create(book, f"+{FREE}", Wanted(first="Cleo"))
+
+
+async def lost_update(book: Book) -> None:
+    await update(book, Wanted(first="Grace"), contact_id=ADA)
+
+
+async def lost_delete(book: Book) -> None:
+    token = (await delete(book, contact_id=ADA)).confirm_token
+    await delete(book, contact_id=ADA, confirm_token=token)
+
+
+@pytest.mark.parametrize("write", [lost_create, lost_update, lost_delete])
+@pytest.mark.parametrize("is_young", [True, False], ids=["a change of our own before", "none before"])
+async def test_settling_asks_the_judge_what_the_live_write_asked(
+    stage: Stage, book: Book, judged: list[Any], write: Callable[[Book], Any], is_young: bool
+) -> None:
+    if is_young:
+        await update(book, Wanted(last="Hopper"), contact_id=ADA)
+    for operation in ("create_contact", "update_contact", "delete_contact"):
+        stage.sandbox.faults.add(Fault(operation, "drop_before", times=2))
+    with pytest.raises(OutcomeUnknown):
+        await write(book)
+    live = judged[-1]
+    judged.clear()
+    (entry,) = book.journal.unfinished()
+    await settle_entry(book, entry.change_id)
+    assert judged == [live]
+
+
+# ... in the same circumstances
+
+
+UNDATED = {"sends_rev": False, "sends_updated": False}
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome"), [("as it was before our last change", "unknown"), ("as asked", "done")], ids=str
+)
+async def test_a_look_from_before_our_last_change_does_not_settle_the_next(
+    stage: Stage, seen: str, outcome: str
+) -> None:
+    """Grace -> Ada is carried out, Ada -> Grace is lost. A read that lags shows Grace, as she was before both."""
+    await stage.fresh(**UNDATED)
+    book = await stage.book()
+    await update(book, Wanted(first="Grace"), contact_id=ADA)
+    await anyio.sleep(IN_FLIGHT)
+    await update(book, Wanted(first="Ada"), contact_id=ADA)
+    entry = await unfinished(book, ADA, first="Grace")
+    if seen == "as asked":
+        stage.sandbox.store.touch(ADA, first="Grace", last="Else")
+        stage.sandbox.store.touch(ADA, last="Example")
+        # Only once no read can lag any more is it told from the state before our last change.
+        await anyio.sleep(IN_FLIGHT)
+    else:
+        stage.sandbox.store.touch(ADA, first="Grace")
+        stage.sandbox.store.touch(ADA, first="Ada", lag=LAG)
+    assert await state_of(book, entry) == outcome
+
+
+@pytest.mark.parametrize("dates", [{}, UNDATED], ids=["dated", "undated"])
+async def test_the_state_in_which_a_later_change_found_the_contact_settles_an_earlier_one(
+    stage: Stage, dates: Any
+) -> None:
+    await stage.fresh(**dates)
+    book = await stage.book()
+    entry = await unfinished(book, ADA, first="Grace")
+    stage.sandbox.store.touch(ADA, first="Grace")
+    later = await unfinished(book, ADA, first="Jo")
+    stage.sandbox.store.touch(ADA, first="Jo")
+    assert await state_of(book, later) == "done"
+    assert await state_of(book, entry) == "done"
+
+
+async def test_the_state_in_which_a_later_change_found_the_contact_is_no_proof_of_the_opposite(
+    stage: Stage, book: Book
+) -> None:
+    """The later change was begun while the first could still arrive."""
+    entry = await unfinished(book, ADA, first="Grace")
+    later = await unfinished(book, ADA, last="Hopper")
+    stage.sandbox.store.touch(ADA, last="Hopper")
+    assert await state_of(book, later) == "done"
+    await anyio.sleep(IN_FLIGHT)
+    assert await state_of(book, entry) == "unknown"
+
+
+@pytest.mark.parametrize(("age", "outcome"), [(0.0, "unknown"), (IN_FLIGHT, "done")], ids=["young", "old"])
+async def test_a_contact_that_was_just_created_is_not_gone_because_a_look_does_not_find_it(
+    stage: Stage, book: Book, age: float, outcome: str
+) -> None:
+    cleo = (await create(book, f"+{FREE}", Wanted(first="Cleo"))).card
+    assert cleo
+    await anyio.sleep(age)
+    entry = await unfinished(book, cleo.contact_id, action="delete")
+    stage.sandbox.store.hide(cleo.contact_id, Lag(reads=1, of=("get_contact",)))
+    assert await state_of(book, entry) == outcome
+    if outcome == "unknown":
+        await anyio.sleep(IN_FLIGHT)
+        assert await state_of(book, entry) == "not_done"
+
+
+# When it is over
+
+
+@pytest.mark.parametrize("action", ["update", "delete"])
+@pytest.mark.parametrize(
+    ("passed", "outcome"), [(IN_FLIGHT - 1, "unknown"), (IN_FLIGHT, "not_done")], ids=["before", "after"]
+)
+async def test_not_done_is_said_only_once_nothing_can_arrive_any_more(
+    book: Book, action: str, passed: float, outcome: str
+) -> None:
+    entry = await unfinished(book, ADA, action=action, first="Grace")
+    await anyio.sleep(passed)
+    assert await state_of(book, entry) == outcome
+
+
+async def test_an_entry_that_stays_unknown_is_not_looked_up_for_ever(stage: Stage, book: Book) -> None:
+    entry = await unfinished(book, ADA, first="Grace")
+    stage.sandbox.store.touch(ADA, last="Else")
+    await settle(book)
+    assert book.journal.unfinished()
+    await anyio.sleep(IN_FLIGHT)
+    await settle(book)
+    assert book.journal.unfinished() == []
+    stage.sandbox.requests.clear()
+    await settle(book)
+    assert [*stage.sandbox.requests] == []
+    assert await state_of(book, entry) == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "status", "html"])
+async def test_a_look_that_fails_leaves_an_entry_as_it_is(stage: Stage, book: Book, kind: Any) -> None:
+    entry = await unfinished(book, ADA, first="Grace")
+    await anyio.sleep(IN_FLIGHT)
+    stage.sandbox.faults.add(Fault("get_contact", kind, times=-1))
+    await settle(book)
+    left = book.journal.get(entry.change_id)
+    assert left
+    assert (left.state, left.looked) == ("unknown", 0.0)
+    stage.sandbox.faults.clear()
+    await settle(book)
+    assert await state_of(book, entry) == "not_done"
+
+
+@pytest.mark.parametrize("held", ["contact", "phone"])
+async def test_an_entry_whose_contact_somebody_holds_is_left_to_them(stage: Stage, book: Book, held: str) -> None:
+    entry = (
+        await unfinished(book, ADA, first="Grace")
+        if held == "contact"
+        else book.journal.begin(Entry(action="create", before={}, wanted={"phone": FREE}))
+    )
+    await anyio.sleep(IN_FLIGHT)
+    other = Locks(stage.room / "locks", stage.settings.account)  # of another server
+    async with other.contact(ADA) if held == "contact" else other.phones(FREE):
+        await settle(book)
+        assert book.journal.get(entry.change_id) == (entry if held == "phone" else replace(entry, state="unknown"))
+    await settle(book)
+    assert await state_of(book, entry) == "not_done"
