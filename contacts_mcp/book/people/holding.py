@@ -183,9 +183,10 @@ def _is_behind(book: Book, contact: Contact) -> bool:
 
 
 async def _settle_about(book: Book, contact: Contact) -> None:
-    """Find out what became of earlier changes of this contact, while its `rev` still tells."""
+    """Find out what became of earlier changes of this contact, while its `rev` still tells. One of them may have created it."""
     for entry in book.journal.unfinished():
-        if entry.contact_id == contact.id:
+        created_it = entry.contact_id is None and entry.wanted.get("phone") == contact.phone
+        if entry.contact_id == contact.id or created_it:
             await settle_entry(book, entry.change_id)
 
 
