@@ -174,10 +174,11 @@ async def test_several_fields_that_were_changed_since_are_each_shown(open_stage:
         change = {"first": "Grace", "tags": ["Lead"]}
         change_id = (await stage.ok("update_contact", contact_id=stage.ADA, **change))["change_id"]
         stage.sandbox.store.touch(stage.ADA, first="Else", tags=[103, 104])
-        said = text_of(await stage.call("undo_change", change_id=change_id))
-        assert said == (
+        result = await stage.call("undo_change", change_id=change_id)
+        assert result.structured_content["kind"] == "change_moved"
+        assert text_of(result) == (
             f"Change {change_id} was not taken back, because the contact was changed since: "
-            'first was left as "Grace" and is "Else"; tags was left as "Lead" and is "Newsletter, Past Due". '
+            'first was left as "Grace" and is "Else"; tags was left as "Lead" and is "Newsletter", "Past Due". '
             "Decide with the person what it should be now."
         )
 

@@ -19,7 +19,7 @@ import anyio
 from contacts_mcp.api.client import Trace
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.values import values_of
+from contacts_mcp.book.values import is_hidden, values_of
 from contacts_mcp.book.writing.plan import Circumstances, LastChange, Plan, Proof, Report, Sight, is_as_created
 from contacts_mcp.errors import (
     AccountError,
@@ -403,10 +403,13 @@ def _accepted_but(plan: Plan, sent: _Sent, contact: Contact | None) -> OutcomeUn
         return _accepted_unseen(plan, "the contact is not there when looked up")
     if plan.action == "create":
         return OutcomeUnknown(f"The create may or may not have been carried out: {_other_has_phone(contact.id)}. {_LOOK_FIRST}")
+    shown = values_of(contact)
+    if all(is_hidden(key, shown) for key in plan.asked):
+        return _accepted_unseen(plan, f"Heymarket does not show {', '.join(plan.asked)}")
     rev = sent.reply.rev or 0 if sent.reply else 0
-    shown = f" (rev {contact.rev}, and {rev} was written)" if rev and contact.rev else ""
+    revs = f" (rev {contact.rev}, and {rev} was written)" if rev and contact.rev else ""
     return OutcomeUnknown(
-        f"Heymarket accepted the {plan.action} and still shows the contact as it was before{shown}. "
+        f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. "
         "Look the contact up in a minute.",
         rev=rev,
     )
