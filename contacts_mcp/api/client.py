@@ -70,9 +70,13 @@ class Trace:
     accepted: int = 0
 
     @property
+    def unanswered(self) -> int:
+        """How many copies may still arrive, or be at work."""
+        return self.sent - self.settled
+
+    @property
     def may_be_out(self) -> bool:
-        """Whether a copy may still arrive, or be at work."""
-        return self.sent > self.settled
+        return self.unanswered > 0
 
     @property
     def may_have_been_carried_out(self) -> bool:

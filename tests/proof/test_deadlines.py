@@ -16,11 +16,11 @@ from mcp.client import Client
 from support import Backend, OpenStage, Stage
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.history.undo import undo
 from contacts_mcp.book.people.create import create
 from contacts_mcp.book.people.delete import delete
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
-from contacts_mcp.book.writing.settle import undo
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Fault, open_sandbox
 from contacts_mcp.sandbox.behaviour import Behaviour

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from support import Backend, OpenStage, Stage, text_of
 
@@ -54,6 +55,10 @@ async def test_a_change_that_was_not_carried_out_is_listed_with_what_was_wanted(
     async with open_stage() as stage:
         stage.sandbox.faults.add(Fault("update_contact", "status", times=2))
         await stage.call("update_contact", contact_id=stage.ADA, first="Grace")
+        (entry,) = (await stage.ok("list_changes"))["changes"]
+        assert entry["state"] == "unknown"
+        assert entry["changes"] == [{"field": "first", "before": "Ada", "after": "Grace"}]
+        await anyio.sleep(IN_FLIGHT)
         (entry,) = (await stage.ok("list_changes"))["changes"]
         assert entry["state"] == "not_done"
         assert entry["changes"] == [{"field": "first", "before": "Ada", "after": "Grace"}]
@@ -116,19 +121,41 @@ async def test_a_deletion_that_was_taken_back_says_by_what_and_what_came_back(op
 async def test_why_a_contact_comes_back_opted_out_is_said(open_stage: OpenStage) -> None:
     async with open_stage(confirm="off") as stage:
         deleted = (await stage.ok("delete_contact", contact_id=stage.BEN))["change_id"]
-        assert "It is opted out of texts, as it was." in (await stage.ok("undo_change", change_id=deleted))["notes"]
+        facts = await stage.ok("undo_change", change_id=deleted)
+        assert facts["note_kinds"] == ["created_again", "arrived_opted_out"]
+        assert f"had +15105550102 before was opted out of texts (change {deleted})" in facts["notes"][1]
 
         await stage.fresh(sends_opt_out=False)
         deleted = (await stage.ok("delete_contact", contact_id=stage.ADA))["change_id"]
-        unknown = "Whether it was opted out of texts was not known, so it is opted out now. To opt in, use update_contact with consent."
-        assert unknown in (await stage.ok("undo_change", change_id=deleted))["notes"]
+        facts = await stage.ok("undo_change", change_id=deleted)
+        assert facts["note_kinds"] == ["created_again", "arrived_opted_out", "not_shown"]
+        assert f"had +15105550101 before may have been opted out of texts (change {deleted})" in facts["notes"][1]
+        assert "was sent as opted out" in facts["notes"][1]
 
         await stage.fresh()
         deleted = (await stage.ok("delete_contact", contact_id=stage.ADA))["change_id"]
         later = stage.sandbox.store.add_contact(phone="15105550101", is_opted_out=True)
-        await stage.ok("delete_contact", contact_id=later)
-        since = "It is opted out of texts, because another contact that had this phone since was."
-        assert since in (await stage.ok("undo_change", change_id=deleted))["notes"]
+        since = (await stage.ok("delete_contact", contact_id=later))["change_id"]
+        facts = await stage.ok("undo_change", change_id=deleted)
+        assert facts["note_kinds"] == ["created_again", "arrived_opted_out"]
+        assert f"had +15105550101 before was opted out of texts (change {since})" in facts["notes"][1]
+
+
+async def test_no_sentence_says_that_a_contact_is_opted_out_where_it_is_not(open_stage: OpenStage) -> None:
+    """The service took the opt-out and did not keep it."""
+    async with open_stage(confirm="off") as stage:
+        deleted = (await stage.ok("delete_contact", contact_id=stage.BEN))["change_id"]
+
+        async def opted_in_elsewhere(request: httpx.Request) -> None:
+            if request.url.path == "/v1/contact":
+                stage.sandbox.store.touch(3, is_opted_out=False)
+
+        stage.wire.after = opted_in_elsewhere
+        facts = await stage.ok("undo_change", change_id=deleted)
+        assert facts["contact"]["is_opted_out"] is False
+        assert "suppression_lost" in facts["note_kinds"]
+        assert "arrived_opted_out" not in facts["note_kinds"]
+        assert not any("is opted out" in note for note in facts["notes"])
 
 
 async def test_a_contact_without_a_phone_cannot_come_back(open_stage: OpenStage) -> None:
@@ -147,11 +174,12 @@ async def test_several_fields_that_were_changed_since_are_each_shown(open_stage:
         change = {"first": "Grace", "tags": ["Lead"]}
         change_id = (await stage.ok("update_contact", contact_id=stage.ADA, **change))["change_id"]
         stage.sandbox.store.touch(stage.ADA, first="Else", tags=[103, 104])
-        said = text_of(await stage.call("undo_change", change_id=change_id))
-        assert said == (
+        result = await stage.call("undo_change", change_id=change_id)
+        assert result.structured_content["kind"] == "change_moved"
+        assert text_of(result) == (
             f"Change {change_id} was not taken back, because the contact was changed since: "
-            'first was left as "Grace" and is "Else"; tags was left as "Lead" and is "Newsletter, Past Due". '
-            "Decide with the person what it should be, and use update_contact."
+            'first was left as "Grace" and is "Else"; tags was left as "Lead" and is "Newsletter", "Past Due". '
+            "Decide with the person what it should be now."
         )
 
 

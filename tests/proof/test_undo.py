@@ -215,7 +215,7 @@ async def test_a_deleted_contact_is_created_again_with_everything_and_a_new_id(
         assert answer["notes"][0].startswith(
             f"The contact was created again and has a new id: {new_id} (it was {contact_id})."
         )
-        assert "It is opted out of texts, as it was." in answer["notes"]
+        assert answer["note_kinds"] == ["created_again", "arrived_opted_out"]
         assert {name: lasting(session, new_id)[name] for name in (*SOMEBODY, "phone")} == {
             name: before[name] for name in (*SOMEBODY, "phone")
         }
@@ -234,16 +234,17 @@ async def test_a_deleted_contact_of_unknown_opt_out_comes_back_opted_out(open_se
     async with open_session(behaviour=Behaviour(requests_per_minute=0, sends_opt_out=False)) as session:
         answer = await undone(session, await deleted(session, await person(session)))
         assert session.sandbox.store.contact(answer["contact"]["contact_id"])["is_opted_out"]
-        assert "was not known, so it is opted out now" in " ".join(answer["notes"])
+        assert answer["note_kinds"] == ["created_again", "arrived_opted_out", "not_shown"]
 
 
 async def test_an_older_delete_does_not_bring_a_phone_back_that_was_opted_out_later(open_session: OpenSession) -> None:
     async with open_session() as session:
         older = await deleted(session, await person(session))
-        await deleted(session, await person(session, is_opted_out=True))
+        later = await deleted(session, await person(session, is_opted_out=True))
         answer = await undone(session, older)
         assert session.sandbox.store.contact(answer["contact"]["contact_id"])["is_opted_out"]
-        assert "another contact that had this phone since was" in " ".join(answer["notes"])
+        assert answer["note_kinds"] == ["created_again", "arrived_opted_out"]
+        assert f"(change {later['change_id']})" in answer["notes"][1]
 
 
 async def test_the_journal_keeps_what_no_write_can_bring_back(open_session: OpenSession) -> None:

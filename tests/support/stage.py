@@ -14,7 +14,8 @@ from mcp.client import Client
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.config import Settings
-from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Lag, Sandbox, open_sandbox
+from contacts_mcp.sandbox.rows.records import Record
 from contacts_mcp.server.server import build_server
 from contacts_mcp.workspace import Workspace
 
@@ -94,6 +95,16 @@ class Stage(Assistant):
             person["id"]: {name: value for name, value in person.items() if name not in ("rev", "updated")}
             for person in self.sandbox.store.contacts()
         }
+
+    def row(self, contact_id: int) -> Record:
+        """A contact as the service stores it now, for `show_again`."""
+        record = self.sandbox.state.records.contact(contact_id)
+        assert record is not None
+        return record
+
+    def show_again(self, record: Record, lag: Lag) -> None:
+        """From now on, and for as long as `lag` says, its reads show the contact as it was then."""
+        self.sandbox.state.hold_back(record["id"], record, lag)
 
     async def aclose(self) -> None:
         if self._workspace is not None:

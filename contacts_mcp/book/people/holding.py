@@ -17,9 +17,9 @@ import anyio
 
 from contacts_mcp.api.pace import on_wait
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.writing.plan import LastChange, Sight
+from contacts_mcp.book.writing.plan import Sight
 from contacts_mcp.book.writing.settle import settle_entry
-from contacts_mcp.book.writing.write import LOOK_DELAYS, last_change_of
+from contacts_mcp.book.writing.write import LOOK_DELAYS, has_left, last_change
 from contacts_mcp.errors import ContactNotFound, Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
@@ -126,7 +126,7 @@ async def _existing(book: Book, ref: ContactRef) -> Contact:
 async def holder_of(book: Book, phone: str) -> Contact | None:
     """The contact that has `phone`, by the newest evidence there is. Raises Refused while reads lag behind a change of the last minute."""
     found = await book.api.find_contact(phone)
-    if found is not None and not _has_left(book, found, phone):
+    if found is not None and not has_left(book, found, phone):
         return found
     for entry in reversed(book.journal.phone_given_out(phone)):
         number = entry.contact_id
@@ -137,13 +137,6 @@ async def holder_of(book: Book, phone: str) -> Contact | None:
                 if contact.phone == phone:  # else somebody else has moved it since
                     return contact
     return None
-
-
-def _has_left(book: Book, contact: Contact, phone: str) -> bool:
-    """Whether the journal knows better: the contact was deleted, or a newer change gave it another phone."""
-    newest = _last_change(book, contact.id)
-    moved = newest is not None and newest.after.get("phone") != phone and newest.is_newer_than(Sight.of(contact))
-    return moved or book.journal.deleted(contact.id) is not None
 
 
 async def _shown_soon(book: Book, entry: Entry) -> Contact:
@@ -185,18 +178,15 @@ async def _up_to_date(book: Book, contact: Contact, ref: ContactRef) -> Contact:
 def _is_behind(book: Book, contact: Contact) -> bool:
     if contact.rev and contact.rev < book.journal.rev_written(contact.id):
         return True
-    newest = _last_change(book, contact.id)
+    newest = last_change(book, contact.id)
     return newest is not None and newest.is_newer_than(Sight.of(contact))
 
 
-def _last_change(book: Book, contact_id: int) -> LastChange | None:
-    return last_change_of(book.journal.last_after(contact_id), is_recent=book.journal.may_still_arrive)
-
-
 async def _settle_about(book: Book, contact: Contact) -> None:
-    """Find out what became of earlier changes of this contact, while its `rev` still tells."""
+    """Find out what became of earlier changes of this contact, while its `rev` still tells. One of them may have created it."""
     for entry in book.journal.unfinished():
-        if entry.contact_id == contact.id:
+        created_it = entry.contact_id is None and entry.wanted.get("phone") == contact.phone
+        if entry.contact_id == contact.id or created_it:
             await settle_entry(book, entry.change_id)
 
 

@@ -63,7 +63,7 @@ def _on_doubles(written: Written) -> list[str]:
         Note(
             "doubles",
             f"Two contacts have the phone {show(written.after.phone)} now: contact {written.after.id} and {others}. "
-            "Another program added it at the same moment. Ask the person which one to keep.",
+            "Another program gave it out at the same moment. Ask the person which one to keep.",
         )
     ]
 

@@ -16,7 +16,8 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 |---|---|---|
 | create | nobody has the phone | `not_done` once it is over, else `unknown` |
 | create | a contact that the journal knows from another change | as nobody |
-| create | a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
+| create | the contact whose id the reply names | `done` |
+| create | without such an id: a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
 | update | an asked value is so | `done` |
@@ -169,8 +170,9 @@ class Plan:
     def _proof_of_create(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None or seen.contact_id in given.explained:
             return "not_done" if given.is_over else "unknown"
-        is_ours = given.reply is not None and given.reply.id == seen.contact_id
-        return "done" if is_ours or is_as_created(self.wanted, seen.values) else "unknown"
+        if given.reply is not None and given.reply.id is not None:
+            return "done" if given.reply.id == seen.contact_id else "unknown"
+        return "done" if is_as_created(self.wanted, seen.values) else "unknown"
 
     def _proof_of_update(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:
@@ -219,20 +221,24 @@ class Plan:
             if is_text(key) and is_empty(value) and not is_empty(seen.get(key, nothing_for(key)))
         ]
 
-    def report(self, seen: Sight, reply: WriteReply | None, *, writes: int = 1) -> Report:
-        """How the write came out, once it is done. `writes` is how many of our own moved `rev`."""
+    def report(self, seen: Sight, reply: WriteReply | None, *, writes: int = 1, unanswered: int = 0) -> Report:
+        """How the write came out, once it is done.
+
+        `writes` is how many of our own moved `rev`. `unanswered` is how many more of them may have moved it.
+        """
         now = seen.values or {}
         unkept = self.unkept(now)
         unseen = tuple(key for key in self.asked if is_hidden(key, now))
         reply_rev = (reply and reply.rev) or 0
-        own = self.rev_before + writes if self.rev_before else reply_rev
+        own = (self.rev_before + writes if self.rev_before else reply_rev) + unanswered
+        overtaken = self.rev_before + 1 + unanswered  # a reply beyond that has somebody's write before it
         return Report(
             kept=tuple(key for key in self.asked if key not in {*unkept, *unseen}),
             unkept=unkept,
             unseen=unseen,
             disturbed=self._disturbed(now),
             someone_else=0 < own < seen.rev,
-            may_have_set_back=self.action == "update" and 1 < self.rev_before + 1 < reply_rev,
+            may_have_set_back=self.action == "update" and 0 < self.rev_before < overtaken < reply_rev,
         )
 
     def _disturbed(self, now: Values) -> Pairs:

@@ -2,6 +2,7 @@
 
 - An entry is settled by a look at the contact itself, and judged by `plan.py` as a live write is.
 - The state in which a later change found the contact may prove that an entry was carried out. It never proves the opposite.
+- After a later change, a look at the contact proves nothing about an entry, because the later change may have done the same.
 - `not_done` is written only once nothing of the write can arrive any more.
 - A failure to look leaves the entry as it is. There will be another time.
 """
@@ -77,13 +78,16 @@ async def _judged(book: Book, entry: Entry) -> tuple[Proof, Sight]:
     if plan.action == "create":
         return await _judged_create(book, entry, plan, given)
     later = book.journal.next_after(entry)
-    if later is not None:
+    while later is not None:
         seen = Sight(
             values=later.before, contact_id=entry.contact_id, rev=later.rev_before, updated=later.updated_before
         )
         # The later change found the contact up to date with all that was known before. Its own result is no measure of that.
         if plan.proof(seen, replace(given, last_change=None)) == "done":
             return "done", seen
+        if later.state != "not_done":  # the contact shows the later change by now
+            return "unknown", seen
+        later = book.journal.next_after(later)
     assert entry.contact_id is not None
     seen = Sight.of(await book.api.get_contact(entry.contact_id))
     return plan.proof(seen, given), seen

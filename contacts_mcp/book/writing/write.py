@@ -19,7 +19,7 @@ import anyio
 from contacts_mcp.api.client import Trace
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.values import values_of
+from contacts_mcp.book.values import is_hidden, values_of
 from contacts_mcp.book.writing.plan import Circumstances, LastChange, Plan, Proof, Report, Sight, is_as_created
 from contacts_mcp.errors import (
     AccountError,
@@ -100,26 +100,34 @@ class _Write:
             left = self._plan.left_standing(values_of(after)) if after and self._plan.action == "update" else []
             if after and left:
                 after, writes = await self._empty_with_null(after, left)
+            if after and self._plan.action == "update" and "phone" in self._plan.asked:
+                self._doubles = await self._others_with_phone_of(after)
             return self._conclude(after, sent, writes)
 
     def _write_down(self) -> None:
-        """Before the first copy goes out, the journal has the entry. Raises AccountError where it cannot be written."""
-        if self._entry is None:
-            plan, origin = self._plan, self._origin
-            self._entry = self._book.journal.begin(
-                Entry(
-                    action=plan.action,
-                    contact_id=plan.contact_id,
-                    before=plan.before,
-                    wanted=plan.wanted,
-                    rev_before=plan.rev_before,
-                    updated_before=plan.updated_before,
-                    record=self._record,
-                    consent=origin.consent,
-                    token=origin.token,
-                    undoes=origin.undoes,
-                )
+        """Before the first copy goes out, the journal has the entry. Raises AccountError where it cannot be written.
+
+        A later copy may arrive for as long as the first one, so the entry is made as young as it is.
+        """
+        journal, plan, origin = self._book.journal, self._plan, self._origin
+        if self._entry is not None:
+            self._entry = journal.given_up(self._entry)
+            journal.finish(self._entry)
+            return
+        self._entry = journal.begin(
+            Entry(
+                action=plan.action,
+                contact_id=plan.contact_id,
+                before=plan.before,
+                wanted=plan.wanted,
+                rev_before=plan.rev_before,
+                updated_before=plan.updated_before,
+                record=self._record,
+                consent=origin.consent,
+                token=origin.token,
+                undoes=origin.undoes,
             )
+        )
 
     @contextmanager
     def _settling(self) -> Iterator[None]:
@@ -144,8 +152,9 @@ class _Write:
 
     def _finish(self, state: Proof, **found: Any) -> None:
         if self._entry is not None:
-            found |= {"state": state, "unanswered": self._trace.may_be_out}
-            self._book.journal.finish(replace(self._entry, **found))
+            journal = self._book.journal
+            entry = journal.given_up(self._entry) if self._trace.may_be_out else self._entry
+            journal.finish(replace(entry, state=state, unanswered=self._trace.may_be_out, **found))
 
     # Sending
 
@@ -192,6 +201,13 @@ class _Write:
         self._doubles = [contact for contact in found if contact is not ours]
         return ours or next(iter(found), None)
 
+    async def _others_with_phone_of(self, contact: Contact) -> list[Contact]:
+        """The other contacts with its new phone. The change is done, so a failure here is no failure of it."""
+        try:
+            return [other for other in await with_phone(self._book, contact.phone) if other.id != contact.id]
+        except ContactsError:
+            return []
+
     def _may_be_ours(self, contact: Contact, plan: Plan, reply: WriteReply | None) -> bool:
         if reply and reply.id:
             return contact.id == reply.id
@@ -233,11 +249,11 @@ class _Write:
                     break
         except ContactsError as blind:
             raise _accepted_unseen(plan, _why_blind(blind)) from None
-        if proof == "not_done":
+        if proof == "not_done" and not self._trace.may_be_out:
             raise NotDone(
                 f"Heymarket accepted the {plan.action} and changed nothing: looked at the contact, and it is as it was before"
             )
-        if proof == "unknown":
+        if proof != "done":
             raise _accepted_but(plan, sent, contact)
         return contact
 
@@ -262,7 +278,7 @@ class _Write:
 
     def _conclude(self, after: Contact | None, sent: _Sent, writes: int) -> Written:
         assert self._entry is not None
-        seen = Sight.of(after)
+        seen, lost = Sight.of(after), sent.reply is None
         reply_rev = sent.reply.rev or 0 if sent.reply else 0
         rev = reply_rev + writes - 1 if reply_rev else seen.rev  # a read may be behind the reply, or ahead of it
         found: dict[str, Any] = {"rev_after": rev}
@@ -273,10 +289,10 @@ class _Write:
             after=after,
             change_id=self._entry.change_id,
             rev=rev,
-            answer_lost=sent.reply is None,
+            answer_lost=lost,
             sent_again=sent.again,
             doubles=self._doubles,
-            report=self._plan.report(seen, sent.reply, writes=writes),
+            report=self._plan.report(seen, sent.reply, writes=writes, unanswered=self._trace.unanswered - lost),
         )
 
 
@@ -297,6 +313,7 @@ async def with_phone(book: Book, phone: str, *, new_id: int | None = None) -> li
     """Every contact with `phone`, among them the one with `new_id`, which a search may not find yet.
 
     An empty search is no proof, because not every account may search: the contact is then asked for by its id or phone.
+    A search may also find a contact that has left the phone already.
     """
     try:
         found = [contact for contact in await book.api.search_contacts(phones=[phone]) if contact.phone == phone]
@@ -304,7 +321,18 @@ async def with_phone(book: Book, phone: str, *, new_id: int | None = None) -> li
         found = []
     if new_id is not None and all(contact.id != new_id for contact in found):
         found += filter(None, [await book.api.get_contact(new_id)])
-    return found or list(filter(None, [await book.api.find_contact(phone)]))
+    found = found or list(filter(None, [await book.api.find_contact(phone)]))
+    return [contact for contact in found if not has_left(book, contact, phone)]
+
+
+def has_left(book: Book, contact: Contact, phone: str) -> bool:
+    """Whether the journal knows better than a look that shows `contact` with `phone`.
+
+    The contact was deleted, or a newer change of our own gave it another phone.
+    """
+    newest = last_change(book, contact.id)
+    moved = newest is not None and newest.after.get("phone") != phone and newest.is_newer_than(Sight.of(contact))
+    return moved or book.journal.deleted(contact.id) is not None
 
 
 def is_explained(book: Book, contact_id: int, *, besides: Entry | None) -> bool:
@@ -334,9 +362,7 @@ def circumstances(
         reply=reply,
         is_over=is_over,
         is_young=plan.action == "delete" and _is_young(book, contact_id, entry.record),
-        last_change=last_change_of(journal.last_after(contact_id), is_recent=journal.may_still_arrive)
-        if plan.action == "update"
-        else None,
+        last_change=last_change(book, contact_id) if plan.action == "update" else None,
     )
 
 
@@ -349,9 +375,10 @@ def _is_young(book: Book, contact_id: int, record: dict[str, Any]) -> bool:
     return created is None or book.journal.seconds_since(created.timestamp()) < IN_FLIGHT
 
 
-def last_change_of(entry: Entry | None, *, is_recent: Any) -> LastChange | None:
-    """`entry` as evidence, where it was made within the last minute."""
-    if entry is None or not is_recent(entry):
+def last_change(book: Book, contact_id: int) -> LastChange | None:
+    """The newest change of our own to that contact, where it was made within the last minute."""
+    entry = book.journal.last_after(contact_id)
+    if entry is None or not book.journal.may_still_arrive(entry):
         return None
     return LastChange(before=entry.before, after=entry.after, rev=entry.rev_after, updated=entry.updated_after)
 
@@ -374,24 +401,34 @@ def _accepted_but(plan: Plan, sent: _Sent, contact: Contact | None) -> OutcomeUn
         )
     if contact is None:
         return _accepted_unseen(plan, "the contact is not there when looked up")
-    if plan.action == "create" and sent.reply is None:
+    if plan.action == "create":
         return OutcomeUnknown(
-            f"The create got no answer, and contact_id {contact.id} has this phone now, but other values than were sent. "
-            "It may be somebody else's. Look the contact up."
+            f"The create may or may not have been carried out: {_other_has_phone(contact.id)}. {_LOOK_FIRST}"
         )
+    shown = values_of(contact)
+    if all(is_hidden(key, shown) for key in plan.asked):
+        return _accepted_unseen(plan, f"Heymarket does not show {', '.join(plan.asked)}")
     rev = sent.reply.rev or 0 if sent.reply else 0
-    shown = f" (rev {contact.rev}, and {rev} was written)" if rev and contact.rev else ""
+    revs = f" (rev {contact.rev}, and {rev} was written)" if rev and contact.rev else ""
     return OutcomeUnknown(
-        f"Heymarket accepted the {plan.action} and still shows the contact as it was before{shown}. "
+        f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. "
         "Look the contact up in a minute.",
         rev=rev,
     )
 
 
+def _other_has_phone(contact_id: int | None) -> str:
+    return f"contact {contact_id} has this phone now, and it may be somebody else's"
+
+
 def _not_seen(failure: ContactsError, plan: Plan, seen: Sight) -> OutcomeUnknown:
     """The error on a copy without a clear answer that no look showed."""
-    is_telling = plan.action != "update" or seen.values is not None
-    found = "not carried out so far, but it may still arrive" if is_telling else "the contact is not there any more"
+    if plan.action == "create" and seen.values is not None:
+        found = _other_has_phone(seen.contact_id)
+    elif plan.action == "update" and seen.values is None:
+        found = "the contact is not there any more"
+    else:
+        found = "not carried out so far, but it may still arrive"
     return OutcomeUnknown(
         f"The {plan.action} may or may not have been carried out: {failure}. "
         f"Looked it up {len(LOOK_DELAYS)} times: {found}. "
