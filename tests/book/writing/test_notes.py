@@ -27,7 +27,7 @@ def written(**facts: Any) -> Written:
         pytest.param(
             {"doubles": [Contact(id=9), Contact(id=10)]},
             "doubles",
-            "Two contacts have the phone +15105550100 now: contact 7 and contact 9, contact 10. Another program added it at the same moment. Ask the person which one to keep.",
+            "Two contacts have the phone +15105550100 now: contact 7 and contact 9, contact 10. Another program gave it out at the same moment. Ask the person which one to keep.",
             id="doubles",
         ),
     ],
