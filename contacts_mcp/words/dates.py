@@ -1,10 +1,12 @@
 """Dates as people write them -> YYYY-MM-DD, if they can be read in one way only.
 
-1. `looks_like_date_field` judges by the values that a field has: most of them must be YYYY-MM-DD. If none are known, the
-   field's name decides.
-2. A date that can be read in one way is converted, and a note says so: a month in words, a day over 12, the year first.
-3. A date with two readings is refused with both ("03/04/2027"). So is one that does not exist, one without a year or day
-   or with a year of two digits, a number of a spreadsheet's day, and a day in words of today ("tomorrow").
+1. `looks_like_date_field` judges by the values that a field has: most of them must be YYYY-MM-DD. If none are known,
+   the field's name decides.
+2. A date with one reading is converted, and a note says so. It has its month in words, a day over 12, or the year
+   first.
+3. A date with two readings is refused with both ("03/04/2027"). A day that does not exist is refused, and a date
+   without its year or day or with two digits of the year. So are days as machines count them, and days that depend on
+   today.
 4. Any other text is no date and stays as it is ("never", "see notes").
 """
 
@@ -14,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
+from functools import cache
 from typing import NamedTuple
 
 from contacts_mcp.errors import InvalidArgument
@@ -127,16 +130,30 @@ class _Reading(NamedTuple):
 
 def _reading(text: str) -> _Reading | None:
     """The days that `text` can mean, None for a text that is no date."""
-    if (timed := _TIMED.fullmatch(text)) and (inner := _reading(timed["date"])):
+    if (timed := _match(_TIMED, text)) and (inner := _reading(timed["date"])):
         return inner._replace(has_time=True)
-    if (named := _ON_WEEKDAY.fullmatch(text)) and (inner := _reading(named["date"])):
+    if (named := _match(_ON_WEEKDAY, text)) and (inner := _reading(named["date"])):
         return _on(_WEEKDAYS[named["weekday"]], inner)
+    return _whole_day(text) or next((_Reading(fault=fault) for form, fault in _FAULTS if _match(form, text)), None)
+
+
+def _whole_day(text: str) -> _Reading | None:
+    """The days of a date with all of its parts."""
     for form, order in _FORMS:
-        if found := form.fullmatch(text):
+        if found := _match(form, text):
             days = {day for parts in order(found) if (day := _day(*parts))}
             return _Reading(tuple(sorted(days))) if days else _Reading(fault="is a day that does not exist")
-    fault = next((fault for form, fault in _FAULTS if form.fullmatch(text)), "")
-    return _Reading(fault=fault) if fault else None
+    return None
+
+
+def _match(form: str, text: str) -> re.Match[str] | None:
+    return _pattern(form).fullmatch(text)
+
+
+@cache
+def _pattern(form: str) -> re.Pattern[str]:
+    """Compiled on the first date: the names of months make it slow."""
+    return re.compile(form)
 
 
 def _on(weekday: int, found: _Reading) -> _Reading:
@@ -195,27 +212,24 @@ _OF = rf"(?:{_GAP}(?:of|de|du|del)\b)?{_GAP}"
 _SHORT_YEAR = r"'?\d\d"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)? ?(?:[ap]\.?m\.?|uhr)? ?(?:z|utc|gmt|[+-]\d\d:?\d\d)?"
 
-_TIMED = re.compile(rf"(?P<date>.*?\d)(?:t|[ ,]+(?:(?:at|um) )?){_CLOCK}")
-_ON_WEEKDAY = re.compile(rf"(?P<weekday>{_NAME_OF_DAY})[.,]? (?:(?:den|the|le|il|el) )?(?P<date>.+)")
+_TIMED = rf"(?P<date>.*?\d)(?:t|[ ,]+(?:(?:at|um) )?){_CLOCK}"
+_ON_WEEKDAY = rf"(?P<weekday>{_NAME_OF_DAY})[.,]? (?:(?:den|the|le|il|el) )?(?P<date>.+)"
 
-_FORMS = tuple(
-    (re.compile(form), order)
-    for form, order in (
-        (r"(\d{4}) ?[-/.] ?(\d{1,2}) ?[-/.] ?(\d{1,2})", _year_first),
-        (r"(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]?", _year_first),
-        (r"(\d{1,2}) ?[-/. ] ?(\d{1,2}) ?[-/. ] ?(\d{4})", _year_last),
-        (rf"(?P<month>{_MONTH}){_GAP}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[ ,./-]+(?P<year>\d{{4}})", _by_name),
-        (rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|o|a|e)?{_OF}(?P<month>{_MONTH}){_OF}(?P<year>\d{{4}})", _by_name),
-        (rf"(?P<year>\d{{4}}){_GAP}(?P<month>{_MONTH}){_GAP}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?", _by_name),
-        (r"\d{8}", _eight_digits),
-    )
+_FORMS = (
+    (r"(\d{4}) ?[-/.] ?(\d{1,2}) ?[-/.] ?(\d{1,2})", _year_first),
+    (r"(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]?", _year_first),
+    (r"(\d{1,2}) ?[-/. ] ?(\d{1,2}) ?[-/. ] ?(\d{4})", _year_last),
+    (rf"(?P<month>{_MONTH}){_GAP}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[ ,./-]+(?P<year>\d{{4}})", _by_name),
+    (rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|o|a|e)?{_OF}(?P<month>{_MONTH}){_OF}(?P<year>\d{{4}})", _by_name),
+    (rf"(?P<year>\d{{4}}){_GAP}(?P<month>{_MONTH}){_GAP}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?", _by_name),
+    (r"\d{8}", _eight_digits),
 )
 
 _UNIT = r"(?:day|week|weekend|month|quarter|year)s?"
 
 # Dates of which a part is missing, dates of machines, and days that depend on today.
 _FAULTS = tuple(
-    (re.compile(form), fault)
+    (form, fault)
     for fault, forms in {
         "has a year of two digits": (
             rf"{_MONTH}{_GAP}{_DAY}[ ,./-]+{_SHORT_YEAR}",
