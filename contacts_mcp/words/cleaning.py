@@ -1,11 +1,12 @@
-"""Texts that people give, before they are stored: trimmed, without the characters that nobody sees, and told what changed.
+"""Texts that people give, made fit to be stored: trimmed, without the characters that nobody sees.
 
 1. A line break in a name or an address becomes a space. In a value it stays, as `\\n`. A tab becomes a space.
-2. Invisible characters go: zero-width ones, marks of direction, controls, the codes of terminals. The ones that a script
-   or an emoji needs stay (`display.needed`). A blank that is a symbol or letter (Braille, Hangul) becomes a space.
+2. Invisible characters go: zero-width ones, marks of direction, controls, the codes of terminals. The ones that a
+   script or an emoji needs stay (`display.needed`). A blank that is a symbol or letter (Braille, Hangul) becomes a
+   space.
 3. Windows characters that came as Latin-1 are read as what they were: `\\x92` is an apostrophe.
 4. U+FFFD and half characters are refused. The text lost a character on its way, and nobody knows which.
-5. A text of which nothing is left is refused.
+5. A text of which nothing is left is refused. Every other change is said in a note.
 """
 
 from __future__ import annotations

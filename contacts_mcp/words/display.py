@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -50,18 +51,6 @@ _FLAGS = "|".join(
     "".join(chr(0xE0000 + ord(char)) for char in name) + "\U000e007f" for name in ("gbeng", "gbsct", "gbwls")
 )
 
-_NEEDED = re.compile(
-    rf"(?<={_PICTURE})[\ufe0e\ufe0f]"  # an emoji, or a symbol drawn as text
-    r"|(?<=[0-9#*])\ufe0f(?=\u20e3)"  # a keycap
-    rf"|(?:(?<={_PICTURE})|(?<={_PICTURE}\ufe0f))\u200d(?={_PICTURE})"  # one emoji of several
-    rf"|(?<=\U0001f3f4)(?:{_FLAGS})"  # England, Scotland, Wales
-    rf"|(?<={_JOINING_LETTER})[\u200c\u200d](?={_JOINING_LETTER})"
-    rf"|(?<={_VIRAMA})\u200d"  # a half letter, also at the end of a word
-    r"|(?<=[\u1820-\u18aa])[\u180b-\u180f]"  # the form of a Mongolian letter
-    rf"|(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]"  # the form of an ideograph
-    r"|[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd](?=\d)"  # drawn around the digits behind
-)
-
 
 def is_invisible(char: str) -> bool:
     """Whether one character leaves no mark of its own on a page. Ordinary spaces of any width are not meant.
@@ -78,7 +67,23 @@ def needed(text: str) -> set[int]:
     These are joiners between letters or emoji, selectors of the form of a letter or emoji, and the flags of England,
     Scotland and Wales.
     """
-    return {at for match in _NEEDED.finditer(text) for at in range(match.start(), match.end())}
+    return {at for match in _needed().finditer(text) for at in range(match.start(), match.end())}
+
+
+@cache
+def _needed() -> re.Pattern[str]:
+    """Compiled on the first text that is not ASCII."""
+    return re.compile(
+        rf"(?<={_PICTURE})[\ufe0e\ufe0f]"  # an emoji, or a symbol drawn as text
+        r"|(?<=[0-9#*])\ufe0f(?=\u20e3)"  # a keycap
+        rf"|(?:(?<={_PICTURE})|(?<={_PICTURE}\ufe0f))\u200d(?={_PICTURE})"  # one emoji of several
+        rf"|(?<=\U0001f3f4)(?:{_FLAGS})"  # England, Scotland, Wales
+        rf"|(?<={_JOINING_LETTER})[\u200c\u200d](?={_JOINING_LETTER})"
+        rf"|(?<={_VIRAMA})\u200d"  # a half letter, also at the end of a word
+        r"|(?<=[\u1820-\u18aa])[\u180b-\u180f]"  # the form of a Mongolian letter
+        rf"|(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]"  # the form of an ideograph
+        r"|[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd](?=\d)"  # drawn around the digits behind
+    )
 
 
 def visible(text: str, *, limit: int = 200) -> str:

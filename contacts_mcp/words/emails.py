@@ -1,7 +1,8 @@
 """E-mail addresses as people paste them -> the address alone, or a refusal.
 
-1. Certain wrappings come off: `mailto:` with its `?subject=`, `<jo@x.org>`, `Jo <jo@x.org>`, `jo@x.org (Jo)`, a link of
-   Markdown or HTML, quotes and brackets around it, a label ("e-mail: "), punctuation behind it, full-width characters.
+1. Certain wrappings come off: `mailto:jo@x.org?subject=Hello`, `<jo@x.org>`, `Jo <jo@x.org>`, `jo@x.org (Jo)`, a link
+   of Markdown or HTML. So do quotes and brackets around, punctuation behind, a label in front ("e-mail: ") and full
+   width.
 2. Everything else that is no address is refused: spaces inside, two dots, two addresses, "at" in words. If only one
    address can be meant, the refusal offers it.
 3. The address is kept as it is written, capitals too. `same_email` compares without case.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from html import unescape
 from urllib.parse import unquote
 
@@ -28,29 +30,31 @@ _ATOM = rf"[\w!#$%&'*+/=?^`{{|}}~{_BEYOND_ASCII}-]+"
 _LABEL = rf"[A-Za-z0-9{_BEYOND_ASCII}](?:[A-Za-z0-9{_BEYOND_ASCII}-]*[A-Za-z0-9{_BEYOND_ASCII}])?"
 _TOP = rf"(?:xn--[A-Za-z0-9-]+|[A-Za-z{_BEYOND_ASCII}]{{2,}})"
 _ADDRESS = rf"(?!['`]){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_TOP}"
-_WHOLE = re.compile(_ADDRESS)
-_EVERY = re.compile(rf"(?<![^\s<>()\[\],;:\"'“”=]){_ADDRESS}(?![\w-])")
 _QUOTES = "\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb\u2039\u203a"
 
 # Each leaves the address, or a text with one wrapping less, in `inner`.
-_WRAPPINGS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"<a\s[^<>]*href=[\"']?(?P<inner>mailto:[^\"'<>\s]+)[\"']?[^<>]*>[^<>]*</a>",
-        r"\[[^\[\]]*\]\((?P<inner>[^()\s]+)\)",  # [text](mailto:jo@x.org)
-        r"(?:mailto|smtp):(?://)?(?P<inner>[^?]+)(?:\?.*)?",
-        r"(?:e-?mail|mail|to|from)(?:\s+address)?\s*:\s*(?P<inner>.+)",
-        r"[^<>@]*<\s*(?P<inner>[^<>]+?)\s*>",  # Jo <jo@x.org>
-        r"\"[^\"<>]*\"\s*<\s*(?P<inner>[^<>]+?)\s*>",  # "Rivera, Jo (jo@x.org)" <jo@x.org>
-        rf"(?P<inner>{_ADDRESS})\s*\([^()@]*\)",
-        rf"(?P<inner>{_ADDRESS})\s*<\s*(?:mailto:)?(?P=inner)\s*>",
-        rf"(?P<inner>{_ADDRESS})\?\w+=.*",
-        r"(?P<inner>.+?)\s*[.,;:!?]+",
-        rf"(?P<inner>.+?)\s*[>)\]}}{_QUOTES}]+",
-        rf"[<(\[{{{_QUOTES}]+\s*(?P<inner>.+)",
-    )
+_WRAPPINGS = (
+    r"(?i:<a\s[^<>]*href=)[\"']?(?P<inner>(?i:mailto):[^\"'<>\s]+)[\"']?[^<>]*>[^<>]*</(?i:a)>",
+    r"\[[^\[\]]*\]\((?P<inner>[^()\s]+)\)",  # [text](mailto:jo@x.org)
+    r"(?i:mailto|smtp):(?://)?(?P<inner>[^?]+)(?:\?.*)?",
+    r"(?i:e-?mail|mail|to|from)(?i:\s+address)?\s*:\s*(?P<inner>.+)",
+    r"[^<>@]*<\s*(?P<inner>[^<>]+?)\s*>",  # Jo <jo@x.org>
+    r"\"[^\"<>]*\"\s*<\s*(?P<inner>[^<>]+?)\s*>",  # "Rivera, Jo (jo@x.org)" <jo@x.org>
+    rf"(?P<inner>{_ADDRESS})\s*\([^()@]*\)",
+    rf"(?P<inner>{_ADDRESS})\s*<\s*(?i:mailto:)?(?P=inner)\s*>",
+    rf"(?P<inner>{_ADDRESS})\?\w+=.*",
+    r"(?P<inner>.+?)\s*[.,;:!?]+",
+    rf"(?P<inner>.+?)\s*[>)\]}}{_QUOTES}]+",
+    rf"[<(\[{{{_QUOTES}]+\s*(?P<inner>.+)",
 )
+_EVERY = rf"(?<![^\s<>()\[\],;:\"'“”=]){_ADDRESS}(?![\w-])"
 _WORDS = ((r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+", "@"), (r"\s*[\[({<]\s*dot\s*[\])}>]\s*|\s+dot\s+", "."))
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """Compiled on the first address that needs it: the letters of all scripts make it slow."""
+    return re.compile(pattern)
 
 
 def read_email(text: str, *, argument: str = "email") -> Cleaned:
@@ -58,9 +62,8 @@ def read_email(text: str, *, argument: str = "email") -> Cleaned:
     line, notes = clean_line(text, argument=argument)
     address = _unwrapped(line)
     if len(_addresses(line)) > 1:
-        raise InvalidArgument(
-            argument, f"{quoted(line, limit=60)} holds several e-mail addresses.", expected="Write one."
-        )
+        problem = f"{quoted(line, limit=60)} holds several e-mail addresses."
+        raise InvalidArgument(argument, problem, expected="Write one.")
     if not _is_address(address):
         problem = f"{quoted(line, limit=60)} {_fault(address)}."
         raise InvalidArgument(argument, problem, expected=_expected(address))
@@ -75,7 +78,7 @@ def same_email(one: str, other: str) -> bool:
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """The texts under which the service may know the address that somebody gives: unwrapped, in small letters, as given.
+    """The texts under which the service may know a given address: unwrapped, in small letters, as given.
 
     The service compares exactly, and may hold an address that could not be stored today.
     """
@@ -90,14 +93,14 @@ def _key(text: str) -> str:
 
 def _is_address(text: str) -> bool:
     local = text.rpartition("@")[0]
-    return bool(_WHOLE.fullmatch(text)) and len(text) <= LONGEST and len(local) <= LONGEST_LOCAL
+    return bool(_pattern(_ADDRESS).fullmatch(text)) and len(text) <= LONGEST and len(local) <= LONGEST_LOCAL
 
 
 def _unwrapped(text: str) -> str:
     """The text with every wrapping off, as long as there is one."""
     inner = _in_ascii(unescape(text.strip()))
     while len(inner) <= LONGEST_WRAPPED and not _is_address(inner):
-        matches = (wrapping.fullmatch(inner) for wrapping in _WRAPPINGS)
+        matches = (_pattern(wrapping).fullmatch(inner) for wrapping in _WRAPPINGS)
         less = next((match["inner"].strip() for match in matches if match), "")
         if not less:
             return inner
@@ -116,7 +119,7 @@ def _in_ascii(text: str) -> str:
 def _addresses(text: str) -> dict[str, str]:
     """Every address in the text, the first of those that differ in case only."""
     found: dict[str, str] = {}
-    for match in _EVERY.finditer(_in_ascii(text[:LONGEST_WRAPPED])):
+    for match in _pattern(_EVERY).finditer(_in_ascii(text[:LONGEST_WRAPPED])):
         found.setdefault(match[0].casefold(), match[0])
     return found
 
