@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support import OFFICE, Clock, OpenSession, bare_book, kinds
 
@@ -20,6 +20,7 @@ from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Journal
 
 KEY = b"shared"
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DELETE = RiskyAction("delete", {7: "3 2026-01-01T00:00:00Z"}, {"wanted": {"first": "Jo"}})
 SEVERAL = RiskyAction("merge", {7: "3", 9: "1"})
 TOKEN_LENGTH = 51  # 38 bytes: expiry 4, nonce 8, hints 10, MAC 16
@@ -152,6 +153,7 @@ def test_the_expiry_cannot_be_moved(clock: Clock) -> None:
     assert late.refusal(encoded(later + raw[4:]), DELETE) == REASONS["form"]
 
 
+@PATIENT
 @given(place=st.integers(0, len(TOKEN) - 1), char=st.one_of(st.sampled_from(ALPHABET), st.characters()))
 @example(
     place=len(TOKEN) - 1,
@@ -163,6 +165,7 @@ def test_an_altered_character_is_refused_even_where_it_means_the_same_bytes(plac
     assert refusal == "" if altered.strip() == TOKEN else refusal in REASONS.values()
 
 
+@PATIENT
 @given(st.binary(min_size=38, max_size=38))
 def test_made_up_bytes_are_refused(raw: bytes) -> None:
     assert ours().refusal(encoded(raw), DELETE) in REASONS.values()
@@ -188,6 +191,7 @@ PARTS = st.fixed_dictionaries(
 )
 
 
+@PATIENT
 @given(one=PARTS, other=PARTS)
 def test_a_token_permits_another_action_only_if_nothing_differs(one: Any, other: Any) -> None:
     own = ours()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.book.fields import NAMES
@@ -233,6 +233,7 @@ def api_put(
     return after | {name: body[name] for name in ("phone", "is_opted_out") if name in body}
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     before=TABLES,
     wanted=TABLES,

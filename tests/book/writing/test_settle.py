@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import HURRIED, Backend, OpenStage, Stage
 
@@ -87,6 +87,7 @@ TABLES = st.dictionaries(
 REVS = st.integers(0, 2**31)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     before=TABLES, wanted=TABLES, action=st.sampled_from(["create", "update", "delete"]), rev=REVS, updated=st.text()
 )
