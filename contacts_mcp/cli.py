@@ -23,7 +23,44 @@ if TYPE_CHECKING:
     from contacts_mcp.setup.assistants import Machine
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Command(click.Command):
+    """A command that says where a flag goes which is not its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _pointing(ctx, args):
+            return super().parse_args(ctx, args)
+
+
+class Commands(click.Group):
+    """The same for a command with commands of its own."""
+
+    command_class = Command
+    group_class = type
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _pointing(ctx, args):
+            return super().parse_args(ctx, args)
+
+
+@contextmanager
+def _pointing(ctx: click.Context, args: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except click.NoSuchOption as error:
+        group = ctx.find_root().command
+        assert isinstance(group, click.Group)
+        flag = error.option_name
+        takers = [name for name, one in group.commands.items() if any(flag in param.opts for param in one.params)]
+        takers.sort(key=lambda name: name not in args)  # the one that was meant first
+        if not takers:
+            raise
+        others = f" (also of {', '.join(takers[1:])})" if takers[1:] else ""
+        raise click.UsageError(
+            f"{flag} goes behind the command that it belongs to: contacts-mcp {takers[0]} {flag}{others}.", ctx=ctx
+        ) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="contacts-mcp")
 def main() -> None:
     """Keep the contacts of a Heymarket account from any chat assistant."""
@@ -144,14 +181,17 @@ def _loopback(address: str) -> tuple[str, int]:
 HIGHEST_PORT = 65_535
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8765, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--file", "path", metavar="FILE", help="Database file, kept between runs; in memory by default.")
 @click.option("--contacts", default=300, show_default=True, help="How many contacts a new one is given.")
 @click.option("--control", is_flag=True, help="Offer /_sandbox/... for tests: faults, behaviour, reset.")
-def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool) -> None:
+@click.pass_context
+def sandbox(ctx: click.Context, host: str, port: int, path: str | None, contacts: int, control: bool) -> None:
     """Serve the sandbox, a local stand-in of the Heymarket API, over HTTP."""
+    if ctx.invoked_subcommand:
+        return
     import sqlite3
 
     import anyio
@@ -179,6 +219,21 @@ def sandbox(host: str, port: int, path: str | None, contacts: int, control: bool
         ) from None
     finally:
         here.close()
+
+
+@sandbox.command("reset")
+@click.option("--sandbox-file", metavar="FILE", help="The sandbox's file, where it is not the usual one.")
+@click.option("--data-dir", metavar="DIR", help="The data directory, where it is not the usual one.")
+@click.confirmation_option(prompt="Put the sandbox's contacts back as they were at first?")
+def reset_sandbox(sandbox_file: str | None, data_dir: str | None) -> None:
+    """Put the sandbox of `serve --sandbox` back as it was at first, also for servers that run."""
+    from contacts_mcp.workspace import reset_sandbox
+
+    try:
+        settings = load({"sandbox": True, "sandbox_file": sandbox_file, "data_dir": data_dir})
+        click.echo(f"Done: {reset_sandbox(settings)} is as it was at first.")
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()
@@ -229,21 +284,26 @@ def _pair(argument: str) -> tuple[str, str]:
 
 
 @main.command()
-@click.argument("client")
+@click.argument("client", required=False)
 @click.option("--print", "only_print", is_flag=True, help="Only print what to paste into the client's file by hand.")
 @click.option("--uninstall", is_flag=True, help="Take this server out again.")
 @click.option("--sandbox", is_flag=True, help="Set it up on the built-in sandbox; no account needed.")
 @click.option("--name", default="contacts", show_default=True, help="What the server is called in the client.")
 @click.option("--yes", is_flag=True, help="Do not ask before writing.")
-def install(client: str, only_print: bool, uninstall: bool, sandbox: bool, name: str, yes: bool) -> None:
+def install(client: str | None, only_print: bool, uninstall: bool, sandbox: bool, name: str, yes: bool) -> None:
     """Add this server to an assistant: claude-desktop, claude-code, cursor, vscode, codex, gemini, goose or windsurf.
 
-    Shows the change, asks, and keeps a backup. Credentials are taken from the environment, or asked for without echo.
+    Without a name it says which of them are on this machine. Shows the change, asks, and keeps a backup. Credentials are taken from the environment, or asked for without echo.
     """
     from contacts_mcp.setup import install as installing
 
     if only_print and uninstall:
         raise click.UsageError("--print shows what to paste, --uninstall takes it out: give one of them.")
+    if client is None and (only_print or uninstall):
+        raise click.UsageError("Which assistant? `contacts-mcp install` lists them.")
+    if client is None:
+        click.echo(installing.overview(_this_machine()))
+        return
     talk = installing.Talk(say=click.echo, ask=_ask_secretly if sys.stdin.isatty() else None, confirm=_confirm)
     try:
         chosen = installing.client_named(client)
@@ -283,8 +343,9 @@ def _this_machine() -> Machine:
 
 @main.command()
 @click.option("--report", "as_report", is_flag=True, help="Print it as text to paste into an issue.")
+@click.option("--all", "everything", is_flag=True, help="Print the settings that nobody set, too.")
 @with_settings
-def doctor(as_report: bool, **flags: Any) -> None:
+def doctor(as_report: bool, everything: bool, **flags: Any) -> None:
     """Say what is right and what is wrong with this installation, and what to do.
 
     Changes nothing and tells nothing secret or personal. Exits 1 where there is a problem.
@@ -298,7 +359,8 @@ def doctor(as_report: bool, **flags: Any) -> None:
         settings = error
     patient = examining.with_credentials(examining.Patient(settings, given, _this_machine()))
     findings = examining.examine(patient)
-    click.echo((examining.report if as_report else examining.told)(findings, patient))
+    told = examining.told(findings, patient, everything=everything)
+    click.echo(examining.report(findings, patient) if as_report else told)
     if not examining.is_well(findings):
         raise SystemExit(1)
 

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     base_url: str = Field(
         LIVE_URL,
         validation_alias="HEYMARKET_BASE_URL",
-        description="Address of the API: https, or http on this machine.",
+        description="Address of the API, without a path: https, or http on this machine.",
     )
     api_key_scheme: Literal["bearer", "basic"] = Field(
         "bearer", description="How the team API key is sent: `bearer` or `basic`."
@@ -230,15 +230,15 @@ def strangers(variables: Iterable[str]) -> list[str]:
 
 
 def meant_by(stranger: str) -> str:
-    """The setting that a misspelt name is near to; empty where there is none.
-
-    A cluster sets variables such as CONTACTS_MCP_PORT=tcp://10.0.0.1:80 for a service that is called like us.
-    """
-    if re.search(r"_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP))?)(_\w+)?$", stranger.upper()):
-        return ""
+    """The setting that a misspelt name is near to; empty where there is none."""
     bare = {_bare(name): name for name in _OURS if name.startswith(_PREFIX)}
-    near = get_close_matches(_bare(stranger), bare, n=1, cutoff=0.75)
+    near = [] if is_service_link(stranger) else get_close_matches(_bare(stranger), bare, n=1, cutoff=0.75)
     return bare[near[0]] if near else ""
+
+
+def is_service_link(variable: str) -> bool:
+    """Whether a cluster sets such a variable for a service that is called like us, such as CONTACTS_MCP_PORT=tcp://10.0.0.1:80."""
+    return bool(re.search(r"_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP))?)(_\w+)?$", variable.upper()))
 
 
 def _bare(variable: str) -> str:

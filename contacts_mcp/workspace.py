@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,23 +104,42 @@ class Workspace:
         )
 
     def _sandbox(self) -> Sandbox:
-        if self._lent is not None:
-            return self._lent
-        import sqlite3
+        if self._lent is None and self._own is None:
+            self._own = _opened_sandbox(self._settings)
+        sandbox = self._lent or self._own
+        assert sandbox
+        return sandbox
 
-        from contacts_mcp.sandbox import open_sandbox
 
-        name = self._settings.sandbox_file
-        path = (
-            None if name == ":memory:" else Path(name) if name else _made(self._settings.directory) / "sandbox.sqlite3"
+def _opened_sandbox(settings: Settings) -> Sandbox:
+    """The sandbox that `settings` name. Raises AccountError."""
+    import sqlite3
+
+    from contacts_mcp.sandbox import open_sandbox
+
+    name = settings.sandbox_file
+    try:
+        return open_sandbox(
+            None if name == ":memory:" else Path(name) if name else _made(settings.directory) / "sandbox.sqlite3"
         )
-        try:
-            self._own = self._own or open_sandbox(path)
-        except (OSError, sqlite3.Error) as error:
-            raise AccountError(
-                f"The sandbox's file cannot be used ({type(error).__name__}). CONTACTS_MCP_SANDBOX_FILE should name a file that is new or was made by the sandbox."
-            ) from None
-        return self._own
+    except (OSError, sqlite3.Error) as error:
+        raise AccountError(
+            f"The sandbox's file cannot be used ({type(error).__name__}). "
+            "CONTACTS_MCP_SANDBOX_FILE should name a file that is new or was made by the sandbox."
+        ) from None
+
+
+def reset_sandbox(settings: Settings) -> str:
+    """Put the sandbox back as it was at first, and forget the changes of its contacts. The file's name. Raises AccountError."""
+    from contacts_mcp.state.journal import Journal
+
+    with closing(_opened_sandbox(settings)) as sandbox:
+        sandbox.reset()
+    journal = settings.directory / "journal.sqlite3"
+    if journal.exists():
+        with closing(Journal(journal, settings.account)) as opened:
+            opened.forget_own()
+    return settings.sandbox_file or "sandbox.sqlite3 in the data directory"
 
 
 @contextmanager

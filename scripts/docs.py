@@ -47,11 +47,10 @@ def commands() -> str:
 def _all_commands(group: click.Group, prefix: str = "") -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = []
     for name, command in group.commands.items():
-        found += (
-            _all_commands(command, f"{prefix}{name} ")
-            if isinstance(command, click.Group)
-            else [(f"{prefix}{name}", command)]
-        )
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            found.append((f"{prefix}{name}", command))
+        if isinstance(command, click.Group):
+            found += _all_commands(command, f"{prefix}{name} ")
     return found
 
 

@@ -14,6 +14,7 @@ from support import logging_put_back
 from contacts_mcp import __version__
 from contacts_mcp.cli import FLAGS, main
 from contacts_mcp.config import Settings
+from contacts_mcp.setup.assistants import CLIENTS
 
 
 @pytest.fixture
@@ -106,6 +107,15 @@ def test_the_structure_of_a_refusal_is_printed_for_programs(run: Any) -> None:
         (("call",), "There are: create_contact, lookup_contact"),
         (("call", "lookup_contact", "contact_id=1001", "contact_id=1002"), "contact_id is given twice"),
         (("install", "cursor", "--print", "--uninstall"), "give one of them"),
+        (("install", "--print"), "`contacts-mcp install` lists them"),
+        (("--sandbox", "serve"), "--sandbox goes behind the command that it belongs to: contacts-mcp serve --sandbox"),
+        (("--sandbox", "doctor"), "contacts-mcp doctor --sandbox"),
+        (("--read-only", "call", "lookup_contact"), "contacts-mcp call --read-only"),
+        (("serve", "--uninstall"), "contacts-mcp install --uninstall"),
+        (("doctor", "--http", "127.0.0.1:80"), "contacts-mcp serve --http"),
+        (("journal", "clear", "--sandbox"), "contacts-mcp serve --sandbox"),
+        (("journal", "--all", "clear"), "contacts-mcp doctor --all"),
+        (("serve", "--no-such-flag"), "No such option"),
     ],
 )
 def test_wrong_words_exit_with_2_and_say_what_is_expected(run: Any, words: tuple[str, ...], said: str) -> None:
@@ -119,6 +129,48 @@ def test_the_journal_is_cleared_after_a_question(run: Any) -> None:
     assert run("journal", "clear", input="n\n").exit_code == 1
     assert "Forgot 1 changes." in run("journal", "clear", "--yes").stdout
     assert "holds no such change" in run("call", "list_changes").stdout
+
+
+def test_a_journal_that_is_not_there_has_nothing_to_forget(run: Any, tmp_path: Path) -> None:
+    assert "Forgot 0 changes." in run("journal", "clear", "--yes").stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_cannot_be_cleared_is_said(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite3").mkdir()
+    done = run("journal", "clear", "--yes")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: Nothing was changed: the journal")
+
+
+def test_the_sandbox_is_put_back_after_a_question_and_its_changes_are_forgotten(run: Any, tmp_path: Path) -> None:
+    before = run("call", "lookup_contact", "contact_id=1001").stdout
+    run("call", "update_contact", "contact_id=1001", "first=Jo")
+    run("call", "delete_contact", "contact_id=1002")
+    assert run("sandbox", "reset", input="n\n").exit_code == 1
+    assert run("call", "lookup_contact", "contact_id=1001").stdout != before
+    done = run("sandbox", "reset", "--yes")
+    assert done.stdout == "Done: sandbox.sqlite3 in the data directory is as it was at first.\n"
+    assert run("call", "lookup_contact", "contact_id=1001").stdout == before
+    assert run("call", "update_contact", "contact_id=1001", "first=Jo").exit_code == 0
+
+
+def test_a_file_that_is_no_sandbox_is_not_reset(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"something else" * 100)
+    done = run("sandbox", "reset", "--yes", "--sandbox-file", str(tmp_path / "other"))
+    assert done.exit_code == 1
+    assert "The sandbox's file cannot be used" in done.stderr
+    assert (tmp_path / "other").read_bytes() == b"something else" * 100
+
+
+def test_install_alone_lists_the_assistants(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    done = run("install")
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")] == [
+        client.key for client in CLIENTS
+    ]
 
 
 def test_every_setting_that_is_no_secret_is_a_flag() -> None:

@@ -29,10 +29,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def commands(group: click.Group, prefix: str = "contacts-mcp") -> Iterator[str]:
     for name, command in group.commands.items():
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield f"{prefix} {name}"
         if isinstance(command, click.Group):
             yield from commands(command, f"{prefix} {name}")
-        else:
-            yield f"{prefix} {name}"
 
 
 @pytest.mark.parametrize("name", [offer.name for offer in TOOLS])

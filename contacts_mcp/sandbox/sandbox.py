@@ -35,6 +35,7 @@ class Sandbox:
 
     app: ASGIApp
     state: SandboxState = field(repr=False)
+    reset: Callable[[], None] = field(repr=False)  # back to a new book, with every switch as at the start
 
     @property
     def store(self) -> Store:
@@ -138,4 +139,4 @@ def open_sandbox(
         state.start_over(behaviour=opened_with)
 
     routes = Control(state, reset=reset).routes() if control else []
-    return Sandbox(app=build_app(state, extra_routes=routes), state=state)
+    return Sandbox(app=build_app(state, extra_routes=routes), state=state, reset=reset)

@@ -27,12 +27,17 @@ import anyio
 from pydantic import SecretStr
 
 from contacts_mcp import __version__
-from contacts_mcp.config import Settings, variable_of
+from contacts_mcp.config import Settings, is_service_link, variable_of
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.setup import config_files
 from contacts_mcp.setup.assistants import CLIENTS, Client, Machine
-from contacts_mcp.setup.install import CREDENTIALS, MASK, flaw_of, runs_us
+from contacts_mcp.setup.install import flaw_of
+from contacts_mcp.setup.launch import made_by
+from contacts_mcp.setup.masking import MASK, SECRETS, holds_credentials, runs_us, shown_command
+from contacts_mcp.state.journal import problem_with
+from contacts_mcp.state.signing_key import flaw_of as flaw_of_key
 from contacts_mcp.state.uptime import uptime
+from contacts_mcp.words.display import quoted, visible, word
 
 if TYPE_CHECKING:
     from contacts_mcp.api.client import HeymarketClient
@@ -41,6 +46,7 @@ OLDEST_PYTHON = (3, 11)
 PATIENCE = 10.0  # seconds for the one request
 SKEW_TO_MENTION = 30.0
 SKEW_TOO_MUCH = 240.0  # a token is good for 300 seconds from its time of issue (heymarket-api.md section 2)
+LONGEST = 1000  # characters of a finding
 ROOM_TO_MENTION = 0.2  # of the requests of a minute
 
 
@@ -58,6 +64,7 @@ class Finding:
     about: str
     text: str
     advice: str = ""
+    is_default: bool = False  # a setting that nobody set; told on demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +87,12 @@ class Patient:
 def with_credentials(patient: Patient) -> Patient:
     """The patient with the credentials a client starts us with, where the environment has none: a terminal seldom does."""
     settings = patient.settings
-    if isinstance(settings, ContactsError) or settings.sandbox or any(getattr(settings, name) for name in _SECRETS):
+    if isinstance(settings, ContactsError) or settings.sandbox or any(getattr(settings, name) for name in SECRETS):
         return patient
     for client in CLIENTS:
         with suppress(ContactsError):
             for entry in _own_entries(client, patient.machine).values():
-                variables = _table(entry.get(client.environment))
-                found: dict[str, Any] = {
-                    name: SecretStr(str(variables[variable_of(name)]))
-                    for name in _SECRETS
-                    if variables.get(variable_of(name))
-                }
+                found = _lent(settings, _table(entry.get(client.environment)))
                 if not found and "--sandbox" in (entry.get("args") or []):
                     found = {"sandbox": True}
                 if found:
@@ -99,7 +101,16 @@ def with_credentials(patient: Patient) -> Patient:
     return patient
 
 
-_SECRETS = ("secret_id", "secret_key", "api_key")
+def _lent(settings: Settings, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The credentials among `variables`, with the address they are for; else they would be sent to another service."""
+    texts = {name: str(variables[variable_of(name)]) for name in _BORROWED if variables.get(variable_of(name))}
+    found: dict[str, Any] = {name: SecretStr(text) for name, text in texts.items() if name in SECRETS}
+    address = {name: text for name, text in texts.items() if name not in {*SECRETS, *settings.model_fields_set}}
+    checked = Settings.load(**address)
+    return found | {name: getattr(checked, name) for name in address} if found else {}
+
+
+_BORROWED = (*SECRETS, "base_url", "api_key_scheme")
 
 
 def _own_entries(client: Client, machine: Machine) -> dict[str, Any]:
@@ -127,10 +138,14 @@ def is_well(findings: Iterable[Finding]) -> bool:
 # How it is told
 
 
-def told(findings: Iterable[Finding], patient: Patient) -> str:
-    """A line a finding and one for all of them, safe to show to anybody."""
-    findings = list(findings)
-    return redacted("\n".join([*map(_line, findings), _summary(findings)]), patient)
+def told(findings: Iterable[Finding], patient: Patient, *, everything: bool = False) -> str:
+    """A line a finding and one for all of them, safe to show to anybody. Problems come last, where they are read first.
+
+    Settings that nobody set are left out, unless `everything` is told.
+    """
+    worst_last = sorted(findings, key=lambda finding: list(Level).index(finding.level))
+    lines = [_line(finding) for finding in worst_last if everything or not finding.is_default]
+    return redacted("\n".join([*lines, _summary(worst_last)]), patient)
 
 
 def _summary(findings: Iterable[Finding]) -> str:
@@ -142,12 +157,12 @@ def _summary(findings: Iterable[Finding]) -> str:
 
 def report(findings: Iterable[Finding], patient: Patient) -> str:
     """The same as Markdown to paste into an issue."""
-    return f"**contacts-mcp doctor**\n\n```text\n{told(findings, patient)}\n```"
+    return f"**contacts-mcp doctor**\n\n```text\n{told(findings, patient, everything=True)}\n```"
 
 
 def _line(finding: Finding) -> str:
-    advice = f"\n{'':9}-> {finding.advice}" if finding.advice else ""
-    return f"{finding.level.value:<8} {finding.about}: {finding.text}{advice}"
+    text, advice = (visible(part, limit=LONGEST) for part in (finding.text, finding.advice))
+    return f"{finding.level.value:<8} {finding.about}: {text}" + (f"\n{'':9}-> {advice}" if advice else "")
 
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -171,7 +186,7 @@ def _secrets(patient: Patient) -> list[str]:
 
 
 def _is_secret(variable: str) -> bool:
-    return variable.upper() in {variable_of(name) for name in (*_SECRETS, "signing_key")}
+    return variable.upper() in {variable_of(name) for name in (*SECRETS, "signing_key")}
 
 
 # Checks that need no settings
@@ -206,12 +221,9 @@ def _settings(patient: Patient) -> Iterator[Finding]:
         )
         return
     for name in Settings.model_fields:
-        value = _shown(getattr(patient.settings, name))
-        yield Finding(
-            Level.OK,
-            "setting",
-            f"{variable_of(name)} = {value or '(nothing)'} ({_source(patient, patient.settings, name)})",
-        )
+        value, source = _shown(getattr(patient.settings, name)), _source(patient, patient.settings, name)
+        text = f"{variable_of(name)} = {value or '(nothing)'} ({source})"
+        yield Finding(Level.OK, "setting", text, is_default=source == "default")
     yield from _ignored(patient, patient.settings)
 
 
@@ -243,7 +255,9 @@ def _ignored(patient: Patient, settings: Settings) -> Iterator[Finding]:
             )
     known = {variable_of(name) for name in Settings.model_fields}
     for stranger in sorted(name for name in given - known if name.startswith(("CONTACTS_MCP_", "HEYMARKET_"))):
-        yield Finding(Level.WARNING, "setting", f"{stranger} is not a setting", "Check how it is written.")
+        if not is_service_link(stranger):
+            text = f"{word(stranger, limit=60)} is not a setting, and counts for nothing"
+            yield Finding(Level.WARNING, "setting", text, "Check how it is written.")
 
 
 def _clients(patient: Patient) -> Iterator[Finding]:
@@ -251,24 +265,17 @@ def _clients(patient: Patient) -> Iterator[Finding]:
     for client in CLIENTS:
         path = client.place(patient.machine)
         try:
-            text = config_files.read(path).text
-            own = {
-                name: entry
-                for name, entry in config_files.entries(client.format, text, client.servers).items()
-                if runs_us(client, entry)
-            }
+            own = _own_entries(client, patient.machine)
         except ContactsError as error:
-            yield Finding(
-                Level.WARNING,
-                client.title,
-                f"{path} was skipped: {error}",
-                "Correct it by hand; the client cannot read it either.",
-            )
+            advice = "Correct it by hand; the client cannot read it either."
+            yield Finding(Level.WARNING, client.title, f"{path} was skipped: {error}", advice)
             continue
         if not own:
             without.append(client.key)
         for name, entry in own.items():
             yield from _entry(client, path, name, entry)
+        if own:
+            yield from _copies(client, path)
     if without:
         yield Finding(
             Level.OK, "clients", f"not set up in: {', '.join(without)}", "" if len(without) < len(CLIENTS) else ADD_IT
@@ -285,29 +292,36 @@ ADD_IT = "contacts-mcp install CLIENT adds it to one of them."
 
 def _entry(client: Client, path: Path, name: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
     command = str(entry.get(client.command))
-    again = f"contacts-mcp install {client.key} --name {name} puts it right."
-    variables = _table(entry.get(client.environment))
-    where = f'"{name}" in {path}'
+    shown = visible(shown_command(command))
+    where = f"{quoted(name, limit=60)} in {path}"
+    again = f"contacts-mcp install {client.key} --name {word(name, limit=60)} puts it right."
     if not (Path(command).is_file() if Path(command).is_absolute() else shutil.which(command)):
-        yield Finding(Level.PROBLEM, client.title, f"{where} starts {command}, which is not there", again)
-    elif variables.keys().isdisjoint(CREDENTIALS) and "--sandbox" not in (entry.get("args") or []):
+        yield Finding(Level.PROBLEM, client.title, f"{where} starts {shown}, which is not there", again)
+    elif made_by(command):
+        text = f"{where} starts {shown}, in the cache of `{made_by(command)}`, which is emptied from time to time"
+        yield Finding(Level.WARNING, client.title, text, again)
+    elif not holds_credentials(client, entry) and "--sandbox" not in (entry.get("args") or []):
         yield Finding(Level.WARNING, client.title, f"{where} has no credentials", again)
-    elif not variables.keys().isdisjoint(CREDENTIALS) and not config_files.is_private(path):
-        yield Finding(
-            Level.WARNING,
-            client.title,
-            f"{where} has credentials that others on this machine can read",
-            f"chmod 600 {path}",
-        )
+    elif holds_credentials(client, entry) and not config_files.is_private(path):
+        text = f"{where} has credentials that others on this machine can read"
+        yield Finding(Level.WARNING, client.title, text, f"chmod 600 {path}")
     else:
-        yield Finding(Level.OK, client.title, f"{where} starts {command}")
+        yield Finding(Level.OK, client.title, f"{where} starts {shown}")
+
+
+def _copies(client: Client, path: Path) -> Iterator[Finding]:
+    """Copies that `install` kept in earlier versions, which others could read."""
+    for copy in sorted(path.parent.glob(f"{path.name}.*.bak")):
+        if not config_files.is_private(copy):
+            text = f"others on this machine can read {copy}, a copy that may hold credentials"
+            yield Finding(Level.WARNING, client.title, text, f"Delete it, or chmod 600 {copy}")
 
 
 # Checks of what the settings say
 
 
 def _credentials(patient: Patient, settings: Settings) -> Iterator[Finding]:
-    given = {name: value.get_secret_value() for name in _SECRETS if (value := getattr(settings, name))}
+    given = {name: value.get_secret_value() for name in SECRETS if (value := getattr(settings, name))}
     if settings.sandbox:
         yield Finding(Level.OK, "credentials", "not needed for the sandbox")
         return
@@ -348,9 +362,13 @@ def _credentials(patient: Patient, settings: Settings) -> Iterator[Finding]:
 def _data_directory(_: Patient, settings: Settings) -> Iterator[Finding]:
     place = settings.directory
     advice = "Set CONTACTS_MCP_DATA_DIR to a folder that you can write to."
-    if place.is_dir():
+    there = next(path for path in (place, *place.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        text = f"{there} is not a folder, so nothing can be changed or taken back"
+        yield Finding(Level.PROBLEM, "data directory", text, advice)
+    elif there == place:
         yield from _existing(place, advice)
-    elif os.access(next(parent for parent in place.parents if parent.exists()), os.W_OK | os.X_OK):
+    elif os.access(there, os.W_OK | os.X_OK):
         yield Finding(Level.OK, "data directory", f"{place} will be made when it is needed")
     else:
         yield Finding(Level.PROBLEM, "data directory", f"{place} is not there and cannot be made", advice)
@@ -369,6 +387,32 @@ def _existing(place: Path, advice: str) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING, "data directory", f"{place} can be read by others on this machine", f"chmod 700 {place}"
         )
+
+
+def _journal(_: Patient, settings: Settings) -> Iterator[Finding]:
+    path = settings.directory / "journal.sqlite3"
+    if not settings.journal:
+        yield Finding(Level.OK, "journal", "switched off, so changes can be taken back only while the server runs")
+        return
+    problem = problem_with(path)
+    if problem:
+        advice = "Reading works; changes are refused until this is put right, or with CONTACTS_MCP_JOURNAL=off."
+        yield Finding(Level.PROBLEM, "journal", f"{path}: {problem}", advice)
+    elif settings.directory.is_dir():
+        yield Finding(
+            Level.OK, "journal", f"{path} can be written" if path.exists() else "will be made at the first change"
+        )
+    for aside in sorted(path.parent.glob("journal.unreadable-*.sqlite3")) if settings.directory.is_dir() else ():
+        text = f"{aside} could not be read and was set aside"
+        advice = "Its changes cannot be taken back. Repair it with `sqlite3 FILE .recover`, or delete it."
+        yield Finding(Level.WARNING, "journal", text, advice)
+
+
+def _signing_key(_: Patient, settings: Settings) -> Iterator[Finding]:
+    flaw = "" if settings.signing_key else flaw_of_key(settings.directory / "signing.key")
+    if flaw:
+        text = f"the key for confirmations in {settings.directory / 'signing.key'} {flaw}"
+        yield Finding(Level.WARNING, "signing key", text, "The next start of the server replaces it.")
 
 
 def _pace(patient: Patient, settings: Settings) -> Iterator[Finding]:
@@ -470,6 +514,8 @@ ALWAYS: tuple[Callable[[Patient], Iterable[Finding]], ...] = (_interpreter, _str
 WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (
     _credentials,
     _data_directory,
+    _journal,
+    _signing_key,
     _pace,
     _service,
 )

@@ -3,20 +3,16 @@
 - Ours is the entry that runs us, under the name asked for. One of that name that runs something else is never touched.
 - Of our own entry only what this command decides changes: the command, `--sandbox`, and credentials where new ones are given.
   What its owner added (flags, variables, the client's own switches) stays.
-- Nothing secret is shown: values of variables are masked, and of lines that are not ours only the names are shown.
+- Nothing secret is shown (`masking.py`). A file that holds credentials, and every copy that is kept, is for its owner only.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
-import os
 import re
-import sys
-import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from contacts_mcp.config import Settings, variable_of
@@ -24,12 +20,13 @@ from contacts_mcp.errors import AccountError, InvalidArgument
 from contacts_mcp.setup import config_files
 from contacts_mcp.setup.assistants import CLIENTS, Client, Machine
 from contacts_mcp.setup.config_files import ConfigFile, ConfigFileUnusable
+from contacts_mcp.setup.launch import launch_command
+from contacts_mcp.setup.masking import CREDENTIALS, hider, holds_credentials, runs_us
+from contacts_mcp.words.display import quoted
 
 Entry = dict[str, Any]
 
-MASK = "**********"
-SECRET_ID, SECRET_KEY, API_KEY = (variable_of(name) for name in ("secret_id", "secret_key", "api_key"))
-CREDENTIALS = (SECRET_ID, SECRET_KEY, API_KEY)
+SECRET_ID, SECRET_KEY, API_KEY = CREDENTIALS
 PLACEHOLDERS = {SECRET_ID: "your secret's id", SECRET_KEY: "your secret's key"}
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # what every client accepts
@@ -54,18 +51,6 @@ def client_named(key: str) -> Client:
     return found
 
 
-def launch_command() -> list[str]:
-    """What starts us, whatever the search path of the client is: the installed script, else this interpreter."""
-    script = "contacts-mcp.exe" if os.name == "nt" else "contacts-mcp"
-    places = [
-        Path(sys.executable).parent,
-        Path(sysconfig.get_path("scripts")),
-        Path(sysconfig.get_path("scripts", f"{os.name}_user")),
-    ]
-    found = next((place / script for place in places if (place / script).is_file()), None)
-    return [str(found.absolute())] if found else [sys.executable, "-m", "contacts_mcp"]
-
-
 def credentials_of(settings: Settings) -> dict[str, str]:
     """Credentials as variables, with the address they are for where it is not the usual one; empty where there are none."""
     given = {name: getattr(settings, name) for name in ("secret_id", "secret_key", "api_key")}
@@ -80,9 +65,10 @@ def credentials_of(settings: Settings) -> dict[str, str]:
 def asked_credentials(ask: Callable[[str], str]) -> dict[str, str]:
     """Credentials as a person gives them. Raises CredentialsUnusable."""
     secret_id = ask("API secret: its id (leave empty to give a team API key)").strip()
-    if secret_id:
-        return _checked({SECRET_ID: secret_id, SECRET_KEY: ask("API secret: its key").strip()})
-    return _checked({API_KEY: ask("Team API key").strip()})
+    if not secret_id:
+        return _checked({API_KEY: ask("Team API key").strip()})
+    given = _checked({SECRET_ID: secret_id})  # before the key is asked for
+    return given | _checked({SECRET_KEY: ask("API secret: its key").strip()})
 
 
 def _checked(given: dict[str, str]) -> dict[str, str]:
@@ -108,17 +94,6 @@ def flaw_of(value: str) -> str:
         "is too short": len(value) < 8,  # noqa: PLR2004 -- shorter than any key that protects something
     }
     return next((flaw for flaw, is_so in flaws.items() if is_so), "")
-
-
-def runs_us(client: Client, entry: Any) -> bool:
-    """Whether an entry starts this server, however it is called."""
-    if not isinstance(entry, Mapping):
-        return False
-    args = entry.get("args") or []
-    words = [entry.get(client.command), *(args if isinstance(args, list) else str(args).split())]
-    return any(
-        PureWindowsPath(word).stem in ("contacts-mcp", "contacts_mcp") for word in words if isinstance(word, str)
-    )
 
 
 def entry_for(
@@ -182,15 +157,12 @@ class Change:
     @property
     def had_credentials(self) -> bool:
         """Whether the entry had credentials before."""
-        return self._holds_credentials(self.old)
+        return holds_credentials(self.client, self.old)
 
     @property
     def has_credentials(self) -> bool:
         """Whether the entry has credentials once the change is made."""
-        return self._holds_credentials(self.new)
-
-    def _holds_credentials(self, entry: Entry | None) -> bool:
-        return not set(CREDENTIALS).isdisjoint((entry or {}).get(self.client.environment) or {})
+        return holds_credentials(self.client, self.new)
 
 
 def planned(client: Client, path: Path, name: str, make: Callable[[Entry | None], Entry | None]) -> Change:
@@ -230,7 +202,7 @@ def _edited(client: Client, text: str, name: str, entry: Entry | None) -> str:
 def carry_out(change: Change) -> Path | None:
     """Write the file. The backup that was kept, None for a new file. Raises AccountError; then nothing has changed."""
     try:
-        return config_files.write(change.file, change.after)
+        return config_files.write(change.file, change.after, private=change.has_credentials)
     except ConfigFileUnusable as error:
         raise _left_alone(change.file.path, error) from None
 
@@ -246,78 +218,16 @@ def shown(change: Change) -> str:
     """The change as a unified diff that is safe to show and to paste."""
     name = change.file.path.name
     lines = difflib.unified_diff(change.file.text.splitlines(), change.after.splitlines(), name, name, n=2, lineterm="")
-    hide = _hider(change)
+    hide = hider(change.client, change.name, [entry for entry in (change.old, change.new) if entry is not None])
     diff = [line if line.startswith(("---", "+++", "@@")) else line[:1] + hide(line[1:]) for line in lines]
     if _is_one_line(change.file.text) and change.new is not None:
-        diff += ["The file is one long line; the entry in it becomes:", *(hide(line) for line in _lines_of(change))]
+        becomes = snippet(change.client, change.name, change.new).splitlines()
+        diff += ["The file is one long line; the entry in it becomes:", *map(hide, becomes)]
     return "\n".join(diff)
-
-
-def masked_snippet(client: Client, name: str, entry: Entry) -> str:
-    """The entry to read, not to paste: its variables are masked."""
-    variables = entry.get(client.environment)
-    return snippet(client, name, entry | ({client.environment: dict.fromkeys(variables, MASK)} if variables else {}))
-
-
-def _lines_of(change: Change) -> list[str]:
-    return snippet(change.client, change.name, change.new or {}).splitlines()
 
 
 def _is_one_line(text: str) -> bool:
     return bool(text.strip()) and "\n" not in text.strip()
-
-
-def _hider(change: Change) -> Callable[[str], str]:
-    """What may be shown of a line: all of one that has only our own words in it, else the name it begins with."""
-    environments = [dict((entry or {}).get(change.client.environment) or {}) for entry in (change.old, change.new)]
-    secrets = sorted(
-        {json.dumps(value, ensure_ascii=False) for each in environments for value in each.values()},
-        key=len,
-        reverse=True,
-    )
-    public = {change.client.servers, change.name, MASK, *(name for each in environments for name in each)}
-    for entry in (change.old, change.new):
-        public |= set(
-            _words({name: value for name, value in (entry or {}).items() if name != change.client.environment})
-        )
-    public.add(change.client.environment)
-
-    def hide(line: str) -> str:
-        for secret in secrets:
-            line = re.sub(rf"(?<=[:=] ){re.escape(secret)}", json.dumps(MASK), line)
-        return line if all(_is_public(word, public) for word in _WORD.findall(line)) else _outline(line)
-
-    return hide
-
-
-_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"{}\[\],:=]+')
-_KEY = re.compile(r'\s*(?:"(?:[^"\\]|\\.)*"|[\w.-]+)\s*[:=]')
-
-
-def _words(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield str(name)
-            yield from _words(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _words(inner)
-    else:
-        yield value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _is_public(word: str, public: set[str]) -> bool:
-    if word.startswith('"'):
-        try:
-            return json.loads(word) in public
-        except ValueError:
-            return False
-    return word in public or all(part in public for part in word.split("."))
-
-
-def _outline(line: str) -> str:
-    key = _KEY.match(line)
-    return f"{key[0]} …" if key else f"{line[: len(line) - len(line.lstrip())]}…"
 
 
 # The dialogue
@@ -366,6 +276,27 @@ def paste(client: Client, *, name: str, sandbox: bool) -> str:
     )
 
 
+def overview(machine: Machine) -> str:
+    """A line for each client: whether it is on this machine, and under which names it has this server."""
+    width = max(len(client.key) for client in CLIENTS)
+    lines = [f"  {client.key:<{width}}  {_found_of(client, machine)}" for client in CLIENTS]
+    return "\n".join(
+        ["Assistants, and which are here:", *lines, "", "Add this server to one: contacts-mcp install NAME"]
+    )
+
+
+def _found_of(client: Client, machine: Machine) -> str:
+    path = client.place(machine)
+    if not path.exists() and (path.parent == machine.home or not path.parent.exists()):
+        return "is not here"
+    try:
+        entries = config_files.entries(client.format, config_files.read(path).text, client.servers)
+    except ConfigFileUnusable as error:
+        return f"is here; its file was skipped, because {error}"
+    ours = [quoted(name, limit=60) for name, entry in entries.items() if runs_us(client, entry)]
+    return f"is here, and has this server as {', '.join(ours)}" if ours else "is here"
+
+
 def _credentials(settings: Settings, old: Mapping[str, Any], talk: Talk) -> dict[str, str]:
     """Those of the environment, else those that are there already (none to write), else those a person gives."""
     found = credentials_of(settings)
@@ -381,14 +312,15 @@ def _credentials(settings: Settings, old: Mapping[str, Any], talk: Talk) -> dict
 
 def _done(change: Change, talk: Talk, *, yes: bool) -> bool:
     path = change.file.path
+    was_open = change.file.exists and not config_files.is_private(path)
     talk.say(f"{change.client.title}: {path}\n{shown(change)}")
     if not yes and not talk.confirm("Make this change?"):
         talk.say("Nothing was changed.")
         return False
     backup = carry_out(change)
-    talk.say(f"Done.{f' What was there before is kept in {backup}.' if backup else ''}")
+    talk.say(f"Done.{f' What was there before is kept in {backup}, which only you can read.' if backup else ''}")
     if backup and change.had_credentials:
         talk.say("That copy holds the credentials that were there; delete it once all is well.")
-    if change.has_credentials and not config_files.is_private(path):
-        talk.say(f"Others on this machine can read {path}, which holds the credentials; chmod 600 keeps them out.")
+    if change.has_credentials and was_open:
+        talk.say(f"From now on only you can read {path} too, because it holds the credentials.")
     return True

@@ -16,7 +16,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -285,6 +285,10 @@ class Journal:
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")  # while a server has the file open, closing it does not
         return count
 
+    def forget_own(self) -> None:
+        """Delete every change of this account, whatever is on its way: the account itself is no more."""
+        self._execute(f"DELETE FROM changes WHERE {self._ours}", *self._account.names)
+
     def close(self) -> None:
         """Close the file. It is opened again when it is needed."""
         if self._tokens:
@@ -444,7 +448,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     switch_to_wal(db, patience=_PATIENCE)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA secure_delete = ON")
-    steps = steps_of(files(__package__).joinpath("journal.sql").read_text(encoding="utf-8"))
+    steps = _steps()
     if version_of(db) > len(steps):
         raise AccountError(
             "Nothing was changed: the journal that makes changes undoable was written by a newer contacts-mcp. "
@@ -454,18 +458,27 @@ def _prepare(db: sqlite3.Connection) -> None:
     bring_up_to(db, steps)
 
 
+def _steps() -> list[list[str]]:
+    return steps_of(files(__package__).joinpath("journal.sql").read_text(encoding="utf-8"))
+
+
 def _unusable(error: Exception) -> AccountError:
     """What stands in the way, and what the owner of the machine can do about it."""
     if isinstance(error, AccountError):
         return error
-    why, advice = next((found for numbers, found in _REASONS if code_of(error) in numbers), ("", _WRITABLE))
-    if isinstance(error, FileExistsError | NotADirectoryError):
-        why, advice = "a file stands where its folder should be", "set CONTACTS_MCP_DATA_DIR to a folder"
+    why, advice = _reason_of(error)
     because = f", because {why}" if why else f" ({type(error).__name__})"
     return AccountError(
         f"Nothing was changed: the journal that makes changes undoable cannot be used{because}. "
         f"The owner of this machine can {advice}, or give up undo with CONTACTS_MCP_JOURNAL=off."
     )
+
+
+def _reason_of(error: Exception) -> tuple[str, str]:
+    """What stands in the way, empty where that is not known, and the way out."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file stands where its folder should be", "set CONTACTS_MCP_DATA_DIR to a folder"
+    return next((found for numbers, found in _REASONS if code_of(error) in numbers), ("", _WRITABLE))
 
 
 _WRITABLE = "make the data directory writable, set CONTACTS_MCP_DATA_DIR to one that is"
@@ -477,3 +490,25 @@ _REASONS: tuple[tuple[tuple[int, ...], tuple[str, str]], ...] = (
     ((sqlite3.SQLITE_FULL,), ("the disk is full", "make room on the disk")),
     ((sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM), ("it cannot be written", _WRITABLE)),
 )
+
+
+def problem_with(path: Path) -> str:
+    """Why the journal at `path` cannot be used, in words about "the journal"; empty where it can, or where there is none.
+
+    Leaves the file as it is.
+    """
+    if not path.exists():
+        return ""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)) as db:
+            db.isolation_level = None
+            (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if version_of(db) > len(_steps()):
+                return "it was written by a newer contacts-mcp"
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("ROLLBACK")
+    except (OSError, sqlite3.Error) as error:
+        if not is_spoilt(error):
+            return _reason_of(error)[0] or f"it cannot be used ({type(error).__name__})"
+        sound = ""
+    return "" if sound == "ok" else "it cannot be read; the next change sets it aside and begins a new one"

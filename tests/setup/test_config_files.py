@@ -227,13 +227,23 @@ def test_a_new_file_is_its_owners_alone_and_its_folders_are_made(tmp_path: Path)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
-def test_the_mode_stays_and_so_does_the_backups(mode: int, tmp_path: Path) -> None:
+def test_the_mode_stays_and_a_backup_is_for_the_owner_only(mode: int, tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     path.write_bytes(b"{}")
     path.chmod(mode)
     backup = replaced(path, "{ }")
     assert backup is not None
-    assert [stat.S_IMODE(file.stat().st_mode) for file in (path, backup)] == [mode, mode]
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (path, backup)] == [mode, 0o600]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
+@pytest.mark.parametrize(("mode", "private"), [(0o644, 0o600), (0o664, 0o600), (0o600, 0o600), (0o755, 0o700)])
+def test_a_file_that_is_to_be_private_loses_the_rights_of_others(mode: int, private: int, tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(b"{}")
+    path.chmod(mode)
+    config_files.write(config_files.read(path), "{ }", private=True)
+    assert stat.S_IMODE(path.stat().st_mode) == private
 
 
 def test_the_backup_beside_the_file_is_what_there_was(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from email.utils import formatdate
 from pathlib import Path
@@ -19,7 +20,11 @@ from contacts_mcp.sandbox import Credentials, open_sandbox
 from contacts_mcp.setup import doctor
 from contacts_mcp.setup.assistants import BY_KEY, Machine
 from contacts_mcp.setup.doctor import Finding, Level, Patient
+from contacts_mcp.state.journal import Journal
 from contacts_mcp.state.ledger import SqliteLedger
+from contacts_mcp.state.signing_key import kept_key
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
 
 NOW = 1_800_000_000.0
 UP = 5_000.0
@@ -105,10 +110,13 @@ def test_credentials_are_judged_by_their_shape(given: dict[str, str], level: Lev
 def test_each_setting_says_where_it_came_from(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONTACTS_MCP_DEFAULT_REGION", "GB")
     monkeypatch.setenv("CONTACTS_MCP_TIMEOUT", "99")
-    text = told(patient(home, sandbox=True, timeout=20.0))
-    assert "CONTACTS_MCP_DEFAULT_REGION = GB (environment)" in text
-    assert "CONTACTS_MCP_TIMEOUT = 20.0 (flag)" in text
-    assert "CONTACTS_MCP_CONFIRM = auto (default)" in text
+    who = patient(home, sandbox=True, timeout=20.0)
+    for everything in (False, True):
+        text = doctor.told(doctor.examine(who), who, everything=everything)
+        assert "CONTACTS_MCP_DEFAULT_REGION = GB (environment)" in text
+        assert "CONTACTS_MCP_TIMEOUT = 20.0 (flag)" in text
+        assert ("CONTACTS_MCP_CONFIRM = auto (default)" in text) is everything
+    assert "CONTACTS_MCP_CONFIRM = auto (default)" in doctor.report(doctor.examine(who), who)
 
 
 def test_where_a_client_is_set_up_on_the_sandbox_that_is_what_is_asked(home: Path) -> None:
@@ -236,6 +244,174 @@ def test_a_data_directory_others_can_read_is_mentioned(home: Path) -> None:
 def test_a_data_directory_that_cannot_be_made_is_a_problem(home: Path) -> None:
     (home / "data").write_text("a file is in the way", encoding="utf-8")
     assert worst("data directory", patient(home, sandbox=True, data_dir=home / "data" / "below")) is Level.PROBLEM
+
+
+def a_file(home: Path) -> None:
+    (home / "data").touch()
+
+
+def no_journal_at_all(home: Path) -> None:
+    (home / "data").mkdir(mode=0o700)
+
+
+def spoilt(home: Path) -> None:
+    no_journal_at_all(home)
+    (home / "data" / "journal.sqlite3").write_bytes(b"not a database" * 500)
+
+
+def spoilt_inside(home: Path) -> None:
+    well(home)
+    content = (home / "data" / "journal.sqlite3").read_bytes()
+    (home / "data" / "journal.sqlite3").write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+
+
+def newer(home: Path) -> None:
+    well(home)
+    with closing(sqlite3.connect(home / "data" / "journal.sqlite3")) as db:
+        db.execute("PRAGMA user_version = 99")
+
+
+def locked(home: Path) -> None:
+    well(home)
+    HOLDERS.append(sqlite3.connect(home / "data" / "journal.sqlite3", isolation_level=None))
+    HOLDERS[-1].execute("BEGIN IMMEDIATE")
+
+
+def well(home: Path) -> None:
+    no_journal_at_all(home)
+    with closing(Journal(home / "data" / "journal.sqlite3", "account")) as journal:
+        journal.entries()
+
+
+HOLDERS: list[sqlite3.Connection] = []
+
+
+@pytest.mark.parametrize(
+    ("befall", "topic", "level", "said"),
+    [
+        (a_file, "data directory", Level.PROBLEM, "is not a folder, so nothing can be changed"),
+        (no_journal_at_all, "journal", Level.OK, "will be made at the first change"),
+        (well, "journal", Level.OK, "can be written"),
+        (spoilt, "journal", Level.PROBLEM, "it cannot be read; the next change sets it aside"),
+        (spoilt_inside, "journal", Level.PROBLEM, "it cannot be read; the next change sets it aside"),
+        (newer, "journal", Level.PROBLEM, "written by a newer contacts-mcp"),
+        (locked, "journal", Level.PROBLEM, "another program has locked it"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_journal_is_tried_and_left_as_it_is(
+    home: Path, befall: Callable[[Path], None], topic: str, level: Level, said: str
+) -> None:
+    befall(home)
+    before = {path.name: path.read_bytes() for path in home.glob("data/journal.sqlite3")}
+    try:
+        (finding,) = about(topic, doctor.examine(patient(home, sandbox=True)))
+    finally:
+        while HOLDERS:
+            HOLDERS.pop().close()
+    assert finding.level is level
+    assert said in finding.text
+    assert {path.name: path.read_bytes() for path in home.glob("data/journal.sqlite3")} == before
+
+
+def test_a_journal_that_was_set_aside_is_named(home: Path) -> None:
+    well(home)
+    (home / "data" / "journal.unreadable-20261125-101112.sqlite3").touch()
+    *_, finding = about("journal", doctor.examine(patient(home, sandbox=True)))
+    assert finding.level is Level.WARNING
+    assert "journal.unreadable-20261125-101112.sqlite3 could not be read and was set aside" in finding.text
+
+
+@posix
+def test_a_signing_key_that_others_can_read_is_mentioned(home: Path) -> None:
+    who = patient(home, sandbox=True)
+    kept_key(home / "data" / "signing.key")
+    assert about("signing key", doctor.examine(who)) == []
+    (home / "data" / "signing.key").chmod(0o644)
+    assert worst("signing key", who) is Level.WARNING
+
+
+def test_names_from_a_clients_file_can_neither_draw_nor_break_lines(home: Path) -> None:
+    path = put_entry(home, {})
+    name = 'x" \x1b[31m**bold** [link](https://evil.example)\nok       journal: fine'
+    entry = {"command": "/gone/contacts-mcp\u202e\nok", "args": ["contacts-mcp", "--sandbox"]}
+    path.write_text(json.dumps({"mcpServers": {name: entry}}), encoding="utf-8")
+    (finding,) = about("Cursor", doctor.examine(patient(home, sandbox=True)))
+    text = doctor._line(finding)
+    assert text.count("\n") == 1
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "[link](" not in text
+
+
+def test_a_command_that_holds_a_secret_is_not_told(home: Path) -> None:
+    put_entry(home, {"command": "API_KEY=planted-1 contacts-mcp", "args": ["contacts-mcp", "serve"]})
+    assert "planted" not in told(patient(home, sandbox=True))
+
+
+def test_credentials_in_the_arguments_of_a_container_count(home: Path) -> None:
+    args = ["run", "-i", "-e", f"HEYMARKET_API_KEY={KEY}", "contacts-mcp", "serve"]
+    put_entry(home, {"command": sys.executable, "args": args})
+    (finding,) = about("Cursor", doctor.examine(patient(home, sandbox=True)))
+    assert finding.level is Level.OK
+    put_entry(home, {"command": sys.executable, "args": args}, mode=0o644)
+    assert worst("Cursor", patient(home, sandbox=True)) is (Level.OK if sys.platform == "win32" else Level.WARNING)
+    assert KEY not in told(patient(home, sandbox=True))
+
+
+def test_a_command_in_a_cache_is_mentioned(home: Path) -> None:
+    place = home / ".cache" / "uv" / "archive-v0" / "aBc" / "bin"
+    place.mkdir(parents=True)
+    (place / "contacts-mcp").touch()
+    put_entry(home, {"command": str(place / "contacts-mcp"), "args": ["serve", "--sandbox"]})
+    (finding,) = about("Cursor", doctor.examine(patient(home, sandbox=True)))
+    assert finding.level is Level.WARNING
+    assert "in the cache of `uvx`, which is emptied from time to time" in finding.text
+    assert "contacts-mcp install cursor" in finding.advice
+
+
+@posix
+def test_a_copy_that_others_can_read_is_mentioned(home: Path) -> None:
+    path = put_entry(home, {"command": sys.executable, "args": ["-m", "contacts_mcp", "serve", "--sandbox"]})
+    copy = path.with_name("mcp.json.20260101-101112-000001.bak")
+    copy.write_text("{}", encoding="utf-8")
+    copy.chmod(0o644)
+    assert worst("Cursor", patient(home, sandbox=True)) is Level.WARNING
+    copy.chmod(0o600)
+    assert worst("Cursor", patient(home, sandbox=True)) is Level.OK
+
+
+def test_problems_come_last_where_they_are_read_first(home: Path) -> None:
+    lines = [line for line in told(patient(home)).splitlines() if not line.startswith(" ")][:-1]
+    levels = [line.split()[0] for line in lines]
+    assert levels == sorted(levels, key=["ok", "warning", "problem"].index)
+    assert levels[-1] == "problem"
+
+
+def test_borrowed_credentials_go_only_where_they_belong(home: Path) -> None:
+    """Else the key of a test service would be sent to the live one."""
+    variables = {
+        "HEYMARKET_API_KEY": KEY,
+        "HEYMARKET_BASE_URL": "http://127.0.0.1:9",
+        "CONTACTS_MCP_API_KEY_SCHEME": "basic",
+    }
+    put_entry(home, {"command": sys.executable, "args": ["-m", "contacts_mcp", "serve"], "env": variables})
+    settings = doctor.with_credentials(patient(home)).settings
+    assert isinstance(settings, Settings)
+    assert (settings.base_url, settings.api_key_scheme) == ("http://127.0.0.1:9", "basic")
+    mine = doctor.with_credentials(patient(home, base_url="http://127.0.0.1:10")).settings
+    assert isinstance(mine, Settings)
+    assert mine.base_url == "http://127.0.0.1:10"
+
+
+@pytest.mark.parametrize(
+    "variable", ["CONTACTS_MCP_PORT", "CONTACTS_MCP_SERVICE_HOST", "CONTACTS_MCP_PORT_80_TCP_ADDR"]
+)
+def test_service_links_of_a_cluster_are_nothing_to_mention(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "tcp://10.0.0.1:80")
+    assert variable not in told(patient(home, sandbox=True))
 
 
 def test_the_files_of_clients_are_looked_at(home: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from contacts_mcp.errors import AccountError, InvalidArgument
 from contacts_mcp.setup import config_files, install
 from contacts_mcp.setup.assistants import BY_KEY, CLIENTS, Client, Machine
 from contacts_mcp.setup.install import API_KEY, SECRET_ID, SECRET_KEY, CredentialsUnusable, Talk
+from contacts_mcp.setup.launch import made_by
+from contacts_mcp.setup.masking import MASK, holds_credentials, runs_us, shown_arguments
 
 ID, KEY = "11111111-2222-3333-4444-555555555555", "sandbox-secret-key"
 GIVEN = {SECRET_ID: ID, SECRET_KEY: KEY}
@@ -210,7 +214,7 @@ def test_a_server_of_somebody_else_under_that_name_is_never_touched(machine: Mac
     ],
 )
 def test_an_entry_is_ours_when_it_starts_us(entry: Any, is_ours: bool) -> None:
-    assert install.runs_us(BY_KEY["cursor"], entry) is is_ours
+    assert runs_us(BY_KEY["cursor"], entry) is is_ours
 
 
 # Credentials
@@ -350,6 +354,203 @@ def test_updating_shows_neither_the_old_nor_the_new_secret(machine: Machine) -> 
     assert entries(client, machine)["contacts"]["env"][SECRET_KEY] == "quite-another-key"
 
 
+IN_ARGUMENTS = [
+    ["run", "-i", "--rm", "-e", "HEYMARKET_API_KEY=planted-1", "ghcr.io/acme/planted-image", "contacts-mcp", "serve"],
+    ["run", "--env=HEYMARKET_SECRET_KEY=planted-1", "-eTOKEN=planted-2", "--env", "planted-3", "contacts-mcp"],
+    ["contacts-mcp", "serve", "--api-key=planted-1", "--api-key", "planted-2", "-p", "planted-3"],
+    ["contacts-mcp", "serve", "TOKEN=planted-1", "Authorization: Bearer planted-2", "https://x.example/?key=planted-3"],
+    ["-c", "HEYMARKET_API_KEY=planted-1 contacts-mcp serve", "contacts-mcp"],
+]
+
+
+@pytest.mark.parametrize("args", IN_ARGUMENTS, ids=lambda args: " ".join(args)[:60])
+@pytest.mark.parametrize("is_one_line", [False, True], ids=["lines", "one line"])
+@EVERY_CLIENT
+def test_secrets_in_arguments_and_in_members_of_ones_own_are_not_shown(
+    client: Client, machine: Machine, args: list[str], is_one_line: bool
+) -> None:
+    entry = {
+        client.command: "docker",
+        "args": args,
+        client.environment: {"TOKEN": "planted-4", "A B": "planted-5"},
+        "headers": {"Authorization": "planted-6"},
+        "note": "planted-7",
+    }
+    place = client.place(machine)
+    place.parent.mkdir(parents=True)
+    text = config_files.put(client.format, "", client.servers, "contacts", entry)
+    if client.format == "json" and is_one_line:
+        text = json.dumps(json.loads(text))
+    place.write_text(text, encoding="utf-8")
+    person = Person()
+    add(client, machine, person=person)
+    install.remove(client, machine, person.talk(), name="contacts", yes=True)
+    assert "planted" not in person.text
+    assert KEY not in person.text
+    assert "serve" in person.text
+
+
+def test_what_is_certainly_harmless_is_shown(machine: Machine) -> None:
+    client = BY_KEY["cursor"]
+    args = ["serve", "--read-only", "--data-dir", "/srv/contacts", "--tools=contacts", "-e", "NAME=x", "word"]
+    assert shown_arguments(args) == [*args[:-2], f"NAME={MASK}", MASK]
+    place = client.place(machine)
+    place.parent.mkdir(parents=True)
+    text = json.dumps({"mcpServers": {"contacts": {"command": "/old/contacts-mcp", "args": args}}}, indent=2)
+    place.write_text(text, encoding="utf-8")
+    said = add(client, machine)
+    assert '-      "command": "/old/contacts-mcp",' in said
+
+
+@pytest.mark.parametrize(
+    ("entry", "holds"),
+    [
+        ({"env": {API_KEY: "x"}}, True),
+        ({"args": ["run", "-e", f"{API_KEY}=x", "contacts-mcp"]}, True),
+        ({"args": ["run", f"--env={SECRET_KEY}=x", "contacts-mcp"]}, True),
+        ({"args": ["run", "-e", API_KEY, "contacts-mcp"]}, False),
+        ({"args": f"run -e {API_KEY}=x"}, False),
+        ({"env": [API_KEY]}, False),
+        ({}, False),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_an_entry_holds_credentials_in_variables_or_arguments(entry: Any, holds: bool) -> None:
+    assert holds_credentials(BY_KEY["cursor"], entry) is holds
+
+
+# A command that lasts
+
+CACHES = {
+    "uvx": [
+        "/home/jo/.cache/uv/archive-v0/aBc123/bin/python",
+        "/Users/jo/.cache/uv/environments-v2/contacts-mcp-1a2b/bin/python3",
+        "/srv/my-uv-cache/builds-v0/.tmpX1/bin/python",
+        "C:\\Users\\jo\\AppData\\Local\\uv\\cache\\archive-v0\\aBc\\Scripts\\python.exe",
+    ],
+    "pipx run": [
+        "/home/jo/.cache/pipx/1a2b3c/bin/python",
+        "/Users/jo/Library/Caches/pipx/1a2b3c/bin/python",
+        "/home/jo/.local/pipx/.cache/1a2b3c/bin/python",
+        "C:\\Users\\jo\\pipx\\.cache\\1a2b\\Scripts\\python.exe",
+    ],
+    "": [
+        "/usr/bin/python3",
+        "/home/jo/.local/share/uv/tools/contacts-mcp/bin/python",
+        "/home/jo/.local/share/pipx/venvs/contacts-mcp/bin/python",
+        "/home/jo/project/.venv/bin/python",
+        "/home/jo/.local/share/uv/python/cpython-3.12/bin/python",
+    ],
+}
+
+
+@pytest.mark.parametrize(("program", "path"), [(name, path) for name, paths in CACHES.items() for path in paths])
+def test_a_path_into_a_cache_is_known(program: str, path: str) -> None:
+    assert made_by(path) == program
+
+
+@pytest.fixture
+def run_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
+    """Lets the interpreter, with a script of ours beside it, be in such a folder."""
+
+    def run(folder: str, *, uvx: bool = True, origin: dict[str, Any] | None = None) -> Path:
+        place = tmp_path / folder
+        place.mkdir(parents=True)
+        (place / "contacts-mcp").touch()
+        monkeypatch.setattr(sys, "executable", str(place / "python"))
+        monkeypatch.setattr("sysconfig.get_path", lambda *_: str(place))
+        monkeypatch.setattr("shutil.which", lambda name: "/opt/bin/uvx" if uvx and name == "uvx" else None)
+        written = json.dumps(origin) if origin else None
+        monkeypatch.setattr(metadata.PathDistribution, "read_text", lambda *_: written)
+        return place
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        (None, []),
+        ({"url": "file:///srv/contacts_mcp", "dir_info": {}}, ["--from", "file:///srv/contacts_mcp"]),
+        (
+            {
+                "url": "https://git.example/c.git",
+                "vcs_info": {"vcs": "git", "requested_revision": "v1", "commit_id": "1a"},
+            },
+            ["--from", "git+https://git.example/c.git@v1"],
+        ),
+        (
+            {"url": "https://git.example/c.git", "vcs_info": {"vcs": "git", "commit_id": "1a2b"}},
+            ["--from", "git+https://git.example/c.git@1a2b"],
+        ),
+    ],
+    ids=["package index", "folder", "revision", "commit"],
+)
+def test_from_uvx_the_lasting_command_is_written_with_the_same_source(
+    run_from: Callable[..., Path], machine: Machine, origin: Any, words: list[str]
+) -> None:
+    run_from("uv/archive-v0/aBc/bin", origin=origin)
+    client = BY_KEY["cursor"]
+    add(client, machine)
+    entry = entries(client, machine)["contacts"]
+    assert [entry["command"], *entry["args"]] == [str(Path("/opt/bin/uvx").absolute()), *words, "contacts-mcp", "serve"]
+    assert "archive-v0" not in client.place(machine).read_text(encoding="utf-8")
+    assert runs_us(client, entry)
+    assert "Nothing to do" in add(client, machine)
+
+
+@pytest.mark.parametrize(
+    ("folder", "uvx"), [("uv/archive-v0/aBc/bin", False), ("x/.cache/pipx/1a/bin", True)], ids=["no uvx", "pipx run"]
+)
+def test_where_nothing_lasting_is_known_nothing_is_written(
+    run_from: Callable[..., Path], machine: Machine, folder: str, uvx: bool
+) -> None:
+    run_from(folder, uvx=uvx)
+    with pytest.raises(AccountError, match=r"emptied from time to time, so nothing was changed\. Install it to stay"):
+        add(BY_KEY["cursor"], machine)
+    with pytest.raises(AccountError, match="Install it to stay"):
+        install.paste(BY_KEY["cursor"], name="contacts", sandbox=True)
+    assert not BY_KEY["cursor"].place(machine).exists()
+
+
+def test_an_installed_script_is_preferred_to_the_cache_it_was_called_from(
+    run_from: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_from("uv/archive-v0/aBc/bin")
+    lasting = tmp_path / "lasting"
+    lasting.mkdir()
+    (lasting / "contacts-mcp").touch()
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(lasting))
+    assert install.launch_command() == [str(lasting / "contacts-mcp")]
+
+
+# Which are here
+
+
+def test_without_a_name_the_eight_are_listed_with_those_that_are_here(machine: Machine) -> None:
+    machine.home.mkdir()
+    add(BY_KEY["cursor"], machine)
+    BY_KEY["goose"].place(machine).parent.mkdir(parents=True)
+    BY_KEY["gemini"].place(machine).parent.mkdir(parents=True)
+    BY_KEY["gemini"].place(machine).write_text("{", encoding="utf-8")
+    told = install.overview(machine)
+    lines = {line.split()[0]: line for line in told.splitlines() if line.startswith("  ")}
+    assert lines.keys() == BY_KEY.keys()
+    assert lines["cursor"].endswith('is here, and has this server as "contacts"')
+    assert lines["goose"].endswith("is here")
+    assert "its file was skipped, because" in lines["gemini"]
+    assert [key for key, line in lines.items() if line.endswith("is not here")] == [
+        key for key in BY_KEY if key not in ("cursor", "goose", "gemini")
+    ]
+
+
+def test_a_credential_that_cannot_be_one_is_said_before_the_next_is_asked_for(machine: Machine) -> None:
+    person = Person("short")
+    with pytest.raises(CredentialsUnusable, match=f"{SECRET_ID} is too short"):
+        install.add(BY_KEY["cursor"], machine, settings(), person.talk(), name="contacts", sandbox=False, yes=True)
+
+
 # When nothing may change
 
 
@@ -375,13 +576,34 @@ def test_a_name_some_client_would_refuse_is_refused(name: str, machine: Machine)
         add(BY_KEY["cursor"], machine, name=name)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
-def test_a_file_others_can_read_is_mentioned(machine: Machine) -> None:
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o600])
+@EVERY_CLIENT
+def test_a_file_with_credentials_and_its_copy_are_for_the_owner_only_and_it_is_said(
+    client: Client, machine: Machine, mode: int
+) -> None:
+    place = client.place(machine)
+    place.parent.mkdir(parents=True)
+    place.write_text("{}" if client.format == "json" else "", encoding="utf-8")
+    place.chmod(mode)
+    said = add(client, machine)
+    (copy,) = backups(client, machine)
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (place, copy)] == [0o600, 0o600]
+    assert f"kept in {copy}, which only you can read" in said
+    assert (f"From now on only you can read {place} too" in said) is (mode != 0o600)
+
+
+@posix
+def test_a_file_without_credentials_keeps_its_mode(machine: Machine) -> None:
     client = BY_KEY["cursor"]
     client.place(machine).parent.mkdir(parents=True)
     client.place(machine).write_text("{}", encoding="utf-8")
     client.place(machine).chmod(0o644)
-    assert "chmod 600" in add(client, machine)
+    add(client, machine, sandbox=True)
+    assert stat.S_IMODE(client.place(machine).stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
-"""Reading a configuration file and replacing it: whole or not at all, with a backup, and looking as before to whoever owns it.
+"""Reading a configuration file and replacing it: whole or not at all, with a backup, and looking as before to its owner.
 
-Byte order mark, line endings, mode and owner stay; a symbolic link is followed, so that what it points to changes.
+- Byte order mark, line endings, mode and owner stay. A symbolic link is followed, so its target changes.
+- A file that is to be private loses the rights of others. A backup never had any.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from contacts_mcp.setup.config_files.errors import ConfigFileUnusable
 
 _BOM = b"\xef\xbb\xbf"
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,19 @@ def read(path: Path) -> ConfigFile:
     return ConfigFile(path, raw, text.replace("\r\n", "\n") if _is_windows(raw) else text)
 
 
-def write(file: ConfigFile, text: str) -> Path | None:
-    """Replace `file` by `text`. The backup that was kept, None for a new file. Raises ConfigFileUnusable; then nothing has changed."""
+def write(file: ConfigFile, text: str, *, private: bool = False) -> Path | None:
+    """Replace `file` by `text`, for its owner only if it is to be `private`. The backup that was kept, None for a new file.
+
+    Raises ConfigFileUnusable. Then nothing has changed.
+    """
     if read(file.path).raw != file.raw:
         raise ConfigFileUnusable("another program has just changed it; run this again")
     try:
         data = file.encoded(text)
         target = file.path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        backup = _backed_up(target) if file.exists else None
-        _replace(target, data)
+        backup = _backed_up(target, file.raw) if file.raw is not None else None
+        _replace(target, data, private=private)
     except UnicodeEncodeError:
         raise ConfigFileUnusable("a value has characters that cannot be written as UTF-8") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
@@ -80,15 +85,17 @@ def _is_windows(raw: bytes) -> bool:
     return b"\r\n" in raw and raw.count(b"\r\n") == raw.count(b"\n")
 
 
-def _backed_up(target: Path) -> Path:
+def _backed_up(target: Path, data: bytes) -> Path:
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S-%f")
     backup = target.with_name(f"{target.name}.{stamp}.bak")
-    shutil.copy2(target, backup)
+    with os.fdopen(os.open(backup, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o600), "wb") as file:
+        file.write(data)
+    _give_to_owner_of(target, backup)
     return backup
 
 
-def _replace(target: Path, data: bytes) -> None:
-    """Readable by the owner only where the file is new."""
+def _replace(target: Path, data: bytes, *, private: bool) -> None:
+    """A new file is readable by its owner only."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -96,15 +103,16 @@ def _replace(target: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
-            _look_like(target, Path(name))
+            mode = stat.S_IMODE(target.stat().st_mode)
+            Path(name).chmod(mode & 0o700 if private else mode)
+            _give_to_owner_of(target, Path(name))
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def _look_like(target: Path, copy: Path) -> None:
-    shutil.copymode(target, copy)
+def _give_to_owner_of(target: Path, copy: Path) -> None:
     if hasattr(os, "chown"):
         with suppress(OSError):  # only root may give a file away
             os.chown(copy, target.stat().st_uid, target.stat().st_gid)
