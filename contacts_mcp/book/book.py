@@ -40,9 +40,9 @@ class Book:
     zone: tzinfo | None = UTC  # of the days that people name; None is this machine's own
     confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
 
-    def phone(self, text: str, *, argument: str = "phone") -> Phone:
-        """`text` as a phone in E.164. Raises InvalidPhone."""
-        return parse_phone(text, region=self.region, argument=argument)
+    def phone(self, text: str, *, argument: str = "phone", naming: bool = False) -> Phone:
+        """`text` as a phone in E.164. `naming` is for the phone of a contact that exists. Raises InvalidPhone."""
+        return parse_phone(text, region=self.region, argument=argument, naming=naming)
 
     async def aclose(self) -> None:
         await self.api.aclose()

@@ -67,8 +67,14 @@ def card_of(contact: Contact, names: Snapshot) -> Card:
         updated=contact.updated,
         rev=contact.rev,
         shown_only={field.name: value for field in SHOWN_ONLY if (value := getattr(contact, field.member))},
-        other={**({"uuid": contact.uuid} if contact.uuid else {}), **(contact.model_extra or {})},
+        other=_other(contact),
     )
+
+
+def _other(contact: Contact) -> dict[str, Any]:
+    uuid = {"uuid": contact.uuid} if contact.uuid else {}
+    unread = {"not readable": dict(contact.unread)} if contact.unread else {}
+    return {**uuid, **(contact.model_extra or {}), **unread}
 
 
 async def card_for(contact: Contact, vocabulary: Vocabulary) -> Card:

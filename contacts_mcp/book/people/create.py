@@ -21,6 +21,7 @@ from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import word
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone
+from contacts_mcp.words.renumbering import other_forms
 
 STILL_OPTED_OUT = Note("still_opted_out", f"This contact is opted out of texts and stays so. {HOW_TO_OPT_IN}")
 OPT_OUT_NOT_SHOWN = Note(
@@ -46,7 +47,7 @@ async def create(
     if excess := excess_tags({}, edit.values):
         raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values))
     async with locked_phone(book, number.digits):
-        existing = await holder_of(book, number.digits)
+        existing = await holder_of(book, number.digits, other_forms(number.digits))
         if existing is None:
             try:
                 return await _create(book, edit, number)
@@ -84,6 +85,7 @@ async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
         changes=changes_between({}, {key: value for key, value in after.items() if key in edit.values}, names),
         notes=[
             *number.notes,
+            *edit.notes,
             *([MERGED] if is_merged else []),
             *([note_on_arrival(left, written.after)] if left else []),
             *notes_on(written, names),
@@ -95,14 +97,14 @@ async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
 async def _update(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
     """Update the contact that has the phone already. Tags given for a new contact are added to those that it has."""
     async with locked_contact(book, ContactRef(existing.id), phones=[number.digits]) as fresh:
-        if fresh.phone != number.digits:
+        if fresh.phone not in (number.digits, *other_forms(number.digits)):
             raise Refused(
                 f"Contact {fresh.id} had this phone and was given another one at this very moment. Nothing was changed. "
                 "Call again.",
                 kind="moved_meanwhile",
             )
         asked = _without_opting_in(_adding_tags(edit), fresh)
-        return await change(book, fresh, asked, notes=[*number.notes, *_on_opt_out(edit, fresh)])
+        return await change(book, fresh, asked, notes=[*number.notes, *edit.notes, *_on_opt_out(edit, fresh)])
 
 
 async def _report(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
@@ -113,6 +115,7 @@ async def _report(book: Book, existing: Contact, edit: Edit, number: Phone) -> O
     differing = changes_between(had, wanted, names)
     notes = [
         *number.notes,
+        *edit.notes,
         Note("exists", "A contact with this phone exists already; nothing was changed."),
     ]
     if differing:

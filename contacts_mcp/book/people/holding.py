@@ -60,7 +60,15 @@ async def read(book: Book, ref: ContactRef) -> Contact | None:
     if ref.contact_id is not None:
         return await book.api.get_contact(ref.contact_id)
     assert ref.phone is not None
-    return await book.api.find_contact(ref.phone.digits)
+    return await with_any_form(book, ref.phone.digits, ref.phone.variants)
+
+
+async def with_any_form(book: Book, phone: str, others: Sequence[str]) -> Contact | None:
+    """The contact with `phone`, or else one with another form of the same number (`words/renumbering.py`)."""
+    found = await book.api.find_contact(phone)
+    if found is None and others:
+        found = next((one for one in await book.api.search_contacts(phones=others) if one.phone in others), None)
+    return found
 
 
 def nobody(ref: ContactRef) -> ContactNotFound:
@@ -114,7 +122,10 @@ async def _locked(book: Book, ref: ContactRef) -> AsyncIterator[Contact]:
 
 async def _existing(book: Book, ref: ContactRef) -> Contact:
     """The contact meant. Raises ContactNotFound."""
-    contact = await (read(book, ref) if ref.phone is None else holder_of(book, ref.phone.digits))
+    if ref.phone is None:
+        contact = await read(book, ref)
+    else:
+        contact = await holder_of(book, ref.phone.digits, ref.phone.variants)
     if contact is not None:
         return contact
     creation = book.journal.creation_of(ref.contact_id) if ref.contact_id is not None else None
@@ -123,10 +134,13 @@ async def _existing(book: Book, ref: ContactRef) -> Contact:
     return await _shown_soon(book, creation)
 
 
-async def holder_of(book: Book, phone: str) -> Contact | None:
-    """The contact that has `phone`, by the newest evidence there is. Raises Refused while reads lag behind a change of the last minute."""
-    found = await book.api.find_contact(phone)
-    if found is not None and not has_left(book, found, phone):
+async def holder_of(book: Book, phone: str, others: Sequence[str] = ()) -> Contact | None:
+    """The contact that has `phone`, or another form of it, by the newest evidence there is.
+
+    Raises Refused while reads lag behind a change of the last minute.
+    """
+    found = await with_any_form(book, phone, others)
+    if found is not None and not has_left(book, found, found.phone):
         return found
     for entry in reversed(book.journal.phone_given_out(phone)):
         number = entry.contact_id
@@ -168,7 +182,7 @@ async def _up_to_date(book: Book, contact: Contact, ref: ContactRef) -> Contact:
             "Try again in a minute.",
             kind="lagging_read",
         )
-    if ref.phone is not None and contact.phone != ref.phone.digits:
+    if ref.phone is not None and contact.phone not in (ref.phone.digits, *ref.phone.variants):
         raise ContactNotFound(
             f"Contact {contact.id} gave up {ref.described} at this very moment. Look again. Nothing was changed."
         )

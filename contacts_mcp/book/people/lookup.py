@@ -12,6 +12,7 @@ from contacts_mcp.book.values import values_of
 from contacts_mcp.errors import InvalidArgument
 from contacts_mcp.models import Contact
 from contacts_mcp.words.display import quoted
+from contacts_mcp.words.emails import spellings
 from contacts_mcp.words.note import Note
 
 
@@ -34,9 +35,7 @@ async def lookup(
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
     address = _checked(email)
-    # Heymarket compares exactly. Most addresses are stored in small letters.
-    spellings = list(dict.fromkeys((address, address.lower())))
-    found = {contact.id: contact for contact in await book.api.search_contacts(emails=spellings)}
+    found = {contact.id: contact for contact in await book.api.search_contacts(emails=spellings(address))}
     missed = (
         "E-mails are found by their exact spelling and in small letters. One stored in another spelling is not found."
     )
@@ -56,7 +55,7 @@ def ref_of(
     """Which contact is meant, before anything is asked of the service. Raises InvalidArgument, InvalidPhone."""
     if (contact_id is None) == (phone is None):
         raise _exactly_one(also, changes_number=changes and phone is not None)
-    return ContactRef(contact_id) if phone is None else ContactRef(phone=book.phone(phone))
+    return ContactRef(contact_id) if phone is None else ContactRef(phone=book.phone(phone, naming=True))
 
 
 def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:

@@ -1,7 +1,8 @@
-"""What somebody asks of a contact: first in human terms (`Wanted`), then in ids (`Edit`).
+"""A request about a contact: first in human terms (`Wanted`), then in ids (`Edit`).
 
 - Omitted means untouched, a value means set, and only `clear` empties. An empty text is therefore refused, never sent.
-- Names of fields, tags and members become ids here, before anything is sent; so does every other check that needs no contact.
+- Names of fields, tags and members become ids here, before anything is sent. Every other check that needs no contact
+  is made here, too.
 - `Edit.applied_to` is the whole meaning of an edit: a table of values in, the wanted table out.
 """
 
@@ -18,7 +19,10 @@ from contacts_mcp.book.values import CUSTOM, custom_key, field_id, nothing_for
 from contacts_mcp.book.vocabulary import LISTS, NOBODY, ListName, Snapshot, Vocabulary
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
+from contacts_mcp.words.cleaning import Cleaned, clean_line, clean_value
+from contacts_mcp.words.dates import looks_like_date_field, read_date
 from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.emails import read_email
 from contacts_mcp.words.folding import fold
 from contacts_mcp.words.names import Named, Names
 
@@ -26,7 +30,6 @@ SETTABLE_TEXTS = ("first", "last", "display_name", "email", "avatar")
 
 Result = TypeVar("Result")
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _URL = re.compile(r"https?://\S+")
 
 
@@ -58,6 +61,7 @@ class Edit:
     replace_custom: bool = False
     add_tags: tuple[int, ...] = ()
     remove_tags: tuple[int, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)  # on values that are not stored as they came
 
     def applied_to(self, before: Values) -> Values:
         """The table that the contact should have afterwards. It may have more tags than Heymarket allows (`excess_tags`)."""
@@ -117,9 +121,9 @@ async def resolved(wanted: Wanted, vocabulary: Vocabulary) -> Edit:
 
 def resolve(wanted: Wanted, names: Snapshot) -> Edit:
     """`wanted` in ids. Raises InvalidArgument, or UnknownName with every name that is not known, before anything is changed."""
-    values = _plain_values(wanted)
+    values, notes = _plain_values(wanted)
     misses = _Misses()
-    values |= _custom_values(wanted.custom_fields, names, misses)
+    values |= _custom_values(wanted.custom_fields, names, misses, notes)
     if wanted.assignee is not None:
         values |= misses.collected(lambda: {"assignee": _member(str(wanted.assignee), names)}) or {}
     if wanted.tags is not None:
@@ -130,19 +134,20 @@ def resolve(wanted: Wanted, names: Snapshot) -> Edit:
     misses.raise_if_any()
     _check_set_once(values, cleared, added, removed, names)
     values |= {key: nothing_for(key) for key in cleared}
-    return Edit(values, replace_custom=wanted.replace_custom_fields, add_tags=added, remove_tags=removed)
+    return Edit(values, wanted.replace_custom_fields, add_tags=added, remove_tags=removed, notes=tuple(notes))
 
 
-def _plain_values(wanted: Wanted) -> Values:
-    """The values that need no list of names, with every check that needs none. Raises InvalidArgument."""
+def _plain_values(wanted: Wanted) -> tuple[Values, list[str]]:
+    """The values that need no list of names, and notes on them, with every check that needs none. Raises InvalidArgument."""
     _check_contradictions(wanted)
     if wanted.tags is not None:
         _check_not_empty("tags", is_empty=not wanted.tags)
-    values: Values = {
-        name: _checked_text(name, text) for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None
-    }
+    texts = {name: text for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None}
+    cleaned = {name: _checked_text(name, text) for name, text in texts.items()}
+    values: Values = {name: clean.text for name, clean in cleaned.items()}
     given = {"phone": wanted.phone, "is_opted_out": wanted.is_opted_out}
-    return values | {name: value for name, value in given.items() if value is not None}
+    values |= {name: value for name, value in given.items() if value is not None}
+    return values, [note for clean in cleaned.values() for note in clean.notes]
 
 
 class _Misses:
@@ -203,25 +208,21 @@ def _check_not_empty(name: str, *, is_empty: bool) -> None:
         )
 
 
-def _checked_text(name: str, given: str) -> str:
-    text = given.strip()
-    _check_not_empty(name, is_empty=not text)
-    if name == "email" and not _EMAIL.fullmatch(text):
+def _checked_text(name: str, given: str) -> Cleaned:
+    _check_not_empty(name, is_empty=not given.strip())
+    if name == "email":
+        return read_email(given)
+    clean = clean_line(given, argument=name)
+    if name == "avatar" and not _URL.fullmatch(clean.text):
         raise InvalidArgument(
             name,
-            f"{quoted(text, limit=60)} is not an e-mail address.",
-            expected="Expected one such as jordan@example.com.",
-        )
-    if name == "avatar" and not _URL.fullmatch(text):
-        raise InvalidArgument(
-            name,
-            f"{quoted(text, limit=60)} is not the address of an image.",
+            f"{quoted(clean.text, limit=60)} is not the address of an image.",
             expected="Expected one that starts with https://.",
         )
-    return text
+    return clean
 
 
-def _custom_values(given: Mapping[str, str], names: Snapshot, misses: _Misses) -> Values:
+def _custom_values(given: Mapping[str, str], names: Snapshot, misses: _Misses, notes: list[str]) -> Values:
     values: Values = {}
     for name, text in given.items():
         field = misses.collected(partial(names.fields.resolve, name, argument="custom_fields"))
@@ -234,14 +235,25 @@ def _custom_values(given: Mapping[str, str], names: Snapshot, misses: _Misses) -
                 f"{quoted(name, limit=60)} is a second name for a field that is also given by another.",
                 expected="Give each field once.",
             )
-        if not text.strip():
-            raise InvalidArgument(
-                "custom_fields",
-                f"{quoted(name, limit=60)} is empty.",
-                expected="To empty a field, name it in clear. To leave it as it is, leave it out.",
-            )
-        values[key] = text.strip()
+        clean = _custom_value(name, field, text, names)
+        values[key] = clean.text
+        notes += clean.notes
     return values
+
+
+def _custom_value(name: str, field: Named, text: str, names: Snapshot) -> Cleaned:
+    if not text.strip():
+        raise InvalidArgument(
+            "custom_fields",
+            f"{quoted(name, limit=60)} is empty.",
+            expected="To empty a field, name it in clear. To leave it as it is, leave it out.",
+        )
+    label = word(names.fields.label(field.id))
+    clean = clean_value(text, argument=label)
+    if not looks_like_date_field(field.name):
+        return clean
+    day = read_date(clean.text, argument="custom_fields", field=label)
+    return Cleaned(day.text, [*clean.notes, *day.notes])
 
 
 def _member(text: str, names: Snapshot) -> int | None:

@@ -52,7 +52,7 @@ async def update(
             "nothing to change was given.",
             expected='Name at least one field, for example last: "Rivera". To empty a field, name it in clear.',
         )
-    notes = phone_notes(*(number for number in (ref.phone, moved) if number))
+    notes = [*phone_notes(*(number for number in (ref.phone, moved) if number)), *edit.notes]
     async with locked_contact(book, ref, phones=[moved.digits] if moved else []) as before:
         if moved and moved.digits != before.phone:
             await refuse_taken_phone(book, moved.digits)
@@ -114,12 +114,25 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
             "Nothing was changed.",
             kind="no_phone",
         )
+    _refuse_unread_names(before, edit)
     moves = wanted["phone"] != before.phone
     left = left_opted_out(book, str(wanted["phone"])) if moves else None
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
     if left and not opts_in:
         wanted["is_opted_out"] = True
     return update_of(before, wanted, overwrite=edit.replace_custom), left
+
+
+def _refuse_unread_names(before: Contact, edit: Edit) -> None:
+    """An update sends the names along. A name in a form that cannot be read would be blanked. Raises Refused."""
+    unread = [name for name in NAMES if name in before.unread and name not in edit.values]
+    if unread:
+        names = " and ".join(unread)
+        raise Refused(
+            f"Heymarket shows {names} of this contact in a form that cannot be read, and this change would empty it. "
+            f"Nothing was changed. Give {names} in the same call, or change the contact in Heymarket.",
+            kind="unreadable_member",
+        )
 
 
 def _leaves_number(before: Contact, plan: Plan) -> bool:

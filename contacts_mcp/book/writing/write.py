@@ -100,8 +100,6 @@ class _Write:
             left = self._plan.left_standing(values_of(after)) if after and self._plan.action == "update" else []
             if after and left:
                 after, writes = await self._empty_with_null(after, left)
-            if after and self._plan.action == "update" and "phone" in self._plan.asked:
-                self._doubles = await self._others_with_phone_of(after)
             return self._conclude(after, sent, writes)
 
     def _write_down(self) -> None:
@@ -193,24 +191,18 @@ class _Write:
     # Looking
 
     async def _look(self, plan: Plan, reply: WriteReply | None) -> Contact | None:
-        """The contact as it is now. A new one is looked for by phone, so that a double is seen too."""
-        if plan.contact_id is not None:
+        """The contact as it is now. One that gets a phone is looked for by that phone, so that a double is seen too."""
+        if plan.contact_id is not None and (plan.action == "delete" or "phone" not in plan.asked):
             return await self._book.api.get_contact(plan.contact_id)
-        found = await with_phone(self._book, str(plan.wanted["phone"]), new_id=reply.id if reply else None)
-        ours = next((contact for contact in found if self._may_be_ours(contact, plan, reply)), None)
+        known = plan.contact_id or (reply.id if reply else None)
+        found = await with_phone(self._book, str(plan.wanted["phone"]), new_id=known)
+        ours = next((contact for contact in found if self._may_be_ours(contact, plan, known)), None)
         self._doubles = [contact for contact in found if contact is not ours]
-        return ours or next(iter(found), None)
+        return ours or (next(iter(found), None) if known is None else None)
 
-    async def _others_with_phone_of(self, contact: Contact) -> list[Contact]:
-        """The other contacts with its new phone. The change is done, so a failure here is no failure of it."""
-        try:
-            return [other for other in await with_phone(self._book, contact.phone) if other.id != contact.id]
-        except ContactsError:
-            return []
-
-    def _may_be_ours(self, contact: Contact, plan: Plan, reply: WriteReply | None) -> bool:
-        if reply and reply.id:
-            return contact.id == reply.id
+    def _may_be_ours(self, contact: Contact, plan: Plan, known: int | None) -> bool:
+        if known is not None:
+            return contact.id == known
         is_ours = is_as_created(plan.wanted, values_of(contact))
         return is_ours and not is_explained(self._book, contact.id, besides=self._entry)
 
@@ -352,7 +344,7 @@ def circumstances(
     is_over: bool = False,
 ) -> Circumstances:
     """What the journal knows besides a look at `contact`, for the write that is written down as `entry`."""
-    journal, contact_id = book.journal, plan.contact_id
+    contact_id = plan.contact_id
     if contact_id is None:
         explained = contact is not None and is_explained(book, contact.id, besides=entry)
         return Circumstances(

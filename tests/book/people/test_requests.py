@@ -56,7 +56,7 @@ def test_each_standard_field_can_be_cleared(name: str) -> None:
         pytest.param(Wanted(clear=["Is opted out"]), "is_opted_out cannot be cleared", id="clear the opt-out"),
         pytest.param(Wanted(email="jo"), '"jo" is not an e-mail address', id="no e-mail"),
         pytest.param(Wanted(email="jo@example"), "is not an e-mail address", id="half an e-mail"),
-        pytest.param(Wanted(email="Jo <jo@example.com>"), "is not an e-mail address", id="an e-mail with a name"),
+        pytest.param(Wanted(email="jo at example dot com"), "is not an e-mail address", id="an e-mail in words"),
         pytest.param(Wanted(avatar="javascript:alert(1)"), "is not the address of an image", id="no address"),
         pytest.param(Wanted(first=" "), "first: is empty", id="blank"),
         pytest.param(Wanted(tags=[]), "tags: is empty", id="no tags"),
