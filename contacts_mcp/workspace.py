@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 INTRODUCTION = 5.0  # seconds of the first call with a new credential
 
 
+def signing_key(settings: Settings) -> bytes:
+    """The key that signs confirmations and seals questions: the one in the settings, or the one this machine keeps."""
+    from contacts_mcp.state.signing_key import kept_key
+
+    own = settings.signing_key
+    return own.get_secret_value().encode() if own else kept_key(settings.directory / "signing.key")
+
+
 class Workspace:
     """An address book that is opened when it is first needed, and closed with the server."""
 
@@ -82,14 +90,11 @@ class Workspace:
         from contacts_mcp.state.journal import Journal
         from contacts_mcp.state.ledger import SqliteLedger
         from contacts_mcp.state.locks import Locks
-        from contacts_mcp.state.signing_key import kept_key
 
         settings, home = self._settings, self._settings.directory
         sandbox = self._sandbox() if settings.sandbox else self._lent
         pace = Pace(SqliteLedger(home / "pace.sqlite3", account), limit=settings.requests_per_minute)
         api = client_for(settings, pace=pace, sandbox=sandbox, learn=account.learn)
-        own_key = settings.signing_key
-        key = own_key.get_secret_value().encode() if own_key else kept_key(home / "signing.key")
         # Where nothing is journalled, used confirmations are still shared among processes.
         places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
         return Book(
@@ -97,7 +102,7 @@ class Workspace:
             vocabulary=Vocabulary(api),
             journal=Journal(places[0], account, tokens=places[1], clock=self._clock),
             locks=Locks(home / "locks", account),
-            confirmations=Confirmations(settings.account, key=key, clock=self._clock),
+            confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
             confirms=settings.confirm != "off",

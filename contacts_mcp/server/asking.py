@@ -8,12 +8,14 @@ the protocol are used directly.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import time
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 from mcp.server.context import ServerRequestContext
+from mcp.server.request_state import AESGCMRequestStateCodec
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CallToolRequestParams,
@@ -27,8 +29,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contacts_mcp.server.boundary import Deadline
 from contacts_mcp.server.confirming import Ask, Question, Reply, Returned, reply_of
+from contacts_mcp.state.uptime import passed, uptime
 
 PATIENCE_SHARE = 0.6  # of what is left of the call, for a person to read and answer; the rest is for doing it
+ANSWERABLE = 900.0  # seconds that a question may wait for its reply, which is the life of its token
 _ASKS_BY_ANSWER = "2026-07-28"
 _KEY = "confirm"
 
@@ -37,6 +41,29 @@ def _keep_to_the_form(schema: dict[str, Any]) -> None:
     """A form of the protocol has neither title nor description. Pydantic would make them of our own words."""
     for name in ("title", "description"):
         schema.pop(name, None)
+
+
+class Seal:
+    """Seals the state of a question, so that only this server's own comes back. `key` is read when it is first needed.
+
+    The key is kept, so a question asked before a restart can be answered after it.
+    """
+
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        self._key = key
+        self._codec: AESGCMRequestStateCodec | None = None
+
+    def seal(self, payload: bytes) -> str:
+        return self._opened().seal(payload)
+
+    def unseal(self, token: str) -> bytes:
+        """Raises InvalidRequestState for a state that this server did not seal."""
+        return self._opened().unseal(token)
+
+    def _opened(self) -> AESGCMRequestStateCodec:
+        if self._codec is None:
+            self._codec = AESGCMRequestStateCodec([hashlib.sha256(b"questions\0" + self._key()).digest()])
+        return self._codec
 
 
 class Approval(BaseModel):
@@ -81,7 +108,7 @@ async def _asked_in_the_call(ctx: ServerRequestContext[Any, Any], question: Ques
 def question_for(question: Question) -> InputRequiredResult:
     """The answer that makes the client ask and come back. `returned_by` then reads the reply."""
     form = ElicitRequestFormParams(message=question.text, requested_schema=Approval.model_json_schema())
-    state = {"text": question.text, "token": question.token, "contact": question.contact, "asked": time.time()}
+    state = {"text": question.text, "token": question.token, "contact": question.contact, "asked": uptime()}
     return InputRequiredResult(
         input_requests={_KEY: ElicitRequest(params=form)}, request_state=json.dumps(state)
     )  # the SDK seals the state, so it comes back as it was sent
@@ -96,7 +123,7 @@ def returned_by(params: CallToolRequestParams) -> Returned | None:
     answered = (params.input_responses or {}).get(_KEY)
     if not isinstance(answered, ElicitResult):
         return Returned(question, Reply.NOBODY)
-    return Returned(question, _reply(answered, after=time.time() - state["asked"]))
+    return Returned(question, _reply(answered, after=passed(state["asked"], uptime())))
 
 
 def _reply(result: ElicitResult, *, after: float) -> Reply:
@@ -104,4 +131,4 @@ def _reply(result: ElicitResult, *, after: float) -> Reply:
         approves = result.action == "accept" and Approval.model_validate(result.content).approve
     except ValidationError:  # something else than the form
         return Reply.NOBODY
-    return reply_of(result.action, approves=approves, after=after)
+    return reply_of(approves=approves, after=after)

@@ -3,8 +3,8 @@
 - A tool answers needs_confirmation with a question and a token. The question goes to the person. After their yes the
   same call is made again with the token, so the person confirms exactly the change that they were shown.
 - Some clients bring the reply back with a second call. Others answer in the middle of the first one.
-- Several clients say that they can ask and then decline by themselves, without showing anything. No person reads and
-  declines within `FASTEST_PERSON`. Such a reply is nobody's, and the assistant gets the token and asks the person.
+- Several clients say that they can ask and then answer by themselves, without showing anything. No person reads and
+  answers within `FASTEST_PERSON`. Such a yes or no is nobody's, and the assistant gets the token and asks the person.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FASTEST_PERSON = 1.5  # seconds
 
 NOBODY_ANSWERED = Note(
     "nobody_answered",
-    "The question was declined before a person could read it, or nobody answered in time. Ask the person yourself. "
+    "The question was answered before a person could read it, or nobody answered in time. Ask the person yourself. "
     "If they have already said no, that is their answer.",
 )
 
@@ -96,8 +96,8 @@ def question_in(answer: Answer) -> Question | None:
     return Question(facts["question"], facts["confirm_token"], facts["contact"])
 
 
-def reply_of(action: str, *, approves: bool, after: float) -> Reply:
-    """The reply that a client's form tells of: its `action`, whether it `approves`, and the seconds it took."""
-    if approves:
-        return Reply.YES
-    return Reply.NOBODY if action != "accept" and after < FASTEST_PERSON else Reply.NO
+def reply_of(*, approves: bool, after: float) -> Reply:
+    """The reply that a client's form tells of: whether it `approves`, and the seconds it took."""
+    if after < FASTEST_PERSON:
+        return Reply.NOBODY
+    return Reply.YES if approves else Reply.NO

@@ -53,7 +53,7 @@ from mcp_types import (
 from contacts_mcp import __version__
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import ContactNotFound
-from contacts_mcp.server.asking import asker, question_for, returned_by
+from contacts_mcp.server.asking import ANSWERABLE, Seal, asker, question_for, returned_by
 from contacts_mcp.server.boundary import Deadline, bounded, call
 from contacts_mcp.server.confirming import Question, converse
 from contacts_mcp.server.explain import no_such_tool
@@ -65,7 +65,7 @@ from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema, output_schema
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.words.display import visible
-from contacts_mcp.workspace import Workspace
+from contacts_mcp.workspace import Workspace, signing_key
 
 Context: TypeAlias = ServerRequestContext[App, Any]
 
@@ -120,7 +120,8 @@ def build_server(settings: Settings, *, workspace: App | None = None) -> Server[
         on_completion=methods.complete,
         on_subscriptions_listen=ListenHandler(InMemorySubscriptionBus()),
     )
-    server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME))
+    sealed = RequestStateSecurity(codec=Seal(lambda: signing_key(settings)), ttl=ANSWERABLE)
+    server.middleware.append(RequestStateBoundary(sealed, default_audience=NAME))
     return server
 
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp.client import Client
 from mcp.server.elicitation import render_elicitation_schema
 from mcp_types import ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types._v2025_11_25 import ElicitRequestFormParams as StrictFormParams
 from support import Backend, OpenStage, text_of
 
-from contacts_mcp.server import confirming
-from contacts_mcp.server.asking import PATIENCE_SHARE, Approval
+from contacts_mcp.book.confirmations import LIFETIME
+from contacts_mcp.server.asking import ANSWERABLE, PATIENCE_SHARE, Approval
+from contacts_mcp.server.server import build_server
 
 ERAS = ("auto", "legacy")
 Person = Callable[[Any, ElicitRequestFormParams], Awaitable[ElicitResult]]
@@ -32,18 +34,15 @@ def era(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every answer counts as given by somebody who has read the question."""
-    monkeypatch.setattr(confirming, "FASTEST_PERSON", 0.0)
-
-
-def person(action: str, content: Any = None, *, seen: list[ElicitRequestFormParams] | None = None) -> dict[str, Any]:
-    """A client whose user always answers the same."""
+def person(
+    action: str, content: Any = None, *, seen: list[ElicitRequestFormParams] | None = None, after: float = 2.0
+) -> dict[str, Any]:
+    """A client whose user always answers the same, `after` so many seconds."""
 
     async def answer(_: Any, params: ElicitRequestFormParams) -> ElicitResult:
         if seen is not None:
             seen.append(params)
+        await anyio.sleep(after)
         return ElicitResult(action=action, content=content)  # type: ignore[arg-type]
 
     return {"elicitation_callback": answer}
@@ -80,7 +79,6 @@ async def test_a_yes_opts_in_and_the_journal_keeps_the_consent(era: str, open_st
     [("decline", None), ("cancel", None), ("accept", {"approve": False}), ("accept", {"approve": "false"})],
     ids=["no", "cancel", "accepted-without-approval", "accepted-with-the-word-false"],
 )
-@pytest.mark.usefixtures("slowly")
 async def test_anything_else_from_a_person_is_a_no(action: str, content: Any, era: str, open_stage: OpenStage) -> None:
     async with open_stage(mode=era, client=person(action, content)) as stage:
         people = stage.people()
@@ -90,11 +88,13 @@ async def test_anything_else_from_a_person_is_a_no(action: str, content: Any, er
         assert stage.people() == people
 
 
-@pytest.mark.parametrize("action", ["decline", "cancel"])
-async def test_a_no_faster_than_a_person_reads_falls_back_to_the_token(
-    action: str, era: str, open_stage: OpenStage
+@pytest.mark.parametrize(
+    ("action", "content"), [("decline", None), ("cancel", None), ("accept", YES), ("accept", {"approve": False})]
+)
+async def test_a_yes_or_no_faster_than_a_person_reads_falls_back_to_the_token(
+    action: str, content: Any, era: str, open_stage: OpenStage
 ) -> None:
-    async with open_stage(mode=era, client=person(action)) as stage:
+    async with open_stage(mode=era, client=person(action, content, after=1.0)) as stage:
         result = await stage.call("delete_contact", contact_id=2)
         facts = result.structured_content
         assert facts["status"] == "needs_confirmation"
@@ -178,7 +178,7 @@ async def test_a_call_with_a_good_token_is_not_asked_about_again_and_one_with_a_
     era: str, open_stage: OpenStage
 ) -> None:
     seen: list[ElicitRequestFormParams] = []
-    async with open_stage(mode=era, client=person("decline", seen=seen)) as stage:
+    async with open_stage(mode=era, client=person("decline", seen=seen, after=0.0)) as stage:
         token = (await stage.ok("delete_contact", contact_id=2))["confirm_token"]
         assert len(seen) == 1
         for wrong in (token, "made-up"):
@@ -204,6 +204,7 @@ async def test_a_contact_that_changed_while_the_person_read_is_left_alone(era: s
 
     async def slow_yes(_: Any, __: Any) -> ElicitResult:
         stage.sandbox.store.touch(2, first="Benjamin", is_opted_out=False)
+        await anyio.sleep(2)
         return ElicitResult(action="accept", content={"approve": True})
 
     async with open_stage(mode=era, client={"elicitation_callback": slow_yes}) as stage:
@@ -221,11 +222,12 @@ async def test_a_contact_that_is_gone_when_the_answer_comes_is_an_error_whatever
 ) -> None:
     async def late(_: Any, __: Any) -> ElicitResult:
         stage.sandbox.store.delete(2)
+        await anyio.sleep(2)
         return ElicitResult(action=action, content=YES if action == "accept" else None)  # type: ignore[arg-type]
 
     async with open_stage(mode=era, client={"elicitation_callback": late}) as stage:
         result = await stage.call("delete_contact", contact_id=2)
-        if action == "accept" or era == "auto":
+        if action == "accept":
             assert result.is_error
             assert result.structured_content["kind"] == "not_found"
         assert (await stage.book()).journal.entries() == []
@@ -262,7 +264,7 @@ async def test_an_answer_that_comes_back_without_the_reply_falls_back_to_the_tok
 async def test_the_form_is_one_the_protocol_allows(era: str, open_stage: OpenStage) -> None:
     """Flat, primitive, one boolean; in both eras the same, and valid by the protocol's own types."""
     seen: list[ElicitRequestFormParams] = []
-    async with open_stage(mode=era, client=person("decline", seen=seen)) as stage:
+    async with open_stage(mode=era, client=person("decline", seen=seen, after=0.0)) as stage:
         await stage.call("delete_contact", contact_id=2)
     schema = seen[0].requested_schema
     StrictFormParams.model_validate({"message": "?", "requestedSchema": schema})
@@ -270,3 +272,24 @@ async def test_the_form_is_one_the_protocol_allows(era: str, open_stage: OpenSta
     assert {name: form["type"] for name, form in schema["properties"].items()} == {"approve": "boolean"}
     assert schema["required"] == ["approve"]
     assert schema == render_elicitation_schema(Approval)
+
+
+async def test_the_answer_to_a_question_survives_a_restart(open_stage: OpenStage) -> None:
+    """The state is sealed with the kept key: the next server of this machine opens it, for as long as the token lives."""
+    async with open_stage(signing_key="k" * 32) as stage:
+        asked = await stage.client.session.call_tool("delete_contact", {"contact_id": 2}, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult)
+        answers = {key: ElicitResult(action="accept", content=YES) for key in asked.input_requests or {}}
+        await anyio.sleep(800)
+        stage.restart()
+        restarted = build_server(stage.settings, workspace=stage)  # type: ignore[arg-type] # it only asks for the book
+        async with Client(restarted, **person("accept", YES)) as client:
+            done = await client.session.call_tool(
+                "delete_contact", {"contact_id": 2}, input_responses=answers, request_state=asked.request_state
+            )
+        assert done.structured_content["status"] == "deleted"
+        assert stage.sandbox.store.contact(2) is None
+
+
+def test_a_question_may_be_answered_for_as_long_as_its_token_lives() -> None:
+    assert ANSWERABLE == LIFETIME

@@ -38,6 +38,7 @@ async def test_a_refused_second_try_is_looked_up_like_any_other(open_stage: Open
 async def test_a_no_does_nothing_whatever_the_request_needs_by_then(open_stage: OpenStage) -> None:
     async def opted_in_elsewhere_then_no(*_: Any) -> ElicitResult:
         stage.sandbox.store.touch(stage.BEN, is_opted_out=False)
+        await anyio.sleep(2)
         return ElicitResult(action="accept", content={"approve": False})
 
     async with open_stage(client={"elicitation_callback": opted_in_elsewhere_then_no}) as stage:
