@@ -276,7 +276,7 @@ async def test_the_form_is_one_the_protocol_allows(era: str, open_stage: OpenSta
 
 async def test_the_answer_to_a_question_survives_a_restart(open_stage: OpenStage) -> None:
     """The state is sealed with the kept key: the next server of this machine opens it, for as long as the token lives."""
-    async with open_stage(signing_key="k" * 32) as stage:
+    async with open_stage(client=person("accept", YES), signing_key="k" * 32) as stage:
         asked = await stage.client.session.call_tool("delete_contact", {"contact_id": 2}, allow_input_required=True)
         assert isinstance(asked, InputRequiredResult)
         answers = {key: ElicitResult(action="accept", content=YES) for key in asked.input_requests or {}}
