@@ -309,7 +309,7 @@ def test_without_confirmations_nothing_is_asked_and_nothing_used_up(tmp_path: Pa
 
 
 async def test_two_servers_with_one_signing_key_share_confirmations(open_session: OpenSession, tmp_path: Path) -> None:
-    """The token of one permits the action at the other; used there, the moved state refuses it here."""
+    """The token of one permits the action at the other. Once it was used there, the moved state refuses it here."""
     async with open_session(signing_key="a sandbox signing key") as one:
         token = (await one.ok("delete_contact", contact_id=1001))["confirm_token"]
         async with open_session(

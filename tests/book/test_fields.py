@@ -19,7 +19,7 @@ from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
 from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox
 
-# The members that a write takes, as the vendor says (heymarket-api.md 3.2), but for `custom`, which has no fixed fields.
+# The members that a write takes (heymarket-api.md 3.2), but for `custom`, which has no fixed fields.
 WRITABLE = {
     "phone",
     "first",

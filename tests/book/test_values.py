@@ -78,8 +78,15 @@ def test_false_is_no_empty_value() -> None:
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("email", True), ("avatar", True), ("custom:31", True), ("tags", False), ("assignee", False), ("is_opted_out", False)],
-)  # fmt: skip
+    [
+        ("email", True),
+        ("avatar", True),
+        ("custom:31", True),
+        ("tags", False),
+        ("assignee", False),
+        ("is_opted_out", False),
+    ],
+)
 def test_a_text_is_told_from_what_has_a_shape_of_its_own(key: str, text: bool) -> None:
     assert is_text(key) is text
 
@@ -154,7 +161,7 @@ def test_a_plan_sends_only_what_differs() -> None:
 
 
 def test_an_empty_name_is_sent_only_where_it_was_emptied() -> None:
-    """A PUT requires the phone, and an empty text beside it could be taken for one to clear."""
+    """A service that clears by an empty text would clear a name that is sent along empty."""
     nameless = BEFORE | {"last": "", "display_name": ""}
     assert body_for(nameless, {"last": ""}) == {"phone": "15105550100", "first": "Jordan", "last": ""}
 
@@ -190,7 +197,8 @@ def test_a_body_of_a_create_holds_only_what_was_given() -> None:
     }
 
 
-# The law: applied to a model of the API, whichever way its switches stand, the body gives what was wanted and leaves the rest.
+# The law: applied to a model of the API, whichever way its switches stand, the body gives the wanted values
+# and leaves the rest.
 
 WORDS = st.sampled_from(["", "a", "b", "null", " "])
 TABLES = st.fixed_dictionaries(
@@ -208,7 +216,7 @@ TABLES = st.fixed_dictionaries(
 def api_put(
     stored: dict[str, Any], body: dict[str, Any], *, overwrite: bool, clears_with: str, blanks_names: bool
 ) -> dict[str, Any]:
-    """What `heymarket-api.md` 3.3 says of a PUT, written down once more and independently."""
+    """A PUT as `heymarket-api.md` 3.3 tells of it, written down once more and independently."""
 
     def text(value: str | None, old: str) -> str:
         clears = clears_with in ("both", "null" if value is None else "empty")

@@ -11,7 +11,7 @@ import pytest
 from support import HURRIED, OFFICE, Clock, OpenSession, Session
 
 from contacts_mcp.api.client import PAGE
-from contacts_mcp.book.people.requests import Edit, Wanted, needed_lists, resolve
+from contacts_mcp.book.people.requests import Edit, Wanted, resolved
 from contacts_mcp.book.vocabulary import (
     KEEP,
     LABEL_PATIENCE,
@@ -22,7 +22,7 @@ from contacts_mcp.book.vocabulary import (
     Snapshot,
     Vocabulary,
 )
-from contacts_mcp.errors import Forbidden, ServiceFailed, UnknownName
+from contacts_mcp.errors import Forbidden, InvalidArgument, ServiceFailed, UnknownName
 from contacts_mcp.sandbox import Behaviour, Fault
 from contacts_mcp.words.names import Named
 
@@ -189,10 +189,6 @@ def fetched(session: Session) -> Counter[str]:
     return count
 
 
-def resolving(vocabulary: Vocabulary, wanted: Wanted) -> Any:
-    return vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
-
-
 async def test_the_lists_are_those_of_the_office(vocabulary: Vocabulary) -> None:
     snapshot = await vocabulary.read(*LISTS)
     for name in LISTS:
@@ -263,7 +259,7 @@ async def test_a_name_made_upstream_is_found(
     number = add(session)
     clock.now += REFETCH_AFTER + 1
     fetched(session)
-    edit = await resolving(vocabulary, wanted)
+    edit = await resolved(wanted, vocabulary)
     assert edit.values.keys() == {key.format(number)}
     assert fetched(session) == {renewed: 1}
 
@@ -279,7 +275,7 @@ async def test_a_miss_renews_only_the_lists_that_missed(session: Session, vocabu
         ({"custom_fields": {"Nope": "x"}}, {"list_fields": 1}),
     ):
         with pytest.raises(UnknownName):
-            await resolving(vocabulary, Wanted(**everything | missing))
+            await resolved(Wanted(**everything | missing), vocabulary)
         assert fetched(session) == renewed
 
 
@@ -289,7 +285,7 @@ async def test_misses_of_several_lists_renew_each_once(session: Session, vocabul
     clock.now += REFETCH_AFTER + 1
     fetched(session)
     with pytest.raises(UnknownName) as refused:
-        await resolving(vocabulary, Wanted(tags=["Wholesale", "Nope"], custom_fields={"Nope": "x", "Nix": "y"}))
+        await resolved(Wanted(tags=["Wholesale", "Nope"], custom_fields={"Nope": "x", "Nix": "y"}), vocabulary)
     assert [miss.argument for miss in refused.value.misses] == ["custom_fields", "custom_fields", "tags"]
     assert fetched(session) == {"list_tags": 1, "list_fields": 1}
 
@@ -300,7 +296,7 @@ async def test_misses_fetch_at_most_once_in_thirty_seconds(
     for second in range(91):
         clock.now = START + second
         with pytest.raises(UnknownName):
-            await resolving(vocabulary, Wanted(custom_fields={"Nope": "x"}))
+            await resolved(Wanted(custom_fields={"Nope": "x"}), vocabulary)
     assert fetched(session) == {"list_fields": 3}
 
 
@@ -309,13 +305,32 @@ async def test_an_ambiguous_name_is_no_miss(session: Session, vocabulary: Vocabu
     clock.now += REFETCH_AFTER + 1
     fetched(session)
     with pytest.raises(UnknownName) as refused:
-        await resolving(vocabulary, Wanted(custom_fields={"N O T E S": "x"}))
+        await resolved(Wanted(custom_fields={"N O T E S": "x"}), vocabulary)
     assert refused.value.is_ambiguous
     assert fetched(session) == {}
 
 
 async def test_a_request_without_names_costs_nothing(session: Session, vocabulary: Vocabulary) -> None:
-    assert await resolving(vocabulary, Wanted(first="Jo")) == Edit({"first": "Jo"})
+    assert await resolved(Wanted(first="Jo"), vocabulary) == Edit({"first": "Jo"})
+    assert fetched(session) == {}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(email="jo", tags=["VIP"]),
+        Wanted(tags=["VIP"], add_tags=["Lead"]),
+        Wanted(tags=[], custom_fields={"Plan": "x"}),
+        Wanted(first=" ", assignee="Alex"),
+        Wanted(replace_custom_fields=True, clear=["Plan"]),
+    ],
+    ids=["e-mail", "two ways to tag", "no tags", "blank name", "nothing to replace with"],
+)
+async def test_a_request_that_is_refused_without_names_asks_for_none(
+    session: Session, vocabulary: Vocabulary, wanted: Wanted
+) -> None:
+    with pytest.raises(InvalidArgument):
+        await resolved(wanted, vocabulary)
     assert fetched(session) == {}
 
 
@@ -331,7 +346,7 @@ async def test_a_list_that_cannot_be_fetched_refuses_names_and_costs_an_answer_o
 ) -> None:
     session.sandbox.faults.add(Fault("list_fields", "status", status=403, times=-1))
     with pytest.raises(Forbidden):
-        await resolving(vocabulary, Wanted(custom_fields={"Plan": "Gold"}))
+        await resolved(Wanted(custom_fields={"Plan": "Gold"}), vocabulary)
     snapshot = await vocabulary.naming({"custom:31": "Gold", "tags": [101]})
     assert (snapshot.fields.label(31), snapshot.tags.label(101)) == ("field 31", "VIP")
 
@@ -351,7 +366,7 @@ async def test_all_tags_and_fields_are_read_page_after_page(open_session: OpenSe
 
 
 async def test_more_than_a_page_of_tags_made_in_one_moment_is_read(session: Session, vocabulary: Vocabulary) -> None:
-    """An import makes many tags in one second; the cursor is strict by default."""
+    """An import makes many tags in one second. The cursor is strict by default."""
     session.sandbox.state.clock = lambda: 1_800_000_000.0
     for number in range(40):
         session.sandbox.store.add_tag(f"Import {number}")

@@ -14,4 +14,7 @@ from .clock import Clock
 def bare_book(journal: Journal, clock: Clock, **settings: Any) -> Book:
     """A book that has `journal` and confirmations, and nothing that could send a request."""
     confirmations = Confirmations("account", key=b"shared", clock=clock)
-    return Book(api=None, vocabulary=None, locks=None, journal=journal, confirmations=confirmations, **settings)  # type: ignore[arg-type]
+    nothing: Any = None
+    return Book(
+        api=nothing, vocabulary=nothing, locks=nothing, journal=journal, confirmations=confirmations, **settings
+    )

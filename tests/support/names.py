@@ -1,4 +1,7 @@
-"""The names of the sandbox's office, for tests of plain functions. `tests/book/test_vocabulary.py` holds them against the sandbox."""
+"""The names of the sandbox's office, for tests of plain functions.
+
+`tests/book/test_vocabulary.py` holds them against the sandbox.
+"""
 
 from __future__ import annotations
 

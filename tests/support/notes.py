@@ -1,4 +1,4 @@
-"""What tests ask of notes."""
+"""The question that tests ask of notes."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ async def _judged(book: Book, entry: Entry) -> tuple[Proof, Sight]:
         seen = Sight(
             values=later.before, contact_id=entry.contact_id, rev=later.rev_before, updated=later.updated_before
         )
-        # The later change found the contact up to date with all that was known before. Its own result is no measure of that.
+        # The later change found the contact up to date with all that was known before it.
         if plan.proof(seen, replace(given, last_change=None)) == "done":
             return "done", seen
         if later.state != "not_done":  # the contact shows the later change by now

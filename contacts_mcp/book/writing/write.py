@@ -343,7 +343,7 @@ def circumstances(
     contact: Contact | None = None,
     is_over: bool = False,
 ) -> Circumstances:
-    """What the journal knows besides a look at `contact`, for the write that is written down as `entry`."""
+    """The knowledge of the journal besides a look at `contact`, for the write that `entry` describes."""
     contact_id = plan.contact_id
     if contact_id is None:
         explained = contact is not None and is_explained(book, contact.id, besides=entry)

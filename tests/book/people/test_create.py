@@ -83,7 +83,7 @@ async def test_an_update_of_the_same_values_is_unchanged(book: Book) -> None:
 async def test_tags_for_a_known_phone_are_added_to_those_there_are(
     session: Session, book: Book, if_exists: Any, tags: list[int]
 ) -> None:
-    """Nothing was said of the tag that is there; update_contact is where tags are replaced."""
+    """Nothing was said of the tag that is there. Tags are replaced by update_contact."""
     session.sandbox.store.touch(JORDAN, tags=[101])
     outcome = await create(book, JORDANS, Wanted(tags=["lead"]), if_exists=if_exists)
     assert session.sandbox.store.contact(JORDAN)["tags"] == tags
@@ -118,7 +118,7 @@ async def deleted(book: Book, contact_id: int) -> int | None:
 async def test_a_contact_that_is_added_on_a_number_left_opted_out_arrives_opted_out(
     session: Session, book: Book, asked: bool | None
 ) -> None:
-    """Heymarket forgets the suppression with the contact; the journal remembers."""
+    """Heymarket forgets the suppression with the contact. The journal remembers it."""
     change_id = await deleted(book, SAM)
     outcome = await create(book, SAMS, Wanted(first="Sam", is_opted_out=asked))
     assert outcome.status == "created"
@@ -199,7 +199,7 @@ async def test_a_create_opts_nobody_in_who_appeared_opted_out_at_the_same_moment
 
 
 async def test_a_contact_that_appears_meanwhile_is_met_and_not_doubled(session: Session, book: Book) -> None:
-    """Somebody creates the same phone between our look and our create; the service refuses ours."""
+    """Somebody creates the same phone between our look and our create. The service refuses ours."""
     session.sandbox.interventions.add(OTHER)
     outcome = await create(book, PHONE, Wanted(first="Jo"))
     assert outcome.status == "exists"

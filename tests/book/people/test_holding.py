@@ -1,4 +1,6 @@
-"""Holding one contact or one phone: nothing of an earlier write may be on its way, and no read may be older than our own last change.
+"""Holding one contact or one phone.
+
+Nothing of an earlier write may be on its way, and no read may be older than our own last change.
 
 The loop's clock jumps, so a minute of waiting takes no time and every wait is exact.
 """
@@ -356,7 +358,8 @@ async def test_another_server_of_the_machine_waits_as_well(stage: Stage, book: B
     stage.sandbox.faults.add(Fault("create_contact", "drop_before", late=20.0))
     with pytest.raises(OutcomeUnknown):
         await create(book, f"+{FREE}", Wanted(first="Cleo"))
-    second = Workspace(stage.settings, sandbox=stage.wire, clock=time_of_day)  # type: ignore[arg-type]
+    wire: Any = stage.wire
+    second = Workspace(stage.settings, sandbox=wire, clock=time_of_day)
     outcome = await create(await second.book(), f"+{FREE}", Wanted(first="Cleo"))
     assert outcome.status == "exists"
     assert [person["first"] for person in stage.people().values() if person["phone"] == FREE] == ["Cleo"]
@@ -370,7 +373,7 @@ FIND: Any = ("find_contact",)
 
 
 async def noted(book: Book, contact_id: int | None, phone: str, **entry: Any) -> Entry:
-    """A change of our own, written down with the contact as it is now. The one read that never lags here is the search."""
+    """A change of our own, written down with the contact as it is now. Here the search never lags."""
     (shown,) = await book.api.search_contacts(phones=[phone])
     assert contact_id in (None, shown.id)
     after = values_of(shown)

@@ -19,9 +19,15 @@ JORDAN = 1001
 
 @pytest.mark.parametrize(
     "how",
-    [{"contact_id": JORDAN}, {"phone": "+1 510 555 0100"}, {"phone": "5105550100"}, {"email": "jordan.rivera@example.com"}, {"email": " jordan.rivera@example.com "}],
+    [
+        {"contact_id": JORDAN},
+        {"phone": "+1 510 555 0100"},
+        {"phone": "5105550100"},
+        {"email": "jordan.rivera@example.com"},
+        {"email": " jordan.rivera@example.com "},
+    ],
     ids=str,
-)  # fmt: skip
+)
 async def test_a_contact_is_found_by_id_phone_and_email(book: Book, how: Any) -> None:
     assert [card.contact_id for card in (await lookup(book, **how)).cards] == [JORDAN]
 
@@ -52,9 +58,15 @@ async def test_a_look_up_costs_one_request_where_no_name_is_needed(session: Sess
 
 @pytest.mark.parametrize(
     "how",
-    [{}, {"contact_id": 1, "phone": "+15105550100"}, {"contact_id": 1, "email": "a@b.com"}, {"phone": "x", "email": "a@b.com"}, {"contact_id": 1, "phone": "x", "email": "y"}],
+    [
+        {},
+        {"contact_id": 1, "phone": "+15105550100"},
+        {"contact_id": 1, "email": "a@b.com"},
+        {"phone": "x", "email": "a@b.com"},
+        {"contact_id": 1, "phone": "x", "email": "y"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 async def test_exactly_one_way_must_be_given(book: Book, how: Any) -> None:
     with pytest.raises(InvalidArgument, match="contact_id, phone or email: exactly one is needed"):
         await lookup(book, **how)

@@ -236,7 +236,7 @@ async def test_a_name_that_somebody_else_had_just_changed_may_be_set_back_and_th
 
 
 async def test_somebody_elses_later_change_of_the_same_value_is_told(session: Session) -> None:
-    """Ours arrived, theirs came right after it: what was asked is not what is there."""
+    """Ours arrived and theirs came right after it, so the asked value is not there."""
     meanwhile(session, when="after", first="Theirs")
     outcome = await change(session, first="Jo")
     assert 'Not kept by Heymarket: first was sent as "Jo" and is "Theirs" now.' in outcome.notes
@@ -272,7 +272,7 @@ async def test_several_changes_within_a_second_are_each_seen(open_session: OpenS
 
 
 async def test_our_own_two_writes_are_not_somebody_else(open_session: OpenSession) -> None:
-    """Where "" does not clear, null is tried after it; that moves `rev` by two."""
+    """Where "" does not clear, null is tried after it. That moves `rev` by two."""
     async with open_session(contacts=2, behaviour=Behaviour(clears_with="null", requests_per_minute=0)) as session:
         outcome = await change(session, clear=["email", "Plan"])
         assert outcome.notes == []
@@ -309,7 +309,7 @@ async def test_clearing_is_verified_and_told_where_it_does_not_work(
 
 
 async def test_a_value_that_is_dropped_silently_is_told(session: Session, book: Book) -> None:
-    """The field went away upstream after the server had learned its name; the service answers 200 and forgets the value."""
+    """The field went away after the server had learned its name. The service answers 200 and forgets the value."""
     gone = session.sandbox.store.add_field("Shoe Size")
     await book.vocabulary.read("fields")
     session.sandbox.store.remove("fields", gone)

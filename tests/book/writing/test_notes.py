@@ -20,18 +20,39 @@ def written(**facts: Any) -> Written:
 @pytest.mark.parametrize(
     ("facts", "kind", "note"),
     [
-        pytest.param({"answer_lost": True}, "answer_lost", "Heymarket's answer got lost. A look at the contact showed that the change was made.", id="answer lost"),
-        pytest.param({"answer_lost": True, "after": None}, "answer_lost", "Heymarket's answer got lost. A look at the contact showed that the contact is gone.", id="answer of a deletion lost"),
-        pytest.param({"answer_lost": True, "sent_again": True}, "answer_lost", "Heymarket's answer got lost. A look at the contact showed that the change was made.", id="answer of the second copy lost"),
-        pytest.param({"sent_again": True}, "sent_again", "The first try got no clear answer and did not show, so it was sent once more.", id="sent again"),
+        pytest.param(
+            {"answer_lost": True},
+            "answer_lost",
+            "Heymarket's answer got lost. A look at the contact showed that the change was made.",
+            id="answer lost",
+        ),
+        pytest.param(
+            {"answer_lost": True, "after": None},
+            "answer_lost",
+            "Heymarket's answer got lost. A look at the contact showed that the contact is gone.",
+            id="answer of a deletion lost",
+        ),
+        pytest.param(
+            {"answer_lost": True, "sent_again": True},
+            "answer_lost",
+            "Heymarket's answer got lost. A look at the contact showed that the change was made.",
+            id="answer of the second copy lost",
+        ),
+        pytest.param(
+            {"sent_again": True},
+            "sent_again",
+            "The first try got no clear answer and did not show, so it was sent once more.",
+            id="sent again",
+        ),
         pytest.param(
             {"doubles": [Contact(id=9), Contact(id=10)]},
             "doubles",
-            "Two contacts have the phone +15105550100 now: contact 7 and contact 9, contact 10. Another program gave it out at the same moment. Ask the person which one to keep.",
+            "Two contacts have the phone +15105550100 now: contact 7 and contact 9, contact 10. "
+            "Another program gave it out at the same moment. Ask the person which one to keep.",
             id="doubles",
         ),
     ],
-)  # fmt: skip
+)
 def test_each_surprise_on_the_way_is_told(facts: Any, kind: str, note: str) -> None:
     notes = notes_on(written(**facts), OFFICE)
     assert (kinds(notes), notes) == ([kind], [note])
@@ -48,23 +69,79 @@ def test_a_deletion_doubles_nobody() -> None:
 @pytest.mark.parametrize(
     ("report", "kind", "note"),
     [
-        pytest.param(Report(someone_else=True, kept=("first",)), "someone_else", "Somebody else changed this contact at the same time. Now of this request, first is as asked.", id="somebody else"),
-        pytest.param(Report(someone_else=True, kept=("first", "custom:31")), "someone_else", "Somebody else changed this contact at the same time. Now of this request, first, Plan are as asked.", id="somebody else, two values"),
-        pytest.param(Report(someone_else=True), "someone_else", "Somebody else changed this contact at the same time. Now nothing of this request is as asked.", id="somebody else, of everything"),
+        pytest.param(
+            Report(someone_else=True, kept=("first",)),
+            "someone_else",
+            "Somebody else changed this contact at the same time. Now of this request, first is as asked.",
+            id="somebody else",
+        ),
+        pytest.param(
+            Report(someone_else=True, kept=("first", "custom:31")),
+            "someone_else",
+            "Somebody else changed this contact at the same time. Now of this request, first, Plan are as asked.",
+            id="somebody else, two values",
+        ),
+        pytest.param(
+            Report(someone_else=True),
+            "someone_else",
+            "Somebody else changed this contact at the same time. Now nothing of this request is as asked.",
+            id="somebody else, of everything",
+        ),
         pytest.param(
             Report(may_have_set_back=True),
             "may_have_set_back",
-            "Somebody else changed this contact just before. This change sent first, last and display_name along as they were read, so it may have set back a new name. Check the names with the person.",
+            "Somebody else changed this contact just before. This change sent first, last and display_name along "
+            "as they were read, so it may have set back a new name. Check the names with the person.",
             id="set back",
         ),
-        pytest.param(Report(unkept={"custom:31": ("", "Gold")}), "not_cleared", 'Not cleared: Heymarket kept Plan as "Gold".', id="not cleared"),
-        pytest.param(Report(unkept={"tags": ([], [101])}), "not_cleared", 'Not cleared: Heymarket kept tags as "VIP".', id="tags not cleared"),
-        pytest.param(Report(unkept={"custom:31": ("Gold", "")}), "not_kept", 'Not kept by Heymarket: Plan was sent as "Gold" and is empty now.', id="not kept"),
-        pytest.param(Report(unkept={"tags": ([101, 103], [101])}), "not_kept", 'Not kept by Heymarket: tags was sent as "VIP", "Newsletter" and is "VIP" now.', id="tags"),
-        pytest.param(Report(unkept={"assignee": (502, None)}), "not_kept", 'Not kept by Heymarket: assignee was sent as "Priya Patel" and is empty now.', id="assignee"),
-        pytest.param(Report(unkept={"is_opted_out": (True, False)}), "not_kept", "Not kept by Heymarket: is_opted_out was sent as yes and is no now.", id="opt-out"),
-        pytest.param(Report(unkept={"is_opted_out": (False, True)}), "not_kept", "Not kept by Heymarket: is_opted_out was sent as no and is yes now.", id="opt-in"),
-        pytest.param(Report(unseen=("is_opted_out",)), "not_shown", "Heymarket does not show is_opted_out, so it could not be checked.", id="unseen"),
+        pytest.param(
+            Report(unkept={"custom:31": ("", "Gold")}),
+            "not_cleared",
+            'Not cleared: Heymarket kept Plan as "Gold".',
+            id="not cleared",
+        ),
+        pytest.param(
+            Report(unkept={"tags": ([], [101])}),
+            "not_cleared",
+            'Not cleared: Heymarket kept tags as "VIP".',
+            id="tags not cleared",
+        ),
+        pytest.param(
+            Report(unkept={"custom:31": ("Gold", "")}),
+            "not_kept",
+            'Not kept by Heymarket: Plan was sent as "Gold" and is empty now.',
+            id="not kept",
+        ),
+        pytest.param(
+            Report(unkept={"tags": ([101, 103], [101])}),
+            "not_kept",
+            'Not kept by Heymarket: tags was sent as "VIP", "Newsletter" and is "VIP" now.',
+            id="tags",
+        ),
+        pytest.param(
+            Report(unkept={"assignee": (502, None)}),
+            "not_kept",
+            'Not kept by Heymarket: assignee was sent as "Priya Patel" and is empty now.',
+            id="assignee",
+        ),
+        pytest.param(
+            Report(unkept={"is_opted_out": (True, False)}),
+            "not_kept",
+            "Not kept by Heymarket: is_opted_out was sent as yes and is no now.",
+            id="opt-out",
+        ),
+        pytest.param(
+            Report(unkept={"is_opted_out": (False, True)}),
+            "not_kept",
+            "Not kept by Heymarket: is_opted_out was sent as no and is yes now.",
+            id="opt-in",
+        ),
+        pytest.param(
+            Report(unseen=("is_opted_out",)),
+            "not_shown",
+            "Heymarket does not show is_opted_out, so it could not be checked.",
+            id="unseen",
+        ),
         pytest.param(
             Report(disturbed={"phone": ("15105550100", "15105550101")}),
             "disturbed",
@@ -78,7 +155,7 @@ def test_a_deletion_doubles_nobody() -> None:
             id="a name that two share",
         ),
     ],
-)  # fmt: skip
+)
 def test_each_surprise_about_a_value_is_one_note(report: Report, kind: str, note: str) -> None:
     notes = notes_on_values(report, OFFICE)
     assert (kinds(notes), notes) == ([kind], [note])

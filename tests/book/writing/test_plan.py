@@ -1,4 +1,4 @@
-"""The one judge of whether a write was carried out: the table in the header of `plan.py`, row by row, without an event loop."""
+"""The one judge of whether a write was carried out: the table in the header of `plan.py`, row by row."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def is_behind(look: Look, reply: WriteReply | None, *, is_over: bool) -> bool:
 
 
 def shifted(looks: list[Look], reply: WriteReply | None) -> Iterator[tuple[Look, WriteReply | None]]:
-    """The looks at a contact of rev 3, and the same at a new one of rev 1, whose older looks have no rev to show."""
+    """The looks at a contact of rev 3, and the same at a new one of rev 1. Nothing is older by rev than that."""
     for look in looks:
         yield look, reply
         if look.rev != 2:
@@ -214,7 +214,7 @@ OPT_OUT = replace(UPDATE, before=HIDDEN, wanted=HIDDEN | {"is_opted_out": True})
 def test_a_hidden_opt_out_is_judged_by_the_age_of_the_look_alone(
     look: Look, given: Circumstances, outcome: str
 ) -> None:
-    """It is neither so nor not so: what cannot be seen is no proof."""
+    """A value that cannot be seen is no proof."""
     assert OPT_OUT.proof(sight(HIDDEN, rev=look.rev, updated=look.updated), given) == outcome
 
 
@@ -276,13 +276,22 @@ OURS: Values = {"phone": PHONE, "first": "Ada", "tags": [101], "last": "", "emai
         pytest.param(sight(None), NOTHING, "unknown", id="nobody"),
         pytest.param(sight(None), OVER, "not_done", id="nobody, over"),
         pytest.param(sight(None), Circumstances(reply=WriteReply(id=7)), "unknown", id="nobody, accepted"),
-        pytest.param(sight(None), Circumstances(reply=WriteReply(id=7), is_over=True), "not_done", id="nobody, accepted, over"),
+        pytest.param(
+            sight(None), Circumstances(reply=WriteReply(id=7), is_over=True), "not_done", id="nobody, accepted, over"
+        ),
         pytest.param(sight(OURS), Circumstances(explained=frozenset({7})), "unknown", id="explained"),
-        pytest.param(sight(OURS), Circumstances(explained=frozenset({7}), is_over=True), "not_done", id="explained, over"),
+        pytest.param(
+            sight(OURS), Circumstances(explained=frozenset({7}), is_over=True), "not_done", id="explained, over"
+        ),
         pytest.param(sight(OURS), Circumstances(explained=frozenset({8})), "done", id="another is explained"),
         pytest.param(sight(OURS), NOTHING, "done", id="ours"),
         pytest.param(sight(OURS), OVER, "done", id="ours, over"),
-        pytest.param(sight(OURS | {"display_name": "Ada", "avatar": "https://x.example/a.png"}), NOTHING, "done", id="what the service adds"),
+        pytest.param(
+            sight(OURS | {"display_name": "Ada", "avatar": "https://x.example/a.png"}),
+            NOTHING,
+            "done",
+            id="what the service adds",
+        ),
         pytest.param(sight(OURS | {"is_opted_out": None}), NOTHING, "done", id="a hidden opt-out"),
         pytest.param(sight(OURS | {"last": "Example"}), NOTHING, "unknown", id="a name besides"),
         pytest.param(sight(OURS | {"email": "a@example.com"}), NOTHING, "unknown", id="an e-mail besides"),
@@ -292,11 +301,23 @@ OURS: Values = {"phone": PHONE, "first": "Ada", "tags": [101], "last": "", "emai
         pytest.param(sight(OURS | {"first": "Ad"}), NOTHING, "unknown", id="another value"),
         pytest.param(sight(OURS | {"tags": []}), NOTHING, "unknown", id="a value less"),
         pytest.param(sight(OURS | {"first": "Ad"}), OVER, "unknown", id="another value, over"),
-        pytest.param(sight(OURS | {"first": "Ad"}), Circumstances(reply=WriteReply(id=7, rev=1)), "done", id="another value, the id of the reply"),
-        pytest.param(sight(OURS | {"first": "Ad"}), Circumstances(reply=WriteReply(id=8, rev=1)), "unknown", id="another value, another id"),
-        pytest.param(sight(OURS | {"first": "Ad"}), Circumstances(reply=WriteReply(rev=1)), "unknown", id="another value, no id"),
+        pytest.param(
+            sight(OURS | {"first": "Ad"}),
+            Circumstances(reply=WriteReply(id=7, rev=1)),
+            "done",
+            id="another value, the id of the reply",
+        ),
+        pytest.param(
+            sight(OURS | {"first": "Ad"}),
+            Circumstances(reply=WriteReply(id=8, rev=1)),
+            "unknown",
+            id="another value, another id",
+        ),
+        pytest.param(
+            sight(OURS | {"first": "Ad"}), Circumstances(reply=WriteReply(rev=1)), "unknown", id="another value, no id"
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_create_is_judged_by_who_has_the_phone(seen: Sight, given: Circumstances, outcome: str) -> None:
     assert CREATE.proof(seen, given) == outcome
 
@@ -352,7 +373,7 @@ YOUNG = Circumstances(is_young=True)
         pytest.param(sight(ADA, rev=2), OVER, "unknown", id="there by an old look, over"),
         pytest.param(sight(ADA, updated=T1), OVER, "unknown", id="there by an old look without rev, over"),
     ],
-)  # fmt: skip
+)
 def test_a_deletion_is_judged_by_whether_the_contact_is_there(seen: Sight, given: Circumstances, outcome: str) -> None:
     assert DELETE.proof(seen, given) == outcome
 
@@ -484,7 +505,7 @@ def test_a_moved_rev_without_an_asked_value_and_without_a_reply_is_unknown(
 @PATIENT
 @given(plan=PLANS, seen=SIGHTS, given=GIVEN)
 def test_waiting_longer_takes_no_done_back(plan: Plan, seen: Sight, given: Circumstances) -> None:
-    """The same look is judged again by settling, when the write is over: that may settle it, and never turns it round."""
+    """Settling judges the same look again when the write is over. That may settle it, and never turns it round."""
     before, after = (plan.proof(seen, replace(given, is_over=is_over)) for is_over in (False, True))
     assert before in (after, "unknown")
 
@@ -506,24 +527,90 @@ def test_done_is_never_said_of_an_update_whose_look_shows_only_the_old_values_an
     ("plan", "seen", "reply", "report"),
     [
         pytest.param(UPDATE, sight(GRACE, rev=4), WriteReply(rev=4), Report(kept=("first",)), id="as asked"),
-        pytest.param(UPDATE, sight(ADA, rev=4), WriteReply(rev=4), Report(unkept={"first": ("Grace", "Ada")}), id="not kept"),
-        pytest.param(UPDATE, sight(GRACE | {"last": "X"}, rev=4), WriteReply(rev=4), Report(kept=("first",), disturbed={"last": ("Example", "X")}), id="disturbed"),
-        pytest.param(UPDATE, sight(GRACE, rev=5), WriteReply(rev=4), Report(kept=("first",), someone_else=True), id="somebody else, afterwards"),
-        pytest.param(UPDATE, sight(GRACE, rev=5), WriteReply(rev=5), Report(kept=("first",), someone_else=True, may_have_set_back=True), id="somebody else, before"),
+        pytest.param(
+            UPDATE, sight(ADA, rev=4), WriteReply(rev=4), Report(unkept={"first": ("Grace", "Ada")}), id="not kept"
+        ),
+        pytest.param(
+            UPDATE,
+            sight(GRACE | {"last": "X"}, rev=4),
+            WriteReply(rev=4),
+            Report(kept=("first",), disturbed={"last": ("Example", "X")}),
+            id="disturbed",
+        ),
+        pytest.param(
+            UPDATE,
+            sight(GRACE, rev=5),
+            WriteReply(rev=4),
+            Report(kept=("first",), someone_else=True),
+            id="somebody else, afterwards",
+        ),
+        pytest.param(
+            UPDATE,
+            sight(GRACE, rev=5),
+            WriteReply(rev=5),
+            Report(kept=("first",), someone_else=True, may_have_set_back=True),
+            id="somebody else, before",
+        ),
         pytest.param(UPDATE, sight(GRACE, rev=4), None, Report(kept=("first",)), id="answer lost"),
-        pytest.param(UPDATE, sight(GRACE, rev=5), None, Report(kept=("first",), someone_else=True), id="answer lost, somebody else"),
-        pytest.param(replace(UPDATE, rev_before=0), sight(GRACE, rev=5), WriteReply(rev=4), Report(kept=("first",), someone_else=True), id="no rev before"),
-        pytest.param(replace(UPDATE, rev_before=0), sight(GRACE, rev=5), None, Report(kept=("first",)), id="no rev to go by"),
-        pytest.param(replace(UPDATE, rev_before=0), sight(GRACE, rev=5), WriteReply(), Report(kept=("first",)), id="a reply without rev"),
-        pytest.param(replace(UPDATE, rev_before=1), sight(GRACE, rev=3), WriteReply(rev=3), Report(kept=("first",), someone_else=True, may_have_set_back=True), id="somebody else, right after the contact was made"),
+        pytest.param(
+            UPDATE,
+            sight(GRACE, rev=5),
+            None,
+            Report(kept=("first",), someone_else=True),
+            id="answer lost, somebody else",
+        ),
+        pytest.param(
+            replace(UPDATE, rev_before=0),
+            sight(GRACE, rev=5),
+            WriteReply(rev=4),
+            Report(kept=("first",), someone_else=True),
+            id="no rev before",
+        ),
+        pytest.param(
+            replace(UPDATE, rev_before=0), sight(GRACE, rev=5), None, Report(kept=("first",)), id="no rev to go by"
+        ),
+        pytest.param(
+            replace(UPDATE, rev_before=0),
+            sight(GRACE, rev=5),
+            WriteReply(),
+            Report(kept=("first",)),
+            id="a reply without rev",
+        ),
+        pytest.param(
+            replace(UPDATE, rev_before=1),
+            sight(GRACE, rev=3),
+            WriteReply(rev=3),
+            Report(kept=("first",), someone_else=True, may_have_set_back=True),
+            id="somebody else, right after the contact was made",
+        ),
         pytest.param(UPDATE, sight(GRACE), WriteReply(rev=4), Report(kept=("first",)), id="no rev in the sight"),
-        pytest.param(UPDATE, sight(GRACE | {"is_opted_out": None}, rev=4), WriteReply(rev=4), Report(kept=("first",)), id="an opt-out that hides is no difference"),
+        pytest.param(
+            UPDATE,
+            sight(GRACE | {"is_opted_out": None}, rev=4),
+            WriteReply(rev=4),
+            Report(kept=("first",)),
+            id="an opt-out that hides is no difference",
+        ),
         pytest.param(OPT_OUT, sight(HIDDEN, rev=4), WriteReply(rev=4), Report(unseen=("is_opted_out",)), id="unseen"),
-        pytest.param(CREATE, sight(OURS | {"display_name": "Ada"}, rev=1), WriteReply(id=7, rev=1), Report(kept=("phone", "first", "tags")), id="a create disturbs nothing"),
-        pytest.param(CREATE, sight(OURS, rev=2), WriteReply(id=7, rev=2), Report(kept=("phone", "first", "tags")), id="merged"),
-        pytest.param(CREATE, sight(OURS, rev=2), WriteReply(id=7, rev=1), Report(kept=("phone", "first", "tags"), someone_else=True), id="created, then edited"),
+        pytest.param(
+            CREATE,
+            sight(OURS | {"display_name": "Ada"}, rev=1),
+            WriteReply(id=7, rev=1),
+            Report(kept=("phone", "first", "tags")),
+            id="a create disturbs nothing",
+        ),
+        pytest.param(
+            CREATE, sight(OURS, rev=2), WriteReply(id=7, rev=2), Report(kept=("phone", "first", "tags")), id="merged"
+        ),
+        pytest.param(
+            CREATE,
+            sight(OURS, rev=2),
+            WriteReply(id=7, rev=1),
+            Report(kept=("phone", "first", "tags"), someone_else=True),
+            id="created, then edited",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_report_tells_how_the_asked_values_came_out(
     plan: Plan, seen: Sight, reply: WriteReply | None, report: Report
 ) -> None:

@@ -1,6 +1,7 @@
 """Settling judges as the live write does: the same plan, the same circumstances, one function.
 
-The loop's clock jumps, so a minute of waiting takes no time. Stories of whole servers that die are in `tests/proof/test_settle.py`.
+The loop's clock jumps, so a minute of waiting takes no time.
+Stories of whole servers that die are in `tests/proof/test_settle.py`.
 """
 
 from __future__ import annotations
