@@ -293,7 +293,8 @@ async def walk(name: str, kind: Kind) -> tuple[Service, set[int], Listing]:
     return service, given, listing
 
 
-async def walk_many(walks: int, seed: int, kind: Kind) -> Found:
+async def walk_many(walks: int, seed: int, kind: Kind, *, most_wrong: int = WALKS) -> Found:
+    """So many walks, or fewer once `most_wrong` are wrong."""
     found = Found()
     for number in range(walks):
         name = f"{seed}/{number}"
@@ -305,6 +306,8 @@ async def walk_many(walks: int, seed: int, kind: Kind) -> Found:
             found.wrong.append(
                 f"{name}: missing {sorted(missing)} of {len(given)}: {listing.notes} {service.behaviour}"
             )
+        if len(found.wrong) == most_wrong:
+            break
     return found
 
 

@@ -60,4 +60,4 @@ async def test_the_walks_notice_a_rule_that_is_missing(
 ) -> None:
     """They are worth nothing if they overlook what they are for."""
     monkeypatch.setattr(of, name, instead)
-    assert (await walks.walk_many(1_500, 11, "edited")).wrong
+    assert (await walks.walk_many(2_000, 11, "edited", most_wrong=1)).wrong
