@@ -80,6 +80,7 @@ FLAGS: dict[str, Any] = {
     "base_url": {"metavar": "URL"},
     "api_key_scheme": {"type": click.Choice(["bearer", "basic"])},
     "default_region": {"metavar": "REGION"},
+    "time_zone": {"metavar": "NAME"},
     "read_only": {"is_flag": True, "default": None},
     "tools": {"metavar": "NAMES"},
     "requests_per_minute": {"type": int},
@@ -125,6 +126,8 @@ def serve(address: str | None, **flags: Any) -> None:
         from contacts_mcp.server.server import build_server
 
         settings = load(flags)
+        if place is not None and not settings.time_zone:
+            settings = settings.model_copy(update={"time_zone": "UTC"})  # callers may be anywhere
         set_up_logging(settings.log_level)
         try:
             server = build_server(settings)

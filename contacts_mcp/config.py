@@ -12,6 +12,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable
+from datetime import tzinfo
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +85,13 @@ class Settings(BaseSettings):
     )
     default_region: str = Field(
         "US", description="Country (ISO 3166, two letters) of phone numbers written without one."
+    )
+    time_zone: str = Field(
+        "",
+        description=(
+            "IANA name of the time zone of days, such as America/Los_Angeles; "
+            "this machine's own over stdio and UTC over HTTP by default."
+        ),
     )
     read_only: bool = Field(False, description="Offer only the tools that read.")
     tools: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
@@ -159,6 +167,23 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return code
 
+    @field_validator("time_zone")
+    @classmethod
+    def _is_time_zone(cls, name: str) -> str:
+        if not name:  # the usual case needs no look into the table of zones, which takes time to load
+            return name
+        from zoneinfo import ZoneInfo, available_timezones
+
+        try:
+            return ZoneInfo(name).key
+        except (ValueError, OSError, LookupError):  # a name that is a folder, a path or no name at all
+            zones = {zone.casefold(): zone for zone in available_timezones()}
+            if name.casefold() in zones:
+                return zones[name.casefold()]
+            near = get_close_matches(name.casefold(), zones, n=1)
+            msg = f"expected a name such as America/Los_Angeles{f'; nearest: {zones[near[0]]}' if near else ''}"
+            raise ValueError(msg) from None
+
     @field_validator("signing_key")
     @classmethod
     def _is_hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
@@ -200,6 +225,13 @@ class Settings(BaseSettings):
         if not place.is_absolute():  # a user without a home: "~" would be a folder wherever the server is started
             raise InvalidSettings("CONTACTS_MCP_DATA_DIR is needed, because this user has no home folder.")
         return place
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The time zone of days, None for that of this machine."""
+        from zoneinfo import ZoneInfo
+
+        return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @property
     def has_credentials(self) -> bool:

@@ -99,7 +99,7 @@ class Workspace:
         places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
         return Book(
             api=api,
-            vocabulary=Vocabulary(api),
+            vocabulary=Vocabulary(api, zone=settings.zone),
             journal=Journal(places[0], account, tokens=places[1], clock=self._clock),
             locks=Locks(home / "locks", account),
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),

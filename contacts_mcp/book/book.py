@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import Any, Literal, get_args
 
 from contacts_mcp.api.client import HeymarketClient
@@ -37,8 +37,12 @@ class Book:
     confirmations: Confirmations
     service: str = ""  # where the contacts are, for people
     region: str = "US"
-    zone: tzinfo | None = UTC  # of the days that people name; None is this machine's own
     confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The time zone of the days that people name and read, None for that of this machine."""
+        return self.vocabulary.zone
 
     def phone(self, text: str, *, argument: str = "phone", naming: bool = False) -> Phone:
         """`text` as a phone in E.164. `naming` is for the phone of a contact that exists. Raises InvalidPhone."""

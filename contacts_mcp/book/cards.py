@@ -10,6 +10,7 @@ from contacts_mcp.book.fields import SHOWN_ONLY
 from contacts_mcp.book.values import differences, field_id, is_empty, values_of
 from contacts_mcp.book.vocabulary import Snapshot, Vocabulary
 from contacts_mcp.models import Contact, Value
+from contacts_mcp.words.days import local
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.phones import show
 
@@ -32,7 +33,7 @@ class Card:
     tags: tuple[str, ...]
     assignee: str
     is_opted_out: bool | None  # None where the service does not say
-    created: str
+    created: str  # RFC 3339, in the account's time zone; as it came where it names no moment
     updated: str
     rev: int
     shown_only: Mapping[str, Any]  # fields that Heymarket shows and nobody can write here
@@ -63,8 +64,8 @@ def card_of(contact: Contact, names: Snapshot) -> Card:
         tags=tuple(names.tags.label(tag) for tag in contact.tags),
         assignee=names.members.label(contact.assigned_user_id) if contact.assigned_user_id else "",
         is_opted_out=contact.is_opted_out,
-        created=contact.created,
-        updated=contact.updated,
+        created=local(contact.created_at, names.zone) or contact.created,
+        updated=local(contact.updated_at, names.zone) or contact.updated,
         rev=contact.rev,
         shown_only={field.name: value for field in SHOWN_ONLY if (value := getattr(contact, field.member))},
         other=_other(contact),

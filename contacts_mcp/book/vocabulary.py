@@ -3,6 +3,7 @@
 - `Vocabulary` keeps the three lists. Each is fetched when it is first needed and kept for ten minutes.
 - A call takes one `Snapshot` of the lists that its request or its contacts mention. Resolving and labelling are then plain functions.
 - A name that is in no list may be new. The lists that missed it are fetched again, at most once in 30 seconds.
+- A snapshot also holds the time zone that the days of an answer are in.
 - An answer can do without a name. A list that cannot be had is not asked for again for 30 seconds, and its items show as "field 37".
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Literal, TypeVar
 
 import anyio
@@ -51,6 +53,7 @@ class Snapshot:
     fields: Names
     tags: Names
     members: Names
+    zone: tzinfo | None = UTC  # None is the zone of this machine
 
 
 class NameList:
@@ -98,8 +101,16 @@ class NameList:
 class Vocabulary:
     """The three lists of one account."""
 
-    def __init__(self, api: HeymarketClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        api: HeymarketClient,
+        *,
+        zone: tzinfo | None = UTC,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`zone` is the time zone of days, None for that of this machine."""
         self._api = api
+        self.zone = zone
         self.lists: Mapping[ListName, NameList] = {
             "fields": NameList(
                 "custom field", self._fields, hint="Call list_contact_fields to see them all.", clock=clock
@@ -135,7 +146,8 @@ class Vocabulary:
         return self._snapshot()
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(*(self.lists[name].names for name in LISTS))
+        fields, tags, members = (self.lists[name].names for name in LISTS)
+        return Snapshot(fields, tags, members, self.zone)
 
     async def _fields(self) -> list[Named]:
         return [Named(field.id, field.label) for field in await self._api.list_custom_fields()]

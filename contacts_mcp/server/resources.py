@@ -11,6 +11,7 @@ from contacts_mcp import book as books
 from contacts_mcp.errors import ContactNotFound, ContactsError
 from contacts_mcp.server.views.changes import changes_listed
 from contacts_mcp.server.views.contacts import whole
+from contacts_mcp.words.days import name_of
 from contacts_mcp.words.display import visible
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ async def status(book: Book) -> Any:
     return {
         "service": book.service,
         "region": book.region,
+        "time_zone": name_of(book.zone),
         "risky_changes_are_confirmed": book.confirms,
         "contacts": await _counted(book.api.count_contacts),
         "custom_fields": await _counted(lambda: _size(book, "fields")),

@@ -21,6 +21,11 @@ def first_moment(text: str, zone: tzinfo | None) -> datetime | None:
         return None
 
 
+def local(moment: datetime | None, zone: tzinfo | None) -> str:
+    """`moment` in `zone` as RFC 3339, so that its first ten characters are the day there. Empty for None."""
+    return moment.astimezone(zone).isoformat().replace("+00:00", "Z") if moment else ""
+
+
 def day_of(moment: datetime, zone: tzinfo | None) -> str:
     """The day in `zone` that `moment` falls on, such as `2026-11-01`."""
     return f"{moment.astimezone(zone):%Y-%m-%d}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Change, changes_between
+from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.settle import plan_of, settle
 from contacts_mcp.models import Values
 from contacts_mcp.state.journal import Entry
+from contacts_mcp.words.days import local
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,7 @@ class ShownChange:
     """One change as people read it."""
 
     entry: Entry
+    at: str  # RFC 3339, in the account's time zone
     changes: list[Change]
 
 
@@ -31,8 +35,13 @@ async def changes_of(
     tables = [_asked(entry) for entry in entries]
     names = await book.vocabulary.naming(*(table for pair in tables for table in pair))
     return [
-        ShownChange(entry, changes_between(had, now, names)) for entry, (had, now) in zip(entries, tables, strict=True)
+        ShownChange(entry, _local(entry.at, names), changes_between(had, now, names))
+        for entry, (had, now) in zip(entries, tables, strict=True)
     ]
+
+
+def _local(seconds: float, names: Snapshot) -> str:
+    return local(datetime.fromtimestamp(int(seconds), UTC), names.zone)
 
 
 def _asked(entry: Entry) -> tuple[Values, Values]:

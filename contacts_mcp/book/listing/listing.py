@@ -152,23 +152,26 @@ class _Call:
             return
         self.position = replace(self.position, walk=walk.after(rows))
         if not walk.is_again:
-            await self._look_for_end(rows)
+            await self._look_for_end(walk.question, rows)
 
-    async def _look_for_end(self, rows: Sequence[Contact]) -> None:
+    async def _look_for_end(self, ask: Ask, rows: Sequence[Contact]) -> None:
         """End the lap below the range of dates asked for, or where the account's own count says that those were all."""
         position, walk = self.position, self.position.walk
         if rows and self._matcher.is_below(rows[-1]):
             self.position = replace(self.position, walk=walk.ended(), is_below=True)
         elif self._is_of_account and walk.short and position.watch and position.watch.count == position.seen:
             self.position = replace(self.position, walk=walk.ended())
-        elif self._is_of_account and self._started_at_top and walk.asked == 1 and await self._is_one_page(rows):
+        elif self._is_of_account and ask == Ask() and await self._is_one_page(rows):
             self.position = replace(self.position, walk=replace(walk, ask=None, doubts=frozenset()))
 
     async def _is_one_page(self, rows: Sequence[Contact]) -> bool:
         """Whether the first page is the whole account: as long as the count, and the same before and after it."""
-        if self._is_full and len(rows) >= PAGE:
-            return False  # there may be more, and nobody needs it yet
-        return await self.counted() == len(rows) and await self._head() == _digest(rows)
+        watch = self.position.watch
+        if watch is None or (self._is_full and len(rows) >= PAGE):
+            return False  # in the latter case there may be more, and nobody needs it yet
+        if watch.count is not None:
+            return watch.count == len(rows) and watch.head == _digest(rows)
+        return await self.counted() == len(rows) and await self._looks_like(watch.head)
 
     def _examine(self, fresh: Sequence[Contact]) -> Sequence[Contact]:
         """Look through contacts until there are enough of them. The answer is those that were looked through."""
@@ -215,11 +218,11 @@ class _Call:
             self.position = replace(self.position, refuses_size=True)
             return await self._fetch(ask)
 
-    async def _head(self) -> str:
-        """A digest of the account's first page as it is now, empty where it cannot be had."""
+    async def _head(self) -> list[Contact] | None:
+        """The account's first page as it is now, None where it cannot be had."""
         with suppress(ContactsError), anyio.CancelScope(deadline=_share_of_deadline()):
-            return _digest(await self._fetch(Ask()) or [])
-        return ""
+            return await self._fetch(Ask())
+        return None
 
     async def _watch_if_needed(self) -> None:
         """See how the account looks before the walk goes on, as far as its end will need that.
@@ -230,10 +233,16 @@ class _Call:
         walk = self.position.walk
         if self._matcher.until is None:
             await self.counted()
-        elif walk.question.kind == "page" and self.position.watch is None and (head := await self._head()):
+        elif walk.question.kind == "page" and self.position.watch is None and (head := await self._head()) is not None:
             count = await self._count()
             page = await self._fetch(replace(walk.question, page=None, kind="next")) or []
-            self.position = replace(self.position, watch=Watch(head, count=None if walk.fresh(page) else count))
+            watch = replace(_watch(head), count=None if walk.fresh(page) else count)
+            self.position = replace(self.position, watch=watch, walk=walk.after_longer_page(len(head)))
+
+    async def _looks_like(self, digest: str) -> bool:
+        """Whether the account's first page is still the one of that digest."""
+        head = await self._head()
+        return head is not None and _digest(head) == digest
 
     async def counted(self) -> int | None:
         """The account's own count at the time of the first page; None where it was not told, or the walk has gone on."""
@@ -293,7 +302,7 @@ class _Call:
         is_calm = self._is_of_account and _is_after(walk.settled, watch.newest)
         if doubts != {"paged"} and not is_calm:
             return False
-        return await self._count() == watch.count and await self._head() == watch.head  # in this order
+        return await self._count() == watch.count and await self._looks_like(watch.head)  # in this order
 
     def notes(self, reasons: Sequence[Note]) -> list[str]:
         """Everything that the reader should know. An answer that is full and goes on says so by its cursor."""

@@ -152,7 +152,7 @@ class Walk:
         """The walk once everything fresh in `rows` was given."""
         fresh = self.fresh(rows)
         walk = _measured(_noted(self, rows, fresh), len(rows), is_new=bool(fresh))
-        if self._is_at_floor(rows):
+        if self.is_again and (self._is_at_floor(rows) or (rows and walk.short)):
             return walk.ended(rows)
         shown = _in_order(rows, self.question) if fresh else rows
         walk = replace(walk, last=shown[-1].updated) if fresh else walk
@@ -170,6 +170,18 @@ class Walk:
             return replace(walk, skip=self.skip | _ids(given))
         return _to_next(replace(walk, last=before[-1].updated), before, is_new=True)
 
+    def after_longer_page(self, length: int) -> Walk:
+        """The walk once the service gave another page of `length` contacts, if its own only page was shorter.
+
+        Then that page was all there is from `start` on, and another look at it shows every change.
+        """
+        mark = self.mark
+        is_only_page = mark is not None and mark.is_crowded and self.question.date == self.start.date
+        if mark is None or not is_only_page or self.size is None or length <= self.size:
+            return self
+        learned = replace(self, size=length, short=True, mark=Mark(mark.head, _just_before(mark.head), self.skip))
+        return _to_past(learned, (), is_new=False)
+
     def refused(self) -> Walk:
         """The walk where the service does not accept `ask`, which `may_be_refused`."""
         return _moved(self, "refused, end" if self.short else "refused", (), is_new=False)
@@ -185,7 +197,9 @@ class Walk:
         if self.lap == MOST_LAPS or self.mark is None:
             return replace(self, ask=None, doubts=self.doubts | {"changing" if self.mark else "disordered"})
         again = replace(self, ask=self.start, until=self.mark, mark=None, asked=0, lap=self.lap + 1)
-        return replace(again, skip=frozenset(), short=False)
+        return replace(
+            again, skip=frozenset(), short=False, doubts=self.doubts | _doubts_about(self.mark, self.settled)
+        )
 
     def _is_at_floor(self, rows: Sequence[Contact]) -> bool:
         """Whether `rows` come down to what the lap before has shown."""
@@ -331,8 +345,6 @@ def _noted(walk: Walk, rows: Sequence[Contact], given: Sequence[Contact]) -> Wal
     mark = _mark(walk, rows)
     if ask == walk.start and _has_gone_back(walk, rows):
         doubts.add("changing")
-    if mark is not None and mark.is_crowded:
-        doubts.add("paged" if _is_newer(instant(walk.settled), instant(mark.head)) else "crowded")
     if mark is not None:
         floor, known = instant(mark.floor), walk.skip | _ids(given)
         known |= _known(rows, walk.until) if walk.until else set()
@@ -356,6 +368,13 @@ def _mark(walk: Walk, rows: Sequence[Contact]) -> Mark | None:
     floor = max((at for at in floors if _is_newer(head.updated_at, instant(at))), key=_moment, default=head.updated)
     given = walk.mark.ids if walk.mark else frozenset()
     return Mark(head.updated, floor, frozenset(row.id for row in rows if row.id in given))
+
+
+def _doubts_about(mark: Mark, settled: str) -> set[Doubt]:
+    """Why another lap could overlook a change. One in the newest moment itself leaves a crowded page as it is."""
+    if not mark.is_crowded:
+        return set()
+    return {"paged" if _is_newer(instant(settled), instant(mark.head)) else "crowded"}
 
 
 def _has_gone_back(walk: Walk, rows: Sequence[Contact]) -> bool:

@@ -132,7 +132,7 @@ async def list_contacts(
     assignee: Annotated[str | None, p.described('Assigned to this team member; "none" for nobody.')] = None,
     custom_fields: Annotated[p.CustomFields, p.described('Exactly these custom values; "" for no value.')] = None,
     is_opted_out: Annotated[bool | None, p.described("Opted out of texts, or not.")] = None,
-    created_after: Annotated[str | None, p.described("Day (2026-11-01, UTC) or RFC 3339 moment, inclusive.")] = None,
+    created_after: Annotated[str | None, p.described("Local day (2026-11-01) or RFC 3339 moment, inclusive.")] = None,
     created_before: Annotated[str | None, p.described("Exclusive.")] = None,
     updated_after: Annotated[str | None, p.described("Inclusive.")] = None,
     updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
@@ -141,8 +141,8 @@ async def list_contacts(
     total if no filter is given, and complete true only if all were seen."""
     filters = filled(books.Filters, locals())
     book = await app.book()
-    most = min(limit, MOST_IN_FULL) if detail == "full" else limit
-    listing = await books.list_contacts(book, filters, limit=most, cursor=cursor or "")
+    most = MOST_IN_FULL if detail == "full" else limit
+    listing = await books.list_contacts(book, filters, limit=limit, most=most, cursor=cursor or "")
     return listed(
         listing,
         detail=detail,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -73,7 +72,7 @@ def _told_facts(one: ShownChange, cut: Cut) -> dict[str, Any]:
     entry = one.entry
     facts = {
         "change_id": entry.change_id,
-        "at": _at(entry.at),
+        "at": one.at,
         "action": entry.action,
         "state": entry.state,
         "contact_id": entry.contact_id,
@@ -95,7 +94,7 @@ def _told_line(one: ShownChange, cut: Cut) -> str:
     more = f"; … (+{len(one.changes) - cut.items} more)" if len(one.changes) > cut.items else ""
     changes = "; ".join(change_line(change, cut).removeprefix("- ") for change in one.changes[: cut.items])
     return (
-        f"change {entry.change_id}, {_at(entry.at)}: {entry.action} {about}{_STATES[entry.state]}{undoes}{undone}: "
+        f"change {entry.change_id}, {one.at}: {entry.action} {about}{_STATES[entry.state]}{undoes}{undone}: "
         f"{changes}{more}{consent}"
     )
 
@@ -111,7 +110,3 @@ _STATES = {
 def _name_in(entry: Entry) -> str:
     known = entry.before or entry.after or entry.wanted
     return str(known.get("display_name") or " ".join(str(known[name]) for name in ("first", "last") if known.get(name)))
-
-
-def _at(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -105,11 +105,19 @@ def listed(
 
 
 def _ending_lines(listing: Listing) -> list[str]:
-    many = f"{len(listing.cards)} contact{'s' if len(listing.cards) != 1 else ''}"
+    """How many those are, and whether there are more. The last page of several also counts those of the pages before."""
+    here, given = len(listing.cards), listing.given
     if listing.next_cursor:
         of_all = f" of {listing.total}" if listing.total is not None else ""
-        return [f"{many}{of_all}; more may follow: repeat this call with cursor {listing.next_cursor}"]
-    return [f"{many}; that is all." if listing.complete else f"{many}; may not be all."]
+        return [f"{_many(here)}{of_all}; more may follow: repeat this call with cursor {listing.next_cursor}"]
+    if given > here:
+        end = "that is all." if listing.complete else "there may be others."
+        return [f"{_many(here) if here else 'No more'} on this last page, {_many(given)} on all pages; {end}"]
+    return [f"{_many(here)}; that is all." if listing.complete else f"{_many(here)}; may not be all."]
+
+
+def _many(number: int) -> str:
+    return f"{number} contact{'' if number == 1 else 's'}"
 
 
 def fields_listed(fields: Sequence[tuple[int, str]], *, query: str) -> Answer:
