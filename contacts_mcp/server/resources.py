@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contacts_mcp.words.names import Names
 
 MOST_COMPLETIONS = 100
+MOST_LISTED = 1_000  # items of one list
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ async def completions(book: Book, argument: str, typed: str) -> list[str]:
     if argument not in _COMPLETED:
         return []
     names = await _names(book, _COMPLETED[argument])
-    return [names.label(item.id) for item in names.matching(typed)][:MOST_COMPLETIONS]
+    return [names.label(item.id) for item in names.matching(typed)[:MOST_COMPLETIONS]]
 
 
 _COMPLETED: dict[str, ListName] = {"field": "fields", "tag": "tags", "assignee": "members"}
@@ -118,8 +119,11 @@ async def _names(book: Book, which: ListName) -> Names:
 
 
 async def _named(book: Book, which: ListName) -> list[dict[str, Any]]:
+    """The first items of a list by id and name. A last row says how many others there are."""
     names = await _names(book, which)
-    return [{"id": item.id, "name": names.label(item.id)} for item in names.items]
+    more = len(names.items) - MOST_LISTED
+    listed: list[dict[str, Any]] = [{"id": item.id, "name": names.label(item.id)} for item in names.items[:MOST_LISTED]]
+    return [*listed, *([{"not_shown": more}] if more > 0 else [])]
 
 
 async def _size(book: Book, which: ListName) -> int:

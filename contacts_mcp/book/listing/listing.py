@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
+from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.client import PAGE
 from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
@@ -143,6 +144,8 @@ class _Call:
             return
         if walk.question == Ask() and self.position.watch is None:
             self.position = replace(self.position, watch=_watch(rows))
+        if not walk.is_again:
+            self.position = replace(self.position, unread=self.position.unread + len(rows.unread))
         fresh = walk.fresh(rows)
         if fresh and walk.is_again:
             self.position = replace(self.position, has_changes=True)
@@ -204,7 +207,7 @@ class _Call:
 
     # Requests
 
-    async def _fetch(self, ask: Ask) -> list[Contact] | None:
+    async def _fetch(self, ask: Ask) -> Rows[Contact] | None:
         """One page, None where the service refuses the question. A service that refuses a page size is asked without."""
         self._requests += 1
         size = MOST_ASKED if ask.kind == "wide" else None if self.position.refuses_size else PAGE_ASKED
@@ -218,7 +221,7 @@ class _Call:
             self.position = replace(self.position, refuses_size=True)
             return await self._fetch(ask)
 
-    async def _head(self) -> list[Contact] | None:
+    async def _head(self) -> Rows[Contact] | None:
         """The account's first page as it is now, None where it cannot be had."""
         with suppress(ContactsError), anyio.CancelScope(deadline=_share_of_deadline()):
             return await self._fetch(Ask())
@@ -235,7 +238,7 @@ class _Call:
             await self.counted()
         elif walk.question.kind == "page" and self.position.watch is None and (head := await self._head()) is not None:
             count = await self._count()
-            page = await self._fetch(replace(walk.question, page=None, kind="next")) or []
+            page: Sequence[Contact] = await self._fetch(replace(walk.question, page=None, kind="next")) or []
             watch = replace(_watch(head), count=None if walk.fresh(page) else count)
             self.position = replace(self.position, watch=watch, walk=walk.after_longer_page(len(head)))
 
@@ -266,6 +269,10 @@ class _Call:
         walk = self.position.walk
         if not self.is_over:
             return [_stopped(self.position, self._failure)]
+        if self.position.unread:
+            many = f"{self.position.unread} row{'s' if self.position.unread > 1 else ''}"
+            text = f"{many} of Heymarket's list could not be read, and cannot be shown."
+            return [Note("rows_unreadable", text)]
         mismatch = await self._mismatch() if self._is_of_account else None
         if mismatch is None and (not walk.doubts or await self._is_proven(walk.doubts)):
             return []

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
-from contacts_mcp.server.views.contacts import FieldsResult, fields_listed
+from contacts_mcp.server.views.contacts import MOST_FIELDS, FieldsResult, fields_listed
 from contacts_mcp.server.views.fitting import Answer
 
 
@@ -17,7 +17,8 @@ async def list_contact_fields(
     """List the account's custom fields. Their names are the keys of custom_fields in the other tools."""
     fields = (await (await app.book()).vocabulary.read("fields")).fields
     named = fields.matching(query or "")
-    return fields_listed([(field.id, fields.label(field.id)) for field in named], query=query or "")
+    shown = [(field.id, fields.label(field.id)) for field in named[:MOST_FIELDS]]
+    return fields_listed(shown, query=query or "", total=len(named))
 
 
 LIST = ToolEntry(

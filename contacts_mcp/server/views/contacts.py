@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,8 @@ from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Card, Found, Listing
+
+MOST_FIELDS = 400  # of one answer
 
 Detail = Literal["concise", "full"]
 
@@ -55,6 +58,9 @@ class FieldsResult(BaseModel):
     """Answer of list_contact_fields."""
 
     fields: list[Facts]
+    total: int  # of those asked for; more than are shown, where they are too many
+    notes: list[str]
+    note_kinds: list[str] | None = None
 
 
 def looked_up(found: Found) -> Answer:
@@ -120,14 +126,26 @@ def _many(number: int) -> str:
     return f"{number} contact{'' if number == 1 else 's'}"
 
 
-def fields_listed(fields: Sequence[tuple[int, str]], *, query: str) -> Answer:
-    """The answer to a question for custom fields."""
-    facts = FieldsResult(fields=[{"field_id": number, "name": label} for number, label in fields])
+def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int) -> Answer:
+    """The answer to a question for custom fields. `total` is how many there are, of which `fields` are shown."""
+    notes = [_how_many_fields(len(fields), query=query, total=total)]
+    if any(label.endswith(f" ({number})") for number, label in fields):
+        text = "A number in brackets belongs to the name: another field has the same name without it."
+        notes.append(Note("shared_names", text))
+    structure = [{"field_id": number, "name": label} for number, label in fields]
+    facts = FieldsResult(fields=structure, total=total, **noted(notes))
     lines = [f"{number}: {word(label, limit=LABEL)}" for number, label in fields]
-    nothing = (
-        f"No custom field is called like {quoted(query, limit=NAME)}." if query else "The account has no custom fields."
-    )
-    return fitted(lambda _: (lines or [nothing], facts))
+    return fitted(lambda _: ([*lines, *notes], facts))
+
+
+def _how_many_fields(shown: int, *, query: str, total: int) -> Note:
+    called = f" called like {quoted(query, limit=NAME)}" if query else ""
+    if not total:
+        return Note("no_fields", f"No custom field is{called}." if query else "The account has no custom fields.")
+    if shown < total:
+        more = "Give a query to find others."
+        return Note("more_not_shown", f"The first {shown} of {total} custom fields{called} are shown. {more}")
+    return Note("all_fields", f"{total} custom field{'' if total == 1 else 's'}{called}; that is all.")
 
 
 # One contact, as a structure and as lines
@@ -150,6 +168,7 @@ def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
         "is_opted_out": opt_out(card),
         "created": card.created,
         "updated": card.updated,
+        **card.shown_only,
         "other": card.other,
     }
     return {name: safe(value, cut) for name, value in facts.items() if value not in ("", (), {})}
@@ -201,6 +220,10 @@ def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
     return [
         *lines,
         f"  opted out of texts: {yes_no(opt_out(card))}",
+        *(
+            f"  {name}: {quoted(json.dumps(safe(value, cut)), limit=cut.value)}"
+            for name, value in card.shown_only.items()
+        ),
         *_note_lines(card, cut),
         f"  created {word(card.created, limit=NAME)}, updated {word(card.updated, limit=NAME)}",
     ]
