@@ -296,7 +296,8 @@ def _pair(argument: str) -> tuple[str, str]:
 def install(client: str | None, only_print: bool, uninstall: bool, sandbox: bool, name: str, yes: bool) -> None:
     """Add this server to an assistant: claude-desktop, claude-code, cursor, vscode, codex, gemini, goose or windsurf.
 
-    Without a name it says which of them are on this machine. Shows the change, asks, and keeps a backup. Credentials are taken from the environment, or asked for without echo.
+    Without a name it says which of them are on this machine. Shows the change, asks, and keeps a backup.
+    Credentials are taken from the environment, or asked for without echo.
     """
     from contacts_mcp.setup import install as installing
 
@@ -349,7 +350,7 @@ def _this_machine() -> Machine:
 @click.option("--all", "everything", is_flag=True, help="Print the settings that nobody set, too.")
 @with_settings
 def doctor(as_report: bool, everything: bool, **flags: Any) -> None:
-    """Say what is right and what is wrong with this installation, and what to do.
+    """Examine this installation, and say what to do where something is wrong.
 
     Changes nothing and tells nothing secret or personal. Exits 1 where there is a problem.
     """

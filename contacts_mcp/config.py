@@ -1,8 +1,9 @@
 """Settings: the only reader of the environment.
 
-Every setting is an environment variable, and most are also a flag of `contacts-mcp serve` of the same name; a flag wins.
-An empty variable counts as not set, and so does an unexpanded placeholder (`${user_config.api_key}`), which some desktop clients
-pass for a field that was left blank. Secrets print as `**********`.
+- Every setting is an environment variable. Most are also a flag of `contacts-mcp serve` of the same name, which wins.
+- An empty variable counts as not set. So does an unexpanded placeholder (`${user_config.api_key}`), which some desktop
+  clients pass for a field that was left blank.
+- Secrets print as `**********`.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ def _names(value: object) -> object:
 
 
 class InvalidSettings(AccountError):
-    """A setting has a value that cannot be used; the text names the variable and what is expected, never a secret's value."""
+    """A setting has a value that cannot be used. The text names the variable and the expected value, never a secret."""
 
 
 class Settings(BaseSettings):
-    """What one server runs with. Construct with keyword arguments (field names) to override the environment.
+    """The settings of one server. Construct with keyword arguments (field names) to override the environment.
 
     Raises InvalidSettings, through `load`, for values that cannot be used.
     """
@@ -105,11 +106,13 @@ class Settings(BaseSettings):
     call_timeout: float = Field(50.0, gt=0, le=3600, description="Seconds one tool call may take altogether.")
     confirm: Literal["auto", "token", "off"] = Field(
         "auto",
-        description="How risky changes are confirmed: `auto` asks the user where the client can, `token` always by token, `off` never.",
+        description="How risky changes are confirmed: `auto` asks the user where the client can, "
+        "`token` always by token, `off` never.",
     )
     signing_key: SecretStr | None = Field(
         None,
-        description="Shared by servers that should accept each other's confirmations; one kept in the data directory by default.",
+        description="Shared by servers that should accept each other's confirmations; "
+        "one kept in the data directory by default.",
     )
     journal: bool = Field(True, description="Keep before-images of changes for 30 days, for undo.")
     data_dir: Path | None = Field(
@@ -151,7 +154,9 @@ class Settings(BaseSettings):
             msg = "expected https, or http on this machine (127.0.0.1, localhost): credentials would travel unprotected"
             raise ValueError(msg)
         if re.sub("^/v[12]$", "", parts.path.rstrip("/")):  # everybody would be "not found" below it
-            msg = "expected an address without a path, such as https://api.heymarket.com; the paths of the API are added here"
+            msg = (
+                "expected an address without a path, such as https://api.heymarket.com; the API's paths are added here"
+            )
             raise ValueError(msg)
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -201,7 +206,7 @@ class Settings(BaseSettings):
     def load(cls, **overrides: Any) -> Settings:
         """The settings of the environment with `overrides` on top, where None means not given.
 
-        Raises InvalidSettings, also for a misspelt name: whoever set READONLY believes that nothing can be changed.
+        Raises InvalidSettings, also for a misspelt name. A person who set READONLY thinks that nothing can be changed.
         """
         misspelt = next(((name, near) for name in strangers(os.environ) if (near := meant_by(name))), None)
         if misspelt:
@@ -213,7 +218,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def directory(self) -> Path:
-        """Where this server keeps its files; not created here. Raises InvalidSettings where there is no telling."""
+        """The folder for this server's files. It is not created here. Raises InvalidSettings where it is not known."""
         if self.data_dir is not None:
             try:
                 return self.data_dir.expanduser()
@@ -239,7 +244,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def account(self) -> str:
-        """A short fingerprint of the account in use; tells accounts apart without giving a credential away."""
+        """A short fingerprint of the credential in use. It tells accounts apart and gives no credential away."""
         credential = self.secret_id if self.secret_id and self.secret_key else self.api_key
         who = "sandbox" if self.sandbox or credential is None else credential.get_secret_value()
         where = SANDBOX_URL if self.sandbox else self.base_url
@@ -262,14 +267,14 @@ def strangers(variables: Iterable[str]) -> list[str]:
 
 
 def meant_by(stranger: str) -> str:
-    """The setting that a misspelt name is near to; empty where there is none."""
+    """The setting that a misspelt name is near to, empty where there is none."""
     bare = {_bare(name): name for name in _OURS if name.startswith(_PREFIX)}
     near = [] if is_service_link(stranger) else get_close_matches(_bare(stranger), bare, n=1, cutoff=0.75)
     return bare[near[0]] if near else ""
 
 
 def is_service_link(variable: str) -> bool:
-    """Whether a cluster sets such a variable for a service that is called like us, such as CONTACTS_MCP_PORT=tcp://10.0.0.1:80."""
+    """Whether a cluster sets such a variable for a service called like us: CONTACTS_MCP_PORT=tcp://10.0.0.1:80."""
     return bool(re.search(r"_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP))?)(_\w+)?$", variable.upper()))
 
 

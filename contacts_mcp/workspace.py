@@ -40,7 +40,7 @@ class Workspace:
     def __init__(
         self, settings: Settings, *, sandbox: Sandbox | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        """`sandbox` is an open one to work on, whatever the settings say. Its owner closes it. `clock` tells the time of day."""
+        """`sandbox` is an open one to work on, which its owner closes. `clock` tells the time of day."""
         self._settings = settings
         self._clock = clock
         self._lent = sandbox
@@ -49,7 +49,7 @@ class Workspace:
         self._opening = anyio.Lock()
 
     async def book(self) -> Book:
-        """The address book. Raises AccountError where credentials or the data directory are missing, at every call until they are there."""
+        """The address book. Raises AccountError at every call until there are credentials."""
         if self._book is None:
             async with self._opening:
                 if self._book is None:
@@ -57,7 +57,7 @@ class Workspace:
         return self._book
 
     async def aclose(self) -> None:
-        """Close what was opened; a later call opens it again."""
+        """Close all that was opened. A later call opens it again."""
         book, self._book = self._book, None
         sandbox, self._own = self._own, None
         if book is not None:
@@ -66,7 +66,7 @@ class Workspace:
             sandbox.close()
 
     async def _opened(self) -> Book:
-        """Makes nothing in the data directory that reading does not need, so that reading works where nothing can be written."""
+        """The book, with nothing made in the data directory yet. Reading works where nothing can be written."""
         settings = self._settings
         account = Account(settings.account, address=settings.base_url, directory=self._directory_of_accounts())
         book = self._open(account)
@@ -135,7 +135,7 @@ def _opened_sandbox(settings: Settings) -> Sandbox:
 
 
 def reset_sandbox(settings: Settings) -> str:
-    """Put the sandbox back as it was at first, and forget the changes of its contacts. The file's name. Raises AccountError."""
+    """Put the sandbox back as it was at first, and forget its changes. Returns its name. Raises AccountError."""
     from contacts_mcp.state.journal import Journal
 
     with closing(_opened_sandbox(settings)) as sandbox:
@@ -161,7 +161,7 @@ def noting_writes() -> Iterator[Callable[[], bool]]:
 
 
 async def _introduce(book: Book) -> None:
-    """Ask once which team a new credential belongs to: the changes, locks and limits of its account may be here under another one."""
+    """Ask once which team a new credential belongs to. Its account may be known here under an older credential."""
     with suppress(ContactsError), anyio.move_on_after(INTRODUCTION):
         await book.api.get_team()
 
@@ -206,6 +206,7 @@ def _made(directory: Path) -> Path:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise AccountError(
-            f"The data directory cannot be made ({type(error).__name__}). The owner of this machine can set CONTACTS_MCP_DATA_DIR to a place that is writable."
+            f"The data directory cannot be made ({type(error).__name__}). "
+            "The owner of this machine can set CONTACTS_MCP_DATA_DIR to a place that is writable."
         ) from None
     return directory

@@ -1,1 +1,1 @@
-"""The wire: the only HTTP in the package. Ids and E.164 digits in, models out; no human name is known here."""
+"""The wire: the only HTTP in the package. Ids and E.164 digits go in, models come out. No human name is known here."""

@@ -1,4 +1,4 @@
-"""The three ways to prove who we are (`heymarket-api.md` section 2); each gives the value of one `Authorization` header."""
+"""The three ways to prove who we are (`heymarket-api.md` section 2). Each gives an `Authorization` header."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BasicKey:
 class SignedToken:
     """A JWT signed with the API secret, renewed a minute before the service would refuse it.
 
-    The HMAC key is the literal text `SECRET_ID||SECRET_KEY`; the payload holds `iss` and `iat` and nothing else.
+    The HMAC key is the literal text `SECRET_ID||SECRET_KEY`. The payload holds `iss` and `iat` and nothing else.
     """
 
     def __init__(self, secret_id: str, secret_key: str, *, clock: Callable[[], float] = time.time) -> None:
@@ -81,6 +81,6 @@ def auth_for(settings: Settings) -> Auth:
             f"{missing} is not set: an API secret needs both its id and its key. Set it and restart the server."
         )
     raise CredentialsMissing(
-        "No Heymarket credentials are set. Set HEYMARKET_SECRET_ID and HEYMARKET_SECRET_KEY (or HEYMARKET_API_KEY) where this server is "
-        "configured and restart it, or set CONTACTS_MCP_SANDBOX=1 to try it without an account."
+        "No Heymarket credentials are set. Set HEYMARKET_SECRET_ID and HEYMARKET_SECRET_KEY (or HEYMARKET_API_KEY) "
+        "where this server is configured and restart it, or set CONTACTS_MCP_SANDBOX=1 to try it without an account."
     )

@@ -1,7 +1,9 @@
 """One short method an endpoint, one ladder for sending.
 
-`_request` repeats what may be repeated, `_send_paced` stays under the rate limit, `_send_once` bounds one attempt in time and turns
-whatever went wrong into one of our errors. Ids are integers and put into paths here only, so no argument can reach another path.
+- `_request` repeats a request where that may be done, and `_send_paced` stays under the rate limit.
+- `_send_once` bounds one attempt in time and turns every failure into one of our errors.
+- An answer is bounded in length. Absence is believed only from the service itself.
+- Ids are integers and put into paths here only, so no argument can reach another path.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ Read = TypeVar("Read")
 
 @dataclass(slots=True)
 class Trace:
-    """What became of the copies of one write."""
+    """The fate of the copies of one write."""
 
     before_each: Callable[[], None]  # called right before a copy goes out
     sent: int = 0
@@ -110,8 +112,9 @@ NOT_THERE = Answer(None, "")
 class HeymarketClient:
     """The endpoints of `heymarket-api.md` section 4.
 
-    Raises the errors below `AccountError` and `UpstreamError`. Reads are repeated where that helps; a write is repeated only where it
-    was provably not carried out, so `ServiceFailed`, `AnswerLost` and `BadAnswer` from a write mean "find out before doing anything".
+    Raises the errors below `AccountError` and `UpstreamError`. Reads are repeated where that helps. A write is repeated
+    only where it was provably not carried out. So after a `ServiceFailed`, `AnswerLost` or `BadAnswer` from a write,
+    the caller has to find out.
     """
 
     def __init__(
@@ -128,7 +131,10 @@ class HeymarketClient:
         draw: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        """`proxy` is the one that `http` goes through. `hear` is told the headers of every answer, `learn` the team's id, once."""
+        """`proxy` is the one that `http` goes through.
+
+        `hear` is told the headers of every answer, `learn` the id of the team, once.
+        """
         self._http = http
         self._auth = auth
         self._pace = pace
@@ -185,7 +191,7 @@ class HeymarketClient:
         return self._contacts(await self._request(Call("POST", "/v1/contacts", body)))
 
     async def count_contacts(self) -> int | None:
-        """How many contacts the account has; None where the answer holds no number. DOC."""
+        """How many contacts the account has, None where the answer holds no number. DOC."""
         return answers.number((await self._request(Call("POST", "/v1/contacts/count", {}))).value)
 
     async def create_contact(self, body: dict[str, Json], *, trace: Trace | None = None) -> WriteReply:
@@ -212,7 +218,7 @@ class HeymarketClient:
         return _many(CustomField, await self._request(Call("POST", "/v1/contact-fields")), "fields", "contact_fields")
 
     async def list_tags(self, *, date: str | None = None) -> Rows[Tag]:
-        """One page of tags; `date` is the cursor, as in `list_contacts`. DOC."""
+        """One page of tags. `date` is the cursor, as in `list_contacts`. DOC."""
         return _many(Tag, await self._request(Call("POST", "/v1/tags", {"date": date} if date else {})), "tags")
 
     async def get_team(self) -> Team:
@@ -223,7 +229,7 @@ class HeymarketClient:
         return team
 
     async def list_inboxes(self) -> Rows[Inbox]:
-        """The inboxes; a harmless way to check the credentials. DOC."""
+        """The inboxes. Asking for them is a harmless way to check the credentials. DOC."""
         return _many(Inbox, await self._request(Call("GET", "/v1/inboxes")), "inboxes")
 
     # What an answer holds
@@ -268,9 +274,10 @@ class HeymarketClient:
             attempt += 1
 
     def _wait_before_repeating(self, call: Call, failure: ContactsError, attempt: int) -> float | None:
-        """Seconds until the same request may go out again; None where it may not, or not in time.
+        """Seconds until the same request may go out again. None where it may not, or not in time.
 
-        After a 429 the pace already holds everybody's requests back, and tells of it; what is asked for beyond that is waited here.
+        After a 429 the pace already holds everybody's requests back, and tells of it. A longer wait that the service
+        asked for is added here.
         """
         most = self._schedule.attempts_when_refused if isinstance(failure, RateLimited) else self._schedule.attempts
         if attempt >= most or not may_repeat(failure, call.kind):
@@ -295,7 +302,7 @@ class HeymarketClient:
         return answer
 
     async def _send_traced(self, call: Call) -> Answer:
-        """One attempt. That of a write is shielded: a caller who gives up must not leave a copy of which nothing is known."""
+        """One attempt. That of a write is shielded, so that a caller who gives up leaves no copy of unknown fate."""
         trace = call.trace
         if trace is None:
             return await self._send_once(call)
@@ -336,7 +343,7 @@ class HeymarketClient:
 
 
 async def _body(response: httpx.Response) -> bytes:
-    """The body, unpacked; of a failure only its beginning. Raises BadAnswer, and zlib.error where it cannot be unpacked."""
+    """The body, unpacked. Of a failure it is the beginning. Raises BadAnswer, and zlib.error where it is broken."""
     packing = response.headers.get("Content-Encoding", "identity").strip().lower()
     is_packed = packing in answers.Unpacked.PACKINGS
     body = answers.Unpacked(packing, longest=LONGEST_BODY if response.is_success else LONGEST_ERROR)
@@ -405,8 +412,8 @@ def _failure_on_the_way(error: Exception, timeout: float, proxy: Proxy | None) -
     if untrusted:
         return AccountError(
             f"The certificate of Heymarket's address is not trusted here ({untrusted}); nothing was sent. "
-            "Often a company's proxy or a virus scanner stands in between. "
-            "The owner of this machine can name its certificate in SSL_CERT_FILE; the machine's clock may be wrong, too."
+            "Often a company's proxy or a virus scanner stands in between, or this machine's clock is wrong. "
+            "The owner of this machine can name the certificate to trust in SSL_CERT_FILE."
         )
     if isinstance(error, (*_NOTHING_SENT, httpx.ProxyError)):
         through = f" through the proxy of {_named_by(proxy)}" if proxy else ""
@@ -424,7 +431,7 @@ def _named_by(proxy: Proxy | None) -> str:
 
 
 def _certificate_problem(error: BaseException | None) -> str:
-    """What OpenSSL has against the certificate; empty where that was not the failure."""
+    """OpenSSL's objection to the certificate, empty where that was not the failure."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return error.verify_message.partition(",")[0]
@@ -439,13 +446,14 @@ def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: s
     match status:
         case 401:
             return CredentialsRefused(
-                f"Heymarket refused the credentials (401). The account owner should check HEYMARKET_SECRET_ID and HEYMARKET_SECRET_KEY "
-                f"(or HEYMARKET_API_KEY), and that this machine's clock is right.{quoted}",
+                "Heymarket refused the credentials (401). The account owner should check HEYMARKET_SECRET_ID and "
+                f"HEYMARKET_SECRET_KEY (or HEYMARKET_API_KEY), and that this machine's clock is right.{quoted}",
                 request_id=request_id,
             )
         case 403:
             return Forbidden(
-                f"The credentials are valid but not allowed to do this (403). The account owner can change that.{quoted}",
+                "The credentials are valid but not allowed to do this (403). "
+                f"The account owner can change that.{quoted}",
                 request_id=request_id,
             )
         case 429:
@@ -487,7 +495,7 @@ def _failure_of_the_service(response: httpx.Response, request_id: str, quoted: s
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """The seconds of Retry-After, a number or a date; None where it is missing, or too large to be meant."""
+    """The seconds of Retry-After, a number or a date. None where it is missing, or too large to be meant."""
     value = response.headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         seconds = float(value[:9])
@@ -516,7 +524,7 @@ def _many(model: type[Model], answer: Answer, *names: str) -> Rows[Model]:
 
 
 def _quoting(answer: Answer, read: Callable[[], Read]) -> Read:
-    """`read` the answer; what cannot be read is reported with the request's id."""
+    """`read` the answer. An answer that cannot be read is reported with the request's id."""
     try:
         return read()
     except BadAnswer as error:

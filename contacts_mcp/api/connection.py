@@ -1,9 +1,9 @@
 """The way to the service: the one place where an HTTP client is made, for the server and for the doctor.
 
 - A connection to this machine goes through no proxy, because the credentials in it are not for others.
-- Elsewhere the proxy and the trusted certificates are those of the environment: HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and
-  SSL_CERT_DIR, as other programs read them. On Windows and macOS the proxy of the system counts too.
-- A variable that cannot be used is named (AccountError). httpx would fail with an error of its own, and not always at once.
+- Elsewhere the proxy and the trusted certificates are those of the environment, as other programs read them:
+  HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR. On Windows and macOS the system's proxy counts too.
+- A variable that cannot be used is named (AccountError). httpx would fail with an error of its own, often late.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Staying under the rate limit, together with every other server of this machine that uses the same account.
 
-- The service allows a number of requests a minute per key (`heymarket-api.md` section 5). A ledger says when there is room
-  (`state/ledger.py`); this is how the room is waited for.
+- The service allows a number of requests a minute per key (`heymarket-api.md` section 5).
+- A ledger says when there is room (`state/ledger.py`). The pace waits for it.
 - Bulk work may use only `BULK_SHARE` of the limit, so that a question asked meanwhile does not wait behind an import.
-- A 429 says that somebody else uses the key too: every server then pauses until the service should answer again. Where it does not
-  say when, the pause doubles from `UNSAID` seconds on, until a request goes through.
-- A ledger that another process has is asked again after each of `BUSY_PAUSES`; then this server counts alone for a while.
+- A 429 says that somebody else uses the key too. Every server then pauses until the service should answer again.
+- Where the service does not say when, the pause doubles from `UNSAID` seconds on, until a request goes through.
+- A ledger that another process has is asked again after each of `BUSY_PAUSES`. Then this server counts alone a while.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ on_wait: ContextVar[Callable[[float], Awaitable[None]] | None] = ContextVar("on_
 """Told of every wait of more than `WORTH_REPORTING` seconds, before it starts."""
 
 bulk_work: ContextVar[bool] = ContextVar("bulk_work", default=False)
-"""Set while many requests are made on behalf of one call; leaves room for others."""
+"""Set while many requests are made on behalf of one call. It leaves room for others."""
 
 
 class Pace:
@@ -51,7 +51,7 @@ class Pace:
         self._paused_until = float("-inf")
 
     async def wait(self) -> None:
-        """Return once a request may be sent. Raises RateLimited at once when that would be after the caller's deadline."""
+        """Return once a request may be sent. Raises RateLimited at once if that is after the caller's deadline."""
         limit = max(1, int(self._limit * BULK_SHARE)) if bulk_work.get() else self._limit
         while seconds := await self._seconds_until_free(limit):
             await self._announce(seconds)
@@ -80,7 +80,7 @@ class Pace:
     def slow_down(self, seconds: float | None) -> None:
         """The service refused for rate: hold everybody's requests for `seconds`, at most a minute.
 
-        None says that the service did not say for how long; then it is twice as long as the last time.
+        None says that the service did not say for how long. Then it is twice as long as the last time.
         """
         now = self._clock()
         # Several requests that were under way at once are refused together, and count once.

@@ -1,13 +1,16 @@
-"""What may be sent again, and when.
+"""Which requests may be sent again, and when.
 
-- A request goes out again only if that cannot do harm: a read after any failure that may pass, a write only after a failure that
-  proves it was not carried out. Proof is a 429 (refused) or a connection that never came to be; nothing else is.
-- Waits grow exponentially with full jitter (anything from nothing to the whole step); a `Retry-After` is a lower bound.
-- Nobody waits past the deadline of the call, and a budget keeps retries a small share of all requests, so that a service that is
-  down is not hammered by everyone's second and third try.
+- A read goes out again after any failure that may pass.
+- A write goes out again only after a failure that proves that it was not carried out. That is a 429 (refused), or a
+  connection that never came to be.
+- Waits grow exponentially with full jitter, anything from nothing to the whole step. A `Retry-After` is a lower bound.
+- Nobody waits past the deadline of the call.
+- A budget keeps retries a small share of all requests. Otherwise everyone's second and third try would hammer a service
+  that is down.
 
-Pure but for the budget's one number; the loop that sleeps is in `client.py`. A ready-made library (tenacity, stamina) schedules waits
-but knows neither the two columns of the table below nor the budget, which are the point.
+All of it is pure but for the budget's one number. The loop that sleeps is in `client.py`.
+Ready-made libraries (tenacity, stamina) schedule waits. They know neither the two columns of the table below nor the
+budget, which are the point.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from contacts_mcp.errors import AnswerLost, BadAnswer, ContactsError, RateLimite
 
 
 class Kind(Enum):
-    """What a request does upstream. Many reads are a `POST`; the method says nothing."""
+    """The effect of a request upstream. Many reads are a `POST`, so the method says nothing."""
 
     READ = "read"
     WRITE = "write"
@@ -40,15 +43,15 @@ AMBIGUOUS = (ServiceFailed, AnswerLost, BadAnswer)
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How often and how long: at most `attempts` in all (`attempts_when_refused` for rate, which costs the service nothing), the n-th wait drawn from 0 to `first * 2**(n-1)`, at most `longest` seconds."""
+    """How often a request is tried and how long it waits. The n-th wait is drawn from 0 to `first * 2**(n-1)`."""
 
-    attempts: int = 4
-    attempts_when_refused: int = 8
+    attempts: int = 4  # in all
+    attempts_when_refused: int = 8  # ... for rate, which costs the service nothing
     first: float = 0.4
-    longest: float = 8.0
+    longest: float = 8.0  # seconds of one wait
 
     def wait(self, attempt: int, *, at_least: float, draw: Callable[[], float]) -> float:
-        """Seconds to wait after the failed `attempt` (from 1); `draw` gives a number from 0 to 1."""
+        """Seconds to wait after the failed `attempt`, counted from 1. `draw` gives a number from 0 to 1."""
         return at_least + draw() * min(self.longest, self.first * 2.0 ** (attempt - 1))
 
 

@@ -2,9 +2,9 @@
 
 - Every place is computed from a `Machine` (platform, home, environment), so that all platforms can be tested on one.
 - Only the user's own file is named, never a project's: a project's file is shared, and ours holds credentials.
-- A folder that an environment variable names counts only where the client reads that variable too, and only if it is absolute.
-- Sources: each client's own documentation; for the packaged Claude Desktop of Windows, whose files Windows redirects into the
-  package's folder, anthropics/claude-code issue 26073.
+- A folder that an environment variable names counts only if the client reads that variable too, and if it is absolute.
+- The source is each client's own documentation. Windows redirects the files of the packaged Claude Desktop into the
+  package's folder: anthropics/claude-code issue 26073.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What decides where files are: `platform` as `sys.platform` says it, the home folder, and the environment."""
+    """The facts that decide where files are. `platform` is as `sys.platform` has it."""
 
     platform: str
     home: Path
@@ -49,14 +49,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One assistant. `servers` is the member of its file that holds all servers by name; `constants` are members it expects in each."""
+    """One assistant, and how it writes a server down."""
 
     key: str
     title: str
     place: Callable[[Machine], Path]
     format: str = "json"
-    servers: str = "mcpServers"
-    constants: Mapping[str, object] = field(default_factory=dict)
+    servers: str = "mcpServers"  # the member of its file that holds all servers by name
+    constants: Mapping[str, object] = field(default_factory=dict)  # members that it expects in each of them
     command: str = "command"
     environment: str = "env"
     names_itself: bool = False
@@ -134,7 +134,8 @@ CLIENTS: tuple[Client, ...] = (
         place=_vscode,
         servers="servers",
         constants={"type": "stdio"},
-        afterwards='Start it with "MCP: List Servers". Where Settings Sync is on, leave MCP servers out of it: the file holds the credentials.',
+        afterwards='Start it with "MCP: List Servers". Where Settings Sync is on, leave MCP servers out of it: '
+        "the file holds the credentials.",
     ),
     Client(
         key="codex",

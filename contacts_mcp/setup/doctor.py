@@ -1,7 +1,8 @@
-"""What is right and what is wrong with this installation, a line each, with what to do.
+"""The state of this installation, a line for each thing, with advice where something is wrong.
 
-Nothing is changed and nothing is left behind: the one request is a read, and no file is made. Nothing secret or personal is told:
-every text passes `redacted`, and findings are written from facts (lengths, counts, names of settings), never from contents.
+- Nothing is changed and nothing is left behind. The one request is a read, and no file is made.
+- Nothing secret or personal is told. Every text passes `redacted`, and names from others' files pass `words.display`.
+- Findings are written from facts (lengths, counts, names of settings), never from contents.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ PATIENCE = 10.0  # seconds for the one request
 SKEW_TO_MENTION = 30.0
 SKEW_TOO_MUCH = 240.0  # a token is good for 300 seconds from its time of issue (heymarket-api.md section 2)
 LONGEST = 1000  # characters of a finding
+SHORTEST_SECRET = 4  # characters; a shorter one would be found inside words
 ROOM_TO_MENTION = 0.2  # of the requests of a minute
 
 
@@ -58,34 +60,30 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the answer; `advice` says what to do about it."""
+    """One line of the answer."""
 
     level: Level
     about: str
     text: str
-    advice: str = ""
+    advice: str = ""  # the next step
     is_default: bool = False  # a setting that nobody set; told on demand
 
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What is looked at.
+    """The installation to look at."""
 
-    `settings` are an error where they cannot be used; `flags` are the names of those given on the command line, `borrowed` of those
-    taken from the file of the client `lender`.
-    """
-
-    settings: Settings | ContactsError
-    flags: frozenset[str]
+    settings: Settings | ContactsError  # an error where they cannot be used
+    flags: frozenset[str]  # the names of settings that were given on the command line
     machine: Machine
     clock: Callable[[], float] = time.time
     uptime: Callable[[], float] = uptime
-    borrowed: frozenset[str] = frozenset()
-    lender: str = ""
+    borrowed: frozenset[str] = frozenset()  # the names of settings that were taken from a client's file
+    lender: str = ""  # that file, for people
 
 
 def with_credentials(patient: Patient) -> Patient:
-    """The patient with the credentials a client starts us with, where the environment has none: a terminal seldom does."""
+    """The patient with credentials from a client's file, where the environment has none. A terminal seldom has any."""
     settings = patient.settings
     if isinstance(settings, ContactsError) or settings.sandbox or any(getattr(settings, name) for name in SECRETS):
         return patient
@@ -102,7 +100,7 @@ def with_credentials(patient: Patient) -> Patient:
 
 
 def _lent(settings: Settings, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The credentials among `variables`, with the address they are for; else they would be sent to another service."""
+    """The credentials among `variables`, with the address beside them. Another service must not be sent them."""
     texts = {name: str(variables[variable_of(name)]) for name in _BORROWED if variables.get(variable_of(name))}
     found: dict[str, Any] = {name: SecretStr(text) for name, text in texts.items() if name in SECRETS}
     address = {name: text for name, text in texts.items() if name not in {*SECRETS, *settings.model_fields_set}}
@@ -182,7 +180,7 @@ def _secrets(patient: Patient) -> list[str]:
     if isinstance(patient.settings, Settings):
         values = [value for _, value in patient.settings if isinstance(value, SecretStr)]
         known |= {str(number): value.get_secret_value() for number, value in enumerate(values)}
-    return sorted({value for value in known.values() if len(value) > 3}, key=len, reverse=True)  # noqa: PLR2004 -- shorter would hit words
+    return sorted({value for value in known.values() if len(value) >= SHORTEST_SECRET}, key=len, reverse=True)
 
 
 def _is_secret(variable: str) -> bool:
@@ -194,7 +192,8 @@ def _is_secret(variable: str) -> bool:
 
 def _interpreter(_: Patient) -> Iterator[Finding]:
     libraries = ", ".join(f"{name} {metadata.version(name)}" for name in ("mcp", "httpx", "pydantic"))
-    text = f"contacts-mcp {__version__}, Python {platform.python_version()} at {sys.executable}, {platform.platform()}, {libraries}"
+    python = f"Python {platform.python_version()} at {sys.executable}"
+    text = f"contacts-mcp {__version__}, {python}, {platform.platform()}, {libraries}"
     if sys.version_info >= OLDEST_PYTHON:
         yield Finding(Level.OK, "program", text)
     else:
@@ -283,7 +282,7 @@ def _clients(patient: Patient) -> Iterator[Finding]:
 
 
 def _table(value: Any) -> Mapping[str, Any]:
-    """What a client's file has where a table belongs; people write anything."""
+    """`value` if it is a table. In a client's file people write anything."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -330,7 +329,7 @@ def _credentials(patient: Patient, settings: Settings) -> Iterator[Finding]:
             Level.PROBLEM,
             "credentials",
             "none are set",
-            "Set HEYMARKET_SECRET_ID and HEYMARKET_SECRET_KEY, or HEYMARKET_API_KEY; or try --sandbox, which needs none.",
+            "Set HEYMARKET_SECRET_ID and HEYMARKET_SECRET_KEY, or HEYMARKET_API_KEY. With --sandbox none are needed.",
         )
     if ("secret_id" in given) != ("secret_key" in given):
         missing = variable_of("secret_key" if "secret_id" in given else "secret_id")
@@ -491,7 +490,7 @@ async def _client(settings: Settings, hear: Callable[[Mapping[str, str]], None])
 
 
 def clock_findings(date: str, at: float) -> Iterator[Finding]:
-    """What the `Date` of an answer that came at `at` says about our clock; a signed token depends on it."""
+    """Findings about our clock from the `Date` of an answer that came at `at`. A signed token depends on the clock."""
     try:
         skew = at - parsedate_to_datetime(date).timestamp()
     except ValueError:

@@ -1,9 +1,9 @@
 """Adding this server to an assistant's configuration file, and taking it out again.
 
 - Ours is the entry that runs us, under the name asked for. One of that name that runs something else is never touched.
-- Of our own entry only what this command decides changes: the command, `--sandbox`, and credentials where new ones are given.
-  What its owner added (flags, variables, the client's own switches) stays.
-- Nothing secret is shown (`masking.py`). A file that holds credentials, and every copy that is kept, is for its owner only.
+- Of our own entry only the command, `--sandbox`, and credentials where new ones are given change.
+  Additions of its owner stay: flags, variables, the client's own switches.
+- Nothing secret is shown (`masking.py`). A file with credentials, and every copy that is kept, is for its owner only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ADDRESS = ("base_url", "api_key_scheme")  # settings that credentials are worth
 
 
 class CredentialsUnusable(AccountError):
-    """No credentials were given, or what was given cannot be one."""
+    """No credentials were given, or a text that cannot be one."""
 
 
 # What to write
@@ -52,7 +52,7 @@ def client_named(key: str) -> Client:
 
 
 def credentials_of(settings: Settings) -> dict[str, str]:
-    """Credentials as variables, with the address they are for where it is not the usual one; empty where there are none."""
+    """Credentials as variables, with their address where it is not the usual one. Empty where there are none."""
     given = {name: getattr(settings, name) for name in ("secret_id", "secret_key", "api_key")}
     names = ("secret_id", "secret_key") if given["secret_id"] and given["secret_key"] else ("api_key",)
     found = {variable_of(name): given[name].get_secret_value() for name in names if given[name]}
@@ -80,12 +80,10 @@ def _checked(given: dict[str, str]) -> dict[str, str]:
 
 
 def flaw_of(value: str) -> str:
-    """Why `value` cannot be an id or a key of the service; empty where it can. How the service makes them is not documented."""
+    """Why `value` cannot be an id or a key, empty where it can. The service does not document how it makes them."""
     flaws = {
         "is empty": not value,
-        "has characters that are not plain letters, digits and signs, such as a space or a line break": not re.fullmatch(
-            "[!-~]*", value
-        ),
+        "has characters other than plain letters, digits and signs": not re.fullmatch("[!-~]*", value),
         "is in quotation marks": value[:1] in "\"'" and value[:1] == value[-1:] and len(value) > 1,
         "looks like a placeholder": bool(
             re.search(r"(?i)^<.*>$|^\$|^%.*%$|your|xxx|\.\.\.|change.?me|example|placeholder", value)
@@ -117,7 +115,7 @@ def entry_for(
 
 
 def _flags(args: list[Any], *, sandbox: bool) -> list[Any]:
-    """What stood behind `serve`, with or without --sandbox."""
+    """The flags that stood behind `serve`, with or without --sandbox."""
     flags = args[args.index("serve") + 1 :] if "serve" in args else []
     if not sandbox:
         return [flag for flag in flags if flag != "--sandbox"]
@@ -125,7 +123,7 @@ def _flags(args: list[Any], *, sandbox: bool) -> list[Any]:
 
 
 def _variables(old: Mapping[str, Any], new: Mapping[str, str], *, sandbox: bool) -> dict[str, Any]:
-    """New credentials replace old ones of any kind; without new ones the old ones stay."""
+    """New credentials replace old ones of any kind. Without new ones the old ones stay."""
     outdated = {*CREDENTIALS, *(variable_of(name) for name in _ADDRESS)} if new else set()
     outdated |= set() if sandbox else {variable_of("sandbox")}
     return {name: value for name, value in old.items() if name not in outdated} | dict(new)
@@ -166,7 +164,7 @@ class Change:
 
 
 def planned(client: Client, path: Path, name: str, make: Callable[[Entry | None], Entry | None]) -> Change:
-    """The change that turns our entry into what `make` makes of it (None: no entry). Raises AccountError, which names the file."""
+    """The change that replaces our entry by `make(entry)`, where None is no entry. Raises AccountError."""
     if not _NAME.fullmatch(name):
         raise InvalidArgument(
             "--name", f'"{name}" cannot be used.', expected="Letters, digits, - and _ (at most 40), such as contacts."
@@ -188,7 +186,8 @@ def _own_entry(client: Client, text: str, name: str) -> Entry | None:
         isinstance(entry.get("args") or [], list) and isinstance(entry.get(client.environment) or {}, Mapping)
     ):
         raise ConfigFileUnusable(
-            f'its entry "{name}" is not as the client would have it (args is a list, {client.environment} a table); correct it by hand'
+            f'its entry "{name}" is not as the client would have it (args is a list, {client.environment} a table); '
+            "correct it by hand"
         )
     return entry
 
@@ -200,7 +199,7 @@ def _edited(client: Client, text: str, name: str, entry: Entry | None) -> str:
 
 
 def carry_out(change: Change) -> Path | None:
-    """Write the file. The backup that was kept, None for a new file. Raises AccountError; then nothing has changed."""
+    """Write the file. Returns the backup, None for a new file. Raises AccountError, and then nothing has changed."""
     try:
         return config_files.write(change.file, change.after, private=change.has_credentials)
     except ConfigFileUnusable as error:
@@ -235,11 +234,11 @@ def _is_one_line(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """How to speak with the person: `say` tells, `ask` gets something secret, `confirm` a yes or no. `ask` is None where nobody is there."""
+    """How to speak with the person."""
 
     say: Callable[[str], None]
-    ask: Callable[[str], str] | None
-    confirm: Callable[[str], bool]
+    ask: Callable[[str], str] | None  # for a secret; None where nobody is there
+    confirm: Callable[[str], bool]  # a yes or no
 
 
 def add(
@@ -269,7 +268,7 @@ def remove(client: Client, machine: Machine, talk: Talk, *, name: str, yes: bool
 
 
 def paste(client: Client, *, name: str, sandbox: bool) -> str:
-    """What to paste into the client's file by hand; the credentials are left to fill in."""
+    """The text to paste into the client's file by hand. The credentials are left to fill in."""
     environment = {} if sandbox else PLACEHOLDERS
     return snippet(
         client, name, entry_for(client, name=name, launch=launch_command(), environment=environment, sandbox=sandbox)
@@ -305,7 +304,8 @@ def _credentials(settings: Settings, old: Mapping[str, Any], talk: Talk) -> dict
         return found
     if talk.ask is None:
         raise CredentialsUnusable(
-            f"There are no credentials to write. Set {SECRET_ID} and {SECRET_KEY} (or {API_KEY}), or use --sandbox to try it without an account."
+            f"There are no credentials to write. Set {SECRET_ID} and {SECRET_KEY} (or {API_KEY}), "
+            "or use --sandbox to try it without an account."
         )
     return asked_credentials(talk.ask)
 

@@ -1,6 +1,6 @@
 """The command that starts this server, for the files of assistants: one that lasts.
 
-`uvx` and `pipx run` start programs from a cache that is emptied from time to time. A path into it would work for some weeks.
+`uvx` and `pipx run` start programs from a cache that is emptied from time to time. A path into it works for some weeks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from pathlib import Path
 
 from contacts_mcp.errors import AccountError
 
-# uv: <cache>/archive-v0/..., environments-v2, builds-v0. pipx: ~/.cache/pipx, ~/Library/Caches/pipx, <home>/.cache, <home>/Cache.
+# uv has <cache>/archive-v0, environments-v2 and builds-v0.
+# pipx has ~/.cache/pipx, ~/Library/Caches/pipx, and <its home>/.cache or Cache.
 _CACHES = {
     "uvx": re.compile(r"[/\\](archive|builds|environments)-v\d+[/\\]"),
     "pipx run": re.compile(r"(?i)[/\\]\.?caches?[/\\]pipx[/\\]|[/\\]pipx[/\\]\.?cache[/\\]"),
@@ -24,9 +25,9 @@ _CACHES = {
 
 
 def launch_command() -> list[str]:
-    """The words that start this server whatever the search path of the client is: the installed script, else this interpreter.
+    """The words that start this server: the installed script, else this interpreter, with their whole paths.
 
-    Raises AccountError where that is in a cache and nothing lasting is known.
+    Clients have search paths of their own. Raises AccountError where that is in a cache and nothing lasting is known.
     """
     script = "contacts-mcp.exe" if os.name == "nt" else "contacts-mcp"
     places = [
@@ -45,12 +46,13 @@ def launch_command() -> list[str]:
         return [str(Path(uvx).absolute()), *_source(), "contacts-mcp"]
     raise AccountError(
         f"This server runs from the cache of `{program}`, which is emptied from time to time, so nothing was changed. "
-        "Install it to stay, with `uv tool install`, `pipx install` or `pip install`, and run `contacts-mcp install` again."
+        "Install it to stay, with `uv tool install`, `pipx install` or `pip install`. "
+        "Then run `contacts-mcp install` again."
     )
 
 
 def made_by(path: str) -> str:
-    """The program whose cache `path` is in; empty where it is in none."""
+    """The program whose cache `path` is in, empty where it is in none."""
     return next((program for program, cache in _CACHES.items() if cache.search(path)), "")
 
 

@@ -1,7 +1,7 @@
 """Showing entries of assistants' files without anything secret.
 
-Shown is what is certainly harmless: names, our own flags with their values, how a program is started. Everything else may be a secret,
-because people put keys into variables, into arguments (`docker run -e KEY=...`) and into members of their own.
+Only harmless words are shown: names, our own flags with their values, the way a program is started. Everything else may
+be a secret. People put keys into variables, into arguments (`docker run -e KEY=...`) and into members of their own.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def shown_arguments(args: Iterable[Any], *, known: Iterable[str] = ()) -> list[s
 
 
 def shown_command(command: Any) -> str:
-    """A command that is a plain path or name; masked where something else stands in its place."""
+    """A command that is a plain path or name. Anything else in its place is masked."""
     text = command if isinstance(command, str) else ""
     return text if re.fullmatch(r"[^=\n\r]{1,300}", text) else MASK
 
@@ -69,7 +69,7 @@ def runs_us(client: Client, entry: Any) -> bool:
 
 
 def hider(client: Client, name: str, entries: Iterable[Mapping[str, Any]]) -> Callable[[str], str]:
-    """A function that shows a line of the client's file: all of one that has only harmless words in it, else the name it begins with.
+    """A function that shows a line of the client's file: all of it if every word is harmless, else the name in front.
 
     `entries` are those of ours, before and after the change.
     """

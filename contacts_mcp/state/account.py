@@ -1,10 +1,9 @@
-"""Which account this is: one team, under the names of all credentials that it was ever reached with from here.
+"""The account in use: one team, under the names of all credentials that it was ever reached with from here.
 
-- A credential's fingerprint is a name of its account (`Settings.account`). What is remembered is written under the fingerprint in use.
-- Credentials are renewed. A new one must find the changes, locks and limits of the old one, so what is read is read under all names.
-- Two credentials are of one account if the service told the same team id with both. It is learned in passing, from any reply.
-- The folder `accounts` has a file for each fingerprint, which holds two digests: of the address, and of the address and the team.
-  It says nothing about anybody.
+- A credential's fingerprint is a name of its account (`Settings.account`). The server writes under the one in use.
+- Credentials are renewed. The server reads under all names, so a new one finds changes, locks and limits of the old.
+- Two credentials are of one account if the service told the same team id with both. Any reply may tell it in passing.
+- The folder `accounts` has a file for each fingerprint. It holds two digests: of the address, and of address and team.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Account:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names to look under; the one to write under comes first."""
+        """All names to look under. The one to write under comes first."""
         known = self._files()
         own = known.get(self._fingerprint)
         others = (name for name, team in known.items() if team == own and name != self._fingerprint) if own else ()
@@ -51,7 +50,8 @@ class Account:
     def lock_names(self) -> tuple[str, ...]:
         """The names to lock under.
 
-        The fingerprint keeps out a process that does not know the team yet, the team's name one with another credential.
+        The fingerprint keeps out a process that does not know the team yet. The team's name keeps out one with another
+        credential.
         """
         own = self._files().get(self._fingerprint)
         return (self._fingerprint, own.split()[1]) if own else (self._fingerprint,)
@@ -76,7 +76,7 @@ class Account:
         self._seen_at = None
 
     def _files(self) -> dict[str, str]:
-        """What the folder holds, read again after every change in it."""
+        """The contents of the folder's files, by fingerprint. They are read again after every change in it."""
         if self._directory is None:
             return {}
         try:

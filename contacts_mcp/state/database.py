@@ -1,4 +1,4 @@
-"""What the SQLite files of this room have in common: private, prepared in numbered steps, and told apart when replaced."""
+"""The SQLite files of this room: private, prepared in numbered steps, and told apart when they are replaced."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def bring_up_to(db: sqlite3.Connection, steps: list[list[str]]) -> None:
-    """Carry out the steps that the file lacks, all or none of them; another process may be doing the same."""
+    """Carry out the steps that the file lacks, all or none of them. Another process may be doing the same."""
     if version_of(db) >= len(steps):
         return
     db.execute("BEGIN IMMEDIATE")
@@ -93,5 +93,5 @@ def is_spoilt(error: Exception) -> bool:
 
 
 def code_of(error: Exception) -> int:
-    """SQLite's number of an error, without the details in its higher bits; 0 for other errors."""
+    """SQLite's number of an error, without the details in its higher bits. Other errors have the number 0."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,12 +1,14 @@
-"""What this server did: a before-image of every change, for telling and for taking back.
+"""The changes that this server made: a before-image of each, for telling and for taking back.
 
-- An entry is written before the request is sent (`begun`) and completed after (`done`, `not_done` or `unknown`), so that a process that
-  dies in between leaves an entry that can be resolved by looking.
-- One SQLite file in the data directory, readable by its owner only, shared by all servers of the machine.
-- A server whose file was deleted writes a new one: what goes into a deleted file is kept by nobody.
+- An entry is written before the request is sent (`begun`) and completed after (`done`, `not_done` or `unknown`).
+  A process that dies in between leaves an entry whose outcome a look can find out.
+- The journal is one SQLite file in the data directory, for its owner only, shared by all servers of the machine.
+- It is opened when it is first needed, because reading contacts must work without it.
+- A server whose file was deleted writes a new one, because nobody keeps a deleted file.
+- A file that cannot be read is set aside under another name, and the caller is told.
 - Ages of a minute are measured by the uptime of the machine (`uptime.py`), because a time of day can be set.
 - Entries older than 30 days go, once the machine has run for a day since it saw that time of day (`_purge`).
-- It holds personal data, because nothing could be restored without; nothing else the server writes does.
+- The journal holds personal data, because nothing could be restored without. No other file of the server does.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ _FROM_PHONE, _TO_PHONE = "json_extract(before, '$.phone')", "json_extract(wanted
 
 
 class Journal:
-    """The changes of one account. `path` None keeps them in memory, for as long as the server runs.
+    """The changes of one account. Without a `path` they are in memory, for as long as the server runs.
 
     Raises AccountError where it cannot be used.
     """
@@ -108,7 +110,7 @@ class Journal:
         clock: Callable[[], float] = time.time,
         uptime: Callable[[], float] = uptime,
     ) -> None:
-        """`tokens` is another file for used confirmations, which processes must share also where they keep no journal."""
+        """`tokens` is a file of its own for used confirmations, which servers without a journal must share, too."""
         self._path = path
         self._account = Account.of(account)
         self._tokens = Journal(tokens, account, clock=clock, uptime=uptime) if tokens else None
@@ -124,7 +126,7 @@ class Journal:
     # Writing down
 
     def begin(self, entry: Entry) -> Entry:
-        """Write `entry` down before anything is sent; answers it with its id. Raises AccountError where it cannot be written."""
+        """Write `entry` down before anything is sent. Returns it with its id."""
         self._purge()
         begun = replace(entry, at=self._clock(), uptime=self._uptime(), state="begun")
         cursor = self._execute(_INSERT, self._account.name, *(_column(begun, name) for name in _COLUMNS))
@@ -133,7 +135,7 @@ class Journal:
     def finish(self, entry: Entry) -> None:
         """Write down how it came out, and on the change it took back that it did.
 
-        Never fails, because the deed is done: what cannot be written stays unfinished, and is settled by looking.
+        Never fails, because the request is out. An entry that cannot be completed is looked up later.
         """
         try:
             self._execute("BEGIN IMMEDIATE")
@@ -172,7 +174,7 @@ class Journal:
         return next(iter(self._select("change_id = ?", change_id)), None)
 
     def entries(self, *, contact_id: int | None = None, before: int | None = None, limit: int = 25) -> list[Entry]:
-        """Newest first; `before` is the id to go on below."""
+        """The newest entries first. `before` is the id to go on below."""
         self._purge()
         chosen = {"contact_id = ?": contact_id, "change_id < ?": before}
         given = {test: value for test, value in chosen.items() if value is not None}
@@ -189,16 +191,16 @@ class Journal:
         return next(iter(self._select("contact_id = ? AND action = 'create' AND state = 'done'", contact_id)), None)
 
     def deleted(self, contact_id: int) -> Entry | None:
-        """The change that is known to have deleted that contact; ids are not given out twice."""
+        """The change that is known to have deleted that contact. The service gives no id out twice."""
         return next(iter(self._select("contact_id = ? AND action = 'delete' AND state = 'done'", contact_id)), None)
 
     def last_after(self, contact_id: int) -> Entry | None:
-        """The newest change of that contact that was seen done: its `after`, `rev_after` and `at` are the newest known."""
+        """The newest change of that contact that was seen done. Its `after` is the newest state that is known."""
         where = "contact_id = ? AND action <> 'delete' AND state = 'done'"
         return next(reversed(self._select(where, contact_id)), None)
 
     def next_after(self, entry: Entry) -> Entry | None:
-        """The next change of the same contact. It was begun with a look: its before-image is what `entry` left."""
+        """The next change of the same contact. It began with a look: its before-image is the state after `entry`."""
         where = "change_id > ? AND contact_id = ? AND action <> 'create'"
         return next(iter(self._select(where, entry.change_id, entry.contact_id)), None)
 
@@ -214,20 +216,23 @@ class Journal:
         return self._select(where, after, phone)
 
     def about_phone(self, phone: str) -> list[Entry]:
-        """The changes of contacts that had that phone before or were to have it after, oldest first. Those not carried out are left out."""
+        """The changes of contacts that had that phone before or were to have it after, oldest first.
+
+        Changes that were not carried out are left out.
+        """
         ids = f"SELECT change_id FROM changes WHERE {self._ours} AND"
         either = f"change_id IN ({ids} {_FROM_PHONE} = ? UNION {ids} {_TO_PHONE} = ?)"  # an OR would read all of them
         names = self._account.names
         return self._select(f"{either} AND state <> 'not_done'", *names, phone, *names, phone)
 
     def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
-        """The changes begun in the last `within` seconds that gave, or may have given, that phone to a contact, oldest first."""
+        """The changes of the last `within` seconds that gave a contact that phone, or may have, oldest first."""
         young, moments = self._younger_than(within)
         where = f"{_TO_PHONE} = ? AND {_FROM_PHONE} IS NOT {_TO_PHONE} AND state <> 'not_done' AND {young}"
         return self._select(where, phone, *moments)
 
     def rev_written(self, contact_id: int) -> int:
-        """The highest `rev` of that contact that was written within the last minute; what shows a lower one is behind."""
+        """The highest `rev` of that contact that was written in the last minute. A read with a lower one is behind."""
         young, moments = self._younger_than(IN_FLIGHT)
         recent = self._select(f"contact_id = ? AND {young}", contact_id, *moments)
         return max((entry.rev_after for entry in recent), default=0)
@@ -237,8 +242,8 @@ class Journal:
     def unfinished(self) -> list[Entry]:
         """The entries that looking may still settle, oldest first.
 
-        Some were begun and never completed: they are being made, or their process died. The outcome of others is unknown, and they
-        were not looked up since their request could arrive for the last time.
+        Some were begun and never completed: they are being made, or their process died. The outcome of others is
+        unknown, and they were not looked up since their request could arrive for the last time.
         """
         try:
             return self._select("state IN ('begun', 'unknown') AND (state = 'begun' OR looked = 0)")
@@ -262,7 +267,7 @@ class Journal:
         return self.seconds_left(entry) > 0
 
     def seconds_left(self, entry: Entry) -> float:
-        """How long the request of `entry` may still be on its way; 0 where it cannot arrive any more."""
+        """How long the request of `entry` may still be on its way. At 0 it cannot arrive any more."""
         if entry.uptime is None:
             return max(0.0, IN_FLIGHT - abs(self._clock() - entry.at))
         return max(0.0, IN_FLIGHT - passed(entry.uptime, self._uptime()))
@@ -272,9 +277,10 @@ class Journal:
         return abs(self._clock() - at)
 
     def forget(self) -> int:
-        """Delete every change of every account, down to its bytes; answers how many there were.
+        """Delete every change of every account, down to its bytes. Returns how many there were.
 
-        Kept are those that another server is making, and those whose request may still arrive: the next change has to wait for them.
+        Changes that another server is making are kept, and those whose request may still arrive. The next change of
+        the same contact has to wait for them.
         """
         made, its_moments = self._younger_than(LONGEST_CALL)
         young, moments = self._younger_than(IN_FLIGHT)
@@ -300,7 +306,7 @@ class Journal:
     # The file
 
     def _younger_than(self, seconds: float) -> tuple[str, tuple[float, ...]]:
-        """The condition that an entry was begun in the last `seconds`, as `seconds_left` reckons, and its values."""
+        """The condition that an entry was begun in the last `seconds`, as `seconds_left` counts, and its values."""
         now = self._uptime()
         age = "CASE WHEN uptime IS NULL THEN abs(? - at) WHEN uptime <= ? THEN ? - uptime ELSE ? END"
         return f"{age} < ?", (self._clock(), now, now, now, seconds)
@@ -315,10 +321,10 @@ class Journal:
         return f"account IN ({', '.join('?' * len(self._account.names))})"
 
     def _purge(self) -> None:
-        """Remove what is too old, by a time of day that was right for as long as the machine has since run for a day.
+        """Remove old entries, counted from a time of day that was seen before the machine ran for a day.
 
-        A clock that is a month ahead would otherwise empty the journal. `watch` holds the time of day to go by. It starts again where
-        the clock was set back behind it.
+        A clock that is a month ahead would otherwise empty the journal. `watch` holds that time of day. It starts again
+        where the clock was set back behind it.
         """
         now = self._uptime()
         if now - self._purged < _PURGE_EVERY:
@@ -371,7 +377,7 @@ class Journal:
         return self._db
 
     def _newly_opened(self) -> sqlite3.Connection:
-        """Raises what went wrong a moment ago at once, because one call would wait for the same several times."""
+        """Raises the failure of a moment ago again at once, because one call would wait for the same several times."""
         now = self._uptime()
         if self._failed and 0 <= now - self._failed[0] < _PATIENCE:
             raise self._failed[1]
@@ -401,7 +407,7 @@ class Journal:
         return JournalSetAside(
             "Nothing was changed: the journal that makes changes undoable could not be read. "
             f"It was set aside as {aside.name} in the data directory, and the next call begins a new one. "
-            "Changes made before cannot be taken back through this server any more, unless its owner repairs that file."
+            "Earlier changes cannot be taken back through this server any more, unless its owner repairs that file."
         )
 
     def _number_apart(self, db: sqlite3.Connection) -> None:
@@ -463,7 +469,7 @@ def _steps() -> list[list[str]]:
 
 
 def _unusable(error: Exception) -> AccountError:
-    """What stands in the way, and what the owner of the machine can do about it."""
+    """The error that names the obstacle, and the way out for the owner of the machine."""
     if isinstance(error, AccountError):
         return error
     why, advice = _reason_of(error)
@@ -475,7 +481,7 @@ def _unusable(error: Exception) -> AccountError:
 
 
 def _reason_of(error: Exception) -> tuple[str, str]:
-    """What stands in the way, empty where that is not known, and the way out."""
+    """The obstacle, empty where it is not known, and the way out."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         return "a file stands where its folder should be", "set CONTACTS_MCP_DATA_DIR to a folder"
     return next((found for numbers, found in _REASONS if code_of(error) in numbers), ("", _WRITABLE))
@@ -493,10 +499,7 @@ _REASONS: tuple[tuple[tuple[int, ...], tuple[str, str]], ...] = (
 
 
 def problem_with(path: Path) -> str:
-    """Why the journal at `path` cannot be used, in words about "the journal"; empty where it can, or where there is none.
-
-    Leaves the file as it is.
-    """
+    """Why the journal at `path` cannot be used, empty where it can or where there is none. Changes nothing."""
     if not path.exists():
         return ""
     try:

@@ -1,14 +1,15 @@
 """Who sent how many requests when: the times of the requests of the last minute, shared by the servers of one machine.
 
 - Each desktop client starts a server of its own, so the times are kept in one small SQLite file, by account.
-- Any window of `WINDOW` seconds holds at most `limit` requests. The window is a little longer than a minute, because requests
-  sent a minute apart can arrive less than a minute apart.
+- Any window of `WINDOW` seconds holds at most `limit` requests. The window is a little longer than a minute, because
+  requests sent a minute apart can arrive less than a minute apart.
 - Times are uptimes (`uptime.py`), so a time of day that jumps forgets nothing.
-- While less than three quarters of the limit are used, a server takes a few places ahead, so that the requests of one call cost
-  one look into the file.
+- While less than three quarters of the limit are used, a server takes a few places ahead. The requests of one call then
+  cost one look into the file.
 - Nobody waits here. Where another process has the file, `reserve` raises LedgerBusy, and the caller comes again.
-- A server that cannot use the file counts alone for `ALONE` seconds and then tries again. Its own times are kept in memory too, and
-  are written down where the file lacks them: after a time alone, or when somebody deleted or replaced the file.
+- A server that cannot use the file counts alone for `ALONE` seconds and then tries again.
+- A server keeps its own times in memory, too. It writes them down where the file lacks them: after a time alone, or
+  when somebody deleted or replaced the file.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Ledger(Protocol):
     def reserve(self, now: float, limit: int, *, alone: bool = False) -> float:
         """Take a place in the window and answer 0, or take none and answer the seconds until one may be free.
 
-        Raises LedgerBusy where somebody else has it; never if `alone`, which counts only what was sent from here.
+        Raises LedgerBusy where another process has it. If `alone`, only the requests from here are counted.
         """
 
     def pause(self, now: float, until: float) -> None:
@@ -194,7 +195,7 @@ class SqliteLedger:
             self._ahead = 0
 
     def _enter(self, db: sqlite3.Connection, now: float, limit: int) -> int:
-        """Write the request down. In quiet times take the next few places too, as used at the last moment they may be."""
+        """Write the request down. In quiet times take the next few places, too, as used at their last moment."""
         is_quiet = self._nth_last(db, self._account.names, limit * 3 // 4) <= now - WINDOW
         places = min(AHEAD_MOST, limit // 50) if is_quiet else 0
         db.executemany("INSERT INTO requests VALUES (?, ?, ?)", [self._row(now), *[self._row(now + AHEAD)] * places])
@@ -219,7 +220,7 @@ class SqliteLedger:
 
     @staticmethod
     def _nth_last(db: sqlite3.Connection, names: tuple[str, ...], n: int) -> float:
-        """When the n-th last request was sent; long ago where there are not so many."""
+        """When the n-th last request was sent. Where there are not so many, that was long ago."""
         query = f"SELECT at FROM requests WHERE {_among(names)} ORDER BY at DESC LIMIT 1 OFFSET ?"
         found = db.execute(query, (*names, n - 1)).fetchone() if n else None
         return float(found[0]) if found else _NEVER

@@ -1,10 +1,10 @@
-"""One writer at a time for one contact and for one phone, among the tasks of this process and the processes of this machine.
+"""One writer at a time for one contact and for one phone, among the tasks of this process and the processes here.
 
 - A lock is an OS lock on a file, which the system releases when its holder dies, however it dies.
-- Locks are striped: a contact or phone hashes to one of `STRIPES` files, whose names therefore say nothing about anybody.
-- A change to be taken back is always taken before phones, phones before contacts, and several of a kind in order, so that no two
-  writers wait for each other.
-- `last_write` tells when a stripe was last released after a write. A contact that was read before that moment may be stale.
+- Locks are striped: a contact or phone hashes to one of `STRIPES` files, whose names say nothing about anybody.
+- Locks are taken in a fixed order, so that no two writers wait for each other. First comes the change to be taken back,
+  then come phones, then contacts. Several of a kind are sorted.
+- `last_write` tells when a stripe was last released after a write. A contact that was read before may be stale.
 - The files are made when the first lock is taken, so that reading works where nothing can be written.
 """
 
@@ -56,7 +56,7 @@ class Locks:
 
     @asynccontextmanager
     async def if_free(self, contact_id: int | None, phone: str) -> AsyncIterator[bool]:
-        """Hold the contact (or, where it has no id yet, the phone) if nobody does; otherwise yield False at once."""
+        """Hold the contact, or the phone where it has no id yet, if nobody does. Otherwise yield False at once."""
         kind, key = ("phone", phone) if contact_id is None else ("contact", str(contact_id))
         async with AsyncExitStack() as held:
             for stripe in self._stripes_of(kind, [key]):
@@ -138,8 +138,9 @@ class _Stripe:
                 return False
             except OSError as error:
                 raise AccountError(
-                    f"Nothing was changed: the locks that keep servers out of each other's way cannot be used ({type(error).__name__}). The owner of this "
-                    "machine can make the data directory writable, or set CONTACTS_MCP_DATA_DIR to one that is."
+                    "Nothing was changed: the locks that keep servers out of each other's way cannot be used "
+                    f"({type(error).__name__}). The owner of this machine can make the data directory writable, "
+                    "or set CONTACTS_MCP_DATA_DIR to one that is."
                 ) from None
         return True
 

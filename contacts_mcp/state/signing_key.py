@@ -1,6 +1,7 @@
-"""The machine's own key for signing confirmations, kept because a server may be restarted between a question and its answer.
+"""The machine's own key for signing confirmations.
 
-Only a key that nobody else can have made or read counts. Another one is replaced: at most the questions that are open now are asked again.
+It is kept in a file, because a server may be restarted between a question and its answer. A key that somebody else may
+have made or read is replaced. At most the questions that are open now are then asked again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def kept_key(path: Path) -> bytes:
 
 
 def flaw_of(path: Path) -> str:
-    """Why the file at `path` must not be used, in words that follow "the key"; empty where it may, or where there is none."""
+    """Why the file at `path` must not be used, in words that follow "the key". Empty where it may, or is not there."""
     try:
         found = path.stat()
     except OSError:

@@ -1,6 +1,6 @@
 """Time that nobody can set: how long the machine has been running.
 
-A time of day may be wrong by a month and be corrected at any moment. So ages are measured by the uptime, which only grows.
+A time of day may be wrong by a month and be corrected at any moment. So ages are measured by the uptime: it only grows.
 All processes of a machine share it. After a restart of the machine it begins again at zero.
 """
 
@@ -11,7 +11,10 @@ import time
 
 
 def uptime() -> float:
-    """Seconds since the machine was started. Inside an event loop this is the loop's clock, so that waits and ages agree."""
+    """Seconds since the machine was started.
+
+    Inside an event loop this is the loop's clock, so that waits and ages agree.
+    """
     try:
         return asyncio.get_running_loop().time()  # a tenth of the time of anyio.current_time, at every request
     except RuntimeError:  # no event loop is running
@@ -21,6 +24,6 @@ def uptime() -> float:
 def passed(since: float, now: float) -> float:
     """The seconds that have certainly passed between two readings of the uptime.
 
-    A reading above `now` is from before the machine was started again; then all of `now` has passed since.
+    A reading above `now` is from before the machine was started again. All of `now` has passed since then.
     """
     return now - since if since <= now else now

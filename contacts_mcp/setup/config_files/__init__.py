@@ -1,10 +1,10 @@
 """Other programs' configuration files, edited by splicing: our entry changes, every other byte stays as it is.
 
-- A file holds a table of servers (`servers`) with one entry by name; `put` writes one entry whole, `drop` takes one out.
-- Why not a library that reads and writes whole documents: they normalize what they did not need to touch. tomlkit, the most careful,
-  gives the comment above a table to the table before it, and deletes it with that one. So the texts are only cut and joined here.
+- A file holds a table of servers (`servers`), entries by name. `put` writes one entry whole, `drop` takes one out.
+- A library that reads and writes whole documents would normalize parts that nobody asked to touch. Even tomlkit, the
+  most careful, deletes the comment above a table with the table before it. So the texts are only cut and joined here.
 - Every edit is then read back with a parser: exactly the one entry may have changed, or nothing is written.
-- What cannot be parsed, or is written in a way that cannot be spliced, is left alone (`ConfigFileUnusable`).
+- A file that cannot be parsed, or cannot be spliced as it is written, is left alone (`ConfigFileUnusable`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FORMATS = {
 
 
 def entries(kind: str, text: str, servers: str) -> dict[str, Any]:
-    """All entries of the table `servers`; none where it is missing. Raises ConfigFileUnusable."""
+    """All entries of the table `servers`, none where it is missing. Raises ConfigFileUnusable."""
     return dict(_document(kind, text, servers).get(servers) or {})
 
 
@@ -54,7 +54,7 @@ def put(kind: str, text: str, servers: str, name: str, entry: Entry) -> str:
 
 
 def drop(kind: str, text: str, servers: str, name: str) -> str:
-    """`text` without the entry `name`; as it was where there is none. Raises ConfigFileUnusable."""
+    """`text` without the entry `name`. It stays as it was where there is none. Raises ConfigFileUnusable."""
     wanted = _document(kind, text, servers)
     table = wanted.get(servers) or {}
     if name not in table:
@@ -73,7 +73,7 @@ def _document(kind: str, text: str, servers: str) -> dict[str, Any]:
 
 
 def _verified(kind: str, text: str, wanted: dict[str, Any], servers: str) -> str:
-    """`text` if it reads as `wanted`; a table without entries may be gone from it."""
+    """`text` if it reads as `wanted`. A table without entries may be gone from it."""
     try:
         found = FORMATS[kind].parse(text)
     except ConfigFileUnusable:

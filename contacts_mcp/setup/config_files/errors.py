@@ -6,4 +6,4 @@ from contacts_mcp.errors import AccountError
 
 
 class ConfigFileUnusable(AccountError):
-    """The file cannot be read, understood or replaced, and was left alone. The text says why, without quoting the file."""
+    """The file cannot be read, understood or replaced, and was left alone. The text says why and quotes nothing."""

@@ -1,4 +1,4 @@
-"""Reading a configuration file and replacing it: whole or not at all, with a backup, and looking as before to its owner.
+"""Reading a configuration file and replacing it: whole or not at all, with a backup, and looking as before.
 
 - Byte order mark, line endings, mode and owner stay. A symbolic link is followed, so its target changes.
 - A file that is to be private loses the rights of others. A backup never had any.
@@ -57,9 +57,9 @@ def read(path: Path) -> ConfigFile:
 
 
 def write(file: ConfigFile, text: str, *, private: bool = False) -> Path | None:
-    """Replace `file` by `text`, for its owner only if it is to be `private`. The backup that was kept, None for a new file.
+    """Replace `file` by `text`, for its owner only if it is to be `private`.
 
-    Raises ConfigFileUnusable. Then nothing has changed.
+    Returns the backup that was kept, None for a new file. Raises ConfigFileUnusable, and then nothing has changed.
     """
     if read(file.path).raw != file.raw:
         raise ConfigFileUnusable("another program has just changed it; run this again")
@@ -77,7 +77,7 @@ def write(file: ConfigFile, text: str, *, private: bool = False) -> Path | None:
 
 
 def is_private(path: Path) -> bool:
-    """Whether nobody but the owner can read the file, as far as its mode says; Windows keeps that elsewhere."""
+    """Whether only the owner can read the file, as far as its mode says. Windows keeps that elsewhere."""
     return os.name == "nt" or not path.stat().st_mode & 0o077
 
 

@@ -1,6 +1,7 @@
 """JSON as people keep it by hand: with comments and trailing commas, read with positions so that it can be spliced.
 
-A new member goes last, indented as its neighbours are, behind a comma where they end in one; an object on one line stays on one line.
+A new member goes last, indented as its neighbours are, behind a comma where they end in one.
+An object on one line stays on one line.
 Putting an entry in and taking it out again gives the text there was.
 """
 
@@ -35,7 +36,7 @@ class _Node:
 
 @dataclass(slots=True)
 class _Member:
-    """A member from the start of its name; `comma` is where the comma after it is, if there is one."""
+    """A member from the start of its name. `comma` is the place of the comma after it, if there is one."""
 
     name: str
     start: int
@@ -88,14 +89,15 @@ def _inserted(text: str, owner: _Node, name: str, value: Any) -> str:
         end = last.node.end
     else:
         piece = f"{_newline(text)}{_indent(text, first.start)}{_pair(name, _written(text, first.start, value))}"
-        end = _REMARK.match(text, last.node.end if last.comma is None else last.comma + 1).end()  # type: ignore[union-attr]
+        start = last.node.end if last.comma is None else last.comma + 1
+        end = _REMARK.match(text, start).end()  # type: ignore[union-attr] # it matches nothing, too
     if last.comma is not None:
         return _with(text, max(end, last.comma + 1), max(end, last.comma + 1), f"{piece},")
     return f"{text[: last.node.end]},{text[last.node.end : end]}{piece}{text[end:]}"
 
 
 def _filled(text: str, owner: _Node, name: str, value: Any) -> str:
-    """An object that had no member; a comment in it stays on top."""
+    """An object that had no member. A comment in it stays on top."""
     remarks = text[owner.start + 1 : owner.end - 1].rstrip()
     if _is_one_line(text):
         return _with(text, owner.start, owner.end, f"{{{_pair(name, json.dumps(value, ensure_ascii=False))}}}")
@@ -110,7 +112,7 @@ def _without(text: str, owner: _Node, own: _Member) -> str:
     start = len(text[: own.start].rstrip())
     end = own.node.end if own.comma is None else own.comma + 1
     if "\n" in text[start : own.start]:  # what is on a line of its own goes with the remark beside it
-        end = _REMARK.match(text, end).end()  # type: ignore[union-attr]
+        end = _REMARK.match(text, end).end()  # type: ignore[union-attr] # it matches nothing, too
     before = owner.members[at - 1] if at else None
     if own.comma is None and before is not None and before.comma is not None:
         text, start, end = text[: before.comma] + text[before.comma + 1 :], start - 1, end - 1
@@ -147,7 +149,7 @@ def _indent(text: str, at: int) -> str:
 
 
 def _unit(text: str) -> str:
-    """What one level is indented by."""
+    """The blanks of one level."""
     found = re.search(r"^([ \t]+)\S", text, re.MULTILINE)
     return found[1] if found else "  "
 
@@ -233,7 +235,7 @@ class _Reader:
         return self._at - 1 if self._passes(",") else None
 
     def _passes(self, char: str) -> bool:
-        """Whether `char` comes next, blanks aside; then it has been read. Where it does not, the blanks have been read."""
+        """Whether `char` comes next, blanks aside. It has then been read, and else the blanks have."""
         self._blank()
         if self._text[self._at : self._at + 1] != char:
             return False
@@ -241,7 +243,7 @@ class _Reader:
         return True
 
     def _blank(self) -> None:
-        self._at = _BLANK.match(self._text, self._at).end()  # type: ignore[union-attr]
+        self._at = _BLANK.match(self._text, self._at).end()  # type: ignore[union-attr] # it matches nothing, too
 
     def _unexpected(self) -> ConfigFileUnusable:
         line = self._text.count("\n", 0, self._at) + 1

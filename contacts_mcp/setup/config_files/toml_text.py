@@ -69,7 +69,7 @@ def _cut(text: str, tables: list[_Table]) -> str:
 
 
 def _own(text: str, servers: str, name: str) -> list[_Table]:
-    """The tables of one entry; those that follow each other are one."""
+    """The tables of one entry. Tables that follow each other are one."""
     found: list[_Table] = []
     follows = False
     for table in _tables(text):

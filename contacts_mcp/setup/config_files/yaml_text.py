@@ -1,6 +1,6 @@
 """YAML in block style, cut at the lines where its keys stand: a new entry goes first under the table of servers.
 
-The parser only says where things are; what is written is JSON's texts and lists inside block mappings, which every YAML reader takes.
+The parser only says where things are. Values are written as JSON inside block mappings, which every YAML reader takes.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _lines_of(text: str, pair: tuple[Node, Node]) -> tuple[int, int]:
 
 
 def _end(node: Node) -> int:
-    """A block collection is said to end where the next thing starts, comments included; so ask its last leaf."""
+    """The end of a node. The parser has a block collection end at the next thing, so its last leaf is asked."""
     if isinstance(node, CollectionNode) and node.value and not node.flow_style:
         last = node.value[-1]
         return _end(last[1] if isinstance(last, tuple) else last)
