@@ -415,7 +415,7 @@ class Fuzzer:
     async def call(self, client: Client) -> None:
         arguments = self._objects.draw()
         self._figures.objects += 1
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             with anyio.fail_after(PATIENCE):
                 result = await client.call_tool(self._tool.name, arguments)
@@ -423,7 +423,7 @@ class Fuzzer:
             problem = self._problem_with(result)
         except Exception as error:  # noqa: BLE001 -- whatever it is, it is no answer
             problem = f"{type(error).__name__}: {str(error)[:300]}"
-        took = time.perf_counter() - started
+        took = time.process_time() - started
         self._figures.slowest = max(self._figures.slowest, took)
         if problem or took > MOST_SECONDS:
             self._figures.wrong.append(f"{problem or f'{took:.1f} s'}, for {self._tool.name} {_shown(arguments)}")

@@ -43,7 +43,7 @@ ANOTHER = JORDAN | {"phone": "(510) 555-3345"}
 
 def measure() -> Iterator[Row]:
     """The three counts, then the ways between two rooms and the modules, the most used first."""
-    trip = anyio.run(_trip)
+    trip = anyio.run(enter)
     rooms = [room_of(module) for module in trip]
     yield _counted("modules entered by create_contact", len(set(trip)), most=MODULES)
     yield _counted("switches between rooms", _switches(rooms), most=SWITCHES)
@@ -71,7 +71,7 @@ def _switches(stations: Sequence[str]) -> int:
     return sum(one != other for one, other in pairwise(stations))
 
 
-async def _trip() -> list[str]:
+async def enter() -> list[str]:
     """The module of every function that the call enters, in order."""
     with tempfile.TemporaryDirectory() as home, closing(open_sandbox()) as sandbox:
         settings = Settings.load(sandbox=True, data_dir=home)

@@ -29,7 +29,7 @@ from contacts_mcp.errors import (
     ServiceFailed,
     Unreachable,
 )
-from contacts_mcp.sandbox import Behaviour, Credentials, Fault, Sandbox
+from contacts_mcp.sandbox import Behaviour, Credentials, Fault, FaultKind, Sandbox
 from contacts_mcp.state.ledger import WINDOW
 
 from .conftest import KEY, URL, OpenClient, Time
@@ -147,7 +147,7 @@ async def test_a_lasting_failure_ends_after_four_attempts_or_eight_refused_ones_
 @pytest.mark.parametrize("call", WRITES)
 @pytest.mark.parametrize("kind", ["status_after", "drop_after", "truncate", "html_after"])
 async def test_a_write_that_was_carried_out_is_not_carried_out_twice(
-    client: HeymarketClient, sandbox: Sandbox, call: str, kind: Any
+    client: HeymarketClient, sandbox: Sandbox, call: str, kind: FaultKind
 ) -> None:
     before = sandbox.store.contact(1001)
     assert before is not None
@@ -274,7 +274,7 @@ async def test_a_service_that_is_down_is_not_hammered(client: HeymarketClient, s
 @pytest.mark.parametrize("call", ["get_team", "create_contact"])
 @pytest.mark.parametrize(("kind", "delay"), [("stall", 30.0), ("stall_after", 30.0), ("drip", 0.1)])
 async def test_an_attempt_ends_in_time_however_the_answer_is_late(
-    sandbox: Sandbox, connect: OpenClient, call: str, kind: Any, delay: float
+    sandbox: Sandbox, connect: OpenClient, call: str, kind: FaultKind, delay: float
 ) -> None:
     """A drip keeps every single read short, so httpx's own timeout never ends it."""
     sandbox.faults.add(Fault(call, kind, delay=delay, times=-1))

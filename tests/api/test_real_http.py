@@ -8,7 +8,6 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from contacts_mcp import __version__
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AnswerLost, BadAnswer, CredentialsRefused, Rejected, ServiceFailed, Unreachable
-from contacts_mcp.sandbox import Credentials, Fault, Sandbox, open_sandbox, serve
+from contacts_mcp.sandbox import Credentials, Fault, FaultKind, Sandbox, open_sandbox, serve
 from contacts_mcp.workspace import Workspace
 
 from .conftest import KEY, OpenClient, Time
@@ -235,7 +234,7 @@ async def test_a_contact_lives_its_life(served: Served, connect: OpenClient) -> 
     ],
 )
 async def test_the_ladder_holds_over_real_http(
-    served: Served, connect: OpenClient, kind: Any, error: type[Exception], *, carried_out: bool
+    served: Served, connect: OpenClient, kind: FaultKind, error: type[Exception], *, carried_out: bool
 ) -> None:
     sandbox, url = served
     sandbox.faults.add(Fault("create_contact", kind, delay=0.2), Fault("get_team", kind, delay=0.2))

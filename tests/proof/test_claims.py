@@ -14,7 +14,7 @@ import httpx
 import pytest
 from support import Backend, OpenStage, Stage, text_of
 
-from contacts_mcp.sandbox import Behaviour, Fault, Lag
+from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Lag
 from contacts_mcp.state.journal import IN_FLIGHT
 
 
@@ -29,7 +29,9 @@ async def state_of_last(stage: Stage) -> str:
 
 
 @pytest.mark.parametrize("kind", ["status", "html", "drop_before"])
-async def test_an_opt_out_that_the_service_hides_is_not_claimed_by_looking(open_stage: OpenStage, kind: Any) -> None:
+async def test_an_opt_out_that_the_service_hides_is_not_claimed_by_looking(
+    open_stage: OpenStage, kind: FaultKind
+) -> None:
     """`rev` did not move, so nothing was carried out; it is sent again, and the second answer counts."""
     async with open_stage(behaviour={"sends_opt_out": False}) as stage:
         stage.sandbox.faults.add(Fault("update_contact", kind))

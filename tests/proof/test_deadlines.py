@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -82,7 +83,7 @@ async def _rename(stage: Stage) -> None:
     stage.restart()
 
 
-async def test_the_deadline_holds_by_the_clock_on_the_wall_too(tmp_path: Any) -> None:
+async def test_the_deadline_holds_by_the_clock_on_the_wall_too(tmp_path: Path) -> None:
     """The one test here that takes time: the same without the hurried clock."""
 
     async def main() -> float:

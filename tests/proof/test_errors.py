@@ -282,7 +282,7 @@ async def test_what_the_service_says_is_quoted_as_such_and_cut(said: str, open_s
 
 
 async def test_a_mistake_of_ours_is_told_by_its_type_and_logged_by_its_place_only(
-    caplog: pytest.LogCaptureFixture, tmp_path: Any
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """Nothing of the data it worked on, neither to the model nor to the log."""
 
@@ -301,7 +301,7 @@ async def test_a_mistake_of_ours_is_told_by_its_type_and_logged_by_its_place_onl
 
 
 async def test_whatever_an_error_of_ours_holds_it_is_shown_on_one_line_and_cut(
-    caplog: pytest.LogCaptureFixture, tmp_path: Any
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     async def lookup_strangely(app: App) -> Answer:
         """Refuse in the words of a stranger."""
@@ -318,7 +318,7 @@ async def test_whatever_an_error_of_ours_holds_it_is_shown_on_one_line_and_cut(
     "answer", [{"found": PLANTED}, Answer([PLANTED], {"found": PLANTED})], ids=["no answer", "another structure"]
 )
 async def test_an_answer_that_breaks_its_own_schema_is_a_mistake_of_ours_too(
-    answer: Any, caplog: pytest.LogCaptureFixture, tmp_path: Any
+    answer: Any, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     async def lookup_nothing(app: App) -> Answer:
         """Answer with something else."""
@@ -331,7 +331,7 @@ async def test_an_answer_that_breaks_its_own_schema_is_a_mistake_of_ours_too(
     _check_clean(facts["message"])
 
 
-async def test_a_tool_that_hangs_is_ended(caplog: pytest.LogCaptureFixture, tmp_path: Any) -> None:
+async def test_a_tool_that_hangs_is_ended(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     async def lookup_slowly(app: App) -> Answer:
         """Never end."""
         await anyio.sleep_forever()
@@ -343,7 +343,7 @@ async def test_a_tool_that_hangs_is_ended(caplog: pytest.LogCaptureFixture, tmp_
 
 
 async def test_a_tool_that_runs_into_a_time_limit_of_its_own_is_a_mistake_of_ours(
-    caplog: pytest.LogCaptureFixture, tmp_path: Any
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """It is not the deadline of the call, so it must not be told as that."""
 
@@ -355,7 +355,7 @@ async def test_a_tool_that_runs_into_a_time_limit_of_its_own_is_a_mistake_of_our
 
 
 async def _answer_of(
-    function: Any, tmp_path: Any, caplog: pytest.LogCaptureFixture, **arguments: Any
+    function: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, **arguments: Any
 ) -> dict[str, Any]:
     """The structure of the error that a tool of the test's own ends with, inside the same boundary."""
     caplog.set_level(logging.DEBUG)

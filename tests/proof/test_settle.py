@@ -19,7 +19,7 @@ from support import Backend, OpenStage, Stage, text_of
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.values import Values, values_of
 from contacts_mcp.book.writing.settle import MOST_SETTLED, settle
-from contacts_mcp.sandbox import Behaviour, Fault
+from contacts_mcp.sandbox import Behaviour, Fault, FaultKind
 from contacts_mcp.state.journal import IN_FLIGHT, Entry
 
 LATER = IN_FLIGHT + 1
@@ -222,7 +222,9 @@ async def test_what_somebody_holds_is_under_way_and_left_alone(open_stage: OpenS
 
 
 @pytest.mark.parametrize("kind", ["status", "refuse", "drop_before", "stall"])
-async def test_while_the_service_is_down_it_stays_open_and_nothing_fails(open_stage: OpenStage, kind: Any) -> None:
+async def test_while_the_service_is_down_it_stays_open_and_nothing_fails(
+    open_stage: OpenStage, kind: FaultKind
+) -> None:
     async with open_stage() as stage:
         change_id = await left_behind(stage, "update", contact_id=stage.ADA, first="Grace")
         await anyio.sleep(LATER)

@@ -14,7 +14,7 @@ import pytest
 from support import Backend, OpenStage, Stage, text_of
 
 from contacts_mcp.book.values import values_of
-from contacts_mcp.sandbox import Fault
+from contacts_mcp.sandbox import Fault, FaultKind
 from contacts_mcp.state.journal import IN_FLIGHT, Entry
 
 PHONE = "12125550142"
@@ -55,7 +55,7 @@ def nobody_can_read(stage: Stage, operation: str, *, skip: int = 0) -> None:
 
 
 @pytest.mark.parametrize("kind", ["status", "html", "drop_before"])
-async def test_a_contact_that_somebody_else_made_is_not_called_created(open_stage: OpenStage, kind: Any) -> None:
+async def test_a_contact_that_somebody_else_made_is_not_called_created(open_stage: OpenStage, kind: FaultKind) -> None:
     async with open_stage() as stage:
         stage.sandbox.faults.add(Fault("create_contact", kind))
 

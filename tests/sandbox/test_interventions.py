@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from support import Clock
 
-from contacts_mcp.sandbox import Fault, Intervention, Lag, Sandbox
+from contacts_mcp.sandbox import Fault, FaultKind, Intervention, Lag, Sandbox
 
 JORDAN = "/v1/contact/1001"
 PHONE = "15105550100"
@@ -60,7 +61,7 @@ async def test_after_a_write_comes_before_it_is_answered(sandbox: Sandbox, clien
 
 
 @pytest.mark.parametrize("kind", ["status", "drop_before", "drop_after", "gateway_after"])
-async def test_a_request_that_fails_is_one_too(sandbox: Sandbox, client: httpx.AsyncClient, kind: Any) -> None:
+async def test_a_request_that_fails_is_one_too(sandbox: Sandbox, client: httpx.AsyncClient, kind: FaultKind) -> None:
     sandbox.faults.add(Fault("get_contact", kind))
     sandbox.interventions.add(edit("Jo", when="after"))
     with suppress(httpx.ReadError):
@@ -120,7 +121,7 @@ async def test_reads_may_lag_behind_them(sandbox: Sandbox, client: httpx.AsyncCl
 
 
 async def test_they_come_after_the_late_writes_that_are_due(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     sandbox.faults.add(Fault("update_contact", "status", late=6))
     await client.put(JORDAN, json={"phone": PHONE, "first": "Late"})

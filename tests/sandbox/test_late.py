@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 from hurried import HurriedLoop, time_of_day
+from support import Clock
 
 from contacts_mcp.sandbox import Behaviour, Credentials, Fault, Lag, Sandbox, Store, open_sandbox
 
@@ -75,7 +76,7 @@ async def told(client: httpx.AsyncClient, method: str, path: str, body: Any = No
 @pytest.mark.parametrize("what", TOLD)
 @pytest.mark.parametrize("operation", WRITES)
 async def test_a_write_is_carried_out_seconds_after_its_client_was_told_something_else(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any, operation: str, what: str
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock, operation: str, what: str
 ) -> None:
     request, is_done = WRITES[operation]
     sandbox.faults.add(Fault(operation, late=6, **TOLD[what]))
@@ -94,7 +95,7 @@ def test_every_write_can_be_late() -> None:
 
 
 async def test_it_is_carried_out_before_the_next_request_and_as_of_its_due_time(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     sandbox.faults.add(Fault("update_contact", "drop_before", late=6))
     await told(client, "PUT", JORDAN, {"phone": PHONE, "first": "Jo"})
@@ -105,7 +106,7 @@ async def test_it_is_carried_out_before_the_next_request_and_as_of_its_due_time(
 
 
 async def test_a_refused_or_failed_request_lets_it_land_too(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     """The rows are those of the moment, whoever asks: here a read that gets no reply."""
     sandbox.faults.add(Fault("update_contact", "drop_before", late=1), Fault("get_contact", "drop_before"))
@@ -116,7 +117,7 @@ async def test_a_refused_or_failed_request_lets_it_land_too(
 
 
 async def test_a_late_write_meets_the_contact_as_it_is_by_then(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     """PUT sets what it carries: here the names, and nobody's e-mail."""
     sandbox.faults.add(Fault("update_contact", "drop_before", late=6))
@@ -139,7 +140,7 @@ async def test_a_late_write_meets_the_contact_as_it_is_by_then(
     ],
 )
 async def test_a_late_write_to_a_contact_that_is_gone_does_nothing(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any, method: str, path: str, body: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock, method: str, path: str, body: Any
 ) -> None:
     sandbox.faults.add(Fault("*", "drop_before", late=6))
     await told(client, method, path, body)
@@ -151,7 +152,7 @@ async def test_a_late_write_to_a_contact_that_is_gone_does_nothing(
 
 @pytest.mark.parametrize(("known_phone", "landed", "rev"), [("reject", 400, 1), ("update", 200, 2)])
 async def test_a_late_create_meets_a_phone_that_is_taken_by_then(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any, *, known_phone: Any, landed: int, rev: int
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock, *, known_phone: Any, landed: int, rev: int
 ) -> None:
     """The switches are those of the later moment, too."""
     sandbox.faults.add(Fault("create_contact", "status", status=500, late=6))
@@ -164,7 +165,7 @@ async def test_a_late_create_meets_a_phone_that_is_taken_by_then(
 
 
 async def test_a_put_that_was_sent_again_and_its_first_copy_are_both_carried_out(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     body = {"phone": PHONE, "first": "Jo"}
     sandbox.faults.add(Fault("update_contact", "status", status=502, late=3))
@@ -177,7 +178,7 @@ async def test_a_put_that_was_sent_again_and_its_first_copy_are_both_carried_out
 
 
 async def test_late_writes_land_in_the_order_of_their_due_times(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     for name, seconds in (("slow", 9), ("quick", 3), ("slow too", 9)):
         sandbox.faults.add(Fault("update_contact", "drop_before", late=seconds))
@@ -191,7 +192,9 @@ async def test_late_writes_land_in_the_order_of_their_due_times(
     assert (stored["first"], stored["rev"], stored["updated"]) == ("slow too", 4, "2027-01-15T08:00:09Z")
 
 
-async def test_everything_can_be_made_to_land_at_once(sandbox: Sandbox, client: httpx.AsyncClient, clock: Any) -> None:
+async def test_everything_can_be_made_to_land_at_once(
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
+) -> None:
     """A write that lands early is of now."""
     for path, seconds in ((JORDAN, 9), ("/v1/contact/1002", 3)):
         sandbox.faults.add(Fault("delete_contact", "drop_before", late=seconds))
@@ -213,7 +216,7 @@ async def test_only_writes_are_late(sandbox: Sandbox, client: httpx.AsyncClient)
 
 
 async def test_a_late_write_without_credentials_does_nothing(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     sandbox.faults.add(Fault("delete_contact", "drop_before", late=6))
     with pytest.raises(httpx.ReadError):
@@ -223,7 +226,7 @@ async def test_a_late_write_without_credentials_does_nothing(
     assert sandbox.requests[-1].landed == 401
 
 
-async def test_a_jwt_may_expire_on_the_way(sandbox: Sandbox, client: httpx.AsyncClient, clock: Any) -> None:
+async def test_a_jwt_may_expire_on_the_way(sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock) -> None:
     import jwt
 
     ours = Credentials()
@@ -236,7 +239,7 @@ async def test_a_jwt_may_expire_on_the_way(sandbox: Sandbox, client: httpx.Async
     assert sandbox.store.contact(1001) is None
 
 
-async def test_reads_may_lag_behind_a_late_write(sandbox: Sandbox, client: httpx.AsyncClient, clock: Any) -> None:
+async def test_reads_may_lag_behind_a_late_write(sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock) -> None:
     sandbox.faults.add(Fault("update_contact", "drop_before", late=6, lag=Lag(seconds=2, reads=1)))
     await told(client, "PUT", JORDAN, {"phone": PHONE, "first": "Jo"})
     seen = []
@@ -247,7 +250,7 @@ async def test_reads_may_lag_behind_a_late_write(sandbox: Sandbox, client: httpx
 
 
 async def test_a_stranger_acts_on_the_rows_of_the_moment(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     """Each use of the store comes after the late writes that are due, so an edit never lands before them."""
     sandbox.faults.add(Fault("update_contact", "drop_before", late=6))
@@ -259,7 +262,7 @@ async def test_a_stranger_acts_on_the_rows_of_the_moment(
     assert (stored["first"], stored["last"], stored["rev"]) == ("Jo", "Stranger", 3)
 
 
-async def test_starting_over_loses_them(clock: Any) -> None:
+async def test_starting_over_loses_them(clock: Clock) -> None:
     with closing(open_sandbox(contacts=1, clock=clock, control=True)) as sandbox:
         transport, headers = sandbox.transport(), {"Authorization": "Bearer sandbox-api-key"}
         async with httpx.AsyncClient(transport=transport, base_url="http://sandbox", headers=headers) as client:

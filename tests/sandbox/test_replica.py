@@ -7,8 +7,9 @@ from typing import Any, get_args
 
 import httpx
 import pytest
+from support import Clock
 
-from contacts_mcp.sandbox import Behaviour, Fault, Lag, Sandbox
+from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Lag, Sandbox
 from contacts_mcp.sandbox.rows.replica import READ_KINDS, ReadKind
 
 JORDAN = "/v1/contact/1001"
@@ -168,7 +169,7 @@ async def test_each_kind_of_read_can_lag_by_reads(sandbox: Sandbox, client: http
 
 @pytest.mark.parametrize("kind", READ_KINDS)
 async def test_each_kind_of_read_can_lag_by_seconds(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any, kind: ReadKind
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock, kind: ReadKind
 ) -> None:
     sandbox.behaviour = lagging(Lag(seconds=3, of=(kind,)))
     await client.delete(JORDAN)
@@ -194,7 +195,7 @@ async def test_kinds_that_lag_together_count_together(sandbox: Sandbox, client: 
     assert [await look(client) for look in looks] == [False, True, False, True, True]
 
 
-async def test_kinds_may_lag_differently(sandbox: Sandbox, client: httpx.AsyncClient, clock: Any) -> None:
+async def test_kinds_may_lag_differently(sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock) -> None:
     sandbox.behaviour = lagging(Lag(reads=1, of=("get_contact",)), Lag(seconds=9, of=("list_contacts",)))
     await opt_out(client)
     assert [await sees_by_id(client), await sees_by_id(client), await sees_listed(client)] == [False, True, False]
@@ -209,7 +210,7 @@ async def test_a_read_of_one_kind_does_not_count_for_another(sandbox: Sandbox, c
     assert [await look(client) for look in looks] == [False, False, False, True, False, True]
 
 
-async def test_reads_and_seconds_must_both_pass(sandbox: Sandbox, client: httpx.AsyncClient, clock: Any) -> None:
+async def test_reads_and_seconds_must_both_pass(sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock) -> None:
     sandbox.behaviour = lagging(Lag(reads=2, seconds=3))
     await opt_out(client)
     assert [await sees_by_id(client) for _ in range(3)] == [False] * 3
@@ -222,7 +223,7 @@ async def test_reads_and_seconds_must_both_pass(sandbox: Sandbox, client: httpx.
 
 
 async def test_a_replica_that_is_seconds_behind_goes_through_every_state(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     sandbox.behaviour = lagging(Lag(seconds=3))
     seen = []
@@ -236,7 +237,7 @@ async def test_a_replica_that_is_seconds_behind_goes_through_every_state(
 
 @pytest.mark.parametrize("seconds", [0, 1, 2, 3])
 async def test_the_lag_begins_at_a_chosen_moment(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any, seconds: int
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock, seconds: int
 ) -> None:
     """A write of before is seen at once, and turning the lag off does not show a write that already lags."""
     sandbox.behaviour = lagging()
@@ -260,7 +261,7 @@ async def test_a_write_without_a_lag_waits_behind_one_that_lags(sandbox: Sandbox
     ("kind", "status"), [("lag", 200), ("status_after", 500), ("gateway_after", 500), ("drop_after", None)]
 )
 async def test_one_write_may_lag_also_if_it_seems_to_fail(
-    sandbox: Sandbox, client: httpx.AsyncClient, kind: Any, status: int | None
+    sandbox: Sandbox, client: httpx.AsyncClient, kind: FaultKind, status: int | None
 ) -> None:
     sandbox.behaviour = lagging()
     sandbox.faults.add(Fault("update_contact", kind, skip=1, lag=Lag(reads=2, of=("get_contact",))))
@@ -286,7 +287,7 @@ async def test_nothing_is_kept_of_a_write_that_every_read_has_seen(sandbox: Sand
 
 
 async def test_a_created_contact_that_lags_is_nowhere_and_a_deleted_one_everywhere(
-    sandbox: Sandbox, client: httpx.AsyncClient, clock: Any
+    sandbox: Sandbox, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     """Also for the count: one came, one went, and one came and went."""
     sandbox.behaviour = lagging(Lag(seconds=3))

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from contacts_mcp.sandbox import Fault, Intervention, Oddity, Sandbox, open_sandbox, serve
+from contacts_mcp.sandbox import Fault, FaultKind, Intervention, Oddity, Sandbox, open_sandbox, serve
 from contacts_mcp.sandbox.rows.replica import READ_KINDS
 
 NEW = "15105553344"
@@ -42,7 +42,7 @@ async def test_it_answers_with_a_date(served: Served) -> None:
     ("kind", "carried_out"), [("drop_before", False), ("drop_after", True), ("refuse", False), ("truncate", True)]
 )
 async def test_a_broken_connection_is_really_broken(
-    served: Served, caplog: pytest.LogCaptureFixture, kind: Any, *, carried_out: bool
+    served: Served, caplog: pytest.LogCaptureFixture, kind: FaultKind, *, carried_out: bool
 ) -> None:
     sandbox, client = served
     sandbox.faults.add(Fault("create_contact", kind))

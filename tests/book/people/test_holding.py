@@ -37,7 +37,7 @@ from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.write import LOOK_DELAYS
 from contacts_mcp.errors import ContactNotFound, OutcomeUnknown, Refused
 from contacts_mcp.models import Contact
-from contacts_mcp.sandbox import Fault, Lag
+from contacts_mcp.sandbox import Fault, FaultKind, Lag
 from contacts_mcp.state.journal import IN_FLIGHT, Entry, Journal
 from contacts_mcp.words.phones import parse_phone
 from contacts_mcp.workspace import Workspace
@@ -343,7 +343,7 @@ async def test_nothing_is_called_unchanged_while_something_may_arrive(stage: Sta
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "status", "gateway"])
-async def test_a_late_write_does_not_set_back_the_one_after_it(stage: Stage, book: Book, kind: Any) -> None:
+async def test_a_late_write_does_not_set_back_the_one_after_it(stage: Stage, book: Book, kind: FaultKind) -> None:
     """It carries the names as they were read, so it would undo a change of the last name that it knows nothing of."""
     stage.sandbox.faults.add(Fault("update_contact", kind, times=2, status=504, late=20.0))
     with pytest.raises(OutcomeUnknown):

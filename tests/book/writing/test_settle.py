@@ -26,7 +26,7 @@ from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
 from contacts_mcp.book.writing.settle import plan_of, settle, settle_entry
 from contacts_mcp.errors import OutcomeUnknown
 from contacts_mcp.models import Values
-from contacts_mcp.sandbox import Fault, Lag
+from contacts_mcp.sandbox import Fault, FaultKind, Lag
 from contacts_mcp.state.journal import IN_FLIGHT, Entry, Journal
 from contacts_mcp.state.locks import Locks
 
@@ -257,7 +257,7 @@ async def test_an_entry_that_stays_unknown_is_not_looked_up_for_ever(stage: Stag
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "status", "html"])
-async def test_a_look_that_fails_leaves_an_entry_as_it_is(stage: Stage, book: Book, kind: Any) -> None:
+async def test_a_look_that_fails_leaves_an_entry_as_it_is(stage: Stage, book: Book, kind: FaultKind) -> None:
     entry = await unfinished(book, ADA, first="Grace")
     await anyio.sleep(IN_FLIGHT)
     stage.sandbox.faults.add(Fault("get_contact", kind, times=-1))
