@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,14 @@ def test_a_token_permits_another_action_only_if_nothing_differs(one: Any, other:
     own = ours()
     is_permitted = own.refusal(own.token_for(RiskyAction(**one)), RiskyAction(**other)) == ""
     assert is_permitted is (one == other)
+
+
+@pytest.mark.parametrize("said", ["Said yes \ud83d", "é", date(2026, 3, 4)], ids=["half an emoji", "accent", "date"])
+def test_any_argument_can_be_confirmed(confirmations: Confirmations, said: Any) -> None:
+    action = replace(DELETE, arguments={"said": said})
+    token = confirmations.token_for(action)
+    assert confirmations.refusal(token, action) == ""
+    assert confirmations.refusal(token, replace(DELETE, arguments={"said": "no"})) == REASONS["arguments"]
 
 
 def test_the_digest_recognizes_a_token_and_does_not_give_it_away() -> None:
