@@ -21,7 +21,7 @@ class Behaviour:
     create_status: Literal[200, 201] = 200
     error_body: Literal["error", "error_code", "text", "html", "empty"] = "error"
     not_found: Literal["404", "400", "null"] = "404"
-    known_phone: Literal["reject", "update"] = "reject"
+    known_phone: Literal["reject", "update", "double"] = "reject"  # or a second contact, also by a PUT
     batch_reply: Literal["failed", "ok", "contacts"] = "failed"
     put_without_names: Literal["blank", "keep"] = "blank"
     tags_on_put: Literal["replace", "add"] = "replace"

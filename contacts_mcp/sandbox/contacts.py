@@ -21,9 +21,9 @@ _STATUS_CHANGES: dict[str, Record] = {
 
 
 def create_contact(call: Call) -> Reply:
-    """Adds a contact. If the phone is taken, it refuses or, by behaviour, updates silently."""
+    """Adds a contact. If the phone is taken, it refuses or, by behaviour, updates silently or makes a second contact."""
     _check_ids(call.body, call)
-    same = _with_phone(call.body["phone"], call)
+    same = _with_phone(call.body["phone"], call) if call.behaviour.known_phone != "double" else []
     if same and call.behaviour.known_phone == "reject":
         raise BadData("phone belongs to another contact")
     record = _update(call.body, same[0], call, overwrite=False) if same else _create(call.body, call)
@@ -41,7 +41,8 @@ def update_contact(call: Call) -> Reply:
     stored = existing(call.records.contact(call.contact_id))
     overwrite = call.overwrite
     _check_ids(call.body, call)
-    if call.body["phone"] != stored["phone"] and _with_phone(call.body["phone"], call):
+    is_moved = call.body["phone"] != stored["phone"]
+    if is_moved and call.behaviour.known_phone != "double" and _with_phone(call.body["phone"], call):
         raise BadData("phone belongs to another contact")
     return json_reply(shapes.receipt(_update(call.body, stored, call, overwrite=overwrite), call.behaviour))
 

@@ -99,7 +99,7 @@ async def test_updates_by_phone_and_by_id_wait_for_one_another(open_session: Ope
         assert_nothing_is_lost(session.sandbox, contact_id)
 
 
-@pytest.mark.parametrize("known_phone", ["reject", "update"])
+@pytest.mark.parametrize("known_phone", ["reject", "update", "double"])
 async def test_twenty_creates_of_one_phone_at_once_make_one_contact(
     open_session: OpenSession, known_phone: Any
 ) -> None:
@@ -108,7 +108,7 @@ async def test_twenty_creates_of_one_phone_at_once_make_one_contact(
         assert_one_has_the_phone(session.sandbox, [answer["status"] for answer in answers])
 
 
-@pytest.mark.parametrize("known_phone", ["reject", "update"])
+@pytest.mark.parametrize("known_phone", ["reject", "update", "double"])
 async def test_two_servers_with_one_data_directory_wait_for_one_another(
     open_session: OpenSession, known_phone: Any
 ) -> None:
@@ -162,7 +162,7 @@ anyio.run(main, *json.loads(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("known_phone", ["reject", "update"])
+@pytest.mark.parametrize("known_phone", ["reject", "update", "double"])
 async def test_three_processes_on_one_machine_lose_and_double_nothing(tmp_path: Path, known_phone: Any) -> None:
     sandbox = open_sandbox(behaviour=Behaviour(requests_per_minute=0, known_phone=known_phone), contacts=3)
     contact_id = sandbox.store.add_contact(phone="12125550100")

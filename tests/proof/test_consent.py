@@ -45,7 +45,7 @@ class Office(RuleBasedStateMachine):
             set()
         )  # numbers that an opted-out contact left here, and that nobody opted in since
 
-    @initialize(shows=st.sampled_from([True, True, False]), known_phone=st.sampled_from(["reject", "update"]))
+    @initialize(shows=st.sampled_from([True, True, False]), known_phone=st.sampled_from(["reject", "update", "double"]))
     def start(self, *, shows: bool, known_phone: Any) -> None:
         self.shows = shows
         behaviour = Behaviour(requests_per_minute=0, sends_opt_out=shows, known_phone=known_phone)

@@ -112,6 +112,18 @@ async def test_known_phone(
         assert response.json() == {"id": 1001, "rev": 2, "uuid": stored["uuid"]}
 
 
+async def test_known_phone_makes_a_double(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.behaviour = Behaviour(known_phone="double")
+    receipt = (await client.post("/v1/contact", json={"phone": PHONE, "first": "Jo"})).json()
+    moved = await client.put("/v1/contact/1002", json={"phone": PHONE})
+    assert moved.status_code == 200
+    assert [contact["id"] for contact in sandbox.store.contacts() if contact["phone"] == PHONE] == [
+        1001,
+        1002,
+        receipt["id"],
+    ]
+
+
 @pytest.mark.parametrize(("side", "is_list"), [("failed", True), ("ok", False), ("contacts", True)])
 async def test_batch_reply(sandbox: Sandbox, client: httpx.AsyncClient, side: Any, *, is_list: bool) -> None:
     sandbox.behaviour = Behaviour(batch_reply=side)
