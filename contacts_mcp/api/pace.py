@@ -20,6 +20,7 @@ from contacts_mcp.state.ledger import WINDOW, Ledger, LedgerBusy
 from contacts_mcp.state.uptime import uptime
 
 BULK_SHARE = 0.8
+LEAST_WAIT = 0.001  # seconds; a shorter one may end before the clock has moved
 WORTH_REPORTING = 2.0
 UNSAID = 1.0  # seconds of the first pause after a 429 without Retry-After
 BUSY_PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # seconds; another process needs some thousandths
@@ -55,7 +56,7 @@ class Pace:
         limit = max(1, int(self._limit * BULK_SHARE)) if bulk_work.get() else self._limit
         while seconds := await self._seconds_until_free(limit):
             await self._announce(seconds)
-            await self._sleep(seconds)
+            await self._sleep(max(seconds, LEAST_WAIT))
 
     async def _seconds_until_free(self, limit: int) -> float:
         """0 where a place was taken."""
