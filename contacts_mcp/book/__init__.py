@@ -1,7 +1,7 @@
 """The address book in human terms: every rule about contacts, without MCP and without HTTP.
 
-`Book` is the open state of one account. The tools and the command line are two faces of it, and take functions from here by name.
-The package is imported on first use, because a server must list its tools before it needs any of it.
+`Book` is the open state of one account. The tools and the command line are two faces of it, and take functions from
+here by name. The package is imported on first use, because a server must list its tools before it needs any of it.
 
 Terms that are ours:
 

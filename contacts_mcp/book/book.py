@@ -82,7 +82,7 @@ def confirmed(
     changes: Sequence[Change] = (),
     notes: Sequence[str] = (),
 ) -> Outcome | None:
-    """The answer that asks for a confirmation of `action`; None where `token` permits it, or where nothing is confirmed.
+    """The answer that asks for a confirmation of `action`, None if `token` permits it or nothing is confirmed.
 
     A token that permits the action is used up by this call, in every process that shares the journal.
     """

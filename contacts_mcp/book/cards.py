@@ -1,4 +1,4 @@
-"""A contact in human terms: names instead of ids, phones as people read them, and the fields that differ between two states."""
+"""A contact in human terms: names instead of ids, readable phones, and the fields that differ between two states."""
 
 from __future__ import annotations
 

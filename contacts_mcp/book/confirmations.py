@@ -1,8 +1,9 @@
 """Confirmations that bind: the permission to do exactly one risky action, once, soon.
 
-A token holds its expiry, a nonce, a hint for each part of the action, and a MAC of 128 bits over all of them and over the whole action.
-It permits one action on the contacts it was made for, in the state they had, with the same arguments, in the same account, within 15 minutes.
-Nothing is stored when it is made, so every server with the same signing key can check it. The journal remembers the used ones.
+A token holds its expiry, a nonce and a hint for each part of the action. A MAC of 128 bits covers them and the whole
+action. The token permits one action with the same arguments, in the same account, within 15 minutes. The contacts must
+be those it was made for, in the state they had. Nothing is stored when a token is made, so every server with the same
+signing key can check it. The journal remembers the used ones.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ class Confirmations:
         return _written(payload + self._mac(payload, parts))
 
     def refusal(self, token: str, action: RiskyAction) -> str:
-        """Why `token` does not permit `action`, in words; empty where it does. The caller knows whether it was used before."""
+        """Why `token` does not permit `action`, in words. It is empty if it does.
+
+        The caller knows whether it was used before.
+        """
         raw = _read(token)
         if raw is None:
             return REASONS["form"]

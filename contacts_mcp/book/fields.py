@@ -1,7 +1,7 @@
 """A contact's fields, one row each: how a field is read, written, emptied and asked for.
 
-A field that Heymarket only shows needs a member in `models.Contact` and a row here, and nothing else.
-Custom fields are not in the table, because every account has its own. Their keys are `custom:<field id>`.
+A field that Heymarket only shows needs a member in `models.Contact` and a row here, and nothing else. Custom fields are
+not in the table, because every account has its own. Their keys are `custom:<field id>`.
 """
 
 from __future__ import annotations

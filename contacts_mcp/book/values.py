@@ -1,8 +1,7 @@
 """A contact as a flat table of values: the form in which contacts are compared, changed, written down and restored.
 
-Keys are the names of `fields.FIELDS` that can be written, and `custom:<field id>`.
-An empty text and a missing text are the same value, `""`. Tags are a sorted list, because their order means nothing.
-Everything here is pure.
+Keys are the names of `fields.FIELDS` that can be written, and `custom:<field id>`. An empty text and a missing text are
+the same value, `""`. Tags are a sorted list, because their order means nothing. Everything here is pure.
 """
 
 from __future__ import annotations

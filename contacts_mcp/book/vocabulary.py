@@ -1,10 +1,12 @@
 """The names an account gives to its custom fields, tags and team members.
 
 - `Vocabulary` keeps the three lists. Each is fetched when it is first needed and kept for ten minutes.
-- A call takes one `Snapshot` of the lists that its request or its contacts mention. Resolving and labelling are then plain functions.
+- A call takes one `Snapshot` of the lists that its request or its contacts mention. Resolving and labelling are then
+  plain functions.
 - A name that is in no list may be new. The lists that missed it are fetched again, at most once in 30 seconds.
 - A snapshot also holds the time zone that the days of an answer are in.
-- An answer can do without a name. A list that cannot be had is not asked for again for 30 seconds, and its items show as "field 37".
+- An answer can do without a name. A list that cannot be had is not asked for again for 30 seconds, and its items show
+  as "field 37".
 """
 
 from __future__ import annotations
@@ -128,7 +130,10 @@ class Vocabulary:
         return self._snapshot()
 
     async def resolving(self, lists: Iterable[ListName], resolve: Callable[[Snapshot], Result]) -> Result:
-        """The result of `resolve` on a snapshot of `lists`. A name that is not found renews its list once. Raises UnknownName."""
+        """The result of `resolve` on a snapshot of `lists`.
+
+        A name that is not found renews its list once. Raises UnknownName.
+        """
         snapshot = await self.read(*lists)
         try:
             return resolve(snapshot)
@@ -196,5 +201,8 @@ def _onward(page: Sequence[Tag], date: str | None, *, is_new: bool) -> str:
 
 
 def _other_names(member: Member) -> tuple[str, ...]:
-    """Other names of a colleague: the e-mail, and the first name alone. A first name that two have is refused as ambiguous."""
+    """Other names of a colleague: the e-mail, and the first name alone.
+
+    A first name that two have is refused as ambiguous.
+    """
     return tuple(filter(None, (member.email, *member.name.split()[:1])))

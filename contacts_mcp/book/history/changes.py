@@ -45,7 +45,10 @@ def _local(seconds: float, names: Snapshot) -> str:
 
 
 def _asked(entry: Entry) -> tuple[Values, Values]:
-    """The values that `entry` asked to change, as they were and as they are. A change of unknown outcome shows the values it asked for."""
+    """The values that `entry` asked to change, as they were and as they are.
+
+    A change of unknown outcome shows the values it asked for.
+    """
     after = entry.after if entry.state == "done" else entry.wanted
     asked = plan_of(entry).asked
     return (

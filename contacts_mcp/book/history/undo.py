@@ -2,9 +2,12 @@
 
 - An undo restores exactly the fields that its change changed, and only while they still are as the change left them.
   Otherwise it is refused, showing the difference.
-- A deleted contact is created again: with a new id, without its conversation. A created contact is deleted, after a confirmation.
-- Nobody is opted in by an undo. An opt-out stays, whatever it was before, and so does one that is bound to the number by now.
-- An undo is a change like any other. Taking it back puts the first change in force again, which can then be taken back once more.
+- A deleted contact is created again: with a new id, without its conversation. A created contact is deleted, after a
+  confirmation.
+- Nobody is opted in by an undo. An opt-out stays, whatever it was before, and so does one that is bound to the number
+  by now.
+- An undo is a change like any other. Taking it back puts the first change in force again, which can then be taken back
+  once more.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ from contacts_mcp.words.note import Note
 async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcome:
     """Take one change back.
 
-    `status` is undone, unchanged or needs_confirmation. Raises Refused where it cannot be, UpstreamError, OutcomeUnknown.
+    `status` is undone, unchanged or needs_confirmation. Raises Refused where it cannot be, UpstreamError,
+    OutcomeUnknown.
     """
     await settle(book)
     async with book.locks.change(change_id):
@@ -83,8 +87,10 @@ async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
             await refuse_taken_phone(book, phone)
         edit = Edit(restored)
         outcome = await change(book, contact, edit, notes=gone, confirm_token=token, undoes=entry.change_id)
-    if outcome.status != "updated":
-        return outcome
+    return _undone(outcome, opt_out_kept=opt_out_kept) if outcome.status == "updated" else outcome
+
+
+def _undone(outcome: Outcome, *, opt_out_kept: bool) -> Outcome:
     stays = opt_out_kept and outcome.card and outcome.card.is_opted_out is not False
     return replace(outcome, status="undone", notes=[*outcome.notes, *([OPT_OUT_STAYS] if stays else [])])
 
@@ -100,7 +106,8 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
     phone = str(wanted.get("phone", ""))
     if not phone:
         raise Refused(
-            "The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes.",
+            "The deleted contact had no phone, and Heymarket creates none without. "
+            "Its data are in the answer of list_changes.",
             kind="no_phone",
         )
     names = await _names_for(book, wanted)
@@ -159,7 +166,10 @@ _UNDO = {"create": _undo_create, "update": _undo_update, "delete": _undo_delete}
 
 
 async def _names_for(book: Book, table: Values) -> Snapshot:
-    """The lists that this table mentions. Raises ContactsError where one cannot be had, because an id must not be sent blindly."""
+    """The lists that this table mentions.
+
+    Raises ContactsError where one cannot be had, because an id must not be sent blindly.
+    """
     mentioned: dict[ListName, bool] = {
         "fields": any(field_id(key) is not None for key in table),
         "tags": bool(table.get("tags")),

@@ -62,7 +62,10 @@ async def create(
 
 
 async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) -> tuple[Written, Entry | None]:
-    """Create a contact with `wanted`, and the change that left its number opted out. The caller holds the phone and saw that it is free."""
+    """Create a contact with `wanted`, and the change that left its number opted out.
+
+    The caller holds the phone and saw that it is free.
+    """
     left = left_opted_out(book, str(wanted["phone"]))
     if left:
         wanted = wanted | {"is_opted_out": True}
@@ -99,7 +102,8 @@ async def _update(book: Book, existing: Contact, edit: Edit, number: Phone) -> O
     async with locked_contact(book, ContactRef(existing.id), phones=[number.digits]) as fresh:
         if fresh.phone not in (number.digits, *other_forms(number.digits)):
             raise Refused(
-                f"Contact {fresh.id} had this phone and was given another one at this very moment. Nothing was changed. "
+                f"Contact {fresh.id} had this phone and was given another one at this very moment. "
+                "Nothing was changed. "
                 "Call again.",
                 kind="moved_meanwhile",
             )

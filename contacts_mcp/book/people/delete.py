@@ -24,7 +24,8 @@ async def delete(
 ) -> Outcome:
     """Ask for a confirmation, or with one delete the contact.
 
-    `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError, OutcomeUnknown.
+    `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError,
+    OutcomeUnknown.
     """
     ref = ref_of(book, contact_id=contact_id, phone=phone)
     try:

@@ -1,10 +1,11 @@
 """Holding one contact or one phone: read, locked, and with no earlier write still on its way.
 
-- Before any write, and before "unchanged" is said, the journal is asked for earlier writes about the contact and its phones.
-  While one may still arrive, the call waits outside the locks, or is refused where it has no time to wait.
+- Before any write, and before "unchanged" is said, the journal is asked for earlier writes about the contact and its
+  phones. While one may still arrive, the call waits outside the locks, or is refused where it has no time to wait.
 - An unfinished change of the contact is settled before the next one, because afterwards `rev` no longer tells.
 - A read that is older than our own last change is repeated, and refused in the end.
-- Absence proves nothing about a contact that got its phone within the last minute: the journal knows that contact, and it is asked for by id.
+- Absence proves nothing about a contact that got its phone within the last minute. The journal knows that contact, and
+  it is asked for by id.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class ContactRef:
 
 
 async def read(book: Book, ref: ContactRef) -> Contact | None:
-    """The contact meant, as the service shows it; None where there is none."""
+    """The contact meant, as the service shows it, None if there is none."""
     if ref.contact_id is not None:
         return await book.api.get_contact(ref.contact_id)
     assert ref.phone is not None
@@ -73,14 +74,18 @@ async def with_any_form(book: Book, phone: str, others: Sequence[str]) -> Contac
 
 def nobody(ref: ContactRef) -> ContactNotFound:
     return ContactNotFound(
-        f"No contact has {ref.described}. Check it with the person, look by another value, or list contacts to find them. "
+        f"No contact has {ref.described}. "
+        "Check it with the person, look by another value, or list contacts to find them. "
         "Nothing was changed."
     )
 
 
 @asynccontextmanager
 async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] = ()) -> AsyncIterator[Contact]:
-    """The contact meant, read and locked together with `phones`. Raises ContactNotFound, and Refused where the caller must wait."""
+    """The contact meant, read and locked together with `phones`.
+
+    Raises ContactNotFound, and Refused where the caller must wait.
+    """
     while True:
         async with book.locks.phones(*ref.phones, *phones), _locked(book, ref) as contact:
             arriving = book.journal.arriving(contact.id, *filter(None, (contact.phone, *phones)))
@@ -93,7 +98,10 @@ async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] =
 
 @asynccontextmanager
 async def locked_phone(book: Book, phone: str) -> AsyncIterator[None]:
-    """The right to give `phone` to a contact, with no earlier write about it still on its way. Raises Refused where the caller must wait."""
+    """The right to give `phone` to a contact, with no earlier write about it still on its way.
+
+    Raises Refused where the caller must wait.
+    """
     while True:
         async with book.locks.phones(phone):
             arriving = book.journal.arriving(None, phone)
@@ -154,7 +162,10 @@ async def holder_of(book: Book, phone: str, others: Sequence[str] = ()) -> Conta
 
 
 async def _shown_soon(book: Book, entry: Entry) -> Contact:
-    """The contact of a change made within the minute, looked up by its id until the service shows it. Raises Refused."""
+    """The contact of a change made within the minute, looked up by its id until the service shows it.
+
+    Raises Refused.
+    """
     assert entry.contact_id is not None
     for pause in LOOK_DELAYS:
         await anyio.sleep(pause)
@@ -170,7 +181,10 @@ async def _shown_soon(book: Book, entry: Entry) -> Contact:
 
 
 async def _up_to_date(book: Book, contact: Contact, ref: ContactRef) -> Contact:
-    """`contact`, read again while it is older than our own last change. A change worked out from that would undo it. Raises Refused."""
+    """`contact`, read again while it is older than our own last change.
+
+    A change worked out from that would undo it. Raises Refused.
+    """
     for pause in LOOK_DELAYS[1:]:
         if not _is_behind(book, contact):
             break
@@ -197,7 +211,10 @@ def _is_behind(book: Book, contact: Contact) -> bool:
 
 
 async def _settle_about(book: Book, contact: Contact) -> None:
-    """Find out what became of earlier changes of this contact, while its `rev` still tells. One of them may have created it."""
+    """Find out what became of earlier changes of this contact, while its `rev` still tells.
+
+    One of them may have created it.
+    """
     for entry in book.journal.unfinished():
         created_it = entry.contact_id is None and entry.wanted.get("phone") == contact.phone
         if entry.contact_id == contact.id or created_it:
@@ -205,7 +222,10 @@ async def _settle_about(book: Book, contact: Contact) -> None:
 
 
 async def _wait_for(book: Book, arriving: Sequence[Entry]) -> None:
-    """Return when nothing of `arriving` can arrive any more. Raises Refused at once where that is too long for this call."""
+    """Return when nothing of `arriving` can arrive any more.
+
+    Raises Refused at once where that is too long for this call.
+    """
     last = max(arriving, key=book.journal.seconds_left)
     seconds = book.journal.seconds_left(last)
     if seconds > anyio.current_effective_deadline() - anyio.current_time() - LEFT_FOR_WORK:

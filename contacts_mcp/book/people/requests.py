@@ -1,8 +1,8 @@
 """A request about a contact: first in human terms (`Wanted`), then in ids (`Edit`).
 
 - Omitted means untouched, a value means set, and only `clear` empties. An empty text is therefore refused, never sent.
-- Names of fields, tags and members become ids here, before anything is sent. Every other check that needs no contact
-  is made here, too.
+- Names of fields, tags and members become ids here, before anything is sent. Every other check that needs no contact is
+  made here, too.
 - `Edit.applied_to` is the whole meaning of an edit: a table of values in, the wanted table out.
 """
 
@@ -64,7 +64,10 @@ class Edit:
     notes: tuple[str, ...] = field(default=(), compare=False)  # on values that are not stored as they came
 
     def applied_to(self, before: Values) -> Values:
-        """The table that the contact should have afterwards. It may have more tags than Heymarket allows (`excess_tags`)."""
+        """The table that the contact should have afterwards.
+
+        It may have more tags than Heymarket allows (`excess_tags`).
+        """
         kept = {key: value for key, value in before.items() if not (self.replace_custom and key.startswith(CUSTOM))}
         wanted = kept | self.values
         if self.add_tags or self.remove_tags:
@@ -114,13 +117,19 @@ def needed_lists(wanted: Wanted) -> list[ListName]:
 
 
 async def resolved(wanted: Wanted, vocabulary: Vocabulary) -> Edit:
-    """`wanted` in ids. Only the lists of names that it mentions are asked for, and none where it is refused without them."""
+    """`wanted` in ids.
+
+    Only the lists of names that it mentions are asked for, and none where it is refused without them.
+    """
     _plain_values(wanted)
     return await vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
 
 
 def resolve(wanted: Wanted, names: Snapshot) -> Edit:
-    """`wanted` in ids. Raises InvalidArgument, or UnknownName with every name that is not known, before anything is changed."""
+    """`wanted` in ids.
+
+    Raises InvalidArgument, or UnknownName with every name that is not known, before anything is changed.
+    """
     values, notes = _plain_values(wanted)
     misses = _Misses()
     values |= _custom_values(wanted.custom_fields, names, misses, notes)
@@ -138,7 +147,10 @@ def resolve(wanted: Wanted, names: Snapshot) -> Edit:
 
 
 def _plain_values(wanted: Wanted) -> tuple[Values, list[str]]:
-    """The values that need no list of names, and notes on them, with every check that needs none. Raises InvalidArgument."""
+    """The values that need no list of names, and notes on them, with every check that needs none.
+
+    Raises InvalidArgument.
+    """
     _check_contradictions(wanted)
     if wanted.tags is not None:
         _check_not_empty("tags", is_empty=not wanted.tags)

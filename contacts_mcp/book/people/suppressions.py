@@ -1,7 +1,7 @@
 """Opt-outs belong to numbers: the opt-out that a contact left behind on its number holds for the next contact there.
 
-Every path that puts a contact on a number asks `left_opted_out`. The contact arrives opted out.
-Opting in needs consent and a confirmation afterwards, as for any other contact.
+Every path that puts a contact on a number asks `left_opted_out`. The contact arrives opted out. Opting in needs consent
+and a confirmation afterwards, as for any other contact.
 """
 
 from __future__ import annotations

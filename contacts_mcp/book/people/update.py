@@ -173,7 +173,8 @@ def _unconfirmed(
 def _check_consent(before: Contact, plan: Plan, consent: str) -> None:
     if not _says_when_and_how(consent):
         raise Refused(
-            "consent is needed: opting a person back in to texts is a legal act. Ask when and how they agreed, and pass that "
+            "consent is needed: opting a person back in to texts is a legal act. "
+            "Ask when and how they agreed, and pass that "
             'as consent, for example "Asked for texts again by phone on 2026-03-04". Nothing was changed.',
             kind="consent_needed",
         )

@@ -1,4 +1,7 @@
-"""The sentences about a finished write, beyond "done as asked". Every one is made from the result that was read back."""
+"""The sentences about a finished write, beyond "done as asked".
+
+Every one is made from the result that was read back.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ def notes_on_values(report: Report, names: Snapshot) -> list[str]:
         notes.append(
             Note(
                 "may_have_set_back",
-                "Somebody else changed this contact just before. This change sent first, last and display_name along as they "
+                "Somebody else changed this contact just before. "
+                "This change sent first, last and display_name along as they "
                 "were read, so it may have set back a new name. Check the names with the person.",
             )
         )

@@ -3,26 +3,26 @@
 The live write, settling after a crash and undo all ask `Plan.proof`. Everything here is pure.
 
 - A *look* is one read of the contact. Its result is a `Sight`.
-- A look counts only if it is not older than all that is known about the contact. `rev` tells the age first, then `updated`,
-  then the last change of our own.
+- A look counts only if it is not older than all that is known about the contact. `rev` tells the age first, then
+  `updated`, then the last change of our own.
 - A write is atomic. A single asked value that shows proves that all of it was carried out.
-- `done` needs a sight that shows the write. `not_done` needs a sight of the contact itself, taken when nothing of the write
-  can arrive any more and no read can still lag behind it.
+- `done` needs a sight that shows the write. `not_done` needs a sight of the contact itself. By then nothing of the
+  write can arrive any more, and no read can lag behind it.
 - Everything else is `unknown`. A moved `rev` with the old values is `unknown`: somebody may have set them back.
-- A create is never sent twice, because "not there" is no proof and a second create could make a second contact.
-  An opt-in is never sent twice, because its second copy could land after a later STOP.
+- A create is never sent twice, because "not there" is no proof and a second create could make a second contact. An
+  opt-in is never sent twice, because its second copy could land after a later STOP.
 
 | action | seen | outcome |
 |---|---|---|
 | create | nobody has the phone | `not_done` once it is over, else `unknown` |
 | create | a contact that the journal knows from another change | as nobody |
 | create | the contact whose id the reply names | `done` |
-| create | without such an id: a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
+| create | no such id: a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
 | update | an asked value is so | `done` |
 | update | `rev` or `updated` has moved, no asked value is so | `done` if the service accepted it, else `unknown` |
-| update | unmoved, no asked value is so | `not_done` once it is over, or if the reply says that `rev` did not move; else `unknown` |
+| update | unmoved, no asked value is so | `not_done` once over, or if the reply names the old `rev`; else `unknown` |
 | update | neither `rev` nor `updated` tells, no asked value is so | `unknown` |
 | update | the contact is gone | `unknown` |
 | delete | gone | `done`, unless reads may lag behind the contact's creation and the service did not accept it |
@@ -56,7 +56,7 @@ Pairs = dict[str, tuple[Value, Value]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What one look showed. `values` is None where the service says that the contact is not there."""
+    """The result of one look. `values` is None where the service says that the contact is not there."""
 
     values: Values | None
     contact_id: int | None = None
@@ -80,7 +80,10 @@ class LastChange:
     updated: str = ""
 
     def is_newer_than(self, seen: Sight) -> bool:
-        """Whether `seen` shows the contact as it was before this change. An undated look does so if every old value shows."""
+        """Whether `seen` shows the contact as it was before this change.
+
+        An undated look does so if every old value shows.
+        """
         if seen.values is None:
             return False
         if seen.rev and self.rev:
@@ -95,7 +98,7 @@ class LastChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What is known besides a sight."""
+    """The knowledge besides a sight."""
 
     reply: WriteReply | None = None  # of a service that accepted the write
     is_over: bool = False  # nothing of the write can arrive any more, and every read shows it
@@ -157,7 +160,7 @@ class Plan:
         return body_for(self.wanted, changed, overwrite=self.overwrite, empty=empty)
 
     def proof(self, seen: Sight, given: Circumstances) -> Proof:
-        """What `seen` proves about this write."""
+        """The proof that `seen` gives about this write."""
         judge = {"create": self._proof_of_create, "update": self._proof_of_update, "delete": self._proof_of_delete}
         return judge[self.action](seen, given)
 
@@ -250,7 +253,10 @@ class Plan:
 
 
 def is_as_created(wanted: Values, found: Values) -> bool:
-    """Whether a contact may be the one created as `wanted`: all of that, and no name, e-mail, tag or custom value besides."""
+    """Whether a contact may be the one created as `wanted`.
+
+    It has all of that, and no name, e-mail, tag or custom value besides.
+    """
     given = [key for key in found if key in ("first", "last", "email", "tags") or field_id(key) is not None]
     return not differences(wanted, found, among=[*(key for key in wanted if not is_hidden(key, found)), *given])
 

@@ -1,8 +1,10 @@
 """Finding out what became of changes whose outcome is not known.
 
 - An entry is settled by a look at the contact itself, and judged by `plan.py` as a live write is.
-- The state in which a later change found the contact may prove that an entry was carried out. It never proves the opposite.
-- After a later change, a look at the contact proves nothing about an entry, because the later change may have done the same.
+- The state in which a later change found the contact may prove that an entry was carried out. It never proves the
+  opposite.
+- After a later change, a look at the contact proves nothing about an entry, because the later change may have done the
+  same.
 - `not_done` is written only once nothing of the write can arrive any more.
 - A failure to look leaves the entry as it is. There will be another time.
 """
@@ -47,7 +49,10 @@ async def settle(book: Book) -> None:
 
 
 async def settle_entry(book: Book, change_id: int) -> None:
-    """Complete one unfinished entry by looking. The caller holds its contact or phone. Raises ContactsError where nothing can be looked up."""
+    """Complete one unfinished entry by looking.
+
+    The caller holds its contact or phone. Raises ContactsError where nothing can be looked up.
+    """
     entry = book.journal.get(change_id)
     if entry is None or entry.state not in ("begun", "unknown"):
         return

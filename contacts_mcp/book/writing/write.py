@@ -1,9 +1,11 @@
 """The one way anything is written.
 
 - The journal has the before-image before the first request goes out.
-- A write without a clear answer is looked up, and the sight decides (`plan.py`). A second copy goes out, once, only where it can do no harm.
+- A write without a clear answer is looked up, and the sight decides (`plan.py`). A second copy goes out, once, only
+  where it can do no harm.
 - Afterwards the contact is read back. Only what was read there is reported.
-- The single attempt is shielded from cancellation in the client. Whatever ends the call early, the journal says what is known.
+- The single attempt is shielded from cancellation in the client. The journal says what is known, however early the call
+  ends.
 - A read right after a write may be behind it, so every look is repeated a few times.
 """
 
@@ -74,7 +76,8 @@ async def carry_out(
 ) -> Written:
     """Carry out `plan`. The caller holds the contact's or phone's lock and read the contact under it.
 
-    `record` is the whole contact, for a deletion. Raises OutcomeUnknown where it may have been carried out and looking did not settle it,
+    `record` is the whole contact, for a deletion. Raises OutcomeUnknown where it may have been carried out and
+    looking did not settle it,
     another ContactsError where it was not.
     """
     return await _Write(book, plan, record or {}, origin or Origin()).run()
@@ -129,7 +132,7 @@ class _Write:
 
     @contextmanager
     def _settling(self) -> Iterator[None]:
-        """Whatever ends the write early, the journal says so: `not_done` only where that is certain."""
+        """The journal gets an outcome however early the write ends, and `not_done` only if that is certain."""
         try:
             yield
         except OutcomeUnknown as unknown:
@@ -211,7 +214,7 @@ class _Write:
         return circumstances(self._book, plan, self._entry, reply=reply, contact=contact)
 
     async def _find_out(self, plan: Plan, failure: ContactsError) -> tuple[Sight, Proof]:
-        """The last look after a copy without a clear answer, and what it proves."""
+        """The last look after a copy without a clear answer, and its proof."""
         seen, proof = Sight(values=None), "unknown"
         try:
             for pause in LOOK_DELAYS:
@@ -229,7 +232,10 @@ class _Write:
         return seen, "done" if proof == "done" else "unknown"
 
     async def _read_back(self, plan: Plan, sent: _Sent) -> Contact | None:
-        """The contact once it shows the write. Raises OutcomeUnknown where it does not, NotDone where nothing was carried out."""
+        """The contact once it shows the write.
+
+        Raises OutcomeUnknown where it does not, NotDone where nothing was carried out.
+        """
         contact, proof, is_whole = None, "unknown", False
         try:
             for pause in LOOK_DELAYS:
@@ -243,7 +249,8 @@ class _Write:
             raise _accepted_unseen(plan, _why_blind(blind)) from None
         if proof == "not_done" and not self._trace.may_be_out:
             raise NotDone(
-                f"Heymarket accepted the {plan.action} and changed nothing: looked at the contact, and it is as it was before"
+                f"Heymarket accepted the {plan.action} and changed nothing: "
+                "looked at the contact, and it is as it was before"
             )
         if proof != "done":
             raise _accepted_but(plan, sent, contact)
@@ -252,7 +259,8 @@ class _Write:
     async def _empty_with_null(self, contact: Contact, keys: Sequence[str]) -> tuple[Contact, int]:
         """The service may want null where "" did nothing, and nobody knows which (`heymarket-api.md` 3.3).
 
-        The first write stands either way, so a failure here is no failure of the update. Texts that are not empty are told as not cleared.
+        The first write stands either way, so a failure here is no failure of the update. Texts that are not
+        empty are told as not cleared.
         """
         had = values_of(contact)
         plan = update_of(contact, had | dict.fromkeys(keys, ""))
@@ -389,7 +397,8 @@ def _accepted_but(plan: Plan, sent: _Sent, contact: Contact | None) -> OutcomeUn
     """The error on a look that shows no result, although the service accepted the write or a look before showed it."""
     if plan.action == "delete":
         return OutcomeUnknown(
-            "Heymarket said the contact was deleted, but it is still there when looked up. Look it up again before trying again."
+            "Heymarket said the contact was deleted, but it is still there when looked up. "
+            "Look it up again before trying again."
         )
     if contact is None:
         return _accepted_unseen(plan, "the contact is not there when looked up")
@@ -429,7 +438,7 @@ def _not_seen(failure: ContactsError, plan: Plan, seen: Sight) -> OutcomeUnknown
 
 
 def _why_blind(blind: ContactsError) -> str:
-    """Why a look failed, without the advice of its own text: something was sent, and trying again is not the next step."""
+    """Why a look failed, without the advice of its own text: trying again is not the next step after a write."""
     why = next((words for kind, words in _BLIND.items() if isinstance(blind, kind)), "looking it up failed")
     request_id = getattr(blind, "request_id", "")
     return f"{why} (X-Request-Id {request_id})" if request_id else why
