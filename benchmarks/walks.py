@@ -1,15 +1,14 @@
 """Random walks over a changing list: `python benchmarks/walks.py [walks] [seed]`.
 
-Each walk lists a simulated account from its first page to its last, in one call or in several. The service answers as
-`heymarket-api.md` 4.1 leaves open. Its switches are drawn anew for each walk, and so is the speed of its clock, which may stand still.
+Each walk lists a simulated account from its first page to its last, in one call or in several. The service answers in
+any of the ways that `heymarket-api.md` 4.1 leaves open. Each walk draws its own. Its clock may stand still.
 
-| kind | what happens | wrong is |
-|---|---|---|
-| quiet | nobody changes anything, and contacts of one moment leave room on a page | an end without `complete: true` |
-| edited | somebody edits, creates and deletes contacts between any two requests | `complete: true` although a contact was never \
-given that passed the filters from the first request to the last |
-| lagging | the same, and reads lag behind | the same, in more than one of a thousand walks: no client notices a change that lists \
-do not show at all |
+- In a `quiet` walk nobody changes anything, and the contacts of one moment leave room on a page. A listing that does
+  not end with `complete: true` is wrong.
+- In an `edited` walk somebody edits, creates and deletes contacts between any two requests. A listing is wrong that
+  ends with `complete: true` and never gave a contact that passed the filters all the time.
+- In a `lagging` walk, reads also lag behind. No client notices a change that lists do not show at all. So one walk of a
+  thousand may be wrong.
 """
 
 from __future__ import annotations
@@ -51,17 +50,17 @@ Ties = Literal["newest id first", "last change first", "any order"]
 
 @dataclass(frozen=True)
 class Row:
-    """One contact: when it was created and last changed, in microseconds, and what decides its place among contacts of one moment."""
+    """One contact. Times are microseconds since 1970."""
 
     id: int
     created: int
     updated: int
-    place: float
+    place: float  # among contacts of one moment
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What nobody knows about the service, and how busy it is."""
+    """The unknown ways of the service, and its business."""
 
     size: int  # rows of a page
     inclusive: bool
@@ -184,7 +183,7 @@ class Service:
         return next((rows for since, rows in reversed(self._past) if since <= at), self._past[0][1])
 
     def _note_read(self, read: Read, rows: list[Row]) -> None:
-        """Note who could be listed at this moment; a lag of reads passes."""
+        """Note who could be listed at this moment. A lag of reads passes."""
         listed = self._seen("list").keys() & self._rows.keys()
         here = {one for one in listed if self.since <= self._compared(self._rows[one]) < self.until}
         self.persistent = here if self.persistent is None else self.persistent & here
@@ -268,7 +267,7 @@ def written(at: int, *, timespec: str = "seconds") -> str:
 
 @dataclass
 class Found:
-    """What came of many walks."""
+    """The results of many walks."""
 
     ends: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
