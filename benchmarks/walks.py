@@ -24,6 +24,7 @@ from typing import Literal, cast
 
 import anyio
 
+from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.listing.filters import Filters
@@ -36,7 +37,7 @@ WALKS = 20_000
 MOST_UNNOTICED = 0.001  # of the lagging walks
 SECOND = 10**6
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NOW = int(time.time()) * SECOND
+DAY = 24 * 3600 * SECOND
 MOST_CALLS = 3_000
 
 Dice = random.Random
@@ -75,6 +76,7 @@ class Behaviour:
     changes: float  # how likely somebody changes something between two requests
     deletions: float  # how many of the changes are deletions
     pace: int  # at most so many microseconds pass between two requests
+    clock_is_off: int  # days
     counts: bool
 
     most_ties: int  # contacts of one moment
@@ -98,6 +100,7 @@ class Behaviour:
             changes=dice.choice((0.0, 0.05, 0.2, 0.5)),
             deletions=dice.choice((0.0, 0.3, 0.8)),
             pace=dice.choice((0, SECOND // 5, 2 * SECOND, 90 * SECOND)),
+            clock_is_off=dice.choice((0, 0, 0, 0, -30, 30)),
             counts=dice.random() < 0.95,
             most_ties=3 * size,
         )
@@ -120,7 +123,7 @@ class Service:
     def __init__(self, behaviour: Behaviour, dice: Dice) -> None:
         self.behaviour = behaviour
         self._dice = dice
-        self._now = NOW
+        self._now = int(time.time()) * SECOND + behaviour.clock_is_off * DAY
         self._next_id = 1
         self._rows: dict[int, Row] = {}
         self._hidden: dict[int, Hidden] = {}
@@ -134,7 +137,7 @@ class Service:
     def _fill(self) -> None:
         """Contacts in blocks that share a second, the newest of them now or long ago."""
         dice, most, moments = self._dice, self.behaviour.most_ties, []
-        at = self._now - dice.choice((0, 0, SECOND, 3600 * SECOND))
+        at = self._now - dice.choice((0, 0, SECOND, 3600 * SECOND, 3600 * SECOND))
         for _ in range(dice.randint(0, 9)):
             size = min(dice.choice((1, 1, 1, 2, 3, self.behaviour.size, dice.randint(1, most))), most)
             moments += [at - (0 if self.behaviour.in_seconds else dice.choice((0, 0, 1, 999))) for _ in range(size)]
@@ -148,7 +151,7 @@ class Service:
 
     # What the book asks
 
-    async def list_contacts(self, *, date: str | None, limit: int | None, page: int | None) -> list[Contact]:
+    async def list_contacts(self, *, date: str | None, limit: int | None, page: int | None) -> Rows[Contact]:
         self._between_requests()
         behaviour = self.behaviour
         if ("limit" in behaviour.refuses and limit is not None) or ("page" in behaviour.refuses and page is not None):
@@ -157,7 +160,7 @@ class Service:
         start = 0 if behaviour.first_page is None or page is None else max(page - behaviour.first_page, 0) * size
         rows = self._beyond(self._seen("list"), date)[start : start + size]
         self._note_read("list", rows)
-        return [self._shown(row) for row in rows]
+        return Rows(self._shown(row) for row in rows)
 
     async def count_contacts(self) -> int | None:
         self._between_requests()

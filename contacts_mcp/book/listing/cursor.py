@@ -44,7 +44,7 @@ class Position:
     seen: Number = 0  # contacts looked through that were there when the walk began, each counted once
     added: Number = 0  # contacts that were created since then
     changed: Number = 0  # contacts met at another look at the head, which an earlier call may have seen already
-    unread: Number = 0  # rows that could not be read
+    unread: frozenset[str] = frozenset()  # digests of the rows that could not be read
     has_changes: bool = False  # whether another look at the head showed anything new
     given: Number = 0  # contacts that passed the filters, in all calls together
     is_below: bool = False  # whether the range of dates was left at its lower end

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, tzinfo
 from contacts_mcp.book.vocabulary import NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
-from contacts_mcp.words.zones import day_of, first_moment, name_of
 from contacts_mcp.words.display import quoted, visible, word
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
+from contacts_mcp.words.zones import day_of, first_moment, name_of
 
 MOST_NAMES = 3  # offered where nobody has the requested name
 MOST_VALUES = 5  # listed where nobody has the requested custom value

@@ -104,7 +104,7 @@ class _Call:
         self._is_silent = False  # whether the service hides the opt-out of somebody
         self._near = NearMisses(matcher)
         self._failure: ContactsError | None = None
-        self.position = start or Position(_first_walk(matcher))
+        self.position = start or Position(_first_walk(matcher.until))
         self.found: list[Contact] = []
 
     @property
@@ -118,7 +118,7 @@ class _Call:
     @property
     def _is_of_account(self) -> bool:
         """Whether the whole account is walked. A range of dates has no count to compare with."""
-        return self._matcher.until is None and not self.position.is_below
+        return self.position.walk.start == Ask() and not self.position.is_below
 
     async def run(self) -> None:
         """Page after page, until there are enough contacts, the end is reached, or time is up."""
@@ -143,16 +143,15 @@ class _Call:
             return
         if walk.question == Ask() and self.position.watch is None:
             self.position = replace(self.position, watch=_watch(rows))
-        if not walk.is_again:
-            self.position = replace(self.position, unread=self.position.unread + len(rows.unread))
-        fresh = walk.fresh(rows)
+        self.position = replace(self.position, unread=self.position.unread | {*map(_digest, rows.unread)})
+        fresh, length = walk.fresh(rows), len(rows) + len(rows.unread)
         if fresh and walk.is_again:
             self.position = replace(self.position, has_changes=True)
         taken = self._examine(fresh)
         if len(taken) < len(fresh):
-            self.position = replace(self.position, walk=walk.paused(rows, taken))
+            self.position = replace(self.position, walk=walk.paused(rows, taken, length=length))
             return
-        self.position = replace(self.position, walk=walk.after(rows))
+        self.position = replace(self.position, walk=walk.after(rows, length=length))
         if not walk.is_again:
             await self._look_for_end(walk.question, rows)
 
@@ -172,7 +171,7 @@ class _Call:
         if watch is None or (self._is_full and len(rows) >= PAGE):
             return False  # in the latter case there may be more, and nobody needs it yet
         if watch.count is not None:
-            return watch.count == len(rows) and watch.head == _digest(rows)
+            return watch.count == len(rows) and watch.head == _sight(rows)
         return await self._counted() == len(rows) and await self._looks_like(watch.head)
 
     def _examine(self, fresh: Sequence[Contact]) -> Sequence[Contact]:
@@ -233,7 +232,7 @@ class _Call:
         pages. The page from which it steps must then still be the same.
         """
         walk = self.position.walk
-        if self._matcher.until is None:
+        if walk.start == Ask():
             await self._counted()
         elif walk.question.kind == "page" and self.position.watch is None and (head := await self._head()) is not None:
             count = await self._count()
@@ -241,10 +240,10 @@ class _Call:
             watch = replace(_watch(head), count=None if walk.fresh(page) else count)
             self.position = replace(self.position, watch=watch, walk=walk.after_longer_page(len(head)))
 
-    async def _looks_like(self, digest: str) -> bool:
-        """Whether the account's first page is still the one of that digest."""
+    async def _looks_like(self, sight: str) -> bool:
+        """Whether the account's first page is still the one of that sight."""
         head = await self._head()
-        return head is not None and _digest(head) == digest
+        return head is not None and _sight(head) == sight
 
     async def _counted(self) -> int | None:
         """The account's own count at the time of the first page. None where it was not told, or not asked for then."""
@@ -273,8 +272,8 @@ class _Call:
         if not self.is_over:
             return [_stopped(self.position, self._failure)]
         if self.position.unread:
-            many = f"{self.position.unread} row{'s' if self.position.unread > 1 else ''}"
-            text = f"{many} of Heymarket's list could not be read, and cannot be shown."
+            many = len(self.position.unread)
+            text = f"{many} row{'' if many == 1 else 's'} of Heymarket's list could not be read, and cannot be shown."
             return [Note("rows_unreadable", text)]
         mismatch = await self._mismatch() if self._is_of_account else None
         if mismatch is None and (not walk.doubts or await self._is_proven(walk.doubts)):
@@ -361,10 +360,11 @@ def _lowered(most: int) -> Note:
     return Note("limit_lowered", f"With full detail, one answer holds at most {most} contacts. Go on with next_cursor.")
 
 
-def _first_walk(matcher: Matcher) -> Walk:
-    """A walk from the top, or from the upper bound of the range."""
-    start = Ask() if matcher.until is None else Ask(_written(matcher.until))
-    return Walk(start, start, settled=_written(datetime.now(UTC).replace(microsecond=0) - LONG_AGO))
+def _first_walk(until: datetime | None) -> Walk:
+    """A walk from the upper bound of the range, or from the top where changes can still come below that bound."""
+    settled = datetime.now(UTC).replace(microsecond=0) - LONG_AGO
+    start = Ask(_written(until)) if until is not None and until <= settled else Ask()
+    return Walk(start, start, settled=_written(settled))
 
 
 def _written(moment: datetime) -> str:
@@ -372,13 +372,17 @@ def _written(moment: datetime) -> str:
 
 
 def _watch(rows: Sequence[Contact]) -> Watch:
-    return Watch(_digest(rows), rows[0].updated if rows else "")
+    return Watch(_sight(rows), rows[0].updated if rows else "")
 
 
-def _digest(rows: Sequence[Contact]) -> str:
-    """A short digest of a page: who is on it, and when each was changed."""
-    page = json.dumps([(row.id, row.updated) for row in rows])
-    return hashlib.blake2b(page.encode(), digest_size=8).hexdigest()
+def _sight(rows: Sequence[Contact]) -> str:
+    """A digest of a page: who is on it, and when each was changed."""
+    return _digest([(row.id, row.updated) for row in rows])
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _is_created_since(position: Position, contact: Contact) -> bool:

@@ -156,22 +156,25 @@ class Walk:
         floor, known = instant(until.floor), _known(rows, until)
         return [row for row in ahead if row.id not in known and _is_newer(row.updated_at, floor)]
 
-    def after(self, rows: Sequence[Contact]) -> Walk:
-        """The walk once everything fresh in `rows` was given."""
+    def after(self, rows: Sequence[Contact], *, length: int | None = None) -> Walk:
+        """The walk once everything fresh in `rows` was given.
+
+        `length` counts the rows of the page that could not be read too.
+        """
         fresh = self.fresh(rows)
-        walk = _measured(_noted(self, rows, fresh), len(rows), is_new=bool(fresh))
+        walk = _measured(_noted(self, rows, fresh), length or len(rows), is_new=bool(fresh))
         if self.until is not None and rows and (walk.short or _comes_down_to(self.until.floor, rows)):
             return walk.ended(rows)
         shown = _in_order(rows, self.question) if fresh else rows
         walk = replace(walk, last=shown[-1].updated) if fresh else walk
         return _moved(walk, _sight(walk, shown, is_new=bool(fresh)), shown, is_new=bool(fresh))
 
-    def paused(self, rows: Sequence[Contact], given: Sequence[Contact]) -> Walk:
+    def paused(self, rows: Sequence[Contact], given: Sequence[Contact], *, length: int | None = None) -> Walk:
         """The walk once only `given`, the first of the fresh contacts in `rows`, was given.
 
         It goes on from there, or asks the same again.
         """
-        walk = replace(_measured(_noted(self, rows, given), len(rows), is_new=True), short=False)
+        walk = replace(_measured(_noted(self, rows, given), length or len(rows), is_new=True), short=False)
         ids = [row.id for row in rows]
         before = _in_order(rows[: ids.index(given[-1].id) + 1], self.question)
         if _edge(before, self.question) is None:

@@ -602,7 +602,7 @@ async def test_a_count_that_agrees_by_accident_hides_nobody(few: Sandbox, tmp_pa
     wanted = [add(few, number) for number in range(20)][::-1]
     few.store.set_updated(wanted[10:16], "2026-04-01T00:00:00Z")
     async with opened(few, tmp_path) as book:
-        meanwhile(book, {3: lambda: few.store.delete(wanted[1])})
+        meanwhile(book, {3: lambda: few.store.delete(wanted[7])})
         listing = await list_contacts(book, NO_FILTERS, limit=100)
     assert (len(listing.cards), len(few.store.contacts())) == (19, 19)
     assert (listing.complete, kinds(listing.notes)) == (False, ["count_differs", "ties_hidden"])
