@@ -1,15 +1,14 @@
 """Random walks over a changing list: `python benchmarks/walks.py [walks] [seed]`.
 
-Each walk lists a simulated account from its first page to its last, in one call or in several. The service answers as
-`heymarket-api.md` 4.1 leaves open. Its switches are drawn anew for each walk, and so is the speed of its clock, which may stand still.
+Each walk lists a simulated account from its first page to its last, in one call or in several. The service answers in
+any of the ways that `heymarket-api.md` 4.1 leaves open. Each walk draws its own. Its clock may stand still.
 
-| kind | what happens | wrong is |
-|---|---|---|
-| quiet | nobody changes anything, and contacts of one moment leave room on a page | an end without `complete: true` |
-| edited | somebody edits, creates and deletes contacts between any two requests | `complete: true` although a contact was never \
-given that passed the filters from the first request to the last |
-| lagging | the same, and reads lag behind | the same, in more than one of a thousand walks: no client notices a change that lists \
-do not show at all |
+- In a `quiet` walk nobody changes anything, and the contacts of one moment leave room on a page. A listing that does
+  not end with `complete: true` is wrong.
+- In an `edited` walk somebody edits, creates and deletes contacts between any two requests. A listing is wrong that
+  ends with `complete: true` and never gave a contact that passed the filters all the time.
+- In a `lagging` walk, reads also lag behind. No client notices a change that lists do not show at all. So one walk of a
+  thousand may be wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from typing import Literal, cast
 
 import anyio
 
+from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.listing.filters import Filters
@@ -37,7 +37,7 @@ WALKS = 20_000
 MOST_UNNOTICED = 0.001  # of the lagging walks
 SECOND = 10**6
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NOW = int(time.time()) * SECOND
+DAY = 24 * 3600 * SECOND
 MOST_CALLS = 3_000
 
 Dice = random.Random
@@ -51,17 +51,17 @@ Ties = Literal["newest id first", "last change first", "any order"]
 
 @dataclass(frozen=True)
 class Row:
-    """One contact: when it was created and last changed, in microseconds, and what decides its place among contacts of one moment."""
+    """One contact. Times are microseconds since 1970."""
 
     id: int
     created: int
     updated: int
-    place: float
+    place: float  # among contacts of one moment
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What nobody knows about the service, and how busy it is."""
+    """The unknown ways of the service, and its business."""
 
     size: int  # rows of a page
     inclusive: bool
@@ -76,6 +76,7 @@ class Behaviour:
     changes: float  # how likely somebody changes something between two requests
     deletions: float  # how many of the changes are deletions
     pace: int  # at most so many microseconds pass between two requests
+    clock_is_off: int  # days
     counts: bool
 
     most_ties: int  # contacts of one moment
@@ -99,6 +100,7 @@ class Behaviour:
             changes=dice.choice((0.0, 0.05, 0.2, 0.5)),
             deletions=dice.choice((0.0, 0.3, 0.8)),
             pace=dice.choice((0, SECOND // 5, 2 * SECOND, 90 * SECOND)),
+            clock_is_off=dice.choice((0, 0, 0, 0, -30, 30)),
             counts=dice.random() < 0.95,
             most_ties=3 * size,
         )
@@ -121,7 +123,7 @@ class Service:
     def __init__(self, behaviour: Behaviour, dice: Dice) -> None:
         self.behaviour = behaviour
         self._dice = dice
-        self._now = NOW
+        self._now = int(time.time()) * SECOND + behaviour.clock_is_off * DAY
         self._next_id = 1
         self._rows: dict[int, Row] = {}
         self._hidden: dict[int, Hidden] = {}
@@ -135,7 +137,7 @@ class Service:
     def _fill(self) -> None:
         """Contacts in blocks that share a second, the newest of them now or long ago."""
         dice, most, moments = self._dice, self.behaviour.most_ties, []
-        at = self._now - dice.choice((0, 0, SECOND, 3600 * SECOND))
+        at = self._now - dice.choice((0, 0, SECOND, 3600 * SECOND, 3600 * SECOND))
         for _ in range(dice.randint(0, 9)):
             size = min(dice.choice((1, 1, 1, 2, 3, self.behaviour.size, dice.randint(1, most))), most)
             moments += [at - (0 if self.behaviour.in_seconds else dice.choice((0, 0, 1, 999))) for _ in range(size)]
@@ -149,7 +151,7 @@ class Service:
 
     # What the book asks
 
-    async def list_contacts(self, *, date: str | None, limit: int | None, page: int | None) -> list[Contact]:
+    async def list_contacts(self, *, date: str | None, limit: int | None, page: int | None) -> Rows[Contact]:
         self._between_requests()
         behaviour = self.behaviour
         if ("limit" in behaviour.refuses and limit is not None) or ("page" in behaviour.refuses and page is not None):
@@ -158,7 +160,7 @@ class Service:
         start = 0 if behaviour.first_page is None or page is None else max(page - behaviour.first_page, 0) * size
         rows = self._beyond(self._seen("list"), date)[start : start + size]
         self._note_read("list", rows)
-        return [self._shown(row) for row in rows]
+        return Rows(self._shown(row) for row in rows)
 
     async def count_contacts(self) -> int | None:
         self._between_requests()
@@ -184,7 +186,7 @@ class Service:
         return next((rows for since, rows in reversed(self._past) if since <= at), self._past[0][1])
 
     def _note_read(self, read: Read, rows: list[Row]) -> None:
-        """Note who could be listed at this moment; a lag of reads passes."""
+        """Note who could be listed at this moment. A lag of reads passes."""
         listed = self._seen("list").keys() & self._rows.keys()
         here = {one for one in listed if self.since <= self._compared(self._rows[one]) < self.until}
         self.persistent = here if self.persistent is None else self.persistent & here
@@ -268,7 +270,7 @@ def written(at: int, *, timespec: str = "seconds") -> str:
 
 @dataclass
 class Found:
-    """What came of many walks."""
+    """The results of many walks."""
 
     ends: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)

@@ -217,12 +217,12 @@ class Contact(BaseModel):
 
     @cached_property
     def created_at(self) -> datetime | None:
-        """The moment that `created` names, in UTC, None if it names none."""
+        """The moment that `created` names, in UTC. None where it names no moment."""
         return instant(self.created)
 
     @cached_property
     def updated_at(self) -> datetime | None:
-        """The moment that `updated` names, in UTC, None if it names none."""
+        """The moment that `updated` names, in UTC. None where it names no moment."""
         return instant(self.updated)
 
     @property
@@ -374,7 +374,7 @@ class Inbox(BaseModel):
 
 
 def instant(timestamp: str) -> datetime | None:
-    """The moment that an RFC 3339 string names, in UTC, None for another text.
+    """The moment that an RFC 3339 string names, in UTC. None for text that names no moment.
 
     Accepts `Z`, offsets and 0 to 9 fractional digits. A moment without an offset counts as UTC.
     """

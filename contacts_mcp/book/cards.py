@@ -10,9 +10,9 @@ from contacts_mcp.book.fields import SHOWN_ONLY
 from contacts_mcp.book.values import differences, field_id, is_empty, values_of
 from contacts_mcp.book.vocabulary import Snapshot, Vocabulary
 from contacts_mcp.models import Contact, Value
-from contacts_mcp.words.days import local
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.phones import show
+from contacts_mcp.words.zones import local
 
 UNKNOWN = "unknown"
 

@@ -11,8 +11,8 @@ from contacts_mcp import book as books
 from contacts_mcp.errors import ContactNotFound, ContactsError
 from contacts_mcp.server.views.changes import changes_listed
 from contacts_mcp.server.views.contacts import whole
-from contacts_mcp.words.days import name_of
 from contacts_mcp.words.display import visible
+from contacts_mcp.words.zones import name_of
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book

@@ -76,7 +76,11 @@ def open_sessions(directory: Path, wire: str) -> OpenSession:
         try:
             async with _connected_to(here, wire) as reached:
                 chosen = Settings.load(
-                    **({"data_dir": directory / "data", "requests_per_minute": 100_000} | reached | settings)
+                    **(
+                        {"data_dir": directory / "data", "requests_per_minute": 100_000, "time_zone": "UTC"}
+                        | reached
+                        | settings
+                    )
                 )
                 way = Wire(here)
                 lent: Any = way if wire == "in process" else None

@@ -11,7 +11,7 @@ from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.settle import plan_of, settle
 from contacts_mcp.models import Values
 from contacts_mcp.state.journal import Entry
-from contacts_mcp.words.days import local
+from contacts_mcp.words.zones import local
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The cursor of `list_contacts`: where a listing stands between two calls, sealed into a text that only this module reads.
+"""The cursor of `list_contacts`: where a listing stands between two calls, as a text that only this module reads.
 
-A cursor holds contact ids, moments and counts, and no other contact data. It is good for the filters that it was given for.
+A cursor holds contact ids, moments and counts, and no other contact data. It is good for its own filters only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Position:
     seen: Number = 0  # contacts looked through that were there when the walk began, each counted once
     added: Number = 0  # contacts that were created since then
     changed: Number = 0  # contacts met at another look at the head, which an earlier call may have seen already
-    unread: Number = 0  # rows that could not be read
+    unread: frozenset[str] = frozenset()  # digests of the rows that could not be read
     has_changes: bool = False  # whether another look at the head showed anything new
     given: Number = 0  # contacts that passed the filters, in all calls together
     is_below: bool = False  # whether the range of dates was left at its lower end
@@ -54,7 +54,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class _Sealed:
-    """What a cursor holds."""
+    """The contents of a cursor."""
 
     version: int
     filters: str
@@ -71,7 +71,7 @@ def sealed(position: Position, filters: Filters) -> str:
 
 
 def opened(cursor: str, filters: Filters) -> Position:
-    """The position that `cursor` holds. Raises InvalidArgument for a text that is no cursor, or one of other filters."""
+    """The position that `cursor` holds. Raises InvalidArgument for a text that is no cursor of these filters."""
     try:
         held = _SEALED.validate_json(unpacked(cursor), strict=True)
     except (ValueError, zlib.error):
@@ -107,12 +107,16 @@ def _not_ours() -> InvalidArgument:
 
 
 def _is_sound(walk: Walk) -> bool:
-    """Whether a walk can stand there: every date is a moment, because it is sent to the service, and every page number can be meant."""
+    """Whether a walk can stand there. Its dates go to the service, so they must be moments, and its pages real ones."""
     if walk.ask is None:
         return False
     asks = (walk.ask, walk.start)
+    dates = [ask.date for ask in asks if ask.date is not None]
+    pages = [ask.page for ask in asks if ask.page is not None]
+    return all(map(instant, (*dates, *_moments(walk)))) and all(1 <= page <= MOST_PAGES for page in pages)
+
+
+def _moments(walk: Walk) -> list[str]:
+    """Every moment that a walk has met."""
     marks = [mark for mark in (walk.mark, walk.until) if mark]
-    moments = [ask.date for ask in asks if ask.date is not None]
-    moments += [text for text in (walk.settled, walk.last) if text]
-    moments += [text for mark in marks for text in (mark.head, mark.floor)]
-    return all(map(instant, moments)) and all(ask.page is None or 1 <= ask.page <= MOST_PAGES for ask in asks)
+    return [*filter(None, (walk.settled, walk.last)), *(text for mark in marks for text in (mark.head, mark.floor))]

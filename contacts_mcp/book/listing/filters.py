@@ -2,7 +2,7 @@
 
 - Names of tags, team members and custom fields are resolved first, in `_resolved` alone, on one snapshot.
 - A lower bound on `updated` or `created` ends the walk early, because no contact is created after it was updated.
-- Where nobody passes, the answer offers what may have been meant: whom another filter excludes, near names, values in use.
+- Where nobody passes, the answer makes offers: contacts that another filter excludes, near names, values in use.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from datetime import UTC, datetime, tzinfo
 from contacts_mcp.book.vocabulary import NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
-from contacts_mcp.words.days import day_of, first_moment, name_of
 from contacts_mcp.words.display import quoted, visible, word
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
+from contacts_mcp.words.zones import day_of, first_moment, name_of
 
 MOST_NAMES = 3  # offered where nobody has the requested name
 MOST_VALUES = 5  # listed where nobody has the requested custom value
@@ -31,9 +31,10 @@ _DATES = ("created_after", "created_before", "updated_after", "updated_before")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which contacts are wanted; None means any.
+    """The wanted contacts. None means any.
 
-    Dates are days of the account's time zone (`2026-11-01`) or RFC 3339 moments. `_after` includes its moment, `_before` does not.
+    Dates are days of the account's time zone (`2026-11-01`) or RFC 3339 moments. `_after` includes its moment, and
+    `_before` does not.
     """
 
     name: str | None = None
@@ -58,7 +59,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class CustomValue:
-    """A custom value asked for; empty text asks for contacts without one."""
+    """A custom value asked for. An empty text asks for contacts without a value."""
 
     field_id: int
     label: str
@@ -126,7 +127,7 @@ def matcher_for(filters: Filters, names: Snapshot, zone: tzinfo | None) -> Match
     )
 
 
-# --- names ------------------------------------------------------------------------------------------------------------------------
+# --- names ---
 
 
 def _resolved(filters: Filters, names: Snapshot) -> tuple[int, int, list[CustomValue]]:
@@ -165,7 +166,7 @@ def _in_a_filter(miss: UnknownName, hint: str) -> UnknownName:
     return UnknownName(miss.argument, miss.problem, candidates=miss.candidates, expected=hint)
 
 
-# --- tests ------------------------------------------------------------------------------------------------------------------------
+# --- tests ---
 
 
 def _bounds(filters: Filters, zone: tzinfo | None) -> dict[str, datetime]:
@@ -268,11 +269,11 @@ def _opt_out_test(wanted: bool) -> Test:
     )
 
 
-# --- what may have been meant -----------------------------------------------------------------------------------------------------
+# --- what may have been meant ---
 
 
 class NearMisses:
-    """What an answer can offer where nobody passes the filters: names are misheard, and values are said in other words."""
+    """The offers of an answer where nobody passes the filters: names are misheard, values are said in other words."""
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
@@ -291,7 +292,7 @@ class NearMisses:
             values.update(filter(None, [contact.custom.get(number)]))
 
     def notes(self, *, is_given: bool) -> list[Note]:
-        """The offers; none for a name once somebody who passes `is_given`."""
+        """The offers. There are none for a name once somebody who passes was given."""
         by_name = [] if is_given or self._matcher.name is None else self._by_name(self._matcher.name)
         return [*by_name, *(note for value in self._matcher.custom for note in self._by_value(value))]
 

@@ -2,9 +2,9 @@
 
 - `walk.py` decides the next question. Here is the loop of one call, which asks it, tests the contacts and counts them.
 - `complete` is said only if the end was seen and nobody can be missing. Otherwise a note gives the reason.
-- The account's own count is taken right after the first page. The walk must then find as many contacts as were there at that moment.
-  A contact that was missed cannot hide behind one that was deleted later, because the count is older than the deletion.
-- Where the walk has doubts, the account is looked at once more at the end: the count, then the first page. If both are as they were,
+- The account's own count is taken right after the first page. The walk must then find as many contacts as were there
+  at that moment. A contact that was missed cannot hide behind one that was deleted later than the count.
+- A walk with doubts ends with another look at the account: the count, then the first page. If both are as they were,
   nothing was changed, and the doubts mean nothing.
 """
 
@@ -37,11 +37,9 @@ from contacts_mcp.words.note import Note
 PAGE_ASKED = 100  # always the same, or page numbers would mean something else at every call; the service may give fewer
 MOST_ASKED = 1_000  # for contacts that share one moment and do not fit on a page
 REQUESTS_PER_CALL = 60
-TIME_SHARE = (
-    0.6  # of the time left until the call's deadline: for the walk, then for the count; the rest is for the answer
-)
+TIME_SHARE = 0.6  # of the time until the call's deadline, for the walk; then again for each look at its end
 COUNT_PATIENCE = 5.0  # seconds for a count that the walk can do without
-LONG_AGO = timedelta(minutes=10)  # a clock that is off by more than five cannot sign in (`heymarket-api.md` 2)
+LONG_AGO = timedelta(minutes=10)  # the clock of this machine is not off by more: the service would refuse its tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +67,12 @@ async def list_contacts(
     matcher = await book.vocabulary.resolving(
         needed_lists(filters), lambda names: matcher_for(filters, names, book.zone)
     )
-    call = _Call(book, matcher, start, limit=min(limit, most or limit))
+    call = _Call(book, matcher, start, limit=limit, most=most or limit)
     token = bulk_work.set(not matcher.is_of_all)
     try:
         await call.run()
         reasons = await call.reasons_to_doubt()
-        total = await call.counted() if start is None and matcher.is_of_all else None
+        total = await call.total()
     finally:
         bulk_work.reset(token)
     asked_for: Values = {custom_key(value.field_id): "" for value in matcher.custom}
@@ -83,7 +81,7 @@ async def list_contacts(
         cards=[card_of(contact, names) for contact in call.found],
         next_cursor="" if call.is_over else cursors.sealed(call.position, filters),
         complete=not reasons,
-        notes=[*call.notes(reasons), *([_lowered(most)] if most and limit > most and not call.is_over else [])],
+        notes=call.notes(reasons),
         looked_through=call.position.seen + call.position.added,
         given=call.position.given,
         total=total,
@@ -94,10 +92,11 @@ async def list_contacts(
 class _Call:
     """The part of a walk that one call makes."""
 
-    def __init__(self, book: Book, matcher: Matcher, start: Position | None, *, limit: int) -> None:
+    def __init__(self, book: Book, matcher: Matcher, start: Position | None, *, limit: int, most: int) -> None:
         self._api = book.api
         self._matcher = matcher
-        self._limit = limit
+        self._limit = min(limit, most)
+        self._is_lowered = limit > most
         self._started_at_top = start is None
         self._given: set[int] = set()  # ids that this call has looked through
         self._requests = 0
@@ -105,7 +104,7 @@ class _Call:
         self._is_silent = False  # whether the service hides the opt-out of somebody
         self._near = NearMisses(matcher)
         self._failure: ContactsError | None = None
-        self.position = start or Position(_first_walk(matcher))
+        self.position = start or Position(_first_walk(matcher.until))
         self.found: list[Contact] = []
 
     @property
@@ -119,7 +118,7 @@ class _Call:
     @property
     def _is_of_account(self) -> bool:
         """Whether the whole account is walked. A range of dates has no count to compare with."""
-        return self._matcher.until is None and not self.position.is_below
+        return self.position.walk.start == Ask() and not self.position.is_below
 
     async def run(self) -> None:
         """Page after page, until there are enough contacts, the end is reached, or time is up."""
@@ -144,16 +143,15 @@ class _Call:
             return
         if walk.question == Ask() and self.position.watch is None:
             self.position = replace(self.position, watch=_watch(rows))
-        if not walk.is_again:
-            self.position = replace(self.position, unread=self.position.unread + len(rows.unread))
-        fresh = walk.fresh(rows)
+        self.position = replace(self.position, unread=self.position.unread | {*map(_digest, rows.unread)})
+        fresh, length = walk.fresh(rows), len(rows) + len(rows.unread)
         if fresh and walk.is_again:
             self.position = replace(self.position, has_changes=True)
         taken = self._examine(fresh)
         if len(taken) < len(fresh):
-            self.position = replace(self.position, walk=walk.paused(rows, taken))
+            self.position = replace(self.position, walk=walk.paused(rows, taken, length=length))
             return
-        self.position = replace(self.position, walk=walk.after(rows))
+        self.position = replace(self.position, walk=walk.after(rows, length=length))
         if not walk.is_again:
             await self._look_for_end(walk.question, rows)
 
@@ -173,8 +171,8 @@ class _Call:
         if watch is None or (self._is_full and len(rows) >= PAGE):
             return False  # in the latter case there may be more, and nobody needs it yet
         if watch.count is not None:
-            return watch.count == len(rows) and watch.head == _digest(rows)
-        return await self.counted() == len(rows) and await self._looks_like(watch.head)
+            return watch.count == len(rows) and watch.head == _sight(rows)
+        return await self._counted() == len(rows) and await self._looks_like(watch.head)
 
     def _examine(self, fresh: Sequence[Contact]) -> Sequence[Contact]:
         """Look through contacts until there are enough of them. The answer is those that were looked through."""
@@ -208,7 +206,7 @@ class _Call:
     # Requests
 
     async def _fetch(self, ask: Ask) -> Rows[Contact] | None:
-        """One page, None where the service refuses the question. A service that refuses a page size is asked without."""
+        """One page, None where the service refuses the question. If it refuses a page size, it is asked without."""
         self._requests += 1
         size = MOST_ASKED if ask.kind == "wide" else None if self.position.refuses_size else PAGE_ASKED
         try:
@@ -231,24 +229,24 @@ class _Call:
         """See how the account looks before the walk goes on, as far as its end will need that.
 
         A walk of the whole account counts before its second question. A walk of a range looks before it steps through
-        pages, and then makes sure that the page from which it steps is still the same.
+        pages. The page from which it steps must then still be the same.
         """
         walk = self.position.walk
-        if self._matcher.until is None:
-            await self.counted()
+        if walk.start == Ask():
+            await self._counted()
         elif walk.question.kind == "page" and self.position.watch is None and (head := await self._head()) is not None:
             count = await self._count()
             page: Sequence[Contact] = await self._fetch(replace(walk.question, page=None, kind="next")) or []
             watch = replace(_watch(head), count=None if walk.fresh(page) else count)
             self.position = replace(self.position, watch=watch, walk=walk.after_longer_page(len(head)))
 
-    async def _looks_like(self, digest: str) -> bool:
-        """Whether the account's first page is still the one of that digest."""
+    async def _looks_like(self, sight: str) -> bool:
+        """Whether the account's first page is still the one of that sight."""
         head = await self._head()
-        return head is not None and _digest(head) == digest
+        return head is not None and _sight(head) == sight
 
-    async def counted(self) -> int | None:
-        """The account's own count at the time of the first page; None where it was not told, or the walk has gone on."""
+    async def _counted(self) -> int | None:
+        """The account's own count at the time of the first page. None where it was not told, or not asked for then."""
         watch, walk = self.position.watch, self.position.walk
         is_early = walk.asked == 1 and not walk.is_again
         if watch is not None and watch.count is None and is_early and not self._has_counted:
@@ -256,6 +254,10 @@ class _Call:
             watch = replace(watch, count=await self._count(), is_late=not self._started_at_top)
             self.position = replace(self.position, watch=watch)
         return watch.count if watch else None
+
+    async def total(self) -> int | None:
+        """The account's own count, for the first answer of a listing without filters."""
+        return await self._counted() if self._started_at_top and self._matcher.is_of_all else None
 
     async def _count(self) -> int | None:
         with suppress(ContactsError), anyio.CancelScope(deadline=_share_of_deadline(at_most=COUNT_PATIENCE)):
@@ -265,13 +267,13 @@ class _Call:
     # The end
 
     async def reasons_to_doubt(self) -> list[Note]:
-        """Every reason why somebody may be missing; none where all calls together gave everybody."""
+        """Every reason why somebody may be missing. There is none where all calls together gave everybody."""
         walk = self.position.walk
         if not self.is_over:
             return [_stopped(self.position, self._failure)]
         if self.position.unread:
-            many = f"{self.position.unread} row{'s' if self.position.unread > 1 else ''}"
-            text = f"{many} of Heymarket's list could not be read, and cannot be shown."
+            many = len(self.position.unread)
+            text = f"{many} row{'' if many == 1 else 's'} of Heymarket's list could not be read, and cannot be shown."
             return [Note("rows_unreadable", text)]
         mismatch = await self._mismatch() if self._is_of_account else None
         if mismatch is None and (not walk.doubts or await self._is_proven(walk.doubts)):
@@ -300,8 +302,8 @@ class _Call:
     async def _is_proven(self, doubts: frozenset[Doubt]) -> bool:
         """Whether the doubts mean nothing, because nothing was changed since the walk began.
 
-        That pages did not shift is proven by that alone. Otherwise the count must have said how many contacts there are,
-        and for a contact that was changed a moment ago it may lag behind.
+        That alone proves that pages did not shift. Every other doubt relies on the count, which may lag behind where a
+        contact was changed a moment ago.
         """
         watch, walk = self.position.watch, self.position.walk
         if watch is None or watch.count is None or self.position.has_changes or "crowded" in doubts:
@@ -312,10 +314,11 @@ class _Call:
         return await self._count() == watch.count and await self._looks_like(watch.head)  # in this order
 
     def notes(self, reasons: Sequence[Note]) -> list[str]:
-        """Everything that the reader should know. An answer that is full and goes on says so by its cursor."""
+        """Everything that the reader should know. A full answer that goes on says so by its cursor alone."""
         why_not = [] if self._is_full and not self.is_over else reasons
         silent = [_SILENT] if self._matcher.is_by_opt_out and self._is_silent else []
-        return [*why_not, *silent, *self._near.notes(is_given=self.position.given > 0)]
+        lowered = [_lowered(self._limit)] if self._is_lowered and self._is_full and not self.is_over else []
+        return [*why_not, *silent, *lowered, *self._near.notes(is_given=self.position.given > 0)]
 
 
 _SILENT = Note(
@@ -339,8 +342,8 @@ _DOUBTS: dict[Doubt, Note] = {
     ),
     "crowded": Note(
         "newest_crowded",
-        "Contacts may be missing: more share the newest moment of change than fit on one page, so a change at that very "
-        "moment cannot be noticed. List them again in ten minutes.",
+        "Contacts may be missing: more share the newest moment of change than fit on one page, so a change at that "
+        "very moment cannot be noticed. List them again in ten minutes.",
     ),
 }
 
@@ -357,10 +360,11 @@ def _lowered(most: int) -> Note:
     return Note("limit_lowered", f"With full detail, one answer holds at most {most} contacts. Go on with next_cursor.")
 
 
-def _first_walk(matcher: Matcher) -> Walk:
-    """A walk from the top, or from the upper bound of the range."""
-    start = Ask() if matcher.until is None else Ask(_written(matcher.until))
-    return Walk(start, start, settled=_written(datetime.now(UTC).replace(microsecond=0) - LONG_AGO))
+def _first_walk(until: datetime | None) -> Walk:
+    """A walk from the upper bound of the range, or from the top where changes can still come below that bound."""
+    settled = datetime.now(UTC).replace(microsecond=0) - LONG_AGO
+    start = Ask(_written(until)) if until is not None and until <= settled else Ask()
+    return Walk(start, start, settled=_written(settled))
 
 
 def _written(moment: datetime) -> str:
@@ -368,13 +372,17 @@ def _written(moment: datetime) -> str:
 
 
 def _watch(rows: Sequence[Contact]) -> Watch:
-    return Watch(_digest(rows), rows[0].updated if rows else "")
+    return Watch(_sight(rows), rows[0].updated if rows else "")
 
 
-def _digest(rows: Sequence[Contact]) -> str:
-    """A short digest of a page: who is on it, and when each was changed."""
-    page = json.dumps([(row.id, row.updated) for row in rows])
-    return hashlib.blake2b(page.encode(), digest_size=8).hexdigest()
+def _sight(rows: Sequence[Contact]) -> str:
+    """A digest of a page: who is on it, and when each was changed."""
+    return _digest([(row.id, row.updated) for row in rows])
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _is_created_since(position: Position, contact: Contact) -> bool:

@@ -1,21 +1,21 @@
 """Walking the list of all contacts to its end, whichever way the service's cursor works (`heymarket-api.md` 4.1).
 
-Nobody says whether the cursor is strict, whether `page` and `limit` count, or how long a page is. Thousands of contacts can share one
-`updated`, here called a moment.
+Nobody says whether the cursor is strict, whether `page` and `limit` count, or how long a page is. Thousands of contacts
+can share one `updated`, here called a moment.
 
-- To get the next page, the walk sends the `updated` of the last contact whose moment differs from the page's final one. Contacts of the
-  final moment come again and are dropped by id.
-- A page that holds one moment only has no such contact. Then the walk asks in other ways, one after the other: `TABLE`.
-  A way that proves useless is not tried again.
+- To get the next page, the walk sends the `updated` of the last contact whose moment differs from the page's final one.
+  Contacts of the final moment come again and are dropped by id.
+- A page that holds one moment only has no such contact. Then the walk asks in other ways, one by one (`TABLE`). A way
+  that proves useless is not tried again.
 - An empty page is the end. A page shorter than others holds all there is, unless the walk has found that pages vary.
-- A contact that is changed meanwhile moves to the head of the list. So the walk looks at the head again, in another lap. A lap ends at a
-  moment that the first answer of the lap before showed: its `Mark`. The lap that takes one answer is the last.
+- A contact that is changed meanwhile moves to the head of the list. So the walk looks at the head again, in another
+  lap. A lap ends at a moment that the first answer of the lap before showed (`Mark`). The last lap takes one answer.
 - The walk keeps a list of its doubts. Without a doubt, everybody was given who was there all the time.
-- It never loops. Nothing newer than the date asked for counts as new. An answer with something new ends lower or has a higher page number.
-  After one without, at most seven other questions come before the end.
+- It never loops. Nothing newer than the date asked for counts as new. An answer with something new ends lower or has a
+  higher page number. After an answer without, at most seven other questions come before the end.
 
-`Walk` is a value. The caller asks its question, gives what is `fresh` in the answer, and goes on with the walk `after` all of that was
-given, or `paused` after a part. Nothing here reads a clock or sends a request.
+`Walk` is a value. The caller asks its question and gives the contacts that are `fresh` in the answer. Then it goes on
+with the walk `after` them, or with the walk `paused` among them. Nothing here reads a clock or sends a request.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from contacts_mcp.models import Contact, instant
 
@@ -34,14 +34,20 @@ _TICK = timedelta(microseconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 Kind = Literal["next", "page", "wide", "past", "below"]
-"""How a page is asked for: from a date on; the same with a page number; the same with a large limit; from the last moment on, where the
-rest of that moment is given up; from just below that moment, for a cursor that repeats it."""
+"""How a page is asked for.
+
+- `next`: from a date on.
+- `page`: the same, with a page number.
+- `wide`: the same, with a large limit.
+- `past`: from the last moment on. The rest of that moment is done with, or given up.
+- `below`: from just below the last moment, because the cursor repeats it.
+"""
 
 Doubt = Literal["hidden", "disordered", "changing", "paged", "crowded"]
 """Why contacts may be missing.
 
 - `hidden`: a moment holds more contacts than could be reached.
-- `disordered`: an answer was not what was asked for.
+- `disordered`: an answer was not the one asked for.
 - `changing`: more was changed meanwhile than the walk could follow.
 - `paged`: page numbers were used, and any change meanwhile shifts the contacts on them.
 - `crowded`: the newest moment fills the first page, so a change within that very moment cannot be noticed.
@@ -60,7 +66,7 @@ Sight = Literal[
     "refused",
     "refused, end",
 ]
-"""What the answer shows.
+"""The answer, as far as the next question depends on it.
 
 - `older`: something new, and a moment that was left behind.
 - `ties`: something new, all of one moment.
@@ -70,6 +76,7 @@ Sight = Literal[
 """
 
 Move = Literal["next", "stick", "page", "wide", "past", "below", "end"]
+Useless = Literal["first", "page", "wide"]  # a way to ask; "first" where page 1 is the one without a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class Ask:
 
     @property
     def may_be_refused(self) -> bool:
-        """Whether a service may rightly refuse this: it knows no `page`, not so large a limit, or no date but those it gave."""
+        """Whether a service may rightly refuse this. It may know no `page`, no large limit, no date but its own."""
         return self.kind in ("page", "wide", "below")
 
     @property
@@ -91,12 +98,15 @@ class Ask:
         """The row of `TABLE`."""
         if self.kind != "page":
             return self.kind
-        return "page 1" if self.page == 1 else "page 2" if self.page == 2 else "page 3+"  # noqa: PLR2004 -- as in TABLE
+        return _PAGES[min(self.page or 1, len(_PAGES)) - 1]
+
+
+_PAGES: Sequence[Asked] = ("page 1", "page 2", "page 3+")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The upper half of the first answer of a lap: what the next lap will meet again if nothing is changed."""
+    """The upper half of the first answer of a lap. The next lap meets it again if nothing is changed."""
 
     head: str  # the newest moment
     floor: str  # an older moment, at which the next lap ends; the head itself where the answer holds no other
@@ -113,7 +123,7 @@ class Walk:
 
     ask: Ask | None = Ask()  # the next question, None at the end
     start: Ask = Ask()  # the first question of every lap
-    settled: str = ""  # a moment so long ago that nothing can be changed in it any more
+    settled: str = ""  # a moment so long ago that no change can still carry it
     skip: frozenset[int] = frozenset()  # ids in the next answer that were given already
     last: str = ""  # the moment that the walk has come down to
     mark: Mark | None = None  # of this lap
@@ -122,9 +132,7 @@ class Walk:
     lap: int = 1
     size: int | None = 0  # the longest page, None where pages vary
     short: bool = False  # whether the last page was shorter
-    futile: frozenset[Literal["first", "page", "wide"]] = (
-        frozenset()
-    )  # useless ways; `first`: page 1 is the one without a number
+    futile: frozenset[Useless] = frozenset()
     doubts: frozenset[Doubt] = frozenset()
 
     @property
@@ -148,43 +156,46 @@ class Walk:
         floor, known = instant(until.floor), _known(rows, until)
         return [row for row in ahead if row.id not in known and _is_newer(row.updated_at, floor)]
 
-    def after(self, rows: Sequence[Contact]) -> Walk:
-        """The walk once everything fresh in `rows` was given."""
+    def after(self, rows: Sequence[Contact], *, length: int | None = None) -> Walk:
+        """The walk once everything fresh in `rows` was given.
+
+        `length` counts the rows of the page that could not be read too.
+        """
         fresh = self.fresh(rows)
-        walk = _measured(_noted(self, rows, fresh), len(rows), is_new=bool(fresh))
-        if self.is_again and (self._is_at_floor(rows) or (rows and walk.short)):
+        walk = _measured(_noted(self, rows, fresh), length or len(rows), is_new=bool(fresh))
+        if self.until is not None and rows and (walk.short or _comes_down_to(self.until.floor, rows)):
             return walk.ended(rows)
         shown = _in_order(rows, self.question) if fresh else rows
         walk = replace(walk, last=shown[-1].updated) if fresh else walk
         return _moved(walk, _sight(walk, shown, is_new=bool(fresh)), shown, is_new=bool(fresh))
 
-    def paused(self, rows: Sequence[Contact], given: Sequence[Contact]) -> Walk:
-        """The walk once only `given`, the first of what is fresh in `rows`, was given.
+    def paused(self, rows: Sequence[Contact], given: Sequence[Contact], *, length: int | None = None) -> Walk:
+        """The walk once only `given`, the first of the fresh contacts in `rows`, was given.
 
         It goes on from there, or asks the same again.
         """
-        walk = replace(_measured(_noted(self, rows, given), len(rows), is_new=True), short=False)
+        walk = replace(_measured(_noted(self, rows, given), length or len(rows), is_new=True), short=False)
         ids = [row.id for row in rows]
         before = _in_order(rows[: ids.index(given[-1].id) + 1], self.question)
         if _edge(before, self.question) is None:
             return replace(walk, skip=self.skip | _ids(given))
         return _to_next(replace(walk, last=before[-1].updated), before, is_new=True)
 
-    def after_longer_page(self, length: int) -> Walk:
-        """The walk once the service gave another page of `length` contacts, if its own only page was shorter.
+    def refused(self) -> Walk:
+        """The walk where the service does not accept `ask`, which `may_be_refused`."""
+        return _moved(self, "refused, end" if self.short else "refused", (), is_new=False)
 
-        Then that page was all there is from `start` on, and another look at it shows every change.
+    def after_longer_page(self, length: int) -> Walk:
+        """The walk once the service is seen to give pages of `length` contacts.
+
+        If the walk has met one page only, and that page is shorter, it was all there is from `start` on.
         """
         mark = self.mark
         is_only_page = mark is not None and mark.is_crowded and self.question.date == self.start.date
         if mark is None or not is_only_page or self.size is None or length <= self.size:
             return self
-        learned = replace(self, size=length, short=True, mark=Mark(mark.head, _just_before(mark.head), self.skip))
-        return _to_past(learned, (), is_new=False)
-
-    def refused(self) -> Walk:
-        """The walk where the service does not accept `ask`, which `may_be_refused`."""
-        return _moved(self, "refused, end" if self.short else "refused", (), is_new=False)
+        whole = Mark(mark.head, _just_before(mark.head), self.skip)
+        return _to_past(replace(self, size=length, short=True, mark=whole), (), is_new=False)
 
     def ended(self, rows: Sequence[Contact] = ()) -> Walk:
         """The walk at the end of its lap, whose last answer was `rows`.
@@ -201,21 +212,17 @@ class Walk:
             again, skip=frozenset(), short=False, doubts=self.doubts | _doubts_about(self.mark, self.settled)
         )
 
-    def _is_at_floor(self, rows: Sequence[Contact]) -> bool:
-        """Whether `rows` come down to what the lap before has shown."""
-        return self.until is not None and bool(rows) and not _is_newer(rows[-1].updated_at, instant(self.until.floor))
 
-
-# --- the table ------------------------------------------------------------------------------------------------------------------
+# --- the table ---
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What follows a sight."""
+    """The consequence of a sight."""
 
     to: Move
     hides: bool = False  # whether contacts of the moment may stay hidden
-    useless: Literal["", "first", "page", "wide"] = ""  # the way that proved useless
+    useless: Useless | None = None  # the way that proved useless
 
 
 _NEXT = Step("next")  # from the last moment that was left behind
@@ -231,9 +238,8 @@ _END = Step("end")
 _END_HIDING = Step("end", hides=True)
 _FAILS = None  # the caller reports the refusal
 
-_SIGHTS: tuple[Sight, ...] = Sight.__args__  # type: ignore[attr-defined]
-_ROWS: Mapping[Asked, tuple[Step | None, ...]] = {
-    # older, ties, stuck, end; known, stuck, end; nothing; refused, end
+_ROWS: Mapping[Asked, Sequence[Step | None]] = {
+    # older; ties, stuck, end; known, stuck, end; nothing; refused, end
     "next": (_NEXT, _PAGE, _STICK, _PAST, _PAGE, _STICK, _PAST, _END, _FAILS, _FAILS),
     "page 1": (_NEXT, _PAGE, _STICK, _PAST, *3 * (_ONE_IS_FIRST,), _PAGE, _NO_PAGES, _NO_PAGES),
     "page 2": (_NEXT, _PAGE, _STICK, _PAST, *3 * (_NO_PAGES,), _PAST, _NO_PAGES, _NO_PAGES),
@@ -243,9 +249,9 @@ _ROWS: Mapping[Asked, tuple[Step | None, ...]] = {
     "below": (_NEXT, _PAGE, _STICK, _PAST, *3 * (_END_HIDING,), _END, _END_HIDING, _END),
 }
 TABLE: Mapping[Asked, Mapping[Sight, Step | None]] = {
-    asked: dict(zip(_SIGHTS, steps, strict=True)) for asked, steps in _ROWS.items()
+    asked: dict(zip(get_args(Sight), steps, strict=True)) for asked, steps in _ROWS.items()
 }
-"""How a page was asked for, and what came -> what follows."""
+"""How a page was asked for -> the sight of its answer -> the next step."""
 
 
 def _moved(walk: Walk, sight: Sight, rows: Sequence[Contact], *, is_new: bool) -> Walk:
@@ -259,7 +265,19 @@ def _moved(walk: Walk, sight: Sight, rows: Sequence[Contact], *, is_new: bool) -
     return _MOVES[step.to](learned, rows, is_new=is_new)
 
 
-# --- the moves: each takes a walk that has noted the answer to its `ask` ----------------------------------------------------------
+def _sight(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Sight:
+    if not rows:
+        return "nothing"
+    if is_new and _edge(rows, walk.question) is not None:
+        return "older"
+    if walk.short:
+        return "ties, end" if is_new else "known, end"
+    if _sticks(walk, rows):
+        return "ties, stuck" if is_new else "known, stuck"
+    return "ties" if is_new else "known"
+
+
+# --- the moves: each takes a walk that has noted the answer to its `ask` ---
 
 
 def _to_next(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:  # noqa: ARG001 -- as all moves
@@ -317,71 +335,44 @@ _MOVES: Mapping[Move, Callable[..., Walk]] = {
 }
 
 
-# --- what an answer shows ---------------------------------------------------------------------------------------------------------
-
-
-def _sight(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Sight:
-    if not rows:
-        return "nothing"
-    if is_new and _edge(rows, walk.question) is not None:
-        return "older"
-    if walk.short:
-        return "ties, end" if is_new else "known, end"
-    if _sticks(walk, rows):
-        return "ties, stuck" if is_new else "known, stuck"
-    return "ties" if is_new else "known"
+# --- noting an answer ---
 
 
 def _noted(walk: Walk, rows: Sequence[Contact], given: Sequence[Contact]) -> Walk:
     """One answer on, with the doubts that it raises. `given` are the fresh contacts that were given."""
-    ask = walk.question
-    doubts: set[Doubt] = set()
-    if _in_order(rows, ask) != list(rows) or _has_lost_sight(walk, rows):
-        doubts.add("disordered")
-    if given and ask.kind in ("past", "below"):
-        doubts.add("hidden")
-    if ask.kind == "page" and (given or not rows):  # otherwise the service ignores page numbers
-        doubts.add("paged")
-    mark = _mark(walk, rows)
-    if ask == walk.start and _has_gone_back(walk, rows):
-        doubts.add("changing")
+    doubts = walk.doubts | {doubt for doubt, is_raised in _DOUBTS.items() if is_raised(walk, rows, given)}
+    mark = _first_mark(walk, rows) if walk.question == walk.start else walk.mark
     if mark is not None:
-        floor, known = instant(mark.floor), walk.skip | _ids(given)
-        known |= _known(rows, walk.until) if walk.until else set()
-        above = _ids([row for row in rows if row.id in known and _is_newer(row.updated_at, floor)])
-        mark = replace(mark, ids=mark.ids | above)
-    return replace(walk, asked=walk.asked + 1, mark=mark, doubts=walk.doubts | doubts)
+        known = walk.skip | _ids(given) | (_known(rows, walk.until) if walk.until else frozenset())
+        floor = instant(mark.floor)
+        above = [row for row in rows if row.id in known and _is_newer(row.updated_at, floor)]
+        mark = replace(mark, ids=mark.ids | _ids(above))
+    return replace(walk, asked=walk.asked + 1, mark=mark, doubts=doubts)
 
 
-def _mark(walk: Walk, rows: Sequence[Contact]) -> Mark | None:
-    """The mark of this lap, taken anew from an answer to its first question; None where that answer holds no moment."""
-    if walk.question != walk.start:
-        return walk.mark
-    head = rows[0] if rows else None
-    if head is None or head.updated_at is None:
+def _measured(walk: Walk, length: int, *, is_new: bool) -> Walk:
+    """One page's length on. Pages vary where something new follows a shorter one."""
+    if walk.question.kind == "wide":
+        return replace(walk, short=False)
+    varies = walk.size is None or (walk.short and is_new)
+    size = None if varies else max(walk.size or 0, length)
+    return replace(walk, size=size, short=size is not None and length < size)
+
+
+def _first_mark(walk: Walk, rows: Sequence[Contact]) -> Mark | None:
+    """The mark of a lap, from an answer to its first question. None for an answer without a moment."""
+    if not rows or rows[0].updated_at is None:
         return None
-    older = [row.updated for row in rows[len(rows) // 2 :] if _is_newer(head.updated_at, row.updated_at)]
-    floors = [
-        *older[:1],
-        *([walk.until.floor] if walk.until else []),
-    ]  # the lap before has given what is older than both
-    floor = max((at for at in floors if _is_newer(head.updated_at, instant(at))), key=_moment, default=head.updated)
     given = walk.mark.ids if walk.mark else frozenset()
-    return Mark(head.updated, floor, frozenset(row.id for row in rows if row.id in given))
+    return Mark(rows[0].updated, _floor(walk, rows), frozenset(row.id for row in rows if row.id in given))
 
 
-def _doubts_about(mark: Mark, settled: str) -> set[Doubt]:
-    """Why another lap could overlook a change. One in the newest moment itself leaves a crowded page as it is."""
-    if not mark.is_crowded:
-        return set()
-    return {"paged" if _is_newer(instant(settled), instant(mark.head)) else "crowded"}
-
-
-def _has_gone_back(walk: Walk, rows: Sequence[Contact]) -> bool:
-    """Whether the head lacks a contact that it showed before, which was deleted or is hidden by a read that lags behind."""
-    before = walk.mark or walk.until
-    is_older = before is not None and (not rows or _is_newer(instant(before.head), rows[0].updated_at))
-    return is_older or not walk.skip <= _ids(rows)
+def _floor(walk: Walk, rows: Sequence[Contact]) -> str:
+    """The newest older moment in the lower half of a first answer, or the floor of the lap before if that is newer."""
+    head = rows[0].updated_at
+    older = next((row.updated for row in rows[len(rows) // 2 :] if _is_newer(head, row.updated_at)), None)
+    before = walk.until.floor if walk.until and _is_newer(head, instant(walk.until.floor)) else None
+    return max(filter(None, (older, before)), key=lambda at: instant(at) or _FIRST, default=rows[0].updated)
 
 
 def _known(rows: Sequence[Contact], until: Mark) -> frozenset[int]:
@@ -390,28 +381,64 @@ def _known(rows: Sequence[Contact], until: Mark) -> frozenset[int]:
     return _ids([row for row in rows if row.id in until.ids and not _is_newer(row.updated_at, head)])
 
 
-def _moment(timestamp: str) -> datetime:
-    return instant(timestamp) or _FIRST
+# --- doubts: about a walk, the answer to its question, and the contacts given of it ---
+
+
+def _is_disordered(walk: Walk, rows: Sequence[Contact], _: Sequence[Contact]) -> bool:
+    return _in_order(rows, walk.question) != list(rows) or _has_lost_sight(walk, rows)
 
 
 def _has_lost_sight(walk: Walk, rows: Sequence[Contact]) -> bool:
-    """Whether contacts of the last moment were to come again and did not, as where the service compares finer than it shows."""
+    """Whether contacts of the last moment had to come again and did not.
+
+    It happens where the service compares more digits than it shows.
+    """
     came_again = sum(row.id in walk.skip for row in rows)
     return walk.question == Ask(walk.last) and came_again < min(len(walk.skip), len(rows) or 1)
 
 
-def _measured(walk: Walk, length: int, *, is_new: bool) -> Walk:
-    """One page's length on. The longest of several and a shorter one before more came say whether pages vary."""
-    if walk.question.kind == "wide":
-        return replace(walk, short=False)
-    varies = walk.size is None or (walk.short and is_new)
-    size = None if varies else max(walk.size or 0, length)
-    return replace(walk, size=size, short=size is not None and length < size)
+def _was_given_up(walk: Walk, _: Sequence[Contact], given: Sequence[Contact]) -> bool:
+    return bool(given) and walk.question.kind in ("past", "below")
+
+
+def _counts_pages(walk: Walk, rows: Sequence[Contact], given: Sequence[Contact]) -> bool:
+    return walk.question.kind == "page" and (bool(given) or not rows)  # otherwise the service ignores the number
+
+
+def _has_gone_back(walk: Walk, rows: Sequence[Contact], _: Sequence[Contact]) -> bool:
+    """Whether the head lacks a contact that it showed before. It was deleted, or the read lags behind."""
+    if walk.question != walk.start:
+        return False
+    before = walk.mark or walk.until
+    is_older = before is not None and (not rows or _is_newer(instant(before.head), rows[0].updated_at))
+    return is_older or not walk.skip <= _ids(rows)
+
+
+_DOUBTS: Mapping[Doubt, Callable[[Walk, Sequence[Contact], Sequence[Contact]], bool]] = {
+    "disordered": _is_disordered,
+    "hidden": _was_given_up,
+    "paged": _counts_pages,
+    "changing": _has_gone_back,
+}
+
+
+def _doubts_about(mark: Mark, settled: str) -> set[Doubt]:
+    """Reasons why another lap could overlook a change. A change in the newest moment leaves a crowded page as it is."""
+    if not mark.is_crowded:
+        return set()
+    return {"paged" if _is_newer(instant(settled), instant(mark.head)) else "crowded"}
+
+
+# --- contacts and moments ---
 
 
 def _is_newer(one: datetime | None, other: datetime | None) -> bool:
     """Whether both are moments, and `one` is the later."""
     return one is not None and other is not None and one > other
+
+
+def _comes_down_to(floor: str, rows: Sequence[Contact]) -> bool:
+    return not _is_newer(rows[-1].updated_at, instant(floor))
 
 
 def _asked_for(rows: Sequence[Contact], ask: Ask) -> list[Contact]:

@@ -118,7 +118,8 @@ def _ending_lines(listing: Listing) -> list[str]:
         return [f"{_many(here)}{of_all}; more may follow: repeat this call with cursor {listing.next_cursor}"]
     if given > here:
         end = "that is all." if listing.complete else "there may be others."
-        return [f"{_many(here) if here else 'No more'} on this last page, {_many(given)} on all pages; {end}"]
+        last = f"{_many(here)} on this last page" if here else "No further contacts"
+        return [f"{last}, {given} on all pages; {end}"]
     return [f"{_many(here)}; that is all." if listing.complete else f"{_many(here)}; may not be all."]
 
 

@@ -1,4 +1,4 @@
-"""Five hundred random walks of each kind, over lists that somebody changes meanwhile. `benchmarks/walks.py` tries 20,000.
+"""Five hundred random walks of each kind over lists that somebody changes. `benchmarks/walks.py` tries 20,000.
 
 Guards `contacts_mcp/book/listing/`: whether `complete` is the truth.
 """

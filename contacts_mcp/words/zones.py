@@ -1,4 +1,4 @@
-"""Days and moments as people write them, in the time zone of the account.
+"""Days and moments in the time zone of the account.
 
 A zone is a `tzinfo`, or None for the zone of this machine.
 """
@@ -32,5 +32,5 @@ def day_of(moment: datetime, zone: tzinfo | None) -> str:
 
 
 def name_of(zone: tzinfo | None) -> str:
-    """What to call `zone`: its IANA name, or the name that this machine gives its own."""
+    """The name of `zone`: the IANA name, or the name that this machine gives its own zone."""
     return str(zone) if zone is not None else datetime.now(UTC).astimezone().tzname() or "local time"
