@@ -20,7 +20,12 @@ SECRETS = ("secret_id", "secret_key", "api_key")  # settings
 CREDENTIALS = tuple(variable_of(name) for name in SECRETS)
 OURS = ("contacts-mcp", "contacts_mcp")  # the program and the module
 
-_OUR_FLAGS = {f"--{name.replace('_', '-')}" for name in Settings.model_fields if name not in (*SECRETS, "signing_key")}
+# Our flags that take a value. No secret is ever one of them.
+_OUR_FLAGS = {
+    f"--{name.replace('_', '-')}"
+    for name, setting in Settings.model_fields.items()
+    if setting.annotation is not bool and name not in (*SECRETS, "signing_key")
+}
 _OUR_WORDS = {*OURS, "serve", "-m", "run", "exec", "tool", "--from", "true", "false"}
 _FLAG = re.compile(r"-[A-Za-z]|--[A-Za-z][A-Za-z-]{0,30}")
 _NAMED_VALUE = re.compile(r"(--[A-Za-z][A-Za-z-]{0,30}|[A-Za-z_][A-Za-z0-9_]*)=")

@@ -37,6 +37,23 @@ CREATE TABLE IF NOT EXISTS requests (account TEXT NOT NULL, at REAL NOT NULL, se
 CREATE INDEX IF NOT EXISTS requests_by_time ON requests (account, at);
 CREATE TABLE IF NOT EXISTS pauses (account TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 """
+_SETTINGS = """
+PRAGMA journal_mode = MEMORY; -- switching to WAL fails where several servers start at once
+PRAGMA synchronous = OFF;     -- a power cut loses a minute at most
+"""
+_ENTER = "INSERT INTO requests VALUES (?, ?, ?)"
+_SWEEP = "DELETE FROM requests WHERE at <= ? OR at > ?"
+_WITHDRAW = "DELETE FROM requests WHERE server = ?"
+_GIVE_BACK = """
+DELETE FROM requests WHERE rowid IN (
+    SELECT rowid FROM requests WHERE account = ? AND at = ? AND server = ? LIMIT ?)
+"""
+# A pause beyond the window is from before the machine was started again.
+_PAUSE = """
+INSERT INTO pauses VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET
+    until = CASE WHEN until > ? THEN excluded.until ELSE max(until, excluded.until) END
+"""
+_IS_MADE = "SELECT 1 FROM sqlite_master WHERE name = 'requests'"
 _NEVER = float("-inf")
 
 _log = logging.getLogger(__name__)
@@ -164,15 +181,10 @@ class SqliteLedger:
         self._forget_old(now)
         if self._is_apart:
             self._ahead = 0
-            db.execute("DELETE FROM requests WHERE server = ?", (self._server,))
-            db.executemany("INSERT INTO requests VALUES (?, ?, ?)", [self._row(at) for at in self._own])
+            db.execute(_WITHDRAW, (self._server,))
+            db.executemany(_ENTER, [self._row(at) for at in self._own])
         if self._paused > now:
-            # A pause beyond the window is from before the machine was started again.
-            db.execute(
-                "INSERT INTO pauses VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET "
-                "until = CASE WHEN until > ? THEN excluded.until ELSE max(until, excluded.until) END",
-                (self._account.name, self._paused, now + WINDOW),
-            )
+            db.execute(_PAUSE, (self._account.name, self._paused, now + WINDOW))
 
     def _reserve(self, now: float, limit: int) -> float:
         with self._transaction(now) as db:
@@ -187,18 +199,14 @@ class SqliteLedger:
     def _give_back(self, db: sqlite3.Connection) -> None:
         """Take out the places taken ahead that were not used in time."""
         if self._ahead:
-            unused = "SELECT rowid FROM requests WHERE account = ? AND at = ? AND server = ? LIMIT ?"
-            db.execute(
-                f"DELETE FROM requests WHERE rowid IN ({unused})",
-                (*self._row(self._ahead_until), self._ahead),
-            )
+            db.execute(_GIVE_BACK, (*self._row(self._ahead_until), self._ahead))
             self._ahead = 0
 
     def _enter(self, db: sqlite3.Connection, now: float, limit: int) -> int:
         """Write the request down. In quiet times take the next few places, too, as used at their last moment."""
         is_quiet = self._nth_last(db, self._account.names, limit * 3 // 4) <= now - WINDOW
         places = min(AHEAD_MOST, limit // 50) if is_quiet else 0
-        db.executemany("INSERT INTO requests VALUES (?, ?, ?)", [self._row(now), *[self._row(now + AHEAD)] * places])
+        db.executemany(_ENTER, [self._row(now), *[self._row(now + AHEAD)] * places])
         return places
 
     def _row(self, at: float) -> tuple[str, float, int]:
@@ -207,7 +215,7 @@ class SqliteLedger:
     def _wait(self, db: sqlite3.Connection, now: float, limit: int) -> float:
         if not 0 <= now - self._swept < SWEEP_EVERY:
             # Times that are still to come are from before the machine was started again.
-            db.execute("DELETE FROM requests WHERE at <= ? OR at > ?", (now - WINDOW, now + 2 * AHEAD))
+            db.execute(_SWEEP, (now - WINDOW, now + 2 * AHEAD))
             self._swept = now
         names = self._account.names
         pauses = db.execute(f"SELECT until FROM pauses WHERE {_among(names)}", names)
@@ -234,9 +242,7 @@ def _among(names: tuple[str, ...]) -> str:
 def _open(path: Path | None) -> sqlite3.Connection:
     db = connect(path, patience=0)
     try:
-        db.execute("PRAGMA journal_mode = MEMORY")  # switching to WAL fails where several servers start at once
-        db.execute("PRAGMA synchronous = OFF")  # a power cut loses a minute at most
-        db.executescript(_SCHEMA)
+        db.executescript(_SETTINGS + _SCHEMA)
     except sqlite3.Error:
         db.close()
         raise
@@ -249,7 +255,7 @@ def usage(path: Path, account: Account | str, now: float) -> tuple[int, float]:
     Reads only. Raises sqlite3.Error.
     """
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)) as db:
-        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'requests'").fetchone():
+        if not db.execute(_IS_MADE).fetchone():
             return 0, 0.0  # an earlier version made it, or somebody is just making it
         names = Account.of(account).names
         count = f"SELECT count(*) FROM requests WHERE {_among(names)} AND at > ? AND at <= ?"

@@ -336,9 +336,9 @@ def test_names_from_a_clients_file_can_neither_draw_nor_break_lines(home: Path) 
     name = 'x" \x1b[31m**bold** [link](https://evil.example)\nok       journal: fine'
     entry = {"command": "/gone/contacts-mcp\u202e\nok", "args": ["contacts-mcp", "--sandbox"]}
     path.write_text(json.dumps({"mcpServers": {name: entry}}), encoding="utf-8")
-    (finding,) = about("Cursor", doctor.examine(patient(home, sandbox=True)))
-    text = doctor._line(finding)
-    assert text.count("\n") == 1
+    findings = about("Cursor", doctor.examine(patient(home, sandbox=True)))
+    text, advice, summary = doctor.told(findings, patient(home, sandbox=True)).split("\n")
+    assert (advice.split()[0], summary) == ("->", "1 problem.")
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "[link](" not in text

@@ -394,6 +394,7 @@ def test_what_is_certainly_harmless_is_shown(machine: Machine) -> None:
     client = BY_KEY["cursor"]
     args = ["serve", "--read-only", "--data-dir", "/srv/contacts", "--tools=contacts", "-e", "NAME=x", "word"]
     assert shown_arguments(args) == [*args[:-2], f"NAME={MASK}", MASK]
+    assert shown_arguments(["serve", "--sandbox", "word"]) == ["serve", "--sandbox", MASK]
     place = client.place(machine)
     place.parent.mkdir(parents=True)
     text = json.dumps({"mcpServers": {"contacts": {"command": "/old/contacts-mcp", "args": args}}}, indent=2)

@@ -18,7 +18,6 @@ from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox, 
 from contacts_mcp.server.server import build_server
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.journal import Entry, Journal
-from contacts_mcp.state.ledger import SqliteLedger
 from contacts_mcp.state.locks import Locks
 from contacts_mcp.workspace import Workspace
 
@@ -128,19 +127,6 @@ async def test_locks_keep_out_who_has_the_same_credential_or_the_same_team(
                 free.append(is_free)
     assert free == [False, not is_known, True]
     assert (old.last_write(7) == new.last_write(7)) is is_known
-
-
-def test_the_limit_is_one_for_all_credentials_of_a_team(folder: Path, tmp_path: Path) -> None:
-    path = tmp_path / "pace.sqlite3"
-    old, new = account(folder, "a", team=17), account(folder, "b")
-    with closing(SqliteLedger(path, old)) as before, closing(SqliteLedger(path, new)) as after:
-        for _ in range(3):
-            assert not before.reserve(5_000.0, 5)
-        new.learn(17)
-        assert [bool(after.reserve(5_000.0, 5)) for _ in range(3)] == [False, False, True]
-        before.pause(5_001.0, 5_090.0)
-        before.pause(5_001.0, 5_031.0)
-        assert after.reserve(5_001.0, 500) == pytest.approx(30)
 
 
 # In the chain

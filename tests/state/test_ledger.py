@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from contacts_mcp.state.account import Account
 from contacts_mcp.state.ledger import AHEAD, AHEAD_MOST, ALONE, SWEEP_EVERY, WINDOW, LedgerBusy, SqliteLedger, usage
 
 NOW = 5_000.0
@@ -45,6 +47,70 @@ def places(ledger: SqliteLedger, now: float, limit: int = LIMIT, **how: Any) -> 
     return next(taken for taken in range(1_000) if ledger.reserve(now, limit, **how))
 
 
+def rows(path: Path) -> list[float]:
+    """The times in the file."""
+    with closing(sqlite3.connect(path)) as db:
+        return [at for (at,) in db.execute("SELECT at FROM requests ORDER BY at")]
+
+
+def filled(path: Path, *times: float, account: str = "a") -> None:
+    """A file in which another server was at work at these moments."""
+    with closing(SqliteLedger(path, account)) as ledger:
+        ledger.reserve(NOW - WINDOW, LIMIT)
+    with closing(sqlite3.connect(path)) as db:
+        db.executemany("INSERT INTO requests VALUES (?, ?, 0)", [(account, at) for at in times])
+        db.commit()
+
+
+# Places taken ahead
+
+
+@pytest.mark.parametrize(("limit", "ahead"), [(49, 0), (50, 1), (100, 2), (399, 7), (400, 8), (10_000, 8)])
+def test_in_quiet_times_some_places_are_taken_ahead_and_need_no_look_into_the_file(
+    ledger: SqliteLedger, path: Path, limit: int, ahead: int
+) -> None:
+    assert ledger.reserve(NOW, limit) == 0
+    assert rows(path) == [NOW, *[NOW + AHEAD] * ahead]
+    assert usage(path, "a", NOW) == (1 + ahead, 0.0)
+    with locked(path):
+        for number in range(ahead):
+            assert ledger.reserve(NOW + AHEAD * number / 8, limit) == 0
+        with pytest.raises(LedgerBusy):
+            ledger.reserve(NOW, limit)
+
+
+@pytest.mark.parametrize("moment", [NOW - 0.001, NOW + AHEAD + 0.001])
+def test_they_are_lost_after_a_second(ledger: SqliteLedger, path: Path, moment: float) -> None:
+    ledger.reserve(NOW, 500)
+    with locked(path):
+        for fine in (NOW, NOW + AHEAD):
+            assert ledger.reserve(fine, 500) == 0
+        with pytest.raises(LedgerBusy):
+            ledger.reserve(moment, 500)
+
+
+@pytest.mark.parametrize("by", ["reserve", "pause"])
+def test_those_that_were_not_used_are_given_back(ledger: SqliteLedger, path: Path, by: str) -> None:
+    for _ in range(4):
+        ledger.reserve(NOW, 500)
+    used = [NOW, *[NOW + AHEAD] * 3]
+    if by == "reserve":
+        ledger.reserve(NOW + 2, 500)
+        assert rows(path) == [*used, NOW + 2, *[NOW + 2 + AHEAD] * AHEAD_MOST]
+    else:
+        ledger.pause(NOW, NOW + 5)
+        assert rows(path) == used
+
+
+@pytest.mark.parametrize(("used", "is_quiet"), [(74, True), (75, False)])
+def test_times_are_quiet_until_three_quarters_are_used(
+    ledger: SqliteLedger, path: Path, used: int, is_quiet: bool
+) -> None:
+    filled(path, *[NOW - 1] * used)
+    ledger.reserve(NOW, 100)
+    assert (NOW + AHEAD in rows(path)) is is_quiet
+
+
 # Another process has it
 
 
@@ -72,8 +138,10 @@ def test_a_server_that_goes_alone_keeps_the_limit_and_tells_the_others_afterward
     assert not ledger.reserve(NOW, LIMIT)
     with locked(path):
         assert places(ledger, NOW + 1, alone=True) == LIMIT - 1
-        ledger.pause(NOW + 1, NOW + 20)
-        assert ledger.reserve(NOW + 1 + ALONE / 2, LIMIT) > 0, "it does not ask the file at every request"
+        assert ledger.reserve(NOW + 2, LIMIT) == pytest.approx(WINDOW - 2), "it does not ask the file at every request"
+        ledger.pause(NOW + 2, NOW + 20)
+        ledger.pause(NOW + 2, NOW + 9)
+        assert ledger.reserve(NOW + 2, 500) == pytest.approx(18)
         with pytest.raises(LedgerBusy):
             ledger.reserve(NOW + 1 + ALONE, LIMIT)
     with closing(SqliteLedger(path, "a")) as other:
@@ -141,8 +209,10 @@ def test_an_unusable_file_is_said_once_counted_without_and_tried_again(
     assert ledger.reserve(NOW + 1 + ALONE, LIMIT) > 0
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("the request pace is not shared with other servers")
-    assert str(path.parent) not in record.getMessage()
+    assert re.fullmatch(
+        r"the request pace is not shared with other servers: its file cannot be used \((?!None)\w+Error\)",
+        record.getMessage(),
+    )
     if befalls is a_directory:
         path.rmdir()
         ledger.reserve(NOW + 1 + 2 * ALONE, LIMIT)
@@ -176,6 +246,52 @@ def test_a_pause_from_before_a_restart_of_the_machine_does_not_disable_the_next(
         assert not later.reserve(10.0, LIMIT)
         later.pause(10.0, 30.0)
         assert later.reserve(10.0, LIMIT) == pytest.approx(20)
+
+
+def test_times_that_are_still_to_come_are_from_before_a_restart_and_go(ledger: SqliteLedger, path: Path) -> None:
+    filled(path, NOW + 1.5, NOW + 2.5)
+    ledger.reserve(NOW, LIMIT)
+    assert rows(path) == [NOW, NOW + 1.5]
+
+
+def test_a_shorter_pause_of_another_server_does_not_end_a_longer_one(ledger: SqliteLedger, path: Path) -> None:
+    with closing(SqliteLedger(path, "a")) as other:
+        ledger.pause(NOW, NOW + 50)
+        other.pause(NOW, NOW + 5)
+        assert other.reserve(NOW, LIMIT) == pytest.approx(50)
+
+
+def test_a_pause_that_cannot_be_written_is_kept_and_said_once(
+    ledger: SqliteLedger, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.mkdir()
+    for _ in range(2):
+        ledger.pause(NOW, NOW + 20)
+    assert ledger.reserve(NOW, LIMIT) == pytest.approx(20)
+    assert len(caplog.records) == 1
+
+
+def test_a_busy_file_is_nothing_to_report(ledger: SqliteLedger, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ledger.reserve(NOW, LIMIT)
+    with locked(path):
+        ledger.pause(NOW, NOW + 20)
+        assert ledger.reserve(NOW, LIMIT, alone=True) == pytest.approx(20)
+    assert caplog.records == []
+
+
+def test_the_limit_is_one_for_all_credentials_of_a_team(tmp_path: Path, path: Path) -> None:
+    old, new = (Account(name, address="x", directory=tmp_path / "accounts") for name in ("a", "b"))
+    old.learn(17)
+    with closing(SqliteLedger(path, old)) as before, closing(SqliteLedger(path, new)) as after:
+        for _ in range(3):
+            assert not before.reserve(NOW, LIMIT)
+        assert usage(path, new, NOW) == (0, 0.0)
+        new.learn(17)
+        assert usage(path, new, NOW) == (3, 0.0)
+        assert places(after, NOW) == LIMIT - 3
+        before.pause(NOW, NOW + 30)
+        assert after.reserve(NOW, 500) == pytest.approx(30)
+        assert usage(path, new, NOW)[1] == pytest.approx(30)
 
 
 def test_its_use_can_be_read_without_writing(ledger: SqliteLedger, path: Path) -> None:
