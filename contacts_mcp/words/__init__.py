@@ -1,1 +1,1 @@
-"""Text in, text out: strangers' text made safe, names, phones. Everything here is pure."""
+"""Text in, text out: phones, e-mails, dates, numbers and names as people write them, text made safe. All is pure."""

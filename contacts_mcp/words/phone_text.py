@@ -1,8 +1,9 @@
 """The text of one phone, before the numbering library sees it: folded to ASCII, or refused as something else.
 
 1. Folding comes first: the digits of every script, full-width forms, every dash and space, invisible characters.
-2. `tel:` in front, and a full stop or comma behind, are dropped. So are the decimals of a spreadsheet: digits with `.0`
-   behind them, and `6.145550123E9` with every digit there. `6.14555E+09` has lost its last digits and is refused.
+2. `tel:` in front, and a full stop or comma behind, are dropped. So is the writing of a spreadsheet: `.0` behind the
+   digits, commas between thousands (`6,145,550,123`), `6.145550123E9` with every digit there. `6.14555E+09` has lost
+   its last digits and is refused.
 3. Then only the characters of one phone may be left: digits, one leading plus, ( ) - . / and spaces.
    The library would find a number inside prose, and turn a letter O into another number.
 4. A word at the end is keypad digits if it has three letters in a row and three digits before it ("1-800-FLOWERS").
@@ -36,7 +37,7 @@ class Written(NamedTuple):
     """A folded text in capitals that has the shape of one phone."""
 
     text: str
-    has_decimals: bool = False  # a spreadsheet's decimals were dropped
+    has_decimals: bool = False  # a spreadsheet's decimals, or its commas between thousands, were dropped
 
     @property
     def is_spelled(self) -> bool:
@@ -108,11 +109,14 @@ def _fold_char(char: str) -> str:
 # The numbers of spreadsheets
 
 _DECIMALS = re.compile(r"(\+?\d+)[.,]0+|(.*\d{3})\.0")
+_GROUPED = re.compile(r"(\+?\d{1,3}(?:,\d{3}){2,})(?:\.0+)?|(\+?\d{1,3}(?:\.\d{3}){2,}),0+")
 _SCIENTIFIC = re.compile(r"(\+?\d+)(?:[.,](\d+))?E\+?(\d{1,3})")
 
 
 def without_decimals(folded: str) -> str:
     """The digits of a number that a spreadsheet wrote, any other text as it is. Raises Unreadable for a rounded one."""
+    if grouped := _GROUPED.fullmatch(folded):
+        return re.sub("[,.]", "", grouped[1] or grouped[2])
     if decimals := _DECIMALS.fullmatch(folded):
         return decimals[1] or decimals[2]
     scientific = _SCIENTIFIC.fullmatch(folded)

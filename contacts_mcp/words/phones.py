@@ -48,6 +48,9 @@ class Phone:
     foreign_country: str = field(default="", compare=False)  # the country that the digits name, if no plus was written
     spelled: bool = field(default=False, compare=False)  # letters were read as keypad digits
     had_decimals: bool = field(default=False, compare=False)  # written as a spreadsheet does: 6145550123.0
+    at_home: str = field(
+        default="", compare=False
+    )  # the valid number at home that an unverified one is without its plus
     today: str = field(default="", compare=False)  # the valid form of a number that its country has changed
     variants: tuple[str, ...] = field(default=(), compare=False)  # other digits to look for, in naming a contact
 
@@ -64,7 +67,7 @@ def notes_on(*phones: Phone) -> list[Note]:
     """The assumptions made and checks missed in reading the phones of one call, each said once and with its numbers.
 
     The list is empty if everything was written and known. Kinds: assumed_country, country_from_digits,
-    keypad_letters, spreadsheet_number, unverified_phone, renumbered.
+    keypad_letters, spreadsheet_number, unverified_phone, plus_too_many, renumbered.
     """
     texts: dict[tuple[str, str], list[str]] = {}
     for phone in phones:
@@ -89,13 +92,14 @@ _REMARKS: tuple[tuple[str, Callable[[Phone], object], str], ...] = (
     (
         "spreadsheet_number",
         lambda phone: phone.had_decimals,
-        "Read without the decimals that a spreadsheet adds: {numbers}.",
+        "Read as a number of a spreadsheet, its digits alone: {numbers}.",
     ),
     (
         "unverified_phone",
         lambda phone: not phone.verified,
         "{numbers} could not be verified as a real number.",
     ),
+    ("plus_too_many", lambda phone: phone.at_home, "Without its plus, {numbers} would be {phone.at_home}."),
     (
         "renumbered",
         lambda phone: phone.today,
@@ -200,6 +204,7 @@ def _parse(written: Written, region: str) -> Phone:
         spelled=written.is_spelled,
         had_decimals=written.has_decimals,
         today="" if meant.valid else show(_today(meant.digits)),
+        at_home="" if meant.valid else _at_home_alone(meant.digits, region),
     )
 
 
@@ -211,6 +216,14 @@ def _valid(text: str, region: str, found: list[Reading]) -> Reading | None:
     if len(valid) > 1:
         raise _ambiguous(" or as ".join(map(show, valid)))
     return next(iter(valid.values()), None)
+
+
+def _at_home_alone(digits: str, region: str) -> str:
+    """The valid number at home that the digits are without a plus, "" if they are none."""
+    home = next(
+        (reading for reading in readings(digits, region, may_roam=False) if reading.valid and reading.region), None
+    )
+    return show(home.digits) if home else ""
 
 
 def _refuse_word_behind_number(written: Written, region: str) -> None:
