@@ -437,7 +437,7 @@ def _is_asked(event: Event, asked: Values) -> bool:
 
 
 def _without_arrival(event: Event) -> Values:
-    """The changed values, without the opt-out of a contact that arrived on another number: it may belong to the number."""
+    """The changed values, without the opt-out that may belong to the number where a contact arrived."""
     changed = event.changed
     is_arrival = "phone" in changed and changed.get("is_opted_out") is True
     return {key: value for key, value in changed.items() if not (is_arrival and key == "is_opted_out")}

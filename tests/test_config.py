@@ -278,7 +278,7 @@ def test_the_data_directory_is_the_given_one_or_the_platforms(tmp_path: Path) ->
 
 def test_settings_do_not_change_after_loading() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Settings.load().timeout = 1.0  # type: ignore[misc]
+        Settings.load().timeout = 1.0
 
 
 def test_variables_of_others_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:

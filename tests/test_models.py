@@ -274,7 +274,7 @@ def test_a_contact_is_called_by_display_name_or_first_and_last(members: dict[str
 
 def test_a_contact_cannot_be_changed_in_passing() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        contact().first = "Jo"  # type: ignore[misc]
+        contact().first = "Jo"
 
 
 @pytest.mark.parametrize(

@@ -156,10 +156,10 @@ def choices(**titles: str) -> list[dict[str, str]]:
 
 class Choices(BaseModel):
     untitledSingle: str = Field(json_schema_extra={"enum": ["option1", "option2", "option3"]})  # noqa: N815 -- the suite's names
-    titledSingle: str = Field(json_schema_extra={"oneOf": choices(value1="First", value2="Second", value3="Third")})  # noqa: N815
-    legacyEnum: str = Field(json_schema_extra={"enum": ["opt1", "opt2"], "enumNames": ["Option one", "Option two"]})  # noqa: N815
-    untitledMulti: list[str] = Field(json_schema_extra={"items": {"type": "string", "enum": ["option1", "option2"]}})  # noqa: N815
-    titledMulti: list[str] = Field(json_schema_extra={"items": {"anyOf": choices(value1="First", value2="Second")}})  # noqa: N815
+    titledSingle: str = Field(json_schema_extra={"oneOf": choices(value1="First", value2="Second", value3="Third")})  # noqa: N815 -- the suite's names
+    legacyEnum: str = Field(json_schema_extra={"enum": ["opt1", "opt2"], "enumNames": ["Option one", "Option two"]})  # noqa: N815 -- the suite's names
+    untitledMulti: list[str] = Field(json_schema_extra={"items": {"type": "string", "enum": ["option1", "option2"]}})  # noqa: N815 -- the suite's names
+    titledMulti: list[str] = Field(json_schema_extra={"items": {"anyOf": choices(value1="First", value2="Second")}})  # noqa: N815 -- the suite's names
 
 
 async def asked(ctx: Ctx, message: str, schema: type[BaseModel]) -> str:

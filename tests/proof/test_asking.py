@@ -43,7 +43,7 @@ def person(
         if seen is not None:
             seen.append(params)
         await anyio.sleep(after)
-        return ElicitResult(action=action, content=content)  # type: ignore[arg-type]
+        return ElicitResult(action=action, content=content)
 
     return {"elicitation_callback": answer}
 
@@ -223,7 +223,7 @@ async def test_a_contact_that_is_gone_when_the_answer_comes_is_an_error_whatever
     async def late(_: Any, __: Any) -> ElicitResult:
         stage.sandbox.store.delete(2)
         await anyio.sleep(2)
-        return ElicitResult(action=action, content=YES if action == "accept" else None)  # type: ignore[arg-type]
+        return ElicitResult(action=action, content=YES if action == "accept" else None)
 
     async with open_stage(mode=era, client={"elicitation_callback": late}) as stage:
         result = await stage.call("delete_contact", contact_id=2)

@@ -78,7 +78,7 @@ async def test_twenty_updates_of_one_contact_at_once_lose_nothing(open_session: 
         contact_id = session.sandbox.store.add_contact(phone="12125550100")
         answers = await at_once(
             [lambda one=one: session.ok("update_contact", contact_id=contact_id, **one) for one in UPDATES]
-        )  # type: ignore[misc]
+        )
         assert {answer["status"] for answer in answers} == {"updated"}
         assert not [
             note
@@ -95,7 +95,7 @@ async def test_updates_by_phone_and_by_id_wait_for_one_another(open_session: Ope
         ways = [{"contact_id": contact_id}, {"phone": "+12125550100"}]
         await at_once(
             [lambda n=n, one=one: session.ok("update_contact", **ways[n % 2], **one) for n, one in enumerate(UPDATES)]
-        )  # type: ignore[misc]
+        )
         assert_nothing_is_lost(session.sandbox, contact_id)
 
 
@@ -123,10 +123,10 @@ async def test_two_servers_with_one_data_directory_wait_for_one_another(
             [
                 lambda n=n, what=what: servers[n % 2].ok("update_contact", contact_id=contact_id, **what)
                 for n, what in enumerate(UPDATES)
-            ]  # type: ignore[misc]
+            ]
         )
         assert_nothing_is_lost(one.sandbox, contact_id)
-        creates = [lambda n=n: servers[n % 2].ok("create_contact", phone=PHONE, first="Ada") for n in range(20)]  # type: ignore[misc]
+        creates = [lambda n=n: servers[n % 2].ok("create_contact", phone=PHONE, first="Ada") for n in range(20)]
         assert_one_has_the_phone(one.sandbox, [answer["status"] for answer in await at_once(creates)])
 
 

@@ -147,7 +147,7 @@ class Office(RuleBasedStateMachine):
         before = {contact["id"]: contact for contact in self.store.contacts()}
         result = self.portal.call(self.client.call_tool, tool, given)
         assert isinstance(result, CallToolResult)
-        facts: dict[str, Any] = result.structured_content or {"notes": [block.text for block in result.content]}  # type: ignore[union-attr]
+        facts: dict[str, Any] = result.structured_content or {"notes": [block.text for block in result.content]}
         self.judge(before, tool, given, facts)
         self.remember(tool, given, facts)
         return facts
@@ -218,7 +218,7 @@ def test_no_sequence_of_calls_opts_anybody_in_without_consent_and_confirmation(p
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(office, settings=checks)  # type: ignore[arg-type]
+    run_state_machine_as_test(office, settings=checks)
 
 
 OpenSession = Callable[..., Any]

@@ -198,7 +198,7 @@ async def test_every_fault_has_exactly_the_outcome_of_its_row(
 
 def _fault(operation: str, times: str, details: dict[str, Any]) -> Fault:
     plain, _, skip = operation.partition("+")
-    return Fault(plain, times=TIMES[times], skip=int(skip or 0), **details)  # type: ignore[arg-type]
+    return Fault(plain, times=TIMES[times], skip=int(skip or 0), **details)
 
 
 def _lines(name: str, operation: str, times: str, rows: Rows) -> Iterable[str]:

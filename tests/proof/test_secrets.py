@@ -146,7 +146,7 @@ async def test_no_credential_reaches_an_answer_a_log_or_a_file_name(
         for kind in (None, *KINDS):
             stage.sandbox.faults.clear()
             if kind:
-                stage.sandbox.faults.add(Fault("*", kind, times=-1, delay=1))  # type: ignore[arg-type]
+                stage.sandbox.faults.add(Fault("*", kind, times=-1, delay=1))
             answers += [text_of(await stage.call(tool, **arguments)) for tool, arguments in CALLS]
         names = " ".join(path.name for path in stage.room.rglob("*"))
         everything = "\n".join([*answers, names, written(), repr(stage.settings)])
@@ -161,7 +161,7 @@ async def test_errors_of_the_service_say_nothing_of_people_the_caller_did_not_na
         for kind in KINDS:
             stage.restart()
             stage.sandbox.faults.clear()
-            stage.sandbox.faults.add(Fault("*", kind, times=-1, delay=9))  # type: ignore[arg-type]
+            stage.sandbox.faults.add(Fault("*", kind, times=-1, delay=9))
             for tool, arguments in (
                 ("lookup_contact", {"contact_id": 1}),
                 ("update_contact", {"contact_id": 1, "clear": ["email"]}),

@@ -82,7 +82,7 @@ WAYS = {
 async def test_a_reply_leads_to_its_outcome(way: str) -> None:
     answers, how, brought, expected, tokens = WAYS[way]
     tool = Tool(*answers)
-    ask = None if how == NOT else asker(None if how == LATER else how)  # type: ignore[arg-type]
+    ask = None if how == NOT else asker(None if how == LATER else how)
     returned = Returned(QUESTION, brought) if brought else None
     said = await converse(tool.call, {"contact_id": 7}, ask=ask, returned=returned)
     assert (outcome(said), tool.tokens) == (expected, tokens)

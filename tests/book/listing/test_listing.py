@@ -265,7 +265,7 @@ async def test_one_call_makes_no_more_requests_than_it_may(few: Sandbox, tmp_pat
 async def test_a_lower_bound_ends_the_walk_early(office: Sandbox, tmp_path: Path) -> None:
     office.behaviour = PLAIN
     newest = in_order(office)[:40]
-    since = office.store.contact(newest[-1])["updated"]  # type: ignore[index]
+    since = office.store.contact(newest[-1])["updated"]
     async with opened(office, tmp_path) as book:
         assert (await ids(book, updated_after=since))[:40] == newest
         assert asked(office) <= 3
@@ -276,7 +276,7 @@ async def test_a_lower_bound_ends_the_walk_early(office: Sandbox, tmp_path: Path
 async def test_an_upper_bound_starts_the_walk_late(office: Sandbox, tmp_path: Path) -> None:
     office.behaviour = PLAIN
     oldest = in_order(office)[-10:]
-    until = office.store.contact(in_order(office)[-11])["updated"]  # type: ignore[index]
+    until = office.store.contact(in_order(office)[-11])["updated"]
     async with opened(office, tmp_path) as book:
         assert await ids(book, updated_before=until) == oldest
     assert {request.operation for request in office.requests} <= {

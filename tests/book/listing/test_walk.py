@@ -130,7 +130,7 @@ def services(draw: st.DrawFn, *, longest: int = 9, **fixed: object) -> Service:
             )
         ),
     }
-    return Service(draw(books(longest=longest)), **(chosen | fixed))  # type: ignore[arg-type]
+    return Service(draw(books(longest=longest)), **(chosen | fixed))
 
 
 def page_of(service: Service) -> int:
@@ -491,7 +491,7 @@ def described(walk: Walk) -> str:
     if ask is None:
         return "end"
     if ask.kind == "next":
-        return f"next at {ask.date[17:19]}"  # type: ignore[index]
+        return f"next at {ask.date[17:19]}"
     return f"page {ask.page}" if ask.kind == "page" else ask.kind
 
 
