@@ -201,6 +201,7 @@ async def test_only_the_rest_of_the_minute_is_waited_for(book: Book, other: Jour
 
 @pytest.mark.parametrize("spare", [1, -1], ids=["a second too much", "a second too little"])
 async def test_a_wait_leaves_time_for_the_write_and_its_look(book: Book, other: Journal, spare: float) -> None:
+    await anyio.sleep(3600)
     written(other, EDIT, state="unknown")
     started = anyio.current_time()
     with anyio.fail_after(IN_FLIGHT + LEFT_FOR_WORK + spare):
@@ -304,6 +305,20 @@ async def test_an_unfinished_create_is_settled_before_its_phone_is_given_out(
         settled = other.get(entry.change_id)
         assert settled
         assert settled.state == outcome
+
+
+@pytest.mark.parametrize("contact_id", [None, BEN], ids=["nobody", "another"])
+async def test_a_contact_that_an_unfinished_create_made_is_held_with_its_creation_settled(
+    stage: Stage, book: Book, other: Journal, contact_id: int | None
+) -> None:
+    """Otherwise nobody would know that the contact is ours, and its creation could not be taken back."""
+    entry = written(other, CREATE, state="unknown")
+    cleo = stage.sandbox.store.add_contact(phone=FREE, first="Cleo")
+    async with locked_contact(book, ContactRef(contact_id or cleo)):
+        settled = other.get(entry.change_id)
+        assert settled
+        made = ("unknown", None) if contact_id else ("done", cleo)
+        assert (settled.state, settled.contact_id) == made
 
 
 async def test_an_unfinished_change_of_another_contact_is_left_to_others(book: Book, other: Journal) -> None:
@@ -448,6 +463,7 @@ async def test_a_read_that_stays_older_is_refused(stage: Stage, dated_by: str, g
         async with grip.hold(book):
             raise AssertionError("held")
     assert refused.value.kind == "lagging_read"
+    assert "Nothing was changed" in str(refused.value)
     assert anyio.current_time() - started == pytest.approx(LOOKS, abs=MOMENT)
 
 
@@ -497,6 +513,7 @@ async def test_a_contact_that_was_just_created_and_shows_nowhere_is_refused_and_
         with pytest.raises(Refused) as refused:
             await call
         assert refused.value.kind == "lagging_read"
+        assert f"Contact {cleo} got the phone +{FREE} less than a minute ago" in str(refused.value)
     assert len(stage.people()) == 3
 
 
@@ -512,6 +529,23 @@ async def test_a_phone_that_we_took_away_is_free_although_reads_still_show_it(st
     found = await holder_of(book, FREE)
     assert found
     assert found.id == ADA
+
+
+async def test_a_contact_is_held_by_the_phone_that_the_journal_knows_it_has(stage: Stage, book: Book) -> None:
+    cleo = await created(stage, book, Lag(seconds=30.0, of=FIND))
+    async with locked_contact(book, ContactRef(phone=parse_phone(f"+{FREE}"))) as held:
+        assert held.id == cleo
+    await changed(stage, book, Lag(seconds=30.0, of=FIND), phone=STRANGE)
+    with pytest.raises(ContactNotFound):
+        await _hold(BY_PHONE, book)
+
+
+async def test_a_new_contact_that_we_moved_on_has_left_its_first_phone(stage: Stage, book: Book) -> None:
+    cleo = await created(stage, book, Lag())
+    before = values_of(await contact(book, cleo))
+    stage.sandbox.store.touch(cleo, phone=STRANGE, lag=Lag(seconds=30.0, of=GET))
+    await noted(book, cleo, STRANGE, before=before)
+    assert await holder_of(book, FREE) is None
 
 
 async def test_the_phone_of_a_contact_that_we_deleted_is_free_although_reads_still_show_it(

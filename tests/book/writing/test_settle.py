@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -23,7 +24,7 @@ from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
-from contacts_mcp.book.writing.settle import plan_of, settle, settle_entry
+from contacts_mcp.book.writing.settle import MOST_SETTLED, SETTLING, plan_of, settle, settle_entry
 from contacts_mcp.errors import OutcomeUnknown
 from contacts_mcp.models import Values
 from contacts_mcp.sandbox import Fault, FaultKind, Lag
@@ -284,3 +285,219 @@ async def test_an_entry_whose_contact_somebody_holds_is_left_to_them(stage: Stag
         assert book.journal.get(entry.change_id) == (entry if held == "phone" else replace(entry, state="unknown"))
     await settle(book)
     assert await state_of(book, entry) == "not_done"
+
+
+# A create is judged by everybody who has its phone
+
+
+NEW: Values = {"phone": FREE, "first": "Cleo", "custom:31": "Gold"}
+
+
+def begun_create(book: Book, **outcome: Any) -> Entry:
+    begun = book.journal.begin(Entry(action="create", before={}, wanted=NEW))
+    book.journal.finish(replace(begun, state="unknown", **outcome))
+    return begun
+
+
+def nobody(stage: Stage, book: Book) -> None: ...
+
+
+def add(stage: Stage, **members: Any) -> int:
+    cleo = {"phone": FREE, "first": "Cleo", "custom": {"31": "Gold"}}
+    return stage.sandbox.store.add_contact(**cleo | members)
+
+
+def ours(stage: Stage, book: Book) -> None:
+    add(stage)
+
+
+def somebody_else(stage: Stage, book: Book) -> None:
+    add(stage, first="Dora")
+
+
+def somebody_else_and_ours(stage: Stage, book: Book) -> None:
+    add(stage, first="Dora")
+    add(stage)
+
+
+def of_another_change(stage: Stage, book: Book) -> None:
+    begun = book.journal.begin(Entry(action="create", before={}, wanted=NEW))
+    book.journal.finish(replace(begun, state="done", contact_id=add(stage)))
+
+
+def left(stage: Stage, book: Book, *, state: Any = "done", action: Any = "delete") -> None:
+    """A contact of that phone left it by a change of ours."""
+    entry = Entry(action=action, contact_id=99, before=NEW, wanted={} if action == "delete" else NEW | {"phone": ADAS})
+    book.journal.finish(replace(book.journal.begin(entry), state=state))
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "at_once", "over"),
+    [
+        (nobody, "unknown", "not_done"),
+        (ours, "done", "done"),
+        (somebody_else, "unknown", "unknown"),
+        (somebody_else_and_ours, "done", "done"),
+        (of_another_change, "unknown", "not_done"),
+        (left, "unknown", "unknown"),
+        (partial(left, action="update"), "unknown", "unknown"),
+        (partial(left, state="unknown"), "unknown", "unknown"),
+        (partial(left, state="not_done"), "unknown", "not_done"),
+    ],
+    ids=[
+        "nobody",
+        "ours",
+        "somebody else",
+        "somebody else and ours",
+        "of another change",
+        "deleted since",
+        "moved since",
+        "maybe deleted since",
+        "not deleted since",
+    ],
+)
+@pytest.mark.parametrize("is_over", [False, True], ids=["at once", "over"])
+async def test_an_unfinished_create_is_settled_by_who_has_the_phone(
+    stage: Stage, book: Book, meanwhile: Callable[[Stage, Book], None], at_once: str, over: str, is_over: bool
+) -> None:
+    entry = begun_create(book)
+    meanwhile(stage, book)
+    await anyio.sleep(IN_FLIGHT * is_over)
+    assert await state_of(book, entry) == (over if is_over else at_once)
+
+
+async def test_a_contact_that_left_the_phone_before_the_create_tells_nothing(stage: Stage, book: Book) -> None:
+    left(stage, book)
+    entry = begun_create(book)
+    await anyio.sleep(IN_FLIGHT)
+    assert await state_of(book, entry) == "not_done"
+
+
+# What is written down
+
+
+async def test_a_settled_create_knows_its_contact_as_it_was_seen(stage: Stage, book: Book) -> None:
+    entry = begun_create(book)
+    cleo = add(stage)
+    await settle_entry(book, entry.change_id)
+    settled, seen = book.journal.get(entry.change_id), await book.api.get_contact(cleo)
+    assert settled
+    assert seen
+    found = (settled.contact_id, settled.after, settled.rev_after, settled.updated_after)
+    assert found == (cleo, values_of(seen), seen.rev, seen.updated)
+    assert book.journal.creation_of(cleo) == settled
+
+
+async def test_a_settled_update_knows_the_contact_as_it_was_seen(stage: Stage, book: Book) -> None:
+    entry = await unfinished(book, ADA, first="Grace")
+    stage.sandbox.store.touch(ADA, first="Grace", last="Else")
+    await settle_entry(book, entry.change_id)
+    settled, seen = book.journal.get(entry.change_id), await book.api.get_contact(ADA)
+    assert settled
+    assert seen
+    found = (settled.state, settled.contact_id, settled.after, settled.rev_after, settled.updated_after)
+    assert found == ("done", ADA, values_of(seen), seen.rev, seen.updated)
+
+
+async def test_a_settled_deletion_keeps_its_record_and_leaves_nothing(stage: Stage, book: Book) -> None:
+    entry = await unfinished(book, ADA, action="delete")
+    stage.sandbox.store.delete(ADA)
+    await settle_entry(book, entry.change_id)
+    settled = book.journal.get(entry.change_id)
+    assert settled
+    assert (settled.state, settled.contact_id, settled.after, settled.rev_after) == ("done", ADA, {}, 0)
+    assert settled.record == entry.record != {}
+
+
+async def test_an_update_that_is_settled_by_a_later_change_knows_the_state_in_which_that_found_it(
+    stage: Stage, book: Book
+) -> None:
+    entry = await unfinished(book, ADA, first="Grace")
+    stage.sandbox.store.touch(ADA, first="Grace")
+    later = await unfinished(book, ADA, first="Jo")
+    stage.sandbox.store.touch(ADA, first="Jo")
+    await settle_entry(book, entry.change_id)
+    settled = book.journal.get(entry.change_id)
+    assert settled
+    found = (settled.contact_id, settled.after, settled.rev_after, settled.updated_after)
+    assert found == (ADA, later.before, later.rev_before, later.updated_before)
+
+
+@pytest.mark.parametrize(("rev", "outcome"), [(2, "done"), (0, "unknown")], ids=["accepted", "no answer"])
+async def test_a_write_that_the_service_accepted_is_done_once_the_contact_has_moved(
+    stage: Stage, book: Book, rev: int, outcome: str
+) -> None:
+    """Reads lagged behind its answer, which told the new `rev`. By now somebody has set the value back."""
+    entry = await unfinished(book, ADA, first="Grace")
+    book.journal.finish(replace(entry, state="unknown", rev_after=rev))
+    stage.sandbox.store.touch(ADA, first="Grace")
+    stage.sandbox.store.touch(ADA, first="Ada")
+    assert await state_of(book, entry) == outcome
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome"),
+    [("not_done", "not_done"), ("done", "unknown"), ("begun", "unknown"), ("unknown", "unknown")],
+)
+async def test_after_a_later_change_the_contact_itself_proves_nothing(
+    stage: Stage, book: Book, later: Any, outcome: str
+) -> None:
+    """The later change may have done the same, or set it back. One that was not carried out did neither."""
+    entry = await unfinished(book, ADA, first="Grace")
+    begun = await unfinished(book, ADA, last="Hopper")
+    book.journal.finish(replace(begun, state=later))
+    await anyio.sleep(IN_FLIGHT)
+    assert await state_of(book, entry) == outcome
+
+
+# Which entries are looked at
+
+
+@pytest.mark.parametrize("state", ["done", "not_done"])
+async def test_an_entry_that_is_settled_is_not_looked_at(stage: Stage, book: Book, state: Any) -> None:
+    entry = await unfinished(book, ADA, first="Grace")
+    settled = replace(entry, state=state)
+    book.journal.finish(settled)
+    stage.sandbox.requests.clear()
+    for change_id in (entry.change_id, entry.change_id + 1):
+        await settle_entry(book, change_id)
+    assert [*stage.sandbox.requests] == []
+    assert book.journal.get(entry.change_id) == settled
+
+
+@pytest.mark.parametrize("status", [403, 418])
+async def test_an_entry_that_cannot_be_read_keeps_no_other_from_being_settled(
+    stage: Stage, book: Book, status: int
+) -> None:
+    entries = [await unfinished(book, ADA, first="Grace"), await unfinished(book, BEN, first="Grace")]
+    await anyio.sleep(IN_FLIGHT)
+    stage.sandbox.faults.add(Fault("get_contact", "status", status=status))
+    await settle(book)
+    found = [book.journal.get(entry.change_id) for entry in entries]
+    assert [entry and entry.state for entry in found] == ["unknown", "not_done"]
+
+
+async def test_settling_ends_in_time_and_goes_on_the_next_time(stage: Stage, book: Book) -> None:
+    entries = [await unfinished(book, contact_id, first="Grace") for contact_id in (ADA, BEN)]
+    await anyio.sleep(IN_FLIGHT)
+    stage.sandbox.faults.add(Fault("get_contact", "silence", times=-1))
+    started = anyio.current_time()
+    await settle(book)
+    assert anyio.current_time() - started == pytest.approx(SETTLING, abs=0.01)
+    stage.sandbox.faults.clear()
+    await settle(book)
+    assert [await state_of(book, entry) for entry in entries] == ["not_done", "not_done"]
+
+
+async def unfinished_create_of(book: Book, phone: str) -> Entry:
+    begun = book.journal.begin(Entry(action="create", before={}, wanted={"phone": phone}))
+    book.journal.finish(replace(begun, state="unknown"))
+    return begun
+
+
+async def test_settling_looks_at_the_oldest_entries_and_at_only_so_many(book: Book) -> None:
+    phones = [f"1510555{4000 + number}" for number in range(MOST_SETTLED + 2)]
+    entries = [await unfinished_create_of(book, phone) for phone in phones]
+    await anyio.sleep(IN_FLIGHT)
+    await settle(book)
+    assert [entry.change_id for entry in book.journal.unfinished()] == [entry.change_id for entry in entries[-2:]]
