@@ -33,6 +33,12 @@ class Assistant:
         assert result.structured_content is not None
         return result.structured_content
 
+    async def kind_of(self, tool: str, /, **arguments: Any) -> str:
+        """The status of the answer of a call, or the kind of its error."""
+        facts = (await self.call(tool, **arguments)).structured_content
+        assert facts is not None
+        return str(facts.get("kind") or facts["status"])
+
     async def refused(self, tool: str, /, **arguments: Any) -> str:
         """The text of a call that must be refused."""
         result = await self.call(tool, **arguments)

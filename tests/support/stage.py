@@ -106,6 +106,20 @@ class Stage(Assistant):
         """From now on, and for as long as `lag` says, its reads show the contact as it was then."""
         self.sandbox.state.hold_back(record["id"], record, lag)
 
+    @asynccontextmanager
+    async def another_server(self, *, mode: str = "auto", laptop: bool = False, **settings: Any) -> AsyncIterator[Assistant]:
+        """A second server on the same account: on this machine, or on another laptop with a data directory of its own."""
+        room = self.room.with_name(f"{self.room.name}-laptop") if laptop else self.room
+        chosen = Settings.load(**self._settings | settings, data_dir=room)
+        workspace = Workspace(chosen, sandbox=Wire(self.sandbox), clock=time_of_day)  # type: ignore[arg-type] # as above
+        try:
+            async with Client(build_server(chosen, workspace=workspace), mode=mode) as connected:
+                server = Assistant()
+                server.client = connected
+                yield server
+        finally:
+            await workspace.aclose()
+
     async def aclose(self) -> None:
         if self._workspace is not None:
             await self._workspace.aclose()

@@ -45,10 +45,19 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
     await settle(book)
     async with book.locks.change(change_id):
         entry = _undoable(book.journal.get(change_id), change_id)
-        if entry.undone_by:
-            before = f"Change {change_id} was taken back already, by change {entry.undone_by}."
-            return Outcome(status="unchanged", notes=[Note("undone_before", before)])
-        return await _UNDO[entry.action](book, entry, confirm_token)
+        return _undone_before(book, entry) or await _UNDO[entry.action](book, entry, confirm_token)
+
+
+def _undone_before(book: Book, entry: Entry) -> Outcome | None:
+    """The answer where the change was taken back already; None where it was not.
+
+    It is asked for again under the lock, because an undo that was lost may be settled while its contact is waited for.
+    """
+    fresh = book.journal.get(entry.change_id)
+    if fresh is None or not fresh.undone_by:
+        return None
+    before = f"Change {entry.change_id} was taken back already, by change {fresh.undone_by}."
+    return Outcome(status="unchanged", notes=[Note("undone_before", before)])
 
 
 def _undoable(entry: Entry | None, change_id: int) -> Entry:
@@ -76,6 +85,8 @@ async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
     gone = _drop_missing(restored, await _names_for(book, restored))
     phone = str(restored.get("phone") or "")
     async with locked_contact(book, ContactRef(entry.contact_id), phones=[phone]) as contact:
+        if before := _undone_before(book, entry):
+            return before
         now = values_of(contact)
         left = [key for key, old in restored.items() if now.get(key, nothing_for(key)) != old]
         await _refuse_if_moved(book, entry, now, among=left)
@@ -113,6 +124,8 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
     names = await _names_for(book, wanted)
     gone = _drop_missing(wanted, names)
     async with locked_phone(book, phone):
+        if before := _undone_before(book, entry):
+            return before
         await refuse_taken_phone(book, phone)
         written, left = await write_new(book, wanted, undoes=entry.change_id)
     assert written.after is not None
@@ -154,6 +167,8 @@ async def _undo_create(book: Book, entry: Entry, token: str) -> Outcome:
             kind="change_moved",
         )
     async with locked_contact(book, ContactRef(entry.contact_id)) as contact:
+        if before := _undone_before(book, entry):
+            return before
         await _refuse_if_moved(book, entry, values_of(contact))
         outcome = await delete_held(book, contact, token, undoes=entry.change_id)
     if outcome.status != "deleted":
