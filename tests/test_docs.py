@@ -19,12 +19,13 @@ from contacts_mcp.config import Settings, variable_of
 from contacts_mcp.server.prompts import load_prompts
 from contacts_mcp.server.resources import RESOURCES
 from contacts_mcp.server.tools import TOOLS
-from contacts_mcp.setup.assistants import BY_KEY
+from contacts_mcp.setup.assistants import BY_KEY, CLIENTS, Client
 from contacts_mcp.setup.install import runs_us
 
 ROOT = Path(__file__).parent.parent
 ABOVE_THE_PACKAGE = Path(contacts_mcp.__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
 def commands(group: click.Group, prefix: str = "contacts-mcp") -> Iterator[str]:
@@ -90,7 +91,7 @@ def test_the_generated_tables_are_current() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_names_a_registry_or_a_path_of_a_machine(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"/root/|/work/|/home/\w|pypi\.org|registry\.npmjs", text)
@@ -116,3 +117,29 @@ def test_each_one_line_command_starts_the_server_with_credentials(line: str) -> 
 @pytest.mark.parametrize("client", BY_KEY)
 def test_every_client_that_can_be_installed_is_named(client: str) -> None:
     assert f"`{client}`" in README
+
+
+@pytest.mark.parametrize("client", ["claude", "gemini"])
+def test_a_one_line_command_writes_into_the_users_own_settings(client: str) -> None:
+    """These two write into the project at hand, unless told otherwise. The others have no project scope."""
+    (command,) = re.findall(rf"`({client} mcp add .*?)`", README)
+    assert "--scope user " in command
+
+
+def test_the_readme_installs_from_a_copy_because_no_index_has_the_package() -> None:
+    lines = re.findall(r"(?:uv tool|pipx|pip) install (?:-\S+ )*([^`\s]+)", README)
+    assert len(lines) >= 3
+    assert set(lines) == {"."}
+    assert not re.search(r"uvx|pipx run", README)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_has_an_address_that_leads_somewhere(page: Path) -> None:
+    for address in re.findall(r"\]\(([^)]*)\)", page.read_text(encoding="utf-8")):
+        assert address.startswith("https://") or (page.parent / address.partition("#")[0]).is_file(), address
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.key)
+def test_the_assistants_promised_are_those_that_can_be_set_up(client: Client) -> None:
+    (promised,) = re.findall(r"^It works with assistants that .*: (.*)\.$", README, re.MULTILINE)
+    assert client.title in re.split(", | and ", promised)
