@@ -299,11 +299,13 @@ async def test_an_accepted_write_is_told_as_it_is_or_as_unknown(
         assert facts.get("kind", "unknown_outcome") == "unknown_outcome"
         if facts.get("status") in DONE:
             shown, stored = facts["contact"], stage.people().get(facts["contact"]["contact_id"])
-            assert (stored is None) == (facts["status"] == "deleted" or case.call == undo(1) and stored is None)
+            assert (stored is None) == (facts["status"] == "deleted" or (case.call == undo(1) and stored is None))
             if stored is not None:
                 assert (shown["first"], shown.get("email", "")) == (stored["first"], stored["email"])
                 assert shown["is_opted_out"] is stored["is_opted_out"]
-            assert not {"not_kept", "not_cleared", "disturbed", "someone_else", "doubles"} & {*facts.get("note_kinds", ())}
+            assert not {"not_kept", "not_cleared", "disturbed", "someone_else", "doubles"} & {
+                *facts.get("note_kinds", ())
+            }
         await anyio.sleep(IN_FLIGHT)
         stage.sandbox.catch_up()
         assert (await states(stage))[len(case.before) + 1] == "done"

@@ -107,7 +107,9 @@ class Stage(Assistant):
         self.sandbox.state.hold_back(record["id"], record, lag)
 
     @asynccontextmanager
-    async def another_server(self, *, mode: str = "auto", laptop: bool = False, **settings: Any) -> AsyncIterator[Assistant]:
+    async def another_server(
+        self, *, mode: str = "auto", laptop: bool = False, **settings: Any
+    ) -> AsyncIterator[Assistant]:
         """A second server on the same account: on this machine, or on another laptop with a data directory of its own."""
         room = self.room.with_name(f"{self.room.name}-laptop") if laptop else self.room
         chosen = Settings.load(**self._settings | settings, data_dir=room)
