@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from contacts_mcp.errors import BadAnswer
 from contacts_mcp.models import TOO_DEEP, Contact, WriteReply, bounded
+from contacts_mcp.words.display import quoted
 
 QUOTED = 200  # characters of a foreign body that an error may show
 DEEPEST = 40  # levels of lists and objects in an answer that are kept; a contact has three
@@ -188,7 +189,9 @@ def parse(model: type[Model], value: Any) -> Model:
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         member = ".".join(map(str, detail["loc"])) or "the whole"
-        raise BadAnswer(f"Heymarket answered with a {model.__name__} whose member {member!r} cannot be read") from None
+        raise BadAnswer(
+            f"Heymarket answered with a {model.__name__} whose member {quoted(member, limit=60)} cannot be read"
+        ) from None
 
 
 def contact(answer: Any) -> Contact | None:

@@ -14,7 +14,7 @@ from typing import Any
 from contacts_mcp.errors import AnswerLost, BadAnswer, ContactsError, NotDone, Rejected, ServiceFailed
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.server.views.fitting import Answer, safe
-from contacts_mcp.words.display import visible
+from contacts_mcp.words.display import quoted, visible
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def no_such_tool(name: str, enabled: Collection[str]) -> Answer:
     hint = f"Did you mean {' or '.join(near)}?" if near else all_of_them
     return refusal(
         "unknown_tool",
-        f'There is no tool "{visible(name, limit=60)}". {hint} Nothing was changed.',
+        f"There is no tool {quoted(name, limit=60)}. {hint} Nothing was changed.",
         candidates=near or list(enabled),
     )
 

@@ -14,6 +14,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
+from contacts_mcp.words.display import quoted
+
 _FENCE = "+++\n"
 LONGEST_ARGUMENT = 20_000
 
@@ -45,7 +47,8 @@ class PromptFile:
         if missing:
             return f"The prompt {self.name} needs {', '.join(missing)}."
         if unknown:
-            return f"The prompt {self.name} takes {', '.join(sorted(known)) or 'no arguments'}; got {unknown[0]!r}."
+            takes = ", ".join(sorted(known)) or "no arguments"
+            return f"The prompt {self.name} takes {takes}; got {quoted(unknown[0], limit=60)}."
         return ""
 
     def render(self, **given: str) -> str:

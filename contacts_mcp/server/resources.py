@@ -11,7 +11,7 @@ from contacts_mcp import book as books
 from contacts_mcp.errors import ContactNotFound, ContactsError
 from contacts_mcp.server.views.changes import changes_listed
 from contacts_mcp.server.views.contacts import whole
-from contacts_mcp.words.display import visible
+from contacts_mcp.words.display import quoted
 from contacts_mcp.words.zones import name_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def status(book: Book) -> Any:
 
 async def contact(book: Book, id: str) -> Any:  # noqa: A002 -- what the template calls it
     if not re.fullmatch("[0-9]{1,15}", id):
-        raise ContactNotFound(f'No contact has the id "{visible(id, limit=40)}"; ids are numbers.')
+        raise ContactNotFound(f"No contact has the id {quoted(id, limit=40)}; ids are numbers.")
     found = await books.look_up(book, contact_id=int(id))
     if not found.cards:
         raise ContactNotFound(f"No contact has the id {int(id)}.")

@@ -64,7 +64,7 @@ from contacts_mcp.server.tools import TOOLS, enabled_tools
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema, output_schema
 from contacts_mcp.server.views.fitting import Answer
-from contacts_mcp.words.display import visible
+from contacts_mcp.words.display import quoted, visible
 from contacts_mcp.workspace import Workspace, signing_key
 
 Context: TypeAlias = ServerRequestContext[App, Any]
@@ -170,7 +170,7 @@ class _Methods:
         prompt, given = self._prompts.get(params.name), params.arguments or {}
         if prompt is None:
             known = ", ".join(self._prompts)
-            raise MCPError(INVALID_PARAMS, f"There is no prompt {params.name[:60]!r}. There are: {known}.")
+            raise MCPError(INVALID_PARAMS, f"There is no prompt {quoted(params.name, limit=60)}. There are: {known}.")
         if problem := prompt.problem_with(given):
             raise MCPError(INVALID_PARAMS, problem)
         text = TextContent(type="text", text=prompt.render(**given))

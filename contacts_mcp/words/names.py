@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from contacts_mcp.errors import UnknownName
-from contacts_mcp.words.display import is_invisible, visible
+from contacts_mcp.words.display import is_invisible, quoted, visible
 from contacts_mcp.words.folding import caseless, fold
 
 LONGEST_SHOWN = 60
+LONGEST_LABEL = 700  # of one that is shown safe and short already, and must read back
 NEAREST = 5
 _MOST_LISTED = 10
 _LONGEST_LOOSE = 1_000  # a longer text is only compared as written
@@ -238,8 +239,8 @@ def _is_named(item: Named) -> bool:
 
 
 def _quoted(text: str) -> str:
-    return f'"{visible(text, limit=LONGEST_SHOWN)}"'
+    return quoted(text, limit=LONGEST_SHOWN)
 
 
 def _listed(labels: Iterable[str]) -> str:
-    return ", ".join(f'"{label}"' for label in labels)
+    return ", ".join(quoted(label, limit=LONGEST_LABEL) for label in labels)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from contacts_mcp.errors import InvalidPhone
-from contacts_mcp.words.display import visible
+from contacts_mcp.words.display import quoted
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phone_readings import ROAMING, Reading, elsewhere, excess, lacks_trunk, readings
 from contacts_mcp.words.phone_text import (
@@ -120,7 +120,7 @@ def parse_phone(text: str, *, region: str = "US", argument: str = "phone", namin
         written = read_text(text)
         return _parse_name(written, region) if naming else _parse(written, region)
     except Unreadable as unreadable:
-        problem = f'"{visible(text.strip(), limit=40)}" {unreadable.problem}'
+        problem = f"{quoted(text.strip(), limit=40)} {unreadable.problem}"
         raise InvalidPhone(
             unreadable.reason, problem, expected=unreadable.expected or _example(region), argument=argument
         ) from None
@@ -288,7 +288,7 @@ def _no_home_number(digits: str, region: str, found: list[Reading]) -> Unreadabl
         )
     if not is_region(region):
         return Unreadable(
-            "unknown_region", f'has no country, and the default region "{visible(region, limit=8)}" is not one.'
+            "unknown_region", f"has no country, and the default region {quoted(region, limit=8)} is not one."
         )
     if abroad := elsewhere(digits, region):
         return _ambiguous(f"{_at_home(digits, region, found)}, or as {show(abroad.digits)} of {abroad.country}")

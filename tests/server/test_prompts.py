@@ -54,7 +54,7 @@ async def test_every_prompt_is_listed_with_its_arguments_and_can_be_had(session:
         ("add-a-contact", {}, "needs details"),
         ("update-from-notes", {"contact": "Sam"}, "needs notes"),
         ("onboarding", {"tag": "VIP"}, "takes no arguments"),
-        ("find-someone", {"description": "x", "colour": "red"}, "got 'colour'"),
+        ("find-someone", {"description": "x", "colour": "red"}, 'got "colour"'),
         ("find-somebody", {}, "There is no prompt"),
     ],
 )

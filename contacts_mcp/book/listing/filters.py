@@ -15,7 +15,7 @@ from datetime import UTC, datetime, tzinfo
 from contacts_mcp.book.vocabulary import NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
-from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 from contacts_mcp.words.note import Note
@@ -188,7 +188,7 @@ def _bound(text: str, argument: str, zone: tzinfo | None) -> datetime:
         today = f"Today is {day_of(datetime.now(UTC), zone)} ({name_of(zone)})."
         raise InvalidArgument(
             argument,
-            f'"{visible(text, limit=40)}" is not a date.',
+            f"{quoted(text, limit=40)} is not a date.",
             expected=f"Expected a day such as 2026-11-01 or a moment such as 2026-11-01T09:00:00Z. {today}",
         )
     return bound
@@ -219,7 +219,7 @@ def _name_test(text: str) -> Callable[[Contact], bool]:
     if not words:
         raise InvalidArgument("name", "is empty.", expected='Expected part of a name, such as "rivera".')
     if "@" in text or not any(char.isalpha() for char in text):
-        problem = f'"{visible(text, limit=NAME)}" is not part of a name.'
+        problem = f"{quoted(text, limit=NAME)} is not part of a name."
         raise InvalidArgument("name", problem, expected="Look up a phone, e-mail or id with lookup_contact.")
 
     def passes(contact: Contact) -> bool:

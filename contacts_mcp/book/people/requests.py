@@ -21,7 +21,7 @@ from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
 from contacts_mcp.words.cleaning import Cleaned, clean_line, clean_value
 from contacts_mcp.words.dates import looks_like_date_field, read_date
-from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.emails import read_email
 from contacts_mcp.words.folding import fold
 from contacts_mcp.words.names import Named, Names
@@ -313,7 +313,7 @@ def _cleared_key(name: str, names: Snapshot) -> str:
 
 
 def _with_ids(items: Sequence[Named]) -> list[str]:
-    return [f"{visible(item.name, limit=60)} ({item.id})" for item in items]
+    return [f"{word(item.name, limit=60)} ({item.id})" for item in items]
 
 
 def _listed(items: Sequence[Named], names: Names) -> str:

@@ -9,7 +9,7 @@ from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
 from contacts_mcp.server.tools import changes, contacts, fields
 from contacts_mcp.server.tools.entry import ToolEntry
-from contacts_mcp.words.display import visible
+from contacts_mcp.words.display import quoted
 
 TOOLS: tuple[ToolEntry, ...] = (*contacts.TOOLS, *fields.TOOLS, *changes.TOOLS)
 
@@ -20,7 +20,7 @@ def enabled_tools(settings: Settings) -> list[ToolEntry]:
     unknown = next((name for name in settings.tools if name not in known), None)
     if unknown is not None:
         raise AccountError(
-            f'CONTACTS_MCP_TOOLS names "{visible(unknown, limit=60)}", which is neither a tool nor a group. '
+            f"CONTACTS_MCP_TOOLS names {quoted(unknown, limit=60)}, which is neither a tool nor a group. "
             f"Known: {', '.join(sorted(known))}."
         )
     return [

@@ -1,0 +1,79 @@
+"""Texts that strangers wrote reach nobody as ours: each passes `words.display` on its way into a sentence.
+
+The code itself is read. An f-string that puts the name, a value or a label of something into a sentence must call one of
+the functions that make it safe, or stand in the list of those that are not strangers'.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import contacts_mcp
+
+HERE = Path(contacts_mcp.__file__).parent
+ROOMS = ("api", "book", "server", "state", "words")
+
+SAFE = {"word", "quoted", "visible", "in_quotes", "joined", "show", "len", "safe", "_quoted", "_listed", "_with_ids"}
+STRANGERS = {
+    *("name", "first", "last", "display_name", "email", "avatar", "consent", "label", "title", "tag", "text", "value"),
+}
+
+# What these put into a text is not a stranger's, or the text is not shown.
+OURS = {
+    ("book/listing/filters.py", "contact.first"),  # compared, not shown
+    ("book/listing/filters.py", "contact.last"),
+    ("server/arguments.py", "advice(tool.name, name, known)"),  # a tool of ours; the function quotes the name
+    ("server/explain.py", "frame.name"),  # a function of ours
+    ("server/prompts.py", "self.name"),  # a prompt of ours
+    ("state/journal.py", "aside.name"),  # a file of ours
+    ("state/journal.py", "path.name"),
+    ("state/signing_key.py", "path.name"),
+}
+
+
+def interpolated() -> Iterator[tuple[str, str]]:
+    """The module and the expression of every stranger's text that goes into a text of ours as it is."""
+    for room in ROOMS:
+        for path in sorted((HERE / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FormattedValue) and is_bare(node.value):
+                    yield path.relative_to(HERE).as_posix(), ast.unparse(node.value)
+
+
+def is_bare(node: ast.AST) -> bool:
+    """Whether this expression holds a stranger's text that passes no function of `SAFE`."""
+    if isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called in SAFE:
+            return False
+        if called == "label":
+            return True
+    if isinstance(node, ast.Attribute) and node.attr in STRANGERS:
+        return True
+    return any(map(is_bare, ast.iter_child_nodes(node)))
+
+
+def test_every_text_of_a_stranger_is_made_safe_on_its_way_into_a_sentence() -> None:
+    assert {*interpolated()} - OURS == set()
+
+
+def test_nothing_is_excused_that_is_not_there() -> None:
+    assert OURS - {*interpolated()} == set()
+
+
+def test_nobody_puts_quotes_around_a_text_that_could_close_them() -> None:
+    """`visible` shows hidden characters; only `quoted` makes a quotation that nothing in the text can end."""
+    found = [
+        path.relative_to(HERE).as_posix()
+        for room in ROOMS
+        for path in (HERE / room).rglob("*.py")
+        if '"{visible(' in path.read_text(encoding="utf-8") or "'{visible(" in path.read_text(encoding="utf-8")
+    ]
+    assert found == []
+
+
+def test_the_reading_sees_a_bare_name_and_a_safe_one() -> None:
+    bare, safe = ast.parse("f'{contact.name} {word(contact.name)}'").body[0].value.values[::2]  # type: ignore[attr-defined]
+    assert (is_bare(bare.value), is_bare(safe.value)) == (True, False)
