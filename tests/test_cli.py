@@ -13,7 +13,8 @@ from support import logging_put_back
 
 from contacts_mcp import __version__
 from contacts_mcp.cli import FLAGS, main
-from contacts_mcp.config import Settings
+from contacts_mcp.config import InvalidSettings, Settings
+from contacts_mcp.server import server
 from contacts_mcp.setup.assistants import CLIENTS
 
 
@@ -171,6 +172,30 @@ def test_install_alone_lists_the_assistants(run: Any, monkeypatch: pytest.Monkey
     assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")] == [
         client.key for client in CLIENTS
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "zone"),
+    [
+        ((), ""),
+        (("--time-zone", "Asia/Kolkata"), "Asia/Kolkata"),
+        (("--http", "127.0.0.1:8000"), "UTC"),
+        (("--http", "127.0.0.1:8000", "--time-zone", "Asia/Kolkata"), "Asia/Kolkata"),
+    ],
+    ids=str,
+)
+def test_days_are_local_over_stdio_and_utc_over_http_unless_a_zone_is_set(
+    run: Any, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], zone: str
+) -> None:
+    served: list[Settings] = []
+
+    def built(settings: Settings) -> None:
+        served.append(settings)
+        raise InvalidSettings("far enough")
+
+    monkeypatch.setattr(server, "build_server", built)
+    assert "far enough" in run("serve", *words).stderr
+    assert [settings.time_zone for settings in served] == [zone]
 
 
 def test_every_setting_that_is_no_secret_is_a_flag() -> None:

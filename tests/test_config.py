@@ -23,6 +23,7 @@ SETTINGS: dict[str, tuple[str, str, Any, Any]] = {
     "sandbox": ("CONTACTS_MCP_SANDBOX", "1", True, False),
     "sandbox_file": ("CONTACTS_MCP_SANDBOX_FILE", ":memory:", ":memory:", "other.sqlite3"),
     "default_region": ("CONTACTS_MCP_DEFAULT_REGION", "gb", "GB", "DE"),
+    "time_zone": ("CONTACTS_MCP_TIME_ZONE", "asia/kolkata", "Asia/Kolkata", "UTC"),
     "read_only": ("CONTACTS_MCP_READ_ONLY", "yes", True, False),
     "tools": ("CONTACTS_MCP_TOOLS", "contacts, fields", ["contacts", "fields"], ["history"]),
     "requests_per_minute": ("CONTACTS_MCP_REQUESTS_PER_MINUTE", "100", 100, 200),
@@ -102,6 +103,10 @@ BAD = [
     ("default_region", "USA"),
     ("default_region", "1A"),
     ("default_region", "ÜS"),
+    ("time_zone", "Mars/Olympus"),
+    ("time_zone", "America"),
+    ("time_zone", "../UTC"),
+    ("time_zone", "UTC+2"),
     ("read_only", "2"),
     ("requests_per_minute", "0"),
     ("requests_per_minute", "many"),
@@ -128,6 +133,21 @@ def test_a_bad_value_is_named_by_its_variable_wherever_it_came_from(
     assert by_override.startswith(f"{variable_of(field)}: ")
     assert SECRET not in by_override
     assert "pydantic" not in by_override
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("America/Los_Angles", "America/Los_Angeles"), ("europe/berln", "Europe/Berlin"), ("zzzzzzz", "")],
+)
+def test_a_misspelt_time_zone_is_refused_with_the_nearest(name: str, nearest: str) -> None:
+    said = refusal(time_zone=name)
+    assert ("nearest" in said) == bool(nearest)
+    assert said.endswith(f"nearest: {nearest}." if nearest else "such as America/Los_Angeles.")
+
+
+def test_without_a_time_zone_it_is_that_of_this_machine() -> None:
+    assert Settings.load().zone is None
+    assert str(Settings.load(time_zone="Asia/Kolkata").zone) == "Asia/Kolkata"
 
 
 def test_all_bad_values_are_named_at_once() -> None:

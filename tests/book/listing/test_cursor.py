@@ -108,7 +108,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4),
     max_leaves=6,
 )
-WALKS = st.fixed_dictionaries({}, optional=dict.fromkeys(("ask", "start", "settled", "skip", "last", "mark", "until", "size", "doubts", "asked", "lap", "futile"), JSON))  # fmt: skip
+MEMBERS = ["ask", "start", "settled", "skip", "last", "mark", "until", "size", "doubts", "asked", "lap", "futile"]
+WALKS = st.fixed_dictionaries({}, optional=dict.fromkeys(MEMBERS, JSON))
 
 
 def test_a_cursor_that_is_sound_is_taken() -> None:

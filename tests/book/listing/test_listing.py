@@ -1,4 +1,4 @@
-"""Listing against the real sandbox in the process, in every position of the switches that section 4.1 of `heymarket-api.md` leaves open."""
+"""Listing against the real sandbox in the process, in every position of the switches of `heymarket-api.md` 4.1."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ async def opened(sandbox: Sandbox, home: Path) -> AsyncIterator[Book]:
 
 @pytest.fixture(scope="module")
 def office() -> Iterator[Sandbox]:
-    """300 contacts, in which blocks of up to 20 share one moment; nobody may write to it."""
+    """300 contacts, in which blocks of up to 20 share one moment. Nobody may write to it."""
     with closing(open_sandbox(contacts=300, behaviour=PLAIN)) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def blocks() -> Iterator[Sandbox]:
-    """300 contacts in three blocks of 100 that share one moment; nobody may write to it."""
+    """300 contacts in three blocks of 100 that share one moment. Nobody may write to it."""
     with closing(open_sandbox(contacts=300, behaviour=PLAIN)) as sandbox:
         ids = [contact["id"] for contact in sandbox.store.contacts()]
         for number in range(3):
@@ -96,7 +96,7 @@ def few() -> Iterator[Sandbox]:
 
 @dataclass
 class Told:
-    """What several calls in a row answered."""
+    """The answers of several calls in a row."""
 
     ids: list[int] = field(default_factory=list)
     listings: list[Listing] = field(default_factory=list)
@@ -347,7 +347,7 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("filters", "expected"), FILTERS, ids=str)
 @pytest.mark.parametrize("cursor", ["strict", "inclusive"])
 async def test_filters(few: Sandbox, tmp_path: Path, cursor: Any, filters: dict[str, Any], expected: str) -> None:
-    """Days are days in UTC, `_after` takes its moment in and `_before` does not; accents and case do not count in a name."""
+    """Here days are days in UTC. `_after` takes its moment in, and `_before` does not."""
     few.behaviour = replace(PLAIN, cursor=cursor, offset="-05:00")
     who = {add(few, number, **members): name for number, (name, members) in enumerate(PEOPLE.items())}
     async with opened(few, tmp_path) as book:
@@ -530,7 +530,7 @@ async def test_a_contact_created_between_two_calls_is_listed_too(few: Sandbox, t
 
 
 async def test_a_contact_edited_after_it_was_given_comes_again_and_hides_no_loss(few: Sandbox, tmp_path: Path) -> None:
-    """It may be one that was given before, or one that was not: only the proof that nothing was missed makes it complete."""
+    """It may have been given before or not. Only the proof that nothing was missed makes the listing complete."""
     few.behaviour = replace(PLAIN, page_size=5)
     wanted = [add(few, number) for number in range(20)][::-1]
     few.store.set_updated(wanted[10:16], "2026-04-01T00:00:00Z")  # one more than a page holds
@@ -544,7 +544,7 @@ async def test_a_contact_edited_after_it_was_given_comes_again_and_hides_no_loss
 
 
 async def test_a_deletion_does_not_hide_that_a_contact_moved_past_the_walk(few: Sandbox, tmp_path: Path) -> None:
-    """The count agrees by accident; the second look finds the one that moved, and then the count does not agree."""
+    """The count would agree by accident. The second look finds the one that moved."""
     few.behaviour = replace(PLAIN, page_size=10)
     wanted = [add(few, number) for number in range(50)][::-1]
     async with opened(few, tmp_path) as book:
@@ -597,7 +597,7 @@ def meanwhile(book: Book, deeds: dict[int, Deed], *, of: str = "list_contacts") 
 
 
 async def test_a_count_that_agrees_by_accident_hides_nobody(few: Sandbox, tmp_path: Path) -> None:
-    """Six share a moment, and a strict cursor shows five. One that was given is deleted, so five are as many as are left."""
+    """Six share a moment, and a strict cursor shows five. One is deleted after it was given, so the count agrees."""
     few.behaviour = replace(PLAIN, page_size=5)
     wanted = [add(few, number) for number in range(20)][::-1]
     few.store.set_updated(wanted[10:16], "2026-04-01T00:00:00Z")

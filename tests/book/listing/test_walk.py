@@ -1,4 +1,4 @@
-"""The walk against a service of a few lines that answers as `heymarket-api.md` 4.1 leaves open, and against one that answers at random."""
+"""The walk against a service of a few lines that answers in any way of `heymarket-api.md` 4.1, and in none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.filter_too
 
 @dataclass
 class Service:
-    """A list of contacts, newest first; `times` are microseconds since START by id. Every other field is something nobody knows."""
+    """A list of contacts, newest first. `times` are microseconds since START by id. Nobody knows the other fields."""
 
     times: dict[int, int]
     inclusive: bool = False
@@ -73,7 +73,7 @@ Answer = Callable[[Ask], list[Contact] | None]
 
 @dataclass
 class Trip:
-    """What a walk gave, and where it ended."""
+    """The contacts that a walk gave, and where it ended."""
 
     walk: Walk
     given: list[int] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Trip:
 
 
 def walked(answer: Answer, walk: Walk | None = None, *, trip: Trip | None = None, pauses: Sequence[int] = ()) -> Trip:
-    """To the end; `pauses` are how many contacts are taken of one answer, by turns."""
+    """To the end. `pauses` are how many contacts are taken of one answer, by turns."""
     trip = trip or Trip(walk or Walk())
     while trip.walk.ask is not None:
         trip.ask(answer, most=pauses[trip.requests % len(pauses)] if pauses else None)
@@ -181,7 +181,7 @@ def test_everybody_is_reached_where_ties_fit_on_a_page(service: Service, pauses:
 def test_that_everybody_was_reached_is_known_where_ties_leave_room_on_a_page(
     service: Service, pauses: list[int]
 ) -> None:
-    """Room for one more shows that there was none. Only a list that never fills a page, and is one moment, can't be told from a block."""
+    """Room for one more shows that there was none. Only a list of one moment that fills no page looks like a block."""
     assume(longest_tie(service) < page_of(service) < len(service.times))
     assert not walked(service.answer, pauses=pauses).walk.doubts
 
@@ -262,7 +262,7 @@ def test_a_list_out_of_order_raises_a_doubt() -> None:
 
 
 def test_pages_that_vary_in_length_prove_no_end() -> None:
-    """The service leaves out rows after it cut the page: a short page is not the last, so it shows nothing about ties either."""
+    """The service leaves out rows after it cut the page. A short page is not the last then, and proves nothing."""
     service = Service({one: max(one, 5) * SECOND for one in range(1, 20)}, size=5)
     hidden = {18, 2, 3, 4, 5}
     trip = walked(
@@ -275,7 +275,7 @@ def test_pages_that_vary_in_length_prove_no_end() -> None:
 
 @pytest.mark.parametrize(("inclusive", "reached"), [(False, 12 + 1), (True, 12)])
 def test_pages_that_are_cut_off_raise_a_doubt(inclusive: bool, reached: int) -> None:
-    """After the last page that is served comes an empty one, as if the list were at its end; below it there is more."""
+    """After the last page that is served comes an empty one, as if the list were at its end. Below it there is more."""
     times = dict.fromkeys(range(1, 21), SECOND) | {0: 0}
     service = Service(times, size=4, first_page=1, inclusive=inclusive, refuses=frozenset({"below"}))
     trip = walked(lambda ask: [] if (ask.page or 1) > 3 else service.answer(ask))
@@ -314,7 +314,7 @@ def test_a_change_while_pages_are_stepped_raises_a_doubt() -> None:
 @pytest.mark.parametrize("inclusive", [False, True], ids=["strict", "inclusive"])
 @pytest.mark.parametrize("contacts", [0, 1, 29, 30, 31, 300])
 def test_a_walk_without_ties_asks_for_few_pages_more_than_there_are(contacts: int, inclusive: bool) -> None:
-    """Of a page, one row is seen twice where the cursor is strict, two where it is inclusive; and the end must be seen."""
+    """Of a page, a strict cursor repeats one row and an inclusive one two. The end must be seen besides."""
     service = Service({one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=30)
     trip = walked(service.answer)
     assert trip.given == service.beyond()
@@ -338,7 +338,7 @@ CHANGES = st.dictionaries(
 def test_a_contact_changed_meanwhile_is_met_at_the_second_look(
     inclusive: bool, in_seconds: bool, contacts: int, changes: dict[int, tuple[str, int]], pauses: list[int]
 ) -> None:
-    """Somebody edits, creates or deletes after some of the answers, not more than fit on a page: whoever is there at the end was given."""
+    """Somebody edits, creates or deletes after some answers, no more than fit on a page. All who are left were given."""
     service = Service(
         {one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=5, shows_seconds=in_seconds
     )
@@ -405,7 +405,7 @@ def test_pages_are_stepped_from_where_they_were_found_to_begin() -> None:
     assert [ask.page for ask in service.asked].count(1) == 1
 
 
-# The table, cell by cell: what is asked for next, "!" where contacts may stay hidden. Cells that cannot come about are "-".
+# The table, cell by cell: the next question, with "!" where contacts may stay hidden. "-" cannot come about.
 SIGHTS: tuple[Sight, ...] = (
     "older",
     "ties",

@@ -1,4 +1,4 @@
-"""What `list_contacts` says about pages, ends and days, in both protocol eras."""
+"""The words of `list_contacts` about pages, ends and days, in both protocol eras."""
 
 from __future__ import annotations
 
