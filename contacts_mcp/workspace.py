@@ -67,8 +67,7 @@ class Workspace:
 
     async def _opened(self) -> Book:
         """The book, with nothing made in the data directory yet. Reading works where nothing can be written."""
-        settings = self._settings
-        account = Account(settings.account, address=settings.base_url, directory=self._directory_of_accounts())
+        account = account_of(self._settings)
         book = self._open(account)
         try:
             if account.may_have_other_names:
@@ -78,9 +77,6 @@ class Workspace:
                 await book.aclose()
             raise
         return book
-
-    def _directory_of_accounts(self) -> Path | None:
-        return None if self._settings.sandbox else self._settings.directory / "accounts"
 
     def _open(self, account: Account) -> Book:
         from contacts_mcp.api.pace import Pace
@@ -114,6 +110,12 @@ class Workspace:
         sandbox = self._lent or self._own
         assert sandbox
         return sandbox
+
+
+def account_of(settings: Settings) -> Account:
+    """The account in use, with its other names. The sandbox has only one."""
+    directory = None if settings.sandbox else settings.directory / "accounts"
+    return Account(settings.account, address=settings.base_url, directory=directory)
 
 
 def _opened_sandbox(settings: Settings) -> Sandbox:

@@ -416,11 +416,12 @@ def _signing_key(_: Patient, settings: Settings) -> Iterator[Finding]:
 
 def _pace(patient: Patient, settings: Settings) -> Iterator[Finding]:
     from contacts_mcp.state.ledger import usage
+    from contacts_mcp.workspace import account_of
 
     limit = settings.requests_per_minute
     path = settings.directory / "pace.sqlite3"
     try:
-        sent, pause = usage(path, settings.account, patient.uptime()) if path.is_file() else (0, 0.0)
+        sent, pause = usage(path, account_of(settings), patient.uptime()) if path.is_file() else (0, 0.0)
     except sqlite3.Error as error:
         yield Finding(
             Level.WARNING, "requests", f"{path} cannot be read ({type(error).__name__})", "Remove it; it is made again."
