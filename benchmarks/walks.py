@@ -25,6 +25,7 @@ from typing import Literal, cast
 
 import anyio
 
+from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.listing.filters import Filters
@@ -149,7 +150,7 @@ class Service:
 
     # What the book asks
 
-    async def list_contacts(self, *, date: str | None, limit: int | None, page: int | None) -> list[Contact]:
+    async def list_contacts(self, *, date: str | None, limit: int | None, page: int | None) -> Rows[Contact]:
         self._between_requests()
         behaviour = self.behaviour
         if ("limit" in behaviour.refuses and limit is not None) or ("page" in behaviour.refuses and page is not None):
@@ -158,7 +159,7 @@ class Service:
         start = 0 if behaviour.first_page is None or page is None else max(page - behaviour.first_page, 0) * size
         rows = self._beyond(self._seen("list"), date)[start : start + size]
         self._note_read("list", rows)
-        return [self._shown(row) for row in rows]
+        return Rows(self._shown(row) for row in rows)
 
     async def count_contacts(self) -> int | None:
         self._between_requests()
