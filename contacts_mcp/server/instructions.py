@@ -15,7 +15,7 @@ SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("- Several, or by name, tag, field or date: list_contacts with filters.", ("list_contacts",)),
     ("- Go on with next_cursor until complete is true. Until then a list is partial: say so.", ("list_contacts",)),
     ("- Add: create_contact straight away. It looks for the phone first.", ("create_contact",)),
-    ("- If the status is exists, tell the person, and ask before if_exists update.", ("create_contact",)),
+    ("- If the status is exists, tell the person, and ask before you change anything.", ("create_contact",)),
     ("- Change: update_contact. What you leave out stays. Only clear empties.", ("update_contact",)),
     ("- add_tags and remove_tags keep the other tags.", ("update_contact",)),
     ("- To stop texts, set is_opted_out true. Do not delete.", ("update_contact",)),

@@ -28,7 +28,8 @@ async def create_contact(
     tags: p.FirstTags = None,
     is_opted_out: p.IsOptedOut = None,
     if_exists: Annotated[
-        Literal["report", "update"], p.described("If somebody has that phone: report changes nothing.")
+        Literal["report", "fill"],
+        p.described("If somebody has that phone: report changes nothing; fill sets empty fields and adds tags."),
     ] = "report",
 ) -> Answer:
     """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone.
