@@ -124,7 +124,7 @@ async def test_fill_sets_the_empty_and_tells_the_taken(session: Session, book: B
 async def test_a_value_that_cannot_be_read_is_not_filled(session: Session, book: Book) -> None:
     """It looks empty and is not."""
     before = session.sandbox.store.contact(JORDAN)
-    session.sandbox.oddities.append(Oddity(JORDAN, members={"email": ["jr@example.com"], "custom": {"31": []}}))
+    session.sandbox.oddities.append(Oddity(JORDAN, members={"email": ["jr@example.com"], "custom": {"31": {"a": 1}}}))
     wanted = Wanted(email="new@example.com", custom_fields={"Plan": "Basic"})
     assert (await create(book, JORDANS, wanted, if_exists="fill")).status == "unchanged"
     assert session.sandbox.store.contact(JORDAN) == before

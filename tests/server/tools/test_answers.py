@@ -397,7 +397,7 @@ async def test_a_long_page_keeps_its_cursor(session: Session) -> None:
 def test_of_a_text_that_cannot_be_made_short_the_middle_goes() -> None:
     """The last lines say how to go on: a cursor, a token, the notes."""
     lines = [f"{number} {'長' * 100}" for number in range(1000)]
-    text = fitting.fitted(lambda _: (lines, contacts.FieldsResult(fields=[]))).text
+    text = fitting.fitted(lambda _: (lines, contacts.FieldsResult(fields=[], total=0, notes=[]))).text
     shown = text.splitlines()
     assert tokens(text) <= MOST
     assert (shown[0], shown[-1]) == (lines[0], lines[-1])
