@@ -19,6 +19,10 @@ SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("- Change: update_contact. What you leave out stays. Only clear empties.", ("update_contact",)),
     ("- add_tags and remove_tags keep the other tags.", ("update_contact",)),
     ("- To stop texts, set is_opted_out true. Do not delete.", ("update_contact",)),
+    (
+        "- If the person named somebody, give that as name: a check of the phone or id.",
+        ("update_contact", "delete_contact"),
+    ),
     ("- Pass phones, field names, tags and people as the person wrote them.", ()),
     ("- Never guess a missing country code or value. For an unknown name take the nearest offered, or ask.", ()),
     ("- needs_confirmation: nothing was done yet. Put the question to the person.", RISKY),
