@@ -325,7 +325,7 @@ class Objects:
             **dict.fromkeys(("tags", "add_tags", "remove_tags"), some_of(*TAGS)),
             "clear": some_of(*CLEARABLE),
             **dict.fromkeys(("is_opted_out", "replace_custom_fields"), one_of(True, False, "true", "no", 1)),
-            "if_exists": one_of("report", "update", "overwrite"),
+            "if_exists": one_of("report", "fill", "overwrite"),
             "detail": one_of("concise", "full", "FULL"),
             "limit": one_of(1, 2, 25, 50, 100, 101, "10"),
             **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), one_of(*DATES)),

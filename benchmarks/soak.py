@@ -313,7 +313,7 @@ class Assistant:
         phone = self._dice.choice(OURS + ANYBODYS)
         texts = self._texts(mark)
         fields = self._fields(mark)
-        arguments: Values = {"phone": f"+{phone}", "if_exists": self._dice.choice(("report", "update"))} | texts
+        arguments: Values = {"phone": f"+{phone}", "if_exists": self._dice.choice(("report", "fill"))} | texts
         arguments |= {"custom_fields": fields} if fields else {}
         asked = texts | {f"custom:{FIELDS[name]}": value for name, value in fields.items()}
 
@@ -322,7 +322,8 @@ class Assistant:
                 return False
             if event.before is None:
                 return all(event.after.get(key) == value for key, value in asked.items())
-            return arguments["if_exists"] == "update" and _is_asked(event, asked)
+            empty = {key: value for key, value in asked.items() if not event.before.get(key)}
+            return arguments["if_exists"] == "fill" and _is_asked(event, empty)
 
         return Plan("create_contact", arguments, may)
 

@@ -118,12 +118,13 @@ def shown(key: str, value: Value, names: Snapshot) -> Any:
 
 def in_quotes(key: str, value: Value, names: Snapshot) -> str:
     """The value under `key` inside a sentence of ours, so that no stranger's text can end the quotation."""
-    return _in_quotes(shown(key, value, names))
+    return value_in_quotes(shown(key, value, names))
 
 
-def _in_quotes(value: object) -> str:
+def value_in_quotes(value: object) -> str:
+    """A value that `shown` made, inside a sentence of ours."""
     if isinstance(value, list):
-        return ", ".join(map(_in_quotes, value))
+        return ", ".join(map(value_in_quotes, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return quoted(str(value)) if value else "empty"

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.server.tools.aliases import advice, advice_on_value, right_parameters
 from contacts_mcp.server.tools.entry import ToolEntry
 from contacts_mcp.server.tools.schemas import arguments_model
 from contacts_mcp.words.display import visible
@@ -31,7 +32,7 @@ def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return dict(model.model_validate({name: value for name, value in given.items() if value is not None}))
     except ValidationError as error:
-        raise _refusal(error.errors(include_url=False)) from None  # it holds the values
+        raise _refusal(tool, error.errors(include_url=False)) from None  # it holds the values
 
 
 class UnknownArgument(InvalidArgument):
@@ -40,8 +41,6 @@ class UnknownArgument(InvalidArgument):
     kind = "unknown_argument"
 
     def __init__(self, tool: ToolEntry, name: str, known: Sequence[str]) -> None:
-        from contacts_mcp.server.tools.aliases import advice, right_parameters
-
         self.candidates = right_parameters(tool.name, name, known)
         super().__init__(
             visible(name, limit=60),
@@ -56,11 +55,12 @@ class MissingArgument(InvalidArgument):
     kind = "missing_argument"
 
 
-def _refusal(problems: Sequence[Any]) -> InvalidArgument:
+def _refusal(tool: ToolEntry, problems: Sequence[Any]) -> InvalidArgument:
     """One error for all problems. Its kind and its argument are those of the first one."""
     kind = MissingArgument if problems[0]["type"] == "missing" else InvalidArgument
     (name, problem), *others = [(_name(problem), _problem(problem)) for problem in problems]
-    expected = [*(f"{other}: {wrong}" for other, wrong in others), "Nothing was changed."]
+    ways = [way for problem in problems if (way := advice_on_value(tool.name, _name(problem), problem["input"]))]
+    expected = [*ways, *(f"{other}: {wrong}" for other, wrong in others), "Nothing was changed."]
     return kind(name, problem, expected=" ".join(expected))
 
 

@@ -222,7 +222,7 @@ async def test_a_repeated_create_update_or_add_tags_changes_nothing_twice(open_s
             ("create_contact", {"phone": PHONE, "first": "Ada", "tags": ["VIP"]}, "exists"),
             ("update_contact", {"phone": PHONE, "custom_fields": {"Plan": "Gold"}, "last": "Example"}, "unchanged"),
             ("update_contact", {"phone": PHONE, "add_tags": ["Lead"], "remove_tags": ["VIP"]}, "unchanged"),
-            ("create_contact", {"phone": PHONE, "email": "ada@example.com", "if_exists": "update"}, "unchanged"),
+            ("create_contact", {"phone": PHONE, "email": "ada@example.com", "if_exists": "fill"}, "unchanged"),
         ):
             first = await session.ok(tool, **call)
             stored = session.sandbox.store.contacts()

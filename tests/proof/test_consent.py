@@ -66,7 +66,7 @@ class Office(RuleBasedStateMachine):
 
     # What the assistant does
 
-    @rule(phone=phones, is_opted_out=st.sampled_from([None, None, True, False]), if_exists=st.sampled_from(["report", "update"]), first=st.sampled_from(["A", "B"]))  # fmt: skip
+    @rule(phone=phones, is_opted_out=st.sampled_from([None, None, True, False]), if_exists=st.sampled_from(["report", "fill"]), first=st.sampled_from(["A", "B"]))  # fmt: skip
     def create(self, phone: str, is_opted_out: bool | None, if_exists: str, first: str) -> None:
         was = self.store.contact_by_phone(phone)
         facts = self.does(

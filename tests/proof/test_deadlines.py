@@ -32,7 +32,10 @@ from contacts_mcp.workspace import Workspace
 NEW = "+15105553344"
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "create": ("create_contact", {"phone": NEW, "first": "Jo", "custom_fields": {"Plan": "Gold"}, "tags": ["VIP"]}),
-    "create-or-update": ("create_contact", {"phone": "+15105550101", "first": "Jo", "if_exists": "update"}),
+    "create-or-fill": (
+        "create_contact",
+        {"phone": "+15105550101", "avatar": "https://example.com/a.png", "if_exists": "fill"},
+    ),
     "lookup": ("lookup_contact", {"contact_id": 1}),
     "lookup-phone": ("lookup_contact", {"phone": "+15105550102"}),
     "lookup-email": ("lookup_contact", {"email": "ada@example.com"}),
@@ -107,7 +110,9 @@ Deed = Callable[[Book], Awaitable[Any]]
 
 DEEDS: dict[str, Deed] = {
     "create": lambda book: create(book, NEW, Wanted(first="Jo", tags=["VIP"])),
-    "create-or-update": lambda book: create(book, "+15105550101", Wanted(first="Jo"), if_exists="update"),
+    "create-or-fill": lambda book: create(
+        book, "+15105550101", Wanted(avatar="https://example.com/a.png"), if_exists="fill"
+    ),
     "update": lambda book: update(book, Wanted(last="Sample", custom_fields={"Region": "Reno"}), contact_id=1),
     "move": lambda book: update(book, Wanted(), phone="+15105550102", new_phone=NEW),
     "delete": lambda book: delete(book, contact_id=2),

@@ -79,11 +79,11 @@ SCENARIOS = {
     "create-existing": Scenario(
         tool="create_contact", arguments={"phone": "+15105550102", "first": "Jo"}, operations="find_contact"
     ),
-    "create-or-update": Scenario(
+    "create-or-fill": Scenario(
         tool="create_contact",
-        arguments={"phone": "+15105550101", "first": "Augusta", "if_exists": "update"},
+        arguments={"phone": "+15105550101", "avatar": "https://example.com/a.png", "if_exists": "fill"},
         operations="find_contact get_contact update_contact",
-        is_done=has(1, first="Augusta", last="Example"),
+        is_done=has(1, avatar="https://example.com/a.png", last="Example"),
     ),
     "lookup-id": Scenario(
         tool="lookup_contact", arguments={"contact_id": 1}, operations="get_contact list_fields list_tags get_team"

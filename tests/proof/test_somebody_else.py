@@ -169,7 +169,7 @@ async def test_a_change_that_was_never_made_does_not_stand_for_a_later_one(open_
 
 @pytest.mark.parametrize(
     "call",
-    [("update_contact", {"last": "New"}), ("create_contact", {"last": "New", "if_exists": "update"})],
+    [("update_contact", {"last": "New"}), ("create_contact", {"email": "new@example.com", "if_exists": "fill"})],
     ids=["update", "create"],
 )
 async def test_a_contact_that_is_given_another_phone_at_this_moment_keeps_it(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 from contacts_mcp.book.book import Book, Outcome
-from contacts_mcp.book.cards import card_of, changes_between
+from contacts_mcp.book.cards import Change, card_of, changes_between, value_in_quotes
+from contacts_mcp.book.fields import BY_NAME
 from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_contact, locked_phone
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import HOW_TO_OPT_IN, left_opted_out, note_on_arrival
 from contacts_mcp.book.people.update import change
-from contacts_mcp.book.values import values_of
+from contacts_mcp.book.values import is_empty, values_of
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.book.writing.write import Origin, Written, carry_out
@@ -34,10 +36,8 @@ MERGED = Note(
 )
 
 
-async def create(
-    book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["report", "update"] = "report"
-) -> Outcome:
-    """Add a contact, or report (or update) the one that has the phone already.
+async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["report", "fill"] = "report") -> Outcome:
+    """Add a contact, or report (or fill) the one that has the phone already. A value that is there is never overwritten.
 
     `status` is created, exists, updated or unchanged. Raises InvalidArgument, Refused, UpstreamError, OutcomeUnknown.
     """
@@ -58,7 +58,7 @@ async def create(
         if if_exists == "report":
             return await _report(book, existing, edit, number)
     # The contact's own lock comes with its phone's, and in their own order.
-    return await _update(book, existing, edit, number)
+    return await _fill(book, existing, edit, number)
 
 
 async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) -> tuple[Written, Entry | None]:
@@ -97,8 +97,8 @@ async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
     )
 
 
-async def _update(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
-    """Update the contact that has the phone already. Tags given for a new contact are added to those that it has."""
+async def _fill(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
+    """Fill the empty fields of the contact that has the phone already, and add the tags to those that it has."""
     async with locked_contact(book, ContactRef(existing.id), phones=[number.digits]) as fresh:
         if fresh.phone not in (number.digits, *other_forms(number.digits)):
             raise Refused(
@@ -108,7 +108,20 @@ async def _update(book: Book, existing: Contact, edit: Edit, number: Phone) -> O
                 kind="moved_meanwhile",
             )
         asked = _without_opting_in(_adding_tags(edit), fresh)
-        return await change(book, fresh, asked, notes=[*number.notes, *edit.notes, *_on_opt_out(edit, fresh)])
+        had = values_of(fresh)
+        taken = {key: value for key, value in asked.values.items() if not _is_open(key, fresh)}
+        for key in taken:
+            asked = asked.without(key)
+        there = {key: had.get(key) for key in taken}
+        kept = _differences(changes_between(there, taken, await book.vocabulary.naming(there, taken)))
+        notes = [*number.notes, *edit.notes, *_on_opt_out(edit, fresh), *kept]
+        return await change(book, fresh, asked, notes=notes)
+
+
+def _is_open(key: str, contact: Contact) -> bool:
+    """Whether a value can be filled in. A value in a form that cannot be read looks empty and is not."""
+    member = BY_NAME[key].member if key in BY_NAME else key.replace(":", ".")
+    return is_empty(values_of(contact).get(key)) and member not in contact.unread
 
 
 async def _report(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
@@ -117,19 +130,19 @@ async def _report(book: Book, existing: Contact, edit: Edit, number: Phone) -> O
     wanted = _without_opting_in(_adding_tags(edit), existing).applied_to(had)
     names = await book.vocabulary.naming(had, wanted)
     differing = changes_between(had, wanted, names)
-    notes = [
-        *number.notes,
-        *edit.notes,
-        Note("exists", "A contact with this phone exists already; nothing was changed."),
-    ]
-    if differing:
-        fields = ", ".join(word(found.field) for found in differing)
-        text = (
-            f"It differs from what was given in: {fields}. "
-            "To change it, use update_contact, or create_contact with if_exists update."
-        )
-        notes.append(Note("differs", text))
-    return Outcome(status="exists", card=card_of(existing, names), notes=[*notes, *_on_opt_out(edit, existing)])
+    notes = [*number.notes, *edit.notes, *_differences(differing), *_on_opt_out(edit, existing)]
+    return Outcome(status="exists", card=card_of(existing, names), notes=notes)
+
+
+def _differences(differing: Sequence[Change]) -> list[str]:
+    """A note that shows the values of the contact beside those that were given."""
+    if not differing:
+        return []
+    pairs = "; ".join(
+        f"{word(one.field)} is {value_in_quotes(one.before)}, given was {value_in_quotes(one.after)}"
+        for one in differing
+    )
+    return [Note("differs", f"Not changed: {pairs}. To change it, ask the person, then use update_contact.")]
 
 
 def _adding_tags(edit: Edit) -> Edit:

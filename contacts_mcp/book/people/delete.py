@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contacts_mcp.book.book import Book, Outcome, confirmed, risky
 from contacts_mcp.book.cards import card_for
 from contacts_mcp.book.confirmations import digest_of
-from contacts_mcp.book.people.holding import ContactRef, locked_contact
+from contacts_mcp.book.people.holding import ContactRef, locked_contact, refuse_other_name
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import Plan
@@ -20,16 +20,22 @@ from contacts_mcp.words.note import Note
 
 
 async def delete(
-    book: Book, *, contact_id: int | None = None, phone: str | None = None, confirm_token: str = ""
+    book: Book,
+    *,
+    contact_id: int | None = None,
+    phone: str | None = None,
+    name: str | None = None,
+    confirm_token: str = "",
 ) -> Outcome:
-    """Ask for a confirmation, or with one delete the contact.
+    """Ask for a confirmation, or with one delete the contact, if that is the person called `name`.
 
     `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError,
     OutcomeUnknown.
     """
-    ref = ref_of(book, contact_id=contact_id, phone=phone)
+    ref = ref_of(book, contact_id=contact_id, phone=phone, name=name)
     try:
         async with locked_contact(book, ref) as contact:
+            refuse_other_name(contact, name)
             return await delete_held(book, contact, confirm_token, notes=ref.notes)
     except ContactNotFound:
         done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None

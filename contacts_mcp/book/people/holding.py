@@ -25,6 +25,8 @@ from contacts_mcp.errors import ContactNotFound, Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.state.uptime import uptime
+from contacts_mcp.words.display import quoted
+from contacts_mcp.words.nicknames import may_be_called
 from contacts_mcp.words.phones import Phone, show
 
 SHORTEST_PHONE = 10**9
@@ -77,6 +79,20 @@ def nobody(ref: ContactRef) -> ContactNotFound:
         f"No contact has {ref.described}. "
         "Check it with the person, look by another value, or list contacts to find them. "
         "Nothing was changed."
+    )
+
+
+def refuse_other_name(contact: Contact, name: str | None) -> None:
+    """The check that `contact` may be the person whom the caller calls `name`. Raises Refused where that is somebody else."""
+    names = {"first": contact.first, "last": contact.last, "display_name": contact.display_name}
+    if name is None or may_be_called(name, **names):
+        return
+    own = quoted(contact.name, limit=60) if contact.name else "a contact without a name"
+    number = f"The phone {show(contact.phone)}" if contact.phone else "This id"
+    raise Refused(
+        f"{number} belongs to {own} (contact_id {contact.id}), not to {quoted(name, limit=60)}. Nothing was changed. "
+        "Ask the person who is meant. To find somebody by name use list_contacts.",
+        kind="name_mismatch",
     )
 
 

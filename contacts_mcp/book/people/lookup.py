@@ -50,9 +50,25 @@ async def _found(book: Book, contacts: list[Contact], notes: Sequence[str], *, s
 
 
 def ref_of(
-    book: Book, *, contact_id: int | None, phone: str | None, also: str = "", changes: bool = False
+    book: Book,
+    *,
+    contact_id: int | None,
+    phone: str | None,
+    name: str | None = None,
+    also: str = "",
+    changes: bool = False,
 ) -> ContactRef:
-    """Which contact is meant, before anything is asked of the service. Raises InvalidArgument, InvalidPhone."""
+    """Which contact is meant, before anything is asked of the service. A name alone is not enough.
+
+    Raises InvalidArgument, InvalidPhone.
+    """
+    if contact_id is None and phone is None and name is not None:
+        raise InvalidArgument(
+            "name",
+            f"{quoted(name, limit=60)} alone does not say which contact is meant.",
+            expected="Find the contact with list_contacts first. Then give contact_id, and name as a check. "
+            "To rename, use first and last.",
+        )
     if (contact_id is None) == (phone is None):
         raise _exactly_one(also, changes_number=changes and phone is not None)
     return ContactRef(contact_id) if phone is None else ContactRef(phone=book.phone(phone, naming=True))

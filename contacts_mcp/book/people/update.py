@@ -9,7 +9,7 @@ from contacts_mcp.book.book import Book, Outcome, confirmed, risky
 from contacts_mcp.book.cards import card_for, card_of, changes_between
 from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.fields import NAMES
-from contacts_mcp.book.people.holding import holder_of, locked_contact
+from contacts_mcp.book.people.holding import holder_of, locked_contact, refuse_other_name
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import left_opted_out, note_on_arrival, notes_on_departure
@@ -33,16 +33,17 @@ async def update(
     *,
     contact_id: int | None = None,
     phone: str | None = None,
+    name: str | None = None,
     new_phone: str | None = None,
     consent: str = "",
     confirm_token: str = "",
 ) -> Outcome:
-    """Change what `wanted` mentions of one contact.
+    """Change what `wanted` mentions of one contact, if that is the person called `name`.
 
     `status` is updated, unchanged or needs_confirmation.
     Raises InvalidArgument, ContactNotFound, Refused, UpstreamError, OutcomeUnknown.
     """
-    ref = ref_of(book, contact_id=contact_id, phone=phone, changes=True)
+    ref = ref_of(book, contact_id=contact_id, phone=phone, name=name, changes=True)
     moved = book.phone(new_phone, argument="new_phone") if new_phone is not None else None
     wanted = replace(wanted, phone=moved.digits if moved else None)
     edit = await resolved(wanted, book.vocabulary)
@@ -54,6 +55,7 @@ async def update(
         )
     notes = [*phone_notes(*(number for number in (ref.phone, moved) if number)), *edit.notes]
     async with locked_contact(book, ref, phones=[moved.digits] if moved else []) as before:
+        refuse_other_name(before, name)
         if moved and moved.digits != before.phone:
             await refuse_taken_phone(book, moved.digits)
         return await change(book, before, edit, notes=notes, consent=consent, confirm_token=confirm_token)

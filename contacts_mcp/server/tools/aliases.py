@@ -67,6 +67,14 @@ _NOTES = (
     "A contact's notes can be read here, not written. A custom field of that name goes into custom_fields.",
 )
 
+# Values that a parameter does not take, and the next step: by tool and parameter.
+VALUES: Mapping[tuple[str, str], tuple[frozenset[str], str]] = {
+    ("create_contact", "if_exists"): (
+        frozenset(["update", "overwrite", "upsert", "replace", "merge", "patch", "edit"]),
+        "To overwrite values of a contact that exists, use update_contact. fill only sets empty fields.",
+    ),
+}
+
 # Parameters that a tool does not take because another one does: by tool, the names and the advice.
 ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
     tool: (frozenset(names.split()), sentence)
@@ -114,6 +122,12 @@ def advice(tool: str, name: str, known: Collection[str]) -> str:
         return elsewhere
     custom = " A custom field goes into custom_fields, by its name." if "custom_fields" in known else ""
     return f"Known: {', '.join(known)}.{custom}"
+
+
+def advice_on_value(tool: str, name: str, value: object) -> str:
+    """The next step for a caller who gave the parameter `name` of `tool` a value that it does not take. "" without one."""
+    values, sentence = VALUES.get((tool, name), (frozenset[str](), ""))
+    return sentence if isinstance(value, str) and _folded(value) in values else ""
 
 
 def _advice_elsewhere(tool: str, name: str) -> str:

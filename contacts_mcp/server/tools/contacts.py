@@ -28,7 +28,8 @@ async def create_contact(
     tags: p.FirstTags = None,
     is_opted_out: p.IsOptedOut = None,
     if_exists: Annotated[
-        Literal["report", "update"], p.described("If somebody has that phone: report changes nothing.")
+        Literal["report", "fill"],
+        p.described("If somebody has that phone: report changes nothing; fill sets empty fields and adds tags."),
     ] = "report",
 ) -> Answer:
     """Add one contact. Looks the phone up first, so it never makes a second contact with the same phone.
@@ -45,11 +46,11 @@ CREATE = ToolEntry(
 async def lookup_contact(
     app: App,
     contact_id: p.ContactId = None,
-    phone: p.WhosePhone = None,
-    email: p.Email = None,
+    phone: p.SoughtPhone = None,
+    email: p.SoughtEmail = None,
 ) -> Answer:
     """Get everything about the contact with exactly this id, phone or e-mail (give one).
-    To find people by name, tag, field or date use list_contacts."""
+    By name, tag, field or date use list_contacts."""
     return looked_up(await books.look_up(await app.book(), contact_id=contact_id, phone=phone, email=email))
 
 
@@ -62,9 +63,10 @@ async def update_contact(
     app: App,
     contact_id: p.ContactId = None,
     phone: p.WhosePhone = None,
+    name: p.WhoseName = None,
     new_phone: p.NewPhone = None,
-    first: p.First = None,
-    last: p.Last = None,
+    first: p.NewFirst = None,
+    last: p.NewLast = None,
     display_name: p.DisplayName = None,
     email: p.Email = None,
     custom_fields: p.CustomFields = None,
@@ -79,8 +81,8 @@ async def update_contact(
     clear: p.Clear = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Change one contact, found by contact_id or phone. Fields not given stay. Only clear empties.
-    Answers before and after."""
+    """Change one contact, by contact_id or phone. Fields not given stay. Only clear empties.
+    Answers old and new."""
     asked = request(books.update_contact, locals())
     return wrote(await books.update_contact(await app.book(), **asked))
 
@@ -99,12 +101,13 @@ async def delete_contact(
     app: App,
     contact_id: p.ContactId = None,
     phone: p.WhosePhone = None,
+    name: p.WhoseName = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
     """Delete one contact and its whole conversation for good. The first call deletes nothing: it shows the contact and
     answers a confirm_token. To stop texts, set is_opted_out with update_contact instead."""
     deleted = await books.delete_contact(
-        await app.book(), contact_id=contact_id, phone=phone, confirm_token=confirm_token or ""
+        await app.book(), contact_id=contact_id, phone=phone, name=name, confirm_token=confirm_token or ""
     )
     return wrote(deleted)
 

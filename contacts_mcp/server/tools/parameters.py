@@ -80,26 +80,35 @@ def described(description: str) -> Any:
 
 
 ContactId = Annotated[Id | None, described("Id from an answer.")]
-Phone = Annotated[_Text, described("Phone number as the person wrote it.")]
-WhosePhone = Annotated[_Text | None, described("Present phone, instead of contact_id.")]
-NewPhone = Annotated[_Text | None, described("New number; replaces the old one.")]
+# Without a country code the account's region is assumed, so every phone says how to name another country.
+_COUNTRY = "No country code: region assumed."
+Phone = Annotated[
+    _Text, described(f"As the person wrote it. {_COUNTRY} A country said in words: put its code in front.")
+]
+SoughtPhone = Annotated[_Text | None, described(f"Exact phone. {_COUNTRY}")]
+SoughtEmail = Annotated[_Text | None, described("Exact e-mail.")]
+WhosePhone = Annotated[_Text | None, described(f"Present phone, or contact_id. {_COUNTRY}")]
+WhoseName = Annotated[_Text | None, described("Their name as said, to check.")]
+NewPhone = Annotated[_Text | None, described("New phone; region assumed likewise.")]
 First = Annotated[_Text | None, described("First name.")]
 Last = Annotated[_Text | None, described("Last name.")]
-DisplayName = Annotated[_Text | None, described("Shown name; does not follow first and last.")]
+NewFirst = Annotated[_Text | None, described("New first name.")]
+NewLast = Annotated[_Text | None, described("New last name.")]
+DisplayName = Annotated[_Text | None, described("Shown name, set separately.")]
 Email = Annotated[_Text | None, described("E-mail.")]
 Avatar = Annotated[_Text | None, described("Picture URL.")]
 CustomFields = Annotated[
-    _TextsByName | None, described('{"Plan": "Premium"}, dates as YYYY-MM-DD. Names: list_contact_fields.')
+    _TextsByName | None, described('{"Field": "value"}, dates YYYY-MM-DD. Names: list_contact_fields.')
 ]
-ReplaceCustomFields = Annotated[bool | None, described("Drops custom values not given.")]
+ReplaceCustomFields = Annotated[bool | None, described("Drops all others.")]
 FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or id.")]
 FirstTags = Annotated[_Names | None, described("Tag names, at most 5.")]
-Assignee = Annotated[_Text | None, described('Team member: name, e-mail or id; "none" unassigns.')]
-Tags = Annotated[_Names | None, described("Tag names, at most 5; replaces all.")]
-AddTags = Annotated[_Names | None, described("Tags to add.")]
+Assignee = Annotated[_Text | None, described('Team member; "none" unassigns.')]
+Tags = Annotated[_Names | None, described("Replaces all tags; at most 5.")]
+AddTags = Annotated[_Names | None, described("Tags to add; at most 5 in all.")]
 RemoveTags = Annotated[_Names | None, described("Tags to remove.")]
 IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
-IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false allows them again, with consent.")]
+IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false needs consent.")]
 Consent = Annotated[_Text | None, described("When and how they agreed. Ask, never assume.")]
-Clear = Annotated[_Names | None, described("Fields to empty, standard or custom; not phone.")]
-ConfirmToken = Annotated[_Text | None, described("From needs_confirmation, after their yes.")]
+Clear = Annotated[_Names | None, described("Fields to empty; not phone.")]
+ConfirmToken = Annotated[_Text | None, described("From needs_confirmation, after a yes.")]

@@ -69,10 +69,10 @@ class _PlainSchema(GenerateJsonSchema):
 
 
 def _without_lengths(schema: Any) -> Any:
-    """Upper limits are checked and said when they are passed. Publishing them costs tokens in every conversation."""
+    """Limits are checked and said when they are passed. Publishing them costs tokens in every conversation."""
     if isinstance(schema, dict):
         return {key: _without_lengths(value) for key, value in schema.items() if key not in _UNPUBLISHED}
     return [_without_lengths(value) for value in schema] if isinstance(schema, list) else schema
 
 
-_UNPUBLISHED = frozenset({"maxLength", "maxItems", "maxProperties", "exclusiveMaximum"})
+_UNPUBLISHED = frozenset({"minimum", "maxLength", "maxItems", "maxProperties", "exclusiveMaximum"})

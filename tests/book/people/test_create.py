@@ -13,7 +13,7 @@ from contacts_mcp.book.people.delete import delete
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
 from contacts_mcp.errors import InvalidArgument, InvalidPhone, Rejected, UnknownName
-from contacts_mcp.sandbox import Behaviour, Fault, Intervention
+from contacts_mcp.sandbox import Behaviour, Fault, Intervention, Oddity
 
 PHONE, DIGITS = "+1 510 555 3344", "15105553344"
 JORDANS, SAMS = "+15105550100", "+15105550101"
@@ -51,35 +51,91 @@ async def test_a_known_phone_is_reported_with_what_differs_and_left_alone(sessio
     before = session.sandbox.store.contacts()
     outcome = await create(book, JORDANS, Wanted(first="Jordan", last="Smith", custom_fields={"Plan": "Basic"}))
     assert (outcome.status, outcome.change_id, outcome.changes) == ("exists", None, [])
-    assert kinds(outcome.notes) == ["exists", "differs"]
-    assert "in: last, Plan." in outcome.notes[-1]
+    assert kinds(outcome.notes) == ["differs"]
+    assert 'last is "Rivera", given was "Smith"; Plan is "Gold", given was "Basic"' in outcome.notes[-1]
     assert session.sandbox.store.contacts() == before
 
 
 async def test_a_known_phone_with_the_same_values_differs_in_nothing(book: Book) -> None:
     outcome = await create(book, JORDANS, Wanted(first="Jordan", custom_fields={"Plan": "Gold"}))
-    assert kinds(outcome.notes) == ["exists"]
+    assert kinds(outcome.notes) == []
 
 
-async def test_a_known_phone_is_updated_where_that_is_asked_for(session: Session, book: Book) -> None:
-    outcome = await create(book, JORDANS, Wanted(last="Smith"), if_exists="update")
-    assert outcome.status == "updated"
-    assert [(change.field, change.before, change.after) for change in outcome.changes] == [("last", "Rivera", "Smith")]
-    stored = session.sandbox.store.contact(JORDAN)
-    assert (stored["first"], stored["last"], stored["custom"], stored["tags"]) == (
-        "Jordan",
-        "Smith",
-        {"31": "Gold"},
-        [101],
+CREATED_BARE = {"last": "", "display_name": "", "email": "", "custom": {}, "assigned_user_id": None, "tags": []}
+
+
+async def test_fill_sets_every_empty_field_of_a_known_phone(session: Session, book: Book) -> None:
+    session.sandbox.store.touch(JORDAN, **CREATED_BARE)
+    wanted = Wanted(
+        last="Rivera",
+        display_name="JR",
+        email="jr@example.com",
+        avatar="https://example.com/jr.png",
+        assignee="Alex Kim",
+        custom_fields={"Plan": "Basic"},
+        tags=["VIP"],
     )
+    outcome = await create(book, JORDANS, wanted, if_exists="fill")
+    stored = session.sandbox.store.contact(JORDAN)
+    assert (outcome.status, "differs" in kinds(outcome.notes)) == ("updated", False)
+    assert [stored[key] for key in ("first", "last", "display_name", "email", "avatar")] == [
+        *("Jordan", "Rivera", "JR", "jr@example.com", "https://example.com/jr.png")
+    ]
+    assert (stored["assigned_user_id"], stored["custom"], stored["tags"]) == (501, {"31": "Basic"}, [101])
 
 
-async def test_an_update_of_the_same_values_is_unchanged(book: Book) -> None:
-    outcome = await create(book, JORDANS, Wanted(first="Jordan"), if_exists="update")
+TAKEN = [
+    pytest.param({"first": "Jo"}, "first", id="first"),
+    pytest.param({"last": "Smith"}, "last", id="last"),
+    pytest.param({"display_name": "Jo"}, "display_name", id="shown name"),
+    pytest.param({"email": "other@example.com"}, "email", id="e-mail"),
+    pytest.param({"avatar": "https://example.com/o.png"}, "avatar", id="avatar"),
+    pytest.param({"assignee": "Priya Patel"}, "assignee", id="assignee"),
+    pytest.param({"custom_fields": {"Plan": "Basic"}}, "Plan", id="custom field"),
+    pytest.param({"is_opted_out": True}, "is_opted_out", id="opt-out"),
+]
+
+
+@pytest.mark.parametrize(("given", "field"), TAKEN)
+async def test_fill_never_overwrites_and_shows_both_values(
+    session: Session, book: Book, given: dict[str, Any], field: str
+) -> None:
+    session.sandbox.store.touch(
+        JORDAN, display_name="JR", email="jr@example.com", avatar="https://example.com/a.png", assigned_user_id=501
+    )
+    before = session.sandbox.store.contact(JORDAN)
+    outcome = await create(book, JORDANS, Wanted(**given), if_exists="fill")
+    assert session.sandbox.store.contact(JORDAN) == before
+    assert outcome.status == "unchanged"
+    (note,) = [note for note in outcome.notes if getattr(note, "kind", "") == "differs"]
+    assert f"{field} is " in note
+    assert "given was" in note
+    assert "update_contact" in note
+
+
+async def test_fill_sets_the_empty_and_tells_the_taken(session: Session, book: Book) -> None:
+    outcome = await create(book, JORDANS, Wanted(last="Smith", avatar="https://example.com/a.png"), if_exists="fill")
+    stored = session.sandbox.store.contact(JORDAN)
+    assert (stored["last"], stored["avatar"]) == ("Rivera", "https://example.com/a.png")
+    assert (outcome.status, [change.field for change in outcome.changes]) == ("updated", ["avatar"])
+    assert 'last is "Rivera", given was "Smith"' in "".join(outcome.notes)
+
+
+async def test_a_value_that_cannot_be_read_is_not_filled(session: Session, book: Book) -> None:
+    """It looks empty and is not."""
+    before = session.sandbox.store.contact(JORDAN)
+    session.sandbox.oddities.append(Oddity(JORDAN, members={"email": ["jr@example.com"], "custom": {"31": {"a": 1}}}))
+    wanted = Wanted(email="new@example.com", custom_fields={"Plan": "Basic"})
+    assert (await create(book, JORDANS, wanted, if_exists="fill")).status == "unchanged"
+    assert session.sandbox.store.contact(JORDAN) == before
+
+
+async def test_filling_with_the_same_values_is_unchanged(book: Book) -> None:
+    outcome = await create(book, JORDANS, Wanted(first="Jordan"), if_exists="fill")
     assert (outcome.status, kinds(outcome.notes)) == ("unchanged", ["nothing_to_change"])
 
 
-@pytest.mark.parametrize(("if_exists", "tags"), [("report", [101]), ("update", [101, 102])])
+@pytest.mark.parametrize(("if_exists", "tags"), [("report", [101]), ("fill", [101, 102])])
 async def test_tags_for_a_known_phone_are_added_to_those_there_are(
     session: Session, book: Book, if_exists: Any, tags: list[int]
 ) -> None:
@@ -87,20 +143,20 @@ async def test_tags_for_a_known_phone_are_added_to_those_there_are(
     session.sandbox.store.touch(JORDAN, tags=[101])
     outcome = await create(book, JORDANS, Wanted(tags=["lead"]), if_exists=if_exists)
     assert session.sandbox.store.contact(JORDAN)["tags"] == tags
-    assert outcome.status == ("updated" if if_exists == "update" else "exists")
+    assert outcome.status == ("updated" if if_exists == "fill" else "exists")
 
 
 async def test_a_tag_that_is_there_already_is_no_difference(session: Session, book: Book) -> None:
     session.sandbox.store.touch(JORDAN, tags=[101, 102])
     outcome = await create(book, JORDANS, Wanted(tags=["vip"]))
-    assert kinds(outcome.notes) == ["exists"]
+    assert kinds(outcome.notes) == []
 
 
 async def test_tags_that_would_be_too_many_are_refused_naming_those_there_are(session: Session, book: Book) -> None:
     session.sandbox.store.touch(JORDAN, tags=[101, 102, 103])
     wanted = Wanted(tags=["104", "105", "106"])
     with pytest.raises(InvalidArgument) as refused:
-        await create(book, JORDANS, wanted, if_exists="update")
+        await create(book, JORDANS, wanted, if_exists="fill")
     assert '"Jordan Rivera" would have 6 tags' in str(refused.value)
     assert "VIP, Lead, Newsletter" in str(refused.value)
     assert (await create(book, JORDANS, wanted)).status == "exists"  # a report changes nothing, so nothing is too many
@@ -167,7 +223,7 @@ async def test_an_opt_in_with_consent_ends_the_opt_out_of_the_number(session: Se
 
 
 @pytest.mark.parametrize("opted_out", [None, False], ids=["not mentioned", "asked for false"])
-@pytest.mark.parametrize("if_exists", ["report", "update"])
+@pytest.mark.parametrize("if_exists", ["report", "fill"])
 async def test_an_opted_out_contact_stays_so_and_it_is_said(
     session: Session, book: Book, opted_out: bool | None, if_exists: Any
 ) -> None:
@@ -178,7 +234,7 @@ async def test_an_opted_out_contact_stays_so_and_it_is_said(
 
 async def test_an_unknown_opt_out_is_left_as_it_is_and_said(open_session: OpenSession) -> None:
     async with open_session(contacts=2, behaviour=Behaviour(sends_opt_out=False, requests_per_minute=0)) as session:
-        outcome = await create(await session.workspace.book(), SAMS, Wanted(is_opted_out=False), if_exists="update")
+        outcome = await create(await session.workspace.book(), SAMS, Wanted(is_opted_out=False), if_exists="fill")
         assert OPT_OUT_NOT_SHOWN in outcome.notes
         assert session.sandbox.store.contact(SAM)["is_opted_out"] is True
 
@@ -206,13 +262,11 @@ async def test_a_contact_that_appears_meanwhile_is_met_and_not_doubled(session: 
     assert [record["first"] for record in with_phone(session)] == ["Other"]
 
 
-async def test_a_contact_that_appears_meanwhile_is_updated_where_that_is_asked_for(
-    session: Session, book: Book
-) -> None:
+async def test_a_contact_that_appears_meanwhile_is_filled_where_that_is_asked_for(session: Session, book: Book) -> None:
     session.sandbox.interventions.add(OTHER)
-    outcome = await create(book, PHONE, Wanted(first="Jo"), if_exists="update")
+    outcome = await create(book, PHONE, Wanted(first="Jo", email="jo@example.com"), if_exists="fill")
     assert outcome.status == "updated"
-    assert [(record["first"], record["last"]) for record in with_phone(session)] == [("Jo", "Person")]
+    assert [(record["first"], record["email"]) for record in with_phone(session)] == [("Other", "jo@example.com")]
 
 
 async def test_a_service_that_merges_into_the_contact_that_appeared_is_found_out(open_session: OpenSession) -> None:

@@ -58,6 +58,13 @@ async def test_an_unknown_argument_is_refused_with_the_nearest_there_is(
     assert facts.get("candidates", [])[:1] == candidates
 
 
+@pytest.mark.parametrize("value", ["update", "Overwrite", "upsert", "replace", "merge"])
+async def test_a_way_to_overwrite_is_answered_with_the_tool_for_that(session: Session, value: str) -> None:
+    facts = await refusal(session, "create_contact", phone=PHONE, if_exists=value)
+    assert (facts["kind"], facts["argument"]) == ("invalid_argument", "if_exists")
+    assert "use update_contact" in facts["message"]
+
+
 async def test_an_unknown_argument_is_refused_even_as_null(session: Session) -> None:
     assert (await refusal(session, "create_contact", phone=PHONE, frist=None))["argument"] == "frist"
 

@@ -110,9 +110,7 @@ async def clear(session: Session, contact_id: int) -> None:
 
 
 async def respect_the_opt_out(session: Session) -> None:
-    answer = await session.ok(
-        "create_contact", phone="+15105550101", first="Sam", is_opted_out=False, if_exists="update"
-    )
+    answer = await session.ok("create_contact", phone="+15105550101", first="Sam", is_opted_out=False, if_exists="fill")
     assert answer["status"] in ("unchanged", "updated")
     assert session.sandbox.store.contact(SAM)["is_opted_out"] is True
     shown = answer["contact"]["is_opted_out"]
