@@ -201,3 +201,30 @@ def test_the_image_serves_with_words_that_the_command_takes() -> None:
 def test_the_assistants_promised_are_those_that_can_be_set_up(client: Client) -> None:
     (promised,) = re.findall(r"^It works with assistants that .*: (.*)\.$", README, re.MULTILINE)
     assert client.title in re.split(", | and ", promised)
+
+
+@pytest.fixture(scope="module")
+def demo() -> list[str]:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/demo.py"], capture_output=True, encoding="utf-8", timeout=120, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_demo_fits_a_terminal_and_is_read_in_two_minutes(demo: list[str]) -> None:
+    """A person skims about 340 words a minute."""
+    assert max(map(len, demo)) <= 80
+    assert sum(len(line.split()) for line in demo) <= 680
+
+
+def test_the_demo_counts_the_tools_that_there_are(demo: list[str]) -> None:
+    assert f"{len(TOOLS)} of {len(TOOLS)} tools were used." in demo
+
+
+def test_the_demo_needs_nothing_but_the_package() -> None:
+    """Everything it imports is ours, Python's own, or a dependency of the package."""
+    tree = ast.parse((ROOT / "scripts/demo.py").read_text(encoding="utf-8"))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    ours = {"anyio", "mcp", "mcp_types"}
+    assert {name.partition(".")[0] for name in imported} <= ours | sys.stdlib_module_names
