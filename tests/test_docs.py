@@ -12,14 +12,17 @@ from pathlib import Path
 
 import click
 import pytest
+from examiner.tasks import load
 
 import contacts_mcp
+from contacts_mcp.cli import _loopback as loopback
 from contacts_mcp.cli import main
 from contacts_mcp.config import Settings, variable_of
 from contacts_mcp.server.prompts import load_prompts
 from contacts_mcp.server.resources import RESOURCES
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.setup.assistants import BY_KEY, CLIENTS, Client
+from contacts_mcp.setup.call import call_tool
 from contacts_mcp.setup.install import runs_us
 
 ROOT = Path(__file__).parent.parent
@@ -84,9 +87,10 @@ def test_every_page_the_readme_points_to_is_there(link: str) -> None:
     assert (ROOT / link).is_file()
 
 
-def test_the_generated_tables_are_current() -> None:
+@pytest.mark.parametrize("script", ["docs.py", "picture.py"])
+def test_the_generated_tables_and_the_picture_are_current(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts/docs.py", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "scripts" / script, "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -139,7 +143,88 @@ def test_every_link_has_an_address_that_leads_somewhere(page: Path) -> None:
         assert address.startswith("https://") or (page.parent / address.partition("#")[0]).is_file(), address
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
+def test_the_readme_leads_to_every_page(page: Path) -> None:
+    assert f"docs/{page.name}" in README
+
+
+def test_each_of_the_twenty_sentences_is_a_task_of_the_exam() -> None:
+    tried = re.findall(r"^\d+\. (.*)$", (ROOT / "docs/sentences.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(tried) == len(set(tried)) == 20
+    assert set(tried) <= {task.say for task in load()}
+
+
+def test_every_text_that_the_troubleshooting_quotes_is_one_of_ours() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r'^\| [^|]*?"([^"|]+)"', page, re.MULTILINE)
+    ours = [
+        node.value
+        for path in sorted(Path(contacts_mcp.__file__).parent.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert len(quoted) > 10
+    assert [text for text in quoted if not any(text.strip(". ") in one for one in ours)] == []
+
+
+def test_every_file_that_a_change_leaves_is_named_where_the_data_is_told(tmp_path: Path) -> None:
+    page = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    named = [
+        name for cell in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE) for name in re.findall(r"`(.+?)`", cell)
+    ]
+    for journal in (True, False):
+        settings = Settings.load(sandbox=True, data_dir=tmp_path / "data", journal=journal)
+        call_tool(settings, "delete_contact", {"contact_id": 1001 + journal})
+        call_tool(settings, "update_contact", {"contact_id": 1003 + journal, "first": "Jo"})
+    left = {path.relative_to(settings.directory) for path in settings.directory.rglob("*") if path.is_file()}
+    assert Path("journal.sqlite3") in left
+    known = [path for path in left if any(path.match(name) or f"{path.parts[0]}/" == name for name in named)]
+    assert left - {*known} == set()
+
+
+def test_the_image_serves_with_words_that_the_command_takes() -> None:
+    recipe = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    entry, given = (
+        json.loads(re.findall(rf"^{word} (\[.*\])$", recipe, re.MULTILINE)[0]) for word in ("ENTRYPOINT", "CMD")
+    )
+    assert entry == ["contacts-mcp", "serve"]
+    option, address = given
+    assert option == "--http"
+    assert loopback(address)
+    assert "compileall" in recipe
+    assert set(re.findall(r"^ENV (\w+)=", recipe, re.MULTILINE)) <= {
+        variable_of(name) for name in Settings.model_fields
+    }
+
+
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.key)
 def test_the_assistants_promised_are_those_that_can_be_set_up(client: Client) -> None:
     (promised,) = re.findall(r"^It works with assistants that .*: (.*)\.$", README, re.MULTILINE)
     assert client.title in re.split(", | and ", promised)
+
+
+@pytest.fixture(scope="module")
+def demo() -> list[str]:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/demo.py"], capture_output=True, encoding="utf-8", timeout=120, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_demo_fits_a_terminal_and_is_read_in_two_minutes(demo: list[str]) -> None:
+    """A person skims about 340 words a minute."""
+    assert max(map(len, demo)) <= 80
+    assert sum(len(line.split()) for line in demo) <= 680
+
+
+def test_the_demo_counts_the_tools_that_there_are(demo: list[str]) -> None:
+    assert f"{len(TOOLS)} of {len(TOOLS)} tools were used." in demo
+
+
+def test_the_demo_needs_nothing_but_the_package() -> None:
+    """Everything it imports is ours, Python's own, or a dependency of the package."""
+    tree = ast.parse((ROOT / "scripts/demo.py").read_text(encoding="utf-8"))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    ours = {"anyio", "mcp", "mcp_types"}
+    assert {name.partition(".")[0] for name in imported} <= ours | sys.stdlib_module_names
