@@ -483,7 +483,7 @@ async def test_settling_ends_in_time_and_goes_on_the_next_time(stage: Stage, boo
     stage.sandbox.faults.add(Fault("get_contact", "silence", times=-1))
     started = anyio.current_time()
     await settle(book)
-    assert anyio.current_time() - started == pytest.approx(SETTLING, abs=0.01)
+    assert anyio.current_time() - started <= SETTLING + 0.01  # a try that would not fit is not begun
     stage.sandbox.faults.clear()
     await settle(book)
     assert [await state_of(book, entry) for entry in entries] == ["not_done", "not_done"]
