@@ -157,11 +157,11 @@ MADE: dict[str, tuple[tuple[Call, ...], str]] = {
     "moved there": ((update(new_phone=NEW),), NEW),
     "moved back": ((update(new_phone=NEW), undo(1)), ADA),
     "deleted and taken back": ((delete(), undo(1)), ADA),
-    "created or updated": ((create(first="Cleo", if_exists="update"),), NEW),
+    "created or filled": ((create(first="Cleo", if_exists="fill"),), NEW),
 }
 ARRIVALS: dict[str, Call] = {
     "create": create("", first="Cleo"),
-    "create or update": create("", first="Cleo", last="New", if_exists="update"),
+    "create or fill": create("", first="Cleo", last="New", if_exists="fill"),
     "move": update(Stage.BEN, new_phone=""),
 }
 
@@ -266,7 +266,7 @@ class Accepted:
 
 ACCEPTED = {
     "create": Accepted(call=create(first="Cleo", custom_fields={"Plan": "Gold"})),
-    "create or update": Accepted(call=create(ADA, first="Grace", if_exists="update")),
+    "create or fill": Accepted(call=create(ADA, avatar="https://example.com/a.png", if_exists="fill")),
     "update": Accepted(call=update(first="Grace", clear=["Plan"])),
     "opt-out": Accepted(call=update(is_opted_out=True)),
     "opt-in": Accepted(call=update(Stage.BEN, is_opted_out=False, consent=CONSENT)),

@@ -124,7 +124,7 @@ async def is_created(stage: Stage) -> dict[str, Any]:
 
 
 async def is_created_as_not_opted_out(stage: Stage) -> dict[str, Any]:
-    return await ok(stage, "create_contact", phone=NUMBER, first="Cleo", is_opted_out=False, if_exists="update")
+    return await ok(stage, "create_contact", phone=NUMBER, first="Cleo", is_opted_out=False, if_exists="fill")
 
 
 async def moves_there(stage: Stage) -> dict[str, Any]:
