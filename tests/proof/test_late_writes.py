@@ -25,6 +25,7 @@ CONSENT = "Asked for texts again by phone on 2026-03-04"
 NEW = "+12125550142"
 OTHER = "+12125550143"
 ADA, BEN = "+15105550101", "+15105550102"
+PICTURE = "https://pictures.example.com/ada.png"
 Records = dict[int, dict[str, Any]]
 Person = dict[str, Any]
 
@@ -129,11 +130,11 @@ CASES = {
         next=("update_contact", {"phone": ADA, "last": "New"}),
         holds=has(last="New"),
     ),
-    "a change, then create or update": Case(
+    "a change, then create or fill": Case(
         operation="update_contact",
         lost=update(first="Ann"),
-        next=create(ADA, last="New", if_exists="update"),
-        holds=has(last="New"),
+        next=create(ADA, avatar=PICTURE, if_exists="fill"),
+        holds=has(avatar=PICTURE),
     ),
     "a change, then an undo": Case(
         operation="update_contact",
@@ -183,10 +184,10 @@ CASES = {
         holds=one_has(NEW, first="Cleo"),
         statuses=("exists",),
     ),
-    "a create, then create or update": Case(
+    "a create, then create or fill": Case(
         operation="create_contact",
         lost=create(first="Cleo"),
-        next=create(last="New", if_exists="update"),
+        next=create(last="New", if_exists="fill"),
         holds=one_has(NEW, first="Cleo", last="New"),
     ),
     "a create, then a contact moves there": Case(
@@ -485,7 +486,7 @@ PRETENDED = {
     "opt-in": Nothing(operation="update_contact", call=update(Stage.BEN, is_opted_out=False, consent=CONSENT)),
     "clear": Nothing(operation="update_contact", call=update(clear=["email", "Plan"])),
     "move": Nothing(operation="update_contact", call=update(new_phone=NEW)),
-    "create-or-update": Nothing(operation="update_contact", call=create(ADA, first="Ann", if_exists="update")),
+    "create-or-fill": Nothing(operation="update_contact", call=create(ADA, avatar=PICTURE, if_exists="fill")),
     "create": Nothing(operation="create_contact", call=create(first="Cleo")),
     "delete": Nothing(operation="delete_contact", call=("delete_contact", {"contact_id": Stage.ADA})),
     "undo-update": Nothing(

@@ -24,7 +24,7 @@ from .logs import logging_put_back
 from .names import OFFICE, names
 from .notes import kinds
 from .session import OpenSession, Session, open_sessions
-from .stage import OpenStage, Stage, open_stages
+from .stage import OpenStage, Server, Stage, open_stages
 from .wire import Wire
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Clock",
     "OpenSession",
     "OpenStage",
+    "Server",
     "Session",
     "Stage",
     "Wire",

@@ -27,6 +27,14 @@ CALL_TIMEOUT = 60.0
 AN_HOUR = 3600.0
 
 
+class Server(Assistant):
+    """A further server on the account of a stage, and its own way there."""
+
+    def __init__(self, client: Client, wire: Wire) -> None:
+        self.client = client
+        self.wire = wire
+
+
 class Stage(Assistant):
     """One server and one client. `fresh()` puts a new account behind them, with two people in it and nobody else."""
 
@@ -109,16 +117,15 @@ class Stage(Assistant):
     @asynccontextmanager
     async def another_server(
         self, *, mode: str = "auto", laptop: bool = False, **settings: Any
-    ) -> AsyncIterator[Assistant]:
+    ) -> AsyncIterator[Server]:
         """A second server on the same account: on this machine, or on another laptop with a data directory of its own."""
         room = self.room.with_name(f"{self.room.name}-laptop") if laptop else self.room
         chosen = Settings.load(**self._settings | settings, data_dir=room)
-        workspace = Workspace(chosen, sandbox=Wire(self.sandbox), clock=time_of_day)  # type: ignore[arg-type] # as above
+        wire = Wire(self.sandbox)
+        workspace = Workspace(chosen, sandbox=wire, clock=time_of_day)  # type: ignore[arg-type] # as above
         try:
             async with Client(build_server(chosen, workspace=workspace), mode=mode) as connected:
-                server = Assistant()
-                server.client = connected
-                yield server
+                yield Server(connected, wire)
         finally:
             await workspace.aclose()
 

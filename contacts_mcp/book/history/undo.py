@@ -95,7 +95,7 @@ async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
             notes = [*gone, *(_on_kept_opt_out(contact) if opt_out_kept else [])]
             return await _nothing_left(book, entry, contact, notes)
         if phone and phone != contact.phone:
-            await refuse_taken_phone(book, phone)
+            await refuse_taken_phone(book, phone, mover=contact.id)
         edit = Edit(restored)
         outcome = await change(book, contact, edit, notes=gone, confirm_token=token, undoes=entry.change_id)
     return _undone(outcome, opt_out_kept=opt_out_kept) if outcome.status == "updated" else outcome

@@ -28,6 +28,7 @@ from contacts_mcp.state.uptime import uptime
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.nicknames import may_be_called
 from contacts_mcp.words.phones import Phone, show
+from contacts_mcp.words.renumbering import other_forms
 
 SHORTEST_PHONE = 10**9
 LEFT_FOR_WORK = 10.0  # seconds of a call that a wait leaves for the write and its look
@@ -102,9 +103,10 @@ async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] =
 
     Raises ContactNotFound, and Refused where the caller must wait.
     """
+    asked = _forms_of(*ref.phones, *phones)
     while True:
-        async with book.locks.phones(*ref.phones, *phones), _locked(book, ref) as contact:
-            arriving = book.journal.arriving(contact.id, *filter(None, (contact.phone, *phones)))
+        async with book.locks.phones(*asked), _locked(book, ref) as contact:
+            arriving = book.journal.arriving(contact.id, *asked, *_forms_of(contact.phone))
             if not arriving:
                 await _settle_about(book, contact)
                 yield await _up_to_date(book, contact, ref)
@@ -118,16 +120,22 @@ async def locked_phone(book: Book, phone: str) -> AsyncIterator[None]:
 
     Raises Refused where the caller must wait.
     """
+    forms = _forms_of(phone)
     while True:
-        async with book.locks.phones(phone):
-            arriving = book.journal.arriving(None, phone)
+        async with book.locks.phones(*forms):
+            arriving = book.journal.arriving(None, *forms)
             if not arriving:
                 for entry in book.journal.unfinished():
-                    if entry.contact_id is None and entry.wanted.get("phone") == phone:
+                    if entry.contact_id is None and entry.wanted.get("phone") in forms:
                         await settle_entry(book, entry.change_id)
                 yield
                 return
         await _wait_for(book, arriving)
+
+
+def _forms_of(*phones: str) -> list[str]:
+    """Every form of these numbers: a contact may be stored under any of them."""
+    return [form for phone in phones if phone for form in (phone, *other_forms(phone))]
 
 
 @asynccontextmanager
@@ -150,10 +158,13 @@ async def _existing(book: Book, ref: ContactRef) -> Contact:
         contact = await read(book, ref)
     else:
         contact = await holder_of(book, ref.phone.digits, ref.phone.variants)
+    known_id = contact.id if contact else ref.contact_id
+    if known_id is None or book.journal.deleted(known_id):  # a read may still show it
+        raise nobody(ref)
     if contact is not None:
         return contact
-    creation = book.journal.creation_of(ref.contact_id) if ref.contact_id is not None else None
-    if creation is None or not book.journal.may_still_arrive(creation) or book.journal.deleted(ref.contact_id or 0):
+    creation = book.journal.creation_of(known_id)
+    if creation is None or not book.journal.may_still_arrive(creation):
         raise nobody(ref)
     return await _shown_soon(book, creation)
 
@@ -166,13 +177,14 @@ async def holder_of(book: Book, phone: str, others: Sequence[str] = ()) -> Conta
     found = await with_any_form(book, phone, others)
     if found is not None and not has_left(book, found, found.phone):
         return found
-    for entry in reversed(book.journal.phone_given_out(phone)):
+    forms = (phone, *others)
+    for entry in [entry for form in forms for entry in reversed(book.journal.phone_given_out(form))]:
         number = entry.contact_id
         if entry.state == "done" and number is not None and not book.journal.deleted(number):
             newest = book.journal.last_after(number)
-            if newest is None or newest.after.get("phone") == phone:
+            if newest is None or newest.after.get("phone") in forms:
                 contact = await _shown_soon(book, entry)
-                if contact.phone == phone:  # else somebody else has moved it since
+                if contact.phone in forms:  # else somebody else has moved it since
                     return contact
     return None
 

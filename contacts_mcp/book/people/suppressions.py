@@ -12,23 +12,32 @@ from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
+from contacts_mcp.words.renumbering import other_forms
 
 HOW_TO_OPT_IN = "To opt in, use update_contact with is_opted_out false and consent."
 
 
 def left_opted_out(book: Book, phone: str) -> Entry | None:
-    """The change that left `phone` opted out, None if the journal knows of none.
+    """The change that left the number opted out, None if the journal knows of none.
 
     A contact whose opt-out was not known counts as opted out. A later opt-in on the number, with consent, ends it.
+    A number may have several forms (`words/renumbering.py`), and the opt-out holds for all of them.
     """
+    forms = (phone, *other_forms(phone))
+    entries = {entry.change_id: entry for form in forms for entry in book.journal.about_phone(form)}
     left: Entry | None = None
-    for entry in book.journal.about_phone(phone):
-        is_departure = entry.before.get("phone") == phone and entry.wanted.get("phone") != phone
+    for _, entry in sorted(entries.items()):
+        is_departure = entry.before.get("phone") in forms and entry.wanted.get("phone") not in forms
         if is_departure and entry.before.get("is_opted_out") is not False:
             left = entry
         elif entry.consent and entry.state == "done" and plan_of(entry).opts_in:
             left = None
     return left
+
+
+def leaves_number(before: Contact, phone: str) -> bool:
+    """Whether the contact would have another number with `phone`, and not another form of its own."""
+    return bool(before.phone) and phone not in (before.phone, *other_forms(before.phone))
 
 
 def note_on_arrival(left: Entry, after: Contact) -> Note:
@@ -48,7 +57,7 @@ def note_on_arrival(left: Entry, after: Contact) -> Note:
 
 def notes_on_departure(before: Contact, after: Contact) -> list[str]:
     """The number that an opted-out contact left, by what was read back."""
-    if not before.phone or before.phone == after.phone or before.is_opted_out is False:
+    if before.is_opted_out is False or not leaves_number(before, after.phone):
         return []
     state = {
         True: f"The contact is still opted out, with {show(after.phone)}.",

@@ -12,7 +12,7 @@ from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.people.holding import holder_of, locked_contact, refuse_other_name
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
-from contacts_mcp.book.people.suppressions import left_opted_out, note_on_arrival, notes_on_departure
+from contacts_mcp.book.people.suppressions import leaves_number, left_opted_out, note_on_arrival, notes_on_departure
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
@@ -25,6 +25,7 @@ from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import notes_on as phone_notes
 from contacts_mcp.words.phones import show
+from contacts_mcp.words.renumbering import other_forms
 
 
 async def update(
@@ -57,7 +58,7 @@ async def update(
     async with locked_contact(book, ref, phones=[moved.digits] if moved else []) as before:
         refuse_other_name(before, name)
         if moved and moved.digits != before.phone:
-            await refuse_taken_phone(book, moved.digits)
+            await refuse_taken_phone(book, moved.digits, mover=before.id)
         return await change(book, before, edit, notes=notes, consent=consent, confirm_token=confirm_token)
 
 
@@ -76,7 +77,7 @@ async def change(
     if not plan.asked:
         nothing = Note("nothing_to_change", "Nothing to change; nothing was sent.")
         return Outcome(status="unchanged", card=await card_for(before, book.vocabulary), notes=[*notes, nothing])
-    is_risky = plan.opts_in or _leaves_number(before, plan)
+    is_risky = plan.opts_in or (before.is_opted_out is not False and leaves_number(before, str(plan.wanted["phone"])))
     if is_risky:
         names = await book.vocabulary.naming(plan.before, plan.wanted)
         pending = _unconfirmed(book, before, plan, names, consent=consent, token=confirm_token, notes=notes)
@@ -137,11 +138,6 @@ def _refuse_unread_names(before: Contact, edit: Edit) -> None:
         )
 
 
-def _leaves_number(before: Contact, plan: Plan) -> bool:
-    """Whether this moves a contact off its number that is, or may be, opted out of texts."""
-    return bool(before.phone) and plan.wanted["phone"] != before.phone and before.is_opted_out is not False
-
-
 def _unconfirmed(
     book: Book, before: Contact, plan: Plan, names: Snapshot, *, consent: str, token: str, notes: Sequence[str]
 ) -> Outcome | None:
@@ -195,10 +191,10 @@ def _says_when_and_how(consent: str) -> bool:
 _LEAST_WORDS, _LEAST_LETTERS = 2, 8  # the latter for scripts that put no spaces between words
 
 
-async def refuse_taken_phone(book: Book, phone: str) -> None:
-    """Raises Refused where somebody has `phone` already."""
-    holder = await holder_of(book, phone)
-    if holder is not None:
+async def refuse_taken_phone(book: Book, phone: str, *, mover: int | None = None) -> None:
+    """Raises Refused where somebody else than `mover` has `phone` already, in whatever form."""
+    holder = await holder_of(book, phone, other_forms(phone))
+    if holder is not None and holder.id != mover:
         raise Refused(
             f"The phone belongs to another contact already (contact_id {holder.id}). "
             "What Heymarket does with two contacts of one number is not known, so nothing was changed. "

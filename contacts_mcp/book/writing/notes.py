@@ -27,9 +27,9 @@ def notes_on_values(report: Report, names: Snapshot) -> list[str]:
         notes.append(
             Note(
                 "may_have_set_back",
-                "Somebody else changed this contact just before. "
-                "This change sent first, last and display_name along as they "
-                "were read, so it may have set back a new name. Check the names with the person.",
+                "Somebody else may have changed this contact just before. This change sent phone, first, last and "
+                "display_name along as they were read, so it may have set back a new number or name. "
+                "Check them with the person.",
             )
         )
     for key, (asked, found) in report.unkept.items():

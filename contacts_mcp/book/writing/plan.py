@@ -128,7 +128,7 @@ class Report:
     unseen: tuple[str, ...] = ()  # asked, and the service does not show it
     disturbed: Pairs = field(default_factory=dict)  # key -> (before, after) of what nobody asked for
     someone_else: bool = False  # somebody else wrote at the same time
-    may_have_set_back: bool = False  # ... before us, so that names sent along may have undone theirs
+    may_have_set_back: bool = False  # somebody else may have written before us, and phone and names were sent along
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,8 +90,9 @@ def test_a_deletion_doubles_nobody() -> None:
         pytest.param(
             Report(may_have_set_back=True),
             "may_have_set_back",
-            "Somebody else changed this contact just before. This change sent first, last and display_name along "
-            "as they were read, so it may have set back a new name. Check the names with the person.",
+            "Somebody else may have changed this contact just before. This change sent phone, first, last and "
+            "display_name along as they were read, so it may have set back a new number or name. "
+            "Check them with the person.",
             id="set back",
         ),
         pytest.param(
