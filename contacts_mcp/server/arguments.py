@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from contacts_mcp.errors import InvalidArgument
-from contacts_mcp.server.tools.aliases import advice, advice_on_value, right_parameters
+from contacts_mcp.server.tools.aliases import ACCEPTED, advice, advice_on_value, right_parameters
 from contacts_mcp.server.tools.entry import ToolEntry
 from contacts_mcp.server.tools.parameters import from_json, is_nothing
 from contacts_mcp.server.tools.schemas import arguments_model
@@ -29,6 +29,7 @@ LONGEST_ECHO = 80  # characters of a wrong value that are said back
 def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as the tool's function takes them. Raises InvalidArgument."""
     model = arguments_model(tool.function)
+    given = _with_own_names(tool, given)
     unknown = next((name for name in given if name not in model.model_fields), None)
     if unknown is not None:
         raise UnknownArgument(tool, unknown, list(model.model_fields))
@@ -36,6 +37,23 @@ def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
         return dict(model.model_validate(_meant(tool, model, given)))
     except ValidationError as error:
         raise _refusal(tool, error.errors(include_url=False)) from None  # it holds the values
+
+
+def _with_own_names(tool: ToolEntry, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`given` under the tool's own names. A filter takes one value, so a list of one is taken for it."""
+    renamed = dict(given)
+    for other, own in ACCEPTED.get(tool.name, {}).items():
+        if other not in given or own in given:
+            continue
+        value = from_json(renamed.pop(other))
+        if isinstance(value, list) and len(value) > 1:
+            raise InvalidArgument(
+                other,
+                f"{len(value)} were given, and a filter takes one.",
+                expected=f"Give one as {own}. For several, make one call each.",
+            )
+        renamed[own] = value[0] if isinstance(value, list) and value else value
+    return renamed
 
 
 def _meant(tool: ToolEntry, model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,26 @@ async def test_every_empty_form_of_tags_is_refused_with_the_way_to_clear(session
 # Names of arguments.
 
 
+@pytest.mark.parametrize("given", ["VIP", ["VIP"], '["VIP"]'], ids=repr)
+async def test_tags_are_taken_for_the_tag_of_a_filter(session: Session, given: Any) -> None:
+    assert await session.ok("list_contacts", tags=given) == await session.ok("list_contacts", tag="VIP")
+
+
+async def test_several_tags_of_a_filter_are_refused_with_the_way(session: Session) -> None:
+    facts = await refusal(session, "list_contacts", tags=["VIP", "Lead"])
+    assert (facts["argument"], "one call each" in facts["message"]) == ("tags", True)
+    facts = await refusal(session, "list_contacts", tags="VIP", tag="Lead")
+    assert (facts["kind"], facts["argument"]) == ("unknown_argument", "tags")
+
+
+@pytest.mark.parametrize("name", ["sort", "sort_by", "orderBy", "order"])
+@pytest.mark.parametrize(("tool", "order"), [("list_contacts", "last changed first"), ("list_changes", "newest first")])
+async def test_an_order_that_cannot_be_chosen_is_told(session: Session, tool: str, order: str, name: str) -> None:
+    facts = await refusal(session, tool, **{name: "name"})
+    assert facts["kind"] == "unknown_argument"
+    assert order in facts["message"]
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "candidates"),
     [
@@ -107,7 +127,7 @@ async def test_every_empty_form_of_tags_is_refused_with_the_way_to_clear(session
         ("update_contact", {"contact_id": JORDAN, "custom_field": {"Plan": "Gold"}}, ["custom_fields"]),
         ("update_contact", {"contact_id": JORDAN, "opted_out": True}, ["is_opted_out"]),
         ("delete_contact", {"contact_id": JORDAN, "confirm": "x"}, ["confirm_token"]),
-        ("list_contacts", {"tags": "VIP"}, ["tag"]),
+        ("list_contacts", {"labels": "VIP"}, ["tag"]),
         ("list_contact_fields", {"zzzzzz": 1}, []),
     ],
 )
