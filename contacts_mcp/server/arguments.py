@@ -1,7 +1,8 @@
 """Reading the arguments of a call.
 
 - An argument that the tool does not have is refused, because dropping a misspelt one would lose data.
-- A null counts as not given.
+- A null counts as not given. So does an empty placeholder ("", 0, [], {}) for an optional argument, unless it could be
+  meant: `ToolEntry.keeps_empty` names the arguments where it could mean "empty this" or "without a value".
 - The types of `tools/parameters.py` say what else is understood, such as an array that comes as JSON text.
 - The refusal is written for the assistant: the argument, what came, what is expected.
 """
@@ -10,13 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from contacts_mcp.errors import InvalidArgument
-from contacts_mcp.server.tools.aliases import advice, advice_on_value, right_parameters
+from contacts_mcp.server.tools.aliases import ACCEPTED, advice, advice_on_value, right_parameters
 from contacts_mcp.server.tools.entry import ToolEntry
+from contacts_mcp.server.tools.parameters import from_json, is_nothing
 from contacts_mcp.server.tools.schemas import arguments_model
 from contacts_mcp.words.display import visible
 
@@ -26,13 +29,51 @@ LONGEST_ECHO = 80  # characters of a wrong value that are said back
 def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as the tool's function takes them. Raises InvalidArgument."""
     model = arguments_model(tool.function)
+    given = _with_own_names(tool, given)
     unknown = next((name for name in given if name not in model.model_fields), None)
     if unknown is not None:
         raise UnknownArgument(tool, unknown, list(model.model_fields))
     try:
-        return dict(model.model_validate({name: value for name, value in given.items() if value is not None}))
+        return dict(model.model_validate(_meant(tool, model, given)))
     except ValidationError as error:
         raise _refusal(tool, error.errors(include_url=False)) from None  # it holds the values
+
+
+def _with_own_names(tool: ToolEntry, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`given` under the tool's own names. A filter takes one value, so a list of one is taken for it."""
+    renamed = dict(given)
+    for other, own in ACCEPTED.get(tool.name, {}).items():
+        if other not in given or own in given:
+            continue
+        value = from_json(renamed.pop(other))
+        if isinstance(value, list) and len(value) > 1:
+            raise InvalidArgument(
+                other,
+                f"{len(value)} were given, and a filter takes one.",
+                expected=f"Give one as {own}. For several, make one call each.",
+            )
+        renamed[own] = value[0] if isinstance(value, list) and value else value
+    return renamed
+
+
+def _meant(tool: ToolEntry, model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that the caller means: `given` without nulls and placeholders."""
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not None and not (_is_placeholder(value, model.model_fields[name]) and name not in tool.keeps_empty)
+    }
+
+
+def _is_placeholder(value: object, field: FieldInfo) -> bool:
+    kinds = [getattr(kind, "__origin__", kind) for kind in get_args(field.annotation)]
+    is_zero = _is_zero(value) and bool not in kinds
+    return not field.is_required() and (is_zero or is_nothing(value if str in kinds else from_json(value)))
+
+
+def _is_zero(value: object) -> bool:
+    """Zero as a number. False is an answer, and so is 0 in place of it."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == 0
 
 
 class UnknownArgument(InvalidArgument):

@@ -153,7 +153,7 @@ def _plain_values(wanted: Wanted) -> tuple[Values, list[str]]:
     """
     _check_contradictions(wanted)
     if wanted.tags is not None:
-        _check_not_empty("tags", is_empty=not wanted.tags)
+        _check_not_empty("tags", is_empty=not any(tag.strip() for tag in wanted.tags))
     texts = {name: text for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None}
     cleaned = {name: _checked_text(name, text) for name, text in texts.items()}
     values: Values = {name: clean.text for name, clean in cleaned.items()}

@@ -67,6 +67,16 @@ _NOTES = (
     "A contact's notes can be read here, not written. A custom field of that name goes into custom_fields.",
 )
 
+# Names that are taken for a parameter, because they cannot mean anything else: by tool.
+ACCEPTED: Mapping[str, Mapping[str, str]] = {"list_contacts": {"tags": "tag"}}
+
+_ORDERS = frozenset("sort sort_by sorting order order_by ordering sort_order direction".split())  # noqa: SIM905
+ORDERED: Mapping[str, str] = {
+    "list_contacts": "Contacts always come last changed first. created_after and updated_after narrow them.",
+    "list_changes": "Changes always come newest first.",
+    "list_contact_fields": "Fields come in the order of Heymarket.",
+}
+
 # Values that a parameter does not take, and the next step: by tool and parameter.
 VALUES: Mapping[tuple[str, str], tuple[frozenset[str], str]] = {
     ("create_contact", "if_exists"): (
@@ -131,5 +141,7 @@ def advice_on_value(tool: str, name: str, value: object) -> str:
 
 
 def _advice_elsewhere(tool: str, name: str) -> str:
+    if _folded(name) in _ORDERS and tool in ORDERED:
+        return ORDERED[tool]
     names, sentence = ELSEWHERE.get(tool, (frozenset[str](), ""))
     return sentence if _folded(name) in names else ""

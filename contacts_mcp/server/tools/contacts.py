@@ -22,7 +22,7 @@ async def create_contact(
     last: p.Last = None,
     display_name: p.DisplayName = None,
     email: p.Email = None,
-    custom_fields: p.CustomFields = None,
+    custom_fields: p.FirstCustomFields = None,
     avatar: p.Avatar = None,
     assignee: p.FirstAssignee = None,
     tags: p.FirstTags = None,
@@ -94,6 +94,7 @@ UPDATE = ToolEntry(
     group="contacts",
     scopes=("contacts:write",),
     destructive=True,
+    keeps_empty=("first", "last", "display_name", "email", "avatar", "assignee", "tags"),
 )
 
 
@@ -154,6 +155,12 @@ async def list_contacts(
     )
 
 
-LIST = ToolEntry(list_contacts, answers=ListResult, title="List contacts", group="contacts", scopes=("contacts:read",))
+LIST = ToolEntry(
+    list_contacts,
+    answers=ListResult,
+    title="List contacts",
+    group="contacts",
+    scopes=("contacts:read",),
+)
 
 TOOLS = (CREATE, LOOKUP, UPDATE, DELETE, LIST)

@@ -36,6 +36,7 @@ class ToolEntry:
     scopes: tuple[Scope, ...]
     destructive: bool = False  # the four hints are all given, because the protocol's own defaults are the worst case
     idempotent: bool = True
+    keeps_empty: tuple[str, ...] = ()  # the arguments whose empty value could be meant, and is refused with the way
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ LONGEST_TEXT = 10_000
 MOST_ITEMS = 100
 
 
-def _from_json(value: object) -> object:
+def from_json(value: object) -> object:
     """An array or object that came as JSON text."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
@@ -29,9 +29,18 @@ def _from_json(value: object) -> object:
     return value
 
 
+def is_nothing(value: object) -> bool:
+    """Null, a blank text, an empty object, or a list of nothing else."""
+    if isinstance(value, str):
+        return not value.strip()
+    if isinstance(value, list | tuple):
+        return all(map(is_nothing, value))
+    return value is None or value == {}
+
+
 def _list(value: object) -> object:
     """Several texts. One text alone is a list of one."""
-    value = _from_json(value)
+    value = from_json(value)
     return [value] if isinstance(value, str) else value
 
 
@@ -49,10 +58,16 @@ def _number(value: object) -> object:
 
 
 def _texts_by_name(value: object) -> object:
-    value = _from_json(value)
+    value = from_json(value)
     if not isinstance(value, Mapping):
         return value
     return {name: _plain_text(text) for name, text in value.items()}
+
+
+def _without_placeholders(value: object) -> object:
+    """The texts by name that were really given. A new contact has no value that an empty one could empty."""
+    value = from_json(value)
+    return {name: text for name, text in value.items() if not is_nothing(text)} if isinstance(value, Mapping) else value
 
 
 def _plain_text(value: object) -> object:
@@ -100,6 +115,7 @@ Avatar = Annotated[_Text | None, described("Picture URL.")]
 CustomFields = Annotated[
     _TextsByName | None, described('{"Field": "value"}, dates YYYY-MM-DD. Names: list_contact_fields.')
 ]
+FirstCustomFields = Annotated[CustomFields, BeforeValidator(_without_placeholders)]
 ReplaceCustomFields = Annotated[bool | None, described("Drops all others.")]
 FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or id.")]
 FirstTags = Annotated[_Names | None, described("Tag names, at most 5.")]

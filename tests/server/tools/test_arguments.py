@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 from support import OpenSession, Session
 
+from contacts_mcp.book.fields import CLEARABLE
+from contacts_mcp.server.arguments import read_arguments
+from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.server.tools.schemas import arguments_model
+
 PHONE = "(510) 555-3344"
 JORDAN = 1001  # of the seeded book
 
@@ -32,7 +37,85 @@ async def refusal(session: Session, tool: str, **arguments: Any) -> dict[str, An
     return facts
 
 
+# Placeholders.
+
+
+EMPTY: list[Any] = ["", "  ", 0, 0.0, [], {}, [""], [None], None]
+TOOLS_AND_WHO: dict[str, dict[str, Any]] = {
+    "create_contact": {"phone": "+15105553344"},
+    "lookup_contact": {"email": "jordan.rivera@example.com"},
+    "update_contact": {"contact_id": JORDAN, "first": "Jordan"},
+    "delete_contact": {"contact_id": JORDAN},
+    "list_contacts": {},
+    "list_contact_fields": {},
+    "list_changes": {},
+    "undo_change": {"change_id": 1},
+}
+BY_NAME = {tool.name: tool for tool in TOOLS}
+
+
+@pytest.mark.parametrize("empty", EMPTY, ids=repr)
+@pytest.mark.parametrize("tool", TOOLS_AND_WHO)
+def test_a_placeholder_counts_as_not_given_where_nothing_can_be_emptied(tool: str, empty: Any) -> None:
+    entry, who = BY_NAME[tool], TOOLS_AND_WHO[tool]
+    fields = arguments_model(entry.function).model_fields
+    for name in fields.keys() - who.keys() - {*entry.keeps_empty}:
+        if empty == 0 and name in ("is_opted_out", "replace_custom_fields"):  # false, as a number
+            continue
+        assert read_arguments(entry, {**who, name: empty}) == read_arguments(entry, who), name
+
+
+def test_only_what_can_be_cleared_keeps_its_empty_value() -> None:
+    assert {tool.name: {*tool.keeps_empty} for tool in TOOLS if tool.keeps_empty} == {"update_contact": {*CLEARABLE}}
+
+
+async def test_a_create_with_every_argument_filled_in_takes_one_call(session: Session) -> None:
+    names = arguments_model(BY_NAME["create_contact"].function).model_fields.keys() - {
+        "phone",
+        "first",
+        "custom_fields",
+    }
+    custom = {"Plan": "", "Region": None, "Customer #": 0}
+    facts = await session.ok(
+        "create_contact", **dict.fromkeys(names, ""), phone="+15105553344", first="Jo", custom_fields=custom
+    )
+    assert facts["contact"]["first"] == "Jo"
+    assert facts["contact"]["custom_fields"] == {"Customer #": "0"}
+    assert "email" not in facts["contact"]
+
+
+async def test_a_filter_for_no_value_is_no_placeholder(session: Session) -> None:
+    everybody = await session.ok("list_contacts", limit=100)
+    without = await session.ok("list_contacts", limit=100, custom_fields={"Plan": ""})
+    assert 0 < len(without["contacts"]) < len(everybody["contacts"])
+
+
+@pytest.mark.parametrize("empty", ["", [""], "[]"], ids=repr)
+async def test_every_empty_form_of_tags_is_refused_with_the_way_to_clear(session: Session, empty: Any) -> None:
+    assert 'clear: ["tags"]' in (await refusal(session, "update_contact", contact_id=JORDAN, tags=empty))["message"]
+
+
 # Names of arguments.
+
+
+@pytest.mark.parametrize("given", ["VIP", ["VIP"], '["VIP"]'], ids=repr)
+async def test_tags_are_taken_for_the_tag_of_a_filter(session: Session, given: Any) -> None:
+    assert await session.ok("list_contacts", tags=given) == await session.ok("list_contacts", tag="VIP")
+
+
+async def test_several_tags_of_a_filter_are_refused_with_the_way(session: Session) -> None:
+    facts = await refusal(session, "list_contacts", tags=["VIP", "Lead"])
+    assert (facts["argument"], "one call each" in facts["message"]) == ("tags", True)
+    facts = await refusal(session, "list_contacts", tags="VIP", tag="Lead")
+    assert (facts["kind"], facts["argument"]) == ("unknown_argument", "tags")
+
+
+@pytest.mark.parametrize("name", ["sort", "sort_by", "orderBy", "order"])
+@pytest.mark.parametrize(("tool", "order"), [("list_contacts", "last changed first"), ("list_changes", "newest first")])
+async def test_an_order_that_cannot_be_chosen_is_told(session: Session, tool: str, order: str, name: str) -> None:
+    facts = await refusal(session, tool, **{name: "name"})
+    assert facts["kind"] == "unknown_argument"
+    assert order in facts["message"]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +127,7 @@ async def refusal(session: Session, tool: str, **arguments: Any) -> dict[str, An
         ("update_contact", {"contact_id": JORDAN, "custom_field": {"Plan": "Gold"}}, ["custom_fields"]),
         ("update_contact", {"contact_id": JORDAN, "opted_out": True}, ["is_opted_out"]),
         ("delete_contact", {"contact_id": JORDAN, "confirm": "x"}, ["confirm_token"]),
-        ("list_contacts", {"tags": "VIP"}, ["tag"]),
+        ("list_contacts", {"labels": "VIP"}, ["tag"]),
         ("list_contact_fields", {"zzzzzz": 1}, []),
     ],
 )
@@ -180,13 +263,12 @@ WRONG = [
     pytest.param("create_contact", {"phone": PHONE, "custom_fields": '{"Plan":'}, "custom_fields", id="cut JSON for an object"),
     pytest.param("create_contact", {"phone": PHONE, "custom_fields": ["Plan"]}, "custom_fields", id="an array for an object"),
     pytest.param("create_contact", {"phone": PHONE, "custom_fields": {"Plan": ["a"]}}, "custom_fields.Plan", id="a nested array"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": {"Plan": None}}, "custom_fields", id="a null for a value"),
+    pytest.param("update_contact", {"contact_id": JORDAN, "custom_fields": {"Plan": None}}, "custom_fields", id="a null for a value"),
     pytest.param("create_contact", {"phone": PHONE, "tags": {"a": 1}}, "tags", id="an object for an array"),
-    pytest.param("create_contact", {"phone": PHONE, "tags": [None]}, "tags.0", id="a null in an array"),
+    pytest.param("create_contact", {"phone": PHONE, "tags": ["VIP", None]}, "tags.1", id="a null in an array"),
     pytest.param("create_contact", {"phone": PHONE, "is_opted_out": "maybe"}, "is_opted_out", id="a word for a boolean"),
     pytest.param("create_contact", {"phone": PHONE, "is_opted_out": 2}, "is_opted_out", id="a number for a boolean"),
     pytest.param("create_contact", {"phone": PHONE, "if_exists": "merge"}, "if_exists", id="an unknown choice"),
-    pytest.param("lookup_contact", {"contact_id": 0}, "contact_id", id="id 0"),
     pytest.param("lookup_contact", {"contact_id": -1}, "contact_id", id="id -1"),
     pytest.param("lookup_contact", {"contact_id": 2**60}, "contact_id", id="an id JSON cannot carry"),
     pytest.param("lookup_contact", {"contact_id": 10**400}, "contact_id", id="an id of 400 digits"),
@@ -199,7 +281,6 @@ WRONG = [
     pytest.param("undo_change", {"change_id": 2**70}, "change_id", id="a change beyond SQLite"),
     pytest.param("list_changes", {"cursor": 2**70}, "cursor", id="a cursor beyond SQLite"),
     pytest.param("list_changes", {"contact_id": 2**70}, "contact_id", id="a contact beyond SQLite"),
-    pytest.param("list_contacts", {"limit": 0}, "limit", id="a limit of 0"),
     pytest.param("list_contacts", {"limit": 101}, "limit", id="a limit too high"),
     pytest.param("list_contacts", {"limit": True}, "limit", id="a boolean for a limit"),
     pytest.param("list_contacts", {"detail": "all"}, "detail", id="an unknown detail"),
