@@ -71,6 +71,19 @@ def test_a_change_made_in_one_run_can_be_taken_back_in_another(run: Any) -> None
     assert undone["changes"] == [{"field": "Plan", "before": "Basic", "after": "Gold"}]
 
 
+@pytest.mark.parametrize(
+    ("tool", "given"), [("create_contact", "phone=(510) 555-3344"), ("update_contact", "contact_id=1001")]
+)
+def test_without_a_journal_no_number_is_told_that_no_later_run_knows(run: Any, tool: str, given: str) -> None:
+    assert "(change 1)" in run("call", tool, given, "first=Jo").stdout
+    run("sandbox", "reset", "--yes")
+    without = run("call", tool, given, "first=Jo", "--no-journal").stdout
+    assert "(change" not in without
+    assert without.startswith(("Created", "Updated"))
+    run("sandbox", "reset", "--yes")
+    assert "change_id" not in json.loads(run("call", tool, given, "first=Jo", "--no-journal", "--json").stdout)
+
+
 def test_what_was_confirmed_in_one_run_counts_in_another(run: Any) -> None:
     """The signing key is kept in the data directory, so a client may restart its server between question and answer."""
     asked = json.loads(run("call", "delete_contact", "contact_id=1001", "--json").stdout)

@@ -34,7 +34,7 @@ def call_tool(settings: Settings, name: str, arguments: Mapping[str, Any]) -> An
         return no_such_tool(name, [*tools])
 
     async def run() -> Answer:
-        workspace = Workspace(settings)
+        workspace = Workspace(settings, for_one_call=True)
         try:
             return await _answer(tool, workspace, settings, arguments)
         finally:
