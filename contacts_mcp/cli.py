@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import io
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -239,28 +240,38 @@ def reset_sandbox(sandbox_file: str | None, data_dir: str | None) -> None:
         raise click.ClickException(str(error)) from None
 
 
-@main.command()
+@main.command(add_help_option=False)
 @click.argument("tool", required=False)
 @click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the structured answer.")
+@click.option("-h", "--help", "for_help", is_flag=True, help="Show this message; behind a TOOL, its parameters.")
 @with_settings
-def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, for_help: bool, **flags: Any) -> None:
     """Call one tool, as an assistant would: contacts-mcp call lookup_contact phone="(510) 555-0100".
 
     Objects and arrays are written as JSON: custom_fields='{"Plan": "Gold"}'. Exits 1 where the tool refuses.
     """
+    if for_help and tool is None:
+        click.echo(click.get_current_context().get_help())
+        return
     from contacts_mcp.server.logs import set_up_logging
-    from contacts_mcp.setup.call import call_tool, printed, tool_names
+    from contacts_mcp.setup.call import call_tool, help_for, printed, tool_names
 
     if tool is None:
         raise click.UsageError(f"Which tool? There are: {', '.join(tool_names())}.")
+    if for_help:
+        if tool not in tool_names():
+            raise click.UsageError(f"There is no tool {tool}. There are: {', '.join(tool_names())}.")
+        click.echo(help_for(tool))
+        return
     given, settings = _arguments(arguments), load(flags)
     set_up_logging(settings.log_level)
     try:
         answer = call_tool(settings, tool, given)
     except ContactsError as error:
         raise click.UsageError(str(error)) from None
-    output, errors = printed(tool, answer, as_json=as_json)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    output, errors = printed(tool, answer, as_json=as_json, width=width)
     if output:
         click.echo(output)
     if errors:

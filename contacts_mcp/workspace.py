@@ -38,10 +38,19 @@ class Workspace:
     """An address book that is opened when it is first needed, and closed with the server."""
 
     def __init__(
-        self, settings: Settings, *, sandbox: Sandbox | None = None, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        *,
+        sandbox: Sandbox | None = None,
+        clock: Callable[[], float] = time.time,
+        for_one_call: bool = False,
     ) -> None:
-        """`sandbox` is an open one to work on, which its owner closes. `clock` tells the time of day."""
+        """`sandbox` is an open one to work on, which its owner closes. `clock` tells the time of day.
+
+        `for_one_call` says that the workspace ends with its first call, and with it a journal in memory.
+        """
         self._settings = settings
+        self._remembers = settings.journal or not for_one_call
         self._clock = clock
         self._lent = sandbox
         self._own: Sandbox | None = None
@@ -101,6 +110,7 @@ class Workspace:
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
+            remembers=self._remembers,
             confirms=settings.confirm != "off",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from contacts_mcp import __version__
 from contacts_mcp.cli import FLAGS, main
 from contacts_mcp.config import InvalidSettings, Settings
 from contacts_mcp.server import server
+from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.server.tools.schemas import input_schema
 from contacts_mcp.setup.assistants import CLIENTS
+from contacts_mcp.setup.call import sentence, table
 
 
 @pytest.fixture
@@ -51,16 +55,72 @@ def test_a_list_is_printed_as_a_table_and_how_to_go_on_beside_it(run: Any) -> No
     assert done.stderr.startswith("3 of 300 contacts. More: add cursor=")
 
 
-def test_changes_are_printed_as_a_table_too(run: Any) -> None:
+def test_changes_are_printed_as_sentences(run: Any) -> None:
     run("call", "update_contact", "contact_id=1001", "first=Jo")
-    header, row = run("call", "list_changes").stdout.splitlines()
-    assert header.split()[:3] == ["change_id", "at", "action"]
-    assert row.split()[2] == "update"
+    run("call", "undo_change", "change_id=1")
+    back, change = run("call", "list_changes").stdout.splitlines()
+    assert re.fullmatch(
+        r"Change 1, \S+: Jordan Rivera \(1001\) was changed\. first from Jordan to Jo\. Change 2 took it back\.", change
+    )
+    assert back.endswith("first from Jo to Jordan. This took back change 1.")
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "said"),
+    [
+        ("done", "create", "Jo (7) was added."),
+        ("not_done", "delete", "Jo (7) was not deleted."),
+        ("unknown", "update", "Jo (7) may have been changed; that is not known."),
+        ("begun", "create", "Jo (7) may have been added; that is not known."),
+    ],
+)
+def test_a_sentence_claims_no_more_than_the_state_of_the_change(state: str, action: str, said: str) -> None:
+    change = {"change_id": 3, "at": "now", "action": action, "state": state, "contact_id": 7, "name": "Jo"}
+    assert sentence(change | {"changes": []}) == f"Change 3, now: {said}"
+
+
+@pytest.mark.parametrize("tool", [tool.name for tool in TOOLS])
+def test_the_help_of_a_tool_shows_its_parameters(run: Any, tool: str) -> None:
+    (parameters,) = [input_schema(one.function)["properties"] for one in TOOLS if one.name == tool]
+    done = run("call", tool, "--help")
+    assert done.exit_code == 0
+    assert [name for name in parameters if f"\n  {name} " not in done.stdout] == []
+    assert "CONTACTS_MCP" not in done.stdout
+
+
+def test_the_help_of_call_alone_and_of_an_unknown_tool(run: Any) -> None:
+    assert "--no-journal" in run("call", "--help").stdout
+    unknown = run("call", "no_such_tool", "-h")
+    assert (unknown.exit_code, "There is no tool no_such_tool" in unknown.stderr) == (2, True)
+
+
+CONTACT = {"contact_id": 123456789012, "name": "A" * 50, "phone": "+15105550100", "email": "b" * 50, "tags": ["VIP"]}
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_table_fits_the_width_and_cuts_no_id_and_no_phone(width: int) -> None:
+    lines = table({"contacts": [CONTACT, CONTACT]}, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert "123456789012" in lines[1]
+    assert "+15105550100" in lines[1]
+
+
+def test_a_table_shows_no_control_characters() -> None:
+    assert "\x1b" not in table({"contacts": [{"contact_id": 1, "name": "\x1b[2Jgone"}]})
+
+
+@pytest.mark.parametrize("query", ["plan", "zzz"])
+def test_each_note_of_a_list_is_printed_once(run: Any, query: str) -> None:
+    words = ("call", "list_contact_fields", f"query={query}")
+    notes = json.loads(run(*words, "--json").stdout)["notes"]
+    printed = run(*words).output
+    assert notes
+    assert [printed.count(note) for note in notes] == [1] * len(notes)
 
 
 def test_json_is_the_structured_answer(run: Any) -> None:
     fields = json.loads(run("call", "list_contact_fields", "query=plan", "--json").stdout)
-    assert fields == {"fields": [{"field_id": 31, "name": "Plan"}]}
+    assert fields["fields"] == [{"field_id": 31, "name": "Plan"}]
 
 
 def test_a_change_made_in_one_run_can_be_taken_back_in_another(run: Any) -> None:
@@ -69,6 +129,19 @@ def test_a_change_made_in_one_run_can_be_taken_back_in_another(run: Any) -> None
     )
     undone = json.loads(run("call", "undo_change", f"change_id={made['change_id']}", "--json").stdout)
     assert undone["changes"] == [{"field": "Plan", "before": "Basic", "after": "Gold"}]
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"), [("create_contact", "phone=(510) 555-3344"), ("update_contact", "contact_id=1001")]
+)
+def test_without_a_journal_no_number_is_told_that_no_later_run_knows(run: Any, tool: str, given: str) -> None:
+    assert "(change 1)" in run("call", tool, given, "first=Jo").stdout
+    run("sandbox", "reset", "--yes")
+    without = run("call", tool, given, "first=Jo", "--no-journal").stdout
+    assert "(change" not in without
+    assert without.startswith(("Created", "Updated"))
+    run("sandbox", "reset", "--yes")
+    assert "change_id" not in json.loads(run("call", tool, given, "first=Jo", "--no-journal", "--json").stdout)
 
 
 def test_what_was_confirmed_in_one_run_counts_in_another(run: Any) -> None:

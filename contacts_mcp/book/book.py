@@ -37,6 +37,7 @@ class Book:
     confirmations: Confirmations
     service: str = ""  # where the contacts are, for people
     region: str = "US"
+    remembers: bool = True  # False where no later call knows the changes: their numbers are not told
     confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
 
     @property

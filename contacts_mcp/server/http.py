@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import anyio
 import uvicorn
@@ -25,18 +26,19 @@ def serve(app: ASGIApp, host: str, port: int, *, ready: Callable[[], None]) -> N
     with socket.create_server((host, port), family=family) as listener:
         # asyncio sets this only on sockets that it made itself. Without it a request takes 40 ms more.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = uvicorn.Server(_config(app))
-
-        def end(*_: object) -> None:
-            server.should_exit = True
-            # uvicorn would report every call that is cut off, with its traceback.
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-
+        server = _Server(_config(app))
         # For a signal before uvicorn listens for any, and for the one that it raises again afterwards.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, end)
+            signal.signal(number, server.handle_exit)
         ready()
         anyio.run(server.serve, [listener])
+
+
+class _Server(uvicorn.Server):
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would report every call that is cut off, with its traceback.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        super().handle_exit(sig, frame)
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:

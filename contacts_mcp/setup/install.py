@@ -30,6 +30,8 @@ SECRET_ID, SECRET_KEY, API_KEY = CREDENTIALS
 PLACEHOLDERS = {SECRET_ID: "your secret's id", SECRET_KEY: "your secret's key"}
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # what every client accepts
+# Clients call a tool mcp__NAME__TOOL, and models take names of less than 64 letters. Older entries may be longer.
+LONGEST_NAME = 37
 _ADDRESS = ("base_url", "api_key_scheme")  # settings that credentials are worth nothing without
 
 
@@ -178,6 +180,15 @@ def planned(client: Client, path: Path, name: str, make: Callable[[Entry | None]
         raise _left_alone(path, error) from None
 
 
+def _refuse_too_long(name: str) -> None:
+    if len(name) > LONGEST_NAME:
+        raise InvalidArgument(
+            "--name",
+            f"{len(name)} letters are too many, because clients put the name before that of each tool.",
+            expected=f"At most {LONGEST_NAME} letters, digits, - and _, such as contacts.",
+        )
+
+
 def _own_entry(client: Client, text: str, name: str) -> Entry | None:
     entry: Entry | None = config_files.entries(client.format, text, client.servers).get(name)
     if entry is not None and not runs_us(client, entry):
@@ -251,6 +262,7 @@ def add(
         given = {} if stays_sandbox else _credentials(settings, (old or {}).get(client.environment) or {}, talk)
         return entry_for(client, name=name, launch=launch_command(), environment=given, sandbox=stays_sandbox, old=old)
 
+    _refuse_too_long(name)
     change = planned(client, client.place(machine), name, make)
     if not change.is_needed:
         talk.say(f'Nothing to do: {client.title} has this server already, as "{name}" in {change.file.path}.')
@@ -269,6 +281,7 @@ def remove(client: Client, machine: Machine, talk: Talk, *, name: str, yes: bool
 
 def paste(client: Client, *, name: str, sandbox: bool) -> str:
     """The text to paste into the client's file by hand. The credentials are left to fill in."""
+    _refuse_too_long(name)
     environment = {} if sandbox else PLACEHOLDERS
     return snippet(
         client, name, entry_for(client, name=name, launch=launch_command(), environment=environment, sandbox=sandbox)

@@ -17,6 +17,7 @@ import pytest
 from contacts_mcp.cli import main
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError, InvalidArgument
+from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.setup import config_files, install
 from contacts_mcp.setup.assistants import BY_KEY, CLIENTS, Client, Machine
 from contacts_mcp.setup.install import API_KEY, SECRET_ID, SECRET_KEY, CredentialsUnusable, Talk
@@ -575,6 +576,27 @@ def test_a_file_that_cannot_be_parsed_is_left_alone(key: str, text: str, machine
 def test_a_name_some_client_would_refuse_is_refused(name: str, machine: Machine) -> None:
     with pytest.raises(InvalidArgument, match="--name"):
         add(BY_KEY["cursor"], machine, name=name)
+
+
+def test_with_the_longest_name_every_tool_stays_under_64_letters(machine: Machine) -> None:
+    longest = "x" * install.LONGEST_NAME
+    add(BY_KEY["cursor"], machine, name=longest)
+    assert max(len(f"mcp__{longest}__{tool.name}") for tool in TOOLS) < 64
+    with pytest.raises(InvalidArgument, match="At most 37"):
+        add(BY_KEY["cursor"], machine, name=f"{longest}x")
+    with pytest.raises(InvalidArgument, match="At most 37"):
+        install.paste(BY_KEY["cursor"], name=f"{longest}x", sandbox=True)
+
+
+def test_an_older_entry_with_a_longer_name_can_still_be_taken_out(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = BY_KEY["cursor"]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(install, "LONGEST_NAME", 40)
+        add(client, machine, name="x" * 40)
+    install.remove(client, machine, Person().talk(), name="x" * 40, yes=True)
+    assert not entries(client, machine)
 
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")

@@ -55,7 +55,7 @@ class Written:
     """A finished write and its result, as it was read back."""
 
     after: Contact | None  # None for a deletion
-    change_id: int
+    change_id: int | None  # None where no later call knows it
     rev: int = 0
     answer_lost: bool = False  # its answer never came, and looking showed that it was carried out
     sent_again: bool = False
@@ -137,7 +137,7 @@ class _Write:
             yield
         except OutcomeUnknown as unknown:
             self._finish("unknown", rev_after=unknown.rev)
-            if self._entry is None:
+            if self._entry is None or not self._book.remembers:
                 raise
             raise OutcomeUnknown(
                 f"{unknown} (It is change {self._entry.change_id} in list_changes.)",
@@ -287,7 +287,7 @@ class _Write:
         self._finish("done", **found)
         return Written(
             after=after,
-            change_id=self._entry.change_id,
+            change_id=self._entry.change_id if self._book.remembers else None,
             rev=rev,
             answer_lost=lost,
             sent_again=sent.again,
