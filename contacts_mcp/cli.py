@@ -91,6 +91,7 @@ FLAGS: dict[str, Any] = {
     "journal": {"is_flag": True, "default": None, "names": "--journal/--no-journal"},
     "data_dir": {"metavar": "DIR"},
     "log_level": {"metavar": "LEVEL"},
+    "log_file": {"metavar": "FILE"},
 }
 """Settings that are also flags, by the same name. Secrets are not, because others can see a command line."""
 
@@ -129,8 +130,8 @@ def serve(address: str | None, **flags: Any) -> None:
         settings = load(flags)
         if place is not None and not settings.time_zone:
             settings = settings.model_copy(update={"time_zone": "UTC"})  # callers may be anywhere
-        set_up_logging(settings.log_level)
         try:
+            set_up_logging(settings.log_level, settings.log_file)
             server = build_server(settings)
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
@@ -265,8 +266,8 @@ def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, for_help: 
         click.echo(help_for(tool))
         return
     given, settings = _arguments(arguments), load(flags)
-    set_up_logging(settings.log_level)
     try:
+        set_up_logging(settings.log_level, settings.log_file)
         answer = call_tool(settings, tool, given)
     except ContactsError as error:
         raise click.UsageError(str(error)) from None

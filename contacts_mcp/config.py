@@ -122,6 +122,10 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "WARNING", description="How much goes to stderr."
     )
+    log_file: Path | None = Field(
+        None,
+        description="File that gets a line for each call and request too, without personal data; for its owner only.",
+    )
 
     @model_validator(mode="before")
     @classmethod

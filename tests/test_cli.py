@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -274,3 +275,31 @@ def test_days_are_local_over_stdio_and_utc_over_http_unless_a_zone_is_set(
 def test_every_setting_that_is_no_secret_is_a_flag() -> None:
     secrets = {"secret_id", "secret_key", "api_key", "signing_key"}
     assert FLAGS.keys() == Settings.model_fields.keys() - secrets
+
+
+def test_the_log_file_has_a_line_for_each_call_and_request_and_nothing_personal(run: Any, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.touch(mode=0o644)
+    run("call", "update_contact", "contact_id=1001", "first=Jo", "--log-file", str(log))
+    refused = run("call", "lookup_contact", "phone=(510) 555-01000", "--log-file", str(log))
+    text = log.read_text(encoding="utf-8")
+    assert re.search(r" INFO call update_contact: ok updated, \d+ ms, request -\n", text)
+    assert re.search(r" INFO call lookup_contact: error invalid_phone, \d+ ms, request -\n", text)
+    assert re.search(r" INFO request PUT /v1/contact/\{id\}: 200, \d+ ms, request [\w.:-]{4,}\n", text)
+    assert not re.search(r"1001|Jordan|Rivera|Jo\b|555|@|sandbox-api-key", text)
+    assert log.stat().st_mode & 0o077 == 0 or os.name == "nt"
+    assert "INFO" not in refused.stderr
+
+
+def test_the_lines_are_for_info_and_the_default_is_silent(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    run("call", "lookup_contact", "contact_id=1001")
+    assert caplog.messages == []
+    run("call", "lookup_contact", "contact_id=1001", "--log-level", "INFO")
+    lines = [message.partition(":")[0] for message in caplog.messages]
+    assert lines[0] == "request GET /v1/contact/{id}"
+    assert [line for line in lines if line.startswith("call")] == lines[-1:] == ["call lookup_contact"]
+
+
+def test_a_log_file_that_cannot_be_written_is_said(run: Any, tmp_path: Path) -> None:
+    done = run("call", "lookup_contact", "contact_id=1001", "--log-file", str(tmp_path))
+    assert (done.exit_code, "CONTACTS_MCP_LOG_FILE cannot be written" in done.stderr) == (2, True)

@@ -319,7 +319,7 @@ class HeymarketClient:
         return answer
 
     async def _send_once(self, call: Call) -> Answer:
-        proof = self._auth.header()
+        proof, start = self._auth.header(), anyio.current_time()
         note = on_write.get()
         if note is not None and call.kind is Kind.WRITE:
             note()
@@ -338,8 +338,19 @@ class HeymarketClient:
                         self._hear(response.headers)
                     body = await _body(response)
         except (httpx.HTTPError, httpx.StreamError, zlib.error, TimeoutError) as error:
+            _log_request(call, type(error).__name__, start)
             raise _failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
+        _log_request(call, response.status_code, start, _request_id(response))
         return _answer(call, response, body, proof)
+
+
+def _log_request(call: Call, outcome: object, start: float, request_id: str = "") -> None:
+    """One line, without the ids in the path and without the query, which may name a person."""
+    path, took = _IDS.sub("/{id}", call.path), (anyio.current_time() - start) * 1000
+    _log.info("request %s %s: %s, %.0f ms, request %s", call.method, path, outcome, took, request_id or "-")
+
+
+_IDS = re.compile(r"/[^/a-z][^/]*")
 
 
 async def _body(response: httpx.Response) -> bytes:

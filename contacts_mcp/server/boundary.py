@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from contacts_mcp.server.explain import explain, too_late
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.workspace import announcing_waits, noting_writes
+
+_log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Announce = Callable[[str], Awaitable[None]]
@@ -42,8 +45,16 @@ async def call(
         tool.answers.model_validate(answer.facts)  # an answer keeps its published schema, or it is our mistake
         return answer
 
+    start = anyio.current_time()
     with announcing_waits(waiting):
-        return await bounded(answered, tool.name, deadline=deadline)
+        answer = await bounded(answered, tool.name, deadline=deadline)
+    kind = answer.facts.get("kind" if answer.is_error else "status", "answered")
+    request_id = answer.facts.get("request_id", "-") if answer.is_error else "-"
+    took = (anyio.current_time() - start) * 1000
+    _log.info(
+        "call %s: %s %s, %.0f ms, request %s", tool.name, "error" if answer.is_error else "ok", kind, took, request_id
+    )
+    return answer
 
 
 async def bounded(work: Callable[[], Awaitable[Result]], name: str, *, deadline: Deadline) -> Result | Answer:

@@ -59,7 +59,7 @@ STEPS: tuple[Step, ...] = (
     ("list_contact_fields", {"query": "zzz"}),
     ("list_contact_fields", {"limit": 3}),
     ("list_changes", {"limit": 1}),
-    ("list_changes", {"limit": 0}),
+    ("list_changes", {"limit": -1}),
     ("undo_change", {"change_id": 2}),
     ("undo_change", {"change_id": 1}),
     ("undo_change", {"change_id": 99}),

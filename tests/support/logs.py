@@ -14,8 +14,17 @@ def logging_put_back() -> Iterator[None]:
     """Within this, `serve` and `call` may set up the log as if the process were theirs."""
     names = (None, "contacts_mcp", *TALKATIVE)
     before = {name: logging.getLogger(name).level for name in names}
+    levels = {handler: handler.level for handler in logging.getLogger().handlers}
+    handlers = list(logging.getLogger("contacts_mcp").handlers)
     try:
         yield
     finally:
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)
+        for root_handler, level in levels.items():
+            root_handler.setLevel(level)
+        own = logging.getLogger("contacts_mcp")
+        for handler in [one for one in own.handlers if one not in handlers]:
+            own.removeHandler(handler)
+            if isinstance(handler, logging.StreamHandler):
+                handler.stream.close()
