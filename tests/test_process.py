@@ -130,6 +130,52 @@ def spoken(request: pytest.FixtureRequest, workplace: Path) -> Spoken:
     return child, answers, *child.end()
 
 
+HALF = {"name": "list_contacts", "arguments": {"name": "HALF"}}
+REQUESTS = [{"jsonrpc": "2.0", "id": number, "method": "ping"} for number in ("a", "b")]
+LOOSE: list[tuple[str, str, dict[Any, int | None]]] = [
+    ("half an emoji", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": HALF}).replace("HALF", "Jo \\ud83d"), {1: None}),
+    ("a byte order mark", "\ufeff" + json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}), {1: None}),
+    ("no JSON", "{", {None: -32700}),
+    ("no message", json.dumps({"jsonrpc": "2.0", "id": 7}), {7: -32600}),
+    ("a number", "7", {None: -32600}),
+    ("a batch", json.dumps(REQUESTS), {"a": None, "b": None}),
+    ("an odd batch", json.dumps([REQUESTS[0], 7]), {"a": None, None: -32600}),
+    ("an empty batch", "[]", {None: -32600}),
+    ("brackets", "[" * 100_000, {None: -32700}),
+]  # fmt: skip
+
+
+def handshake(version: str) -> str:
+    params = HANDSHAKE | {"protocolVersion": version}
+    return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+
+
+def answers_to(lines: list[str], cwd: Path, count: int) -> list[dict[str, Any]]:
+    child = Child("--sandbox", "--data-dir", str(cwd), cwd=cwd, env=bare(), modern=True)
+    assert child.process.stdout is not None
+    for line in lines:
+        child.write(line)
+    read = [json.loads(child.process.stdout.readline()) for _ in range(count)]
+    child.end()
+    return read
+
+
+def test_every_line_gets_an_answer_or_a_protocol_error(tmp_path: Path) -> None:
+    """In one session with batches. The handshake itself comes behind a byte order mark."""
+    lines = ["\ufeff" + handshake("2025-03-26"), json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"})]
+    expected = sorted((str(key), code) for _, _, answers in LOOSE for key, code in answers.items())
+    answers = answers_to([*lines, *(line for _, line, _ in LOOSE)], tmp_path, 1 + len(expected))
+    told = sorted((str(one["id"]), one.get("error", {}).get("code")) for one in answers if one["id"] != 0)
+    assert told == expected
+
+
+@pytest.mark.parametrize("version", ["2025-06-18", "2024-11-05"])
+def test_a_batch_is_refused_where_the_version_has_none(version: str, tmp_path: Path) -> None:
+    (_, refused) = answers_to([handshake(version), json.dumps(REQUESTS)], tmp_path, 2)
+    assert (refused["id"], refused["error"]["code"]) == (None, -32600)
+    assert "batches" in refused["error"]["message"]
+
+
 def test_stdout_carries_protocol_and_nothing_else(spoken: Spoken) -> None:
     child = spoken[0]
     messages = [json.loads(line) for line in child.lines]

@@ -10,13 +10,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import anyio
+from anyio.abc import ObjectSendStream
 from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+
+from contacts_mcp.server.lines import Lines
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STDIN = 0
@@ -26,29 +30,53 @@ _CHUNK = 65536
 def serve(server: Server[Any]) -> None:
     """Serve one client until it closes stdin, or until a signal."""
 
-    async def run() -> None:
-        async with stdio_server() as (reading, writing):
+    async def run(stdin: IO[str] | None) -> None:
+        messages = _Messages(stdin) if stdin else None
+        # The SDK only iterates over the lines of its stdin.
+        async with stdio_server(stdin=messages) as (reading, writing):  # type: ignore[arg-type]
+            if messages:
+                messages.answers = writing
             await server.run(reading, writing, server.create_initialization_options())
 
-    with _ending_on_signals():
-        anyio.run(run)
+    with _ending_on_signals() as stdin:
+        anyio.run(run, stdin)
+
+
+class _Messages:
+    """The messages that come on `stdin`. A line that is none is answered here."""
+
+    answers: ObjectSendStream[SessionMessage]
+
+    def __init__(self, stdin: IO[str]) -> None:
+        self._stdin = anyio.wrap_file(stdin)
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        lines = Lines()
+        async for line in self._stdin:
+            for message in lines.read(line):
+                if isinstance(message, str):
+                    yield message
+                else:
+                    await self.answers.send(SessionMessage(message))
 
 
 @contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """Within this, SIGINT and SIGTERM close stdin. The process is about to end, so nothing is put back."""
+def _ending_on_signals() -> Iterator[IO[str] | None]:
+    """The stdin to read, which SIGINT and SIGTERM close. The process is about to end, so nothing is put back."""
     try:
         client = os.dup(_STDIN)
     except OSError:  # started without a stdin: there is nothing to wait for
-        yield
+        yield None
         return
     reading, writing = os.pipe()
-    os.dup2(reading, _STDIN)
-    os.close(reading)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _STDIN)  # no child of ours reads a message of the client
+    os.close(nothing)
     for number in _SIGNALS:
         signal.signal(number, lambda *_: _end(writing))
     threading.Thread(target=_pass_on, args=(client, writing), daemon=True).start()
-    yield
+    # A thread can still read it when the loop has ended, so it is not closed.
+    yield open(reading, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
 
 
 def _pass_on(client: int, writing: int) -> None:

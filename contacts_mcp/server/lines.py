@@ -1,0 +1,73 @@
+"""The lines of stdin as messages, so that every line gets an answer or a protocol error.
+
+- A byte order mark before a line is dropped.
+- Half an emoji (`"\\ud83d"`) becomes U+FFFD. The SDK cannot read such a line, and its sender would wait for ever.
+- A batch is taken apart where the version asked for has batches: only 2025-03-26. Each request gets its own answer.
+- Any other line that is no message gets the error of JSON-RPC, with the id of the request where there is one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+
+BATCHING = "2025-03-26"
+MARK = "\ufeff"
+
+
+class Lines:
+    """What one client sends. It remembers the version that the client asked for."""
+
+    def __init__(self) -> None:
+        self._version = ""
+
+    def read(self, line: str) -> Iterator[str | JSONRPCError]:
+        """The messages in `line` as the SDK can read them, and the errors to answer with. A blank line is nothing."""
+        text = line.strip().lstrip(MARK)
+        if not text.strip():
+            return
+        if '"initialize"' not in text and _is_message(text):
+            yield text
+            return
+        try:
+            given = json.loads(text)
+        except (ValueError, RecursionError):
+            yield _error(PARSE_ERROR, "This line is not JSON.")
+            return
+        if not isinstance(given, list):
+            yield self._read(given)
+        elif self._version != BATCHING:
+            yield _error(
+                INVALID_REQUEST, f"Only version {BATCHING} of the protocol has batches. Send one message a line."
+            )
+        elif not given:
+            yield _error(INVALID_REQUEST, "This batch is empty.")
+        else:
+            yield from map(self._read, given)
+
+    def _read(self, given: Any) -> str | JSONRPCError:
+        text = json.dumps(given, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if not _is_message(text):
+            return _error(INVALID_REQUEST, "This is not a message of JSON-RPC 2.0.", given)
+        if given.get("method") == "initialize" and isinstance(given.get("params"), dict):
+            self._version = str(given["params"].get("protocolVersion", ""))
+        return text
+
+
+def _is_message(text: str) -> bool:
+    try:
+        jsonrpc_message_adapter.validate_json(text, by_name=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _error(code: int, message: str, given: object = None) -> JSONRPCError:
+    number = given.get("id") if isinstance(given, dict) else None
+    is_id = isinstance(number, int | str) and not isinstance(number, bool)
+    # Half an emoji in an id could not be written either.
+    number = number.encode(errors="replace").decode() if isinstance(number, str) else number
+    return JSONRPCError(jsonrpc="2.0", id=number if is_id else None, error=ErrorData(code=code, message=message))
