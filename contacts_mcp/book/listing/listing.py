@@ -289,7 +289,7 @@ class _Call:
             count: int | None = watch.count
             least, most = seen, seen + changed + (added if watch.is_late else 0)
         else:
-            count = await self._count()
+            count = None if self._has_counted else await self._count()  # a count that failed is not asked for again
             least, most = seen + added, seen + added + changed
         if count is None:
             text = "The end of the list was reached, but Heymarket gives no count to check it against."

@@ -179,7 +179,7 @@ class Walk:
         before = _in_order(rows[: ids.index(given[-1].id) + 1], self.question)
         if _edge(before, self.question) is None:
             return replace(walk, skip=self.skip | _ids(given))
-        return _to_next(replace(walk, last=before[-1].updated), before, is_new=True)
+        return _to_next(replace(walk, last=before[-1].updated), before)
 
     def refused(self) -> Walk:
         """The walk where the service does not accept `ask`, which `may_be_refused`."""
@@ -195,7 +195,7 @@ class Walk:
         if mark is None or not is_only_page or self.size is None or length <= self.size:
             return self
         whole = Mark(mark.head, _just_before(mark.head), self.skip)
-        return _to_past(replace(self, size=length, short=True, mark=whole), (), is_new=False)
+        return _to_past(replace(self, size=length, short=True, mark=whole))
 
     def ended(self, rows: Sequence[Contact] = ()) -> Walk:
         """The walk at the end of its lap, whose last answer was `rows`.
@@ -255,14 +255,23 @@ TABLE: Mapping[Asked, Mapping[Sight, Step | None]] = {
 
 
 def _moved(walk: Walk, sight: Sight, rows: Sequence[Contact], *, is_new: bool) -> Walk:
+    """From a walk that has noted `rows`, the answer to its question, to the next question."""
     step = TABLE[walk.question.row][sight]
     assert step is not None
-    learned = replace(
-        walk,
-        futile=walk.futile | ({step.useless} if step.useless else set()),
-        doubts=walk.doubts | ({"hidden"} if step.hides else set()),
-    )
-    return _MOVES[step.to](learned, rows, is_new=is_new)
+    if step.useless:
+        walk = replace(walk, futile=walk.futile | {step.useless})
+    if step.hides:
+        walk = replace(walk, doubts=walk.doubts | {"hidden"})
+    match step.to:
+        case "next":
+            return _to_next(walk, rows)
+        case "stick":
+            return _to_stick(walk, rows, is_new=is_new)
+        case "page":
+            return _to_page(walk, rows, is_new=is_new)
+        case "end":
+            return walk.ended(rows)
+    return _AWAY[step.to](walk)
 
 
 def _sight(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Sight:
@@ -277,10 +286,10 @@ def _sight(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Sight:
     return "ties" if is_new else "known"
 
 
-# --- the moves: each takes a walk that has noted the answer to its `ask` ---
+# --- the moves ---
 
 
-def _to_next(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:  # noqa: ARG001 -- as all moves
+def _to_next(walk: Walk, rows: Sequence[Contact]) -> Walk:
     edge = _edge(rows, walk.question)
     assert edge is not None
     return replace(walk, ask=Ask(rows[edge].updated, done=True), skip=_ids(rows[edge + 1 :]))
@@ -296,43 +305,33 @@ def _to_page(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
     steps = is_new and ask.page is not None  # page numbers count, so only the page before can come again
     walk = replace(walk, skip=_ids(rows) if steps else walk.skip | _ids(rows))
     if "page" in walk.futile:
-        return _to_wide(walk, rows, is_new=is_new)
+        return _to_wide(walk)
     page = ask.page + 1 if ask.page else 2 if "first" in walk.futile else 1
-    if page > MOST_PAGES:
-        return _to_past(replace(walk, doubts=walk.doubts | {"hidden"}), rows, is_new=is_new)
-    return replace(walk, ask=replace(ask, page=page, kind="page"))
+    return _given_up(walk) if page > MOST_PAGES else replace(walk, ask=replace(ask, page=page, kind="page"))
 
 
-def _to_wide(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
-    if "wide" in walk.futile:
-        return _to_past(replace(walk, doubts=walk.doubts | {"hidden"}), rows, is_new=is_new)
-    return replace(walk, ask=replace(walk.question, page=None, kind="wide"))
+def _to_wide(walk: Walk) -> Walk:
+    return (
+        _given_up(walk) if "wide" in walk.futile else replace(walk, ask=replace(walk.question, page=None, kind="wide"))
+    )
 
 
-def _to_past(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:
-    passed = replace(walk, skip=frozenset())
+def _given_up(walk: Walk) -> Walk:
+    return _to_past(replace(walk, doubts=walk.doubts | {"hidden"}))
+
+
+def _to_past(walk: Walk) -> Walk:
+    """Below the last moment. Without one there is no way on."""
     if instant(walk.last) is None:
-        return _to_end(replace(passed, doubts=walk.doubts | {"disordered"}), rows, is_new=is_new)
-    return replace(passed, ask=Ask(walk.last, kind="past", done=True))
+        return replace(walk, ask=None, doubts=walk.doubts | {"disordered"})
+    return replace(walk, ask=Ask(walk.last, kind="past", done=True), skip=frozenset())
 
 
-def _to_below(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:  # noqa: ARG001 -- as all moves
+def _to_below(walk: Walk) -> Walk:
     return replace(walk, ask=Ask(_just_before(walk.last), kind="below", done=True))
 
 
-def _to_end(walk: Walk, rows: Sequence[Contact], *, is_new: bool) -> Walk:  # noqa: ARG001 -- as all moves
-    return walk.ended(rows)
-
-
-_MOVES: Mapping[Move, Callable[..., Walk]] = {
-    "next": _to_next,
-    "stick": _to_stick,
-    "page": _to_page,
-    "wide": _to_wide,
-    "past": _to_past,
-    "below": _to_below,
-    "end": _to_end,
-}
+_AWAY: Mapping[Move, Callable[[Walk], Walk]] = {"wide": _to_wide, "past": _to_past, "below": _to_below}
 
 
 # --- noting an answer ---

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from contacts_mcp.book.listing.walk import TABLE, Ask, Asked, Sight, Walk
+from contacts_mcp.book.listing.walk import MOST_LAPS, TABLE, Ask, Asked, Doubt, Mark, Sight, Walk
 from contacts_mcp.models import Contact, instant
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -499,3 +500,212 @@ def test_the_table_has_a_step_for_every_sight_but_a_refusal_that_is_an_error() -
     missing = [(asked, sight) for asked, steps in TABLE.items() for sight in SIGHTS if steps[sight] is None]
     assert missing == [(asked, sight) for asked in ("next", "past") for sight in SIGHTS[-2:]]
     assert not any(ASKS[asked].may_be_refused for asked in ("next", "past"))
+
+
+# Laps, marks and doubts
+
+
+def marked(*contacts: tuple[int, int], **members: Any) -> Mark | None:
+    """The mark of a walk that gave these, (id, second), as its first answer."""
+    return Walk(**members).after(rows(*contacts)).mark
+
+
+@pytest.mark.parametrize(
+    ("contacts", "head", "floor", "ids"),
+    [
+        ([(9, 50), (8, 40), (7, 30), (6, 20)], 50, 30, {9, 8}),
+        ([(9, 50), (8, 40), (7, 30)], 50, 40, {9}),
+        ([(9, 50), (8, 40)], 50, 40, {9}),
+        ([(9, 50), (8, 50), (7, 50), (6, 20)], 50, 20, {9, 8, 7}),
+        ([(9, 50), (8, 40), (7, 40), (6, 40)], 50, 40, {9}),
+        ([(9, 50), (8, 50), (7, 50)], 50, 50, set()),
+    ],
+    ids=str,
+)
+def test_a_mark_is_the_upper_half_of_the_first_answer(
+    contacts: list[tuple[int, int]], head: int, floor: int, ids: set[int]
+) -> None:
+    mark = marked(*contacts)
+    assert mark == Mark(at(head), at(floor), frozenset(ids))
+    assert mark.is_crowded == (head == floor)
+
+
+def test_an_answer_without_a_moment_leaves_no_mark() -> None:
+    assert marked() is None
+    assert Walk().after([Contact.model_construct(id=1, updated="soon")]).mark is None
+
+
+def test_a_mark_holds_only_those_who_were_given() -> None:
+    page = rows((9, 50), (8, 50), (7, 40), (6, 30))
+    walk = Walk().paused(page, page[:1])
+    assert walk.mark == Mark(at(50), at(40), frozenset({9}))
+    walk = walk.paused(page, page[1:2])
+    assert walk.mark == Mark(at(50), at(40), frozenset({9, 8}))
+
+
+def second_lap(*contacts: tuple[int, int], **members: Any) -> Walk:
+    """A walk at the head again, after a lap whose first answer these were."""
+    walk = Walk(**members).after(rows(*contacts))
+    return replace(walk, asked=2).ended()
+
+
+PAGE = [(9, 50), (8, 40), (7, 30), (6, 20)]
+
+
+def test_a_lap_begins_where_the_walk_began_and_with_nothing_but_what_was_learned() -> None:
+    start = Ask(at(59))
+    walk = replace(
+        Walk(start, start, futile=frozenset({"page"}), size=9).after(rows(*PAGE)),
+        asked=3,
+        skip=frozenset({1}),
+        short=True,
+    )
+    again = walk.ended()
+    assert again.is_again
+    assert not walk.is_again
+    assert again == Walk(
+        start, start, last=at(20), until=walk.mark, lap=2, size=9, futile=frozenset({"page"}), doubts=frozenset()
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "fresh"),
+    [
+        (PAGE, []),
+        ([(5, 55), *PAGE], [5]),
+        ([(8, 55), (9, 50), (7, 30)], [8]),  # given before, and changed since
+        ([(5, 50), *PAGE], [5]),  # changed in the moment of the newest one
+        ([(9, 50), (8, 50), (7, 30)], []),  # the same, but it was given
+        ([(9, 50), (5, 45), (8, 40)], [5]),  # it arrived late
+        ([(9, 50), (8, 40), (5, 30)], []),  # the floor itself is of the lap before
+    ],
+    ids=str,
+)
+def test_another_lap_gives_those_who_were_changed_or_not_given(answer: list[tuple[int, int]], fresh: list[int]) -> None:
+    assert [row.id for row in second_lap(*PAGE).fresh(rows(*answer))] == fresh
+
+
+@pytest.mark.parametrize(
+    ("answer", "lap", "doubts"),
+    [
+        (PAGE, 2, set()),
+        ([(5, 55), *PAGE], 2, set()),
+        ([(9, 50), (7, 30)], 2, {"changing"}),  # the contact 8 is gone
+        ([(8, 40), (7, 30)], 2, {"changing"}),  # the newest one is gone
+        ([], 2, {"changing"}),
+    ],
+    ids=str,
+)
+def test_a_lap_of_one_answer_is_the_last_and_must_show_again_what_was_given(
+    answer: list[tuple[int, int]], lap: int, doubts: set[Doubt]
+) -> None:
+    walk = second_lap(*PAGE).after(rows(*answer))
+    assert (walk.ask, walk.lap, walk.doubts) == (None, lap, doubts)
+
+
+def test_a_lap_of_several_answers_is_followed_by_another_to_a_newer_floor() -> None:
+    walk = second_lap(*PAGE).after(rows((1, 59), (2, 58), (3, 57), (4, 56)))
+    assert (walk.lap, walk.mark) == (2, Mark(at(59), at(57), frozenset({1, 2})))
+    walk = walk.after(rows((4, 56), *PAGE))
+    assert (walk.lap, walk.until) == (3, Mark(at(59), at(57), frozenset({1, 2})))
+
+
+def test_the_floor_of_a_lap_is_never_below_that_of_the_lap_before() -> None:
+    walk = second_lap(*PAGE)
+    page = rows((5, 55), *PAGE, (4, 10), (3, 10))
+    assert walk.paused(page, page[:1]).mark == Mark(at(55), at(30), frozenset({5, 9, 8}))
+
+
+@pytest.mark.parametrize(
+    ("members", "doubts"),
+    [
+        ({"lap": MOST_LAPS}, {"changing"}),
+        ({"lap": MOST_LAPS - 1}, set()),
+        ({"mark": None}, {"disordered"}),
+        ({"asked": 1}, set()),
+    ],
+    ids=str,
+)
+def test_the_laps_end(members: dict[str, Any], doubts: set[Doubt]) -> None:
+    walk = replace(Walk(mark=Mark(at(50), at(30)), asked=2), **members).ended()
+    assert walk.doubts == doubts
+    assert (walk.ask is None) == (members != {"lap": MOST_LAPS - 1})
+
+
+@pytest.mark.parametrize(
+    ("settled", "doubts"), [(at(51), {"paged"}), (at(50), {"crowded"}), (at(49), {"crowded"}), ("", {"crowded"})]
+)
+def test_a_first_page_of_one_moment_hides_a_change_in_that_moment_unless_it_is_long_over(
+    settled: str, doubts: set[Doubt]
+) -> None:
+    assert second_lap((9, 50), (8, 50), settled=settled).doubts == doubts
+    assert second_lap(*PAGE, settled=settled).doubts == set()
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer", "doubts"),
+    [
+        (Ask(at(50), page=1, kind="page"), [(7, 40)], {"paged"}),
+        (Ask(at(50), page=1, kind="page"), [], {"paged"}),
+        (Ask(at(50), page=1, kind="page"), [(1, 40)], set()),  # the number is ignored
+        (Ask(at(50), kind="wide"), [(7, 40), (8, 30)], set()),
+        (Ask(at(50), kind="past", done=True), [(7, 40)], {"hidden"}),
+        (Ask(at(50), kind="below", done=True), [(7, 40)], {"hidden"}),
+        (Ask(at(50)), [(7, 30), (8, 40)], {"disordered"}),
+        (Ask(at(50)), [(7, 55)], {"disordered"}),
+        (Ask(at(40)), [(1, 40), (7, 40)], set()),
+        (Ask(at(40)), [(7, 40), (8, 40)], {"disordered"}),  # the one that was given does not come again
+        (Ask(at(40)), [], {"disordered"}),
+    ],
+    ids=str,
+)
+def test_an_answer_raises_its_doubts(ask: Ask, answer: list[tuple[int, int]], doubts: set[Doubt]) -> None:
+    walk = Walk(ask, Ask(at(59)), skip=frozenset({1}), last=at(40), size=2)
+    assert walk.after(rows(*answer)).doubts - ({"hidden"} if ask.kind == "wide" else set()) == doubts
+
+
+@pytest.mark.parametrize(
+    ("answer", "doubts"),
+    [(PAGE, set()), ([(9, 50), (7, 30)], {"changing"}), ([(7, 30)], {"changing"})],
+    ids=str,
+)
+def test_the_same_question_asked_again_must_show_what_was_given(
+    answer: list[tuple[int, int]], doubts: set[Doubt]
+) -> None:
+    page = rows((9, 50), (8, 50), (7, 30))
+    walk = Walk().paused(page, page[:2])
+    assert walk.ask == Ask()
+    assert walk.after(rows(*[(one, 50 if one == 8 else second) for one, second in answer])).doubts == doubts
+
+
+@pytest.mark.parametrize(
+    ("length", "is_whole"), [(2, False), (3, True)], ids=["another page as long", "another page that is longer"]
+)
+def test_a_page_of_one_moment_is_all_there_is_where_other_pages_are_longer(length: int, is_whole: bool) -> None:
+    start = Ask(at(59))
+    walk = Walk(start, start).after(rows((9, 50), (8, 50)))
+    assert (walk.question.kind, walk.question.page) == ("page", 1)
+    learned = walk.after_longer_page(length)
+    if not is_whole:
+        assert learned == walk
+        return
+    assert learned.ask == Ask(at(50), kind="past", done=True)
+    assert (learned.size, learned.short, learned.skip) == (3, True, frozenset())
+    assert learned.mark == Mark(at(50), "2026-11-01T00:00:49.999999Z", frozenset({9, 8}))
+    again = learned.after([])
+    assert (again.ask, again.doubts) == (start, set())
+    assert again.after(rows((9, 50), (8, 50))).ask is None
+    assert [row.id for row in again.fresh(rows((5, 50), (9, 50), (8, 50)))] == [5]
+
+
+def test_a_walk_that_has_come_further_learns_nothing_from_a_longer_page() -> None:
+    for walk in (Walk(), Walk().after(rows(*PAGE)), Walk(Ask(at(50), page=1, kind="page"), mark=Mark(at(50), at(50)))):
+        assert walk.after_longer_page(99) == walk
+
+
+def test_pages_that_cannot_be_read_whole_are_as_long_as_they_were() -> None:
+    walk = Walk(size=3).after(rows((9, 50), (8, 40)), length=3)
+    assert not walk.short
+    assert Walk(size=3).after(rows((9, 50), (8, 40))).short
+    page = rows((9, 50), (8, 40))
+    assert Walk().paused(page, page[:1], length=7).size == 7
