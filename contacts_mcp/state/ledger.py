@@ -147,7 +147,7 @@ class SqliteLedger:
         self._is_apart = True
         self._forget_old(now)
         nth_last = self._own[-limit] if len(self._own) >= limit else _NEVER
-        wait = max(0.0, self._pause_left(now, self._paused), nth_last + WINDOW - now)
+        wait = max(self._pause_left(now, self._paused), nth_last + WINDOW - now)
         if not wait:
             self._own.append(now)
         return wait

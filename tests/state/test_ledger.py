@@ -100,6 +100,8 @@ def test_those_that_were_not_used_are_given_back(ledger: SqliteLedger, path: Pat
     else:
         ledger.pause(NOW, NOW + 5)
         assert rows(path) == used
+        with locked(path), pytest.raises(LedgerBusy):
+            ledger.reserve(NOW, 500)
 
 
 @pytest.mark.parametrize(("used", "is_quiet"), [(74, True), (75, False)])
@@ -246,6 +248,15 @@ def test_a_pause_from_before_a_restart_of_the_machine_does_not_disable_the_next(
         assert not later.reserve(10.0, LIMIT)
         later.pause(10.0, 30.0)
         assert later.reserve(10.0, LIMIT) == pytest.approx(20)
+
+
+def test_every_five_seconds_the_file_is_swept(ledger: SqliteLedger, path: Path) -> None:
+    filled(path, NOW - WINDOW + 4)
+    ledger.reserve(NOW, LIMIT)
+    ledger.reserve(NOW + SWEEP_EVERY - 0.1, LIMIT)
+    assert NOW - WINDOW + 4 in rows(path)
+    ledger.reserve(NOW + SWEEP_EVERY, LIMIT)
+    assert NOW - WINDOW + 4 not in rows(path)
 
 
 def test_times_that_are_still_to_come_are_from_before_a_restart_and_go(ledger: SqliteLedger, path: Path) -> None:
