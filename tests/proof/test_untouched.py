@@ -22,9 +22,10 @@ from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
 from contacts_mcp.book.values import custom_key
 from contacts_mcp.config import Settings
-from contacts_mcp.errors import OutcomeUnknown, Rejected
+from contacts_mcp.errors import InvalidArgument, OutcomeUnknown, Rejected
 from contacts_mcp.models import Contact
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
+from contacts_mcp.words.cleaning import clean_line
 from contacts_mcp.workspace import Workspace
 
 TEXTS = ("first", "last", "display_name", "email", "avatar")
@@ -48,9 +49,17 @@ KEPT = (
 behaviours = st.fixed_dictionaries({name: st.sampled_from(sides) for name, sides in Behaviour.switches().items()}).map(
     lambda switches: Behaviour(requests_per_minute=0, **switches)
 )
-words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).filter(
-    str.strip
-)
+
+
+def is_clean(text: str) -> bool:
+    """Whether a text is stored as it is given, the spaces around it aside (`test_cleaning.py` has all the others)."""
+    try:
+        return clean_line(text, argument="first").notes == []
+    except InvalidArgument:
+        return False
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).filter(is_clean)
 texts = {
     "first": words,
     "last": words,
