@@ -234,14 +234,13 @@ class Plan:
         unseen = tuple(key for key in self.asked if is_hidden(key, now))
         reply_rev = (reply and reply.rev) or 0
         own = (self.rev_before + writes if self.rev_before else reply_rev) + unanswered
-        overtaken = self.rev_before + 1 + unanswered  # a reply beyond that has somebody's write before it
         return Report(
             kept=tuple(key for key in self.asked if key not in {*unkept, *unseen}),
             unkept=unkept,
             unseen=unseen,
             disturbed=self._disturbed(now),
             someone_else=0 < own < seen.rev,
-            may_have_set_back=self.action == "update" and 0 < self.rev_before < overtaken < reply_rev,
+            may_have_set_back=self.action == "update" and 0 < self.rev_before < reply_rev - 1,
         )
 
     def _disturbed(self, now: Values) -> Pairs:
