@@ -130,7 +130,7 @@ def test_what_is_no_one_contact_is_a_bad_answer(answer: Any) -> None:
 
 
 def test_a_bad_answer_names_the_member_and_never_its_value() -> None:
-    with pytest.raises(BadAnswer, match=r"^Heymarket answered with a Contact whose member 'id' cannot be read$"):
+    with pytest.raises(BadAnswer, match=r"^Heymarket answered with a Contact whose member \"id\" cannot be read$"):
         answers.contact({"id": "private"})
 
 
