@@ -33,7 +33,7 @@ def serve(server: Server[Any]) -> None:
     async def run(stdin: IO[str] | None) -> None:
         messages = _Messages(stdin) if stdin else None
         # The SDK only iterates over the lines of its stdin.
-        async with stdio_server(stdin=messages) as (reading, writing):  # type: ignore[arg-type]
+        async with stdio_server(stdin=messages) as (reading, writing):  # type: ignore[arg-type] -- see above
             if messages:
                 messages.answers = writing
             await server.run(reading, writing, server.create_initialization_options())
@@ -76,7 +76,7 @@ def _ending_on_signals() -> Iterator[IO[str] | None]:
         signal.signal(number, lambda *_: _end(writing))
     threading.Thread(target=_pass_on, args=(client, writing), daemon=True).start()
     # A thread can still read it when the loop has ended, so it is not closed.
-    yield open(reading, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    yield open(reading, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 -- see above
 
 
 def _pass_on(client: int, writing: int) -> None:

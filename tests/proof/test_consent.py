@@ -166,11 +166,14 @@ class Office(RuleBasedStateMachine):
             if contact["phone"] != before.get(contact["id"], {}).get("phone"):
                 self.judge_arrival(contact, kinds)
         for phone, was in left.items():
-            is_known_to_be_in = self.shows and not was["is_opted_out"]
-            assert ("left_opted_out" in kinds) == (not is_known_to_be_in)
-            assert is_known_to_be_in or "confirm_token" in given, "an opted-out contact left its number unconfirmed"
+            self.judge_departure(was, given, kinds)
             if was["is_opted_out"]:
                 self.left_opted_out.add(phone)
+
+    def judge_departure(self, was: dict[str, Any], given: dict[str, Any], kinds: list[str]) -> None:
+        is_known_to_be_in = self.shows and not was["is_opted_out"]
+        assert ("left_opted_out" in kinds) == (not is_known_to_be_in)
+        assert is_known_to_be_in or "confirm_token" in given, "an opted-out contact left its number unconfirmed"
 
     def judge_arrival(self, contact: dict[str, Any], kinds: list[str]) -> None:
         if contact["phone"] in self.left_opted_out:
