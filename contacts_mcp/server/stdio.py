@@ -33,7 +33,7 @@ def serve(server: Server[Any]) -> None:
     async def run(stdin: IO[str] | None) -> None:
         messages = _Messages(stdin) if stdin else None
         # The SDK only iterates over the lines of its stdin.
-        async with stdio_server(stdin=messages) as (reading, writing):  # type: ignore[arg-type] -- see above
+        async with stdio_server(stdin=messages) as (reading, writing):  # type: ignore[arg-type] # see above
             if messages:
                 messages.answers = writing
             await server.run(reading, writing, server.create_initialization_options())
