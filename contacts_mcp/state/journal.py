@@ -232,10 +232,15 @@ class Journal:
         return self._select(where, phone, *moments)
 
     def rev_written(self, contact_id: int) -> int:
-        """The highest `rev` of that contact that was written in the last minute. A read with a lower one is behind."""
+        """The highest `rev` of that contact that is known. A read with a lower one is behind, because `rev` only grows.
+
+        A change of unknown outcome counts for a minute: the reply that named its `rev` may have been wrong.
+        """
         young, moments = self._younger_than(IN_FLIGHT)
-        recent = self._select(f"contact_id = ? AND {young}", contact_id, *moments)
-        return max((entry.rev_after for entry in recent), default=0)
+        where = f"{self._ours} AND contact_id = ? AND (state = 'done' OR state <> 'not_done' AND {young})"
+        query = f"SELECT max(rev_after) FROM changes WHERE {where}"
+        (row,) = self._rows(query, *self._account.names, contact_id, *moments)
+        return int(row[0] or 0)
 
     # What is not known yet
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 
 import anyio
 
@@ -108,8 +109,8 @@ async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] =
         async with book.locks.phones(*asked), _locked(book, ref) as contact:
             arriving = book.journal.arriving(contact.id, *asked, *_forms_of(contact.phone))
             if not arriving:
-                await _settle_about(book, contact)
-                yield await _up_to_date(book, contact, ref)
+                settled = await _settle_about(book, contact.id, *asked, *_forms_of(contact.phone))
+                yield await _up_to_date(book, contact, ref, settled=settled)
                 return
         await _wait_for(book, arriving)
 
@@ -125,9 +126,7 @@ async def locked_phone(book: Book, phone: str) -> AsyncIterator[None]:
         async with book.locks.phones(*forms):
             arriving = book.journal.arriving(None, *forms)
             if not arriving:
-                for entry in book.journal.unfinished():
-                    if entry.contact_id is None and entry.wanted.get("phone") in forms:
-                        await settle_entry(book, entry.change_id)
+                await _settle_about(book, None, *forms)
                 yield
                 return
         await _wait_for(book, arriving)
@@ -172,19 +171,21 @@ async def _existing(book: Book, ref: ContactRef) -> Contact:
 async def holder_of(book: Book, phone: str, others: Sequence[str] = ()) -> Contact | None:
     """The contact that has `phone`, or another form of it, by the newest evidence there is.
 
-    Raises Refused while reads lag behind a change of the last minute.
+    A contact that the journal knows there is asked for by its id, too. Raises Refused while reads lag behind a change
+    of the last minute.
     """
     found = await with_any_form(book, phone, others)
     if found is not None and not has_left(book, found, found.phone):
         return found
     forms = (phone, *others)
-    for entry in [entry for form in forms for entry in reversed(book.journal.phone_given_out(form))]:
+    for entry in [entry for form in forms for entry in reversed(book.journal.phone_given_out(form, within=inf))]:
         number = entry.contact_id
         if entry.state == "done" and number is not None and not book.journal.deleted(number):
             newest = book.journal.last_after(number)
             if newest is None or newest.after.get("phone") in forms:
-                contact = await _shown_soon(book, entry)
-                if contact.phone in forms:  # else somebody else has moved it since
+                is_recent = book.journal.may_still_arrive(entry)
+                contact = await (_shown_soon(book, entry) if is_recent else book.api.get_contact(number))
+                if contact is not None and contact.phone in forms:  # else somebody else has moved or deleted it since
                     return contact
     return None
 
@@ -208,17 +209,20 @@ async def _shown_soon(book: Book, entry: Entry) -> Contact:
     )
 
 
-async def _up_to_date(book: Book, contact: Contact, ref: ContactRef) -> Contact:
+async def _up_to_date(book: Book, contact: Contact, ref: ContactRef, *, settled: bool) -> Contact:
     """`contact`, read again while it is older than our own last change.
 
-    A change worked out from that would undo it. Raises Refused.
+    A change worked out from that would undo it. `settled` says that a change was found just now, after the look at
+    `contact`. Raises Refused.
     """
+    if settled:
+        contact = await _existing(book, ContactRef(contact.id))
     for pause in LOOK_DELAYS[1:]:
-        if not _is_behind(book, contact):
+        if not _is_behind(book, contact, settled=settled):
             break
         await anyio.sleep(pause)
         contact = await _existing(book, ContactRef(contact.id))
-    if _is_behind(book, contact):
+    if _is_behind(book, contact, settled=settled):
         raise Refused(
             f"Heymarket still shows contact {contact.id} as it was before the last change. Nothing was changed. "
             "Try again in a minute.",
@@ -231,22 +235,27 @@ async def _up_to_date(book: Book, contact: Contact, ref: ContactRef) -> Contact:
     return contact
 
 
-def _is_behind(book: Book, contact: Contact) -> bool:
+def _is_behind(book: Book, contact: Contact, *, settled: bool = False) -> bool:
     if contact.rev and contact.rev < book.journal.rev_written(contact.id):
         return True
-    newest = last_change(book, contact.id)
+    newest = last_change(book, contact.id, is_recent=settled)
     return newest is not None and newest.is_newer_than(Sight.of(contact))
 
 
-async def _settle_about(book: Book, contact: Contact) -> None:
-    """Find out what became of earlier changes of this contact, while its `rev` still tells.
+async def _settle_about(book: Book, contact_id: int | None, *phones: str) -> bool:
+    """Find out what became of earlier changes of that contact, and of those that gave one of `phones` to a contact.
 
-    One of them may have created it.
+    Afterwards `rev` no longer tells. Answers whether one of them changed the contact.
     """
+    changed = False
     for entry in book.journal.unfinished():
-        created_it = entry.contact_id is None and entry.wanted.get("phone") == contact.phone
-        if entry.contact_id == contact.id or created_it:
+        gave_phone = entry.wanted.get("phone") in phones and entry.before.get("phone") not in phones
+        is_of_contact = contact_id is not None and entry.contact_id == contact_id
+        if is_of_contact or gave_phone:
             await settle_entry(book, entry.change_id)
+            found = book.journal.get(entry.change_id)
+            changed |= found is not None and found.state == "done" and found.contact_id == contact_id
+    return changed
 
 
 async def _wait_for(book: Book, arriving: Sequence[Entry]) -> None:

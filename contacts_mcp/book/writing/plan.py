@@ -21,9 +21,12 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
 | update | an asked value is so | `done` |
-| update | `rev` or `updated` has moved, no asked value is so | `done` if the service accepted it, else `unknown` |
+| update | `rev` has reached that of the service's reply, no asked value is so | `done` |
+| update | `rev` or `updated` has moved, no asked value is so, and nothing else differs | `done` if the service accepted it, else `unknown` |
+| update | the same, and something else differs: that may be somebody else's write before ours | `unknown` |
 | update | unmoved, no asked value is so | `not_done` once over, or if the reply names the old `rev`; else `unknown` |
 | update | neither `rev` nor `updated` tells, no asked value is so | `unknown` |
+| update | by `updated` unmoved, but it was updated shortly before the write already: the second may be the same | `unknown` |
 | update | the contact is gone | `unknown` |
 | delete | gone | `done`, unless reads may lag behind the contact's creation and the service did not accept it |
 | delete | still there, but older than what is known | `unknown` |
@@ -72,17 +75,18 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastChange:
-    """The newest change of our own to a contact, made within the last minute."""
+    """The newest change of our own to a contact."""
 
     before: Values
     after: Values
     rev: int = 0
     updated: str = ""
+    is_recent: bool = True  # made within the last minute, so that reads may be behind it
 
     def is_newer_than(self, seen: Sight) -> bool:
         """Whether `seen` shows the contact as it was before this change.
 
-        An undated look does so if every old value shows.
+        An undated look does so if every old value shows, and nobody can have set them back since.
         """
         if seen.values is None:
             return False
@@ -91,6 +95,8 @@ class LastChange:
         now, then = instant(seen.updated), instant(self.updated)
         if now and then and now != then:
             return now < then
+        if not self.is_recent:
+            return False
         made = differences(self.before, self.after)
         old = {key: value for key, (value, _) in made.items() if not is_hidden(key, seen.values)}
         return bool(old) and not differences(old, seen.values, among=old)
@@ -103,6 +109,7 @@ class Circumstances:
     reply: WriteReply | None = None  # of a service that accepted the write
     is_over: bool = False  # nothing of the write can arrive any more, and every read shows it
     is_young: bool = False  # the contact was created so lately that a read may still lag behind that
+    is_fresh: bool = False  # it was updated so shortly before the write that both may have one `updated`
     explained: frozenset[int] = frozenset()  # contacts that the journal knows from other changes
     last_change: LastChange | None = None
 
@@ -117,6 +124,10 @@ class Circumstances:
     def is_ahead_of(self, seen: Sight) -> bool:
         """Whether the service's reply names a later `rev` than `seen` shows."""
         return 0 < seen.rev < self._reply_rev
+
+    def is_caught_up_by(self, seen: Sight) -> bool:
+        """Whether `seen` shows the `rev` that the service's reply names, or a later one."""
+        return 0 < self._reply_rev <= seen.rev
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +196,11 @@ class Plan:
             return "done" if self._shows_some(seen.values) else "not_done"
         if age == "older" or given.is_ahead_of(seen):
             return "unknown"
-        is_accepted = age == "newer" and given.reply is not None
-        return "done" if is_accepted or self._shows_some(seen.values) else "unknown"
+        if self._shows_some(seen.values):
+            return "done"
+        # What somebody else wrote before us has moved it, too.
+        is_ours = given.is_caught_up_by(seen) or not self._disturbed(seen.values)
+        return "done" if age == "newer" and given.reply is not None and is_ours else "unknown"
 
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:
@@ -202,7 +216,7 @@ class Plan:
             return _compared(now, then)
         if given.last_change and given.last_change.is_newer_than(seen):  # timestamps may be whole seconds
             return "older"
-        return "same" if now and then else "undated"
+        return "same" if now and then and not given.is_fresh else "undated"
 
     def _shows_some(self, seen: Values) -> bool:
         """Whether at least one asked value is so."""

@@ -5,7 +5,7 @@
   opposite.
 - After a later change, a look at the contact proves nothing about an entry, because the later change may have done the
   same.
-- `not_done` is written only once nothing of the write can arrive any more.
+- `not_done` is written only once nothing of the write can arrive any more, and after several looks that agree.
 - A failure to look leaves the entry as it is. There will be another time.
 """
 
@@ -25,6 +25,7 @@ from contacts_mcp.state.journal import Entry
 
 MOST_SETTLED = 20
 SETTLING = 5.0  # seconds of a call for entries left unfinished
+LOOKS_TO_BE_SURE = 12  # in a row, before a change is called not done: some of them may go to a replica that is behind
 
 
 def plan_of(entry: Entry) -> Plan:
@@ -57,7 +58,10 @@ async def settle_entry(book: Book, change_id: int) -> None:
     if entry is None or entry.state not in ("begun", "unknown"):
         return
     try:
-        found, seen = await _judged(book, entry)
+        for _ in range(LOOKS_TO_BE_SURE):
+            found, seen = await _judged(book, entry)
+            if found != "not_done":
+                break
     except (BadAnswer, Rejected, Forbidden):  # this one cannot be read; others may
         return
     if found != "done":

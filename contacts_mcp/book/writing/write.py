@@ -39,6 +39,7 @@ from contacts_mcp.models import Contact, WriteReply, instant
 from contacts_mcp.state.journal import IN_FLIGHT, Entry
 
 LOOK_DELAYS = (0.0, 0.3, 0.9)  # seconds before each look
+SAME_MOMENT = 2.0  # seconds between two writes that may have one timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,6 +363,7 @@ def circumstances(
         reply=reply,
         is_over=is_over,
         is_young=plan.action == "delete" and _is_young(book, contact_id, entry.record),
+        is_fresh=_is_fresh(book, entry),
         last_change=last_change(book, contact_id) if plan.action == "update" else None,
     )
 
@@ -375,12 +377,26 @@ def _is_young(book: Book, contact_id: int, record: dict[str, Any]) -> bool:
     return created is None or book.journal.seconds_since(created.timestamp()) < IN_FLIGHT
 
 
-def last_change(book: Book, contact_id: int) -> LastChange | None:
-    """The newest change of our own to that contact, where it was made within the last minute."""
+def _is_fresh(book: Book, entry: Entry) -> bool:
+    """Whether the contact was written right before this write, so that `updated`, in whole seconds, may not tell them apart."""
+    updated = instant(entry.updated_before)
+    earlier = book.journal.entries(contact_id=entry.contact_id, before=entry.change_id, limit=1)
+    moments = [one.at for one in earlier] + ([updated.timestamp()] if updated else [])
+    return any(abs(entry.at - moment) < SAME_MOMENT for moment in moments)
+
+
+def last_change(book: Book, contact_id: int, *, is_recent: bool = False) -> LastChange | None:
+    """The newest change of our own to that contact. `is_recent` says that it was found just now, however old it is."""
     entry = book.journal.last_after(contact_id)
-    if entry is None or not book.journal.may_still_arrive(entry):
+    if entry is None:
         return None
-    return LastChange(before=entry.before, after=entry.after, rev=entry.rev_after, updated=entry.updated_after)
+    return LastChange(
+        before=entry.before,
+        after=entry.after,
+        rev=entry.rev_after,
+        updated=entry.updated_after,
+        is_recent=is_recent or book.journal.may_still_arrive(entry),
+    )
 
 
 # The reader's next step, where an accepted write cannot be seen.

@@ -1,0 +1,815 @@
+"""Short random sequences of calls against a service with faults of time: `python benchmarks/sequences.py [sequences] [seed]`.
+
+Each sequence has a fresh small account, one server and three to eight calls. Writes land up to 20 seconds late. Reads
+lag behind by up to 3 seconds and 10 reads, some kinds of read or all. A 2xx may do nothing. `rev`, `updated` and
+opt-outs may be hidden. Somebody else edits, deletes and creates between any two requests. Calls are cancelled, and
+the server dies in the middle of a write.
+
+Everything that happens to the rows is written down with the call whose request did it, however late. The laws:
+
+- A call that says it did something did it, once, and shows a state that is not older than that.
+- A call that says anything else, except that it does not know, did nothing and never will.
+- What arrives late finds its contact as its call left it: nothing of ours came between.
+- Nobody is opted in without consent and a confirmation.
+- Nobody of ours arrives on a number that an opted-out contact of ours left, unless opted out, and it is told.
+- No phone is doubled by the one server. A double with somebody else is told where it could be seen.
+- In the end the journal says `done` of the changes that were made and `not_done` only of those that were not.
+
+One seed is one sequence, always the same: sequence n of seed s is sequence 0 of seed s + n, which is then told in full.
+Time is not waited for (`hurried.py`).
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+import httpx
+from hurried import HurriedLoop, time_of_day
+
+from contacts_mcp.book.book import Book, Outcome
+from contacts_mcp.book.history.changes import changes_of
+from contacts_mcp.book.history.undo import undo
+from contacts_mcp.book.people.create import create
+from contacts_mcp.book.people.delete import delete
+from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.people.update import update
+from contacts_mcp.config import Settings
+from contacts_mcp.errors import ContactsError
+from contacts_mcp.sandbox import Behaviour, Fault, Lag, Sandbox, open_sandbox
+from contacts_mcp.sandbox.late import LateWrite
+from contacts_mcp.sandbox.rows.replica import READ_KINDS
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.workspace import Workspace
+
+SEQUENCES = 20_000
+AN_HOUR = 3600.0
+MOST_LATE = 20.0  # seconds
+LAG_SECONDS, LAG_READS = 3.0, 10
+BOUND = 30.0  # seconds after which every read has caught up
+TIMEOUT = 2.0
+PHONES = ("15105550101", "15105550102", "12125550142", "12125550143")
+CONSENT = "Asked for texts again by phone on 2026-03-04"
+TAGS = {"VIP": 101, "Lead": 102, "Newsletter": 103}
+DONE = ("created", "updated", "deleted", "undone")
+UNKNOWN = ("unknown_outcome", "too_late", "killed")
+
+Row = dict[str, Any]
+
+
+# What happens to the rows
+
+
+@dataclass(frozen=True)
+class Source:
+    """The cause of a change of a row."""
+
+    call: int = 0  # 0 for somebody else
+    sent: int = 0  # the number of changes there had been when the request was sent
+    is_late: bool = False
+    is_hidden: bool = False  # reads lag behind it
+
+    @property
+    def is_ours(self) -> bool:
+        return self.call > 0
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change of one row: as it was before and after, None for no row."""
+
+    number: int
+    at: float
+    contact_id: int
+    before: Row | None
+    after: Row | None
+    source: Source
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """key -> what it is now."""
+        if self.before is None or self.after is None:
+            return dict(self.after or {}) or {"phone": None}
+        return {key: value for key, value in self.after.items() if self.before[key] != value}
+
+    @property
+    def phone(self) -> str:
+        """The phone after it, "" for none."""
+        return str(self.after["phone"]) if self.after else ""
+
+    @property
+    def arrives(self) -> bool:
+        """Whether a contact came to its phone."""
+        return bool(self.after) and (self.before is None or self.before["phone"] != self.phone)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a contact left its phone."""
+        return bool(self.before) and (self.after is None or self.before["phone"] != self.phone)  # type: ignore[index]
+
+
+class Log:
+    """Everything that happens to the rows of a sandbox, with its cause."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.events: list[Event] = []
+        self.source = Source()
+        self._records = sandbox.state.records
+        for name in ("insert", "replace", "delete"):
+            setattr(self._records, name, self._watched(getattr(self._records, name)))
+        add = sandbox.late.add
+        sandbox.late.add = lambda write: add(self._with_source(write))  # type: ignore[method-assign]
+
+    @contextmanager
+    def caused_by(self, source: Source) -> Iterator[None]:
+        """What happens within has this cause."""
+        before, self.source = self.source, source
+        try:
+            yield
+        finally:
+            self.source = before
+
+    def _with_source(self, write: LateWrite) -> LateWrite:
+        source = replace(self.source, sent=len(self.events), is_late=True)
+
+        def carry_out(now: float) -> Any:
+            with self.caused_by(source):
+                return write.carry_out(now)
+
+        return replace(write, carry_out=carry_out)
+
+    def _watched(self, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def watched(record: Any) -> Any:
+            given = record["id"] if isinstance(record, dict) and "id" in record else record
+            before = self._row(given) if isinstance(given, int) else None
+            answer = act(record)
+            contact_id = given if isinstance(given, int) else answer
+            event = Event(len(self.events), time_of_day(), contact_id, before, self._row(contact_id), self.source)
+            self.events.append(event)
+            return answer
+
+        return watched
+
+    def _row(self, contact_id: int) -> Row | None:
+        record = self._records.contact(contact_id)
+        if record is None:
+            return None
+        kept = ("phone", "first", "last", "display_name", "email", "is_opted_out")
+        return {name: record[name] for name in kept} | {"custom": record["custom"], "tags": sorted(record["tags"])}
+
+    def of(self, call: int) -> list[Event]:
+        """The writes of a call that were carried out so far, with or without a change."""
+        return [event for event in self.events if event.source.call == call]
+
+    def states(self, contact_id: int, *, since: int) -> list[Row | None]:
+        """What the contact was after event `since`, and after each later one."""
+        mine = [event for event in self.events if event.contact_id == contact_id]
+        if not mine:
+            return [self._row(contact_id)]
+        first = [event.after for event in mine if event.number <= since][-1:] or [event.before for event in mine][:1]
+        return [*first, *(event.after for event in mine if event.number > since)]
+
+    def somebody_came_by(self, contact_id: int, phone: str, *, since: float = 0.0) -> bool:
+        """Whether somebody else has touched that contact, or put one on that phone or off it."""
+        return any(
+            not event.source.is_ours
+            and event.at >= since
+            and (
+                event.contact_id == contact_id or (phone and phone in (event.phone, (event.before or {}).get("phone")))
+            )
+            for event in self.events
+        )
+
+
+# The way to the service, with faults and somebody else
+
+
+class Way(httpx.AsyncBaseTransport):
+    """The way of one server's requests. Dice decide what befalls each of them."""
+
+    def __init__(self, sandbox: Sandbox, log: Log, dice: random.Random) -> None:
+        self._sandbox, self._log, self._dice = sandbox, log, dice
+        self._inner = sandbox.transport()
+        self._last = 0.0
+        self.call = 0
+        self.is_calm = False
+        self.told: list[str] = []
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """As a sandbox gives it."""
+        return self
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request on, after its dice have fallen."""
+        operation = _operation(request)
+        self._catch_up()
+        if not self.is_calm:
+            self._let_somebody_act(0.04)
+            if fault := self._fault(operation):
+                self._sandbox.faults.add(fault)
+        source = Source(self.call, len(self._log.events))
+        await anyio.sleep(self._dice.choice((0.0, 0.02, 0.2)))
+        status: object = "no answer"
+        try:
+            with self._log.caused_by(source):
+                response = await self._inner.handle_async_request(request)
+            status = response.status_code
+        finally:
+            self.told.append(f"{time_of_day() % 10_000:9.2f}      {request.method} {request.url.path}: {status}")
+            self._sandbox.faults.clear()
+        return response
+
+    def _catch_up(self) -> None:
+        """No replica is behind for longer than the bound, also where nobody reads."""
+        if time_of_day() - self._last > BOUND:
+            self._sandbox.land_due()
+            self._sandbox.catch_up()
+        self._last = time_of_day()
+
+    def _fault(self, operation: str) -> Fault | None:
+        dice = self._dice
+        if not operation:
+            kinds = ("drop_before", "status", "html_after", "drop_after")
+            return Fault("*", dice.choice(kinds)) if dice.random() < 0.04 else None  # type: ignore[arg-type]
+        if dice.random() > 0.4:
+            return None
+        late = round(dice.uniform(0.2, MOST_LATE), 2)
+        lost: dict[str, Any] = {"kind": dice.choice(("drop_before", "silence", "status", "gateway", "html"))}
+        if lost["kind"] == "gateway":
+            lost["status"] = 504
+        done = {"kind": dice.choice(("drop_after", "status_after", "html_after", "truncate", "empty", "stall_after"))}
+        order: dict[str, Any] = dice.choices(
+            (lost | {"late": late}, lost, done, {"kind": "pretend"}, {"kind": "lag"}),
+            weights=(6, 2, 4, 2, 5),
+        )[0]
+        if order["kind"] == "pretend":
+            order["pretended_rev"] = dice.choice(("grown", "same", "none"))
+        elif order["kind"] == "stall_after":
+            order["delay"] = TIMEOUT * 2
+        is_kept = "late" in order or order == done or order["kind"] == "lag"
+        if is_kept and (order["kind"] == "lag" or dice.random() < 0.4):
+            order["lag"] = lag_by(dice)
+        self.told.append(f"               fault: {order}")
+        return Fault(operation, **order)
+
+    def _let_somebody_act(self, share: float) -> None:
+        if self._dice.random() < share:
+            lag = lag_by(self._dice) if self._dice.random() < 0.3 else None
+            with self._log.caused_by(Source(is_hidden=lag is not None)):
+                self.told.append(f"               somebody else: {self._somebody_acts(lag)}")
+
+    def _somebody_acts(self, lag: Lag | None) -> str:
+        store, dice = self._sandbox.store, self._dice
+        here = store.contacts()
+        what = dice.choices(("edit", "stop", "delete", "add"), weights=(5, 2, 1, 2))[0]
+        if what == "add":
+            phone = dice.choice(PHONES)
+            if store.contact_by_phone(phone) is None:
+                store.add_contact(phone=phone, first="Theirs", lag=lag)
+            return f"adds {phone}, {lag}"
+        if not here:
+            return "finds nobody"
+        contact_id = dice.choice(here)["id"]
+        if what == "delete":
+            store.delete(contact_id, lag=lag)
+        elif what == "stop":
+            store.touch(contact_id, is_opted_out=True, lag=lag)
+        else:
+            store.touch(contact_id, **dice.choice(({"first": "Theirs"}, {"email": "t@example.com"})), lag=lag)
+        return f"{what} {contact_id}, {lag}"
+
+
+def lag_by(dice: random.Random) -> Lag:
+    """A replica that is behind, for some kinds of read."""
+    kinds = READ_KINDS if dice.random() < 0.5 else tuple(dice.sample(READ_KINDS[:3], dice.choice((1, 2))))
+    seconds = round(dice.uniform(0, LAG_SECONDS), 1)
+    return Lag(reads=dice.choice((0, 1, 2, 3, 5, LAG_READS)), seconds=seconds, of=kinds)
+
+
+def _operation(request: httpx.Request) -> str:
+    """The operation of a write, "" for a read."""
+    if request.method == "POST":
+        return "create_contact" if request.url.path == "/v1/contact" else ""
+    return {"PUT": "update_contact", "DELETE": "delete_contact"}.get(request.method, "")
+
+
+# What is asked
+
+
+@dataclass
+class Call:
+    """One call and its answer."""
+
+    number: int
+    text: str
+    make: Callable[[Book, str], Awaitable[Outcome | None]]
+    asked: dict[str, Any] = field(default_factory=dict)  # the values it asks for, as rows have them
+    opts_in: bool = False
+    token: str = ""
+    status: str = ""  # of its answer, or the kind of its error
+    outcome: Outcome | None = None
+    since: int = 0  # how many changes of rows there had been
+    until: int = 0
+    began: float = 0.0
+    entries: list[int] = field(default_factory=list)  # the changes of the journal that it began
+
+    @property
+    def notes(self) -> list[str]:
+        """The kinds of the notes of the answer."""
+        return [getattr(note, "kind", "") for note in self.outcome.notes] if self.outcome else []
+
+
+class Office:
+    """Makes up calls. The number of a call marks every text in it."""
+
+    def __init__(self, sandbox: Sandbox, dice: random.Random) -> None:
+        self._store, self._dice = sandbox.store, dice
+        self.changes: list[int] = []
+
+    def call(self, number: int) -> Call:
+        """Something to ask."""
+        makers = (self._create, self._update, self._opt, self._move, self._delete, self._undo, self._changes)
+        return self._dice.choices(makers, weights=(18, 22, 14, 12, 12, 14, 5))[0](number)
+
+    def _create(self, number: int) -> Call:
+        phone, choice = self._phone(), self._dice.choice
+        if_exists: Literal["report", "fill"] = choice(("report", "fill"))
+        first, opted_out = f"F{number}", choice((None, None, True, False))
+        wanted = Wanted(first=first, is_opted_out=opted_out, email=choice((None, f"m{number}@example.com")))
+
+        async def make(book: Book, _: str) -> Outcome:
+            return await create(book, f"+{phone}", wanted, if_exists=if_exists)
+
+        text = f"create {phone} {wanted.first} {if_exists} opted_out={opted_out}"
+        return Call(number, text, make, asked={"phone": phone})
+
+    def _update(self, number: int) -> Call:
+        who, values = self._who(), self._texts(number)
+
+        async def make(book: Book, token: str) -> Outcome:
+            return await update(book, Wanted(**values), **who, confirm_token=token)
+
+        asked = {name: value for name, value in values.items() if name in ("first", "last", "email")}
+        return Call(number, f"update {who} {values}", make, asked=asked)
+
+    def _texts(self, number: int) -> dict[str, Any]:
+        dice = self._dice
+        values: dict[str, Any] = {}
+        for name in dice.sample(("first", "last", "email", "custom_fields", "tags", "clear"), dice.choice((1, 1, 2))):
+            makers: dict[str, dict[str, Any]] = {
+                "first": {"first": dice.choice((f"F{number}", "Ada"))},
+                "last": {"last": f"L{number}"},
+                "email": {"email": f"m{number}@example.com"},
+                "custom_fields": {"custom_fields": {"Plan": f"P{number}"}},
+                "tags": {dice.choice(("add_tags", "remove_tags")): [dice.choice(tuple(TAGS))]},
+                "clear": {"clear": ["Region"]},
+            }
+            values |= makers[name]
+        return values
+
+    def _opt(self, number: int) -> Call:
+        who, is_out = self._who(), self._dice.random() < 0.5
+        consent = "" if is_out or self._dice.random() < 0.1 else f"{CONSENT} ({number})"
+
+        async def make(book: Book, token: str) -> Outcome:
+            return await update(book, Wanted(is_opted_out=is_out), **who, consent=consent, confirm_token=token)
+
+        asked = {"is_opted_out": is_out}
+        return Call(number, f"opt {'out' if is_out else 'in'} {who}", make, asked=asked, opts_in=bool(consent))
+
+    def _move(self, number: int) -> Call:
+        who, phone = self._who(), self._phone()
+        says = self._dice.choice((None, None, False))
+
+        async def make(book: Book, token: str) -> Outcome:
+            return await update(book, Wanted(is_opted_out=says), **who, new_phone=f"+{phone}", confirm_token=token)
+
+        return Call(number, f"move {who} to {phone} opted_out={says}", make, asked={"phone": phone})
+
+    def _delete(self, number: int) -> Call:
+        who = self._who()
+
+        async def make(book: Book, token: str) -> Outcome:
+            return await delete(book, **who, confirm_token=token)
+
+        return Call(number, f"delete {who}", make)
+
+    def _undo(self, number: int) -> Call:
+        if not self.changes:
+            return self._update(number)
+        change_id = self._dice.choice(self.changes[-4:])
+
+        async def make(book: Book, token: str) -> Outcome:
+            return await undo(book, change_id, confirm_token=token)
+
+        return Call(number, f"undo {change_id}", make)
+
+    def _changes(self, number: int) -> Call:
+        async def make(book: Book, _: str) -> None:
+            await changes_of(book)
+
+        return Call(number, "list changes", make)
+
+    def _phone(self) -> str:
+        return self._dice.choice(PHONES)
+
+    def _who(self) -> dict[str, Any]:
+        here = [contact["id"] for contact in self._store.contacts()]
+        if self._dice.random() < 0.3 or not here:
+            return {"phone": f"+{self._phone()}"}
+        return {"contact_id": self._dice.choice(here)}
+
+
+# Whether it is true
+
+
+class Judge:
+    """Holds every answer and every change of a row against the laws."""
+
+    def __init__(self, sandbox: Sandbox, log: Log, calls: dict[int, Call], behaviour: Behaviour) -> None:
+        self._sandbox, self._log, self._calls, self._behaviour = sandbox, log, calls, behaviour
+        self._seen = 0
+        self._left: dict[str, Event] = {}  # phone -> how an opted-out contact left it
+        self.wrong: list[str] = []
+        self.untold = 0  # doubles with somebody else that no read showed
+
+    def must(self, law: str, *, holds: bool) -> None:
+        """Note a law that does not hold."""
+        if not holds:
+            self.wrong.append(law)
+
+    def judge_answer(self, call: Call) -> None:
+        """Right when the answer has come."""
+        self.judge_events()
+        if call.status in DONE and "done_before" not in call.notes:
+            self._judge_done(call)
+        elif call.status not in UNKNOWN:
+            self._judge_nothing(call)
+        if call.status == "unchanged" and call.asked and call.outcome and call.outcome.card:
+            self._judge_unchanged(call)
+
+    def _judge_done(self, call: Call) -> None:
+        own, outcome = self._log.of(call.number), call.outcome
+        changing = [event for event in own if event.changed]
+        assert outcome is not None
+        assert outcome.card is not None
+        contact_id = outcome.card.contact_id
+        other = self._log.somebody_came_by(contact_id, "", since=call.began - BOUND)
+        self.must(f"call {call.number} answered {call.status}, and did nothing", holds=bool(own) or other)
+        is_once = len(changing) <= 1 + (other or self._clears_twice)
+        self.must(f"call {call.number} did {[event.changed for event in changing]}", holds=is_once)
+        if not own:
+            return
+        self.must(
+            f"call {call.number} answered with contact {contact_id}, and changed {own[0].contact_id}",
+            holds=contact_id in {event.contact_id for event in own} or call.status == "undone",
+        )
+        if call.status != "deleted" and own[0].after is not None:
+            self._judge_shown(call, own[0])
+        self._judge_arrival_told(call, own)
+
+    @property
+    def _clears_twice(self) -> bool:
+        return self._behaviour.clears_with != "both"
+
+    def _judge_shown(self, call: Call, own: Event) -> None:
+        card = call.outcome.card  # type: ignore[union-attr]
+        assert card is not None
+        states = self._log.states(own.contact_id, since=own.number)
+        shown: Row = {"first": card.first, "last": card.last, "email": card.email}
+        if self._behaviour.sends_opt_out:
+            shown["is_opted_out"] = card.is_opted_out
+        is_so = any(state and all(state[name] == value for name, value in shown.items()) for state in states)
+        self.must(f"call {call.number} shows {shown}, which was never so after it", holds=is_so)
+
+    def _judge_arrival_told(self, call: Call, own: list[Event]) -> None:
+        for event in own:
+            if event.arrives and event.phone in self._left and self._left[event.phone].source.call != call.number:
+                told = {"arrived_opted_out", "suppression_lost"} & {*call.notes}
+                holds = bool(told) or self._left_unseen(self._left[event.phone])
+                self.must(f"call {call.number} does not tell of the opt-out of {event.phone}", holds=holds)
+            others = self._others_on(event) if event.arrives else []
+            if others and "doubles" not in call.notes:
+                self.untold += 1
+                may_be_hidden = all(self._came_hidden(other) for other in others)
+                self.must(f"call {call.number} does not tell of the double on {event.phone}", holds=may_be_hidden)
+
+    def _others_on(self, event: Event) -> list[int]:
+        return [
+            contact["id"]
+            for contact in self._sandbox.state.records.with_values("phone", [event.phone])
+            if contact["id"] != event.contact_id
+        ]
+
+    def _came_hidden(self, contact_id: int) -> bool:
+        return any(one.arrives and one.contact_id == contact_id and one.source.is_hidden for one in self._log.events)
+
+    def _judge_nothing(self, call: Call) -> None:
+        for event in self._log.of(call.number):
+            self.must(f"call {call.number} answered {call.status}, but did {event.changed}", holds=not event.changed)
+
+    def _judge_unchanged(self, call: Call) -> None:
+        contact_id = call.outcome.card.contact_id  # type: ignore[union-attr]
+        states = self._log.states(contact_id, since=max(call.since - 1, 0))
+        is_so = any(state and all(state[name] == value for name, value in call.asked.items()) for state in states)
+        lately = self._log.somebody_came_by(contact_id, "", since=call.began - BOUND)
+        self.must(f"call {call.number} answered unchanged, and {call.asked} is not so", holds=is_so or lately)
+
+    def judge_events(self) -> None:
+        """Everything that has happened since the last time."""
+        events, self._seen = self._log.events[self._seen :], len(self._log.events)
+        for event in events:
+            if event.source.is_ours and event.changed:
+                self._judge_event(event)
+                if event.source.is_late:
+                    self._judge_late(event)
+            if event.leaves and event.source.is_ours and event.before and event.before["is_opted_out"]:
+                self._left[event.before["phone"]] = event
+
+    def _judge_event(self, event: Event) -> None:
+        call = self._calls[event.source.call]
+        before, after = event.before, event.after
+        if before and after and before["is_opted_out"] and not after["is_opted_out"]:
+            allowed = call.opts_in and bool(call.token)
+            self.must(f"call {call.number} opted {event.contact_id} in without consent or confirmation", holds=allowed)
+            self._left.pop(event.phone, None)
+        if event.leaves and before and before["is_opted_out"]:
+            lately = self._log.somebody_came_by(event.contact_id, "", since=call.began - BOUND)
+            self.must(f"call {call.number} took an opted-out contact off its number", holds=bool(call.token) or lately)
+        if event.arrives and event.phone in self._left:
+            lately = self._left_unseen(self._left[event.phone])
+            self.must(
+                f"call {call.number} lets texts reach {event.phone}",
+                holds=bool(after and after["is_opted_out"]) or lately,
+            )
+        if event.arrives and self._behaviour.known_phone == "double":
+            self._judge_double(event)
+
+    def _left_unseen(self, left: Event) -> bool:
+        """Whether somebody else had opted the contact out so lately that no read may have shown it."""
+        began = self._calls[left.source.call].began
+        return self._log.somebody_came_by(left.contact_id, "", since=began - BOUND)
+
+    def _judge_double(self, event: Event) -> None:
+        """Another contact was there. It must be somebody else's, and have come so lately that no read may have shown it."""
+        since = self._calls[event.source.call].began - BOUND
+        for other in self._others_on(event):
+            came = [
+                one for one in self._log.events if one.contact_id == other and one.arrives and one.number < event.number
+            ]
+            if not came:  # gone again, or from the start
+                continue
+            excused = not came[-1].source.is_ours and came[-1].at >= since
+            self.must(f"call {event.source.call} doubled {event.phone}", holds=excused)
+
+    def _judge_late(self, event: Event) -> None:
+        call = self._calls[event.source.call]
+        if call.status not in UNKNOWN and call.status not in DONE and call.status:
+            self.must(f"call {call.number} answered {call.status}, but did {event.changed} later", holds=False)
+        between = [
+            one
+            for one in self._log.events[event.source.sent : event.number]
+            if one.source.is_ours
+            and one.source.call != event.source.call
+            and one.changed
+            and one.contact_id == event.contact_id
+        ]
+        self.must(
+            f"what call {call.number} sent came after call {between[-1].source.call if between else 0}, and did {event.changed}",
+            holds=not between,
+        )
+        if call.status in DONE and event.number >= call.until:
+            touched = self._log.somebody_came_by(event.contact_id, event.phone)
+            own = [one for one in self._log.of(call.number) if one.number < event.number]
+            self.must(f"call {call.number} was done, and did {event.changed} later", holds=touched or not own)
+
+    def judge_journal(self, entries: list[Entry]) -> Counter[str]:
+        """In the end, when everything has landed and every read has caught up."""
+        states: Counter[str] = Counter()
+        for entry in entries:
+            call = next(call for call in self._calls.values() if entry.change_id in call.entries)
+            events = self._log.of(call.number)
+            changing = [event for event in events if event.changed]
+            states[entry.state] += 1
+            somebody = self._log.somebody_came_by(entry.contact_id or 0, str(entry.wanted.get("phone", "")))
+            undid_it = bool(changing) and changing[0].before is None and somebody
+            did = f"change {entry.change_id} is {entry.state}, and did {[event.changed for event in changing]}"
+            if entry.state == "not_done":
+                self.must(did, holds=not changing or undid_it)
+            if entry.state == "done":
+                self.must(did, holds=bool(events) or somebody)
+            self.must(f"change {entry.change_id} is still begun", holds=entry.state != "begun")
+        return states
+
+
+# The run
+
+
+@dataclass
+class Figures:
+    """The results. `wrong` must stay empty."""
+
+    sequences: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+    late: int = 0
+    by_others: int = 0
+    untold: int = 0
+    entries: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    story: list[str] = field(default_factory=list)  # of the last sequence
+
+
+class Sequence:
+    """One sequence, and everything that it needs."""
+
+    def __init__(self, seed: int, home: Path) -> None:
+        self.dice = random.Random(seed)
+        random.seed(seed)  # for the jitter of the client
+        self.behaviour = _behaviour(self.dice)
+        self.home = home
+        self.sandbox = open_sandbox(contacts=0, behaviour=self.behaviour, clock=time_of_day)
+        _people(self.sandbox)
+        self.log = Log(self.sandbox)
+        self.way = Way(self.sandbox, self.log, self.dice)
+        self.calls: dict[int, Call] = {}
+        self.judge = Judge(self.sandbox, self.log, self.calls, self.behaviour)
+        self.office = Office(self.sandbox, self.dice)
+        self.call_timeout = self.dice.choice((30.0, 50.0, 120.0))
+        self.workspace = self._server()
+
+    def _server(self) -> Workspace:
+        settings = Settings.load(sandbox=True, data_dir=self.home, requests_per_minute=100_000, timeout=TIMEOUT)
+        return Workspace(settings, sandbox=self.way, clock=time_of_day)  # type: ignore[arg-type] # it only asks for a transport
+
+    async def run(self) -> Counter[str]:
+        """The whole sequence. Answers the states of the journal's entries in the end."""
+        try:
+            for _ in range(self.dice.randint(3, 8)):
+                await self._let_time_pass()
+                call = self.office.call(len(self.calls) + 1)
+                await self._make(call)
+                if call.outcome and call.outcome.confirm_token and self.dice.random() < 0.9:
+                    await self._confirm(call, call.outcome.confirm_token)
+            return await self._end()
+        finally:
+            await self.workspace.aclose()
+            self.sandbox.close()
+
+    async def _let_time_pass(self) -> None:
+        await anyio.sleep(self.dice.choice((0.0, 0.0, 0.5, 2.0, 7.0, 25.0, 70.0)))
+        if self.dice.random() < 0.1:
+            await self._restart()
+
+    async def _restart(self) -> None:
+        self.way.told.append("               the server is started again")
+        await self.workspace.aclose()
+        self.workspace = self._server()
+
+    async def _confirm(self, call: Call, token: str) -> None:
+        if self.dice.random() < 0.2:
+            await self._let_time_pass()
+        again = replace(call, number=len(self.calls) + 1, token=token, entries=[], outcome=None)
+        again.text = f"{call.text}, confirmed"
+        await self._make(again)
+
+    async def _make(self, call: Call) -> None:
+        book = await self.workspace.book()
+        self.calls[call.number] = call
+        known = {entry.change_id for entry in book.journal.entries(limit=1000)}
+        self.way.call, call.since, call.began = call.number, len(self.log.events), time_of_day()
+        self.way.told.append(f"{time_of_day() % 10_000:9.2f} call {call.number}: {call.text}")
+        is_killed = self.dice.random() < 0.05
+        patience = self.dice.uniform(0.01, 1.5) if is_killed or self.dice.random() < 0.07 else self.call_timeout
+        with anyio.move_on_after(min(patience, self.call_timeout)) as scope:
+            call.status = await self._answered(call, book, dies=scope if is_killed else None)
+        if scope.cancelled_caught or not call.status:
+            call.status = "killed" if is_killed else "too_late"
+        if is_killed:
+            await self._restart()
+            book = await self.workspace.book()
+        call.until = len(self.log.events)
+        call.entries = [entry.change_id for entry in book.journal.entries(limit=1000) if entry.change_id not in known]
+        self.office.changes += call.entries
+        self.way.told.append(f"{time_of_day() % 10_000:9.2f}      -> {call.status} {call.notes} {_said(call)}")
+        self.judge.judge_answer(call)
+
+    async def _answered(self, call: Call, book: Book, *, dies: anyio.CancelScope | None) -> str:
+        finish = book.journal.finish
+        if dies:  # a dead process writes nothing any more
+            book.journal.finish = lambda entry: None if dies.cancel_called else finish(entry)  # type: ignore[method-assign]
+        try:
+            call.outcome = await call.make(book, call.token)
+        except ContactsError as error:
+            call.text += f" ({error})"
+            return error.kind
+        return call.outcome.status if call.outcome else "listed"
+
+    async def _end(self) -> Counter[str]:
+        self.way.is_calm = True
+        self.way.call = 0
+        await anyio.sleep(2 * 60 + MOST_LATE)
+        self.sandbox.land_due()
+        self.sandbox.catch_up()
+        self.judge.judge_events()
+        book = await self.workspace.book()
+        for _ in range(2):
+            await changes_of(book)
+        return self.judge.judge_journal(book.journal.entries(limit=1000))
+
+
+def _said(call: Call) -> str:
+    card = call.outcome.card if call.outcome else None
+    return f"contact {card.contact_id} {card.phone} opted_out={card.is_opted_out}" if card else ""
+
+
+def _behaviour(dice: random.Random) -> Behaviour:
+    sends_rev, sends_updated = dice.choices(((True, True), (False, True), (False, False)), weights=(5, 2, 2))[0]
+    return Behaviour(
+        requests_per_minute=0,
+        known_phone=dice.choice(("reject", "update", "double", "double")),
+        sends_opt_out=dice.random() < 0.75,
+        sends_rev=sends_rev,
+        sends_updated=sends_updated,
+        timestamps=dice.choice(("seconds", "micros")),
+        not_found=dice.choice(("404", "400", "null")),
+        clears_with=dice.choice(("both", "both", "empty", "null", "neither")),
+        put_without_names=dice.choice(("blank", "keep")),
+    )
+
+
+def _people(sandbox: Sandbox) -> None:
+    lately = f"{datetime.fromtimestamp(time_of_day() - AN_HOUR, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    known: Row = {"created": lately, "updated": lately}
+    add = sandbox.store.add_contact
+    add(phone=PHONES[0], first="Ada", last="Example", custom={"31": "Gold", "33": "Oakland"}, tags=[101], **known)
+    add(phone=PHONES[1], first="Ben", last="Example", is_opted_out=True, **known)
+
+
+_IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # files of a second's life
+
+
+async def one(seed: int, figures: Figures) -> None:
+    """One sequence; adds what came of it to `figures`."""
+    home = Path(tempfile.mkdtemp(dir=_IN_MEMORY))
+    try:
+        sequence = Sequence(seed, home)
+        figures.entries += await sequence.run()
+    finally:
+        shutil.rmtree(home)
+    figures.sequences += 1
+    figures.calls += Counter(call.status for call in sequence.calls.values())
+    figures.events += len(sequence.log.events)
+    figures.late += sum(event.source.is_late for event in sequence.log.events)
+    figures.by_others += sum(not event.source.is_ours for event in sequence.log.events)
+    figures.untold += sequence.judge.untold
+    figures.wrong += [f"seed {seed}: {law}" for law in sequence.judge.wrong]
+    figures.story = [f"{sequence.behaviour}", *sequence.way.told]
+
+
+def run(sequences: int, *, seed: int = 0) -> Figures:
+    """`sequences` random sequences, each in an event loop of its own; and what came of them."""
+    figures, started = Figures(), time.process_time()
+    for number in range(sequences):
+        anyio.run(one, seed + number, figures, backend_options={"loop_factory": HurriedLoop})
+    figures.seconds = time.process_time() - started
+    return figures
+
+
+def table(figures: Figures) -> str:
+    """The figures for people."""
+    rows = [("sequences", f"{figures.sequences:,}"), ("calls", f"{figures.calls.total():,}")]
+    rows += [(f"  {status}", f"{number:,}") for status, number in figures.calls.most_common()]
+    rows += [("changes of rows", f"{figures.events:,}"), ("  that came late", f"{figures.late:,}")]
+    rows += [("  by somebody else", f"{figures.by_others:,}")]
+    rows += [("journal entries", ""), *((f"  {state}", f"{number:,}") for state, number in figures.entries.items())]
+    rows += [("doubles with somebody else, hidden and untold", f"{figures.untold}")]
+    rows += [("computing", f"{figures.seconds:.0f} s"), ("wrong", f"{len(figures.wrong)}")]
+    return "\n".join(f"{what:<46}{figure:>12}" for what, figure in rows)
+
+
+def main(sequences: int, seed: int) -> int:
+    """Print the table and the laws that did not hold. Of one sequence alone, print everything."""
+    figures = run(sequences, seed=seed)
+    if sequences == 1:
+        print(*figures.story, sep="\n")
+    print(table(figures))
+    print(*figures.wrong[:50], sep="\n")
+    return int(bool(figures.wrong))
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:]]
+    sys.exit(main(given[0] if given else SEQUENCES, given[1] if len(given) > 1 else 0))
