@@ -1,4 +1,6 @@
-"""Short random sequences of calls against a service with faults of time: `python benchmarks/sequences.py [sequences] [seed]`.
+"""Short random sequences of calls against a service with faults of time.
+
+Run it by `python benchmarks/sequences.py [sequences] [seed]`.
 
 Each sequence has a fresh small account, one server and three to eight calls. Writes land up to 20 seconds late. Reads
 lag behind by up to 3 seconds and 10 reads, some kinds of read or all. A 2xx may do nothing. `rev`, `updated` and
@@ -9,13 +11,13 @@ Everything that happens to the rows is written down with the call whose request 
 
 - A call that says it did something did it, once, and shows a state that is not older than that.
 - A call that says anything else, except that it does not know, did nothing and never will.
-- What arrives late finds its contact as its call left it: nothing of ours came between.
+- A write that arrives late finds its contact as its call left it: nothing of ours came between.
 - Nobody is opted in without consent and a confirmation.
 - Nobody of ours arrives on a number that an opted-out contact of ours left, unless opted out, and it is told.
 - No phone is doubled by the one server. A double with somebody else is told where it could be seen.
 - In the end the journal says `done` of the changes that were made and `not_done` only of those that were not.
 
-One seed is one sequence, always the same: sequence n of seed s is sequence 0 of seed s + n, which is then told in full.
+One seed is one sequence, always the same. Sequence n of seed s is sequence 0 of seed s + n, told in full.
 Time is not waited for (`hurried.py`).
 """
 
@@ -116,7 +118,8 @@ class Event:
     @property
     def leaves(self) -> bool:
         """Whether a contact left its phone."""
-        return bool(self.before) and (self.after is None or self.before["phone"] != self.phone)  # type: ignore[index]
+        before = self.before
+        return before is not None and bool(before) and (self.after is None or before["phone"] != self.phone)
 
 
 class Log:
@@ -129,11 +132,11 @@ class Log:
         for name in ("insert", "replace", "delete"):
             setattr(self._records, name, self._watched(getattr(self._records, name)))
         add = sandbox.late.add
-        sandbox.late.add = lambda write: add(self._with_source(write))  # type: ignore[method-assign]
+        sandbox.late.add = lambda write: add(self._with_source(write))  # type: ignore[method-assign] # steps in
 
     @contextmanager
     def caused_by(self, source: Source) -> Iterator[None]:
-        """What happens within has this cause."""
+        """The cause of everything that happens within."""
         before, self.source = self.source, source
         try:
             yield
@@ -173,7 +176,7 @@ class Log:
         return [event for event in self.events if event.source.call == call]
 
     def states(self, contact_id: int, *, since: int) -> list[Row | None]:
-        """What the contact was after event `since`, and after each later one."""
+        """The states of the contact after event `since` and after each later one."""
         mine = [event for event in self.events if event.contact_id == contact_id]
         if not mine:
             return [self._row(contact_id)]
@@ -241,7 +244,7 @@ class Way(httpx.AsyncBaseTransport):
         dice = self._dice
         if not operation:
             kinds = ("drop_before", "status", "html_after", "drop_after")
-            return Fault("*", dice.choice(kinds)) if dice.random() < 0.04 else None  # type: ignore[arg-type]
+            return Fault("*", dice.choice(kinds)) if dice.random() < 0.04 else None  # type: ignore[arg-type] # one
         if dice.random() > 0.4:
             return None
         late = round(dice.uniform(0.2, MOST_LATE), 2)
@@ -484,7 +487,7 @@ class Judge:
         return self._behaviour.clears_with != "both"
 
     def _judge_shown(self, call: Call, own: Event) -> None:
-        card = call.outcome.card  # type: ignore[union-attr]
+        card = call.outcome.card  # type: ignore[union-attr] # it has one
         assert card is not None
         states = self._log.states(own.contact_id, since=own.number)
         shown: Row = {"first": card.first, "last": card.last, "email": card.email}
@@ -520,7 +523,7 @@ class Judge:
             self.must(f"call {call.number} answered {call.status}, but did {event.changed}", holds=not event.changed)
 
     def _judge_unchanged(self, call: Call) -> None:
-        contact_id = call.outcome.card.contact_id  # type: ignore[union-attr]
+        contact_id = call.outcome.card.contact_id  # type: ignore[union-attr] # it has one
         states = self._log.states(contact_id, since=max(call.since - 1, 0))
         is_so = any(state and all(state[name] == value for name, value in call.asked.items()) for state in states)
         lately = self._log.somebody_came_by(contact_id, "", since=call.began - BOUND)
@@ -539,22 +542,25 @@ class Judge:
 
     def _judge_event(self, event: Event) -> None:
         call = self._calls[event.source.call]
+        self._judge_opt_out(event, call)
+        if event.arrives and event.phone in self._left:
+            is_out = bool(event.after and event.after["is_opted_out"])
+            lately = self._left_unseen(self._left[event.phone])
+            self.must(f"call {call.number} lets texts reach {event.phone}", holds=is_out or lately)
+        if event.arrives and self._behaviour.known_phone == "double":
+            self._judge_double(event)
+
+    def _judge_opt_out(self, event: Event, call: Call) -> None:
         before, after = event.before, event.after
-        if before and after and before["is_opted_out"] and not after["is_opted_out"]:
+        if not before or not before["is_opted_out"]:
+            return
+        if after and not after["is_opted_out"]:
             allowed = call.opts_in and bool(call.token)
             self.must(f"call {call.number} opted {event.contact_id} in without consent or confirmation", holds=allowed)
             self._left.pop(event.phone, None)
-        if event.leaves and before and before["is_opted_out"]:
+        if event.leaves:
             lately = self._log.somebody_came_by(event.contact_id, "", since=call.began - BOUND)
             self.must(f"call {call.number} took an opted-out contact off its number", holds=bool(call.token) or lately)
-        if event.arrives and event.phone in self._left:
-            lately = self._left_unseen(self._left[event.phone])
-            self.must(
-                f"call {call.number} lets texts reach {event.phone}",
-                holds=bool(after and after["is_opted_out"]) or lately,
-            )
-        if event.arrives and self._behaviour.known_phone == "double":
-            self._judge_double(event)
 
     def _left_unseen(self, left: Event) -> bool:
         """Whether somebody else had opted the contact out so lately that no read may have shown it."""
@@ -562,7 +568,7 @@ class Judge:
         return self._log.somebody_came_by(left.contact_id, "", since=began - BOUND)
 
     def _judge_double(self, event: Event) -> None:
-        """Another contact was there. It must be somebody else's, and have come so lately that no read may have shown it."""
+        """Another contact was there. It must be somebody else's, and so new that no read may have shown it."""
         since = self._calls[event.source.call].began - BOUND
         for other in self._others_on(event):
             came = [
@@ -575,42 +581,38 @@ class Judge:
 
     def _judge_late(self, event: Event) -> None:
         call = self._calls[event.source.call]
-        if call.status not in UNKNOWN and call.status not in DONE and call.status:
+        if call.status and call.status not in {*UNKNOWN, *DONE}:
             self.must(f"call {call.number} answered {call.status}, but did {event.changed} later", holds=False)
-        between = [
-            one
-            for one in self._log.events[event.source.sent : event.number]
-            if one.source.is_ours
-            and one.source.call != event.source.call
-            and one.changed
-            and one.contact_id == event.contact_id
-        ]
-        self.must(
-            f"what call {call.number} sent came after call {between[-1].source.call if between else 0}, and did {event.changed}",
-            holds=not between,
-        )
+        between = [one for one in self._log.events[event.source.sent : event.number] if self._is_between(one, event)]
+        other = between[-1].source.call if between else 0
+        text = f"what call {call.number} sent came after call {other}, and did {event.changed}"
+        self.must(text, holds=not between)
         if call.status in DONE and event.number >= call.until:
             touched = self._log.somebody_came_by(event.contact_id, event.phone)
             own = [one for one in self._log.of(call.number) if one.number < event.number]
             self.must(f"call {call.number} was done, and did {event.changed} later", holds=touched or not own)
 
+    @staticmethod
+    def _is_between(one: Event, late: Event) -> bool:
+        """Whether another call of ours changed the contact before the late write landed."""
+        is_others = one.source.is_ours and one.source.call != late.source.call
+        return is_others and bool(one.changed) and one.contact_id == late.contact_id
+
     def judge_journal(self, entries: list[Entry]) -> Counter[str]:
         """In the end, when everything has landed and every read has caught up."""
-        states: Counter[str] = Counter()
         for entry in entries:
-            call = next(call for call in self._calls.values() if entry.change_id in call.entries)
-            events = self._log.of(call.number)
-            changing = [event for event in events if event.changed]
-            states[entry.state] += 1
-            somebody = self._log.somebody_came_by(entry.contact_id or 0, str(entry.wanted.get("phone", "")))
-            undid_it = bool(changing) and changing[0].before is None and somebody
-            did = f"change {entry.change_id} is {entry.state}, and did {[event.changed for event in changing]}"
-            if entry.state == "not_done":
-                self.must(did, holds=not changing or undid_it)
-            if entry.state == "done":
-                self.must(did, holds=bool(events) or somebody)
-            self.must(f"change {entry.change_id} is still begun", holds=entry.state != "begun")
-        return states
+            self._judge_entry(entry)
+        return Counter(entry.state for entry in entries)
+
+    def _judge_entry(self, entry: Entry) -> None:
+        call = next(call for call in self._calls.values() if entry.change_id in call.entries)
+        events = self._log.of(call.number)
+        changing = [event for event in events if event.changed]
+        somebody = self._log.somebody_came_by(entry.contact_id or 0, str(entry.wanted.get("phone", "")))
+        undid_it = bool(changing) and changing[0].before is None and somebody
+        did = f"change {entry.change_id} is {entry.state}, and did {[event.changed for event in changing]}"
+        holds = {"not_done": not changing or undid_it, "done": bool(events) or somebody, "begun": False}
+        self.must(did, holds=holds.get(entry.state, True))
 
 
 # The run
@@ -652,7 +654,7 @@ class Sequence:
 
     def _server(self) -> Workspace:
         settings = Settings.load(sandbox=True, data_dir=self.home, requests_per_minute=100_000, timeout=TIMEOUT)
-        return Workspace(settings, sandbox=self.way, clock=time_of_day)  # type: ignore[arg-type] # it only asks for a transport
+        return Workspace(settings, sandbox=self.way, clock=time_of_day)  # type: ignore[arg-type] # a way
 
     async def run(self) -> Counter[str]:
         """The whole sequence. Answers the states of the journal's entries in the end."""
@@ -709,7 +711,8 @@ class Sequence:
     async def _answered(self, call: Call, book: Book, *, dies: anyio.CancelScope | None) -> str:
         finish = book.journal.finish
         if dies:  # a dead process writes nothing any more
-            book.journal.finish = lambda entry: None if dies.cancel_called else finish(entry)  # type: ignore[method-assign]
+            last = lambda entry: None if dies.cancel_called else finish(entry)  # noqa: E731 -- one line
+            book.journal.finish = last  # type: ignore[method-assign] # steps in
         try:
             call.outcome = await call.make(book, call.token)
         except ContactsError as error:
@@ -762,7 +765,7 @@ _IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # files of a sec
 
 
 async def one(seed: int, figures: Figures) -> None:
-    """One sequence; adds what came of it to `figures`."""
+    """One sequence, whose results are added to `figures`."""
     home = Path(tempfile.mkdtemp(dir=_IN_MEMORY))
     try:
         sequence = Sequence(seed, home)
@@ -780,7 +783,7 @@ async def one(seed: int, figures: Figures) -> None:
 
 
 def run(sequences: int, *, seed: int = 0) -> Figures:
-    """`sequences` random sequences, each in an event loop of its own; and what came of them."""
+    """The results of `sequences` random sequences, each in an event loop of its own."""
     figures, started = Figures(), time.process_time()
     for number in range(sequences):
         anyio.run(one, seed + number, figures, backend_options={"loop_factory": HurriedLoop})

@@ -37,7 +37,9 @@ MERGED = Note(
 
 
 async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["report", "fill"] = "report") -> Outcome:
-    """Add a contact, or report (or fill) the one that has the phone already. A value that is there is never overwritten.
+    """Add a contact, or report (or fill) the one that has the phone already.
+
+    A value that is there is never overwritten.
 
     `status` is created, exists, updated or unchanged. Raises InvalidArgument, Refused, UpstreamError, OutcomeUnknown.
     """

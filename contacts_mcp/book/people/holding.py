@@ -85,7 +85,10 @@ def nobody(ref: ContactRef) -> ContactNotFound:
 
 
 def refuse_other_name(contact: Contact, name: str | None) -> None:
-    """The check that `contact` may be the person whom the caller calls `name`. Raises Refused where that is somebody else."""
+    """The check that `contact` may be the person whom the caller calls `name`.
+
+    Raises Refused where that is somebody else.
+    """
     names = {"first": contact.first, "last": contact.last, "display_name": contact.display_name}
     if name is None or may_be_called(name, **names):
         return
@@ -178,16 +181,30 @@ async def holder_of(book: Book, phone: str, others: Sequence[str] = ()) -> Conta
     if found is not None and not has_left(book, found, found.phone):
         return found
     forms = (phone, *others)
-    for entry in [entry for form in forms for entry in reversed(book.journal.phone_given_out(form, within=inf))]:
-        number = entry.contact_id
-        if entry.state == "done" and number is not None and not book.journal.deleted(number):
-            newest = book.journal.last_after(number)
-            if newest is None or newest.after.get("phone") in forms:
-                is_recent = book.journal.may_still_arrive(entry)
-                contact = await (_shown_soon(book, entry) if is_recent else book.api.get_contact(number))
-                if contact is not None and contact.phone in forms:  # else somebody else has moved or deleted it since
-                    return contact
+    for entry in _given_out(book, forms):
+        contact = await _now_of(book, entry)
+        if contact is not None and contact.phone in forms:  # else somebody else has moved or deleted it since
+            return contact
     return None
+
+
+def _given_out(book: Book, forms: Sequence[str]) -> list[Entry]:
+    """The changes that gave one of these forms to a contact that should still have it, by the journal."""
+    entries = [entry for form in forms for entry in reversed(book.journal.phone_given_out(form, within=inf))]
+    return [entry for entry in entries if entry.state == "done" and _should_be_there(book, entry, forms)]
+
+
+def _should_be_there(book: Book, entry: Entry, forms: Sequence[str]) -> bool:
+    if entry.contact_id is None or book.journal.deleted(entry.contact_id):
+        return False
+    newest = book.journal.last_after(entry.contact_id)
+    return newest is None or newest.after.get("phone") in forms
+
+
+async def _now_of(book: Book, entry: Entry) -> Contact | None:
+    assert entry.contact_id is not None
+    is_recent = book.journal.may_still_arrive(entry)
+    return await (_shown_soon(book, entry) if is_recent else book.api.get_contact(entry.contact_id))
 
 
 async def _shown_soon(book: Book, entry: Entry) -> Contact:

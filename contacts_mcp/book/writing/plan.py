@@ -22,11 +22,11 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | update | older than what is known | `unknown` |
 | update | an asked value is so | `done` |
 | update | `rev` has reached that of the service's reply, no asked value is so | `done` |
-| update | `rev` or `updated` has moved, no asked value is so, and nothing else differs | `done` if the service accepted it, else `unknown` |
+| update | `rev` or `updated` has moved, and nothing else differs | `done` if the service accepted it, else `unknown` |
 | update | the same, and something else differs: that may be somebody else's write before ours | `unknown` |
 | update | unmoved, no asked value is so | `not_done` once over, or if the reply names the old `rev`; else `unknown` |
 | update | neither `rev` nor `updated` tells, no asked value is so | `unknown` |
-| update | by `updated` unmoved, but it was updated shortly before the write already: the second may be the same | `unknown` |
+| update | by `updated` unmoved, but it was updated in about the same second already | `unknown` |
 | update | the contact is gone | `unknown` |
 | delete | gone | `done`, unless reads may lag behind the contact's creation and the service did not accept it |
 | delete | still there, but older than what is known | `unknown` |
@@ -196,11 +196,14 @@ class Plan:
             return "done" if self._shows_some(seen.values) else "not_done"
         if age == "older" or given.is_ahead_of(seen):
             return "unknown"
-        if self._shows_some(seen.values):
+        is_accepted = age == "newer" and given.reply is not None
+        if self._shows_some(seen.values) or (is_accepted and self._was_moved_by_us(seen, given)):
             return "done"
-        # What somebody else wrote before us has moved it, too.
-        is_ours = given.is_caught_up_by(seen) or not self._disturbed(seen.values)
-        return "done" if age == "newer" and given.reply is not None and is_ours else "unknown"
+        return "unknown"
+
+    def _was_moved_by_us(self, seen: Sight, given: Circumstances) -> bool:
+        """Whether an accepted write has moved the contact. Somebody else's write before it would have moved it, too."""
+        return given.is_caught_up_by(seen) or not self._disturbed(seen.values or {})
 
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:

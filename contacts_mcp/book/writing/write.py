@@ -378,7 +378,7 @@ def _is_young(book: Book, contact_id: int, record: dict[str, Any]) -> bool:
 
 
 def _is_fresh(book: Book, entry: Entry) -> bool:
-    """Whether the contact was written right before this write, so that `updated`, in whole seconds, may not tell them apart."""
+    """Whether the contact was written right before this write, so that `updated` may be the same for both."""
     updated = instant(entry.updated_before)
     earlier = book.journal.entries(contact_id=entry.contact_id, before=entry.change_id, limit=1)
     moments = [one.at for one in earlier] + ([updated.timestamp()] if updated else [])
