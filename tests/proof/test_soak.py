@@ -14,6 +14,7 @@ from support import Backend
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.state.journal import Journal
 from contacts_mcp.state.locks import Locks
 
 
@@ -49,4 +50,5 @@ async def test_a_write_that_is_made_twice_is_seen(monkeypatch: pytest.MonkeyPatc
 
 async def test_servers_that_do_not_wait_for_one_another_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Locks, "_hold", lambda *_: nullcontext())
-    assert (await soak.run(300, seed=8)).wrong
+    monkeypatch.setattr(Journal, "arriving", lambda *_: [])  # which would make up for much of what locks prevent
+    assert (await soak.run(300, seed=4)).wrong
