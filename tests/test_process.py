@@ -171,8 +171,9 @@ def test_every_line_gets_an_answer_or_a_protocol_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["2025-06-18", "2024-11-05"])
 def test_a_batch_is_refused_where_the_version_has_none(version: str, tmp_path: Path) -> None:
-    (_, refused) = answers_to([handshake(version), json.dumps(REQUESTS)], tmp_path, 2)
-    assert (refused["id"], refused["error"]["code"]) == (None, -32600)
+    answers = answers_to([handshake(version), json.dumps(REQUESTS)], tmp_path, 2)
+    (refused,) = [one for one in answers if one["id"] is None]  # it may come before the answer to the handshake
+    assert refused["error"]["code"] == -32600
     assert "batches" in refused["error"]["message"]
 
 
