@@ -65,7 +65,7 @@ async def list_contacts(
     """
     start = cursors.opened(cursor, filters) if cursor else None
     matcher = await book.vocabulary.resolving(
-        needed_lists(filters), lambda names: matcher_for(filters, names, book.zone)
+        needed_lists(filters), lambda names: matcher_for(filters, names, book.zone, book.region)
     )
     call = _Call(book, matcher, start, limit=limit, most=most or limit)
     token = bulk_work.set(not matcher.is_of_all)
