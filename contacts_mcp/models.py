@@ -39,6 +39,7 @@ from contacts_mcp.words.phones import from_api
 
 DEEPEST_UNREAD = 5  # levels of lists and objects in a member that cannot be read
 TOO_DEEP = "(nested too deep)"
+LONGEST_PHONE = 20  # digits; longer ones are looked at more closely
 LONGEST_WHOLE = 20  # characters of a whole number that came as text
 LONGEST_UNREAD = 2_000  # characters of JSON of a member that cannot be read
 CUT_UNREAD = 900  # so many are left of a longer one: in a record, its quotes are escaped, and it must not be cut again
@@ -72,6 +73,8 @@ def _number(value: float) -> str:
 
 
 def _phone(value: object) -> str:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < LONGEST_PHONE:
+        return value  # nearly all there are
     digits = from_api(value)
     if not digits and value and not _is_nothing(value):
         msg = "a phone expected"

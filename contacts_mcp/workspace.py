@@ -201,7 +201,7 @@ def client_for(
 
 
 @contextmanager
-def announcing_waits(tell: Callable[[float], Awaitable[None]]) -> Iterator[None]:
+def announcing_waits(tell: Callable[[float], Awaitable[None]] | None) -> Iterator[None]:
     """Within this, `tell` hears of every long wait for the rate limit, in seconds, before it starts."""
     from contacts_mcp.api.pace import on_wait
 

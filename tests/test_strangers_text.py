@@ -15,7 +15,19 @@ import contacts_mcp
 HERE = Path(contacts_mcp.__file__).parent
 ROOMS = ("api", "book", "server", "state", "words")
 
-SAFE = {"word", "quoted", "visible", "in_quotes", "joined", "show", "len", "safe", "_quoted", "_listed", "_with_ids"}
+SAFE = {
+    "word",
+    "quoted",
+    "visible",
+    "in_quotes",
+    "all_in_line",
+    "show",
+    "len",
+    "safe",
+    "_quoted",
+    "_listed",
+    "_with_ids",
+}
 STRANGERS = {
     *("name", "first", "last", "display_name", "email", "avatar", "consent", "label", "title", "tag", "text", "value"),
 }

@@ -88,12 +88,12 @@ class NameList:
 
     async def naming(self, ids: Iterable[int]) -> Names:
         """The list with a name for each of `ids`, as far as that can be had soon. Never fails."""
-        unnamed = [item for item in ids if item not in self.names or self._clock() - self._fetched > KEEP]
+        unnamed = [item for item in ids if item not in self.names.ids or self._clock() - self._fetched > KEEP]
         if unnamed and self._clock() - self._failed >= REFETCH_AFTER:
             try:
                 with anyio.fail_after(LABEL_PATIENCE):
                     names = await self.no_older_than(KEEP)
-                    if any(item not in names for item in unnamed):
+                    if not names.ids >= {*unnamed}:
                         await self.no_older_than(REFETCH_AFTER)
             except (ContactsError, TimeoutError):
                 self._failed = self._clock()

@@ -60,6 +60,7 @@ class Names:
         for item in items:
             self._by_id.setdefault(item.id, item)
         self.items = tuple(self._by_id.values())
+        self.ids = self._by_id.keys()
         self._tiers = self._strict_to_loose()
         kinds = "|".join(map(re.escape, (kind, self._noun)))
         self._number = re.compile(rf"\s*(?:(?:{kinds})\s*)?(\d{{1,{_LONGEST_ID}}})\s*", re.IGNORECASE)

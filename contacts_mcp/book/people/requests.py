@@ -19,7 +19,7 @@ from contacts_mcp.book.values import CUSTOM, custom_key, field_id, nothing_for
 from contacts_mcp.book.vocabulary import LISTS, NOBODY, ListName, Snapshot, Vocabulary
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
-from contacts_mcp.words.cleaning import Cleaned, clean_line, clean_value
+from contacts_mcp.words.cleaning import Cleaned, clean_lines, clean_value
 from contacts_mcp.words.dates import looks_like_date_field, read_date
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.emails import read_email
@@ -121,8 +121,8 @@ async def resolved(wanted: Wanted, vocabulary: Vocabulary) -> Edit:
 
     Only the lists of names that it mentions are asked for, and none where it is refused without them.
     """
-    _plain_values(wanted)
-    return await vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
+    plain = _plain_values(wanted)
+    return await vocabulary.resolving(needed_lists(wanted), lambda names: _resolve(wanted, names, *plain))
 
 
 def resolve(wanted: Wanted, names: Snapshot) -> Edit:
@@ -130,8 +130,11 @@ def resolve(wanted: Wanted, names: Snapshot) -> Edit:
 
     Raises InvalidArgument, or UnknownName with every name that is not known, before anything is changed.
     """
-    values, notes = _plain_values(wanted)
-    misses = _Misses()
+    return _resolve(wanted, names, *_plain_values(wanted))
+
+
+def _resolve(wanted: Wanted, names: Snapshot, plain: Values, remarks: Sequence[str]) -> Edit:
+    values, notes, misses = dict(plain), list(remarks), _Misses()
     values |= _custom_values(wanted.custom_fields, names, misses, notes)
     if wanted.assignee is not None:
         values |= misses.collected(lambda: {"assignee": _member(str(wanted.assignee), names)}) or {}
@@ -155,7 +158,13 @@ def _plain_values(wanted: Wanted) -> tuple[Values, list[str]]:
     if wanted.tags is not None:
         _check_not_empty("tags", is_empty=not any(tag.strip() for tag in wanted.tags))
     texts = {name: text for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None}
-    cleaned = {name: _checked_text(name, text) for name, text in texts.items()}
+    for name, text in texts.items():
+        _check_not_empty(name, is_empty=not text.strip())
+    cleaned = clean_lines({name: text for name, text in texts.items() if name != "email"})
+    if "email" in texts:
+        cleaned["email"] = read_email(texts["email"])
+    if "avatar" in cleaned:
+        _check_address(cleaned["avatar"].text)
     values: Values = {name: clean.text for name, clean in cleaned.items()}
     given = {"phone": wanted.phone, "is_opted_out": wanted.is_opted_out}
     values |= {name: value for name, value in given.items() if value is not None}
@@ -220,18 +229,13 @@ def _check_not_empty(name: str, *, is_empty: bool) -> None:
         )
 
 
-def _checked_text(name: str, given: str) -> Cleaned:
-    _check_not_empty(name, is_empty=not given.strip())
-    if name == "email":
-        return read_email(given)
-    clean = clean_line(given, argument=name)
-    if name == "avatar" and not _URL.fullmatch(clean.text):
+def _check_address(text: str) -> None:
+    if not _URL.fullmatch(text):
         raise InvalidArgument(
-            name,
-            f"{quoted(clean.text, limit=60)} is not the address of an image.",
+            "avatar",
+            f"{quoted(text, limit=60)} is not the address of an image.",
             expected="Expected one that starts with https://.",
         )
-    return clean
 
 
 def _custom_values(given: Mapping[str, str], names: Snapshot, misses: _Misses, notes: list[str]) -> Values:

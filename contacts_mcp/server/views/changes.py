@@ -9,19 +9,13 @@ from pydantic import BaseModel
 
 from contacts_mcp.server.views.fitting import (
     CUTS,
-    LABEL,
     NAME,
-    VALUE,
     Answer,
-    Cut,
     Facts,
     Shown,
     fitted,
-    joined,
-    safe,
-    yes_no,
 )
-from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.display import VALUE, Cut, lines_of, quoted, safe_rows, visible
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Change, Entry, ShownChange
@@ -50,22 +44,12 @@ def changes_listed(told: Sequence[ShownChange], *, next_cursor: int | None) -> A
 
 
 def change_facts(changes: Sequence[Change], cut: Cut) -> list[dict[str, Any]]:
-    return [
-        {"field": change.field, "before": safe(change.before, cut), "after": safe(change.after, cut)}
-        for change in changes
-    ]
+    sides = safe_rows(({"before": change.before, "after": change.after} for change in changes), cut)
+    return [{"field": change.field, **side} for change, side in zip(changes, sides, strict=True)]
 
 
-def change_line(change: Change, cut: Cut) -> str:
-    return f"- {word(change.field, limit=LABEL)}: {_value(change.before, cut)} -> {_value(change.after, cut)}"
-
-
-def _value(value: Any, cut: Cut) -> str:
-    if isinstance(value, bool):
-        return yes_no(value)
-    if isinstance(value, list | tuple):
-        return joined(value)
-    return quoted(str(value), limit=cut.value) if value != "" else "(empty)"
+def change_lines(changes: Sequence[Change], cut: Cut) -> list[str]:
+    return lines_of([(change.field, change.before, change.after) for change in changes], cut)
 
 
 def _told_facts(one: ShownChange, cut: Cut) -> dict[str, Any]:
@@ -92,7 +76,7 @@ def _told_line(one: ShownChange, cut: Cut) -> str:
     about = f"contact {entry.contact_id or '(no id yet)'} {quoted(_name_in(entry), limit=NAME)}"
     consent = f"; consent given: {quoted(entry.consent, limit=VALUE)}" if entry.consent else ""
     more = f"; … (+{len(one.changes) - cut.items} more)" if len(one.changes) > cut.items else ""
-    changes = "; ".join(change_line(change, cut).removeprefix("- ") for change in one.changes[: cut.items])
+    changes = "; ".join(change_lines(one.changes[: cut.items], cut))
     return (
         f"change {entry.change_id}, {one.at}: {entry.action} {about}{_STATES[entry.state]}{undoes}{undone}: "
         f"{changes}{more}{consent}"

@@ -10,20 +10,25 @@ from pydantic import BaseModel
 
 from contacts_mcp.server.views.fitting import (
     CUTS,
-    LABEL,
-    MOST,
     NAME,
     Answer,
-    Cut,
     Facts,
     Shown,
     fitted,
-    joined,
     noted,
-    safe,
-    yes_no,
 )
-from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.display import (
+    LABEL,
+    MOST,
+    Cut,
+    all_in_line,
+    lines_of,
+    quoted,
+    safe,
+    safe_rows,
+    visible,
+    word,
+)
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
@@ -172,7 +177,8 @@ def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
         **card.shown_only,
         "other": card.other,
     }
-    return {name: safe(value, cut) for name, value in facts.items() if value not in ("", (), {})}
+    (shown,) = safe_rows([{name: value for name, value in facts.items() if value not in ("", (), {})}], cut)
+    return shown
 
 
 def concise(
@@ -214,13 +220,13 @@ def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
         ("avatar", card.avatar),
         *fields[: cut.items],
     ]
-    lines = [f"  {word(name, limit=LABEL)}: {quoted(text, limit=cut.value)}" for name, text in texts if text]
+    lines = [f"  {line}" for line in lines_of([(name, text) for name, text in texts if text], cut)]
     lines += [f"  … (+{len(fields) - cut.items} more custom fields)"] if len(fields) > cut.items else []
-    lines += [f"  tags: {joined(card.tags)}"] if card.tags else []
+    lines += [f"  tags: {all_in_line(card.tags)}"] if card.tags else []
     lines += [f"  assignee: {word(card.assignee, limit=LABEL)}"] if card.assignee else []
     return [
         *lines,
-        f"  opted out of texts: {yes_no(opt_out(card))}",
+        f"  opted out of texts: {_OPTED_OUT[card.is_opted_out]}",
         *(
             f"  {name}: {quoted(json.dumps(safe(value, cut)), limit=cut.value)}"
             for name, value in card.shown_only.items()
@@ -228,6 +234,9 @@ def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
         *_note_lines(card, cut),
         f"  created {word(card.created, limit=NAME)}, updated {word(card.updated, limit=NAME)}",
     ]
+
+
+_OPTED_OUT = {True: "yes", False: "no", None: "unknown"}
 
 
 def _note_lines(card: Card, cut: Cut) -> list[str]:
@@ -254,7 +263,7 @@ def _line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> st
         f"{card.contact_id} {quoted(card.name, limit=NAME)} {card.phone}",
         word(card.email, limit=NAME) if card.email else "",
         *fields,
-        f"tags {joined(card.tags)}" if card.tags else "",
+        f"tags {all_in_line(card.tags)}" if card.tags else "",
         f"assignee {word(card.assignee, limit=LABEL)}" if card.assignee else "",
         {True: "OPTED OUT", None: "opt-out unknown", False: ""}[card.is_opted_out],
         f"created {word(card.created[:10])}" if shows_created else "",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
-from contacts_mcp.server.views.changes import change_facts, change_line
+from contacts_mcp.server.views.changes import change_facts, change_lines
 from contacts_mcp.server.views.contacts import detail_lines, who, whole
-from contacts_mcp.server.views.fitting import NAME, Answer, Cut, Facts, Shown, fitted, noted
-from contacts_mcp.words.display import quoted
+from contacts_mcp.server.views.fitting import NAME, Answer, Facts, Shown, fitted, noted
+from contacts_mcp.words.display import Cut, quoted
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def wrote(outcome: Outcome) -> Answer:
             **noted(outcome.notes),
         )
         contact = detail_lines(card, cut) if card and shows_contact else []
-        changes = [change_line(change, cut) for change in outcome.changes]
+        changes = [f"- {line}" for line in change_lines(outcome.changes, cut)]
         return [_headline(outcome), *contact, *changes, *_confirmation_lines(outcome), *outcome.notes], facts
 
     return fitted(shown)
