@@ -135,7 +135,7 @@ def advice(tool: str, name: str, known: Collection[str]) -> str:
 
 
 def advice_on_value(tool: str, name: str, value: object) -> str:
-    """The next step for a caller who gave the parameter `name` of `tool` a value that it does not take. "" without one."""
+    """The next step for a caller who gave the parameter `name` of `tool` a value it does not take. "" without one."""
     values, sentence = VALUES.get((tool, name), (frozenset[str](), ""))
     return sentence if isinstance(value, str) and _folded(value) in values else ""
 

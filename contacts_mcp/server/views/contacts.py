@@ -116,7 +116,7 @@ def listed(
 
 
 def _ending_lines(listing: Listing) -> list[str]:
-    """How many those are, and whether there are more. The last page of several also counts those of the pages before."""
+    """How many those are, and whether there are more. The last of several pages also counts those before it."""
     here, given = len(listing.cards), listing.given
     if listing.next_cursor:
         of_all = f" of {listing.total}" if listing.total is not None else ""
