@@ -16,7 +16,9 @@ from collections.abc import Iterable, Sequence
 
 from contacts_mcp.words.folding import fold, unaccented
 
-_TITLES = frozenset("mr mrs ms miss mx dr prof sir dame madam jr sr ii iii iv phd md esq".split())  # noqa: SIM905 -- one word after the other reads better
+_TITLES = frozenset(
+    "mr mrs ms miss mx dr prof sir dame madam jr sr ii iii iv phd md esq".split()  # noqa: SIM905 -- a list of words
+)
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 # A first name, and the short forms that people say for it.

@@ -70,7 +70,9 @@ _NOTES = (
 # Names that are taken for a parameter, because they cannot mean anything else: by tool.
 ACCEPTED: Mapping[str, Mapping[str, str]] = {"list_contacts": {"tags": "tag"}}
 
-_ORDERS = frozenset("sort sort_by sorting order order_by ordering sort_order direction".split())  # noqa: SIM905 -- one word after the other reads better
+_ORDERS = frozenset(
+    "sort sort_by sorting order order_by ordering sort_order direction".split()  # noqa: SIM905 -- a list of words
+)
 ORDERED: Mapping[str, str] = {
     "list_contacts": "Contacts always come last changed first. created_after and updated_after narrow them.",
     "list_changes": "Changes always come newest first.",
