@@ -157,6 +157,14 @@ def _plain_values(wanted: Wanted) -> tuple[Values, list[str]]:
     _check_contradictions(wanted)
     if wanted.tags is not None:
         _check_not_empty("tags", is_empty=not any(tag.strip() for tag in wanted.tags))
+    cleaned = _plain_texts(wanted)
+    values: Values = {name: clean.text for name, clean in cleaned.items()}
+    given = {"phone": wanted.phone, "is_opted_out": wanted.is_opted_out}
+    values |= {name: value for name, value in given.items() if value is not None}
+    return values, [note for clean in cleaned.values() for note in clean.notes]
+
+
+def _plain_texts(wanted: Wanted) -> dict[str, Cleaned]:
     texts = {name: text for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None}
     for name, text in texts.items():
         _check_not_empty(name, is_empty=not text.strip())
@@ -165,10 +173,7 @@ def _plain_values(wanted: Wanted) -> tuple[Values, list[str]]:
         cleaned["email"] = read_email(texts["email"])
     if "avatar" in cleaned:
         _check_address(cleaned["avatar"].text)
-    values: Values = {name: clean.text for name, clean in cleaned.items()}
-    given = {"phone": wanted.phone, "is_opted_out": wanted.is_opted_out}
-    values |= {name: value for name, value in given.items() if value is not None}
-    return values, [note for clean in cleaned.values() for note in clean.notes]
+    return cleaned
 
 
 class _Misses:
