@@ -30,6 +30,7 @@ REFETCH_AFTER = 30.0
 LABEL_PATIENCE = 5.0  # seconds for a name that an answer can do without
 MOST_TAG_PAGES = 40  # requests for one list of tags; the account's limit is 500 a minute
 NOBODY = frozenset({"none", "nobody", "no one", "unassigned", "unassign"})
+EVERYTHING = frozenset({"all", "any", "every", "everything", "everybody", "anybody", "anyone", "*"})
 
 ListName = Literal["fields", "tags", "members"]
 LISTS: tuple[ListName, ...] = ("fields", "tags", "members")

@@ -173,7 +173,7 @@ class Names:
         if not self.items:
             return UnknownName(argument, f"the account has no {self.kind}s.", expected=self.hint)
         if not text.strip():
-            return UnknownName(argument, f"the name or id of a {self.kind} is missing.", expected=self.hint)
+            return UnknownName(argument, "one of the names is empty.", expected="Leave it out.")
         nearest = [self.label(item.id) for item in self.nearest(text)]
         there_are = f" Nearest: {_listed(nearest)}." if nearest else self._all_of_few()
         problem = f"there is no {self.kind} {_quoted(text)}.{there_are}"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
-from contacts_mcp.book.vocabulary import NOBODY, ListName, Snapshot
+from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
 from contacts_mcp.words.display import quoted, word
@@ -138,7 +138,7 @@ def _resolved(filters: Filters, names: Snapshot) -> tuple[int, int, list[CustomV
         try:
             return among.resolve(text, argument=argument).id
         except UnknownName as miss:
-            misses.append(_in_a_filter(miss, hint) if hint and not miss.is_ambiguous else miss)
+            misses.append(_in_a_filter(miss, text, among, hint))
             return 0
 
     tag = member = 0
@@ -161,9 +161,14 @@ def _is_nobody(text: str) -> bool:
     return text.strip().casefold() in NOBODY
 
 
-def _in_a_filter(miss: UnknownName, hint: str) -> UnknownName:
+def _in_a_filter(miss: UnknownName, text: str, among: Names, hint: str) -> UnknownName:
     """The same error with a hint about filters. That of the list speaks of changing a contact."""
-    return UnknownName(miss.argument, miss.problem, candidates=miss.candidates, expected=hint)
+    if miss.is_ambiguous:
+        return miss
+    if text.strip().casefold() in EVERYTHING:
+        problem = f"there is no {among.kind} {quoted(text, limit=NAME)}."
+        return UnknownName(miss.argument, problem, expected=f"Leave {miss.argument} out to list contacts with any.")
+    return UnknownName(miss.argument, miss.problem, candidates=miss.candidates, expected=hint or miss.expected)
 
 
 # --- tests ---

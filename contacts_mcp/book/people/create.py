@@ -144,7 +144,7 @@ def _differences(differing: Sequence[Change]) -> list[str]:
         f"{word(one.field)} is {value_in_quotes(one.before)}, given was {value_in_quotes(one.after)}"
         for one in differing
     )
-    return [Note("differs", f"Not changed: {pairs}. To change it, ask the person, then use update_contact.")]
+    return [Note("differs", f"Kept as it is: {pairs}. To change it, ask the person, then use update_contact.")]
 
 
 def _adding_tags(edit: Edit) -> Edit:

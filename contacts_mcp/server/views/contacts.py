@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel
 
@@ -14,13 +14,15 @@ from contacts_mcp.server.views.fitting import (
     MOST,
     NAME,
     Answer,
+    ContactFacts,
     Cut,
-    Facts,
     Shown,
     fitted,
+    going_on,
     joined,
     noted,
     safe,
+    with_members,
     yes_no,
 )
 from contacts_mcp.words.display import quoted, visible, word
@@ -38,7 +40,7 @@ class LookupResult(BaseModel):
     """Answer of lookup_contact."""
 
     found: bool
-    contacts: list[Facts]
+    contacts: list[ContactFacts]
     notes: list[str]
     note_kinds: list[str] | None = None
 
@@ -46,7 +48,7 @@ class LookupResult(BaseModel):
 class ListResult(BaseModel):
     """Answer of list_contacts."""
 
-    contacts: list[Facts]
+    contacts: list[ContactFacts]
     next_cursor: str  # empty at the end
     complete: bool
     notes: list[str]
@@ -54,10 +56,13 @@ class ListResult(BaseModel):
     total: int | None = None  # of the account; comes with the first page of everybody
 
 
+FieldFacts = Annotated[dict[str, Any], with_members(field_id="integer", name="string")]
+
+
 class FieldsResult(BaseModel):
     """Answer of list_contact_fields."""
 
-    fields: list[Facts]
+    fields: list[FieldFacts]
     total: int  # of those asked for; more than are shown, where they are too many
     notes: list[str]
     note_kinds: list[str] | None = None
@@ -113,14 +118,14 @@ def listed(
 def _ending_lines(listing: Listing) -> list[str]:
     """How many those are, and whether there are more. The last page of several also counts those of the pages before."""
     here, given = len(listing.cards), listing.given
+    complete = f"complete: {'true' if listing.complete else 'false'}"
     if listing.next_cursor:
         of_all = f" of {listing.total}" if listing.total is not None else ""
-        return [f"{_many(here)}{of_all}; more may follow: repeat this call with cursor {listing.next_cursor}"]
+        return [f"{_many(here)}{of_all}; {complete}; {going_on(listing.next_cursor)}"]
     if given > here:
-        end = "that is all." if listing.complete else "there may be others."
         last = f"{_many(here)} on this last page" if here else "No further contacts"
-        return [f"{last}, {given} on all pages; {end}"]
-    return [f"{_many(here)}; that is all." if listing.complete else f"{_many(here)}; may not be all."]
+        return [f"{last}, {given} on all pages; {complete}."]
+    return [f"{_many(here)}; {complete}."]
 
 
 def _many(number: int) -> str:
