@@ -325,7 +325,7 @@ def _about_none_or_all(text: str, unknown: UnknownName, among: Names, expected: 
     """`unknown`, or for a word like "none" or "all" the way that it asks for. A name near that word is not meant."""
     if unknown.is_ambiguous or text.strip().casefold() not in NOBODY | EVERYTHING:
         return unknown
-    return UnknownName(unknown.argument, f"there is no {among.kind} {quoted(text, limit=60)}.", expected=expected)
+    return UnknownName(unknown.argument, among.absence(text), expected=expected)
 
 
 def _cleared_key(name: str, names: Snapshot) -> str:

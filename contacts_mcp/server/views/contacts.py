@@ -132,9 +132,13 @@ def _many(number: int) -> str:
     return f"{number} contact{'' if number == 1 else 's'}"
 
 
-def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int) -> Answer:
-    """The answer to a question for custom fields. `total` is how many there are, of which `fields` are shown."""
-    notes = [_how_many_fields(len(fields), query=query, total=total)]
+def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int, unread_rows: str = "") -> Answer:
+    """The answer to a question for custom fields.
+
+    `total` is how many there are, of which `fields` are shown. `unread_rows` says that others could not be read.
+    """
+    notes = [_how_many_fields(len(fields), query=query, total=total, is_all=not unread_rows)]
+    notes += [Note("rows_unreadable", unread_rows)] if unread_rows else []
     if any(label.endswith(f" ({number})") for number, label in fields):
         text = "A number in brackets belongs to the name: another field has the same name without it."
         notes.append(Note("shared_names", text))
@@ -144,14 +148,17 @@ def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int) 
     return fitted(lambda _: ([*lines, *notes], facts))
 
 
-def _how_many_fields(shown: int, *, query: str, total: int) -> Note:
+def _how_many_fields(shown: int, *, query: str, total: int, is_all: bool) -> Note:
     called = f" called like {quoted(query, limit=NAME)}" if query else ""
+    if not total and not is_all:
+        return Note("no_fields", f"No custom field that can be read is{called}." if query else "No field can be read.")
     if not total:
         return Note("no_fields", f"No custom field is{called}." if query else "The account has no custom fields.")
     if shown < total:
         more = "Give a query to find others."
         return Note("more_not_shown", f"The first {shown} of {total} custom fields{called} are shown. {more}")
-    return Note("all_fields", f"{total} custom field{'' if total == 1 else 's'}{called}; that is all.")
+    many = f"{total} custom field{'' if total == 1 else 's'}{called}"
+    return Note("all_fields", f"{many}; that is all.") if is_all else Note("some_fields", f"{many} can be read.")
 
 
 # One contact, as a structure and as lines
