@@ -252,7 +252,8 @@ class Contact(BaseModel):
         if not isinstance(value, Mapping):
             return read(value)
         contact = cls._read(value, read)
-        contact._damaged = frozenset(name for name, item in value.items() if isinstance(item, DamagedText))  # noqa: SLF001 -- its own class
+        damaged = frozenset(name for name, item in value.items() if isinstance(item, DamagedText))
+        contact._damaged = damaged  # noqa: SLF001 -- its own class
         return contact
 
     @classmethod
