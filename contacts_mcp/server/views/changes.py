@@ -14,6 +14,7 @@ from contacts_mcp.server.views.fitting import (
     Facts,
     Shown,
     fitted,
+    going_on,
 )
 from contacts_mcp.words.display import VALUE, Cut, lines_of, quoted, safe_rows, visible
 
@@ -25,20 +26,22 @@ class ChangesResult(BaseModel):
     """Answer of list_changes."""
 
     changes: list[Facts]
-    next_cursor: int | None = None  # left out where nothing is older
+    next_cursor: str  # empty at the end
+    complete: bool
 
 
-def changes_listed(told: Sequence[ShownChange], *, next_cursor: int | None) -> Answer:
-    """The answer to a question for changes."""
-    more = [f"More: repeat this call with cursor {next_cursor}."] if next_cursor else []
+def changes_listed(told: Sequence[ShownChange], *, is_more: bool) -> Answer:
+    """The answer to a question for changes. `is_more` says that there are older ones."""
+    cursor = str(told[-1].entry.change_id) if is_more else ""
+    ending = f"complete: false; {going_on(cursor)}" if cursor else "complete: true."
     nothing = (
         "The journal holds no such change. It goes back 30 days, and knows only the changes that servers on this "
         "machine made."
     )
 
     def shown(cut: Cut) -> Shown:
-        facts = ChangesResult(changes=[_told_facts(one, cut) for one in told], next_cursor=next_cursor)
-        return [*(_told_line(one, cut) for one in told), *more] or [nothing], facts
+        facts = ChangesResult(changes=[_told_facts(one, cut) for one in told], next_cursor=cursor, complete=not cursor)
+        return [*(_told_line(one, cut) for one in told), *([] if told else [nothing]), ending], facts
 
     return fitted(shown, cuts=CUTS[1:])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel
 
@@ -12,10 +12,12 @@ from contacts_mcp.server.views.fitting import (
     CUTS,
     NAME,
     Answer,
-    Facts,
+    ContactFacts,
     Shown,
     fitted,
+    going_on,
     noted,
+    with_members,
 )
 from contacts_mcp.words.display import (
     LABEL,
@@ -43,7 +45,7 @@ class LookupResult(BaseModel):
     """Answer of lookup_contact."""
 
     found: bool
-    contacts: list[Facts]
+    contacts: list[ContactFacts]
     notes: list[str]
     note_kinds: list[str] | None = None
 
@@ -51,7 +53,7 @@ class LookupResult(BaseModel):
 class ListResult(BaseModel):
     """Answer of list_contacts."""
 
-    contacts: list[Facts]
+    contacts: list[ContactFacts]
     next_cursor: str  # empty at the end
     complete: bool
     notes: list[str]
@@ -59,10 +61,13 @@ class ListResult(BaseModel):
     total: int | None = None  # of the account; comes with the first page of everybody
 
 
+FieldFacts = Annotated[dict[str, Any], with_members(field_id="integer", name="string")]
+
+
 class FieldsResult(BaseModel):
     """Answer of list_contact_fields."""
 
-    fields: list[Facts]
+    fields: list[FieldFacts]
     total: int  # of those asked for; more than are shown, where they are too many
     notes: list[str]
     note_kinds: list[str] | None = None
@@ -118,23 +123,27 @@ def listed(
 def _ending_lines(listing: Listing) -> list[str]:
     """How many those are, and whether there are more. The last of several pages also counts those before it."""
     here, given = len(listing.cards), listing.given
+    complete = f"complete: {'true' if listing.complete else 'false'}"
     if listing.next_cursor:
         of_all = f" of {listing.total}" if listing.total is not None else ""
-        return [f"{_many(here)}{of_all}; more may follow: repeat this call with cursor {listing.next_cursor}"]
+        return [f"{_many(here)}{of_all}; {complete}; {going_on(listing.next_cursor)}"]
     if given > here:
-        end = "that is all." if listing.complete else "there may be others."
         last = f"{_many(here)} on this last page" if here else "No further contacts"
-        return [f"{last}, {given} on all pages; {end}"]
-    return [f"{_many(here)}; that is all." if listing.complete else f"{_many(here)}; may not be all."]
+        return [f"{last}, {given} on all pages; {complete}."]
+    return [f"{_many(here)}; {complete}."]
 
 
 def _many(number: int) -> str:
     return f"{number} contact{'' if number == 1 else 's'}"
 
 
-def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int) -> Answer:
-    """The answer to a question for custom fields. `total` is how many there are, of which `fields` are shown."""
-    notes = [_how_many_fields(len(fields), query=query, total=total)]
+def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int, unread_rows: str = "") -> Answer:
+    """The answer to a question for custom fields.
+
+    `total` is how many there are, of which `fields` are shown. `unread_rows` says that others could not be read.
+    """
+    notes = [_how_many_fields(len(fields), query=query, total=total, is_all=not unread_rows)]
+    notes += [Note("rows_unreadable", unread_rows)] if unread_rows else []
     if any(label.endswith(f" ({number})") for number, label in fields):
         text = "A number in brackets belongs to the name: another field has the same name without it."
         notes.append(Note("shared_names", text))
@@ -144,14 +153,17 @@ def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int) 
     return fitted(lambda _: ([*lines, *notes], facts))
 
 
-def _how_many_fields(shown: int, *, query: str, total: int) -> Note:
+def _how_many_fields(shown: int, *, query: str, total: int, is_all: bool) -> Note:
     called = f" called like {quoted(query, limit=NAME)}" if query else ""
+    if not total and not is_all:
+        return Note("no_fields", f"No custom field that can be read is{called}." if query else "No field can be read.")
     if not total:
         return Note("no_fields", f"No custom field is{called}." if query else "The account has no custom fields.")
     if shown < total:
         more = "Give a query to find others."
         return Note("more_not_shown", f"The first {shown} of {total} custom fields{called} are shown. {more}")
-    return Note("all_fields", f"{total} custom field{'' if total == 1 else 's'}{called}; that is all.")
+    many = f"{total} custom field{'' if total == 1 else 's'}{called}"
+    return Note("all_fields", f"{many}; that is all.") if is_all else Note("some_fields", f"{many} can be read.")
 
 
 # One contact, as a structure and as lines

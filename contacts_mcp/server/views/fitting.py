@@ -24,6 +24,16 @@ ENDING = 12_000  # bytes of its last lines, which say how to go on
 Facts = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 
 
+def with_members(**types: str) -> Any:
+    """An object in the published structure, and the JSON types of the members that a program may count on."""
+    members = {name: {"type": kind} for name, kind in types.items()}
+    return WithJsonSchema({"type": "object", "properties": members})
+
+
+# Of a contact, as every answer shows it. A full one has more members. Empty ones are left out.
+ContactFacts = Annotated[dict[str, Any], with_members(contact_id="integer", name="string", phone="string")]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer of a tool. The rim turns it into the protocol's result, or into the output of a command."""
@@ -85,3 +95,8 @@ def _fitting(lines: Sequence[str], most: int) -> list[str]:
             break
         kept.append(line)
     return kept
+
+
+def going_on(next_cursor: str) -> str:
+    """How to get the next page, in the words of the structure."""
+    return f"to go on, repeat this call with cursor = next_cursor: {next_cursor}"
