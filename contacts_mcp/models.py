@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -39,6 +39,7 @@ from contacts_mcp.words.phones import from_api
 
 DEEPEST_UNREAD = 5  # levels of lists and objects in a member that cannot be read
 TOO_DEEP = "(nested too deep)"
+LONGEST_PHONE = 20  # digits; longer ones are looked at more closely
 LONGEST_WHOLE = 20  # characters of a whole number that came as text
 LONGEST_UNREAD = 2_000  # characters of JSON of a member that cannot be read
 CUT_UNREAD = 900  # so many are left of a longer one: in a record, its quotes are escaped, and it must not be cut again
@@ -46,6 +47,12 @@ CUT_UNREAD = 900  # so many are left of a longer one: in a record, its quotes ar
 Value = str | bool | int | list[int] | None
 Values = dict[str, Value]
 """A contact as a flat table (`book/values.py`), the form in which it is compared, written down and restored."""
+
+
+class DamagedText(str):
+    """A text that lost a part on the way: a byte that is not UTF-8, or half an emoji, stands in it as U+FFFD."""
+
+    __slots__ = ()
 
 
 # Reading one value. Each raises ValueError for a value of another shape, which pydantic turns into its own error.
@@ -72,6 +79,8 @@ def _number(value: float) -> str:
 
 
 def _phone(value: object) -> str:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < LONGEST_PHONE:
+        return value  # nearly all there are
     digits = from_api(value)
     if not digits and value and not _is_nothing(value):
         msg = "a phone expected"
@@ -207,6 +216,7 @@ class Contact(BaseModel):
     updated: Text = ""
     rev: Annotated[int, BeforeValidator(_rev)] = 0
     _unread: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    _damaged: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property
     def name(self) -> str:
@@ -234,11 +244,23 @@ class Contact(BaseModel):
         """
         return self._unread
 
+    @property
+    def damaged(self) -> frozenset[str]:
+        """The names of the members whose text lost a part on the way. A write must not send such a text back."""
+        return self._damaged
+
     @model_validator(mode="wrap")
     @classmethod
     def _member_by_member(cls, value: Any, read: ModelWrapValidatorHandler[Contact]) -> Contact:
         if not isinstance(value, Mapping):
             return read(value)
+        contact = cls._read(value, read)
+        damaged = frozenset(name for name, item in value.items() if isinstance(item, DamagedText))
+        contact._damaged = damaged  # noqa: SLF001 -- its own class
+        return contact
+
+    @classmethod
+    def _read(cls, value: Mapping[str, Any], read: ModelWrapValidatorHandler[Contact]) -> Contact:
         try:
             return read(value)
         except ValidationError as error:
@@ -311,12 +333,31 @@ class WriteReply(BaseModel):
     uuid: TextOrNothing = ""
 
 
-class CustomField(BaseModel):
-    """A custom field: numeric id and display name, the name under `title` or `name`, possibly empty or shared."""
+class _Called(BaseModel):
+    """A thing with a name. `is_name_unread` says that a name came in a form that cannot be read."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
+    NAMED_BY: ClassVar[tuple[str, ...]] = ("name",)
+
     id: Id
+    is_name_unread: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_at_names(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        came = [value.get(name) for name in cls.NAMED_BY]
+        read = [name for name in came if _can(name, _text)]
+        return {**value, "is_name_unread": len(read) < len(came) and not any(read)}
+
+
+class CustomField(_Called):
+    """A custom field: numeric id and display name, the name under `title` or `name`, possibly empty or shared."""
+
+    NAMED_BY = ("title", "name")
+
     title: TextOrNothing = ""
     name: TextOrNothing = ""
 
@@ -325,22 +366,18 @@ class CustomField(BaseModel):
         return self.title or self.name
 
 
-class Tag(BaseModel):
+class Tag(_Called):
     """A tag. `tag` is its label, `updated` the cursor of the next page."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    NAMED_BY = ("tag",)
 
-    id: Id
     tag: TextOrNothing = ""
     updated: TextOrNothing = ""
 
 
-class Member(BaseModel):
+class Member(_Called):
     """One of the team. Its id is the one that `assignee_id` takes (INFERRED, `heymarket-api.md` 4)."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    id: Id
     name: TextOrNothing = ""
     email: TextOrNothing = ""
     role: TextOrNothing = ""
@@ -362,6 +399,15 @@ class Team(BaseModel):
     id: IdOrNone = None
     name: TextOrNothing = ""
     members: Annotated[tuple[Member, ...], BeforeValidator(_members)] = ()
+    unread_members: int = 0  # rows of the list that are no members
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_unread(cls, value: Any) -> Any:
+        rows = value.get("members") if isinstance(value, Mapping) else None
+        if not _is_list(rows):
+            return value
+        return {**value, "unread_members": sum(not _can(row, Member.model_validate) for row in rows or ())}
 
 
 class Inbox(BaseModel):

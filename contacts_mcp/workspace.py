@@ -187,22 +187,21 @@ def client_for(
     """
     from contacts_mcp.api.auth import BearerKey, auth_for
     from contacts_mcp.api.client import HeymarketClient
-    from contacts_mcp.api.connection import http_client, proxy_for
+    from contacts_mcp.api.connection import proxy_for, transport_to
 
     timeout = timeout or settings.timeout
     if sandbox:
         from contacts_mcp.sandbox import Credentials
 
-        http = http_client(SANDBOX_URL, timeout=timeout, transport=sandbox.transport())
         own = BearerKey(Credentials().api_key) if settings.sandbox else auth_for(settings)
-        return HeymarketClient(http, auth=own, pace=pace, timeout=timeout, **options)
+        return HeymarketClient(SANDBOX_URL, sandbox.transport(), auth=own, pace=pace, timeout=timeout, **options)
     auth, proxy = auth_for(settings), proxy_for(settings.base_url)
-    http = http_client(settings.base_url, timeout=timeout, proxy=proxy)
-    return HeymarketClient(http, auth=auth, pace=pace, timeout=timeout, proxy=proxy, **options)
+    transport = transport_to(settings.base_url, proxy)
+    return HeymarketClient(settings.base_url, transport, auth=auth, pace=pace, timeout=timeout, proxy=proxy, **options)
 
 
 @contextmanager
-def announcing_waits(tell: Callable[[float], Awaitable[None]]) -> Iterator[None]:
+def announcing_waits(tell: Callable[[float], Awaitable[None]] | None) -> Iterator[None]:
     """Within this, `tell` hears of every long wait for the rate limit, in seconds, before it starts."""
     from contacts_mcp.api.pace import on_wait
 

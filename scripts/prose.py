@@ -37,6 +37,7 @@ LONGEST_SENTENCE = 25
 LONGEST_LINE = 120
 LONGEST_FUNCTION = 45
 MOST_COMPLEX = 12
+DRAWN = ("|", "│", "├", "└")  # how the lines of tables and trees begin
 
 HEADER = """\
 # The most that each room may have of each kind; `scripts/prose.py` says what is counted.
@@ -135,11 +136,11 @@ def faults_of(docstring: str) -> Iterator[tuple[str, str]]:
 
 
 def sentences(docstring: str) -> Iterator[str]:
-    """The sentences of the prose. Tables are none, and code counts as one word."""
+    """The sentences of the prose. Tables and trees are none, and code counts as one word."""
     for paragraph in re.split(r"\n\s*\n", _CODE.sub("`code`", docstring)):
         items: list[str] = [""]
         for line in paragraph.splitlines():
-            if line.lstrip().startswith("|"):
+            if line.lstrip().startswith(DRAWN):
                 continue
             if _LIST_ITEM.match(line):
                 items.append("")

@@ -302,7 +302,9 @@ def test_the_other_nouns_need_little_and_keep_the_rest() -> None:
 
 
 def test_the_other_nouns_are_read_without_their_odd_members() -> None:
-    assert Tag.model_validate({"id": 7, "tag": ["VIP"], "updated": {}}) == Tag(id=7)
+    odd = Tag.model_validate({"id": 7, "tag": ["VIP"], "updated": {}})
+    assert (odd.id, odd.tag, odd.updated, odd.is_name_unread) == (7, "", "", True)
+    assert not Tag.model_validate({"id": 7, "tag": None}).is_name_unread
     assert CustomField.model_validate({"id": 31, "title": {"en": "Plan"}, "name": "Plan"}).label == "Plan"
     assert WriteReply.model_validate({"id": "five", "rev": [2], "uuid": {}}) == WriteReply()
     assert Team.model_validate({"id": True, "name": [], "members": None}) == Team()

@@ -20,6 +20,7 @@ LONG = " ".join(["word"] * 26) + "."
         pytest.param("Rules:\n" + "- a rule of five words\n" * 6, [], id="items of a list"),
         pytest.param("| a table | with cells |\n" * 9, [], id="a table"),
         pytest.param("Nothing is lost; nothing is doubled.", ["semicolons"], id="a semicolon"),
+        pytest.param("├── a tree │ with branches\n" * 9, [], id="a tree"),
         pytest.param("Code such as `a; b; what is; c` is code.", [], id="code"),
         pytest.param("What is not seen is not claimed.", ["what-clauses"], id="what"),
         pytest.param("Whoever waits is told.", ["what-clauses"], id="whoever"),

@@ -15,7 +15,19 @@ import contacts_mcp
 HERE = Path(contacts_mcp.__file__).parent
 ROOMS = ("api", "book", "server", "state", "words")
 
-SAFE = {"word", "quoted", "visible", "in_quotes", "joined", "show", "len", "safe", "_quoted", "_listed", "_with_ids"}
+SAFE = {
+    "word",
+    "quoted",
+    "visible",
+    "in_quotes",
+    "all_in_line",
+    "show",
+    "len",
+    "safe",
+    "_quoted",
+    "_listed",
+    "_with_ids",
+}
 STRANGERS = {
     *("name", "first", "last", "display_name", "email", "avatar", "consent", "label", "title", "tag", "text", "value"),
 }
@@ -75,5 +87,5 @@ def test_nobody_puts_quotes_around_a_text_that_could_close_them() -> None:
 
 
 def test_the_reading_sees_a_bare_name_and_a_safe_one() -> None:
-    bare, safe = ast.parse("f'{contact.name} {word(contact.name)}'").body[0].value.values[::2]  # type: ignore[attr-defined]
+    bare, safe = ast.parse("f'{contact.name} {word(contact.name)}'").body[0].value.values[::2]
     assert (is_bare(bare.value), is_bare(safe.value)) == (True, False)

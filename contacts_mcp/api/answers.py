@@ -4,7 +4,8 @@
 - A list comes bare or wrapped in an object. A row that cannot be read is counted and named, and the others are read.
 - "Not there" is a 404, a 400 or a `null`, and only if the service itself says so (JSON, or X-Request-Id).
 - A body has limits: in length, also once it is unpacked, and in depth. JSON that Python cannot read whole (nested too
-  deep, a number too long, a byte that is not UTF-8) is read with that part replaced.
+  deep, a number too long, a byte that is not UTF-8) is read with that part replaced. A text that lost a part so is a
+  `DamagedText`: it can be shown, and must not be sent back.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from contacts_mcp.errors import BadAnswer
-from contacts_mcp.models import TOO_DEEP, Contact, WriteReply, bounded
+from contacts_mcp.models import TOO_DEEP, Contact, DamagedText, WriteReply, bounded
 from contacts_mcp.words.display import quoted
 
 QUOTED = 200  # characters of a foreign body that an error may show
@@ -34,23 +35,27 @@ def decode(body: bytes, *, content_type: str, status: int, request_id: str) -> A
     if not body.strip():
         return None
     try:
-        value = _loaded(body)
-        return _without_lone_surrogates(value) if _MAY_BE_HALF.search(body) else value
+        value, is_whole = _loaded(body)
+        return value if is_whole and not _MAY_BE_HALF.search(body) else _without_lone_surrogates(value)
     except ValueError:
         what = "a web page" if "html" in content_type or body.lstrip()[:1] == b"<" else "something that is not JSON"
         raise BadAnswer(f"Heymarket answered {status} with {what}", status=status, request_id=request_id) from None
 
 
-def _loaded(body: bytes) -> Any:
-    """The JSON value down to `DEEPEST` levels, NaN and Infinity as texts. Raises ValueError for text that is none."""
+def _loaded(body: bytes) -> tuple[Any, bool]:
+    """The JSON value down to `DEEPEST` levels, NaN and Infinity as texts, and whether the bytes were text as a whole.
+
+    A byte that is not UTF-8 becomes a lone surrogate. Raises ValueError for text that is no JSON.
+    """
     try:
         value = json.loads(body, parse_constant=str)
     except json.JSONDecodeError:
         raise
     except (ValueError, RecursionError):
-        text = body.decode(json.detect_encoding(body), "replace")
-        return json.loads(_cut(text), parse_int=_int, parse_constant=str)
-    return _shallow(value, DEEPEST) if body.count(b"[") + body.count(b"{") > DEEPEST else value
+        encoding = json.detect_encoding(body)
+        text = body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
+        return json.loads(_cut(text), parse_int=_int, parse_constant=str), False
+    return _shallow(value, DEEPEST) if body.count(b"[") + body.count(b"{") > DEEPEST else value, True
 
 
 def _shallow(value: Any, levels: int) -> Any:
@@ -127,13 +132,19 @@ class Unpacked:
 
 _GZIP = 31  # zlib's number for it
 
-_MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")  # escaped, or as bytes, which Python reads
 
 
 def _without_lone_surrogates(value: Any) -> Any:
-    """`value` with half characters (a cut emoji) as U+FFFD. They can neither be stored nor sent back."""
-    text = json.dumps(value, ensure_ascii=False)
-    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    """`value` with half characters (a cut emoji) and broken bytes as U+FFFD. They cannot be stored or sent back."""
+    if isinstance(value, str):
+        text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value if text == value else DamagedText(text)
+    if isinstance(value, list):
+        return [_without_lone_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_lone_surrogates(name): _without_lone_surrogates(item) for name, item in value.items()}
+    return value
 
 
 def rows(answer: Any, *names: str) -> list[Any]:

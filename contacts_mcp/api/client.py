@@ -28,7 +28,7 @@ from pydantic import BaseModel
 from contacts_mcp.api import answers
 from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.auth import Auth
-from contacts_mcp.api.connection import CONNECTIONS, Proxy
+from contacts_mcp.api.connection import CONNECTIONS, HEADERS, Proxy, timeouts
 from contacts_mcp.api.pace import Pace
 from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
 from contacts_mcp.errors import (
@@ -119,7 +119,8 @@ class HeymarketClient:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        url: str,
+        transport: httpx.AsyncBaseTransport,
         *,
         auth: Auth,
         pace: Pace,
@@ -131,14 +132,16 @@ class HeymarketClient:
         draw: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        """`proxy` is the one that `http` goes through.
+        """`url` is the service's address without a path. `proxy` is the one that `transport` goes through.
 
         `hear` is told the headers of every answer, `learn` the id of the team, once.
         """
-        self._http = http
+        self._url = url
+        self._transport = transport
         self._auth = auth
         self._pace = pace
         self._timeout = timeout
+        self._extensions = {"timeout": timeouts(timeout)}
         self._proxy = proxy
         self._hear = hear
         self._learn = learn
@@ -149,7 +152,7 @@ class HeymarketClient:
         self._sleep = sleep
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._transport.aclose()
         self._pace.close()
 
     # Contacts
@@ -323,20 +326,25 @@ class HeymarketClient:
         note = on_write.get()
         if note is not None and call.kind is Kind.WRITE:
             note()
+        request = httpx.Request(
+            call.method,
+            self._url + call.path,
+            params=call.query or None,
+            json=call.body,
+            headers=[*HEADERS, ("Authorization", proof)],
+            extensions=self._extensions,
+        )
         try:
             # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
             with anyio.fail_after(self._timeout):
-                async with self._http.stream(
-                    call.method,
-                    call.path,
-                    json=call.body,
-                    params=call.query or None,
-                    headers={"Authorization": proof},
-                    follow_redirects=False,
-                ) as response:
+                # The transport alone: a client around it keeps cookies, follows redirects and writes ids to its log.
+                response = await self._transport.handle_async_request(request)
+                try:
                     if self._hear:
                         self._hear(response.headers)
                     body = await _body(response)
+                finally:
+                    await response.aclose()
         except (httpx.HTTPError, httpx.StreamError, zlib.error, TimeoutError) as error:
             _log_request(call, type(error).__name__, start)
             raise _failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL

@@ -1,4 +1,4 @@
-"""The way to the service: the one place where an HTTP client is made, for the server and for the doctor.
+"""The way to the service: the one place where a connection is prepared, for the server and for the doctor.
 
 - A connection to this machine goes through no proxy, because the credentials in it are not for others.
 - Elsewhere the proxy and the trusted certificates are those of the environment, as other programs read them:
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 CONNECTIONS = 10  # httpx's pool slows down with many waiting requests
 CONNECT_WITHIN = 5.0  # seconds
 HIGHEST_PORT = 65_535
-USER_AGENT = f"contacts-mcp/{__version__}"
+HEADERS = (
+    ("User-Agent", f"contacts-mcp/{__version__}"),
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "gzip"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +41,13 @@ class Proxy:
     named_by: str
 
 
-def http_client(
-    url: str, *, timeout: float, proxy: Proxy | None = None, transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
-    """A pooled client of the service at `url`. `transport` is another way than the network. Raises AccountError."""
+def transport_to(url: str, proxy: Proxy | None = None) -> httpx.AsyncHTTPTransport:
+    """Pooled connections to the service at `url`. Raises AccountError."""
     try:
-        return httpx.AsyncClient(
-            base_url=url,
-            transport=transport,
-            proxy=_usable(proxy.address) if proxy else None,
-            verify=transport is not None or _trusted(url, environment()),
-            timeout=httpx.Timeout(timeout, connect=min(CONNECT_WITHIN, timeout)),
+        return httpx.AsyncHTTPTransport(
+            proxy=httpx.Proxy(_usable(proxy.address)) if proxy else None,
+            verify=_trusted(url, environment()),
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"},
-            follow_redirects=False,
             trust_env=False,  # what httpx would read there is read here
         )
     except (ValueError, httpx.InvalidURL):
@@ -65,6 +62,11 @@ def http_client(
             f"{proxy.named_by} names a SOCKS proxy, which cannot be used without the package socksio. "
             "Install it beside this server, or name an http:// proxy, and restart the server."
         ) from None
+
+
+def timeouts(seconds: float) -> dict[str, float | None]:
+    """The bounds of each step of a request, in seconds, as a transport reads them."""
+    return httpx.Timeout(seconds, connect=min(CONNECT_WITHIN, seconds)).as_dict()
 
 
 def proxy_for(url: str) -> Proxy | None:

@@ -51,9 +51,10 @@ class Change:
 
 def card_of(contact: Contact, names: Snapshot) -> Card:
     """`contact` with every id named. An id without a name is shown as "field 37"."""
+    name, created, updated, unread = contact.name, contact.created_at, contact.updated_at, contact.unread
     return Card(
         contact_id=contact.id,
-        name=contact.name,
+        name=name,
         first=contact.first,
         last=contact.last,
         display_name=contact.display_name,
@@ -64,18 +65,18 @@ def card_of(contact: Contact, names: Snapshot) -> Card:
         tags=tuple(names.tags.label(tag) for tag in contact.tags),
         assignee=names.members.label(contact.assigned_user_id) if contact.assigned_user_id else "",
         is_opted_out=contact.is_opted_out,
-        created=local(contact.created_at, names.zone) or contact.created,
-        updated=local(contact.updated_at, names.zone) or contact.updated,
+        created=local(created, names.zone) or contact.created,
+        updated=local(updated, names.zone) or contact.updated,
         rev=contact.rev,
         shown_only={field.name: value for field in SHOWN_ONLY if (value := getattr(contact, field.member))},
-        other=_other(contact),
+        other=_other(contact, unread),
     )
 
 
-def _other(contact: Contact) -> dict[str, Any]:
+def _other(contact: Contact, unread: Mapping[str, Any]) -> dict[str, Any]:
     uuid = {"uuid": contact.uuid} if contact.uuid else {}
-    unread = {"not readable": dict(contact.unread)} if contact.unread else {}
-    return {**uuid, **(contact.model_extra or {}), **unread}
+    kept = {"not readable": dict(unread)} if unread else {}
+    return {**uuid, **(contact.model_extra or {}), **kept}
 
 
 async def card_for(contact: Contact, vocabulary: Vocabulary) -> Card:

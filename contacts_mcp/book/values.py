@@ -49,6 +49,13 @@ def is_hidden(key: str, seen: Mapping[str, Value]) -> bool:
     return key == "is_opted_out" and seen.get(key) is None
 
 
+def is_unread(key: str, contact: Contact) -> bool:
+    """Whether the service shows the value under `key` in a form that cannot be read. It looks empty, and is not."""
+    if key in BY_NAME:
+        return BY_NAME[key].member in contact.unread
+    return key.replace(":", ".") in contact.unread or "custom" in contact.unread
+
+
 def differences(
     before: Mapping[str, Value], after: Mapping[str, Value], *, among: Iterable[str] | None = None
 ) -> dict[str, tuple[Value, Value]]:

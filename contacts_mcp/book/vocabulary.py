@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import anyio
 
@@ -30,6 +30,7 @@ REFETCH_AFTER = 30.0
 LABEL_PATIENCE = 5.0  # seconds for a name that an answer can do without
 MOST_TAG_PAGES = 40  # requests for one list of tags; the account's limit is 500 a minute
 NOBODY = frozenset({"none", "nobody", "no one", "unassigned", "unassign"})
+EVERYTHING = frozenset({"all", "any", "every", "everything", "everybody", "anybody", "anyone", "*"})
 
 ListName = Literal["fields", "tags", "members"]
 LISTS: tuple[ListName, ...] = ("fields", "tags", "members")
@@ -58,13 +59,20 @@ class Snapshot:
     zone: tzinfo | None = UTC  # None is the zone of this machine
 
 
+class Found(NamedTuple):
+    """A list as it was fetched."""
+
+    items: list[Named]
+    unread: int  # how many rows, or names of rows, could not be read
+
+
 class NameList:
     """One list of named things, cached. `fetch` gets all of it."""
 
     def __init__(
         self,
         kind: str,
-        fetch: Callable[[], Awaitable[list[Named]]],
+        fetch: Callable[[], Awaitable[Found]],
         *,
         hint: str,
         clock: Callable[[], float] = time.monotonic,
@@ -82,18 +90,19 @@ class NameList:
             return self.names
         async with self._fetching:
             if self._clock() - self._fetched > seconds:
-                self.names = Names(self.names.kind, await self._fetch(), hint=self.names.hint)
+                found = await self._fetch()
+                self.names = Names(self.names.kind, found.items, hint=self.names.hint, unread=found.unread)
                 self._fetched = self._clock()
             return self.names
 
     async def naming(self, ids: Iterable[int]) -> Names:
         """The list with a name for each of `ids`, as far as that can be had soon. Never fails."""
-        unnamed = [item for item in ids if item not in self.names or self._clock() - self._fetched > KEEP]
+        unnamed = [item for item in ids if item not in self.names.ids or self._clock() - self._fetched > KEEP]
         if unnamed and self._clock() - self._failed >= REFETCH_AFTER:
             try:
                 with anyio.fail_after(LABEL_PATIENCE):
                     names = await self.no_older_than(KEEP)
-                    if any(item not in names for item in unnamed):
+                    if not names.ids >= {*unnamed}:
                         await self.no_older_than(REFETCH_AFTER)
             except (ContactsError, TimeoutError):
                 self._failed = self._clock()
@@ -154,26 +163,31 @@ class Vocabulary:
         fields, tags, members = (self.lists[name].names for name in LISTS)
         return Snapshot(fields, tags, members, self.zone)
 
-    async def _fields(self) -> list[Named]:
-        return [Named(field.id, field.label) for field in await self._api.list_custom_fields()]
+    async def _fields(self) -> Found:
+        rows = await self._api.list_custom_fields()
+        unread = len(rows.unread) + sum(field.is_name_unread for field in rows)
+        return Found([Named(field.id, field.label) for field in rows], unread)
 
-    async def _members(self) -> list[Named]:
+    async def _members(self) -> Found:
         team = await self._api.get_team()
-        return [Named(member.id, member.name, _other_names(member)) for member in team.members]
+        unread = team.unread_members + sum(member.is_name_unread for member in team.members)
+        return Found([Named(member.id, member.name, _other_names(member)) for member in team.members], unread)
 
-    async def _tags(self) -> list[Named]:
+    async def _tags(self) -> Found:
         """All tags, page after page. The end is a page that is not full, or one that brings nothing new."""
         found: dict[int, Named] = {}
+        unread: set[str] = set()  # a row may come on two pages
         date = None
         for _ in range(MOST_TAG_PAGES):
             page = await self._api.list_tags(date=date)
             fresh = {tag.id: Named(tag.id, tag.tag) for tag in page if tag.id not in found}
             found |= fresh
+            unread |= {repr(row) for row in page.unread} | {str(tag.id) for tag in page if tag.is_name_unread}
             onward = _onward(page, date, is_new=bool(fresh))
-            if len(page) < PAGE or onward == date:
+            if len(page) + len(page.unread) < PAGE or onward == date:
                 break
             date = onward
-        return list(found.values())
+        return Found(list(found.values()), len(unread))
 
 
 def _ids_in(tables: Iterable[Mapping[str, Value]]) -> dict[ListName, set[int]]:

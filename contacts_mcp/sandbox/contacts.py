@@ -21,7 +21,7 @@ _STATUS_CHANGES: dict[str, Record] = {
 
 
 def create_contact(call: Call) -> Reply:
-    """Adds a contact. If the phone is taken, it refuses or, by behaviour, updates silently or makes a second contact."""
+    """Adds a contact. A taken phone is refused, or by behaviour updated silently or given to a second contact."""
     _check_ids(call.body, call)
     same = _with_phone(call.body["phone"], call) if call.behaviour.known_phone != "double" else []
     if same and call.behaviour.known_phone == "reject":

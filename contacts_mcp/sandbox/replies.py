@@ -88,8 +88,9 @@ class Reply:
 
 
 def json_reply(value: Any, *, status: int = 200) -> Reply:
-    """`value` as JSON. Letters beyond ASCII are not escaped."""
-    return Reply(status, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    """`value` as JSON. Letters beyond ASCII are not escaped. Half an emoji, as an oddity may have, is a broken byte."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Reply(status, text.encode("utf-8", "surrogatepass"))
 
 
 def html_reply(title: str, *, status: int = 200) -> Reply:

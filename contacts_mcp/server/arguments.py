@@ -1,8 +1,8 @@
 """Reading the arguments of a call.
 
 - An argument that the tool does not have is refused, because dropping a misspelt one would lose data.
-- A null counts as not given. So does an empty placeholder ("", 0, [], {}) for an optional argument, unless it could be
-  meant: `ToolEntry.keeps_empty` names the arguments where it could mean "empty this" or "without a value".
+- A null counts as not given. So does an empty placeholder ("", 0, [], {}) for an optional argument.
+- An empty value is kept where it could mean "empty this" or "without a value": `ToolEntry.keeps_empty` names those.
 - The types of `tools/parameters.py` say what else is understood, such as an array that comes as JSON text.
 - The refusal is written for the assistant: the argument, what came, what is expected.
 """

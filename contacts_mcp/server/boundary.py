@@ -46,8 +46,7 @@ async def call(
         return answer
 
     start = anyio.current_time()
-    with announcing_waits(waiting):
-        answer = await bounded(answered, tool.name, deadline=deadline)
+    answer = await bounded(answered, tool.name, deadline=deadline, waiting=waiting)
     kind = answer.facts.get("kind" if answer.is_error else "status", "answered")
     request_id = answer.facts.get("request_id", "-") if answer.is_error else "-"
     took = (anyio.current_time() - start) * 1000
@@ -57,12 +56,18 @@ async def call(
     return answer
 
 
-async def bounded(work: Callable[[], Awaitable[Result]], name: str, *, deadline: Deadline) -> Result | Answer:
+async def bounded(
+    work: Callable[[], Awaitable[Result]],
+    name: str,
+    *,
+    deadline: Deadline,
+    waiting: Callable[[float], Awaitable[None]] | None = None,
+) -> Result | Answer:
     """The result of `work`, or the answer that explains why there is none.
 
-    `name` is the tool or resource that `work` is for.
+    `name` is the tool or resource that `work` is for. `waiting` hears of each long wait, in seconds.
     """
-    with noting_writes() as wrote, anyio.CancelScope(deadline=deadline.at):
+    with announcing_waits(waiting), noting_writes() as wrote, anyio.CancelScope(deadline=deadline.at):
         try:
             return await work()
         except Exception as error:  # noqa: BLE001 -- the boundary

@@ -13,8 +13,8 @@ from typing import Any
 
 from contacts_mcp.errors import AnswerLost, BadAnswer, ContactsError, NotDone, Rejected, ServiceFailed
 from contacts_mcp.server.tools import TOOLS
-from contacts_mcp.server.views.fitting import Answer, safe
-from contacts_mcp.words.display import quoted, visible
+from contacts_mcp.server.views.fitting import Answer
+from contacts_mcp.words.display import quoted, safe, visible
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,10 @@ SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("It cannot send texts, nor make tags, custom fields or notes.", ()),
     ("- One person: lookup_contact (exact id, phone or e-mail).", ("lookup_contact",)),
     ("- Several, or by name, tag, field or date: list_contacts with filters.", ("list_contacts",)),
-    ("- Go on with next_cursor until complete is true. Until then a list is partial: say so.", ("list_contacts",)),
+    (
+        "- Go on with next_cursor until complete is true. Until then a list is partial: say so.",
+        ("list_contacts", "list_changes"),
+    ),
     ("- Add: create_contact straight away. It looks for the phone first.", ("create_contact",)),
     ("- If the status is exists, tell the person, and ask before you change anything.", ("create_contact",)),
     ("- Change: update_contact. What you leave out stays. Only clear empties.", ("update_contact",)),

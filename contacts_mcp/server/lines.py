@@ -19,7 +19,7 @@ MARK = "\ufeff"
 
 
 class Lines:
-    """What one client sends. It remembers the version that the client asked for."""
+    """The lines of one client. It remembers the version that the client asked for."""
 
     def __init__(self) -> None:
         self._version = ""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_COMPLETIONS = 100
 MOST_LISTED = 1_000  # items of one list
+MOST_CHANGES = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ async def team(book: Book) -> Any:
 
 
 async def changes(book: Book) -> Any:
-    return changes_listed(await books.changes_of(book), next_cursor=None).facts
+    told = await books.changes_of(book, limit=MOST_CHANGES + 1)
+    return changes_listed(told[:MOST_CHANGES], is_more=len(told) > MOST_CHANGES).facts
 
 
 async def status(book: Book) -> Any:

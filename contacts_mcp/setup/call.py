@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import anyio
@@ -123,18 +123,22 @@ def printed(tool: str, answer: Answer, *, as_json: bool, width: int | None = Non
 
 def table(facts: Mapping[str, Any], *, width: int | None = None) -> str:
     """The list of an answer (contacts, fields) in aligned columns, or "". Where it is too wide, texts are cut."""
-    rows = next(
-        (value for value in facts.values() if isinstance(value, list) and value and isinstance(value[0], dict)), []
-    )
+    rows: list[dict[str, Any]] = next((value for value in facts.values() if _is_list_of_rows(value)), [])
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [columns, *([_cell(row.get(name, "")) for name in columns] for row in rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
     least = [wide if name in WHOLE else min(wide, NARROWEST) for name, wide in zip(columns, widths, strict=True)]
     widths = _fitted(widths, least, width)
-    return "\n".join(
-        GAP.join(_cut(text, width).ljust(width) for text, width in zip(row, widths, strict=True) if width).rstrip()
-        for row in cells
-    )
+    return "\n".join(_line(row, widths) for row in cells)
+
+
+def _is_list_of_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _line(texts: Iterable[str], widths: Iterable[int]) -> str:
+    """The cells of one row in their columns. A column of no width is left out."""
+    return GAP.join(_cut(text, wide).ljust(wide) for text, wide in zip(texts, widths, strict=True) if wide).rstrip()
 
 
 def _fitted(widths: list[int], least: list[int], most: int | None) -> list[int]:

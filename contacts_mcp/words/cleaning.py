@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from contacts_mcp.errors import InvalidArgument
@@ -41,6 +42,11 @@ class Cleaned(NamedTuple):
 def clean_line(text: str, *, argument: str) -> Cleaned:
     """A name, an address or another text of one line. Raises InvalidArgument for a broken or empty one."""
     return _cleaned(text, argument, keeps_breaks=False)
+
+
+def clean_lines(texts: Mapping[str, str]) -> dict[str, Cleaned]:
+    """As `clean_line`, for the text of each argument."""
+    return {argument: clean_line(text, argument=argument) for argument, text in texts.items()}
 
 
 def clean_value(text: str, *, argument: str) -> Cleaned:

@@ -17,7 +17,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any, NamedTuple
+
+VALUE = 200  # characters of one of many values
+MOST = 50  # items of one list or object
+LABEL = 700  # of a field, tag or member: it is short and safe already, and must read back, so it is never cut here
 
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -108,6 +114,57 @@ def word(text: str, *, limit: int = 200) -> str:
     """`text` without quotes if it is plainly a name, an address or a moment. Any other text is `quoted`."""
     shown = visible(text, limit=limit)
     return shown if _PLAIN_WORD.fullmatch(shown) else quoted(text, limit=limit)
+
+
+# Whole structures and lines of an answer, each in one go
+
+
+class Cut(NamedTuple):
+    """How much is shown: characters of a value, items of a list or object."""
+
+    value: int = VALUE
+    items: int = MOST
+
+
+def safe(value: Any, cut: Cut = Cut()) -> Any:  # noqa: B008 -- a tuple
+    """`value` with every text in it fit to be shown, and nothing in it longer than can be read."""
+    if isinstance(value, str):
+        return visible(value, limit=cut.value)
+    if isinstance(value, dict):
+        kept = {visible(str(key), limit=LABEL): safe(item, cut) for key, item in list(value.items())[: cut.items]}
+        return kept | ({"…": f"(+{len(value) - cut.items} more)"} if len(value) > cut.items else {})
+    if isinstance(value, list | tuple):
+        kept_items = [safe(item, cut) for item in value[: cut.items]]
+        return [*kept_items, f"… (+{len(value) - cut.items} more)"] if len(value) > cut.items else kept_items
+    return value
+
+
+def safe_rows(rows: Iterable[Mapping[str, Any]], cut: Cut) -> list[dict[str, Any]]:
+    """`rows` with members of our own names and number, and every value in them `safe`."""
+    return [{name: safe(value, cut) for name, value in row.items()} for row in rows]
+
+
+def in_line(value: Any, *, limit: int = VALUE) -> str:
+    """A value inside a line of ours: yes or no, a list of words, "(empty)", or a text in quotes."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return all_in_line(value)
+    return quoted(str(value), limit=limit) if value != "" else "(empty)"
+
+
+def all_in_line(items: Sequence[Any]) -> str:
+    """Names inside a line of ours."""
+    return ", ".join(word(str(item), limit=LABEL) for item in items[:MOST])
+
+
+def lines_of(rows: Iterable[tuple[str, *tuple[Any, ...]]], cut: Cut) -> list[str]:
+    """A line a row: its name, then its value, or the values before and after with an arrow between them."""
+    lines = []
+    for name, *values in rows:
+        sides = " -> ".join(in_line(value, limit=cut.value) for value in values)
+        lines.append(f"{word(name, limit=LABEL)}: {sides}")
+    return lines
 
 
 _TO_ESCAPE = re.compile(r'["\\<\]]')

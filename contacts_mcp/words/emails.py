@@ -78,13 +78,30 @@ def same_email(one: str, other: str) -> bool:
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """The texts under which the service may know a given address: unwrapped, in small letters, as given.
+    """The texts under which the service may know a given address: unwrapped and as given, each in the usual cases.
 
-    The service compares exactly, and may hold an address that could not be stored today.
+    The usual cases are small letters, capitals, and a capital at the start of the first or of each word, before and
+    behind the @. The service compares exactly, and may hold an address that could not be stored today.
     """
     given = text.strip()
     address = _unwrapped(given)
-    return tuple(dict.fromkeys(filter(None, (address, address.lower(), given, given.lower()))))
+    local, _, domain = address.rpartition("@")
+    usual = [f"{before}@{behind}" for before in _usual_cases(local) for behind in _usual_cases(domain)]
+    return tuple(dict.fromkeys(filter(None, (address, address.lower(), given, given.lower(), *usual))))
+
+
+def _usual_cases(text: str) -> tuple[str, ...]:
+    return (
+        text,
+        text.lower(),
+        text[:1].upper() + text[1:].lower(),
+        _pattern(r"[^\W\d_]+").sub(_capital, text),
+        text.upper(),
+    )
+
+
+def _capital(letters: re.Match[str]) -> str:
+    return letters[0][:1].upper() + letters[0][1:].lower()
 
 
 def _key(text: str) -> str:

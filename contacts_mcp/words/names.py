@@ -51,15 +51,18 @@ class Names:
     """An immutable index of items of one kind, in upstream order. Of items with one id the first counts.
 
     `kind` ("custom field", "tag", "team member") stands in texts. `hint` is the sentence that says where to see all.
+    `unread` is how many more there are whose name cannot be read.
     """
 
-    def __init__(self, kind: str, items: Iterable[Named], *, hint: str = "") -> None:
+    def __init__(self, kind: str, items: Iterable[Named], *, hint: str = "", unread: int = 0) -> None:
         self.kind = kind
         self.hint = hint
+        self.unread = unread
         self._by_id: dict[int, Named] = {}
         for item in items:
             self._by_id.setdefault(item.id, item)
         self.items = tuple(self._by_id.values())
+        self.ids = self._by_id.keys()
         self._tiers = self._strict_to_loose()
         kinds = "|".join(map(re.escape, (kind, self._noun)))
         self._number = re.compile(rf"\s*(?:(?:{kinds})\s*)?(\d{{1,{_LONGEST_ID}}})\s*", re.IGNORECASE)
@@ -170,17 +173,29 @@ class Names:
         return _Tier(_start, self.items, lambda item: {*self._names(item), *item.aliases})
 
     def _unknown(self, text: str, argument: str) -> UnknownName:
-        if not self.items:
+        if not self.items and not self.unread:
             return UnknownName(argument, f"the account has no {self.kind}s.", expected=self.hint)
         if not text.strip():
-            return UnknownName(argument, f"the name or id of a {self.kind} is missing.", expected=self.hint)
+            return UnknownName(argument, "one of the names is empty.", expected="Leave it out.")
         nearest = [self.label(item.id) for item in self.nearest(text)]
         there_are = f" Nearest: {_listed(nearest)}." if nearest else self._all_of_few()
-        problem = f"there is no {self.kind} {_quoted(text)}.{there_are}"
-        return UnknownName(argument, problem, candidates=nearest, expected=self.hint)
+        return UnknownName(argument, f"{self.absence(text)}{there_are}", candidates=nearest, expected=self.hint)
+
+    def absence(self, text: str) -> str:
+        """The sentence that no item has the name `text`, as far as the names can be read."""
+        if not self.unread:
+            return f"there is no {self.kind} {_quoted(text)}."
+        return f"no {self.kind} that can be read is called {_quoted(text)}. {self.unread_rows()}"
+
+    def unread_rows(self) -> str:
+        """The sentence on the rows that cannot be read. It is empty if there are none."""
+        if not self.unread:
+            return ""
+        rows = "1 row" if self.unread == 1 else f"{self.unread} rows"
+        return f"{rows} of Heymarket's list of {self.kind}s could not be read."
 
     def _all_of_few(self) -> str:
-        if len(self.items) > _MOST_LISTED:
+        if not 0 < len(self.items) <= _MOST_LISTED:
             return ""
         return f" There are: {_listed(sorted(self.label(item.id) for item in self.items))}."
 

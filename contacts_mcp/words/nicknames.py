@@ -16,7 +16,9 @@ from collections.abc import Iterable, Sequence
 
 from contacts_mcp.words.folding import WRITTEN_OUT, fold, unaccented
 
-TITLES = frozenset("mr mrs ms miss mx dr prof sir dame madam jr sr ii iii iv phd md esq".split())  # noqa: SIM905 -- one word after the other reads better
+TITLES = frozenset(
+    "mr mrs ms miss mx dr prof sir dame madam jr sr ii iii iv phd md esq".split()  # noqa: SIM905 -- a list of words
+)
 
 # A first name, and the short forms that people say for it.
 SHORT_FORMS = """

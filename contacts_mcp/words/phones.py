@@ -52,7 +52,7 @@ class Phone:
         default="", compare=False
     )  # the valid number at home that an unverified one is without its plus
     today: str = field(default="", compare=False)  # the valid form of a number that its country has changed
-    variants: tuple[str, ...] = field(default=(), compare=False)  # other digits to look for, in naming a contact
+    variants: tuple[str, ...] = field(default=(), compare=False)  # other digits that the number may be stored under
 
     def __str__(self) -> str:
         return show(self.digits)
@@ -118,7 +118,10 @@ def parse_phone(text: str, *, region: str = "US", argument: str = "phone", namin
     region = region.strip().upper()
     try:
         written = read_text(text)
-        return _parse_name(written, region) if naming else _parse(written, region)
+        if naming:
+            return _parse_name(written, region)
+        read = _parse(written, region)
+        return replace(read, variants=other_forms(read.digits))
     except Unreadable as unreadable:
         problem = f"{quoted(text.strip(), limit=40)} {unreadable.problem}"
         raise InvalidPhone(

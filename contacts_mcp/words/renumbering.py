@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 
@@ -91,6 +91,7 @@ _RULES = (
 )
 
 
+@lru_cache(maxsize=1024)  # one write asks several times for the same number
 def other_forms(digits: str) -> tuple[str, ...]:
     """The other forms of one number, E.164 digits without the plus: old ones, new ones, both sides of a change.
 

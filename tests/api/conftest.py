@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from typing import Any
 
 import httpx
 import pytest
 
 from contacts_mcp.api.auth import Auth, BearerKey
 from contacts_mcp.api.client import HeymarketClient
+from contacts_mcp.api.connection import transport_to
 from contacts_mcp.api.pace import Pace
 from contacts_mcp.sandbox import Credentials, Sandbox, open_sandbox
 from contacts_mcp.state.ledger import SqliteLedger
@@ -59,12 +59,16 @@ def connect(time: Time) -> OpenClient:
         auth: Auth | None = None,
         timeout: float = 2.0,  # noqa: ASYNC109 -- passed on
         limit: int = 100_000,
-        **options: Any,
     ) -> AsyncIterator[HeymarketClient]:
-        http = httpx.AsyncClient(transport=transport, base_url=url, **options)
         pace = Pace(SqliteLedger(None, "a"), limit=limit, clock=time.clock, sleep=time.sleep)
         client = HeymarketClient(
-            http, auth=auth or BearerKey(KEY), pace=pace, timeout=timeout, draw=lambda: 0.5, sleep=time.sleep
+            url,
+            transport or transport_to(url),
+            auth=auth or BearerKey(KEY),
+            pace=pace,
+            timeout=timeout,
+            draw=lambda: 0.5,
+            sleep=time.sleep,
         )
         try:
             yield client

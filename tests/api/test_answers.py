@@ -191,6 +191,25 @@ def test_a_number_of_thousands_of_digits_costs_its_member() -> None:
 def test_a_byte_that_is_not_utf_8_costs_one_character() -> None:
     found = answers.many(Contact, decode(b'[{"id": 1, "first": "Jos\xe9"}, {"id": 2, "first": "Zo\xc3\xab"}]'))
     assert [row.first for row in found] == ["Jos\ufffd", "Zoë"]
+    assert [row.damaged for row in found] == [{"first"}, set()]
+
+
+@pytest.mark.parametrize(
+    ("body", "damaged"),
+    [
+        (b'"Jos\xe9"', True),
+        (b'"Jo \\ud83d"', True),
+        (b'"Jo \xed\xa0\xbd"', True),
+        (b'"Jo \\ud83d\\ude00"', False),
+        (b'"Jos\\ufffd"', False),
+        (b'"Jos\xef\xbf\xbd"', False),
+    ],
+    ids=["latin-1", "half an emoji", "half an emoji in bytes", "an emoji", "U+FFFD escaped", "U+FFFD"],
+)
+def test_a_text_that_lost_a_part_is_told_from_one_that_is_stored_so(body: bytes, damaged: bool) -> None:
+    (found,) = answers.many(Contact, decode(b'[{"id": 1, "last": ' + body + b"}]"))
+    assert (found.damaged == {"last"}) is damaged
+    found.model_dump_json().encode("utf-8")
 
 
 def test_a_team_is_read_without_the_members_that_cannot_be() -> None:

@@ -426,7 +426,7 @@ async def test_no_redirect_is_followed_because_the_credential_would_go_along(con
         asked.append(str(request.url))
         return httpx.Response(status, headers={"Location": "https://elsewhere.example/", "X-Request-Id": "r-1"})
 
-    async with connect(httpx.MockTransport(redirect), follow_redirects=True) as client:
+    async with connect(httpx.MockTransport(redirect)) as client:
         with pytest.raises(
             Rejected, match=rf"redirect \({status}\), which is not followed.*X-Request-Id r-1"
         ) as caught:

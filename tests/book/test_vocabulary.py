@@ -18,6 +18,7 @@ from contacts_mcp.book.vocabulary import (
     LISTS,
     MOST_TAG_PAGES,
     REFETCH_AFTER,
+    Found,
     NameList,
     Snapshot,
     Vocabulary,
@@ -38,12 +39,12 @@ class Account:
         self.is_down = False
         self.takes = 0.0  # seconds
 
-    async def fetch(self) -> list[Named]:
+    async def fetch(self) -> Found:
         self.fetches += 1
         await anyio.sleep(self.takes)
         if self.is_down:
             raise ServiceFailed("down")
-        return list(self.fields)
+        return Found(list(self.fields), unread=0)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from support import Backend, OpenStage, Stage
 
-from contacts_mcp.sandbox import Behaviour, Fault, Lag
+from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Lag
 from contacts_mcp.state.journal import IN_FLIGHT
 
 CONSENT = "Asked for texts again by phone on 2026-03-04"
@@ -190,7 +190,7 @@ async def test_a_phone_that_was_just_given_out_is_not_given_out_again(
 @pytest.mark.parametrize("lag", BEHIND.values(), ids=BEHIND)
 @pytest.mark.parametrize("kind", ["status_after", "gateway_after", "html_after", "drop_after", "truncate"])
 async def test_a_create_without_an_answer_makes_one_contact_whatever_reads_show(
-    open_stage: OpenStage, kind: Any, lag: Lag
+    open_stage: OpenStage, kind: FaultKind, lag: Lag
 ) -> None:
     async with open_stage(behaviour={"known_phone": "double"}) as stage:
         stage.sandbox.faults.add(Fault("create_contact", kind, lag=lag))

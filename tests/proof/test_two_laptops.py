@@ -15,7 +15,7 @@ import httpx
 import pytest
 from support import Assistant, Backend, OpenStage, Server, Stage
 
-from contacts_mcp.sandbox import Fault, Lag
+from contacts_mcp.sandbox import Fault, FaultKind, Lag
 
 NEW = "+12125550142"
 ADA = "+15105550101"
@@ -175,7 +175,7 @@ async def test_a_change_that_sets_back_what_a_colleague_changed_says_so(
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "status", "gateway", "html"])
-async def test_a_copy_that_was_sent_again_says_so_too(open_stage: OpenStage, kind: Any) -> None:
+async def test_a_copy_that_was_sent_again_says_so_too(open_stage: OpenStage, kind: FaultKind) -> None:
     """The first copy was lost for good, and the colleague was quicker than the second. It may as well have been ours."""
     async with open_stage(confirm="off") as stage, stage.another_server(laptop=True) as other:
         puts = 0

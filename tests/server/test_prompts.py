@@ -101,7 +101,7 @@ async def test_an_error_of_a_resource_has_a_kind(session: Session) -> None:
 
 
 async def test_changes_and_status_are_resources(session: Session) -> None:
-    assert await read(session, "contacts://changes") == {"changes": []}
+    assert await read(session, "contacts://changes") == {"changes": [], "next_cursor": "", "complete": True}
     await session.ok("update_contact", contact_id=1001, first="Jo")
     (change,) = (await read(session, "contacts://changes"))["changes"]
     assert change["changes"] == [{"field": "first", "before": "Jordan", "after": "Jo"}]

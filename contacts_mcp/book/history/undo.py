@@ -49,7 +49,7 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
 
 
 def _undone_before(book: Book, entry: Entry) -> Outcome | None:
-    """The answer where the change was taken back already; None where it was not.
+    """The answer where the change was taken back already, and None where it was not.
 
     It is asked for again under the lock, because an undo that was lost may be settled while its contact is waited for.
     """

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
-from contacts_mcp.book.vocabulary import NOBODY, ListName, Snapshot
+from contacts_mcp.book.fields import NAMES
+from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
 from contacts_mcp.words.display import quoted, word
@@ -57,6 +58,7 @@ class Filters:
 class Test:
     """One filter with its names resolved."""
 
+    member: str  # that decides, as `Contact.unread` names it
     passes: Callable[[Contact], bool]
     wanted: str  # the contacts that pass, as in "no contact ... is called so"
     differs: Callable[[Contact], str]  # why a contact does not pass, as in "she ..."
@@ -108,9 +110,19 @@ class Matcher:
     def passes(self, contact: Contact) -> bool:
         return all(test.passes(contact) for test in self.tests) and self.has_name(contact)
 
+    def may_pass(self, contact: Contact) -> bool:
+        """Whether a contact that does not pass might, because a member that decides cannot be read."""
+        may_have_name = self.has_name(contact) or any(name in contact.unread for name in NAMES)
+        may_pass = all(test.passes(contact) or _is_unread(test.member, contact) for test in self.tests)
+        return may_have_name and may_pass and not self.passes(contact)
+
     def is_below(self, contact: Contact) -> bool:
         """Whether this contact and all that follow it were updated before the range asked for."""
         return self.since is not None and contact.updated_at is not None and contact.updated_at < self.since
+
+
+def _is_unread(member: str, contact: Contact) -> bool:
+    return member in contact.unread or (member.startswith("custom.") and "custom" in contact.unread)
 
 
 def needed_lists(filters: Filters) -> list[ListName]:
@@ -223,9 +235,14 @@ def _is_nobody(text: str) -> bool:
     return text.strip().casefold() in NOBODY
 
 
-def _in_a_filter(miss: UnknownName, hint: str) -> UnknownName:
+def _in_a_filter(miss: UnknownName, text: str, among: Names, hint: str) -> UnknownName:
     """The same error with a hint about filters. That of the list speaks of changing a contact."""
-    return UnknownName(miss.argument, miss.problem, candidates=miss.candidates, expected=hint)
+    if miss.is_ambiguous:
+        return miss
+    if text.strip().casefold() in EVERYTHING:
+        way = f"Leave {miss.argument} out to list contacts with any."
+        return UnknownName(miss.argument, among.absence(text), expected=way)
+    return UnknownName(miss.argument, miss.problem, candidates=miss.candidates, expected=hint or miss.expected)
 
 
 # --- tests ---
@@ -272,7 +289,7 @@ def _date_test(name: str, bound: datetime, zone: tzinfo | None) -> Test:
         return f"was {member} {f'on {day_of(moment, zone)}' if moment else 'at an unknown time'}"
 
     day = day_of(bound, zone)
-    return Test(passes, f"{member} {f'from {day} on' if is_after else f'before {day}'}", differs)
+    return Test(member, passes, f"{member} {f'from {day} on' if is_after else f'before {day}'}", differs)
 
 
 def _name_test(text: str) -> Callable[[Contact], bool]:
@@ -330,6 +347,7 @@ def _assignee_test(member: int, label: str) -> Test:
     """`member` is an id, or 0 for contacts of nobody."""
     other = "somebody else" if member else "somebody"
     return Test(
+        "assigned_user_id",
         lambda contact: (contact.assigned_user_id or 0) == member,
         f"assigned to {quoted(label, limit=NAME) if member else 'nobody'}",
         lambda contact: f"is assigned to {other if contact.assigned_user_id else 'nobody'}",
@@ -356,6 +374,7 @@ _OPT_OUT = {True: "is opted out", False: "is not opted out", None: "has an unkno
 
 def _opt_out_test(wanted: bool) -> Test:
     return Test(
+        "is_opted_out",
         lambda contact: contact.is_opted_out is wanted,
         "opted out of texts" if wanted else "not opted out of texts",
         lambda contact: _OPT_OUT[contact.is_opted_out],

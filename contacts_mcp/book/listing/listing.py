@@ -102,6 +102,7 @@ class _Call:
         self._requests = 0
         self._has_counted = False
         self._is_silent = False  # whether the service hides the opt-out of somebody
+        self._unsure = 0  # contacts that do not pass, because a member that decides cannot be read
         self._near = NearMisses(matcher)
         self._failure: ContactsError | None = None
         self.position = start or Position(_first_walk(matcher.until))
@@ -199,6 +200,7 @@ class _Call:
             given=position.given + passes,
         )
         self._is_silent |= contact.is_opted_out is None
+        self._unsure += self._matcher.may_pass(contact)
         self._near.add(contact)
         if passes:
             self.found.append(contact)
@@ -317,8 +319,9 @@ class _Call:
         """Everything that the reader should know. A full answer that goes on says so by its cursor alone."""
         why_not = [] if self._is_full and not self.is_over else reasons
         silent = [_SILENT] if self._matcher.is_by_opt_out and self._is_silent else []
+        unsure = [_unsure(self._unsure)] if self._unsure else []
         lowered = [_lowered(self._limit)] if self._is_lowered and self._is_full and not self.is_over else []
-        return [*why_not, *silent, *lowered, *self._near.notes(is_given=self.position.given > 0)]
+        return [*why_not, *silent, *unsure, *lowered, *self._near.notes(is_given=self.position.given > 0)]
 
 
 _SILENT = Note(
@@ -354,6 +357,12 @@ def _stopped(position: Position, failure: ContactsError | None) -> Note:
     return Note(
         "stopped_early", f"Stopped after looking through {looked_through} contacts{why}; go on with next_cursor."
     )
+
+
+def _unsure(many: int) -> Note:
+    are = "1 contact is" if many == 1 else f"{many} contacts are"
+    text = f"{are} left out here because Heymarket shows a value that you filter by in a form that cannot be read."
+    return Note("filter_unreadable", text)
 
 
 def _lowered(most: int) -> Note:

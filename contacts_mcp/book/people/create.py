@@ -8,12 +8,11 @@ from typing import Literal
 
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.cards import Change, card_of, changes_between, value_in_quotes
-from contacts_mcp.book.fields import BY_NAME
 from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_contact, locked_phone
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import HOW_TO_OPT_IN, left_opted_out, note_on_arrival
 from contacts_mcp.book.people.update import change
-from contacts_mcp.book.values import is_empty, values_of
+from contacts_mcp.book.values import is_empty, is_unread, values_of
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.book.writing.write import Origin, Written, carry_out
@@ -23,7 +22,6 @@ from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import word
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone
-from contacts_mcp.words.renumbering import other_forms
 
 STILL_OPTED_OUT = Note("still_opted_out", f"This contact is opted out of texts and stays so. {HOW_TO_OPT_IN}")
 OPT_OUT_NOT_SHOWN = Note(
@@ -44,21 +42,23 @@ async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["
     `status` is created, exists, updated or unchanged. Raises InvalidArgument, Refused, UpstreamError, OutcomeUnknown.
     """
     number = book.phone(phone)
+    remarks = number.notes
     wanted = replace(wanted, phone=number.digits)
     edit = await resolved(wanted, book.vocabulary)
+    edit = replace(edit, notes=(*remarks, *edit.notes))
     if excess := excess_tags({}, edit.values):
         raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values))
     async with locked_phone(book, number.digits):
-        existing = await holder_of(book, number.digits, other_forms(number.digits))
+        existing = await holder_of(book, number.digits, number.variants)
         if existing is None:
             try:
-                return await _create(book, edit, number)
+                return await _create(book, edit)
             except Rejected:
                 existing = await holder_of(book, number.digits)
                 if existing is None:
                     raise
         if if_exists == "report":
-            return await _report(book, existing, edit, number)
+            return await _report(book, existing, edit)
     # The contact's own lock comes with its phone's, and in their own order.
     return await _fill(book, existing, edit, number)
 
@@ -78,7 +78,7 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
     return written, left
 
 
-async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
+async def _create(book: Book, edit: Edit) -> Outcome:
     written, left = await write_new(book, edit.applied_to({}))
     assert written.after is not None
     after = values_of(written.after)
@@ -89,7 +89,6 @@ async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
         card=card_of(written.after, names),
         changes=changes_between({}, {key: value for key, value in after.items() if key in edit.values}, names),
         notes=[
-            *number.notes,
             *edit.notes,
             *([MERGED] if is_merged else []),
             *([note_on_arrival(left, written.after)] if left else []),
@@ -102,7 +101,7 @@ async def _create(book: Book, edit: Edit, number: Phone) -> Outcome:
 async def _fill(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
     """Fill the empty fields of the contact that has the phone already, and add the tags to those that it has."""
     async with locked_contact(book, ContactRef(existing.id), phones=[number.digits]) as fresh:
-        if fresh.phone not in (number.digits, *other_forms(number.digits)):
+        if fresh.phone not in (number.digits, *number.variants):
             raise Refused(
                 f"Contact {fresh.id} had this phone and was given another one at this very moment. "
                 "Nothing was changed. "
@@ -116,23 +115,22 @@ async def _fill(book: Book, existing: Contact, edit: Edit, number: Phone) -> Out
             asked = asked.without(key)
         there = {key: had.get(key) for key in taken}
         kept = _differences(changes_between(there, taken, await book.vocabulary.naming(there, taken)))
-        notes = [*number.notes, *edit.notes, *_on_opt_out(edit, fresh), *kept]
+        notes = [*edit.notes, *_on_opt_out(edit, fresh), *kept]
         return await change(book, fresh, asked, notes=notes)
 
 
 def _is_open(key: str, contact: Contact) -> bool:
     """Whether a value can be filled in. A value in a form that cannot be read looks empty and is not."""
-    member = BY_NAME[key].member if key in BY_NAME else key.replace(":", ".")
-    return is_empty(values_of(contact).get(key)) and member not in contact.unread
+    return is_empty(values_of(contact).get(key)) and not is_unread(key, contact)
 
 
-async def _report(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:
+async def _report(book: Book, existing: Contact, edit: Edit) -> Outcome:
     """Report the contact that has the phone already, and how it differs."""
     had = values_of(existing)
     wanted = _without_opting_in(_adding_tags(edit), existing).applied_to(had)
     names = await book.vocabulary.naming(had, wanted)
     differing = changes_between(had, wanted, names)
-    notes = [*number.notes, *edit.notes, *_differences(differing), *_on_opt_out(edit, existing)]
+    notes = [*edit.notes, *_differences(differing), *_on_opt_out(edit, existing)]
     return Outcome(status="exists", card=card_of(existing, names), notes=notes)
 
 
@@ -144,7 +142,7 @@ def _differences(differing: Sequence[Change]) -> list[str]:
         f"{word(one.field)} is {value_in_quotes(one.before)}, given was {value_in_quotes(one.after)}"
         for one in differing
     )
-    return [Note("differs", f"Not changed: {pairs}. To change it, ask the person, then use update_contact.")]
+    return [Note("differs", f"Kept as it is: {pairs}. To change it, ask the person, then use update_contact.")]
 
 
 def _adding_tags(edit: Edit) -> Edit:

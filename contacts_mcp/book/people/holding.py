@@ -112,7 +112,8 @@ async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] =
         async with book.locks.phones(*asked), _locked(book, ref) as contact:
             arriving = book.journal.arriving(contact.id, *asked, *_forms_of(contact.phone))
             if not arriving:
-                settled = await _settle_about(book, contact.id, *asked, *_forms_of(contact.phone))
+                unfinished = book.journal.unfinished()
+                settled = await _settle_about(book, unfinished, contact.id, *asked, *_forms_of(contact.phone))
                 yield await _up_to_date(book, contact, ref, settled=settled)
                 return
         await _wait_for(book, arriving)
@@ -129,7 +130,7 @@ async def locked_phone(book: Book, phone: str) -> AsyncIterator[None]:
         async with book.locks.phones(*forms):
             arriving = book.journal.arriving(None, *forms)
             if not arriving:
-                await _settle_about(book, None, *forms)
+                await _settle_about(book, book.journal.unfinished(), None, *forms)
                 yield
                 return
         await _wait_for(book, arriving)
@@ -259,13 +260,13 @@ def _is_behind(book: Book, contact: Contact, *, settled: bool = False) -> bool:
     return newest is not None and newest.is_newer_than(Sight.of(contact))
 
 
-async def _settle_about(book: Book, contact_id: int | None, *phones: str) -> bool:
-    """Find out what became of earlier changes of that contact, and of those that gave one of `phones` to a contact.
+async def _settle_about(book: Book, unfinished: Sequence[Entry], contact_id: int | None, *phones: str) -> bool:
+    """Find out about the `unfinished` changes of that contact, and those that gave one of `phones` to a contact.
 
     Afterwards `rev` no longer tells. Answers whether one of them changed the contact.
     """
     changed = False
-    for entry in book.journal.unfinished():
+    for entry in unfinished:
         gave_phone = entry.wanted.get("phone") in phones and entry.before.get("phone") not in phones
         is_of_contact = contact_id is not None and entry.contact_id == contact_id
         if is_of_contact or gave_phone:

@@ -12,7 +12,7 @@ from contacts_mcp.book.values import values_of
 from contacts_mcp.errors import InvalidArgument
 from contacts_mcp.models import Contact
 from contacts_mcp.words.display import quoted
-from contacts_mcp.words.emails import spellings
+from contacts_mcp.words.emails import same_email, spellings
 from contacts_mcp.words.note import Note
 
 
@@ -35,12 +35,20 @@ async def lookup(
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
     address = _checked(email)
-    found = {contact.id: contact for contact in await book.api.search_contacts(emails=spellings(address))}
+    sought = spellings(address)
+    rows = await book.api.search_contacts(emails=sought)
+    found = {contact.id: contact for contact in rows if _may_have(contact, sought)}
     missed = (
-        "E-mails are found by their exact spelling and in small letters. One stored in another spelling is not found."
+        "E-mails are found as given, in small letters, in capitals, and with capitals at the start of words. "
+        "One stored in another mix of them is not found."
     )
     notes = [] if found else [Note("exact_spelling", missed)]
     return await _found(book, [*found.values()], notes, sought=f"the e-mail {quoted(address, limit=60)}")
+
+
+def _may_have(contact: Contact, emails: Sequence[str]) -> bool:
+    """Whether a contact that the service found has one of these e-mails. Some services ignore what they do not know."""
+    return "email" in contact.unread or any(same_email(contact.email, email) for email in emails)
 
 
 async def _found(book: Book, contacts: list[Contact], notes: Sequence[str], *, sought: str) -> Found:

@@ -1,6 +1,7 @@
 """A request about a contact: first in human terms (`Wanted`), then in ids (`Edit`).
 
 - Omitted means untouched, a value means set, and only `clear` empties. An empty text is therefore refused, never sent.
+  Beside `clear` of the same field it says nothing new.
 - Names of fields, tags and members become ids here, before anything is sent. Every other check that needs no contact is
   made here, too.
 - `Edit.applied_to` is the whole meaning of an edit: a table of values in, the wanted table out.
@@ -12,14 +13,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from contacts_mcp.book.fields import BY_NAME, CLEARABLE, MOST_TAGS, WRITTEN
 from contacts_mcp.book.values import CUSTOM, custom_key, field_id, nothing_for
-from contacts_mcp.book.vocabulary import LISTS, NOBODY, ListName, Snapshot, Vocabulary
+from contacts_mcp.book.vocabulary import EVERYTHING, LISTS, NOBODY, ListName, Snapshot, Vocabulary
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
-from contacts_mcp.words.cleaning import Cleaned, clean_line, clean_value
+from contacts_mcp.words.cleaning import Cleaned, clean_lines, clean_value
 from contacts_mcp.words.dates import looks_like_date_field, read_date
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.emails import read_email
@@ -121,8 +122,22 @@ async def resolved(wanted: Wanted, vocabulary: Vocabulary) -> Edit:
 
     Only the lists of names that it mentions are asked for, and none where it is refused without them.
     """
-    _plain_values(wanted)
-    return await vocabulary.resolving(needed_lists(wanted), lambda names: resolve(wanted, names))
+    wanted = without_echoes_of_clear(wanted)
+    plain = _plain_values(wanted)
+    return await vocabulary.resolving(needed_lists(wanted), lambda names: _resolve(wanted, names, *plain))
+
+
+def without_echoes_of_clear(wanted: Wanted) -> Wanted:
+    """`wanted` without the empty values of fields that `clear` names, too: both ask for the same."""
+    cleared = {_standard(name) for name in wanted.clear}
+    given = {name: getattr(wanted, name) for name in CLEARABLE if name in cleared}
+    echoes: dict[str, Any] = {name: None for name, text in given.items() if text is not None and _is_blank(text)}
+    return replace(wanted, **echoes)
+
+
+def _is_blank(value: str | Sequence[str]) -> bool:
+    texts = [value] if isinstance(value, str) else value
+    return not any(text.strip() for text in texts)
 
 
 def resolve(wanted: Wanted, names: Snapshot) -> Edit:
@@ -130,16 +145,19 @@ def resolve(wanted: Wanted, names: Snapshot) -> Edit:
 
     Raises InvalidArgument, or UnknownName with every name that is not known, before anything is changed.
     """
-    values, notes = _plain_values(wanted)
-    misses = _Misses()
-    values |= _custom_values(wanted.custom_fields, names, misses, notes)
+    return _resolve(wanted, names, *_plain_values(wanted))
+
+
+def _resolve(wanted: Wanted, names: Snapshot, plain: Values, remarks: Sequence[str]) -> Edit:
+    values, notes, misses = dict(plain), list(remarks), _Misses()
+    cleared = [key for name in wanted.clear if (key := misses.collected(partial(_cleared_key, name, names)))]
+    values |= _custom_values(wanted.custom_fields, names, misses, notes, cleared=cleared)
     if wanted.assignee is not None:
         values |= misses.collected(lambda: {"assignee": _member(str(wanted.assignee), names)}) or {}
     if wanted.tags is not None:
         values["tags"] = sorted({*_tags(wanted.tags, "tags", names, misses)})
     added = _tags(wanted.add_tags, "add_tags", names, misses)
     removed = _tags(wanted.remove_tags, "remove_tags", names, misses)
-    cleared = [key for name in wanted.clear if (key := misses.collected(partial(_cleared_key, name, names)))]
     misses.raise_if_any()
     _check_set_once(values, cleared, added, removed, names)
     values |= {key: nothing_for(key) for key in cleared}
@@ -153,13 +171,24 @@ def _plain_values(wanted: Wanted) -> tuple[Values, list[str]]:
     """
     _check_contradictions(wanted)
     if wanted.tags is not None:
-        _check_not_empty("tags", is_empty=not any(tag.strip() for tag in wanted.tags))
-    texts = {name: text for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None}
-    cleaned = {name: _checked_text(name, text) for name, text in texts.items()}
+        _check_not_empty("tags", is_empty=_is_blank(wanted.tags))
+    cleaned = _plain_texts(wanted)
     values: Values = {name: clean.text for name, clean in cleaned.items()}
     given = {"phone": wanted.phone, "is_opted_out": wanted.is_opted_out}
     values |= {name: value for name, value in given.items() if value is not None}
     return values, [note for clean in cleaned.values() for note in clean.notes]
+
+
+def _plain_texts(wanted: Wanted) -> dict[str, Cleaned]:
+    texts = {name: text for name in SETTABLE_TEXTS if (text := getattr(wanted, name)) is not None}
+    for name, text in texts.items():
+        _check_not_empty(name, is_empty=not text.strip())
+    cleaned = clean_lines({name: text for name, text in texts.items() if name != "email"})
+    if "email" in texts:
+        cleaned["email"] = read_email(texts["email"])
+    if "avatar" in cleaned:
+        _check_address(cleaned["avatar"].text)
+    return cleaned
 
 
 class _Misses:
@@ -220,21 +249,18 @@ def _check_not_empty(name: str, *, is_empty: bool) -> None:
         )
 
 
-def _checked_text(name: str, given: str) -> Cleaned:
-    _check_not_empty(name, is_empty=not given.strip())
-    if name == "email":
-        return read_email(given)
-    clean = clean_line(given, argument=name)
-    if name == "avatar" and not _URL.fullmatch(clean.text):
+def _check_address(text: str) -> None:
+    if not _URL.fullmatch(text):
         raise InvalidArgument(
-            name,
-            f"{quoted(clean.text, limit=60)} is not the address of an image.",
+            "avatar",
+            f"{quoted(text, limit=60)} is not the address of an image.",
             expected="Expected one that starts with https://.",
         )
-    return clean
 
 
-def _custom_values(given: Mapping[str, str], names: Snapshot, misses: _Misses, notes: list[str]) -> Values:
+def _custom_values(
+    given: Mapping[str, str], names: Snapshot, misses: _Misses, notes: list[str], *, cleared: Sequence[str]
+) -> Values:
     values: Values = {}
     for name, text in given.items():
         field = misses.collected(partial(names.fields.resolve, name, argument="custom_fields"))
@@ -247,6 +273,8 @@ def _custom_values(given: Mapping[str, str], names: Snapshot, misses: _Misses, n
                 f"{quoted(name, limit=60)} is a second name for a field that is also given by another.",
                 expected="Give each field once.",
             )
+        if key in cleared and _is_blank(text):
+            continue
         clean = _custom_value(name, field, text, names)
         values[key] = clean.text
         notes += clean.notes
@@ -284,8 +312,29 @@ def _member(text: str, names: Snapshot) -> int | None:
 
 
 def _tags(given: Sequence[str], argument: str, names: Snapshot, misses: _Misses) -> tuple[int, ...]:
-    found = [misses.collected(partial(names.tags.resolve, text, argument=argument)) for text in given]
+    found = [misses.collected(partial(_tag, text, argument, names)) for text in given]
     return tuple(tag.id for tag in found if tag)
+
+
+def _tag(text: str, argument: str, names: Snapshot) -> Named:
+    try:
+        return names.tags.resolve(text, argument=argument)
+    except UnknownName as unknown:
+        raise _about_none_or_all(text, unknown, names.tags, _NO_TAG_CALLED[argument]) from None
+
+
+_NO_TAG_CALLED = {
+    "tags": 'For no tags on a new contact, leave tags out. To take all off, use update_contact with clear: ["tags"].',
+    "add_tags": "Name each tag to add, or leave add_tags out.",
+    "remove_tags": 'To take all tags off, use clear: ["tags"]. To keep all, leave remove_tags out.',
+}
+
+
+def _about_none_or_all(text: str, unknown: UnknownName, among: Names, expected: str) -> UnknownName:
+    """`unknown`, or for a word like "none" or "all" the way that it asks for. A name near that word is not meant."""
+    if unknown.is_ambiguous or text.strip().casefold() not in NOBODY | EVERYTHING:
+        return unknown
+    return UnknownName(unknown.argument, among.absence(text), expected=expected)
 
 
 def _cleared_key(name: str, names: Snapshot) -> str:
@@ -324,10 +373,12 @@ def _custom_key_to_clear(name: str, names: Snapshot) -> str:
     try:
         return custom_key(names.fields.resolve(name, argument="clear").id)
     except UnknownName as unknown:
-        if unknown.is_ambiguous:
+        if unknown.is_ambiguous or not name.strip():
             raise
         expected = f"{unknown.expected} Standard fields: {', '.join(CLEARABLE)}."
-        raise UnknownName(unknown.argument, unknown.problem, candidates=unknown.candidates, expected=expected) from None
+        miss = UnknownName(unknown.argument, unknown.problem, candidates=unknown.candidates, expected=expected)
+        way = "Name each field that is to be emptied. To empty none, leave clear out."
+        raise _about_none_or_all(name, miss, names.fields, way) from None
 
 
 def _standard(name: str) -> str:

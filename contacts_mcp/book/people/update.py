@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from contacts_mcp.book.book import Book, Outcome, confirmed, risky
-from contacts_mcp.book.cards import card_for, card_of, changes_between
+from contacts_mcp.book.cards import card_for, card_of, changes_between, field_name
 from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.people.holding import holder_of, locked_contact, refuse_other_name
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import leaves_number, left_opted_out, note_on_arrival, notes_on_departure
-from contacts_mcp.book.values import values_of
+from contacts_mcp.book.values import is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Plan
@@ -117,25 +117,49 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
             "Nothing was changed.",
             kind="no_phone",
         )
-    _refuse_unread_names(before, edit)
+    _refuse_losses(before, edit)
     moves = wanted["phone"] != before.phone
     left = left_opted_out(book, str(wanted["phone"])) if moves else None
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
     if left and not opts_in:
         wanted["is_opted_out"] = True
-    return update_of(before, wanted, overwrite=edit.replace_custom), left
+    plan = update_of(before, wanted, overwrite=edit.replace_custom)
+    _refuse_unknown_differences(before, edit, plan, await book.vocabulary.naming(edit.values))
+    return plan, left
 
 
-def _refuse_unread_names(before: Contact, edit: Edit) -> None:
-    """An update sends the names along. A name in a form that cannot be read would be blanked. Raises Refused."""
-    unread = [name for name in NAMES if name in before.unread and name not in edit.values]
-    if unread:
-        names = " and ".join(unread)
-        raise Refused(
-            f"Heymarket shows {names} of this contact in a form that cannot be read, and this change would empty it. "
-            f"Nothing was changed. Give {names} in the same call, or change the contact in Heymarket.",
-            kind="unreadable_member",
-        )
+def _refuse_losses(before: Contact, edit: Edit) -> None:
+    """Refuse a change that would lose a value which cannot be read. Raises Refused.
+
+    An update sends the names along. Tags are written as a whole, and so are custom values that are replaced.
+    """
+    if names := [name for name in NAMES if name not in edit.values and name in {*before.unread, *before.damaged}]:
+        way = f"Give {' and '.join(names)} in the same call, or change the contact in Heymarket."
+        raise _unreadable(" and ".join(names), "and this change would lose it", way)
+    if (edit.add_tags or edit.remove_tags) and "tags" in before.unread:
+        way = "Give all its tags as tags, after the person has looked them up in Heymarket."
+        raise _unreadable("some tags", "and this change would lose them", way)
+    if edit.replace_custom and _unread_custom(before) - {key.replace(":", ".") for key in edit.values}:
+        way = "Leave replace_custom_fields out, or change the contact in Heymarket."
+        raise _unreadable("some custom values", "and this change would lose them", way)
+
+
+def _unread_custom(contact: Contact) -> set[str]:
+    return {name for name in contact.unread if name.partition(".")[0] == "custom"}
+
+
+def _refuse_unknown_differences(before: Contact, edit: Edit, plan: Plan, names: Snapshot) -> None:
+    """Refuse to call a value unchanged that cannot be read. Raises Refused."""
+    unsure = [key for key in edit.values if is_unread(key, before) and key not in plan.asked]
+    if unsure:
+        told = " and ".join(word(field_name(key, names)) for key in unsure)
+        way = "Change the contact in Heymarket, or give another value."
+        raise _unreadable(told, "so whether this change is needed is not known", way)
+
+
+def _unreadable(which: str, why: str, way: str) -> Refused:
+    text = f"Heymarket shows {which} of this contact in a form that cannot be read, {why}. Nothing was changed. {way}"
+    return Refused(text, kind="unreadable_member")
 
 
 def _unconfirmed(

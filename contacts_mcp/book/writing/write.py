@@ -152,11 +152,13 @@ class _Write:
             self._finish("unknown" if self._trace.may_have_been_carried_out else "not_done")
             raise
 
-    def _finish(self, state: Proof, **found: Any) -> None:
+    def _finish(self, state: Proof, **found: Any) -> int:
+        """Write the outcome down. Returns how many copies of the request may still arrive."""
+        journal, unanswered = self._book.journal, self._trace.unanswered
         if self._entry is not None:
-            journal = self._book.journal
-            entry = journal.given_up(self._entry) if self._trace.may_be_out else self._entry
-            journal.finish(replace(entry, state=state, unanswered=self._trace.may_be_out, **found))
+            entry = journal.given_up(self._entry) if unanswered else self._entry
+            journal.finish(replace(entry, state=state, unanswered=unanswered > 0, **found))
+        return unanswered
 
     # Sending
 
@@ -285,7 +287,7 @@ class _Write:
         found: dict[str, Any] = {"rev_after": rev}
         if after is not None:
             found |= {"contact_id": after.id, "after": seen.values, "updated_after": after.updated}
-        self._finish("done", **found)
+        unanswered = self._finish("done", **found)
         return Written(
             after=after,
             change_id=self._entry.change_id if self._book.remembers else None,
@@ -293,7 +295,7 @@ class _Write:
             answer_lost=lost,
             sent_again=sent.again,
             doubles=self._doubles,
-            report=self._plan.report(seen, sent.reply, writes=writes, unanswered=self._trace.unanswered - lost),
+            report=self._plan.report(seen, sent.reply, writes=writes, unanswered=unanswered - lost),
         )
 
 

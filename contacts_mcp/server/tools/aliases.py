@@ -70,7 +70,9 @@ _NOTES = (
 # Names that are taken for a parameter, because they cannot mean anything else: by tool.
 ACCEPTED: Mapping[str, Mapping[str, str]] = {"list_contacts": {"tags": "tag"}}
 
-_ORDERS = frozenset("sort sort_by sorting order order_by ordering sort_order direction".split())  # noqa: SIM905 -- one word after the other reads better
+_ORDERS = frozenset(
+    "sort sort_by sorting order order_by ordering sort_order direction".split()  # noqa: SIM905 -- a list of words
+)
 ORDERED: Mapping[str, str] = {
     "list_contacts": "Contacts always come last changed first. created_after and updated_after narrow them.",
     "list_changes": "Changes always come newest first.",
@@ -135,7 +137,7 @@ def advice(tool: str, name: str, known: Collection[str]) -> str:
 
 
 def advice_on_value(tool: str, name: str, value: object) -> str:
-    """The next step for a caller who gave the parameter `name` of `tool` a value that it does not take. "" without one."""
+    """The next step for a caller who gave the parameter `name` of `tool` a value it does not take. "" without one."""
     values, sentence = VALUES.get((tool, name), (frozenset[str](), ""))
     return sentence if isinstance(value, str) and _folded(value) in values else ""
 

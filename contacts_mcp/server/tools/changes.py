@@ -9,20 +9,19 @@ from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.views.changes import ChangesResult, changes_listed
 from contacts_mcp.server.views.fitting import Answer
-from contacts_mcp.server.views.writes import WriteResult, wrote
+from contacts_mcp.server.views.writes import UndoResult, wrote
 
 
 async def list_changes(
     app: App,
     contact_id: Annotated[p.Id | None, p.described("Only changes of this contact.")] = None,
     limit: Annotated[p.UpTo50, p.described("Changes per page.")] = 10,
-    cursor: Annotated[p.Id | None, p.described("next_cursor of the last answer.")] = None,
+    cursor: Annotated[p.ChangeCursor | None, p.described("next_cursor of the last answer.")] = None,
 ) -> Answer:
     """List the changes this server made in the last 30 days, newest first, with before and after.
     Give a change_id to undo_change to take one back."""
     told = await books.changes_of(await app.book(), contact_id=contact_id, before=cursor, limit=limit + 1)
-    shown, older = told[:limit], told[limit:]
-    return changes_listed(shown, next_cursor=shown[-1].entry.change_id if older else None)
+    return changes_listed(told[:limit], is_more=len(told) > limit)
 
 
 LIST = ToolEntry(list_changes, answers=ChangesResult, title="List changes", group="history", scopes=("contacts:read",))
@@ -40,7 +39,7 @@ async def undo_change(
 
 UNDO = ToolEntry(
     undo_change,
-    answers=WriteResult,
+    answers=UndoResult,
     title="Undo change",
     group="history",
     scopes=("contacts:write", "contacts:delete"),  # of a created contact

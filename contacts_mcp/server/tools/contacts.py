@@ -10,7 +10,7 @@ from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.requests import filled, request
 from contacts_mcp.server.views.contacts import Detail, ListResult, LookupResult, listed, looked_up
 from contacts_mcp.server.views.fitting import Answer
-from contacts_mcp.server.views.writes import WriteResult, wrote
+from contacts_mcp.server.views.writes import CreateResult, DeleteResult, UpdateResult, wrote
 
 MOST_IN_FULL = 25
 
@@ -39,7 +39,7 @@ async def create_contact(
 
 
 CREATE = ToolEntry(
-    create_contact, answers=WriteResult, title="Create contact", group="contacts", scopes=("contacts:write",)
+    create_contact, answers=CreateResult, title="Create contact", group="contacts", scopes=("contacts:write",)
 )
 
 
@@ -82,14 +82,14 @@ async def update_contact(
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
     """Change one contact, by contact_id or phone. Fields not given stay. Only clear empties.
-    Answers old and new."""
+    To add one use create_contact."""
     asked = request(books.update_contact, locals())
     return wrote(await books.update_contact(await app.book(), **asked))
 
 
 UPDATE = ToolEntry(
     update_contact,
-    answers=WriteResult,
+    answers=UpdateResult,
     title="Update contact",
     group="contacts",
     scopes=("contacts:write",),
@@ -105,8 +105,8 @@ async def delete_contact(
     name: p.WhoseName = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Delete one contact and its whole conversation for good. The first call deletes nothing: it shows the contact and
-    answers a confirm_token. To stop texts, set is_opted_out with update_contact instead."""
+    """Delete one contact, by contact_id or phone, and its whole conversation for good. The first call deletes nothing:
+    it shows the contact and answers a confirm_token. To stop texts, set is_opted_out with update_contact instead."""
     deleted = await books.delete_contact(
         await app.book(), contact_id=contact_id, phone=phone, name=name, confirm_token=confirm_token or ""
     )
@@ -115,7 +115,7 @@ async def delete_contact(
 
 DELETE = ToolEntry(
     delete_contact,
-    answers=WriteResult,
+    answers=DeleteResult,
     title="Delete contact",
     group="contacts",
     scopes=("contacts:delete",),

@@ -18,7 +18,7 @@ async def list_contact_fields(
     fields = (await (await app.book()).vocabulary.read("fields")).fields
     named = fields.matching(query or "")
     shown = [(field.id, fields.label(field.id)) for field in named[:MOST_FIELDS]]
-    return fields_listed(shown, query=query or "", total=len(named))
+    return fields_listed(shown, query=query or "", total=len(named), unread_rows=fields.unread_rows())
 
 
 LIST = ToolEntry(

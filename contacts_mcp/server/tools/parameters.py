@@ -10,13 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from contacts_mcp.words.numbers import number_text
 
 LONGEST_TEXT = 10_000
 MOST_ITEMS = 100
+LONGEST_ID = 20  # digits of an id that are looked at
+MOST_ID = 2**53  # the first whole number that JSON cannot carry
 
 
 def from_json(value: object) -> object:
@@ -57,6 +59,15 @@ def _number(value: object) -> object:
     return value
 
 
+def _change_number(value: object) -> int:
+    """The cursor of list_changes. It is a text as every cursor, and holds the number of a change."""
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and 0 < int(text[:LONGEST_ID]) < MOST_ID):
+        msg = "should be next_cursor exactly as it was answered"
+        raise ValueError(msg)
+    return int(text)
+
+
 def _texts_by_name(value: object) -> object:
     value = from_json(value)
     if not isinstance(value, Mapping):
@@ -82,9 +93,10 @@ def _plain_text(value: object) -> object:
 
 _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), BeforeValidator(_word)]
 _Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
-Id = Annotated[int, Field(ge=1, lt=2**53), BeforeValidator(_number)]
+Id = Annotated[int, Field(ge=1, lt=MOST_ID), BeforeValidator(_number)]
 UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
 UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
+ChangeCursor = Annotated[int, BeforeValidator(_change_number), WithJsonSchema({"type": "string"})]
 _TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
 
 
@@ -102,9 +114,9 @@ Phone = Annotated[
 ]
 SoughtPhone = Annotated[_Text | None, described(f"Exact phone. {_COUNTRY}")]
 SoughtEmail = Annotated[_Text | None, described("Exact e-mail.")]
-WhosePhone = Annotated[_Text | None, described(f"Present phone, or contact_id. {_COUNTRY}")]
-WhoseName = Annotated[_Text | None, described("Their name as said, to check.")]
-NewPhone = Annotated[_Text | None, described("New phone; region assumed likewise.")]
+WhosePhone = Annotated[_Text | None, described(f"Present phone. {_COUNTRY}")]
+WhoseName = Annotated[_Text | None, described("Name as said, to check.")]
+NewPhone = Annotated[_Text | None, described("New phone; region assumed too.")]
 First = Annotated[_Text | None, described("First name.")]
 Last = Annotated[_Text | None, described("Last name.")]
 NewFirst = Annotated[_Text | None, described("New first name.")]
@@ -112,19 +124,17 @@ NewLast = Annotated[_Text | None, described("New last name.")]
 DisplayName = Annotated[_Text | None, described("Shown name, set separately.")]
 Email = Annotated[_Text | None, described("E-mail.")]
 Avatar = Annotated[_Text | None, described("Picture URL.")]
-CustomFields = Annotated[
-    _TextsByName | None, described('{"Field": "value"}, dates YYYY-MM-DD. Names: list_contact_fields.')
-]
+CustomFields = Annotated[_TextsByName | None, described("By name (list_contact_fields). Dates: YYYY-MM-DD.")]
 FirstCustomFields = Annotated[CustomFields, BeforeValidator(_without_placeholders)]
 ReplaceCustomFields = Annotated[bool | None, described("Drops all others.")]
 FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or id.")]
 FirstTags = Annotated[_Names | None, described("Tag names, at most 5.")]
 Assignee = Annotated[_Text | None, described('Team member; "none" unassigns.')]
-Tags = Annotated[_Names | None, described("Replaces all tags; at most 5.")]
+Tags = Annotated[_Names | None, described("Replaces all tags.")]
 AddTags = Annotated[_Names | None, described("Tags to add; at most 5 in all.")]
 RemoveTags = Annotated[_Names | None, described("Tags to remove.")]
 IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
 IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false needs consent.")]
 Consent = Annotated[_Text | None, described("When and how they agreed. Ask, never assume.")]
-Clear = Annotated[_Names | None, described("Fields to empty; not phone.")]
+Clear = Annotated[_Names | None, described("Fields to empty.")]
 ConfirmToken = Annotated[_Text | None, described("From needs_confirmation, after a yes.")]

@@ -9,19 +9,14 @@ from pydantic import BaseModel
 
 from contacts_mcp.server.views.fitting import (
     CUTS,
-    LABEL,
     NAME,
-    VALUE,
     Answer,
-    Cut,
     Facts,
     Shown,
     fitted,
-    joined,
-    safe,
-    yes_no,
+    going_on,
 )
-from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.display import VALUE, Cut, lines_of, quoted, safe_rows, visible
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Change, Entry, ShownChange
@@ -31,41 +26,33 @@ class ChangesResult(BaseModel):
     """Answer of list_changes."""
 
     changes: list[Facts]
-    next_cursor: int | None = None  # left out where nothing is older
+    next_cursor: str  # empty at the end
+    complete: bool
 
 
-def changes_listed(told: Sequence[ShownChange], *, next_cursor: int | None) -> Answer:
-    """The answer to a question for changes."""
-    more = [f"More: repeat this call with cursor {next_cursor}."] if next_cursor else []
+def changes_listed(told: Sequence[ShownChange], *, is_more: bool) -> Answer:
+    """The answer to a question for changes. `is_more` says that there are older ones."""
+    cursor = str(told[-1].entry.change_id) if is_more else ""
+    ending = f"complete: false; {going_on(cursor)}" if cursor else "complete: true."
     nothing = (
         "The journal holds no such change. It goes back 30 days, and knows only the changes that servers on this "
         "machine made."
     )
 
     def shown(cut: Cut) -> Shown:
-        facts = ChangesResult(changes=[_told_facts(one, cut) for one in told], next_cursor=next_cursor)
-        return [*(_told_line(one, cut) for one in told), *more] or [nothing], facts
+        facts = ChangesResult(changes=[_told_facts(one, cut) for one in told], next_cursor=cursor, complete=not cursor)
+        return [*(_told_line(one, cut) for one in told), *([] if told else [nothing]), ending], facts
 
     return fitted(shown, cuts=CUTS[1:])
 
 
 def change_facts(changes: Sequence[Change], cut: Cut) -> list[dict[str, Any]]:
-    return [
-        {"field": change.field, "before": safe(change.before, cut), "after": safe(change.after, cut)}
-        for change in changes
-    ]
+    sides = safe_rows(({"before": change.before, "after": change.after} for change in changes), cut)
+    return [{"field": change.field, **side} for change, side in zip(changes, sides, strict=True)]
 
 
-def change_line(change: Change, cut: Cut) -> str:
-    return f"- {word(change.field, limit=LABEL)}: {_value(change.before, cut)} -> {_value(change.after, cut)}"
-
-
-def _value(value: Any, cut: Cut) -> str:
-    if isinstance(value, bool):
-        return yes_no(value)
-    if isinstance(value, list | tuple):
-        return joined(value)
-    return quoted(str(value), limit=cut.value) if value != "" else "(empty)"
+def change_lines(changes: Sequence[Change], cut: Cut) -> list[str]:
+    return lines_of([(change.field, change.before, change.after) for change in changes], cut)
 
 
 def _told_facts(one: ShownChange, cut: Cut) -> dict[str, Any]:
@@ -92,7 +79,7 @@ def _told_line(one: ShownChange, cut: Cut) -> str:
     about = f"contact {entry.contact_id or '(no id yet)'} {quoted(_name_in(entry), limit=NAME)}"
     consent = f"; consent given: {quoted(entry.consent, limit=VALUE)}" if entry.consent else ""
     more = f"; … (+{len(one.changes) - cut.items} more)" if len(one.changes) > cut.items else ""
-    changes = "; ".join(change_line(change, cut).removeprefix("- ") for change in one.changes[: cut.items])
+    changes = "; ".join(change_lines(one.changes[: cut.items], cut))
     return (
         f"change {entry.change_id}, {one.at}: {entry.action} {about}{_STATES[entry.state]}{undoes}{undone}: "
         f"{changes}{more}{consent}"

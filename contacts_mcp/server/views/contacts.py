@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel
 
 from contacts_mcp.server.views.fitting import (
     CUTS,
-    LABEL,
-    MOST,
     NAME,
     Answer,
-    Cut,
-    Facts,
+    ContactFacts,
     Shown,
     fitted,
-    joined,
+    going_on,
     noted,
-    safe,
-    yes_no,
+    with_members,
 )
-from contacts_mcp.words.display import quoted, visible, word
+from contacts_mcp.words.display import (
+    LABEL,
+    MOST,
+    Cut,
+    all_in_line,
+    lines_of,
+    quoted,
+    safe,
+    safe_rows,
+    visible,
+    word,
+)
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
@@ -38,7 +45,7 @@ class LookupResult(BaseModel):
     """Answer of lookup_contact."""
 
     found: bool
-    contacts: list[Facts]
+    contacts: list[ContactFacts]
     notes: list[str]
     note_kinds: list[str] | None = None
 
@@ -46,7 +53,7 @@ class LookupResult(BaseModel):
 class ListResult(BaseModel):
     """Answer of list_contacts."""
 
-    contacts: list[Facts]
+    contacts: list[ContactFacts]
     next_cursor: str  # empty at the end
     complete: bool
     notes: list[str]
@@ -54,10 +61,13 @@ class ListResult(BaseModel):
     total: int | None = None  # of the account; comes with the first page of everybody
 
 
+FieldFacts = Annotated[dict[str, Any], with_members(field_id="integer", name="string")]
+
+
 class FieldsResult(BaseModel):
     """Answer of list_contact_fields."""
 
-    fields: list[Facts]
+    fields: list[FieldFacts]
     total: int  # of those asked for; more than are shown, where they are too many
     notes: list[str]
     note_kinds: list[str] | None = None
@@ -111,25 +121,29 @@ def listed(
 
 
 def _ending_lines(listing: Listing) -> list[str]:
-    """How many those are, and whether there are more. The last page of several also counts those of the pages before."""
+    """How many those are, and whether there are more. The last of several pages also counts those before it."""
     here, given = len(listing.cards), listing.given
+    complete = f"complete: {'true' if listing.complete else 'false'}"
     if listing.next_cursor:
         of_all = f" of {listing.total}" if listing.total is not None else ""
-        return [f"{_many(here)}{of_all}; more may follow: repeat this call with cursor {listing.next_cursor}"]
+        return [f"{_many(here)}{of_all}; {complete}; {going_on(listing.next_cursor)}"]
     if given > here:
-        end = "that is all." if listing.complete else "there may be others."
         last = f"{_many(here)} on this last page" if here else "No further contacts"
-        return [f"{last}, {given} on all pages; {end}"]
-    return [f"{_many(here)}; that is all." if listing.complete else f"{_many(here)}; may not be all."]
+        return [f"{last}, {given} on all pages; {complete}."]
+    return [f"{_many(here)}; {complete}."]
 
 
 def _many(number: int) -> str:
     return f"{number} contact{'' if number == 1 else 's'}"
 
 
-def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int) -> Answer:
-    """The answer to a question for custom fields. `total` is how many there are, of which `fields` are shown."""
-    notes = [_how_many_fields(len(fields), query=query, total=total)]
+def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int, unread_rows: str = "") -> Answer:
+    """The answer to a question for custom fields.
+
+    `total` is how many there are, of which `fields` are shown. `unread_rows` says that others could not be read.
+    """
+    notes = [_how_many_fields(len(fields), query=query, total=total, is_all=not unread_rows)]
+    notes += [Note("rows_unreadable", unread_rows)] if unread_rows else []
     if any(label.endswith(f" ({number})") for number, label in fields):
         text = "A number in brackets belongs to the name: another field has the same name without it."
         notes.append(Note("shared_names", text))
@@ -139,14 +153,17 @@ def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int) 
     return fitted(lambda _: ([*lines, *notes], facts))
 
 
-def _how_many_fields(shown: int, *, query: str, total: int) -> Note:
+def _how_many_fields(shown: int, *, query: str, total: int, is_all: bool) -> Note:
     called = f" called like {quoted(query, limit=NAME)}" if query else ""
+    if not total and not is_all:
+        return Note("no_fields", f"No custom field that can be read is{called}." if query else "No field can be read.")
     if not total:
         return Note("no_fields", f"No custom field is{called}." if query else "The account has no custom fields.")
     if shown < total:
         more = "Give a query to find others."
         return Note("more_not_shown", f"The first {shown} of {total} custom fields{called} are shown. {more}")
-    return Note("all_fields", f"{total} custom field{'' if total == 1 else 's'}{called}; that is all.")
+    many = f"{total} custom field{'' if total == 1 else 's'}{called}"
+    return Note("all_fields", f"{many}; that is all.") if is_all else Note("some_fields", f"{many} can be read.")
 
 
 # One contact, as a structure and as lines
@@ -172,7 +189,8 @@ def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
         **card.shown_only,
         "other": card.other,
     }
-    return {name: safe(value, cut) for name, value in facts.items() if value not in ("", (), {})}
+    (shown,) = safe_rows([{name: value for name, value in facts.items() if value not in ("", (), {})}], cut)
+    return shown
 
 
 def concise(
@@ -214,13 +232,13 @@ def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
         ("avatar", card.avatar),
         *fields[: cut.items],
     ]
-    lines = [f"  {word(name, limit=LABEL)}: {quoted(text, limit=cut.value)}" for name, text in texts if text]
+    lines = [f"  {line}" for line in lines_of([(name, text) for name, text in texts if text], cut)]
     lines += [f"  … (+{len(fields) - cut.items} more custom fields)"] if len(fields) > cut.items else []
-    lines += [f"  tags: {joined(card.tags)}"] if card.tags else []
+    lines += [f"  tags: {all_in_line(card.tags)}"] if card.tags else []
     lines += [f"  assignee: {word(card.assignee, limit=LABEL)}"] if card.assignee else []
     return [
         *lines,
-        f"  opted out of texts: {yes_no(opt_out(card))}",
+        f"  opted out of texts: {_OPTED_OUT[card.is_opted_out]}",
         *(
             f"  {name}: {quoted(json.dumps(safe(value, cut)), limit=cut.value)}"
             for name, value in card.shown_only.items()
@@ -228,6 +246,9 @@ def detail_lines(card: Card, cut: Cut = CUTS[1]) -> list[str]:
         *_note_lines(card, cut),
         f"  created {word(card.created, limit=NAME)}, updated {word(card.updated, limit=NAME)}",
     ]
+
+
+_OPTED_OUT = {True: "yes", False: "no", None: "unknown"}
 
 
 def _note_lines(card: Card, cut: Cut) -> list[str]:
@@ -254,7 +275,7 @@ def _line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> st
         f"{card.contact_id} {quoted(card.name, limit=NAME)} {card.phone}",
         word(card.email, limit=NAME) if card.email else "",
         *fields,
-        f"tags {joined(card.tags)}" if card.tags else "",
+        f"tags {all_in_line(card.tags)}" if card.tags else "",
         f"assignee {word(card.assignee, limit=LABEL)}" if card.assignee else "",
         {True: "OPTED OUT", None: "opt-out unknown", False: ""}[card.is_opted_out],
         f"created {word(card.created[:10])}" if shows_created else "",

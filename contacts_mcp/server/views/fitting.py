@@ -11,20 +11,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import BaseModel, WithJsonSchema
 
-from contacts_mcp.words.display import visible, word
+from contacts_mcp.words.display import Cut
 
 NAME = 60  # characters of a name
-LABEL = 700  # of a field, tag or member: it is short and safe already, and must read back, so it is never cut here
-VALUE = 200  # of one of many values
-MOST = 50  # items of one list or object
 ANSWER = 60_000  # bytes of a whole answer, about 15,000 tokens
 ENDING = 12_000  # bytes of its last lines, which say how to go on
 
 Facts = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
+
+
+def with_members(**types: str) -> Any:
+    """An object in the published structure, and the JSON types of the members that a program may count on."""
+    members = {name: {"type": kind} for name, kind in types.items()}
+    return WithJsonSchema({"type": "object", "properties": members})
+
+
+# Of a contact, as every answer shows it. A full one has more members. Empty ones are left out.
+ContactFacts = Annotated[dict[str, Any], with_members(contact_id="integer", name="string", phone="string")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +56,6 @@ def noted(notes: Sequence[str]) -> dict[str, Any]:
     """The notes of an answer and, in the same order, the kind of each. A plain text is of the kind `note`."""
     kinds = [getattr(note, "kind", "note") for note in notes]
     return {"notes": list(notes)} | ({"note_kinds": kinds} if kinds else {})
-
-
-class Cut(NamedTuple):
-    """How much is shown: characters of a value, items of a list or object."""
-
-    value: int = VALUE
-    items: int = MOST
 
 
 # From the most that is shown of one contact to the little that keeps a page of the longest ones within an answer.
@@ -97,25 +97,6 @@ def _fitting(lines: Sequence[str], most: int) -> list[str]:
     return kept
 
 
-def safe(value: Any, cut: Cut = CUTS[1]) -> Any:
-    """`value` with every text in it fit to be shown, and nothing in it longer than can be read."""
-    if isinstance(value, str):
-        return visible(value, limit=cut.value)
-    if isinstance(value, dict):
-        kept = {visible(str(key), limit=LABEL): safe(item, cut) for key, item in list(value.items())[: cut.items]}
-        return kept | ({"…": f"(+{len(value) - cut.items} more)"} if len(value) > cut.items else {})
-    if isinstance(value, list | tuple):
-        kept_items = [safe(item, cut) for item in value[: cut.items]]
-        return [*kept_items, f"… (+{len(value) - cut.items} more)"] if len(value) > cut.items else kept_items
-    return value
-
-
-# Values in a line
-
-
-def joined(items: Sequence[Any]) -> str:
-    return ", ".join(word(str(item), limit=LABEL) for item in items[:MOST])
-
-
-def yes_no(value: bool | str) -> str:
-    return value if isinstance(value, str) else "yes" if value else "no"
+def going_on(next_cursor: str) -> str:
+    """How to get the next page, in the words of the structure."""
+    return f"to go on, repeat this call with cursor = next_cursor: {next_cursor}"

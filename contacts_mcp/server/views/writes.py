@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
-from contacts_mcp.server.views.changes import change_facts, change_line
+from contacts_mcp.server.views.changes import change_facts, change_lines
 from contacts_mcp.server.views.contacts import detail_lines, who, whole
-from contacts_mcp.server.views.fitting import NAME, Answer, Cut, Facts, Shown, fitted, noted
-from contacts_mcp.words.display import quoted
+from contacts_mcp.server.views.fitting import NAME, Answer, ContactFacts, Facts, Shown, fitted, noted
+from contacts_mcp.words.display import Cut, quoted
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
@@ -20,16 +20,48 @@ Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone
 
 
 class WriteResult(BaseModel):
-    """Answer of the tools that change a contact. A field that does not apply is left out."""
+    """Answer of a tool that changes a contact. A field that does not apply is left out."""
 
     status: Status
-    contact: Facts
+    contact: ContactFacts
     changes: list[Facts]
     notes: list[str]
     note_kinds: list[str] | None = None
     change_id: int | None = None
+
+
+class ConfirmableResult(WriteResult):
+    """The same of a tool that may ask for a confirmation."""
+
     question: str | None = None
     confirm_token: str | None = None
+
+
+# Each tool publishes the statuses that it can have.
+
+
+class CreateResult(WriteResult):
+    """Answer of create_contact."""
+
+    status: Literal["created", "exists", "updated", "unchanged"]
+
+
+class UpdateResult(ConfirmableResult):
+    """Answer of update_contact."""
+
+    status: Literal["updated", "unchanged", "declined", "needs_confirmation"]
+
+
+class DeleteResult(ConfirmableResult):
+    """Answer of delete_contact."""
+
+    status: Literal["deleted", "declined", "needs_confirmation"]
+
+
+class UndoResult(ConfirmableResult):
+    """Answer of undo_change."""
+
+    status: Literal["undone", "unchanged", "declined", "needs_confirmation"]
 
 
 def wrote(outcome: Outcome) -> Answer:
@@ -40,7 +72,7 @@ def wrote(outcome: Outcome) -> Answer:
     )
 
     def shown(cut: Cut) -> Shown:
-        facts = WriteResult(
+        facts = ConfirmableResult(
             status=outcome.status,
             contact=whole(card, cut) if card else {},
             changes=change_facts(outcome.changes, cut),
@@ -50,7 +82,7 @@ def wrote(outcome: Outcome) -> Answer:
             **noted(outcome.notes),
         )
         contact = detail_lines(card, cut) if card and shows_contact else []
-        changes = [change_line(change, cut) for change in outcome.changes]
+        changes = [f"- {line}" for line in change_lines(outcome.changes, cut)]
         return [_headline(outcome), *contact, *changes, *_confirmation_lines(outcome), *outcome.notes], facts
 
     return fitted(shown)
@@ -59,7 +91,7 @@ def wrote(outcome: Outcome) -> Answer:
 def declined(contact: Mapping[str, Any]) -> Answer:
     """The answer to a no. `contact` is the one that the person was shown, in the form of `whole`."""
     note = Note("declined", "The person was asked and said no. Nothing was changed.")
-    result = WriteResult(status="declined", contact=dict(contact), changes=[], **noted([note]))
+    result = ConfirmableResult(status="declined", contact=dict(contact), changes=[], **noted([note]))
     name = quoted(str(contact["name"]), limit=NAME) if contact.get("name") else ""
     about = " ".join(filter(None, (str(contact.get("contact_id", "")), name, str(contact.get("phone", "")))))
     return fitted(lambda _: ([f"{HEADLINES['declined']}: contact {about}."], result))
@@ -73,13 +105,13 @@ def _headline(outcome: Outcome) -> str:
 
 HEADLINES: dict[Status, str] = {
     "created": "Created",
-    "exists": "Exists already, nothing done",
+    "exists": "Exists, so nothing was done",
     "updated": "Updated",
     "unchanged": "Unchanged",
     "deleted": "Deleted",
-    "undone": "Taken back",
-    "declined": "Declined by the person, nothing done",
-    "needs_confirmation": "Not done yet: needs confirmation",
+    "undone": "Undone",
+    "declined": "Declined by the person, so nothing was done",
+    "needs_confirmation": "needs_confirmation, so nothing was done yet",
 }
 
 

@@ -64,7 +64,7 @@ def test_who_has_the_name_and_fails_another_filter_is_told_with_that_filter(
     (note, *_) = notes({"name": "sam"} | filters, SAM, *OTHERS)
     start = f'No contact checked so far {wanted} is called "sam".'
     assert note == f'{start} 4 "Samantha Doe" +15105553344 matches the name but {why}.'
-    assert note.kind == "name_excluded_by_filter"  # type: ignore[attr-defined] -- of a Note
+    assert note.kind == "name_excluded_by_filter"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.holding import ContactRef
 from contacts_mcp.book.people.lookup import lookup, ref_of
 from contacts_mcp.errors import InvalidArgument, InvalidPhone
+from contacts_mcp.sandbox import Oddity
 from contacts_mcp.state.journal import Journal
 
 JORDAN = 1001
@@ -78,6 +79,56 @@ async def test_all_contacts_with_one_email_are_found(session: Session, book: Boo
         for number in range(3)
     ]
     assert [card.contact_id for card in (await lookup(book, email="office@example.com")).cards] == twins
+
+
+CASES = [
+    "priya@example.com",
+    "Priya@Example.com",
+    "Priya@example.com",
+    "PRIYA@EXAMPLE.COM",
+    "priya@Example.Com",
+    "Priya@Example.Com",
+]
+
+
+@pytest.mark.parametrize("asked", CASES)
+async def test_an_email_is_found_in_every_usual_case_and_nobody_is_told_twice(
+    session: Session, book: Book, asked: str
+) -> None:
+    """The service compares exactly, and several contacts may hold one address in several cases."""
+    stored = [
+        session.sandbox.store.add_contact(phone=f"1510555334{number}", email=email)
+        for number, email in enumerate(CASES)
+    ]
+    session.sandbox.requests.clear()
+    found = await lookup(book, email=asked)
+    assert sorted(card.contact_id for card in found.cards) == stored
+    assert session.operations.count("search_contacts") == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [
+        ("Priya.Patel@Example.com", "priya.patel@example.com"),
+        ("priya.patel@example.com", "PRIYA.PATEL@EXAMPLE.COM"),
+        ("Mary-Ann.O'Neil@x.org", "mary-ann.o'neil@x.org"),
+        ("Élodie@x.org", "élodie@X.ORG"),
+    ],
+)
+async def test_a_name_in_an_email_may_have_capitals(session: Session, book: Book, stored: str, asked: str) -> None:
+    there = session.sandbox.store.add_contact(phone="15105553340", email=stored)
+    assert [card.contact_id for card in (await lookup(book, email=asked)).cards] == [there]
+
+
+async def test_somebody_with_another_email_is_not_told(session: Session, book: Book) -> None:
+    """A service that ignores what it was asked for answers with anybody."""
+    session.sandbox.oddities.append(Oddity(JORDAN, members={"email": "somebody.else@example.com"}))
+    assert (await lookup(book, email="jordan.rivera@example.com")).cards == []
+
+
+async def test_an_email_that_cannot_be_read_is_believed_to_be_the_one(session: Session, book: Book) -> None:
+    session.sandbox.oddities.append(Oddity(JORDAN, members={"email": ["jordan.rivera@example.com"]}))
+    assert [card.contact_id for card in (await lookup(book, email="jordan.rivera@example.com")).cards] == [JORDAN]
 
 
 @pytest.mark.parametrize("email", ["", "@", "jo", "@ @", "jo@", "@example.com"])

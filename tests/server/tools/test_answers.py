@@ -88,14 +88,22 @@ WRITES = {
     "deleted ": deleted_already,
     "undone": undone,
 }
+TOOL_OF = {
+    "created": "create_contact",
+    "exists": "create_contact",
+    "needs_confirmation": "delete_contact",
+    "deleted": "delete_contact",
+    "deleted ": "delete_contact",
+    "undone": "undo_change",
+}  # update_contact is the tool of the others
 HEADLINES = {
     "created": "Created: contact ",
-    "exists": "Exists already, nothing done: contact ",
+    "exists": "Exists, so nothing was done: contact ",
     "updated": "Updated: contact ",
     "unchanged": "Unchanged: contact ",
-    "needs_confirmation": "Not done yet: needs confirmation: contact ",
+    "needs_confirmation": "needs_confirmation, so nothing was done yet: contact ",
     "deleted": "Deleted: contact ",
-    "undone": "Taken back: contact ",
+    "undone": "Undone: contact ",
 }
 
 
@@ -145,7 +153,7 @@ async def test_each_note_has_a_kind(session: Session, status: str) -> None:
 @pytest.mark.parametrize("status", WRITES)
 async def test_the_structure_of_a_write_keeps_its_schema(session: Session, status: str) -> None:
     result = await WRITES[status](session)
-    tool = "undo_change" if status == "undone" else "update_contact"
+    tool = TOOL_OF.get(status, "update_contact")
     await assert_valid(session, tool, result)
     assert "null" not in json.dumps(result.structured_content)
 
@@ -164,7 +172,8 @@ async def test_a_person_who_says_no_is_told_apart(
         assert result.structured_content["status"] == "declined"
         assert result.structured_content["contact"]["contact_id"] == JORDAN
         assert (
-            text_of(result) == f'Declined by the person, nothing done: contact {JORDAN} "Jordan Rivera" +15105550100.'
+            text_of(result)
+            == f'Declined by the person, so nothing was done: contact {JORDAN} "Jordan Rivera" +15105550100.'
         )
         await assert_valid(session, "delete_contact", result)
         assert session.sandbox.store.contact(JORDAN) is not None
@@ -276,8 +285,8 @@ async def test_a_page_says_the_same_in_both_forms_and_how_to_go_on(session: Sess
         assert f'{contact["contact_id"]} "{contact.get("name", "")}" {contact["phone"]}' in text
         assert contact.get("email", "") in text
     assert (
-        text.splitlines()[-1]
-        == f"7 contacts of 30; more may follow: repeat this call with cursor {facts['next_cursor']}"
+        text.splitlines()[-1] == "7 contacts of 30; complete: false; to go on, repeat this call with cursor = "
+        f"next_cursor: {facts['next_cursor']}"
     )
     await assert_valid(session, "list_contacts", result)
 
@@ -298,7 +307,7 @@ async def test_who_is_sought_by_day_of_creation_is_shown_with_it(
 async def test_the_end_of_the_list_is_said(session: Session) -> None:
     result = await session.call("list_contacts", limit=100)
     assert result.structured_content["complete"] is True
-    assert text_of(result).splitlines()[-1] == "30 contacts; that is all."
+    assert text_of(result).splitlines()[-1] == "30 contacts; complete: true."
 
 
 async def test_changes_are_told_in_both_forms(session: Session) -> None:

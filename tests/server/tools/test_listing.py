@@ -30,16 +30,16 @@ async def pages(session: Session, *, limit: int) -> list[str]:
         endings.append(text_of(result).splitlines()[-1])
         following = result.structured_content["next_cursor"]
         cursor = {"cursor": following} if following else {}
-    return [ending.partition(" cursor ")[0] for ending in endings]
+    return [ending.partition(" to go on")[0] for ending in endings]
 
 
 @pytest.mark.parametrize(
     ("leads", "limit", "last"),
     [
-        (0, 2, "0 contacts; that is all."),
-        (1, 2, "1 contact; that is all."),
-        (4, 3, "1 contact on this last page, 4 on all pages; that is all."),
-        (5, 3, "2 contacts on this last page, 5 on all pages; that is all."),
+        (0, 2, "0 contacts; complete: true."),
+        (1, 2, "1 contact; complete: true."),
+        (4, 3, "1 contact on this last page, 4 on all pages; complete: true."),
+        (5, 3, "2 contacts on this last page, 5 on all pages; complete: true."),
     ],
 )
 async def test_the_end_of_a_later_page_speaks_of_that_page_and_of_all(
@@ -50,7 +50,7 @@ async def test_the_end_of_a_later_page_speaks_of_that_page_and_of_all(
         async with open_session(mode=era, sandbox=sandbox) as session:
             *before, end = await pages(session, limit=limit)
     assert end == last
-    assert all(line == f"{limit} contacts; more may follow: repeat this call with" for line in before)
+    assert all(line == f"{limit} contacts; complete: false;" for line in before)
 
 
 async def test_an_empty_last_page_does_not_say_that_there_was_nobody(open_session: OpenSession, era: str) -> None:
@@ -58,7 +58,7 @@ async def test_an_empty_last_page_does_not_say_that_there_was_nobody(open_sessio
         sandbox.store.add_contact(phone="15105559999", display_name="No lead", updated="2026-04-01T00:00:00Z")
         async with open_session(mode=era, sandbox=sandbox) as session:
             *_, end = await pages(session, limit=40)
-    assert end == "No further contacts, 40 on all pages; that is all."
+    assert end == "No further contacts, 40 on all pages; complete: true."
 
 
 async def test_full_detail_says_that_it_gives_at_most_25(open_session: OpenSession, era: str) -> None:

@@ -49,3 +49,145 @@ async def test_a_row_that_cannot_be_read_leaves_the_list_incomplete_and_is_told(
         assert len(given) == contacts - 1
         assert page["complete"] is False
         assert "rows_unreadable" in page["note_kinds"]
+
+
+# A write beside values that cannot be read loses none of them.
+
+SAM = 1002
+HALF = "Jos\ud83d"  # half an emoji, as a broken byte: the rest of the text can be shown, and not sent back
+LOSSES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "a tag to add": ({"tags": [101, "VIP"]}, {"add_tags": ["Lead"]}, "some tags"),
+    "a tag to remove": ({"tags": [101, {"x": 1}]}, {"remove_tags": ["VIP"]}, "some tags"),
+    "a tag to add to none": ({"tags": "VIP"}, {"add_tags": ["Lead"]}, "some tags"),
+    "custom fields to replace": (
+        {"custom": {"31": "Gold", "33": ["Oakland"]}},
+        {"custom_fields": {"Plan": "Basic"}, "replace_custom_fields": True},
+        "some custom values",
+    ),
+    "all custom fields to replace": (
+        {"custom": "Gold"},
+        {"custom_fields": {"Plan": "Basic"}, "replace_custom_fields": True},
+        "some custom values",
+    ),
+    "a name with a broken part": ({"first": HALF}, {"email": "jo@example.org"}, "first"),
+    "two of them": ({"first": HALF, "last": ["Rivera"]}, {"add_tags": ["Lead"]}, "first and last"),
+    "an e-mail to clear": ({"email": ["jo@example.org"]}, {"clear": ["email"]}, "email"),
+    "a field to clear": ({"custom": {"31": ["Gold"]}}, {"clear": ["Plan"]}, "Plan"),
+    "an owner to take off": ({"assigned_user_id": "nobody knows"}, {"assignee": "none"}, "assignee"),
+    "tags that seem to be so": ({"tags": [101, "VIP"]}, {"tags": ["VIP"]}, "tags"),
+    "tags to clear that seem empty": ({"tags": "VIP"}, {"clear": ["tags"]}, "tags"),
+}
+
+
+@pytest.mark.parametrize(("members", "change", "told"), LOSSES.values(), ids=LOSSES)
+async def test_a_change_that_would_lose_what_cannot_be_read_is_refused(
+    open_session: OpenSession, members: dict[str, Any], change: dict[str, Any], told: str
+) -> None:
+    async with open_session() as session:
+        session.sandbox.oddities.append(Oddity(JORDAN, members=members))
+        facts = await session.refusal("update_contact", contact_id=JORDAN, **change)
+        assert facts["kind"] == "unreadable_member"
+        assert f"shows {told} of this contact in a form that cannot be read" in facts["message"]
+        assert "Nothing was changed." in facts["message"]
+        assert "update_contact" not in session.operations
+
+
+KEPT: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "another field": ({"tags": [101, "VIP"]}, {"email": "jo@example.org"}, {"email": "jo@example.org"}),
+    "all tags": ({"tags": [101, "VIP"]}, {"tags": ["Lead"]}, {"tags": ["Lead"]}),
+    "one field beside an odd one": (
+        {"custom": {"31": "Gold", "33": ["x"]}},
+        {"custom_fields": {"Plan": "Basic"}},
+        {"Plan": "Basic"},
+    ),
+    "replaced by the odd one itself": (
+        {"custom": {"31": ["Gold"]}},
+        {"custom_fields": {"Plan": "Basic"}, "replace_custom_fields": True},
+        {"Plan": "Basic"},
+    ),
+    "the broken name itself": ({"first": HALF}, {"first": "José"}, {"first": "José"}),
+    "a name of U+FFFD that is stored so": ({"first": "Jos\ufffd"}, {"email": "a@b.org"}, {"email": "a@b.org"}),
+}
+
+
+@pytest.mark.parametrize(("members", "change", "after"), KEPT.values(), ids=KEPT)
+async def test_a_change_that_loses_nothing_is_made(
+    open_session: OpenSession, members: dict[str, Any], change: dict[str, Any], after: dict[str, Any]
+) -> None:
+    async with open_session() as session:
+        session.sandbox.oddities.append(Oddity(JORDAN, members=members))
+        sent = await session.call("update_contact", contact_id=JORDAN, **change)
+        assert "update_contact" in session.operations
+        session.sandbox.oddities.clear()
+        assert "Traceback" not in text_of(sent)
+        stored = (await session.ok("lookup_contact", contact_id=JORDAN))["contacts"][0]
+        stored |= stored.get("custom_fields", {})
+        assert {name: stored.get(name) for name in after} == after
+
+
+async def test_a_broken_name_is_shown_as_far_as_it_can_be(open_session: OpenSession) -> None:
+    async with open_session() as session:
+        session.sandbox.oddities.append(Oddity(JORDAN, members={"first": HALF}))
+        assert (await session.ok("lookup_contact", contact_id=JORDAN))["contacts"][0]["first"] == "Jos\ufffd"
+
+
+# Absence is not said of a list with rows that could not be read.
+
+ROWS: dict[str, tuple[Oddity, dict[str, Any]]] = {
+    "a field without an id": (Oddity(31, row="field", without=("id",)), {"custom_fields": {"Plan": "Gold"}}),
+    "a field with a list for a name": (
+        Oddity(31, row="field", members={"title": ["Plan"], "name": None}),
+        {"custom_fields": {"Plan": "Gold"}},
+    ),
+    "a tag without an id": (Oddity(101, row="tag", without=("id",)), {"tag": "VIP"}),
+    "a tag with an object for a name": (Oddity(101, row="tag", members={"tag": {"a": 1}}), {"tag": "VIP"}),
+    "a member without an id": (Oddity(501, row="member", without=("id",)), {"assignee": "Alex Kim"}),
+    "a member with a list for a name": (
+        Oddity(501, row="member", members={"name": ["Alex"]}),
+        {"assignee": "Alex Kim"},
+    ),
+    "any tag": (Oddity(101, row="tag", without=("id",)), {"tag": "any"}),
+}
+
+
+@pytest.mark.parametrize(("odd", "sought"), ROWS.values(), ids=ROWS)
+async def test_a_name_is_not_denied_from_a_list_with_unread_rows(
+    open_session: OpenSession, odd: Oddity, sought: dict[str, Any]
+) -> None:
+    async with open_session() as session:
+        session.sandbox.oddities.append(odd)
+        message = (await session.refusal("list_contacts", **sought))["message"]
+        assert "there is no" not in message
+        assert "1 row of Heymarket's list of" in message
+        assert "could not be read" in message
+
+
+async def test_the_list_of_fields_says_that_a_row_could_not_be_read(open_session: OpenSession) -> None:
+    async with open_session() as session:
+        session.sandbox.oddities.append(Oddity(31, row="field", without=("id",)))
+        for query in ({}, {"query": "Plan"}):
+            facts = await session.ok("list_contact_fields", **query)
+            assert facts["note_kinds"][:2] in (["some_fields", "rows_unreadable"], ["no_fields", "rows_unreadable"])
+            assert "that is all" not in facts["notes"][0]
+
+
+FILTERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a tag": ({"tags": "VIP"}, {"tag": "VIP"}),
+    "a custom value": ({"custom": {"31": ["Gold"]}}, {"custom_fields": {"Plan": "Gold"}}),
+    "any custom value": ({"custom": "Gold"}, {"custom_fields": {"Plan": "Gold"}}),
+    "an owner": ({"assigned_user_id": ["Alex"]}, {"assignee": "Alex Kim"}),
+    "a name": ({"first": ["Jordan"], "display_name": ["Jordan"]}, {"name": "Jordan"}),
+}
+
+
+@pytest.mark.parametrize(("members", "sought"), FILTERS.values(), ids=FILTERS)
+async def test_whom_a_filter_cannot_judge_is_counted(
+    open_session: OpenSession, members: dict[str, Any], sought: dict[str, Any]
+) -> None:
+    async with open_session() as session:
+        before = await session.ok("list_contacts", limit=100, **sought)
+        assert "filter_unreadable" not in before.get("note_kinds", [])
+        session.sandbox.oddities.append(Oddity(JORDAN, members=members))
+        facts = await session.ok("list_contacts", limit=100, **sought)
+        assert JORDAN not in [one["contact_id"] for one in facts["contacts"]]
+        assert "1 contact is left out here" in " ".join(facts["notes"])
