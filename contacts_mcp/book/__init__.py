@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from contacts_mcp.book.people.lookup import lookup as look_up
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
+    from contacts_mcp.book.search.describing import Description, FieldUse, describe
+    from contacts_mcp.book.search.finding import Finding, Matched, find
+    from contacts_mcp.book.search.known import Known
+    from contacts_mcp.book.search.naming import called, identified
     from contacts_mcp.book.vocabulary import NameList
     from contacts_mcp.book.writing.settle import settle
     from contacts_mcp.state.journal import Entry
@@ -40,17 +44,26 @@ __all__ = [
     "Book",
     "Card",
     "Change",
+    "Description",
     "Entry",
+    "FieldUse",
     "Filters",
+    "Finding",
     "Found",
+    "Known",
     "Listing",
+    "Matched",
     "NameList",
     "Outcome",
     "ShownChange",
     "Wanted",
+    "called",
     "changes_of",
     "create_contact",
     "delete_contact",
+    "describe",
+    "find",
+    "identified",
     "list_contacts",
     "look_up",
     "settle",
@@ -78,6 +91,15 @@ _HOME = {
     "settle": "writing.settle.settle",
     "undo": "history.undo.undo",
     "update_contact": "people.update.update",
+    "Description": "search.describing.Description",
+    "FieldUse": "search.describing.FieldUse",
+    "describe": "search.describing.describe",
+    "Finding": "search.finding.Finding",
+    "Matched": "search.finding.Matched",
+    "find": "search.finding.find",
+    "Known": "search.known.Known",
+    "called": "search.naming.called",
+    "identified": "search.naming.identified",
 }
 
 

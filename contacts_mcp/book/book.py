@@ -82,12 +82,15 @@ def confirmed(
     question: str,
     changes: Sequence[Change] = (),
     notes: Sequence[str] = (),
+    always_asks: bool = False,
 ) -> Outcome | None:
     """The answer that asks for a confirmation of `action`, None if `token` permits it or nothing is confirmed.
 
+    `always_asks` confirms also where the settings confirm nothing.
+
     A token that permits the action is used up by this call, in every process that shares the journal.
     """
-    if not book.confirms:
+    if not book.confirms and not always_asks:
         return None
     reason = book.confirmations.refusal(token, action) if token else ""
     if token and not reason:

@@ -16,11 +16,11 @@ from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
+from contacts_mcp.words.areas import prefix_of_area, prefixes_of
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 from contacts_mcp.words.note import Note
-from contacts_mcp.words.areas import prefix_of_area, prefixes_of
 from contacts_mcp.words.phones import show
 from contacts_mcp.words.zones import day_of, first_moment, name_of
 
@@ -167,7 +167,9 @@ def matcher_for(filters: Filters, names: Snapshot, zone: tzinfo | None, region: 
     tests += _tag_tests(meant, names)
     if meant.assignee is not None:
         tests.append(_assignee_test(meant.assignee, names.members.label(meant.assignee) if meant.assignee else ""))
-    since = max((meant.bounds[name] for name in ("updated_after", "created_after") if name in meant.bounds), default=None)
+    since = max(
+        (meant.bounds[name] for name in ("updated_after", "created_after") if name in meant.bounds), default=None
+    )
     return Matcher(
         name=filters.name,
         has_name=has_name,
@@ -391,7 +393,9 @@ class NearMisses:
         self._matcher = matcher
         self._excluded: list[Contact] = []  # who has the name, and fails another filter
         self._others: dict[int, Contact] = {}  # who has another name
-        self._values: dict[int, Counter[str]] = {value.field_id: Counter() for value in matcher.custom if value.text not in ('', ANY_VALUE)}
+        self._values: dict[int, Counter[str]] = {
+            value.field_id: Counter() for value in matcher.custom if value.text not in ("", ANY_VALUE)
+        }
 
     def add(self, contact: Contact) -> None:
         """Remember a contact that was looked through."""

@@ -26,17 +26,18 @@ async def delete(
     phone: str | None = None,
     name: str | None = None,
     confirm_token: str = "",
+    always_asks: bool = False,
 ) -> Outcome:
     """Ask for a confirmation, or with one delete the contact, if that is the person called `name`.
 
     `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError,
-    OutcomeUnknown.
+    OutcomeUnknown. `always_asks` is for a contact that a name alone found: it is confirmed whatever the settings say.
     """
     ref = ref_of(book, contact_id=contact_id, phone=phone, name=name)
     try:
         async with locked_contact(book, ref) as contact:
             refuse_other_name(contact, name)
-            return await delete_held(book, contact, confirm_token, notes=ref.notes)
+            return await delete_held(book, contact, confirm_token, notes=ref.notes, always_asks=always_asks)
     except ContactNotFound:
         done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
         if done is None or done.action != "delete" or done.state != "done" or not _is_about(done, ref):
@@ -47,7 +48,13 @@ async def delete(
 
 
 async def delete_held(
-    book: Book, contact: Contact, token: str, *, notes: Sequence[str] = (), undoes: int | None = None
+    book: Book,
+    contact: Contact,
+    token: str,
+    *,
+    notes: Sequence[str] = (),
+    undoes: int | None = None,
+    always_asks: bool = False,
 ) -> Outcome:
     """Delete `contact`, which the caller holds, if `token` permits it. Else answer the question to confirm."""
     card = await card_for(contact, book.vocabulary)
@@ -63,6 +70,7 @@ async def delete_held(
             f"{_and_notes(contact)}?{''.join(f' {warning}' for warning in warnings)}"
         ),
         notes=notes,
+        always_asks=always_asks,
     )
     if pending:
         return pending

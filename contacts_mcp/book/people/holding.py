@@ -84,13 +84,17 @@ def nobody(ref: ContactRef) -> ContactNotFound:
     )
 
 
+def is_called(contact: Contact, name: str) -> bool:
+    """Whether the contact may be the person of that name."""
+    return may_be_called(name, first=contact.first, last=contact.last, display_name=contact.display_name)
+
+
 def refuse_other_name(contact: Contact, name: str | None) -> None:
     """The check that `contact` may be the person whom the caller calls `name`.
 
     Raises Refused where that is somebody else.
     """
-    names = {"first": contact.first, "last": contact.last, "display_name": contact.display_name}
-    if name is None or may_be_called(name, **names):
+    if name is None or is_called(contact, name):
         return
     own = quoted(contact.name, limit=60) if contact.name else "a contact without a name"
     number = f"The phone {show(contact.phone)}" if contact.phone else "This id"

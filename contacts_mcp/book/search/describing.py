@@ -96,7 +96,9 @@ def _use(index: Index, one: Named, fields: Names, counts: dict[str, int]) -> Fie
         kind=kind,
         contacts=contacts,
         values=[(_as_written(index, one.id, text), count) for text, count in frequent],
-        twins=[fields.label(other.id) for other in fields.items if other.id != one.id and are_twins(one.name, other.name)],
+        twins=[
+            fields.label(other.id) for other in fields.items if other.id != one.id and are_twins(one.name, other.name)
+        ],
     )
 
 
@@ -121,10 +123,12 @@ def _as_written(index: Index, field_id: int, folded: str) -> str:
 def are_twins(one: str, other: str) -> bool:
     """Whether two names of fields may mean one thing: "Plan" and "plan tier", "E-mail 2" and "email"."""
     words, others = ({*re.findall(r"[^\W_]+", unaccented(name))} - _QUALIFIERS for name in (one, other))
-    return bool(words) and words == others or fold(one) == fold(other) != ""
+    return (bool(words) and words == others) or fold(one) == fold(other) != ""
 
 
-_QUALIFIERS = frozenset("tier type level kind name value field code no number id info status current new old 1 2".split())  # noqa: SIM905 -- as above
+_QUALIFIERS = frozenset(
+    "tier type level kind name value field code no number id info status current new old 1 2".split()  # noqa: SIM905 -- a list of words
+)
 
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -32,10 +32,10 @@ from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import InvalidArgument, InvalidPhone
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.row import Row, microseconds
+from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.emails import spellings
 from contacts_mcp.words.note import Note
-from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.phones import show
 
 LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror
@@ -144,9 +144,7 @@ async def _all_of(book: Book, contacts: Sequence[Contact], why: str, notes: Sequ
 def _marks_of(meant: Meant) -> marks.Filters:
     """The filters as the mirror knows them."""
     kinds = {ANY_VALUE: "any", "": "none"}
-    bounds = {
-        name.replace("_after", "_from"): microseconds(moment) for name, moment in meant.bounds.items()
-    }
+    bounds = {name.replace("_after", "_from"): microseconds(moment) for name, moment in meant.bounds.items()}
     return marks.Filters(
         tags=meant.tags,
         any_tag=meant.any_tag,
@@ -269,7 +267,9 @@ async def _walked(
     listing = await list_contacts(book, asked, limit=limit, cursor=cursor.removeprefix(WALKED))
     order = [Note("order_fixed", "The order is newest change first.")] if sort not in ("best", "newest_change") else []
     return Finding(
-        matched=[Matched(card, "sure", f"{quoted(query, limit=40)} in the name" if query else "") for card in listing.cards],
+        matched=[
+            Matched(card, "sure", f"{quoted(query, limit=40)} in the name" if query else "") for card in listing.cards
+        ],
         total=listing.given if listing.complete else None,
         complete=listing.complete,
         searched=listing.looked_through,

@@ -61,17 +61,31 @@ async def whose(book: Book, name: str) -> int:
     raise Refused(f"{' '.join(text.split())} Ask the person who is meant, then give contact_id.", kind=kind)
 
 
+async def identified(book: Book, *, contact_id: int | None, phone: str | None, name: str | None) -> int | None:
+    """The id of the contact that is meant, where a name alone says so. Beside an id or a phone a name is a check.
+
+    Raises as `whose`.
+    """
+    if contact_id is None and phone is None and name is not None:
+        return await whose(book, name)
+    return contact_id
+
+
 async def called(book: Book, name: str) -> Found:
     """All contacts of that full name. Nearest ones are named in a note where nobody has it."""
     meant = await _meant(book, name)
     names = await book.vocabulary.naming(*map(values_of, meant.exactly))
     notes: list[str] = []
     if not meant.exactly:
-        notes.append(Note("not_found", f"Nobody {'found so far ' if meant.notes else ''}is called {quoted(name, limit=NAME)}."))
+        notes.append(
+            Note("not_found", f"Nobody {'found so far ' if meant.notes else ''}is called {quoted(name, limit=NAME)}.")
+        )
         if offers := await _offers(book, meant.near):
             notes.append(Note("nearest_names", f"Nearest names: {'; '.join(offers)}."))
     elif len(meant.exactly) > 1:
-        notes.append(Note("several_of_that_name", f"{len(meant.exactly)} contacts have this name. Ask the person who is meant."))
+        notes.append(
+            Note("several_of_that_name", f"{len(meant.exactly)} contacts have this name. Ask the person who is meant.")
+        )
     return Found([card_of(one, names) for one in meant.exactly], [*notes, *meant.notes])
 
 
