@@ -100,7 +100,7 @@ def refuse_other_name(contact: Contact, name: str | None) -> None:
     number = f"The phone {show(contact.phone)}" if contact.phone else "This id"
     raise Refused(
         f"{number} belongs to {own} (contact_id {contact.id}), not to {quoted(name, limit=60)}. Nothing was changed. "
-        "Ask the person who is meant. To find somebody by name use list_contacts.",
+        "Ask the person who is meant. To find somebody by name use search_contacts.",
         kind="name_mismatch",
     )
 

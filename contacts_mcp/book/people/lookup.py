@@ -90,7 +90,7 @@ def ref_of(
         raise InvalidArgument(
             "name",
             f"{quoted(name, limit=60)} alone does not say which contact is meant.",
-            expected="Find the contact with list_contacts first. Then give contact_id, and name as a check. "
+            expected="Find the contact with search_contacts first. Then give contact_id, and name as a check. "
             "To rename, use first and last.",
         )
     if (contact_id is None) == (phone is None):
@@ -114,7 +114,7 @@ def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:
     )
 
 
-_BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: lookup_contact, list_contacts."
+_BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: lookup_contact, search_contacts."
 
 
 def _checked(email: str) -> str:
