@@ -116,7 +116,7 @@ def listed(
 
 
 def _ending_lines(listing: Listing) -> list[str]:
-    """How many those are, and whether there are more. The last page of several also counts those of the pages before."""
+    """How many those are, and whether there are more. The last page of several also counts those before."""
     here, given = len(listing.cards), listing.given
     complete = f"complete: {'true' if listing.complete else 'false'}"
     if listing.next_cursor:
