@@ -49,7 +49,7 @@ async def lookup_contact(
     phone: p.SoughtPhone = None,
     email: p.SoughtEmail = None,
 ) -> Answer:
-    """Get everything about the contact with exactly this id, phone or e-mail (give one).
+    """Get everything about the contact with exactly this id, phone or e-mail (give one). Answers found false if nobody has it.
     By name, tag, field or date use list_contacts."""
     return looked_up(await books.look_up(await app.book(), contact_id=contact_id, phone=phone, email=email))
 
@@ -142,7 +142,7 @@ async def list_contacts(
     updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
 ) -> Answer:
     """List or search contacts, last changed first. Filters combine. Answers next_cursor while there may be more, the
-    total if no filter is given, and complete true only if all were seen."""
+    total if no filter is given, and complete true only if all were seen. One exact phone or e-mail: lookup_contact."""
     filters = filled(books.Filters, locals())
     book = await app.book()
     most = MOST_IN_FULL if detail == "full" else limit
