@@ -39,6 +39,7 @@ from typing import Any, Literal
 import anyio
 import httpx
 from hurried import HurriedLoop, time_of_day
+from watching import WatchedRecords
 
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.history.changes import changes_of
@@ -80,6 +81,7 @@ class Source:
     call: int = 0  # 0 for somebody else
     sent: int = 0  # the number of changes there had been when the request was sent
     is_late: bool = False
+    at: float = 0.0  # when a late one is carried out, which may be noticed later
     is_hidden: bool = False  # reads lag behind it
 
     @property
@@ -130,8 +132,7 @@ class Log:
         self.events: list[Event] = []
         self.source = Source()
         self._records = sandbox.state.records
-        for name in ("insert", "replace", "delete"):
-            setattr(self._records, name, self._watched(getattr(self._records, name)))
+        WatchedRecords.watch(self._records, self.see)
         add = sandbox.late.add
         sandbox.late.add = lambda write: add(self._with_source(write))  # type: ignore[method-assign] # steps in
 
@@ -148,23 +149,21 @@ class Log:
         source = replace(self.source, sent=len(self.events), is_late=True)
 
         def carry_out(now: float) -> Any:
-            with self.caused_by(source):
+            with self.caused_by(replace(source, at=now)):
                 return write.carry_out(now)
 
         return replace(write, carry_out=carry_out)
 
-    def _watched(self, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def watched(record: Any) -> Any:
-            given = record["id"] if isinstance(record, dict) and "id" in record else record
-            stored = self._records.contact(given) if isinstance(given, int) else None
-            answer = act(record)
-            contact_id = given if isinstance(given, int) else answer
-            before, after = _row(stored), self._row(contact_id)
-            number, now = len(self.events), time_of_day()
-            self.events.append(Event(number, now, contact_id, before, after, self.source, record=stored))
-            return answer
-
-        return watched
+    def see(self, act: Callable[[Any], Any], record: Any) -> Any:
+        """Carry out one change of a row, and write it down."""
+        given = record if isinstance(record, int) else record.get("id")
+        stored = None if given is None else self._records.contact(given)
+        answer = act(record)
+        contact_id = answer if given is None else given
+        before, after = _row(stored), self._row(contact_id)
+        number, now = len(self.events), self.source.at or time_of_day()
+        self.events.append(Event(number, now, contact_id, before, after, self.source, record=stored))
+        return answer
 
     def _row(self, contact_id: int) -> Row | None:
         return _row(self._records.contact(contact_id))
@@ -635,7 +634,7 @@ class Judge:
         events = self._log.of(call.number)
         changing = [event for event in events if event.changed]
         somebody = self._log.somebody_came_by(entry.contact_id or 0, str(entry.wanted.get("phone", "")))
-        undid_it = bool(changing) and changing[0].before is None and somebody
+        undid_it = bool(changing) and entry.action == "create" and somebody
         did = f"change {entry.change_id} is {entry.state}, and did {[event.changed for event in changing]}"
         holds = {"not_done": not changing or undid_it, "done": bool(events) or somebody, "begun": False}
         self.must(did, holds=holds.get(entry.state, True))

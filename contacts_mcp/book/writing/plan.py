@@ -22,8 +22,8 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | update | older than what is known | `unknown` |
 | update | an asked value is so | `done` |
 | update | `rev` has reached that of the service's reply, no asked value is so | `done` |
-| update | `rev` or `updated` has moved, and nothing else differs | `done` if the service accepted it, else `unknown` |
-| update | the same, and something else differs: that may be somebody else's write before ours | `unknown` |
+| update | `rev` or `updated` has moved, and no value differs | `done` if the service accepted it, else `unknown` |
+| update | the same, and a value differs or is hidden: that may be somebody else's write before ours | `unknown` |
 | update | unmoved, no asked value is so | `not_done` once over, or if the reply names the old `rev`; else `unknown` |
 | update | neither `rev` nor `updated` tells, no asked value is so | `unknown` |
 | update | by `updated` unmoved, but it was updated in about the same second already | `unknown` |
@@ -202,8 +202,13 @@ class Plan:
         return "unknown"
 
     def _was_moved_by_us(self, seen: Sight, given: Circumstances) -> bool:
-        """Whether an accepted write has moved the contact. Somebody else's write before it would have moved it, too."""
-        return given.is_caught_up_by(seen) or not self._disturbed(seen.values or {})
+        """Whether an accepted write has moved the contact. Somebody else's write before it would have moved it, too.
+
+        Without the `rev` of the reply, it was ours only if somebody else's would show.
+        """
+        shown = seen.values or {}
+        shows_everything = not is_hidden("is_opted_out", shown)
+        return given.is_caught_up_by(seen) or (shows_everything and not differences(self.before, shown))
 
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:
