@@ -17,6 +17,7 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | create | nobody has the phone | `not_done` once it is over, else `unknown` |
 | create | a contact that the journal knows from another change | as nobody |
 | create | the contact whose id the reply names | `done` |
+| create | the same, but the reply says that it was there before, and it does not show what was sent | `unknown` |
 | create | no such id: a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
@@ -121,6 +122,11 @@ class Circumstances:
         """Whether the service accepted the write and says itself that `rev` did not move."""
         return 0 < self._reply_rev == rev_before
 
+    @property
+    def says_merged(self) -> bool:
+        """Whether the service says that the contact of a create was there before."""
+        return self._reply_rev > 1
+
     def is_ahead_of(self, seen: Sight) -> bool:
         """Whether the service's reply names a later `rev` than `seen` shows."""
         return 0 < seen.rev < self._reply_rev
@@ -185,8 +191,17 @@ class Plan:
         if seen.values is None or seen.contact_id in given.explained:
             return "not_done" if given.is_over else "unknown"
         if given.reply is not None and given.reply.id is not None:
-            return "done" if given.reply.id == seen.contact_id else "unknown"
+            is_shown = given.reply.id == seen.contact_id and self._shows_merged(seen, given)
+            return "done" if is_shown else "unknown"
         return "done" if is_as_created(self.wanted, seen.values) else "unknown"
+
+    def _shows_merged(self, seen: Sight, given: Circumstances) -> bool:
+        """Whether `seen` is not older than the create, which the service may have put into a contact that was there."""
+        if not given.says_merged or given.is_caught_up_by(seen):
+            return True
+        shown = seen.values or {}
+        sent = [key for key in self.wanted if not is_hidden(key, shown)]
+        return not seen.rev and not differences(self.wanted, shown, among=sent)
 
     def _proof_of_update(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:

@@ -270,6 +270,11 @@ def test_an_undated_look_from_before_our_last_change_proves_nothing(given: Circu
 OURS: Values = {"phone": PHONE, "first": "Ada", "tags": [101], "last": "", "email": "", "is_opted_out": False}
 
 
+def merged_into(*, rev: int) -> Circumstances:
+    """A service that puts a create into the contact that has the phone."""
+    return Circumstances(reply=WriteReply(id=7, rev=rev))
+
+
 @pytest.mark.parametrize(
     ("seen", "given", "outcome"),
     [
@@ -316,10 +321,32 @@ OURS: Values = {"phone": PHONE, "first": "Ada", "tags": [101], "last": "", "emai
         pytest.param(
             sight(OURS | {"first": "Ad"}), Circumstances(reply=WriteReply(rev=1)), "unknown", id="another value, no id"
         ),
+        pytest.param(
+            sight(OURS | {"first": "Ad"}, rev=2), merged_into(rev=2), "done", id="there before, as new as the reply"
+        ),
+        pytest.param(sight(OURS | {"first": "Ad"}, rev=3), merged_into(rev=2), "done", id="there before, and newer"),
+        pytest.param(sight(OURS, rev=1), merged_into(rev=2), "unknown", id="there before, and older"),
+        pytest.param(sight(OURS), merged_into(rev=2), "done", id="there before, undated, all that was sent"),
+        pytest.param(
+            sight(OURS | {"last": "Example", "email": "a@example.com"}),
+            merged_into(rev=2),
+            "done",
+            id="there before, undated, all that was sent and more",
+        ),
+        pytest.param(
+            sight(OURS | {"first": "Ad"}), merged_into(rev=2), "unknown", id="there before, undated, another value"
+        ),
+        pytest.param(sight(OURS, contact_id=8), merged_into(rev=2), "unknown", id="there before, another id"),
     ],
 )
 def test_a_create_is_judged_by_who_has_the_phone(seen: Sight, given: Circumstances, outcome: str) -> None:
     assert CREATE.proof(seen, given) == outcome
+
+
+def test_a_create_put_into_a_contact_that_was_there_is_not_judged_by_a_hidden_opt_out() -> None:
+    plan = replace(CREATE, wanted=CREATE.wanted | {"is_opted_out": True})
+    assert plan.proof(sight(OURS | {"is_opted_out": None}), merged_into(rev=2)) == "done"
+    assert plan.proof(sight(OURS), merged_into(rev=2)) == "unknown"
 
 
 @pytest.mark.parametrize(
