@@ -22,9 +22,8 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
 | update | an asked value is so | `done` |
-| update | `rev` has reached that of the service's reply, no asked value is so | `done` |
-| update | `rev` or `updated` has moved, and no value differs | `done` if the service accepted it, else `unknown` |
-| update | the same, and a value differs or is hidden: that may be somebody else's write before ours | `unknown` |
+| update | `rev` has moved to that of the service's reply or beyond, no asked value is so | `done` |
+| update | `rev` or `updated` has moved otherwise: that may be somebody else's write before ours | `unknown` |
 | update | unmoved, no asked value is so | `not_done` once over, or if the reply names the old `rev`; else `unknown` |
 | update | neither `rev` nor `updated` tells, no asked value is so | `unknown` |
 | update | by `updated` unmoved, but it was updated in about the same second already | `unknown` |
@@ -131,9 +130,9 @@ class Circumstances:
         """Whether the service's reply names a later `rev` than `seen` shows."""
         return 0 < seen.rev < self._reply_rev
 
-    def is_caught_up_by(self, seen: Sight) -> bool:
-        """Whether `seen` shows the `rev` that the service's reply names, or a later one."""
-        return 0 < self._reply_rev <= seen.rev
+    def is_caught_up_by(self, seen: Sight, *, rev_before: int = 0) -> bool:
+        """Whether `seen` shows the `rev` to which the service says that the write moved it, or a later one."""
+        return rev_before < self._reply_rev <= seen.rev
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,19 +210,9 @@ class Plan:
             return "done" if self._shows_some(seen.values) else "not_done"
         if age == "older" or given.is_ahead_of(seen):
             return "unknown"
-        is_accepted = age == "newer" and given.reply is not None
-        if self._shows_some(seen.values) or (is_accepted and self._was_moved_by_us(seen, given)):
-            return "done"
-        return "unknown"
-
-    def _was_moved_by_us(self, seen: Sight, given: Circumstances) -> bool:
-        """Whether an accepted write has moved the contact. Somebody else's write before it would have moved it, too.
-
-        Without the `rev` of the reply, it was ours only if somebody else's would show.
-        """
-        shown = seen.values or {}
-        shows_everything = not is_hidden("is_opted_out", shown)
-        return given.is_caught_up_by(seen) or (shows_everything and not differences(self.before, shown))
+        # Without the `rev` of the reply, the contact may have been moved by somebody else's write before ours.
+        is_ours = age == "newer" and given.is_caught_up_by(seen, rev_before=self.rev_before)
+        return "done" if self._shows_some(seen.values) or is_ours else "unknown"
 
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:

@@ -61,7 +61,8 @@ AGES: dict[str, list[Look]] = {
     "same rev": [Look(3, T2), Look(3, T1), Look(3, T3), Look(3, "")],
     "same updated": [Look(0, T2), Look(0, "2026-03-01T13:00:02+01:00")],
     "newer rev": [Look(4, T3), Look(4, T2), Look(4, T1), Look(4, "")],
-    "newer updated": [Look(0, T3), Look(4, T3, rev_before=0)],
+    "newer updated": [Look(0, T3)],
+    "newer updated, and a rev": [Look(4, T3, rev_before=0)],
     "undated": [
         Look(0, ""),
         Look(4, "", rev_before=0),
@@ -89,13 +90,15 @@ TABLE = (
     ("same rev", "shown", ANY, ANY, "done"),
     ("newer rev", "shown", ANY, ANY, "done"),
     ("newer updated", "shown", ANY, ANY, "done"),
+    ("newer updated, and a rev", "shown", ANY, ANY, "done"),
     ("undated", "shown", ANY, ANY, "done"),
     ("same updated", "shown", ANY, ANY, "done"),
-    # Moved, and no asked value is so: somebody may have set it back.
-    ("newer rev", "not shown", "no reply", ANY, "unknown"),
-    ("newer rev", "not shown", ANY, ANY, "done"),
-    ("newer updated", "not shown", "no reply", ANY, "unknown"),
-    ("newer updated", "not shown", ANY, ANY, "done"),
+    # Moved, and no asked value is so: somebody may have moved it before, or set it back.
+    ("newer rev", "not shown", "a reply that says moved", ANY, "done"),
+    ("newer rev", "not shown", ANY, ANY, "unknown"),
+    ("newer updated, and a rev", "not shown", "a reply that says moved", ANY, "done"),
+    ("newer updated, and a rev", "not shown", ANY, ANY, "unknown"),
+    ("newer updated", "not shown", ANY, ANY, "unknown"),
     # Unmoved.
     ("same rev", "not shown", ANY, "over", "not_done"),
     ("same updated", "not shown", ANY, "over", "not_done"),
