@@ -29,6 +29,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import sqlite3
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count, product
 from pathlib import Path
 from typing import Any, Literal, get_args
+from unittest import mock
 from zlib import crc32
 
 import anyio
@@ -50,10 +52,11 @@ from watching import WatchedRecords
 
 from contacts_mcp.book.values import differences
 from contacts_mcp.config import Settings
-from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Lag, Sandbox, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Lag, Oddity, Sandbox, open_sandbox
 from contacts_mcp.sandbox.faults import Faults
 from contacts_mcp.sandbox.late import LateWrite
 from contacts_mcp.server.server import build_server
+from contacts_mcp.state import journal as journal_file
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.workspace import Workspace
 
@@ -97,6 +100,17 @@ LOST: tuple[dict[str, Any], ...] = (  # a write that gets no clear answer and is
     {"kind": "silence", "late": 20.0},
 )
 MOST_BEHIND = 30.0  # seconds after which every read has caught up
+GATEWAYS = (404, 403, 502)  # the statuses of a gateway's own pages, besides 500 and 504
+ODD: tuple[dict[str, Any], ...] = (  # members of contacts as they are sent
+    {"custom": {"31": ["Gold", "Silver"]}},
+    {"custom": {"31": {"name": "Gold"}, "33": None}},
+    {"custom": "none"},
+    {"tags": "VIP"},
+    {"email": ["a@example.com", "b@example.com"]},
+    {"last": {"was": "Example"}, "created": 0},
+)
+JOURNAL = "journal.sqlite3"
+PATIENCE = 0.01  # seconds of real time for a journal that another program has locked
 
 DONE = ("created", "updated", "deleted", "undone")
 UNKNOWN = ("unknown_outcome", "too_late")  # kinds of errors after which a change may have been made
@@ -190,6 +204,7 @@ class Watch:
         self._moments: dict[Event, int] = {}
         self._touched: dict[int, int] = {}  # contact -> the moment of somebody else's last doing
         self._theirs: set[int] = set()  # contacts that somebody else added
+        self.odd: dict[int, tuple[str, ...]] = {}  # contact -> how the keys begin of what nobody can read of it
         self.left: set[str] = set()  # phones that an opted-out contact left, until somebody is opted in there
         self.unsettled: list[Event] = []  # late changes of calls that had answered that they did not know
         self.taken_away: set[int] = set()
@@ -358,7 +373,9 @@ class CountedFaults(Faults):
         self.asked += 1
         fault = super().take(operation)
         if fault:
-            self.struck[f"{fault.kind} {fault.status}" if fault.kind.startswith("status") else fault.kind] += 1
+            self.struck[
+                f"{fault.kind} {fault.status}" if "status" in fault.kind or "gate" in fault.kind else fault.kind
+            ] += 1
         return fault
 
 
@@ -368,6 +385,7 @@ def faults_of_all_kinds() -> list[Fault]:
     orders += [{"kind": "lag", "lag": lag} for lag in LAGS]
     orders += [{"kind": "drop_after", "lag": LAGS[2]}]
     orders += [{"kind": "pretend", "pretended_rev": rev} for rev in ("same", "none")]
+    orders += [{"kind": kind, "status": status} for kind in ("gateway", "gateway_after") for status in GATEWAYS]
     orders += [{"kind": "status", "status": 429}, {"kind": "status", "status": 429, "retry_after": 2}]
     orders += [{"kind": "status", "status": 503, "retry_after": 1}, {"kind": "stall", "delay": TIMEOUT / 4}]
     delays = {"stall": TIMEOUT * 2, "stall_after": TIMEOUT * 2, "drip": 0.02}
@@ -432,8 +450,9 @@ class Assistant:
                 return False
             if event.before is None:
                 return all(event.after.get(key) == value for key, value in asked.items())
-            empty = {key: value for key, value in asked.items() if not event.before.get(key)}
-            return arguments["if_exists"] == "fill" and _is_asked(event, empty)
+            odd = self._watch.odd.get(event.contact_id, ())
+            empty = {k: v for k, v in asked.items() if not event.before.get(k) or k.startswith(odd)}
+            return arguments["if_exists"] == "fill" and _is_asked(event, empty, but=odd)
 
         return Plan("create_contact", arguments, may)
 
@@ -452,7 +471,7 @@ class Assistant:
             if event.before is None or event.after is None or not _is_meant(event, who):
                 return False
             emptied = {key: "" for key in event.before if replaces and key.startswith("custom:")}
-            return _is_asked(event, emptied | asked)
+            return _is_asked(event, emptied | asked, but=self._watch.odd.get(event.contact_id, ()))
 
         return Plan("update_contact", who | arguments, may)
 
@@ -497,7 +516,12 @@ class Assistant:
         if not self._changes:
             return self._create(mark)
         change = self._dice.choice(self._changes)
-        return Plan("undo_change", {"change_id": change.change_id}, lambda event: _is_the_way_back(event, change.event))
+        odd = self._watch.odd.get(change.event.contact_id, ())
+        return Plan(
+            "undo_change",
+            {"change_id": change.change_id},
+            lambda event: _is_the_way_back(event, change.event, but=odd),
+        )
 
     def _look_up(self, _: str) -> Plan:
         who = self._somebody()
@@ -539,12 +563,16 @@ class Assistant:
         return {name: f"{name[0]}{mark}" for name in self._dice.sample(sorted(FIELDS), self._dice.choice((0, 1, 1, 2)))}
 
 
-def _is_asked(event: Event, asked: Values) -> bool:
-    """Something changed, all of it as asked, and nothing asked was left undone."""
+def _is_asked(event: Event, asked: Values, *, but: tuple[str, ...]) -> bool:
+    """Something changed, all of it as asked, and nothing asked was left undone.
+
+    A value that cannot be read may be left as it is, because it may look as asked or not empty. Its key begins as one
+    of `but`.
+    """
     after, changed = event.after or {}, _without_arrival(event)
     if changed != event.changed:  # whatever was said: the number was left opted out
         asked = {key: value for key, value in asked.items() if key != "is_opted_out"}
-    is_so = all((after.get(key) or "") == (value or "") for key, value in asked.items())
+    is_so = all((after.get(key) or "") == (value or "") for key, value in asked.items() if not key.startswith(but))
     return bool(changed) and changed.keys() <= asked.keys() and is_so
 
 
@@ -559,25 +587,27 @@ def _is_meant(event: Event, who: Values) -> bool:
     return who.get("contact_id") == event.contact_id or who.get("phone", "").removeprefix("+") in event.phones
 
 
-def _is_the_way_back(event: Event, change: Event) -> bool:
+def _is_the_way_back(event: Event, change: Event, *, but: tuple[str, ...]) -> bool:
     """Whether a change takes another one back.
 
     It deletes the created contact, creates the deleted one (opted out or not), or sets back nothing but the values
-    that were set. No before-image has the value that somebody else wrote between the look and the write.
+    that were set. No before-image has the value that somebody else wrote between the look and the write, nor one that
+    could not be read: those are left out by `but`, the beginnings of their keys.
     """
     if change.before is None:
         return event.after is None and event.contact_id == change.contact_id
     if change.after is None:
-        return event.before is None and _has(event.after, change.before, but=("is_opted_out", "display_name"))
+        return event.before is None and _has(event.after, change.before, but=("is_opted_out", "display_name", *but))
     is_same = event.contact_id == change.contact_id and event.before is not None and event.after is not None
     changed = _without_arrival(event)
     is_part = bool(changed) and changed.keys() <= change.changed.keys()
-    return is_same and is_part and _agree(changed, change.before)
+    readable = {key: value for key, value in changed.items() if not key.startswith(but)}
+    return is_same and is_part and _agree(readable, change.before)
 
 
 def _has(values: Values | None, wanted: Values, *, but: tuple[str, ...]) -> bool:
     """Whether `values` has every value of `wanted` that is not empty."""
-    asked = {key: value for key, value in wanted.items() if value and key not in (*but, STRANGERS_KEY)}
+    asked = {key: value for key, value in wanted.items() if value and not key.startswith((*but, STRANGERS_KEY))}
     return all((values or {}).get(key) == value for key, value in asked.items())
 
 
@@ -602,6 +632,8 @@ class Figures:
     doubled: int = 0
     """Contacts of ours with a phone that somebody else had given out at that moment."""
     by_others: int = 0
+    breakdowns: Counter[str] = field(default_factory=Counter)
+    """How often the journal could not be used, by the reason."""
     entries: Counter[str] = field(default_factory=Counter)
     beyond_knowledge: int = 0
     """Entries that looking told wrongly of, because somebody else had deleted the contact."""
@@ -650,7 +682,7 @@ class Judge:
             call.answer = "nothing"
             self._judge_not_done(call, status or _text(result))
             self._count(call, "refused or failed, nothing done" if kind else status or "answered")
-            if plan.looks_at and not kind:
+            if plan.looks_at and not kind and plan.looks_at not in self._watch.odd:
                 self._judge_look(call, plan.looks_at, facts)
 
     def _count(self, call: Asked, outcome: str) -> None:
@@ -779,9 +811,10 @@ class Desk:
 class Soak:
     """Everything one run needs, put together."""
 
-    def __init__(self, sandbox: Sandbox, figures: Figures, *, seed: int) -> None:
+    def __init__(self, sandbox: Sandbox, figures: Figures, home: Path, *, seed: int) -> None:
         self.sandbox = sandbox
         self.figures = figures
+        self._home = home
         self.faults = CountedFaults(seed=seed)
         sandbox.state.faults = self.faults
         self.watch = Watch(sandbox, figures)
@@ -798,9 +831,14 @@ class Soak:
                 self.sandbox.store.add_contact(
                     phone=phone, first="Test", last=phone[-4:], is_opted_out=phone.endswith("8")
                 )
+        held = sorted(self.watch.holders.values())
+        for contact_id, odd in zip(held, ODD, strict=False):
+            self.sandbox.oddities.append(Oddity(contact_id, members=odd))
+            self.watch.odd[contact_id] = tuple(name.removesuffix("s") for name in odd)
         self.faults.add(*faults_of_all_kinds())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._be_somebody_else)
+            tasks.start_soon(self._break_journal)
             async with anyio.create_task_group() as workers:
                 for place in range(AT_ONCE):
                     workers.start_soon(self._work, calls, desks[place % len(desks)])
@@ -863,6 +901,16 @@ class Soak:
                     store.add_contact(phone=dice.choice(free), first="Somebody's")
             self.figures.by_others += 1
 
+    async def _break_journal(self) -> None:
+        """From time to time, for a few seconds."""
+        dice = random.Random(self.dice.random())
+        while True:
+            await anyio.sleep(dice.uniform(5.0, 40.0))
+            name, is_broken = dice.choice((("locked", locked), ("away", away)))
+            self.figures.breakdowns[name] += 1
+            with is_broken(self._home / JOURNAL):
+                await anyio.sleep(dice.uniform(0.1, 3.0))
+
     async def _settle(self, desk: Desk) -> None:
         """Long enough that nothing can be on its way, then as often as it takes."""
         await anyio.sleep(120)
@@ -873,6 +921,30 @@ class Soak:
             await desk.client.call_tool("list_changes", {})
             await anyio.sleep(120)
         self.judge.judge_journal(book.journal.entries(limit=10**6))
+
+
+@contextmanager
+def locked(journal: Path) -> Iterator[None]:
+    """Another program has the journal to itself."""
+    with closing(sqlite3.connect(journal, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@contextmanager
+def away(journal: Path) -> Iterator[None]:
+    """Something else stands where the journal should be."""
+    names = [journal.with_name(journal.name + side) for side in ("", "-wal", "-shm")]
+    moved = [(name, name.with_name(f"moved-{name.name}")) for name in names if name.exists()]
+    for name, elsewhere in moved:
+        name.rename(elsewhere)
+    journal.mkdir()
+    try:
+        yield
+    finally:
+        journal.rmdir()
+        for name, elsewhere in moved:
+            elsewhere.rename(name)
 
 
 def memory_in_use() -> int:
@@ -915,11 +987,12 @@ async def run(calls: int, *, seed: int = 0) -> Figures:
     random.seed(seed)
     behaviour = Behaviour(requests_per_minute=0, known_phone="double")
     with (
+        mock.patch.object(journal_file, "_PATIENCE", PATIENCE),
         tempfile.TemporaryDirectory() as home,
         closing(open_sandbox(contacts=0, behaviour=behaviour, clock=time_of_day)) as sandbox,
     ):
         async with _opened(sandbox, Path(home)) as desks:
-            await Soak(sandbox, figures, seed=seed).run(calls, desks)
+            await Soak(sandbox, figures, Path(home), seed=seed).run(calls, desks)
     figures.virtual_seconds, figures.real_seconds = anyio.current_time(), time.monotonic() - started
     figures.must(
         f"memory grew by {figures.growth:.1%} in the second half", holds=calls < CALLS or figures.growth <= MOST_GROWTH
@@ -942,6 +1015,7 @@ def table(figures: Figures) -> str:
     rows += [("writes carried out", f"{figures.writes:,}"), ("  late", f"{figures.late:,}")]
     rows += [("phones shared with somebody else", f"{figures.doubled:,}")]
     rows += [("doings of somebody else", f"{figures.by_others:,}")]
+    rows += [(f"times the journal was {how}", f"{number:,}") for how, number in sorted(figures.breakdowns.items())]
     rows += [("answers", ""), *((f"  {answer}", f"{number:,}") for answer, number in sorted(figures.answers.items()))]
     rows += [
         ("journal entries", ""),

@@ -44,6 +44,13 @@ def is_empty(value: Value) -> bool:
     return value in (None, "", [])
 
 
+def is_unread(contact: Contact, key: str) -> bool:
+    """Whether the service shows a value of `contact` in a form that cannot be read. It looks empty and is not."""
+    member = BY_NAME[key].member if key in BY_NAME else key.replace(":", ".")
+    whole, _, _ = member.partition(".")  # all custom values may be in such a form
+    return not contact.unread.keys().isdisjoint({member, whole})
+
+
 def is_hidden(key: str, seen: Mapping[str, Value]) -> bool:
     """Whether `seen` cannot tell about `key`: an opt-out that the service does not show (`heymarket-api.md` 3.1)."""
     return key == "is_opted_out" and seen.get(key) is None

@@ -8,12 +8,11 @@ from typing import Literal
 
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.cards import Change, card_of, changes_between, value_in_quotes
-from contacts_mcp.book.fields import BY_NAME
 from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_contact, locked_phone
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import HOW_TO_OPT_IN, left_opted_out, note_on_arrival
 from contacts_mcp.book.people.update import change
-from contacts_mcp.book.values import is_empty, values_of
+from contacts_mcp.book.values import is_empty, is_unread, values_of
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.book.writing.write import Origin, Written, carry_out
@@ -121,9 +120,8 @@ async def _fill(book: Book, existing: Contact, edit: Edit, number: Phone) -> Out
 
 
 def _is_open(key: str, contact: Contact) -> bool:
-    """Whether a value can be filled in. A value in a form that cannot be read looks empty and is not."""
-    member = BY_NAME[key].member if key in BY_NAME else key.replace(":", ".")
-    return is_empty(values_of(contact).get(key)) and member not in contact.unread
+    """Whether a value can be filled in."""
+    return is_empty(values_of(contact).get(key)) and not is_unread(contact, key)
 
 
 async def _report(book: Book, existing: Contact, edit: Edit, number: Phone) -> Outcome:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from contacts_mcp.book.book import Book, Outcome, confirmed, risky
 from contacts_mcp.book.cards import card_for, card_of, changes_between
 from contacts_mcp.book.confirmations import digest_of
-from contacts_mcp.book.fields import NAMES
+from contacts_mcp.book.fields import BY_NAME, NAMES
 from contacts_mcp.book.people.holding import holder_of, locked_contact, refuse_other_name
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import leaves_number, left_opted_out, note_on_arrival, notes_on_departure
-from contacts_mcp.book.values import values_of
+from contacts_mcp.book.values import is_empty, is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Plan
@@ -117,7 +117,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
             "Nothing was changed.",
             kind="no_phone",
         )
-    _refuse_unread_names(before, edit)
+    _refuse_to_blank(before, edit)
     moves = wanted["phone"] != before.phone
     left = left_opted_out(book, str(wanted["phone"])) if moves else None
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
@@ -126,14 +126,22 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     return update_of(before, wanted, overwrite=edit.replace_custom), left
 
 
-def _refuse_unread_names(before: Contact, edit: Edit) -> None:
-    """An update sends the names along. A name in a form that cannot be read would be blanked. Raises Refused."""
-    unread = [name for name in NAMES if name in before.unread and name not in edit.values]
-    if unread:
-        names = " and ".join(unread)
+def _refuse_to_blank(before: Contact, edit: Edit) -> None:
+    """An update sends the names along, and all tags where some change. Raises Refused where one cannot be read.
+
+    The same where one is to be emptied: it looks empty already.
+    """
+    sent = [*NAMES, *(["tags"] if edit.add_tags or edit.remove_tags else [])]
+    blanked = [key for key in sent if is_unread(before, key) and key not in edit.values]
+    emptied = [key for key, value in edit.values.items() if is_empty(value) and is_unread(before, key)]
+    if blanked or emptied:
+        names = " and ".join(key if key in BY_NAME else "a custom field" for key in [*blanked, *emptied])
+        would = (
+            f", and this change would empty it. Give {names} in the same call, or" if blanked else ". Give a value, or"
+        )
         raise Refused(
-            f"Heymarket shows {names} of this contact in a form that cannot be read, and this change would empty it. "
-            f"Nothing was changed. Give {names} in the same call, or change the contact in Heymarket.",
+            f"Nothing was changed: Heymarket shows {names} of this contact in a form that cannot be read{would} "
+            "change the contact in Heymarket.",
             kind="unreadable_member",
         )
 

@@ -16,7 +16,7 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 |---|---|---|
 | create | nobody has the phone | `not_done` once it is over, else `unknown` |
 | create | a contact that the journal knows from another change | as nobody |
-| create | the contact whose id the reply names | `done` |
+| create | the contact whose id the reply names, with the phone | `done` |
 | create | the same, but the reply says that it was there before, and it does not show what was sent | `unknown` |
 | create | no such id: a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
 | create | any other contact | `unknown` |
@@ -50,6 +50,7 @@ from contacts_mcp.book.values import (
     values_of,
 )
 from contacts_mcp.models import Contact, Value, Values, WriteReply, instant
+from contacts_mcp.words.renumbering import other_forms
 
 Action = Literal["create", "update", "delete"]
 Proof = Literal["done", "not_done", "unknown"]
@@ -190,9 +191,14 @@ class Plan:
         if seen.values is None or seen.contact_id in given.explained:
             return "not_done" if given.is_over else "unknown"
         if given.reply is not None and given.reply.id is not None:
-            is_shown = given.reply.id == seen.contact_id and self._shows_merged(seen, given)
-            return "done" if is_shown else "unknown"
+            is_named = given.reply.id == seen.contact_id and self._has_phone(seen.values)
+            return "done" if is_named and self._shows_merged(seen, given) else "unknown"
         return "done" if is_as_created(self.wanted, seen.values) else "unknown"
+
+    def _has_phone(self, seen: Values) -> bool:
+        """Whether it is the wanted phone, in whichever form. A reply may name an id that somebody else's contact gets."""
+        phone = str(self.wanted["phone"])
+        return seen.get("phone") in (phone, *other_forms(phone))
 
     def _shows_merged(self, seen: Sight, given: Circumstances) -> bool:
         """Whether `seen` is not older than the create, which the service may have put into a contact that was there."""

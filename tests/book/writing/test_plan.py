@@ -316,6 +316,12 @@ def merged_into(*, rev: int) -> Circumstances:
             id="another value, the id of the reply",
         ),
         pytest.param(
+            sight(OURS | {"phone": "15105550199"}),
+            Circumstances(reply=WriteReply(id=7, rev=1)),
+            "unknown",
+            id="another phone, the id of the reply",
+        ),
+        pytest.param(
             sight(OURS | {"first": "Ad"}),
             Circumstances(reply=WriteReply(id=8, rev=1)),
             "unknown",
@@ -344,6 +350,12 @@ def merged_into(*, rev: int) -> Circumstances:
 )
 def test_a_create_is_judged_by_who_has_the_phone(seen: Sight, given: Circumstances, outcome: str) -> None:
     assert CREATE.proof(seen, given) == outcome
+
+
+def test_a_created_contact_may_have_its_phone_in_another_form() -> None:
+    plan = replace(CREATE, wanted=CREATE.wanted | {"phone": "5215512345678"})
+    given = Circumstances(reply=WriteReply(id=7, rev=1))
+    assert plan.proof(sight(OURS | {"phone": "525512345678"}), given) == "done"
 
 
 def test_a_create_put_into_a_contact_that_was_there_is_not_judged_by_a_hidden_opt_out() -> None:
