@@ -407,10 +407,12 @@ def _answer(call: Call, response: httpx.Response, body: bytes, proof: str) -> An
         content_type = response.headers.get("Content-Type", "")
         value = answers.decode(body, content_type=content_type, status=status, request_id=request_id)
         return Answer(value, request_id)
-    if status in call.missing:
-        if request_id or answers.is_json(body):
-            return NOT_THERE
-        # A gateway or a portal on the way knows nothing about contacts.
+    is_own = bool(request_id) or answers.is_json(body)
+    if status in call.missing and is_own:
+        return NOT_THERE
+    is_page = status in _REFUSED and answers.is_page(body, response.headers.get("Content-Type", ""))
+    if not is_own and (status in call.missing or is_page):
+        # A gateway or a portal on the way knows nothing about contacts, nor whether a write went through.
         raise BadAnswer(f"Something that is not Heymarket answered {status}. Check HEYMARKET_BASE_URL", status=status)
     said = answers.message(body, hide=lambda said: _without_secrets(said, proof))
     raise _failure_in_the_answer(response, request_id, said=said)
@@ -431,6 +433,9 @@ def _without_secrets(said: str, proof: str) -> str:
 
 # httpx cannot tell a request that was lost from one whose answer was lost; only these prove that nothing was sent.
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+# Refusals, but for those after which a request may go out again.
+_REFUSED = frozenset(range(400, 500)) - {408, 429}
 
 # A gateway gave up waiting, or lost its connection: the service behind it may be at work still.
 _GATEWAY_GAVE_UP = frozenset({408, 502, 504, *range(520, 528), 598, 599})

@@ -433,6 +433,21 @@ async def test_the_journal_says_unknown_until_nothing_can_arrive(
         assert await states(stage) == ["done" if arrives else "not_done"]
 
 
+@pytest.mark.parametrize("rev", ["grown", "same", "none"])
+async def test_a_copy_that_was_answered_and_did_nothing_does_not_speak_for_one_that_may_still_arrive(
+    open_stage: OpenStage, rev: Any
+) -> None:
+    async with open_stage(confirm="off") as stage:
+        stage.sandbox.faults.add(
+            Fault("update_contact", "drop_before", late=AT_MOST),
+            Fault("update_contact", "pretend", pretended_rev=rev),
+        )
+        assert await stage.kind_of("update_contact", contact_id=stage.ADA, first="Ann") == "unknown_outcome"
+        assert await states(stage) == ["unknown"]
+        await anyio.sleep(IN_FLIGHT)
+        assert await states(stage) == ["done"]
+
+
 LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
     "the list of changes": ("list_changes", {}),
     "an undo": ("undo_change", {"change_id": 1}),

@@ -49,8 +49,8 @@ async def lookup_contact(
     phone: p.SoughtPhone = None,
     email: p.SoughtEmail = None,
 ) -> Answer:
-    """Get everything about the contact with exactly this id, phone or e-mail (give one). Answers found false if nobody has it.
-    By name, tag, field or date use list_contacts."""
+    """Get everything about the contact with exactly this id, phone or e-mail (give one).
+    Answers found false if nobody has it. By name, tag, field or date use list_contacts."""
     return looked_up(await books.look_up(await app.book(), contact_id=contact_id, phone=phone, email=email))
 
 
