@@ -1,4 +1,4 @@
-"""The documentation cannot lie: everything there is stands in it, and what is generated is current."""
+"""The documentation cannot lie: it names everything there is, and its generated parts are current."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to the service: through a proxy or not, with which certificates, and which variable is to blame. Over real sockets."""
+"""The way to the service, over real sockets: the proxy, the certificates, and the variable that is to blame."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def listening(reply: bytes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A socket that gives everybody the same reply; its port, and the head of each request."""
+    """A socket that gives everybody the same reply. Yields its port and the heads of the requests."""
     heads: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -47,7 +47,10 @@ LOST: dict[str, dict[str, Any]] = {
 
 
 def lose(stage: Stage, operation: str, *, late: float = LATE, copies: int = 2, **how: Any) -> None:
-    """The next write of `operation` is carried out `late`, whatever its client is told. Further copies are lost for good."""
+    """The next write of `operation` is carried out `late`, whatever its client is told.
+
+    Further copies are lost for good.
+    """
     order = how or LOST["reset"]
     stage.sandbox.faults.add(Fault(operation, late=late, **order))
     if copies > 1:
@@ -339,7 +342,9 @@ async def test_it_waits_however_the_write_was_lost(
 @pytest.mark.parametrize("case", [OPT_IN, RENAME], ids=["opt-in", "rename"])
 @pytest.mark.parametrize("gives_up", ["deadline", "cancelled", "reset of the second copy"])
 async def test_it_waits_where_the_call_ended_before_its_write(open_stage: OpenStage, case: Case, gives_up: str) -> None:
-    """A call at its deadline, a call that its client cancelled, and a copy that followed while the first one was out."""
+    """A call at its deadline, a call that its client cancelled,
+    and a copy that followed while the first one was out.
+    """
     seconds = 1.0 if gives_up == "deadline" else PATIENT
     async with open_stage(confirm="off", call_timeout=seconds) as stage:
         kind = "drop_before" if gives_up == "reset of the second copy" else "silence"

@@ -1,4 +1,5 @@
-"""Three hundred random calls, twenty at once, while a fifth of the requests fail: every answer is true, and nothing happens unasked.
+"""Three hundred random calls, twenty at once, while a fifth of the requests fail:
+every answer is true, and nothing happens unasked.
 
 `benchmarks/soak.py` makes 10,000. Guards the whole chain, `contacts_mcp/book/` first.
 """
