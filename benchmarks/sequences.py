@@ -39,6 +39,7 @@ from typing import Any, Literal
 import anyio
 import httpx
 from hurried import HurriedLoop, time_of_day
+from watching import WatchedRecords
 
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.history.changes import changes_of
@@ -80,6 +81,7 @@ class Source:
     call: int = 0  # 0 for somebody else
     sent: int = 0  # the number of changes there had been when the request was sent
     is_late: bool = False
+    at: float = 0.0  # when a late one is carried out, which may be noticed later
     is_hidden: bool = False  # reads lag behind it
 
     @property
@@ -97,6 +99,7 @@ class Event:
     before: Row | None
     after: Row | None
     source: Source
+    record: Row | None = None  # as it was stored before, for a replica that falls back
 
     @property
     def changed(self) -> dict[str, Any]:
@@ -129,8 +132,7 @@ class Log:
         self.events: list[Event] = []
         self.source = Source()
         self._records = sandbox.state.records
-        for name in ("insert", "replace", "delete"):
-            setattr(self._records, name, self._watched(getattr(self._records, name)))
+        WatchedRecords.watch(self._records, self.see)
         add = sandbox.late.add
         sandbox.late.add = lambda write: add(self._with_source(write))  # type: ignore[method-assign] # steps in
 
@@ -147,29 +149,24 @@ class Log:
         source = replace(self.source, sent=len(self.events), is_late=True)
 
         def carry_out(now: float) -> Any:
-            with self.caused_by(source):
+            with self.caused_by(replace(source, at=now)):
                 return write.carry_out(now)
 
         return replace(write, carry_out=carry_out)
 
-    def _watched(self, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def watched(record: Any) -> Any:
-            given = record["id"] if isinstance(record, dict) and "id" in record else record
-            before = self._row(given) if isinstance(given, int) else None
-            answer = act(record)
-            contact_id = given if isinstance(given, int) else answer
-            event = Event(len(self.events), time_of_day(), contact_id, before, self._row(contact_id), self.source)
-            self.events.append(event)
-            return answer
-
-        return watched
+    def see(self, act: Callable[[Any], Any], record: Any) -> Any:
+        """Carry out one change of a row, and write it down."""
+        given = record if isinstance(record, int) else record.get("id")
+        stored = None if given is None else self._records.contact(given)
+        answer = act(record)
+        contact_id = answer if given is None else given
+        before, after = _row(stored), self._row(contact_id)
+        number, now = len(self.events), self.source.at or time_of_day()
+        self.events.append(Event(number, now, contact_id, before, after, self.source, record=stored))
+        return answer
 
     def _row(self, contact_id: int) -> Row | None:
-        record = self._records.contact(contact_id)
-        if record is None:
-            return None
-        kept = ("phone", "first", "last", "display_name", "email", "is_opted_out")
-        return {name: record[name] for name in kept} | {"custom": record["custom"], "tags": sorted(record["tags"])}
+        return _row(self._records.contact(contact_id))
 
     def of(self, call: int) -> list[Event]:
         """The writes of a call that were carried out so far, with or without a change."""
@@ -195,6 +192,13 @@ class Log:
         )
 
 
+def _row(record: Row | None) -> Row | None:
+    if record is None:
+        return None
+    kept = ("phone", "first", "last", "display_name", "email", "is_opted_out")
+    return {name: record[name] for name in kept} | {"custom": record["custom"], "tags": sorted(record["tags"])}
+
+
 # The way to the service, with faults and somebody else
 
 
@@ -204,8 +208,13 @@ class Way(httpx.AsyncBaseTransport):
     def __init__(self, sandbox: Sandbox, log: Log, dice: random.Random) -> None:
         self._sandbox, self._log, self._dice = sandbox, log, dice
         self._inner = sandbox.transport()
-        self._last = 0.0
+        # How often each misfortune strikes differs from sequence to sequence.
+        self._others = dice.choice((0.0, 0.04, 0.15))
+        self._behind = dice.choice((0.0, 0.1, 0.5))
+        self._struck = dice.choice((0.2, 0.4, 0.7))
+        self._behind_since = time_of_day()
         self.call = 0
+        self.phone = ""  # that the call is about
         self.is_calm = False
         self.told: list[str] = []
 
@@ -218,8 +227,10 @@ class Way(httpx.AsyncBaseTransport):
         operation = _operation(request)
         self._catch_up()
         if not self.is_calm:
-            self._let_somebody_act(0.04)
-            if fault := self._fault(operation):
+            self._let_somebody_act()
+            self._fall_back(self._behind if operation else self._behind / 4)
+            fault = self._fault(operation)
+            if fault and not self._is_beyond_proof(fault, request):
                 self._sandbox.faults.add(fault)
         source = Source(self.call, len(self._log.events))
         await anyio.sleep(self._dice.choice((0.0, 0.02, 0.2)))
@@ -233,19 +244,40 @@ class Way(httpx.AsyncBaseTransport):
             self._sandbox.faults.clear()
         return response
 
+    def _is_beyond_proof(self, fault: Fault, request: httpx.Request) -> bool:
+        """Whether it is an accepted deletion that does nothing, while reads may be behind the contact's creation.
+
+        The service says twice that the contact is gone, once by a reply and once by a read. That is believed.
+        """
+        lately = time_of_day() - 2 * BOUND
+        return (fault.kind, fault.operation) == ("pretend", "delete_contact") and any(
+            event.before is None and event.at > lately and request.url.path.endswith(f"/{event.contact_id}")
+            for event in self._log.events
+        )
+
     def _catch_up(self) -> None:
         """No replica is behind for longer than the bound, also where nobody reads."""
-        if time_of_day() - self._last > BOUND:
+        if time_of_day() - self._behind_since > BOUND:
             self._sandbox.land_due()
             self._sandbox.catch_up()
-        self._last = time_of_day()
+            self._behind_since = time_of_day()
+
+    def _fall_back(self, share: float) -> None:
+        """A replica shows a contact again as it was before one of its last changes."""
+        lately = [event for event in self._log.events if event.at > time_of_day() - BOUND / 2]
+        if lately and self._dice.random() < share:
+            event, lag = self._dice.choice(lately), lag_by(self._dice)
+            self._sandbox.state.hold_back(event.contact_id, event.record, lag)
+            self.told.append(
+                f"               contact {event.contact_id} is shown as before change {event.number}, {lag}"
+            )
 
     def _fault(self, operation: str) -> Fault | None:
         dice = self._dice
         if not operation:
             kinds = ("drop_before", "status", "html_after", "drop_after")
             return Fault("*", dice.choice(kinds)) if dice.random() < 0.04 else None  # type: ignore[arg-type] # one
-        if dice.random() > 0.4:
+        if dice.random() > self._struck:
             return None
         late = round(dice.uniform(0.2, MOST_LATE), 2)
         lost: dict[str, Any] = {"kind": dice.choice(("drop_before", "silence", "status", "gateway", "html"))}
@@ -266,8 +298,8 @@ class Way(httpx.AsyncBaseTransport):
         self.told.append(f"               fault: {order}")
         return Fault(operation, **order)
 
-    def _let_somebody_act(self, share: float) -> None:
-        if self._dice.random() < share:
+    def _let_somebody_act(self) -> None:
+        if self._dice.random() < self._others:
             lag = lag_by(self._dice) if self._dice.random() < 0.3 else None
             with self._log.caused_by(Source(is_hidden=lag is not None)):
                 self.told.append(f"               somebody else: {self._somebody_acts(lag)}")
@@ -277,7 +309,7 @@ class Way(httpx.AsyncBaseTransport):
         here = store.contacts()
         what = dice.choices(("edit", "stop", "delete", "add"), weights=(5, 2, 1, 2))[0]
         if what == "add":
-            phone = dice.choice(PHONES)
+            phone = self.phone or dice.choice(PHONES)
             if store.contact_by_phone(phone) is None:
                 store.add_contact(phone=phone, first="Theirs", lag=lag)
             return f"adds {phone}, {lag}"
@@ -338,6 +370,7 @@ class Office:
 
     def __init__(self, sandbox: Sandbox, dice: random.Random) -> None:
         self._store, self._dice = sandbox.store, dice
+        self._favourites = dice.choice(PHONES), dice.choice((1, 2, 3))  # so that calls are about one another
         self.changes: list[int] = []
 
     def call(self, number: int) -> Call:
@@ -425,13 +458,14 @@ class Office:
         return Call(number, "list changes", make)
 
     def _phone(self) -> str:
-        return self._dice.choice(PHONES)
+        return self._favourites[0] if self._dice.random() < 0.5 else self._dice.choice(PHONES)
 
     def _who(self) -> dict[str, Any]:
         here = [contact["id"] for contact in self._store.contacts()]
         if self._dice.random() < 0.3 or not here:
             return {"phone": f"+{self._phone()}"}
-        return {"contact_id": self._dice.choice(here)}
+        is_favourite = self._dice.random() < 0.5
+        return {"contact_id": self._favourites[1] if is_favourite else self._dice.choice(here)}
 
 
 # Whether it is true
@@ -505,7 +539,7 @@ class Judge:
             others = self._others_on(event) if event.arrives else []
             if others and "doubles" not in call.notes:
                 self.untold += 1
-                may_be_hidden = all(self._came_hidden(other) for other in others)
+                may_be_hidden = all(self._may_be_hidden(other) for other in others)
                 self.must(f"call {call.number} does not tell of the double on {event.phone}", holds=may_be_hidden)
 
     def _others_on(self, event: Event) -> list[int]:
@@ -515,8 +549,11 @@ class Judge:
             if contact["id"] != event.contact_id
         ]
 
-    def _came_hidden(self, contact_id: int) -> bool:
-        return any(one.arrives and one.contact_id == contact_id and one.source.is_hidden for one in self._log.events)
+    def _may_be_hidden(self, contact_id: int) -> bool:
+        """Whether reads may not have shown that contact: it came hidden, or a replica has fallen back behind it."""
+        lately = time_of_day() - 2 * BOUND
+        own = [one for one in self._log.events if one.contact_id == contact_id]
+        return any(one.source.is_hidden or one.at > lately for one in own)
 
     def _judge_nothing(self, call: Call) -> None:
         for event in self._log.of(call.number):
@@ -609,7 +646,7 @@ class Judge:
         events = self._log.of(call.number)
         changing = [event for event in events if event.changed]
         somebody = self._log.somebody_came_by(entry.contact_id or 0, str(entry.wanted.get("phone", "")))
-        undid_it = bool(changing) and changing[0].before is None and somebody
+        undid_it = bool(changing) and entry.action == "create" and somebody
         did = f"change {entry.change_id} is {entry.state}, and did {[event.changed for event in changing]}"
         holds = {"not_done": not changing or undid_it, "done": bool(events) or somebody, "begun": False}
         self.must(did, holds=holds.get(entry.state, True))
@@ -692,6 +729,7 @@ class Sequence:
         self.calls[call.number] = call
         known = {entry.change_id for entry in book.journal.entries(limit=1000)}
         self.way.call, call.since, call.began = call.number, len(self.log.events), time_of_day()
+        self.way.phone = str(call.asked.get("phone", ""))
         self.way.told.append(f"{time_of_day() % 10_000:9.2f} call {call.number}: {call.text}")
         is_killed = self.dice.random() < 0.05
         patience = self.dice.uniform(0.01, 1.5) if is_killed or self.dice.random() < 0.07 else self.call_timeout

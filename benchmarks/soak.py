@@ -4,7 +4,8 @@ Called with `python benchmarks/soak.py [calls] [seed]`.
 
 Four servers share one data directory. Their clients speak both eras, with and without a user to ask. Twenty calls are
 under way at any time, on few contacts and phones, so that they collide. Somebody else adds, edits and deletes
-meanwhile.
+meanwhile. Writes are carried out up to 20 seconds after they were given up. Reads lag behind by up to 3 seconds and 10
+reads, some kinds of read or all. A 2xx may do nothing. The service makes two contacts of one phone if it is asked to.
 
 The account's rows are watched. Every change of a row must be exactly the change that one call under way asked for.
 Nobody asked for a contact made twice, or for a value set back by a call that had read it earlier. When a call is
@@ -13,6 +14,10 @@ answered, its answer must be true:
 - created, updated, deleted, undone: it happened, once.
 - exists, unchanged, needs_confirmation, declined, and most errors: nothing happened.
 - An error of a kind in `UNKNOWN` is neither, and is counted.
+
+A write that arrives late must find its contact as its call left it, and its call must not have said that it did
+nothing. A contact that arrives on a phone that an opted-out contact left must be opted out. No phone is doubled, except
+with somebody else.
 
 A contact that a look-up shows must have been so at some moment of the call. At the end the journal must tell the same
 story as the rows. Time is not waited for (`hurried.py`), so waits and deadlines are as in earnest and cost nothing. One
@@ -24,16 +29,18 @@ from __future__ import annotations
 import gc
 import os
 import random
+import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, product
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
+from unittest import mock
 from zlib import crc32
 
 import anyio
@@ -41,12 +48,15 @@ from hurried import HurriedLoop, time_of_day
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
+from watching import WatchedRecords
 
 from contacts_mcp.book.values import differences
 from contacts_mcp.config import Settings
-from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Sandbox, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Lag, Oddity, Sandbox, open_sandbox
 from contacts_mcp.sandbox.faults import Faults
+from contacts_mcp.sandbox.late import LateWrite
 from contacts_mcp.server.server import build_server
+from contacts_mcp.state import journal as journal_file
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.workspace import Workspace
 
@@ -76,7 +86,31 @@ STRANGERS_KEY = f"custom:{STRANGERS_FIELD}"
 TAGS = {"VIP": 101, "Lead": 102, "Newsletter": 103, "Past Due": 104, "Supplier": 105}
 MEMBERS = {"Alex Kim": 501, "Priya Patel": 502, "Marco Rossi": 503, "none": None}
 
-NOT_YET = ("pretend", "lag")  # kinds of faults that the server cannot see through yet
+SHARE_OF_LATE = 0.03  # of the writes, in each of the ways of `LOST`
+LAGS = (
+    Lag(reads=2),
+    Lag(seconds=3),
+    Lag(reads=10, seconds=3, of=("find_contact", "search_contacts")),
+    Lag(reads=10, seconds=3, of=("get_contact",)),
+)
+LOST: tuple[dict[str, Any], ...] = (  # a write that gets no clear answer and is carried out later
+    {"kind": "drop_before", "late": 1.5, "lag": LAGS[0]},
+    {"kind": "gateway", "status": 504, "late": 6.0, "lag": LAGS[1]},
+    {"kind": "status", "late": 12.0},
+    {"kind": "silence", "late": 20.0},
+)
+MOST_BEHIND = 30.0  # seconds after which every read has caught up
+GATEWAYS = (404, 403, 502)  # the statuses of a gateway's own pages, besides 500 and 504
+ODD: tuple[dict[str, Any], ...] = (  # members of contacts as they are sent
+    {"custom": {"31": ["Gold", "Silver"]}},
+    {"custom": {"31": {"name": "Gold"}, "33": None}},
+    {"custom": "none"},
+    {"tags": "VIP"},
+    {"email": ["a@example.com", "b@example.com"]},
+    {"last": {"was": "Example"}, "created": 0},
+)
+JOURNAL = "journal.sqlite3"
+PATIENCE = 0.01  # seconds of real time for a journal that another program has locked
 
 DONE = ("created", "updated", "deleted", "undone")
 UNKNOWN = ("unknown_outcome", "too_late")  # kinds of errors after which a change may have been made
@@ -97,6 +131,7 @@ class Event:
     before: Values | None
     after: Values | None
     at: float = 0.0
+    is_late: bool = False
     phones: frozenset[str] = frozenset()
     """Those that the contact had since the oldest call under way began."""
     asked_by: list[Asked] = field(default_factory=list)
@@ -108,10 +143,22 @@ class Event:
         """key -> what it is now."""
         return {key: now for key, (_, now) in differences(self.before or {}, self.after or {}).items()}
 
+    @property
+    def arrives_at(self) -> str:
+        """The phone to which a contact came, "" for none."""
+        phone = str(self.after["phone"]) if self.after else ""
+        return phone if self.before is None or self.before["phone"] != phone else ""
+
+    @property
+    def leaves(self) -> str:
+        """The phone that a contact left, "" for none."""
+        phone = str(self.before["phone"]) if self.before else ""
+        return phone if self.after is None or self.after["phone"] != phone else ""
+
 
 @dataclass(eq=False)
 class Asked:
-    """A call under way.
+    """A call, under way or answered.
 
     `may` says whether it asked for a change of a row, and `events` are the changes it may have made.
     """
@@ -121,6 +168,15 @@ class Asked:
     may: Callable[[Event], bool]
     since: int = 0
     events: list[Event] = field(default_factory=list)
+    answer: Literal["", "done", "nothing", "unknown"] = ""  # "" while it is under way
+
+
+@dataclass(frozen=True)
+class Landing:
+    """A late write: the calls that were under way when it was sent, and the moment of that."""
+
+    calls: tuple[Asked, ...]
+    sent: int
 
 
 def values_in(record: Values) -> Values:
@@ -143,15 +199,31 @@ class Watch:
         self.states: dict[int, deque[tuple[int, Values | None]]] = {}
         self.holders: dict[str, int] = {}
         self._gone: deque[int] = deque()
+        self._landing: Landing | None = None
+        self._own: dict[int, deque[Event]] = {}
+        self._moments: dict[Event, int] = {}
+        self._touched: dict[int, int] = {}  # contact -> the moment of somebody else's last doing
+        self._theirs: set[int] = set()  # contacts that somebody else added
+        self.odd: dict[int, tuple[str, ...]] = {}  # contact -> how the keys begin of what nobody can read of it
+        self.left: set[str] = set()  # phones that an opted-out contact left, until somebody is opted in there
+        self.unsettled: list[Event] = []  # late changes of calls that had answered that they did not know
         self.taken_away: set[int] = set()
         """Contacts that somebody else deleted, after which nobody can tell what else was done to them."""
-        watchers: dict[str, Callable[[Any], Any]] = {
-            "insert": self._inserting,
-            "replace": self._replacing,
-            "delete": self._deleting,
-        }
-        for name, around in watchers.items():
-            setattr(self._records, name, around(getattr(self._records, name)))
+        WatchedRecords.watch(self._records, self._watched)
+        add = sandbox.late.add
+        sandbox.late.add = lambda write: add(self._remembered(write))  # type: ignore[method-assign] # steps in
+
+    def _remembered(self, write: LateWrite) -> LateWrite:
+        landing = Landing(tuple(self.under_way.values()), self.moment)
+
+        def carry_out(now: float) -> Any:
+            before, self._landing = self._landing, landing
+            try:
+                return write.carry_out(now)
+            finally:
+                self._landing = before
+
+        return replace(write, carry_out=carry_out)
 
     @contextmanager
     def stranger(self) -> Iterator[None]:
@@ -172,53 +244,88 @@ class Watch:
         ends = [*[moment for moment, _ in states][1:], self.moment + 1]
         return [state for state, end in zip(states, ends, strict=True) if end > since]
 
-    def _inserting(self, insert: Callable[[Values], int]) -> Callable[[Values], int]:
-        def watched(record: Values) -> int:
-            contact_id = insert(record)
-            self._see(contact_id, None)
-            return contact_id
-
-        return watched
-
-    def _replacing(self, replace: Callable[[Values], None]) -> Callable[[Values], None]:
-        def watched(record: Values) -> None:
-            before = self._values(record["id"])
-            replace(record)
-            self._see(record["id"], before)
-
-        return watched
-
-    def _deleting(self, delete: Callable[[int], None]) -> Callable[[int], None]:
-        def watched(contact_id: int) -> None:
-            before = self._values(contact_id)
-            delete(contact_id)
-            self._see(contact_id, before)
-
-        return watched
+    def _watched(self, act: Callable[[Any], Any], record: Any) -> Any:
+        given = record if isinstance(record, int) else record.get("id")
+        before = None if given is None else self._values(given)
+        answer = act(record)
+        self._see(answer if given is None else given, before)
+        return answer
 
     def _values(self, contact_id: int) -> Values | None:
         record = self._records.contact(contact_id)
         return None if record is None else values_in(record)
 
     def _see(self, contact_id: int, before: Values | None) -> None:
-        event = Event(contact_id, before, self._values(contact_id), time_of_day(), self._phones_of(contact_id, before))
+        landing, after = self._landing, self._values(contact_id)
+        calls = landing.calls if landing else tuple(self.under_way.values())
+        event = Event(contact_id, before, after, time_of_day(), landing is not None)
+        event.phones = self._phones_of(contact_id, before, calls)
         self.moment += 1
         self._remember(event)
-        self._see_phones(event)
-        if self._is_stranger:
+        is_ours = landing is not None or not self._is_stranger
+        self._see_phones(event, is_ours=is_ours)
+        if not is_ours:
+            self._touched[contact_id] = self.moment
             self.taken_away |= set() if event.after else {contact_id}
             return
         self._figures.writes += 1
-        event.asked_by = [call for call in self.under_way.values() if call.may(event)]
-        for call in event.asked_by:
-            call.events.append(event)
-        self._figures.must(
-            f"contact {contact_id}: nobody asked for {event.changed or 'a write of nothing'}",
-            holds=bool(event.asked_by),
+        self._figures.late += event.is_late
+        if not event.changed and (event.is_late or self._is_a_second_copy(event)):
+            return
+        self._see_opt_outs(event)
+        self._see_own(event, calls)
+        if landing:
+            self._see_late(event, landing)
+
+    def _is_a_second_copy(self, event: Event) -> bool:
+        """Whether a call under way has changed the contact late already, so that its second copy changes nothing."""
+        return any(
+            one.is_late and one.contact_id == event.contact_id
+            for call in self.under_way.values()
+            for one in call.events
         )
 
-    def _phones_of(self, contact_id: int, before: Values | None) -> frozenset[str]:
-        oldest = min((call.since for call in self.under_way.values()), default=self.moment)
+    def _see_own(self, event: Event, calls: Sequence[Asked]) -> None:
+        event.asked_by = [call for call in calls if call.may(event)]
+        for call in event.asked_by:
+            if not call.answer:
+                call.events.append(event)
+        what = event.changed or "a write of nothing"
+        self._figures.must(f"contact {event.contact_id}: nobody asked for {what}", holds=bool(event.asked_by))
+        self._own.setdefault(event.contact_id, deque(maxlen=20)).append(event)
+        self._moments[event] = self.moment
+
+    def _see_late(self, event: Event, landing: Landing) -> None:
+        """A late write finds its contact as its call left it, and its call had not said that it did nothing."""
+        asked = {call.number for call in event.asked_by}
+        between = [
+            one
+            for one in self._own[event.contact_id]
+            if landing.sent < self._moments[one] < self.moment and not asked & {call.number for call in one.asked_by}
+        ]
+        told = f"contact {event.contact_id}: call {sorted(asked)} changed {event.changed} late"
+        self._figures.must(f"{told}, after another call", holds=not between)
+        answers = {call.answer for call in event.asked_by}
+        if "unknown" in answers:
+            event.may_be_somebodys = True
+            self.unsettled.append(event)
+        elif not answers & {""}:
+            is_touched = self._touched.get(event.contact_id, 0) >= landing.sent
+            self._figures.must(f"{told}, after its answer: {answers}", holds="done" in answers and is_touched)
+
+    def _see_opt_outs(self, event: Event) -> None:
+        """The opt-out of a number holds until somebody is opted in there."""
+        is_out = bool(event.after and event.after["is_opted_out"])
+        if event.arrives_at in self.left:
+            self._figures.must(f"contact {event.contact_id}: texts may reach {event.arrives_at}", holds=is_out)
+        if event.before and event.before["is_opted_out"]:
+            if event.leaves:
+                self.left.add(event.leaves)
+            elif not is_out:
+                self.left.discard(event.before["phone"])
+
+    def _phones_of(self, contact_id: int, before: Values | None, calls: Sequence[Asked]) -> frozenset[str]:
+        oldest = min((call.since for call in calls), default=self.moment)
         states = [before, *(state for _, state in self.states_since(contact_id, oldest))]
         return frozenset(state["phone"] for state in states if state)
 
@@ -229,17 +336,28 @@ class Watch:
         )
         if event.after is None:
             self._gone.append(event.contact_id)
-            if len(self._gone) > AT_ONCE * 2:
+            if len(self._gone) > AT_ONCE * 10:
                 del self.states[self._gone.popleft()]
 
-    def _see_phones(self, event: Event) -> None:
-        if event.before and self.holders.get(event.before["phone"]) == event.contact_id:
-            del self.holders[event.before["phone"]]
-        if event.after:
-            holder = self.holders.setdefault(event.after["phone"], event.contact_id)
-            self._figures.must(
-                f"contacts {holder} and {event.contact_id} have one phone", holds=holder == event.contact_id
-            )
+    def _see_phones(self, event: Event, *, is_ours: bool) -> None:
+        """One contact has each phone. Only with somebody else may there be two."""
+        if event.leaves and self.holders.get(event.leaves) == event.contact_id:
+            del self.holders[event.leaves]
+            if others := self._others_with(event.leaves, event.contact_id):
+                self.holders[event.leaves] = others[0]
+        if not event.arrives_at:
+            return
+        others = self._others_with(event.arrives_at, event.contact_id)
+        self.holders.setdefault(event.arrives_at, event.contact_id)
+        if not is_ours:
+            self._theirs.add(event.contact_id)
+        if others and is_ours:
+            is_theirs = self._theirs.issuperset(others)
+            self._figures.doubled += is_theirs
+            self._figures.must(f"contacts {others} and {event.contact_id} have one phone", holds=is_theirs)
+
+    def _others_with(self, phone: str, contact_id: int) -> list[int]:
+        return [one["id"] for one in self._records.with_values("phone", [phone]) if one["id"] != contact_id]
 
 
 class CountedFaults(Faults):
@@ -255,16 +373,26 @@ class CountedFaults(Faults):
         self.asked += 1
         fault = super().take(operation)
         if fault:
-            self.struck[f"{fault.kind} {fault.status}" if fault.kind.startswith("status") else fault.kind] += 1
+            self.struck[
+                f"{fault.kind} {fault.status}" if "status" in fault.kind or "gate" in fault.kind else fault.kind
+            ] += 1
         return fault
 
 
 def faults_of_all_kinds() -> list[Fault]:
-    """Together they strike `SHARE_OF_FAULTS` of the requests, each kind as often as any other."""
-    orders: list[dict[str, Any]] = [{"kind": kind} for kind in get_args(FaultKind) if kind not in NOT_YET]
+    """Together they strike `SHARE_OF_FAULTS` of the requests, each kind as often as any other. More writes come late."""
+    orders: list[dict[str, Any]] = [{"kind": kind} for kind in get_args(FaultKind) if kind != "lag"]
+    orders += [{"kind": "lag", "lag": lag} for lag in LAGS]
+    orders += [{"kind": "drop_after", "lag": LAGS[2]}]
+    orders += [{"kind": "pretend", "pretended_rev": rev} for rev in ("same", "none")]
+    orders += [{"kind": kind, "status": status} for kind in ("gateway", "gateway_after") for status in GATEWAYS]
     orders += [{"kind": "status", "status": 429}, {"kind": "status", "status": 429, "retry_after": 2}]
     orders += [{"kind": "status", "status": 503, "retry_after": 1}, {"kind": "stall", "delay": TIMEOUT / 4}]
     delays = {"stall": TIMEOUT * 2, "stall_after": TIMEOUT * 2, "drip": 0.02}
+    late = [
+        Fault(operation, times=-1, probability=SHARE_OF_LATE, **order)
+        for operation, order in product(("create_contact", "update_contact", "delete_contact"), LOST)
+    ]
     faults: list[Fault] = []
     for order in orders:
         left = 1 - SHARE_OF_FAULTS * len(faults) / len(orders)
@@ -272,7 +400,7 @@ def faults_of_all_kinds() -> list[Fault]:
         faults.append(
             Fault("*", times=-1, probability=probability, **{"delay": delays.get(order["kind"], 0.0)} | order)
         )
-    return faults
+    return [*late, *faults]
 
 
 # What is asked
@@ -322,8 +450,9 @@ class Assistant:
                 return False
             if event.before is None:
                 return all(event.after.get(key) == value for key, value in asked.items())
-            empty = {key: value for key, value in asked.items() if not event.before.get(key)}
-            return arguments["if_exists"] == "fill" and _is_asked(event, empty)
+            odd = self._watch.odd.get(event.contact_id, ())
+            empty = {k: v for k, v in asked.items() if not event.before.get(k) or k.startswith(odd)}
+            return arguments["if_exists"] == "fill" and _is_asked(event, empty, but=odd)
 
         return Plan("create_contact", arguments, may)
 
@@ -342,7 +471,7 @@ class Assistant:
             if event.before is None or event.after is None or not _is_meant(event, who):
                 return False
             emptied = {key: "" for key in event.before if replaces and key.startswith("custom:")}
-            return _is_asked(event, emptied | asked)
+            return _is_asked(event, emptied | asked, but=self._watch.odd.get(event.contact_id, ()))
 
         return Plan("update_contact", who | arguments, may)
 
@@ -387,7 +516,12 @@ class Assistant:
         if not self._changes:
             return self._create(mark)
         change = self._dice.choice(self._changes)
-        return Plan("undo_change", {"change_id": change.change_id}, lambda event: _is_the_way_back(event, change.event))
+        odd = self._watch.odd.get(change.event.contact_id, ())
+        return Plan(
+            "undo_change",
+            {"change_id": change.change_id},
+            lambda event: _is_the_way_back(event, change.event, but=odd),
+        )
 
     def _look_up(self, _: str) -> Plan:
         who = self._somebody()
@@ -429,11 +563,16 @@ class Assistant:
         return {name: f"{name[0]}{mark}" for name in self._dice.sample(sorted(FIELDS), self._dice.choice((0, 1, 1, 2)))}
 
 
-def _is_asked(event: Event, asked: Values) -> bool:
-    """Something changed, all of it as asked, and nothing asked was left undone."""
-    after = event.after or {}
-    changed = event.changed if "is_opted_out" in asked else _without_arrival(event)
-    is_so = all((after.get(key) or "") == (value or "") for key, value in asked.items())
+def _is_asked(event: Event, asked: Values, *, but: tuple[str, ...]) -> bool:
+    """Something changed, all of it as asked, and nothing asked was left undone.
+
+    A value that cannot be read may be left as it is, because it may look as asked or not empty. Its key begins as one
+    of `but`.
+    """
+    after, changed = event.after or {}, _without_arrival(event)
+    if changed != event.changed:  # whatever was said: the number was left opted out
+        asked = {key: value for key, value in asked.items() if key != "is_opted_out"}
+    is_so = all((after.get(key) or "") == (value or "") for key, value in asked.items() if not key.startswith(but))
     return bool(changed) and changed.keys() <= asked.keys() and is_so
 
 
@@ -448,25 +587,27 @@ def _is_meant(event: Event, who: Values) -> bool:
     return who.get("contact_id") == event.contact_id or who.get("phone", "").removeprefix("+") in event.phones
 
 
-def _is_the_way_back(event: Event, change: Event) -> bool:
+def _is_the_way_back(event: Event, change: Event, *, but: tuple[str, ...]) -> bool:
     """Whether a change takes another one back.
 
     It deletes the created contact, creates the deleted one (opted out or not), or sets back nothing but the values
-    that were set. No before-image has the value that somebody else wrote between the look and the write.
+    that were set. No before-image has the value that somebody else wrote between the look and the write, nor one that
+    could not be read: those are left out by `but`, the beginnings of their keys.
     """
     if change.before is None:
         return event.after is None and event.contact_id == change.contact_id
     if change.after is None:
-        return event.before is None and _has(event.after, change.before, but=("is_opted_out", "display_name"))
+        return event.before is None and _has(event.after, change.before, but=("is_opted_out", "display_name", *but))
     is_same = event.contact_id == change.contact_id and event.before is not None and event.after is not None
     changed = _without_arrival(event)
     is_part = bool(changed) and changed.keys() <= change.changed.keys()
-    return is_same and is_part and _agree(changed, change.before)
+    readable = {key: value for key, value in changed.items() if not key.startswith(but)}
+    return is_same and is_part and _agree(readable, change.before)
 
 
 def _has(values: Values | None, wanted: Values, *, but: tuple[str, ...]) -> bool:
     """Whether `values` has every value of `wanted` that is not empty."""
-    asked = {key: value for key, value in wanted.items() if value and key not in (*but, STRANGERS_KEY)}
+    asked = {key: value for key, value in wanted.items() if value and not key.startswith((*but, STRANGERS_KEY))}
     return all((values or {}).get(key) == value for key, value in asked.items())
 
 
@@ -487,7 +628,12 @@ class Figures:
     writes: int = 0
     requests: int = 0
     struck: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    doubled: int = 0
+    """Contacts of ours with a phone that somebody else had given out at that moment."""
     by_others: int = 0
+    breakdowns: Counter[str] = field(default_factory=Counter)
+    """How often the journal could not be used, by the reason."""
     entries: Counter[str] = field(default_factory=Counter)
     beyond_knowledge: int = 0
     """Entries that looking told wrongly of, because somebody else had deleted the contact."""
@@ -525,15 +671,18 @@ class Judge:
         status = str(facts.get("status", ""))
         self._figures.must(f"call {call.number}: {_text(result)}", holds=kind != MISTAKE)
         if kind in UNKNOWN:
+            call.answer = "unknown"
             self._judge_unknown(call)
             self._count(call, "could not find out")
         elif status in DONE and DONE_BEFORE not in facts.get("note_kinds", []):
+            call.answer = "done"
             self._judge_done(call, status, facts.get("change_id"), facts["contact"].get("contact_id"))
             self._count(call, status + _how(facts))
         else:
+            call.answer = "nothing"
             self._judge_not_done(call, status or _text(result))
             self._count(call, "refused or failed, nothing done" if kind else status or "answered")
-            if plan.looks_at and not kind:
+            if plan.looks_at and not kind and plan.looks_at not in self._watch.odd:
                 self._judge_look(call, plan.looks_at, facts)
 
     def _count(self, call: Asked, outcome: str) -> None:
@@ -591,7 +740,8 @@ class Judge:
 
     def judge_journal(self, entries: list[Entry]) -> None:
         """An entry that is done happened, and one that is not done did not. Unknown ones are counted."""
-        unknown = [event for event in self.unknown if event.claimed_by is None and event.changed != {STRANGERS_KEY: ""}]
+        events = [*self.unknown, *self._watch.unsettled]
+        unknown = [event for event in events if event.claimed_by is None and event.changed != {STRANGERS_KEY: ""}]
         for entry in entries:  # newest first, so that each event is told by the latest entry before it
             self._figures.entries[entry.state] += 1
             event = next((one for one in unknown if _is_told_by(entry, one)), None)
@@ -661,9 +811,10 @@ class Desk:
 class Soak:
     """Everything one run needs, put together."""
 
-    def __init__(self, sandbox: Sandbox, figures: Figures, *, seed: int) -> None:
+    def __init__(self, sandbox: Sandbox, figures: Figures, home: Path, *, seed: int) -> None:
         self.sandbox = sandbox
         self.figures = figures
+        self._home = home
         self.faults = CountedFaults(seed=seed)
         sandbox.state.faults = self.faults
         self.watch = Watch(sandbox, figures)
@@ -680,9 +831,14 @@ class Soak:
                 self.sandbox.store.add_contact(
                     phone=phone, first="Test", last=phone[-4:], is_opted_out=phone.endswith("8")
                 )
+        held = sorted(self.watch.holders.values())
+        for contact_id, odd in zip(held, ODD, strict=False):
+            self.sandbox.oddities.append(Oddity(contact_id, members=odd))
+            self.watch.odd[contact_id] = tuple(name.removesuffix("s") for name in odd)
         self.faults.add(*faults_of_all_kinds())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._be_somebody_else)
+            tasks.start_soon(self._break_journal)
             async with anyio.create_task_group() as workers:
                 for place in range(AT_ONCE):
                     workers.start_soon(self._work, calls, desks[place % len(desks)])
@@ -702,7 +858,8 @@ class Soak:
                 await self._call(number, again, desk, calls)
 
     async def _call(self, number: int, plan: Plan, desk: Desk, calls: int) -> CallToolResult | None:
-        asked = Asked(number, plan.tool, plan.may, since=self.watch.moment)
+        hidden = self.sandbox.state.replica.hidden("get_contact", time_of_day())
+        asked = Asked(number, plan.tool, plan.may, since=0 if plan.looks_at in hidden else self.watch.moment)
         self.watch.under_way[number] = asked
         self.figures.calls[plan.tool] += 1
         started = anyio.current_time()
@@ -723,8 +880,13 @@ class Soak:
 
     async def _be_somebody_else(self) -> None:
         store, dice = self.sandbox.store, random.Random(self.dice.random())
+        caught_up = time_of_day()
         for number in count(1):
             await anyio.sleep(dice.uniform(0.0, 1.0))
+            if time_of_day() - caught_up > MOST_BEHIND:
+                self.sandbox.land_due()
+                self.sandbox.catch_up()
+                caught_up = time_of_day()
             here = sorted(self.watch.holders.values())
             free = sorted(set(ANYBODYS) - set(self.watch.holders))
             with self.watch.stranger():
@@ -739,14 +901,50 @@ class Soak:
                     store.add_contact(phone=dice.choice(free), first="Somebody's")
             self.figures.by_others += 1
 
+    async def _break_journal(self) -> None:
+        """From time to time, for a few seconds."""
+        dice = random.Random(self.dice.random())
+        while True:
+            await anyio.sleep(dice.uniform(5.0, 40.0))
+            name, is_broken = dice.choice((("locked", locked), ("away", away)))
+            self.figures.breakdowns[name] += 1
+            with is_broken(self._home / JOURNAL):
+                await anyio.sleep(dice.uniform(0.1, 3.0))
+
     async def _settle(self, desk: Desk) -> None:
         """Long enough that nothing can be on its way, then as often as it takes."""
         await anyio.sleep(120)
+        self.sandbox.land_due()
+        self.sandbox.catch_up()
         book = await desk.workspace.book()
         for _ in range(len(book.journal.unfinished()) // 20 + 2):
             await desk.client.call_tool("list_changes", {})
             await anyio.sleep(120)
         self.judge.judge_journal(book.journal.entries(limit=10**6))
+
+
+@contextmanager
+def locked(journal: Path) -> Iterator[None]:
+    """Another program has the journal to itself."""
+    with closing(sqlite3.connect(journal, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@contextmanager
+def away(journal: Path) -> Iterator[None]:
+    """Something else stands where the journal should be."""
+    names = [journal.with_name(journal.name + side) for side in ("", "-wal", "-shm")]
+    moved = [(name, name.with_name(f"moved-{name.name}")) for name in names if name.exists()]
+    for name, elsewhere in moved:
+        name.rename(elsewhere)
+    journal.mkdir()
+    try:
+        yield
+    finally:
+        journal.rmdir()
+        for name, elsewhere in moved:
+            elsewhere.rename(name)
 
 
 def memory_in_use() -> int:
@@ -787,13 +985,14 @@ async def run(calls: int, *, seed: int = 0) -> Figures:
     """The figures of that many random calls."""
     figures, started = Figures(), time.monotonic()
     random.seed(seed)
-    behaviour = Behaviour(requests_per_minute=0)
+    behaviour = Behaviour(requests_per_minute=0, known_phone="double")
     with (
+        mock.patch.object(journal_file, "_PATIENCE", PATIENCE),
         tempfile.TemporaryDirectory() as home,
         closing(open_sandbox(contacts=0, behaviour=behaviour, clock=time_of_day)) as sandbox,
     ):
         async with _opened(sandbox, Path(home)) as desks:
-            await Soak(sandbox, figures, seed=seed).run(calls, desks)
+            await Soak(sandbox, figures, Path(home), seed=seed).run(calls, desks)
     figures.virtual_seconds, figures.real_seconds = anyio.current_time(), time.monotonic() - started
     figures.must(
         f"memory grew by {figures.growth:.1%} in the second half", holds=calls < CALLS or figures.growth <= MOST_GROWTH
@@ -813,7 +1012,10 @@ def table(figures: Figures) -> str:
         ("  struck by a fault", f"{struck:,} ({struck / figures.requests:.1%})"),
     ]
     rows += [(f"    {kind}", f"{number:,}") for kind, number in sorted(figures.struck.items())]
-    rows += [("writes carried out", f"{figures.writes:,}"), ("doings of somebody else", f"{figures.by_others:,}")]
+    rows += [("writes carried out", f"{figures.writes:,}"), ("  late", f"{figures.late:,}")]
+    rows += [("phones shared with somebody else", f"{figures.doubled:,}")]
+    rows += [("doings of somebody else", f"{figures.by_others:,}")]
+    rows += [(f"times the journal was {how}", f"{number:,}") for how, number in sorted(figures.breakdowns.items())]
     rows += [("answers", ""), *((f"  {answer}", f"{number:,}") for answer, number in sorted(figures.answers.items()))]
     rows += [
         ("journal entries", ""),

@@ -1,4 +1,4 @@
-"""The backend of every test, and the fixtures that open a session; `tests/support` says what that is."""
+"""The backend of every test, and the fixtures that open a session of `tests/support`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def wire() -> str:
-    """How the server reaches the sandbox: in the process. A module that gives "http" too runs over real HTTP as well."""
+    """The server reaches the sandbox in the process. A module that gives "http" too runs over real HTTP as well."""
     return "in process"
 
 

@@ -1,4 +1,4 @@
-"""The bundle for desktop assistants: its manifest is valid, and what is in it starts."""
+"""The bundle for desktop assistants has a valid manifest, and its server starts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def manifest(unpacked: Path) -> dict[str, Any]:
     return json.loads((unpacked / "manifest.json").read_text(encoding="utf-8"))
 
 
-# The published schema of manifest 0.4 (modelcontextprotocol/mcpb), for what we use: members required, and members allowed. All are strict.
+# The published schema of manifest 0.4 (modelcontextprotocol/mcpb), for the parts we use: members required, and members
+# allowed. All are strict.
 SHAPES: dict[str, tuple[str, str]] = {
     "": (
         "manifest_version name version description author server",
@@ -132,7 +133,7 @@ def test_the_same_source_gives_the_same_bytes(built: Path, tmp_path: Path) -> No
 
 
 def started(unpacked: Path, manifest: dict[str, Any], data: Path, *, way: str) -> StdioServerParameters:
-    """As a desktop assistant starts it: placeholders filled in where the user gave something, left as they are where not."""
+    """Started as a desktop assistant does: only the placeholders that the user gave a value for are filled in."""
     config = manifest["server"]["mcp_config"]
     given = {"${user_config.sandbox}": "true", "${user_config.read_only}": "false"}
     environment = {name: given.get(value, value) for name, value in config["env"].items()}

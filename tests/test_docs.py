@@ -1,4 +1,4 @@
-"""The documentation cannot lie: everything there is stands in it, and what is generated is current."""
+"""The documentation cannot lie: it names everything there is, and its generated parts are current."""
 
 from __future__ import annotations
 
@@ -228,3 +228,20 @@ def test_the_demo_needs_nothing_but_the_package() -> None:
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {"anyio", "mcp", "mcp_types"}
     assert {name.partition(".")[0] for name in imported} <= ours | sys.stdlib_module_names
+
+
+RATED = re.compile(r"^\| `(?P<tool>\w+)` \| (?P<marks>(?:[1-5] \| ){6})(?P<score>[0-9.]+) \|$", re.MULTILINE)
+WEIGHTS = (25, 20, 20, 15, 10, 10)  # of the six marks, in percent
+
+
+def test_the_ratings_of_the_descriptions_are_reckoned_right() -> None:
+    """Every tool has one of at least 4.4, and the mean is at least 4.6."""
+    text = (ROOT / "docs/exam.md").read_text(encoding="utf-8")
+    scores = {}
+    for row in RATED.finditer(text):
+        marks = map(int, row["marks"].replace("|", " ").split())
+        scores[row["tool"]] = sum(weight * mark for weight, mark in zip(WEIGHTS, marks, strict=True)) / 100
+        assert f"{scores[row['tool']]:g}" == row["score"], row["tool"]
+    assert [*scores] == [tool.name for tool in TOOLS]
+    assert min(scores.values()) >= 4.4
+    assert sum(scores.values()) / len(scores) >= 4.6

@@ -1,4 +1,4 @@
-"""The tree of errors: what the drawing says is what there is."""
+"""The drawing of the tree of errors shows the errors there are."""
 
 from __future__ import annotations
 

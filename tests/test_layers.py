@@ -1,4 +1,4 @@
-"""Imports point one way: the house of the design as data, held against every import there is, also those inside functions."""
+"""Imports point one way: the layers as data, held against every import there is, those inside functions too."""
 
 from __future__ import annotations
 
@@ -166,7 +166,10 @@ def words(tree: ast.AST) -> set[str]:
 
 def test_the_walk_sees_every_way_to_import() -> None:
     """The tests above are worth nothing if `imports` overlooks something."""
-    source = "from . import cards\nfrom .book import x\nfrom .. import config\nfrom contacts_mcp import errors, __version__\ndef f():\n    import httpx.z"
+    source = (
+        "from . import cards\nfrom .book import x\nfrom .. import config\n"
+        "from contacts_mcp import errors, __version__\ndef f():\n    import httpx.z"
+    )
     MODULES["book/probe"] = ast.parse(source)
     try:
         assert list(imports("book/probe")) == [

@@ -1,4 +1,4 @@
-"""What the world is told about us: server.json for the registry, the registry's line and the one-click links in the README."""
+"""The public description of the server: server.json for the registry, and the README's line and one-click links."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_variables_are_our_settings_as_we_describe_them() -> None:
 
 
 def test_the_readme_has_the_line_the_registry_looks_for() -> None:
-    """It proves that whoever publishes the package also publishes the entry; a boundary must follow the name."""
+    """The line proves that package and entry have one publisher. A boundary must follow the name."""
     assert f"<!-- mcp-name: {SERVER['name']} -->" in README
 
 

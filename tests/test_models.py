@@ -353,7 +353,8 @@ def test_an_instant_is_read_in_every_form_of_the_contract(timestamp: str, moment
 
 
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-moments = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=offsets)  # noqa: DTZ001 -- Hypothesis adds the zone
+first, last = datetime(1, 1, 3), datetime(9999, 12, 29)  # noqa: DTZ001 -- Hypothesis adds the zone
+moments = st.datetimes(first, last, timezones=offsets)
 
 
 @given(moment=moments, digits=st.integers(0, 9))

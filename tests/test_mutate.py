@@ -1,4 +1,4 @@
-"""The list of `scripts/mutate.py` names modules and tests that exist; a module that moves takes its line along."""
+"""The list of `scripts/mutate.py` names modules and tests that exist. A module that moves takes its line along."""
 
 from __future__ import annotations
 

@@ -120,7 +120,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["handshake", "stateless"])
 def spoken(request: pytest.FixtureRequest, workplace: Path) -> Spoken:
-    """A whole session in a place with spaces, with nothing in the environment but PATH: the child, its answers, how long it took to end, and its stderr."""
+    """A whole session in a place with spaces, with PATH alone in the environment.
+
+    Gives the child, its answers, the seconds it took to end, and its stderr.
+    """
     home = workplace / f"data of {request.param}"
     child = Child("--sandbox", "--data-dir", str(home), cwd=workplace, env=bare(), modern=request.param)
     child.write("this is not JSON")
@@ -133,7 +136,11 @@ def spoken(request: pytest.FixtureRequest, workplace: Path) -> Spoken:
 HALF = {"name": "list_contacts", "arguments": {"name": "HALF"}}
 REQUESTS = [{"jsonrpc": "2.0", "id": number, "method": "ping"} for number in ("a", "b")]
 LOOSE: list[tuple[str, str, dict[Any, int | None]]] = [
-    ("half an emoji", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": HALF}).replace("HALF", "Jo \\ud83d"), {1: None}),
+    (
+        "half an emoji",
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": HALF}).replace("HALF", "Jo \\ud83d"),
+        {1: None},
+    ),
     ("a byte order mark", "\ufeff" + json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}), {1: None}),
     ("no JSON", "{", {None: -32700}),
     ("no message", json.dumps({"jsonrpc": "2.0", "id": 7}), {7: -32600}),
@@ -206,7 +213,7 @@ def test_closing_stdin_ends_the_server(spoken: Spoken) -> None:
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_sdks_own_client_works_with_it(mode: str, workplace: Path) -> None:
-    """What one change does, the next call sees; and stderr stays empty."""
+    """Each call sees the change before it, and stderr stays empty."""
     server = StdioServerParameters(
         command=SERVE[0], args=[*SERVE[1:], "--sandbox", "--data-dir", str(workplace / mode)], cwd=workplace
     )

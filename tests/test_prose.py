@@ -1,4 +1,4 @@
-"""The counts of `scripts/prose.py`: what is counted, and that the record only falls."""
+"""`scripts/prose.py` counts the faults it names, and its record only falls."""
 
 from __future__ import annotations
 

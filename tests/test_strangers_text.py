@@ -1,7 +1,7 @@
 """Texts that strangers wrote reach nobody as ours: each passes `words.display` on its way into a sentence.
 
-The code itself is read. An f-string that puts the name, a value or a label of something into a sentence must call one of
-the functions that make it safe, or stand in the list of those that are not strangers'.
+The test reads the code itself. An f-string may put a name, a value or a label into a sentence in two ways. It calls one
+of the functions that make the text safe, or it stands in the list of those that are not strangers'.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def test_nothing_is_excused_that_is_not_there() -> None:
 
 
 def test_nobody_puts_quotes_around_a_text_that_could_close_them() -> None:
-    """`visible` shows hidden characters; only `quoted` makes a quotation that nothing in the text can end."""
+    """`visible` shows hidden characters. Only `quoted` makes a quotation that nothing in the text can end."""
     found = [
         path.relative_to(HERE).as_posix()
         for room in ROOMS

@@ -1,4 +1,4 @@
-"""The trip of a create that `scripts/bench trip` counts: our functions in the order of their calls, without the sandbox."""
+"""The trip of a create as `scripts/bench trip` counts it: our functions in the order of their calls."""
 
 from __future__ import annotations
 

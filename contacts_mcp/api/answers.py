@@ -3,6 +3,7 @@
 - A body may be JSON, a bare string, or empty. A page of HTML is never an answer, whatever the status says.
 - A list comes bare or wrapped in an object. A row that cannot be read is counted and named, and the others are read.
 - "Not there" is a 404, a 400 or a `null`, and only if the service itself says so (JSON, or X-Request-Id).
+- A refusal (4xx) that comes as a web page without X-Request-Id is that of a gateway. It proves nothing.
 - A body has limits: in length, also once it is unpacked, and in depth. JSON that Python cannot read whole (nested too
   deep, a number too long, a byte that is not UTF-8) is read with that part replaced. A text that lost a part so is a
   `DamagedText`: it can be shown, and must not be sent back.
@@ -38,7 +39,7 @@ def decode(body: bytes, *, content_type: str, status: int, request_id: str) -> A
         value, is_whole = _loaded(body)
         return value if is_whole and not _MAY_BE_HALF.search(body) else _without_lone_surrogates(value)
     except ValueError:
-        what = "a web page" if "html" in content_type or body.lstrip()[:1] == b"<" else "something that is not JSON"
+        what = "a web page" if is_page(body, content_type) else "something that is not JSON"
         raise BadAnswer(f"Heymarket answered {status} with {what}", status=status, request_id=request_id) from None
 
 
@@ -90,6 +91,11 @@ _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
 def _int(digits: str) -> int | str:
     """Python refuses to read a number of thousands of digits."""
     return int(digits) if len(digits) <= LONGEST_INT else f"{digits[:LONGEST_INT]}…"
+
+
+def is_page(body: bytes, content_type: str) -> bool:
+    """Whether a body that is no JSON was written for people."""
+    return "html" in content_type or body.lstrip()[:1] == b"<"
 
 
 def is_json(body: bytes) -> bool:

@@ -12,6 +12,7 @@ import base64
 import logging
 import random
 import re
+import socket
 import ssl
 import time
 import zlib
@@ -28,9 +29,10 @@ from pydantic import BaseModel
 from contacts_mcp.api import answers
 from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.auth import Auth
-from contacts_mcp.api.connection import CONNECTIONS, HEADERS, Proxy, timeouts
+from contacts_mcp.api.connection import CONNECTIONS, HEADERS, Proxy, timeouts, trust_named_by
 from contacts_mcp.api.pace import Pace
 from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
+from contacts_mcp.api.tracing import request_span
 from contacts_mcp.errors import (
     AccountError,
     AnswerLost,
@@ -60,6 +62,7 @@ on_write: ContextVar[Callable[[], None] | None] = ContextVar("on_write", default
 Json = Any
 Model = TypeVar("Model", bound=BaseModel)
 Read = TypeVar("Read")
+Cause = TypeVar("Cause", bound=BaseException)
 
 
 @dataclass(slots=True)
@@ -96,6 +99,14 @@ class Call:
     missing: tuple[int, ...] = ()
     query: tuple[tuple[str, str], ...] = ()
     trace: Trace | None = None  # of a write
+
+    @property
+    def template(self) -> str:
+        """The path without ids, which names nobody."""
+        return _IDS.sub("/{id}", self.path)
+
+
+_IDS = re.compile(r"/[^/a-z][^/]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +337,19 @@ class HeymarketClient:
         note = on_write.get()
         if note is not None and call.kind is Kind.WRITE:
             note()
+        with request_span(call.method, call.template) as span:
+            try:
+                response, body = await self._exchange(call, proof)
+            except (httpx.HTTPError, httpx.StreamError, zlib.error, TimeoutError) as error:
+                _log_request(call, type(error).__name__, start)
+                span.failed(type(error).__name__)
+                raise _failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
+            span.answered(response.status_code, _request_id(response))
+        _log_request(call, response.status_code, start, _request_id(response))
+        return _answer(call, response, body, proof)
+
+    async def _exchange(self, call: Call, proof: str) -> tuple[httpx.Response, bytes]:
+        """The answer and its body. Raises the errors of httpx, zlib.error and TimeoutError."""
         request = httpx.Request(
             call.method,
             self._url + call.path,
@@ -334,31 +358,22 @@ class HeymarketClient:
             headers=[*HEADERS, ("Authorization", proof)],
             extensions=self._extensions,
         )
-        try:
-            # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
-            with anyio.fail_after(self._timeout):
-                # The transport alone: a client around it keeps cookies, follows redirects and writes ids to its log.
-                response = await self._transport.handle_async_request(request)
-                try:
-                    if self._hear:
-                        self._hear(response.headers)
-                    body = await _body(response)
-                finally:
-                    await response.aclose()
-        except (httpx.HTTPError, httpx.StreamError, zlib.error, TimeoutError) as error:
-            _log_request(call, type(error).__name__, start)
-            raise _failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
-        _log_request(call, response.status_code, start, _request_id(response))
-        return _answer(call, response, body, proof)
+        # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
+        with anyio.fail_after(self._timeout):
+            # The transport alone: a client around it keeps cookies, follows redirects and writes ids to its log.
+            response = await self._transport.handle_async_request(request)
+            try:
+                if self._hear:
+                    self._hear(response.headers)
+                return response, await _body(response)
+            finally:
+                await response.aclose()
 
 
 def _log_request(call: Call, outcome: object, start: float, request_id: str = "") -> None:
     """One line, without the ids in the path and without the query, which may name a person."""
-    path, took = _IDS.sub("/{id}", call.path), (anyio.current_time() - start) * 1000
-    _log.info("request %s %s: %s, %.0f ms, request %s", call.method, path, outcome, took, request_id or "-")
-
-
-_IDS = re.compile(r"/[^/a-z][^/]*")
+    took = (anyio.current_time() - start) * 1000
+    _log.info("request %s %s: %s, %.0f ms, request %s", call.method, call.template, outcome, took, request_id or "-")
 
 
 async def _body(response: httpx.Response) -> bytes:
@@ -392,10 +407,12 @@ def _answer(call: Call, response: httpx.Response, body: bytes, proof: str) -> An
         content_type = response.headers.get("Content-Type", "")
         value = answers.decode(body, content_type=content_type, status=status, request_id=request_id)
         return Answer(value, request_id)
-    if status in call.missing:
-        if request_id or answers.is_json(body):
-            return NOT_THERE
-        # A gateway or a portal on the way knows nothing about contacts.
+    is_own = bool(request_id) or answers.is_json(body)
+    if status in call.missing and is_own:
+        return NOT_THERE
+    is_page = status in _REFUSED and answers.is_page(body, response.headers.get("Content-Type", ""))
+    if not is_own and (status in call.missing or is_page):
+        # A gateway or a portal on the way knows nothing about contacts, nor whether a write went through.
         raise BadAnswer(f"Something that is not Heymarket answered {status}. Check HEYMARKET_BASE_URL", status=status)
     said = answers.message(body, hide=lambda said: _without_secrets(said, proof))
     raise _failure_in_the_answer(response, request_id, said=said)
@@ -417,6 +434,9 @@ def _without_secrets(said: str, proof: str) -> str:
 # httpx cannot tell a request that was lost from one whose answer was lost; only these prove that nothing was sent.
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
+# Refusals, but for those after which a request may go out again.
+_REFUSED = frozenset(range(400, 500)) - {408, 429}
+
 # A gateway gave up waiting, or lost its connection: the service behind it may be at work still.
 _GATEWAY_GAVE_UP = frozenset({408, 502, 504, *range(520, 528), 598, 599})
 
@@ -427,17 +447,14 @@ def _failure_on_the_way(error: Exception, timeout: float, proxy: Proxy | None) -
             f"The proxy on the way asks for a user name and a password (407); nothing was sent. {_named_by(proxy)} "
             "should be like http://USER:PASSWORD@HOST:PORT."
         )
-    untrusted = _certificate_problem(error)
-    if untrusted:
-        return AccountError(
-            f"The certificate of Heymarket's address is not trusted here ({untrusted}); nothing was sent. "
-            "Often a company's proxy or a virus scanner stands in between, or this machine's clock is wrong. "
-            "The owner of this machine can name the certificate to trust in SSL_CERT_FILE."
-        )
+    if untrusted := _in_chain(error, ssl.SSLCertVerificationError):
+        return _untrusted(untrusted.verify_message.partition(",")[0], proxy)
     if isinstance(error, (*_NOTHING_SENT, httpx.ProxyError)):
         through = f" through the proxy of {_named_by(proxy)}" if proxy else ""
+        whose = f"the host in {_named_by(proxy)}" if proxy else "its host"
+        unknown = f" (no address is known for the name of {whose})" if _in_chain(error, socket.gaierror) else ""
         return Unreachable(
-            f"Heymarket cannot be reached{through}; nothing was sent. "
+            f"Heymarket cannot be reached{through}{unknown}; nothing was sent. "
             "Check the network (and HEYMARKET_BASE_URL), then try again."
         )
     if isinstance(error, TimeoutError | httpx.TimeoutException):
@@ -449,13 +466,29 @@ def _named_by(proxy: Proxy | None) -> str:
     return proxy.named_by if proxy else "HTTPS_PROXY"
 
 
-def _certificate_problem(error: BaseException | None) -> str:
-    """OpenSSL's objection to the certificate, empty where that was not the failure."""
+def _untrusted(problem: str, proxy: Proxy | None) -> AccountError:
+    """`problem` is OpenSSL's objection to the certificate."""
+    is_own = proxy is not None and proxy.address.startswith("https:")
+    whose = f"Heymarket's address or of the proxy of {_named_by(proxy)}" if is_own else "Heymarket's address"
+    variable = trust_named_by()
+    way = (
+        f"{variable} names the certificates to trust, and this one is not among them."
+        if variable
+        else "The owner of this machine can name the certificate to trust in SSL_CERT_FILE."
+    )
+    return AccountError(
+        f"The certificate of {whose} is not trusted here ({problem}); nothing was sent. "
+        f"Often a company's proxy or a virus scanner stands in between, or this machine's clock is wrong. {way}"
+    )
+
+
+def _in_chain(error: BaseException | None, kind: type[Cause]) -> Cause | None:
+    """The first of `kind` among an error and its causes."""
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message.partition(",")[0]
+        if isinstance(error, kind):
+            return error
         error = error.__cause__ or error.__context__
-    return ""
+    return None
 
 
 def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: str) -> ContactsError:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ HEADERS = (
     ("Accept", "application/json"),
     ("Accept-Encoding", "gzip"),
 )
+_TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,19 @@ def timeouts(seconds: float) -> dict[str, float | None]:
     return httpx.Timeout(seconds, connect=min(CONNECT_WITHIN, seconds)).as_dict()
 
 
+def trust_named_by() -> str:
+    """The variable that names the certificates to trust, "" for those that come with this package."""
+    return next((name for name in _TRUST if environment().get(name)), "")
+
+
 def proxy_for(url: str) -> Proxy | None:
     """The proxy that connections to `url` go through, None where there is none."""
     address = httpx.URL(url)
     if is_this_machine(address.host) or proxy_bypass(address.netloc.decode("ascii")):
         return None
     proxies = getproxies()
+    if "*" in (name.strip() for name in proxies.get("no", "").split(",")):  # the standard library takes it only alone
+        return None
     scheme = next((scheme for scheme in (address.scheme, "all") if proxies.get(scheme)), None)
     if scheme is None:
         return None
@@ -104,11 +113,23 @@ def _trusted(url: str, variables: Mapping[str, str]) -> ssl.SSLContext:
         return httpx.create_ssl_context(trust_env=False)
     variable, expected = ("SSL_CERT_FILE", "a file") if file else ("SSL_CERT_DIR", "a folder")
     try:
-        if not file:
-            next(Path(folder or "").iterdir())  # OpenSSL would find out at the first connection, and not say so
+        _look_into(file or "", folder or "")
         return ssl.create_default_context(cafile=file, capath=None if file else folder)
     except (OSError, StopIteration, ValueError):  # ssl.SSLError is an OSError
         raise AccountError(
             f"{variable} does not name {expected} with certificates that can be read. "
             "Correct or remove it, and restart the server."
         ) from None
+
+
+def _look_into(file: str, folders: str) -> None:
+    """Raises OSError, ValueError, StopIteration where the file cannot be read, or none of several folders.
+
+    OpenSSL would wait for a pipe. Of folders it would find out at the first connection, and not say so.
+    """
+    if file:
+        if not Path(file).is_file():
+            raise FileNotFoundError
+        return
+    there = [Path(folder) for folder in folders.split(os.pathsep) if Path(folder).is_dir()]
+    next(each for folder in there for each in folder.iterdir())

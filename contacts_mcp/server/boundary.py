@@ -54,13 +54,16 @@ async def call(
 
     start = anyio.current_time()
     answer = await bounded(answered, tool.name, deadline=deadline, waiting=waiting)
+    log_call(tool.name, answer, seconds=anyio.current_time() - start)
+    return answer
+
+
+def log_call(tool: str, answer: Answer, *, seconds: float) -> None:
+    """One line, without the arguments and the answer, which name people."""
     kind = answer.facts.get("kind" if answer.is_error else "status", "answered")
     request_id = answer.facts.get("request_id", "-") if answer.is_error else "-"
-    took = (anyio.current_time() - start) * 1000
-    _log.info(
-        "call %s: %s %s, %.0f ms, request %s", tool.name, "error" if answer.is_error else "ok", kind, took, request_id
-    )
-    return answer
+    outcome = "error" if answer.is_error else "ok"
+    _log.info("call %s: %s %s, %.0f ms, request %s", tool, outcome, kind, seconds * 1000, request_id)
 
 
 def _given(arguments: Mapping[str, Any]) -> list[str]:

@@ -54,7 +54,7 @@ from contacts_mcp import __version__
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import ContactNotFound
 from contacts_mcp.server.asking import ANSWERABLE, Seal, asker, question_for, returned_by
-from contacts_mcp.server.boundary import Deadline, bounded, call
+from contacts_mcp.server.boundary import Deadline, bounded, call, log_call
 from contacts_mcp.server.confirming import Question, converse
 from contacts_mcp.server.explain import no_such_tool
 from contacts_mcp.server.instructions import instructions_for
@@ -147,7 +147,9 @@ class _Methods:
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         tool = self._tools.get(params.name)
         if tool is None:
-            return result_of(no_such_tool(params.name, [*self._tools]))
+            answer = no_such_tool(params.name, [*self._tools])
+            log_call("(unknown)", answer, seconds=0.0)  # a name that somebody made up may hold anything
+            return result_of(answer)
         deadline = Deadline(self._seconds)
 
         async def announce(text: str) -> None:

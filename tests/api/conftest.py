@@ -1,4 +1,4 @@
-"""What the tests of the wire share: a client whose time is simulated, at whatever end one is given."""
+"""Shared by the tests of the wire: a client on any transport or address, whose time is simulated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OpenClient = Callable[..., AbstractAsyncContextManager[HeymarketClient]]
 
 
 class Time:
-    """A clock that only sleeping moves, and what was slept."""
+    """A clock that only sleeping moves. It keeps the seconds of each sleep."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0

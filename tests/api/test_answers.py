@@ -1,4 +1,4 @@
-"""Whatever the service answers becomes one shape, or BadAnswer; nothing else ever."""
+"""Every answer of the service becomes one shape, or BadAnswer."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ from contacts_mcp.sandbox import Credentials, open_sandbox
 SECRET_ID = "11111111-2222-3333-4444-555555555555"
 SECRET_KEY = "sandbox-secret-key"
 VECTOR = (
-    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiIxMTExMTExMS0yMjIyLTMzMzMtNDQ0NC01NTU1NTU1NTU1NTUiLCJpYXQiOjE3MDAwMDAwMDB9"
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+    ".eyJpc3MiOiIxMTExMTExMS0yMjIyLTMzMzMtNDQ0NC01NTU1NTU1NTU1NTUiLCJpYXQiOjE3MDAwMDAwMDB9"
     ".VrZLHQO3KbFJfoa0VOvx1M8KSoAXEMMxm9qHMvUBmsU"
 )
 NOW = 1_700_000_000.0
@@ -62,7 +63,10 @@ def test_a_token_is_kept_while_it_is_young() -> None:
 
 
 def test_no_token_is_ever_sent_near_its_end() -> None:
-    """Asked every 7 s for an hour, the token is never older than the renewal age, a minute before the service refuses it."""
+    """Asked every 7 s for an hour, the token is never older than the renewal age.
+
+    The service refuses a token a minute after that age.
+    """
     clock = Clock(NOW)
     auth = signed(clock)
     ages = []

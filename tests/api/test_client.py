@@ -1,4 +1,4 @@
-"""The ladder of sending: what goes out again and what does not, how long it takes, and what its errors say."""
+"""The ladder of sending: which requests go out again, how long that takes, and the texts of the errors."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def hurried(sandbox: Sandbox, connect: OpenClient) -> AsyncIterator[Heymar
 async def sent(
     client: HeymarketClient, sandbox: Sandbox, call: str, fault: dict[str, Any], *, times: int
 ) -> tuple[Any, int]:
-    """What came of a call under a fault (its error, or None where it went well), and how many requests arrived."""
+    """The error of a call under a fault, or None where it went well, and the number of requests that arrived."""
     sandbox.faults.clear()
     sandbox.faults.add(Fault(call, times=times, **fault))
     arrived = len(sandbox.requests)
@@ -484,7 +484,10 @@ async def test_only_what_proves_that_nothing_was_sent_is_unreachable(
 async def test_at_most_ten_requests_are_under_way_and_waiting_for_a_place_is_not_held_against_them(
     connect: OpenClient,
 ) -> None:
-    """Thirty writes of 0.1 s with 0.25 s each: the last wait longer than an attempt may take, and none of them is called lost."""
+    """Thirty writes take 0.1 s each, and an attempt may take 0.25 s.
+
+    The last ones wait longer than that for a place. No write is called lost.
+    """
     under_way, most = 0, 0
 
     async def respond(request: httpx.Request) -> httpx.Response:

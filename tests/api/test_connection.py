@@ -1,10 +1,12 @@
-"""The way to the service: through a proxy or not, with which certificates, and which variable is to blame. Over real sockets."""
+"""The way to the service, over real sockets: the proxy, the certificates, and the variable that is to blame."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -38,7 +40,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def listening(reply: bytes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A socket that gives everybody the same reply; its port, and the head of each request."""
+    """A socket that gives everybody the same reply. Yields its port and the heads of the requests."""
     heads: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -140,6 +142,11 @@ async def test_a_proxy_that_wants_a_password_is_named_as_that(
         ("heymarket.example", False),
         (".example", False),
         ("*", False),
+        (" * ", False),
+        ("*, ::1/128", False),
+        (" heymarket.example , x ", False),
+        ("[::1", True),
+        (" ,,", True),
     ],
 )
 def test_exceptions_from_the_proxy_are_followed_and_odd_ones_break_nothing(
@@ -165,7 +172,16 @@ BAD: list[tuple[str, str]] = [
     ("SSL_CERT_FILE", "/no/such/file.pem"),
     ("SSL_CERT_FILE", __file__),
     ("SSL_CERT_FILE", str(CERTIFICATES)),
+    ("SSL_CERT_FILE", "/dev/null"),
+    ("SSL_CERT_FILE", str(CERTIFICATES / "key.pem")),
+    ("SSL_CERT_FILE", " "),
     ("SSL_CERT_DIR", "/no/such/folder"),
+    ("SSL_CERT_DIR", "/no/such/folder:/nor/this"),
+    ("HTTPS_PROXY", "http://:8080"),
+    ("HTTPS_PROXY", "http://127.0.0.1:-1"),
+    ("HTTPS_PROXY", "//127.0.0.1:9"),
+    ("HTTPS_PROXY", "DIRECT://"),
+    ("ALL_PROXY", "socks4://127.0.0.1:1080"),
     ("SSL_CERT_DIR", __file__),
     ("SSL_CERT_FILE", "nul\N{FULLWIDTH DIGIT ZERO}"),
 ]
@@ -193,6 +209,69 @@ async def test_for_a_service_on_this_machine_such_a_variable_does_not_matter(
     async with listening(ANSWER) as (port, requests):
         await ask(f"http://127.0.0.1:{port}", tmp_path)
     assert len(requests) == 1
+
+
+async def test_a_pipe_for_a_file_of_certificates_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "pipe"))
+    assert "SSL_CERT_FILE" in str(await failure(by_the_server, ELSEWHERE, tmp_path))
+
+
+@EVERYBODY
+async def test_several_folders_of_certificates_may_be_named(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(["/no/such/folder", str(CERTIFICATES)]))
+    assert "SSL_CERT_DIR" not in str(await failure(ask, "https://no-such-host.invalid", tmp_path))
+
+
+@EVERYBODY
+@pytest.mark.parametrize(
+    ("variable", "url", "said"),
+    [
+        ("", "https://no-such-host.invalid", "(no address is known for the name of its host)"),
+        ("HTTPS_PROXY", ELSEWHERE, "(no address is known for the name of the host in HTTPS_PROXY)"),
+    ],
+)
+async def test_a_name_that_does_not_resolve_is_named_as_that(
+    ask: Ask, variable: str, url: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable:
+        monkeypatch.setenv(variable, "http://no-such-proxy.invalid:3128")
+    found = str(await failure(ask, url, tmp_path))
+    assert said in found
+    assert "nothing was sent" in found
+
+
+CHILDREN = [
+    ("SSL_CERT_FILE", "/no/such/file.pem"),
+    ("ALL_PROXY", "socks5://127.0.0.1:1080"),
+    ("HTTPS_PROXY", "http://127.0.0.1:port"),
+]
+
+
+@pytest.mark.parametrize("command", [["call", "lookup_contact", "contact_id=1"], ["doctor"]], ids=["a tool", "doctor"])
+@pytest.mark.parametrize(("variable", "value"), CHILDREN, ids=[name for name, _ in CHILDREN])
+def test_in_a_process_of_its_own_the_variable_is_named_without_a_traceback(
+    command: list[str], variable: str, value: str, tmp_path: Path
+) -> None:
+    known = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    own = {"HEYMARKET_API_KEY": KEY, "HEYMARKET_BASE_URL": ELSEWHERE, "CONTACTS_MCP_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "contacts_mcp", *command],
+        env={**known, **own, "HOME": str(tmp_path), variable: value},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert variable in said
+    for wrong in ("Traceback", "mistake in this server", KEY):
+        assert wrong not in said
 
 
 # Certificates
@@ -226,6 +305,26 @@ async def test_the_certificate_that_a_variable_names_is_trusted(
     async with listening(ANSWER, tls=tls) as (port, requests):
         await ask(f"https://127.0.0.1:{port}", tmp_path)
     assert f"Bearer {KEY}".encode() in requests[0]
+
+
+@EVERYBODY
+async def test_a_certificate_beside_the_trusted_ones_names_their_variable(
+    ask: Ask, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", str(CERTIFICATES))
+    async with listening(ANSWER, tls=tls) as (port, _):
+        found = str(await failure(ask, f"https://127.0.0.1:{port}", tmp_path))
+    assert "SSL_CERT_DIR names the certificates to trust, and this one is not among them." in found
+
+
+@EVERYBODY
+async def test_a_proxy_whose_own_certificate_is_not_trusted_is_named(
+    ask: Ask, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening(ANSWER, tls=tls) as (port, _):
+        monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{port}")
+        found = str(await failure(ask, ELSEWHERE, tmp_path))
+    assert "or of the proxy of HTTPS_PROXY is not trusted here" in found
 
 
 async def test_the_doctor_and_the_server_ask_with_the_same_headers(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ START = 1_700_000_000.0
 
 
 class Nap:
-    """What a simulated sleep awaits: it hands its seconds to the world."""
+    """The awaitable of a simulated sleep: it hands its seconds to the world."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -203,7 +203,7 @@ async def test_the_longest_pause_counts_up_to_a_window(
 
 
 async def test_after_a_restart_of_the_machine_nobody_is_blocked(world: World, ledger: SqliteLedger) -> None:
-    """The uptime begins again at zero, so what was sent before seems to lie in the future."""
+    """The uptime begins again at zero, so the requests sent before seem to lie in the future."""
     pace = awake(ledger, 5, world)
     assert await places(pace) == 5
     pace.slow_down(60)

@@ -1,4 +1,4 @@
-"""The wire over real sockets: what an ASGI transport can only play, or cannot do at all."""
+"""The wire over real sockets: behaviour that an ASGI transport can only imitate, or does not have."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def served() -> AsyncIterator[Served]:
 
 
 async def request_of(reader: asyncio.StreamReader) -> bytes:
-    """One whole request; nothing once the client has gone."""
+    """One whole request. It is empty once the client has gone."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -51,7 +51,7 @@ async def request_of(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def raw_server(handle: Handler) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A server that is given each connection; its address, and the requests that arrived."""
+    """A server that answers each request by `handle`. Yields its address and the requests that arrived."""
     requests: list[bytes] = []
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

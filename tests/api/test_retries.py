@@ -1,4 +1,4 @@
-"""What may be sent again, and when: the whole decision table, and the laws of waits and budget."""
+"""Which requests may be sent again, and when: the whole decision table, and the laws of waits and budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the address book share, besides `tests/support`."""
+"""Shared by the tests of the address book, besides `tests/support`."""
 
 from __future__ import annotations
 

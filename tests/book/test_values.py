@@ -217,28 +217,35 @@ def api_put(
     stored: dict[str, Any], body: dict[str, Any], *, overwrite: bool, clears_with: str, blanks_names: bool
 ) -> dict[str, Any]:
     """A PUT as `heymarket-api.md` 3.3 tells of it, written down once more and independently."""
-
-    def text(value: str | None, old: str) -> str:
-        clears = clears_with in ("both", "null" if value is None else "empty")
-        return value or ("" if clears else old)
-
-    after = dict(stored)
-    for name in (*NAMES, "email", "avatar"):
-        if name in body:
-            after[name] = text(body[name], stored[name])
-        elif name in NAMES and blanks_names:
-            after[name] = ""
-    if overwrite and "custom" in body:
-        after = {
-            key: value for key, value in after.items() if field_id(key) is None or str(field_id(key)) in body["custom"]
-        }
-    for number, value in body.get("custom", {}).items():
-        after[f"custom:{number}"] = text(value, after.get(f"custom:{number}", ""))
+    after = {key: value for key, value in stored.items() if field_id(key) is None}
+    after |= dict.fromkeys(NAMES, "") if blanks_names else {}
+    after |= texts_put(stored, body, clears_with)
+    after |= custom_put(stored, body, clears_with, overwrite=overwrite)
     if "assignee_id" in body:
         after["assignee"] = None if body["assignee_id"] == -1 else body["assignee_id"]
     if "tags" in body:
         after["tags"] = sorted(item["tag_id"] for item in body["tags"])
     return after | {name: body[name] for name in ("phone", "is_opted_out") if name in body}
+
+
+def texts_put(stored: dict[str, Any], body: dict[str, Any], clears_with: str) -> dict[str, str]:
+    """The names, the email and the picture that the body holds, as they are stored afterwards."""
+    sent = [name for name in (*NAMES, "email", "avatar") if name in body]
+    return {name: text_put(body[name], stored[name], clears_with) for name in sent}
+
+
+def custom_put(stored: dict[str, Any], body: dict[str, Any], clears_with: str, *, overwrite: bool) -> dict[str, str]:
+    """All custom values as they are stored afterwards. Overwriting drops those that the body does not hold."""
+    had = {key: value for key, value in stored.items() if field_id(key) is not None}
+    sent = {custom_key(int(number)): value for number, value in body.get("custom", {}).items()}
+    kept = {} if overwrite and "custom" in body else had
+    return kept | {key: text_put(value, had.get(key, ""), clears_with) for key, value in sent.items()}
+
+
+def text_put(value: str | None, old: str, clears_with: str) -> str:
+    """The text that is stored when `value` was sent for `old`."""
+    clears = clears_with in ("both", "null" if value is None else "empty")
+    return value or ("" if clears else old)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

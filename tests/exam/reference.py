@@ -1,7 +1,9 @@
-"""The reference agent: solves each task the way its `solution` writes down, which proves that the task can be solved in its stated calls.
+"""The reference agent: solves each task the way its `solution` writes down,
+which proves that the task can be solved in its stated calls.
 
-A child process that speaks the exam's lines: `scripts/exam --agent "python tests/exam/reference.py"`. A solution is a list of `call`s
-(`with` their arguments) and `say`s. A value `"$2.contacts.0.contact_id"` is taken from the structured answer of the second call.
+A child process that speaks the exam's lines: `scripts/exam --agent "python tests/exam/reference.py"`.
+A solution is a list of `call`s (`with` their arguments) and `say`s.
+A value `"$2.contacts.0.contact_id"` is taken from the structured answer of the second call.
 """
 
 from __future__ import annotations

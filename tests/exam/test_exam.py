@@ -47,7 +47,7 @@ def call(tool: str, **arguments: Any) -> Line:
     return {"type": "call", "tool": tool, "arguments": arguments}
 
 
-# --- every task can be solved ------------------------------------------------------------------------------------------------------
+# --- every task can be solved -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=str)
@@ -63,7 +63,7 @@ def test_there_are_sixty_tasks_and_every_tool_is_needed_by_some() -> None:
     assert called == {offer.name for offer in TOOLS}
 
 
-# --- nobody passes who did wrong ---------------------------------------------------------------------------------------------------
+# --- nobody passes who did wrong --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ async def test_whoever_asks_twice_is_answered_twice() -> None:
     assert (await verdict_on("delete-said-yes", make)).passed
 
 
-# --- bounded, whatever an agent does -----------------------------------------------------------------------------------------------
+# --- bounded, whatever an agent does ----------------------------------------------------------------------------------
 
 
 async def test_an_agent_that_never_stops_calling_is_stopped() -> None:
@@ -296,7 +296,7 @@ async def test_a_child_process_has_the_whole_conversation(task_id: str) -> None:
     assert verdict.problems == []
 
 
-# --- the command -------------------------------------------------------------------------------------------------------------------
+# --- the command ------------------------------------------------------------------------------------------------------
 
 
 def exam(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -350,7 +350,7 @@ def test_the_command_refuses_a_name_it_does_not_know(monkeypatch: pytest.MonkeyP
         main()
 
 
-# --- the grader's parts ------------------------------------------------------------------------------------------------------------
+# --- the grader's parts -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

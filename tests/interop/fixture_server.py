@@ -1,7 +1,7 @@
-"""What the public conformance suite calls, added to our own server: it asks for tools, prompts and resources of fixed names.
+"""Our own server with the tools, prompts and resources of fixed names that the public conformance suite calls.
 
 Everything else is the server people use: `build_server` with its methods, instructions and cache hints, over streamable
-HTTP on loopback. A second server holds the fixtures, and the first one hands on to it what only the suite calls. Run by
+HTTP on loopback. A second server holds the fixtures, and the first one hands the calls of the suite on to it. Run by
 `scripts/interop` as `fixture_server.py PORT`. Names, texts and shapes are those of `@modelcontextprotocol/conformance`
 (`conformance list --server` and the description of each scenario).
 """
@@ -155,11 +155,21 @@ def choices(**titles: str) -> list[dict[str, str]]:
 
 
 class Choices(BaseModel):
-    untitledSingle: str = Field(json_schema_extra={"enum": ["option1", "option2", "option3"]})  # noqa: N815 -- the suite's names
-    titledSingle: str = Field(json_schema_extra={"oneOf": choices(value1="First", value2="Second", value3="Third")})  # noqa: N815 -- the suite's names
-    legacyEnum: str = Field(json_schema_extra={"enum": ["opt1", "opt2"], "enumNames": ["Option one", "Option two"]})  # noqa: N815 -- the suite's names
-    untitledMulti: list[str] = Field(json_schema_extra={"items": {"type": "string", "enum": ["option1", "option2"]}})  # noqa: N815 -- the suite's names
-    titledMulti: list[str] = Field(json_schema_extra={"items": {"anyOf": choices(value1="First", value2="Second")}})  # noqa: N815 -- the suite's names
+    untitledSingle: str = Field(  # noqa: N815 -- the suite's name
+        json_schema_extra={"enum": ["option1", "option2", "option3"]}
+    )
+    titledSingle: str = Field(  # noqa: N815 -- the suite's name
+        json_schema_extra={"oneOf": choices(value1="First", value2="Second", value3="Third")}
+    )
+    legacyEnum: str = Field(  # noqa: N815 -- the suite's name
+        json_schema_extra={"enum": ["opt1", "opt2"], "enumNames": ["Option one", "Option two"]}
+    )
+    untitledMulti: list[str] = Field(  # noqa: N815 -- the suite's name
+        json_schema_extra={"items": {"type": "string", "enum": ["option1", "option2"]}}
+    )
+    titledMulti: list[str] = Field(  # noqa: N815 -- the suite's name
+        json_schema_extra={"items": {"anyOf": choices(value1="First", value2="Second")}}
+    )
 
 
 async def asked(ctx: Ctx, message: str, schema: type[BaseModel]) -> str:
@@ -208,7 +218,7 @@ def needs(state: str | None = None, **requests: Any) -> InputRequiredResult:
 
 
 def accepted(ctx: Ctx, key: str) -> dict[str, Any] | None:
-    """What the user filled in under `key`, if it was asked and accepted."""
+    """The form that the user filled in under `key`, if it was asked and accepted."""
     answer = (ctx.input_responses or {}).get(key)
     return dict(answer.content or {}) if isinstance(answer, ElicitResult) and answer.action == "accept" else None
 

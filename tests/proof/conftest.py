@@ -1,4 +1,4 @@
-"""What the proofs share: time that takes no time, and a stage; `tests/support` says what that is."""
+"""Shared by the proofs: time that takes no time, and a stage of `tests/support`."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ async def test_an_accepted_form_that_is_not_ours_falls_back_to_the_token(
 
 
 async def test_a_client_that_hangs_falls_back_to_the_token_within_the_calls_deadline(open_stage: OpenStage) -> None:
-    """Up to 2025-11-25; after that the question is an answer, and nobody here waits for the client to come back."""
+    """The server waits up to 2025-11-25 only. In later eras the question is an answer, and no server waits."""
 
     async def hanging(_: Any, __: Any) -> ElicitResult:
         await anyio.sleep_forever()
@@ -200,7 +200,7 @@ async def test_a_made_up_token_does_not_go_around_the_person_who_said_no(era: st
 
 
 async def test_a_contact_that_changed_while_the_person_read_is_left_alone(era: str, open_stage: OpenStage) -> None:
-    """What was confirmed is what was shown: the yes was for another state, so there is a fresh preview, and nothing is done."""
+    """A yes is for the state that was shown. The contact has another one now, so the person gets a fresh preview."""
 
     async def slow_yes(_: Any, __: Any) -> ElicitResult:
         stage.sandbox.store.touch(2, first="Benjamin", is_opted_out=False)
@@ -262,7 +262,7 @@ async def test_an_answer_that_comes_back_without_the_reply_falls_back_to_the_tok
 
 
 async def test_the_form_is_one_the_protocol_allows(era: str, open_stage: OpenStage) -> None:
-    """Flat, primitive, one boolean; in both eras the same, and valid by the protocol's own types."""
+    """The form is flat, with one boolean. It is the same in both eras, and valid by the protocol's own types."""
     seen: list[ElicitRequestFormParams] = []
     async with open_stage(mode=era, client=person("decline", seen=seen, after=0.0)) as stage:
         await stage.call("delete_contact", contact_id=2)
@@ -275,14 +275,14 @@ async def test_the_form_is_one_the_protocol_allows(era: str, open_stage: OpenSta
 
 
 async def test_the_answer_to_a_question_survives_a_restart(open_stage: OpenStage) -> None:
-    """The state is sealed with the kept key: the next server of this machine opens it, for as long as the token lives."""
+    """The kept key seals the state. The next server of this machine opens it, for as long as the token lives."""
     async with open_stage(client=person("accept", YES), signing_key="k" * 32) as stage:
         asked = await stage.client.session.call_tool("delete_contact", {"contact_id": 2}, allow_input_required=True)
         assert isinstance(asked, InputRequiredResult)
         answers = {key: ElicitResult(action="accept", content=YES) for key in asked.input_requests or {}}
         await anyio.sleep(800)
         stage.restart()
-        restarted = build_server(stage.settings, workspace=stage)  # type: ignore[arg-type] # it only asks for the book
+        restarted = build_server(stage.settings, workspace=stage)
         async with Client(restarted, **person("accept", YES)) as client:
             done = await client.session.call_tool(
                 "delete_contact", {"contact_id": 2}, input_responses=answers, request_state=asked.request_state

@@ -1,4 +1,4 @@
-"""The claims that audits and attacks found to be false or unproven; no answer makes one of them again.
+"""No answer makes a claim again that audits and attacks found to be false or unproven.
 
 Guards `contacts_mcp/book/writing/plan.py` and `contacts_mcp/book/writing/write.py`.
 """
@@ -32,7 +32,7 @@ async def state_of_last(stage: Stage) -> str:
 async def test_an_opt_out_that_the_service_hides_is_not_claimed_by_looking(
     open_stage: OpenStage, kind: FaultKind
 ) -> None:
-    """`rev` did not move, so nothing was carried out; it is sent again, and the second answer counts."""
+    """`rev` did not move, so the write was not carried out. It is sent again, and the second answer counts."""
     async with open_stage(behaviour={"sends_opt_out": False}) as stage:
         stage.sandbox.faults.add(Fault("update_contact", kind))
         facts = await stage.ok("update_contact", contact_id=1, is_opted_out=True)
@@ -272,7 +272,10 @@ async def test_a_long_pause_after_a_refusal_is_told_as_progress(open_stage: Open
 
 
 async def test_somebody_elses_use_of_the_key_is_waited_for_and_not_run_into(open_stage: OpenStage) -> None:
-    """The quota answers 429 without saying for how long; nine in ten calls of ten minutes still come through, and refusals stay few."""
+    """The quota answers 429 without a time to wait.
+
+    Nine in ten calls of ten minutes still come through, and refusals stay few.
+    """
     async with open_stage(requests_per_minute=500) as stage:
         await stage.fresh(requests_per_minute=50)
         failed = 0

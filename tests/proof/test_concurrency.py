@@ -141,7 +141,9 @@ from contacts_mcp.config import Settings
 from contacts_mcp.workspace import Workspace
 
 async def main(url, data_dir, contact_id, phone, share):
-    workspace = Workspace(Settings.load(base_url=url, api_key="sandbox-api-key", data_dir=data_dir, requests_per_minute=100000))
+    workspace = Workspace(
+        Settings.load(base_url=url, api_key="sandbox-api-key", data_dir=data_dir, requests_per_minute=100_000)
+    )
     book = await workspace.book()
     await book.vocabulary.read("fields", "tags", "members")
     print("ready", flush=True)

@@ -1,6 +1,6 @@
 """Nobody who is opted out of texts is opted in again, except by `update_contact` with consent and a confirmation of it.
 
-That goes for the number as much as for the contact: whoever arrives on a number that was left opted out arrives opted out.
+That holds for the number as much as for the contact. A contact on a number that was left opted out is opted out too.
 
 Guards `contacts_mcp/book/people/update.py` and `contacts_mcp/book/people/suppressions.py`.
 """
@@ -66,7 +66,12 @@ class Office(RuleBasedStateMachine):
 
     # What the assistant does
 
-    @rule(phone=phones, is_opted_out=st.sampled_from([None, None, True, False]), if_exists=st.sampled_from(["report", "fill"]), first=st.sampled_from(["A", "B"]))  # fmt: skip
+    @rule(
+        phone=phones,
+        is_opted_out=st.sampled_from([None, None, True, False]),
+        if_exists=st.sampled_from(["report", "fill"]),
+        first=st.sampled_from(["A", "B"]),
+    )
     def create(self, phone: str, is_opted_out: bool | None, if_exists: str, first: str) -> None:
         was = self.store.contact_by_phone(phone)
         facts = self.does(
@@ -75,11 +80,21 @@ class Office(RuleBasedStateMachine):
         if was and was["is_opted_out"] and self.shows and is_opted_out is not True:
             assert "still_opted_out" in facts["note_kinds"]
 
-    @rule(phone=phones, is_opted_out=st.sampled_from([None, True, False, False]), first=st.sampled_from([None, "A", "C"]), consent=st.sampled_from([None, CONSENT]))  # fmt: skip
+    @rule(
+        phone=phones,
+        is_opted_out=st.sampled_from([None, True, False, False]),
+        first=st.sampled_from([None, "A", "C"]),
+        consent=st.sampled_from([None, CONSENT]),
+    )
     def update(self, phone: str, is_opted_out: bool | None, first: str | None, consent: str | None) -> None:
         self.does("update_contact", phone=f"+{phone}", is_opted_out=is_opted_out, first=first, consent=consent)
 
-    @rule(phone=st.sampled_from(PHONES), new_phone=st.sampled_from(PHONES), is_opted_out=st.sampled_from([None, None, False]), confirmed=st.booleans())  # fmt: skip
+    @rule(
+        phone=st.sampled_from(PHONES),
+        new_phone=st.sampled_from(PHONES),
+        is_opted_out=st.sampled_from([None, None, False]),
+        confirmed=st.booleans(),
+    )
     def move(self, phone: str, new_phone: str, is_opted_out: bool | None, confirmed: bool) -> None:
         call = {"phone": f"+{phone}", "new_phone": f"+{new_phone}", "is_opted_out": is_opted_out}
         asked = self.does("update_contact", **call)
@@ -106,7 +121,7 @@ class Office(RuleBasedStateMachine):
     @precondition(lambda self: self.tokens)
     @rule(data=st.data(), latest=st.booleans())
     def confirm(self, data: st.DataObject, latest: bool) -> None:
-        """The call that was answered with a token is made again with it; it may be used up, or the contact may have moved."""
+        """Repeats a call with the token of its answer. The token may be used up, or the contact may have moved."""
         token = list(self.tokens)[-1] if latest else self.draw_token(data)
         call = dict(self.tokens[token])
         self.does(call.pop("tool"), **call, confirm_token=token)
@@ -248,7 +263,10 @@ async def test_opting_in_asks_for_consent_then_for_a_confirmation_and_keeps_the_
 async def test_a_create_that_meets_an_opted_out_contact_in_the_act_does_not_opt_it_in(
     open_session: OpenSession,
 ) -> None:
-    """Where the service turns a create with a known phone into an update, the contact may appear between our look and our create."""
+    """A service may turn a create with a known phone into an update.
+
+    Then the contact may appear between our look and our create.
+    """
     async with open_session(behaviour=Behaviour(requests_per_minute=0, known_phone="update")) as session:
         # It appears after we have looked.
         contact_id = session.sandbox.store.add_contact(

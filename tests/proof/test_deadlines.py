@@ -141,7 +141,7 @@ async def test_cut_off_at_any_await_the_journal_tells_the_truth_afterwards(deed:
 async def test_cut_off_at_any_request_the_journal_tells_the_truth_afterwards(
     deed: str, side: str, open_stage: OpenStage
 ) -> None:
-    """The same by the wire: before the n-th request goes out, and after it was carried out but before its answer is read."""
+    """The same by the wire: before the n-th request goes out, and once it was carried out but its answer is unread."""
     async with open_stage(confirm="off") as stage:
         for number in range(1, 100):
             await stage.fresh()
@@ -201,7 +201,7 @@ def _stepped(work: Awaitable[Any], on_step: Callable[[int], None]) -> Generator[
 
 
 async def _check_truth(stage: Stage) -> None:
-    """At once: no entry that is finished is wrong. After a restart, an hour later, none is open, and still none is wrong."""
+    """No finished entry is wrong at once. After a restart an hour later no entry is open, and none is wrong."""
     people = {person["id"]: person for person in stage.sandbox.store.contacts()}
     assert len({person["phone"] for person in people.values()}) == len(people)
     _check_newest((await stage.book()).journal.entries(), people)
@@ -221,7 +221,7 @@ def _takes_back(entry: Entry) -> bool:
 
 
 def _check_newest(entries: list[Entry], people: dict[int, dict[str, Any]]) -> None:
-    """Only the newest: what older ones did may have been changed by it."""
+    """Checks the newest entry only, because it may have changed the results of older ones."""
     entry = entries[0]
     if entry.state not in ("done", "not_done"):
         return

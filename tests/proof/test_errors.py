@@ -41,7 +41,7 @@ RENEWING = bool(os.environ.get("RENEW_SNAPSHOTS"))
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A call, and what goes wrong."""
+    """A call, and the faults that it meets."""
 
     tool: str = "lookup_contact"
     arguments: dict[str, Any] = field(default_factory=lambda: {"contact_id": 1})
@@ -376,7 +376,7 @@ async def _answer_of(
 
 
 def _everything(caplog: pytest.LogCaptureFixture) -> str:
-    """What a serving process would write at its lowest level: all of ours, and the warnings of others."""
+    """The log of a serving process at its lowest level: all of our messages, and the warnings of others."""
     formatter = logging.Formatter()
     return "\n".join(
         formatter.format(record)

@@ -1,6 +1,7 @@
-"""Every fault of the service at every request of every tool, once and for ever. The outcome of each is a row of `faults.txt`.
+"""Every fault of the service at every request of every tool, once and for ever.
 
-Laws hold for all rows: no phone is doubled, no false success is claimed, and no true one is denied.
+The outcome of each is a row of `faults.txt`. Laws hold for all rows: no phone is doubled, no false success is claimed,
+and no true one is denied.
 
 Guards `contacts_mcp/api/client.py` and `contacts_mcp/book/writing/write.py`.
 """
@@ -45,7 +46,7 @@ TIMES = {"once": 1, "always": -1}
 class Scenario:
     """One call of a tool, the operations it asks of the service, and how the store looks when it did what it says.
 
-    `get_contact+1` is the read after the first one: what reads back, or looks whether a write was carried out.
+    `get_contact+1` is the read after the first one. It reads back, or looks whether a write was carried out.
     """
 
     tool: str
@@ -209,7 +210,10 @@ def _lines(name: str, operation: str, times: str, rows: Rows) -> Iterable[str]:
 
 
 async def _outcome(stage: Stage, scenario: Scenario, fault: Fault) -> str:
-    """What was answered, how many requests were sent, what became of the contacts, what the journal says; the laws are checked on the way."""
+    """The answer, the number of requests, the change of the contacts and the state in the journal, as one text.
+
+    The laws are checked on the way.
+    """
     for tool, arguments in scenario.before:
         await stage.ok(tool, **arguments)
         stage.restart()

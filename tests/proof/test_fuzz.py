@@ -1,6 +1,6 @@
-"""Three hundred random argument objects for each tool end in a result or in a clear error. `benchmarks/fuzz.py` tries 20,000.
+"""Three hundred random argument objects for each tool end in a result or in a clear error.
 
-Guards `contacts_mcp/server/boundary.py` and `contacts_mcp/server/tools/`.
+`benchmarks/fuzz.py` tries 20,000. Guards `contacts_mcp/server/boundary.py` and `contacts_mcp/server/tools/`.
 """
 
 from __future__ import annotations

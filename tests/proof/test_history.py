@@ -24,7 +24,7 @@ def anyio_backend(hurried: Backend) -> Backend:
 
 
 async def ada_changed(stage: Stage, **changed: Any) -> int:
-    """An entry of a change of Ada's first name; `changed` is what else was different afterwards, although nobody asked."""
+    """An entry of a change of Ada's first name. The members in `changed` differed afterwards too, although unasked."""
     book = await stage.book()
     contact = await book.api.get_contact(stage.ADA)
     before = values_of(contact)
@@ -111,7 +111,10 @@ async def test_a_deletion_that_was_taken_back_says_by_what_and_what_came_back(op
         names = [change["field"] for change in facts["changes"]]
         assert sorted(names) == ["Plan", "Region", "assignee", "display_name", "first", "last", "phone"]
         assert facts["notes"] == [
-            f"The contact was created again and has a new id: {new_id} (it was {stage.ADA}). Its conversation and the day on which it was first created cannot be brought back."
+            (
+                f"The contact was created again and has a new id: {new_id} (it was {stage.ADA}). "
+                "Its conversation and the day on which it was first created cannot be brought back."
+            )
         ]
         assert (await listed(stage, deleted))["undone_by"] == deleted + 1
         again = await stage.ok("undo_change", change_id=deleted)
@@ -163,9 +166,9 @@ async def test_a_contact_without_a_phone_cannot_come_back(open_stage: OpenStage)
         stage.sandbox.store.touch(stage.ADA, phone="")
         deleted = (await stage.ok("delete_contact", contact_id=stage.ADA))["change_id"]
         said = text_of(await stage.call("undo_change", change_id=deleted))
-        assert (
-            said
-            == "The deleted contact had no phone, and Heymarket creates none without. Its data are in the answer of list_changes."
+        assert said == (
+            "The deleted contact had no phone, and Heymarket creates none without. "
+            "Its data are in the answer of list_changes."
         )
 
 

@@ -79,7 +79,7 @@ def test_the_text_members_are_those_of_the_model() -> None:
 
 
 def test_every_model_with_texts_is_shown_somewhere_below() -> None:
-    """Whoever adds a model adds an attack on it."""
+    """A new model needs an attack on it."""
     shown = {"Contact", "CustomField", "Tag", "Member"}
     never_shown = {"WriteReply", "Team", "Inbox"}
     found = {

@@ -1,6 +1,8 @@
 """A server that is killed in the middle of its writes leaves a journal and a store that tell the same story.
 
-`benchmarks/kill.py` does it 100 times. Guards `contacts_mcp/state/journal.py` and `contacts_mcp/book/writing/settle.py`.
+`benchmarks/kill.py` does it 100 times.
+
+Guards `contacts_mcp/state/journal.py` and `contacts_mcp/book/writing/settle.py`.
 """
 
 from __future__ import annotations

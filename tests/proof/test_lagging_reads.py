@@ -1,4 +1,5 @@
-"""Nothing is claimed from a look that is older than what is known already, and absence proves nothing about a new contact.
+"""Nothing is claimed from a look that is older than what is known already,
+and absence proves nothing about a new contact.
 
 The reads of these proofs go to replicas that are behind, some kinds of read or all of them, with and without `rev` and
 `updated`. Guards `contacts_mcp/book/writing/plan.py` and `contacts_mcp/book/people/holding.py`.

@@ -47,7 +47,10 @@ LOST: dict[str, dict[str, Any]] = {
 
 
 def lose(stage: Stage, operation: str, *, late: float = LATE, copies: int = 2, **how: Any) -> None:
-    """The next write of `operation` is carried out `late`, whatever its client is told. Further copies are lost for good."""
+    """The next write of `operation` is carried out `late`, whatever its client is told.
+
+    Further copies are lost for good.
+    """
     order = how or LOST["reset"]
     stage.sandbox.faults.add(Fault(operation, late=late, **order))
     if copies > 1:
@@ -339,7 +342,9 @@ async def test_it_waits_however_the_write_was_lost(
 @pytest.mark.parametrize("case", [OPT_IN, RENAME], ids=["opt-in", "rename"])
 @pytest.mark.parametrize("gives_up", ["deadline", "cancelled", "reset of the second copy"])
 async def test_it_waits_where_the_call_ended_before_its_write(open_stage: OpenStage, case: Case, gives_up: str) -> None:
-    """A call at its deadline, a call that its client cancelled, and a copy that followed while the first one was out."""
+    """A call at its deadline, a call that its client cancelled,
+    and a copy that followed while the first one was out.
+    """
     seconds = 1.0 if gives_up == "deadline" else PATIENT
     async with open_stage(confirm="off", call_timeout=seconds) as stage:
         kind = "drop_before" if gives_up == "reset of the second copy" else "silence"
@@ -431,6 +436,21 @@ async def test_the_journal_says_unknown_until_nothing_can_arrive(
             await anyio.sleep(3)
         await anyio.sleep(IN_FLIGHT)
         assert await states(stage) == ["done" if arrives else "not_done"]
+
+
+@pytest.mark.parametrize("rev", ["grown", "same", "none"])
+async def test_a_copy_that_was_answered_and_did_nothing_does_not_speak_for_one_that_may_still_arrive(
+    open_stage: OpenStage, rev: Any
+) -> None:
+    async with open_stage(confirm="off") as stage:
+        stage.sandbox.faults.add(
+            Fault("update_contact", "drop_before", late=AT_MOST),
+            Fault("update_contact", "pretend", pretended_rev=rev),
+        )
+        assert await stage.kind_of("update_contact", contact_id=stage.ADA, first="Ann") == "unknown_outcome"
+        assert await states(stage) == ["unknown"]
+        await anyio.sleep(IN_FLIGHT)
+        assert await states(stage) == ["done"]
 
 
 LOOKS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -138,7 +138,7 @@ async def moves_there_as_not_opted_out(stage: Stage) -> dict[str, Any]:
 
 
 async def comes_back_by_an_undo(stage: Stage) -> dict[str, Any]:
-    """Ada had the number before she was given hers; Ben had it in between."""
+    """Ada had the number before she was given hers. Ben had it in between."""
     changes = (await stage.ok("list_changes", contact_id=stage.ADA))["changes"]
     return await ok(stage, "undo_change", change_id=changes[-1]["change_id"])
 

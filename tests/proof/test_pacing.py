@@ -1,4 +1,4 @@
-"""The rate limit as an assistant meets it: a long wait is told while it lasts, and one that is too long is refused at once.
+"""An assistant is told of a long wait for the rate limit while it lasts. A wait that is too long is refused at once.
 
 Guards `contacts_mcp/api/pace.py`.
 """

@@ -1,6 +1,8 @@
 """Secrets and personal data stay in tool results, in the journal and in the sandbox's file.
 
-They never reach a log, stderr, an error or a file name. Guards `contacts_mcp/api/client.py` and `contacts_mcp/server/logs.py`.
+They never reach a log, stderr, an error or a file name.
+
+Guards `contacts_mcp/api/client.py` and `contacts_mcp/server/logs.py`.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ def anyio_backend(hurried: Backend) -> Backend:
 
 @pytest.fixture
 def written(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Any:
-    """Everything that any logger wrote, tracebacks included, and what reached stdout and stderr; the root listens at DEBUG."""
+    """The output of all loggers with the root at DEBUG, tracebacks included, and that of stdout and stderr."""
     caplog.set_level(logging.DEBUG)
 
     def all_of_it() -> str:

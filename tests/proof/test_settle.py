@@ -58,7 +58,7 @@ async def left_behind(
 
 
 async def state_of(stage: Stage, change_id: int) -> str:
-    """What the next server says about it."""
+    """The state that the next server gives it."""
     stage.restart()
     return next(
         entry["state"] for entry in (await stage.ok("list_changes"))["changes"] if entry["change_id"] == change_id
@@ -261,7 +261,7 @@ async def test_what_looking_cannot_tell_is_not_looked_at_for_ever(open_stage: Op
 async def test_a_call_cut_short_leaves_an_entry_that_the_next_list_settles(
     open_stage: OpenStage, tmp_path: Path
 ) -> None:
-    """The client goes away while the write is on its way; the write is carried out."""
+    """The client goes away while the write is on its way. The write is carried out."""
     async with open_stage() as stage:
         stage.sandbox.faults.add(Fault("update_contact", "stall_after", delay=1.5))
         with anyio.move_on_after(1):

@@ -1,4 +1,5 @@
-"""Three hundred random calls, twenty at once, while a fifth of the requests fail: every answer is true, and nothing happens unasked.
+"""Three hundred random calls, twenty at once, while a fifth of the requests fail:
+every answer is true, and nothing happens unasked.
 
 `benchmarks/soak.py` makes 10,000. Guards the whole chain, `contacts_mcp/book/` first.
 """
@@ -29,8 +30,8 @@ async def test_no_answer_is_false_and_nothing_happens_unasked() -> None:
     assert figures.calls.total() == 300
     assert figures.calls.keys() == {tool.name for tool in TOOLS}
     assert 0.1 < figures.struck.total() / figures.requests < 0.3
-    assert figures.writes > 80
-    assert figures.entries["done"] > 80
+    assert figures.writes > 60
+    assert figures.entries["done"] > 60
     assert figures.entries["begun"] == 0
 
 

@@ -1,4 +1,4 @@
-"""Somebody else writes at the same moment: no answer claims their work as ours, and none denies work of ours that they undid.
+"""Somebody else writes at the same moment. No answer claims their work as ours, or denies our work that they undid.
 
 Guards `contacts_mcp/book/writing/plan.py`.
 """
@@ -42,7 +42,7 @@ async def unfinished(stage: Stage, action: Any, **wanted: Any) -> int:
 
 
 async def state_of(stage: Stage, change_id: int) -> str:
-    """What looking tells once nothing can be on its way any more."""
+    """The state that looking finds once no write can be on its way any more."""
     await anyio.sleep(LATER)
     return str(
         next(entry["state"] for entry in (await stage.ok("list_changes"))["changes"] if entry["change_id"] == change_id)

@@ -1,4 +1,4 @@
-"""Two servers that know nothing of each other work on one account: what they do to each other is told.
+"""Two servers that know nothing of each other work on one account. Answers tell what each did to the other.
 
 Each laptop has its own data directory, so neither locks nor the journal hold one of them back.
 Guards `contacts_mcp/book/writing/notes.py` and `contacts_mcp/book/writing/write.py`.
@@ -176,7 +176,7 @@ async def test_a_change_that_sets_back_what_a_colleague_changed_says_so(
 
 @pytest.mark.parametrize("kind", ["drop_before", "status", "gateway", "html"])
 async def test_a_copy_that_was_sent_again_says_so_too(open_stage: OpenStage, kind: FaultKind) -> None:
-    """The first copy was lost for good, and the colleague was quicker than the second. It may as well have been ours."""
+    """The first copy was lost, and the colleague was quicker than the second. It may as well have been ours."""
     async with open_stage(confirm="off") as stage, stage.another_server(laptop=True) as other:
         puts = 0
 

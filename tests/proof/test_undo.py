@@ -34,7 +34,7 @@ async def person(session: Session, **members: Any) -> int:
 
 
 def lasting(session: Session, contact_id: int) -> dict[str, Any]:
-    """Everything about a contact but what every write moves; tags as the set they are."""
+    """Everything about a contact but the members that every write moves. The order of tags means nothing."""
     contact = session.sandbox.store.contact(contact_id)
     return {name: value for name, value in contact.items() if name not in ("rev", "updated")} | {
         "tags": sorted(contact["tags"])

@@ -44,7 +44,7 @@ KEPT = (
     "created",
     "note",
 )
-"""Members of a stored contact that only change when they are mentioned; custom values and tags are looked at one by one."""
+"""Members of a stored contact that only change when they are mentioned. `flat` adds custom values and tags."""
 
 behaviours = st.fixed_dictionaries({name: st.sampled_from(sides) for name, sides in Behaviour.switches().items()}).map(
     lambda switches: Behaviour(requests_per_minute=0, **switches)
@@ -81,7 +81,7 @@ contacts = st.fixed_dictionaries(
 
 @st.composite
 def requests(draw: st.DrawFn) -> dict[str, Any]:
-    """A partial update in the words of `Wanted`: some fields set, some others cleared, tags in one of the ways there are."""
+    """A partial update in the words of `Wanted`: some fields are set, others cleared, and tags change in one way."""
     wanted = draw(st.fixed_dictionaries({}, optional=texts))
     custom = draw(customs)
     free = [name for name in (*TEXTS, *FIELDS) if name not in wanted and name not in custom]
@@ -120,23 +120,30 @@ async def opened(behaviour: Behaviour, directory: str) -> AsyncIterator[tuple[Bo
 
 
 def expected(stored: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """What the store should hold afterwards where the service keeps everything it is sent, which is without blanks around it."""
-    custom = {} if request["replace_custom_fields"] else dict(stored["custom"])
-    custom |= {FIELDS[name]: text.strip() for name, text in request["custom_fields"].items()}
-    for name in request["clear"]:
-        custom.pop(FIELDS.get(name, ""), None)
-    tags = {TAGS[name] for name in request["tags"]} if "tags" in request else set(stored["tags"])
-    tags = tags | {TAGS[name] for name in request.get("add_tags", ())} - {
-        TAGS[name] for name in request.get("remove_tags", ())
-    }
-    tags -= {TAGS[name] for name in request.get("remove_tags", ())}
+    """The contact afterwards where the service keeps all it is sent. Blanks around a text are never sent."""
     after = stored | {name: request[name].strip() for name in TEXTS if name in request}
     after |= {name: "" for name in request["clear"] if name in TEXTS}
     if "assignee" in request:
         after["assigned_user_id"] = MEMBERS.get(request["assignee"])
     if "is_opted_out" in request:
         after["is_opted_out"] = True
-    return after | {"custom": custom, "tags": sorted(tags)}
+    return after | {"custom": expected_custom(stored, request), "tags": expected_tags(stored, request)}
+
+
+def expected_custom(stored: dict[str, Any], request: dict[str, Any]) -> dict[str, str]:
+    custom = {} if request["replace_custom_fields"] else dict(stored["custom"])
+    custom |= {FIELDS[name]: text.strip() for name, text in request["custom_fields"].items()}
+    for name in request["clear"]:
+        custom.pop(FIELDS.get(name, ""), None)
+    return custom
+
+
+def expected_tags(stored: dict[str, Any], request: dict[str, Any]) -> list[int]:
+    tags, added, removed = (
+        {TAGS[name] for name in request.get(way, ())} for way in ("tags", "add_tags", "remove_tags")
+    )
+    before = tags if "tags" in request else set(stored["tags"])
+    return sorted((before | added) - removed)
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -150,6 +157,12 @@ def mentioned(request: dict[str, Any]) -> set[str]:
     keys |= {"tags"} if {"tags", "add_tags", "remove_tags"} & request.keys() else set()
     keys |= {"assigned_user_id"} if "assignee" in request else set()
     return keys | ({"is_opted_out"} if "is_opted_out" in request else set())
+
+
+def may_change(had: dict[str, Any], request: dict[str, Any]) -> set[str]:
+    """The keys that are mentioned, and those of all custom values where the request replaces them."""
+    replaced = [key for key in had if key.startswith("custom:")] if request["replace_custom_fields"] else []
+    return mentioned(request).union(replaced)
 
 
 async def update_and_look(behaviour: Behaviour, contact: dict[str, Any], request: dict[str, Any]) -> None:
@@ -193,22 +206,33 @@ def judge(
     hides_opt_out: bool,
 ) -> None:
     had, has, wanted = flat(before), flat(after), flat(expected(before, request))
-    asked = mentioned(request)
-    if request["replace_custom_fields"]:
-        asked |= {key for key in had if key.startswith("custom:")}
-    assert {key: has.get(key) for key in had if key not in asked} == {key: had[key] for key in had if key not in asked}
-    assert has.keys() - had.keys() <= asked
+    asked = may_change(had, request)
+    judge_the_rest(had, has, asked)
+    unkept = {key for key in asked if (has.get(key) or "") != (wanted.get(key) or "")}
     if outcome is None:
         assert after == before, "a refused update changed something"
-        return
-    unkept = {key for key in asked if (has.get(key) or "") != (wanted.get(key) or "")}
-    if isinstance(outcome, OutcomeUnknown):
+    elif isinstance(outcome, OutcomeUnknown):
         shown = {key for key in asked if had.get(key) != wanted.get(key)} - {"is_opted_out"}
-        assert shown <= unkept, "a value that was asked for is shown"
-        return
+        is_uncleared = any(has.get(key) and not wanted.get(key) for key in asked)
+        assert shown <= unkept or is_uncleared, "a value that was asked for is shown"
+    else:
+        is_change = had != wanted or (hides_opt_out and "is_opted_out" in request)
+        judge_answer(before, after, outcome, unkept, is_change=is_change)
+
+
+def judge_the_rest(had: dict[str, Any], has: dict[str, Any], asked: set[str]) -> None:
+    """No member changed, came or went without being asked for."""
+    assert {key: has.get(key) for key in had if key not in asked} == {key: had[key] for key in had if key not in asked}
+    assert has.keys() - had.keys() <= asked
+
+
+def judge_answer(
+    before: dict[str, Any], after: dict[str, Any], outcome: Outcome, unkept: set[str], *, is_change: bool
+) -> None:
+    """Each value that was not kept has its note, and the status says whether there was anything to change."""
     said = " ".join(outcome.notes)
     assert len(unkept) == said.count("Not kept by Heymarket") + said.count("Not cleared"), (unkept, outcome.notes)
-    if had != wanted or (hides_opt_out and "is_opted_out" in request):
+    if is_change:
         assert outcome.status == "updated"
         assert after["rev"] > before["rev"]
     else:

@@ -71,7 +71,7 @@ def test_a_folder_that_is_empty_or_relative_does_not_count(named: str, tmp_path:
 
 
 def test_the_packaged_claude_desktop_of_windows_reads_its_own_copy(tmp_path: Path) -> None:
-    """Windows redirects what the package writes to %APPDATA%; a file put there by somebody else is never read."""
+    """Windows redirects the package's writes to %APPDATA%. It never reads a file that somebody else put there."""
     package = tmp_path / "AppData" / "Local" / "Packages" / "Claude_pzs8sxrjxfjjc"
     package.mkdir(parents=True)
     place = BY_KEY["claude-desktop"].place(Machine("win32", tmp_path))

@@ -1,4 +1,4 @@
-"""`contacts-mcp call` and the MCP server are two faces of one thing: the same texts, structures, errors and questions."""
+"""`contacts-mcp call` and the MCP server give the same texts, structures, errors and questions."""
 
 from __future__ import annotations
 

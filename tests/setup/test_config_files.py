@@ -1,4 +1,4 @@
-"""Other programs' files: our entry changes, every other byte stays; what cannot be edited safely is left alone."""
+"""In other programs' files our entry changes and every other byte stays. An edit that is not safe is not made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ MARKED = {
     "json, plain": ("json", '{\n  "a": 1,\n  "servers": {\n    "x": {"command": "y"}<HERE>\n  }\n}\n'),
     "json, comments": (
         "json",
-        '// top\n{\n  "servers": {\n    // mine\n    "x": 1<HERE> /* so */ // and so\n  }, // end\n  "b": [1, 2,],\n}\n',
+        (
+            '// top\n{\n  "servers": {\n    // mine\n    "x": 1<HERE> /* so */ // and so\n  }, // end\n'
+            '  "b": [1, 2,],\n}\n'
+        ),
     ),
     "json, trailing comma": ("json", '{\n\t"servers": {\n\t\t"x": {\n\t\t\t"k": "v", // why\n\t\t},<HERE>\n\t},\n}'),
     "json, one line": ("json", '{"a":1,"servers":{"x":{"command":"y"}<HERE>},"b":2}'),
@@ -36,7 +39,10 @@ MARKED = {
     ),
     "yaml": (
         "yaml",
-        "# top\na: 1 # why\nservers:<HERE>\n    # first\n    x:\n        cmd:   y\n        args:\n        - a\n\n# tail\nb: |\n  text\n",
+        (
+            "# top\na: 1 # why\nservers:<HERE>\n    # first\n    x:\n        cmd:   y\n        args:\n        - a\n"
+            "\n# tail\nb: |\n  text\n"
+        ),
     ),
     "yaml, table last": ("yaml", "b:   2\nservers: # all<HERE>\n  x:\n    cmd: >-\n      folded\n      text\n"),
     "yaml, empty table": ("yaml", "servers: {}<HERE>\nb: ~\n"),

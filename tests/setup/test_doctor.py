@@ -1,4 +1,4 @@
-"""What the doctor sees, and that it tells nothing secret or personal."""
+"""The findings of the doctor, which tell nothing secret or personal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adding the server to an assistant and taking it out: what is written, what is shown, what is never touched."""
+"""Adding the server to an assistant and taking it out: the files written, the texts shown, the parts never touched."""
 
 from __future__ import annotations
 

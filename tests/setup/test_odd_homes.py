@@ -1,4 +1,4 @@
-"""The server where nothing is as usual: code pages, no home, an empty environment, folders with spaces; and how it ends."""
+"""The server in odd places: code pages, no home, an empty environment, folders with spaces. And how it ends."""
 
 from __future__ import annotations
 
@@ -100,7 +100,10 @@ def place(tmp_path: Path) -> Path:
 
 @WAYS
 def test_it_ends_at_once_and_well(way: str, place: Path) -> None:
-    """With everything written, nothing left open, and not a word; started as desktop clients do, without PATH, HOME or locale."""
+    """It is started as desktop clients do, without PATH, HOME or locale.
+
+    Everything is written, nothing is left open, and it says not a word.
+    """
     server = Server("--sandbox", "--data-dir", str(place / "data"), cwd=place, env={})
     long = f"{'x' * 300_000}@example.com"  # more than a pipe holds: stdin passes through one of ours
     assert all(

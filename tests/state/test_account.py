@@ -1,4 +1,4 @@
-"""One account under the names of all its credentials: what the old one left is found with the new one."""
+"""One account under the names of all its credentials: the data of the old one are found with the new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading works whatever became of the data directory; a write says in a second what stands in its way."""
+"""Reading works with a broken data directory. A write says in a second what stands in its way."""
 
 from __future__ import annotations
 

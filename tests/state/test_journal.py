@@ -460,7 +460,10 @@ def test_a_journal_of_the_first_version_is_read_and_gets_what_it_lacks(path: Pat
         for statement in first:
             db.execute(statement)
         db.execute("PRAGMA user_version = 1")
-        insert = "INSERT INTO changes (account, at, action, state, contact_id, before, wanted, looked) VALUES (?,?,?,?,?,?,?,?)"
+        insert = (
+            "INSERT INTO changes (account, at, action, state, contact_id, before, wanted, looked)"
+            " VALUES (?,?,?,?,?,?,?,?)"
+        )
         for state, looked in (("done", 0), ("unknown", clock.now + 5), ("unknown", clock.now + 100), ("begun", 0)):
             db.execute(insert, ("account", clock.now, "update", state, 7, '{"phone": "1"}', '{"phone": "2"}', looked))
         db.commit()
@@ -606,7 +609,7 @@ SPOILERS = pytest.mark.parametrize(
 
 
 def spoilt_after_use(path: Path, clock: Clock, spoil: Callable[[Path], None]) -> bytes:
-    """The journal of a server that ended well, then spoilt; its bytes."""
+    """The bytes of a journal that was spoilt after its server had ended well."""
     with closing(opened(path, clock)) as journal:
         for number in range(30):
             finished(journal, replace(UPDATE, contact_id=number, consent="x" * 500), state="done")
@@ -760,7 +763,10 @@ async def test_a_write_that_cannot_be_journalled_is_not_sent(open_session: OpenS
 async def test_where_the_journal_or_the_locks_cannot_be_written_nothing_is_sent(
     open_session: OpenSession, tmp_path: Path, obstacle: str
 ) -> None:
-    """A file where a directory should be, or the other way round, is as good as a read-only place, and root meets it too."""
+    """A file in the place of a directory, or the other way round, is as good as a read-only place.
+
+    It stops root too.
+    """
     place = tmp_path / obstacle
     place.parent.mkdir(exist_ok=True)
     if obstacle.endswith("sqlite3"):

@@ -345,7 +345,10 @@ print(taken, flush=True)
 
 
 def test_two_real_processes_that_start_at_once_share_one_limit(tmp_path: Path) -> None:
-    """Sixty times both open a new file at the same moment and want the only place of each account, as the servers of a desktop do."""
+    """Sixty times both open a new file at the same moment, as the servers of a desktop do.
+
+    Both want the only place of each account.
+    """
     command = [sys.executable, "-c", CHILD, str(tmp_path)]
     children = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -34,7 +34,7 @@ def locks(request: pytest.FixtureRequest, tmp_path: Path) -> Locks:
 
 
 async def is_free(lock: Any) -> bool:
-    """Whether another task has the lock at once; it is given back."""
+    """Whether another task gets the lock at once. The task gives it back."""
     had = False
 
     async def take() -> None:

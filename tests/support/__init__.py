@@ -1,4 +1,4 @@
-"""What tests share, as plain classes and functions; the fixtures that open them are in the `conftest.py` files.
+"""The plain classes and functions that tests share. The fixtures that open them are in the `conftest.py` files.
 
 | name | for |
 |---|---|

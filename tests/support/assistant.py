@@ -27,7 +27,7 @@ class Assistant:
         return result.structured_content
 
     async def refusal(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
-        """The structured answer of a call that must be refused: its `kind`, and what helps."""
+        """The structured answer of a call that must be refused, with its `kind` and the advice."""
         result = await self.call(tool, **arguments)
         assert result.is_error, text_of(result)
         assert result.structured_content is not None

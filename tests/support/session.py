@@ -55,8 +55,9 @@ OpenSession = Callable[..., AbstractAsyncContextManager[Session]]
 
 
 def open_sessions(directory: Path, wire: str) -> OpenSession:
-    """Opens sessions: `async with open_session(mode=..., behaviour=..., contacts=..., client=..., **settings) as session`.
+    """Opens sessions.
 
+    `async with open_session(mode=..., behaviour=..., contacts=..., client=..., **settings) as session` opens one.
     `sandbox` works on an open one. `client` are arguments for the SDK's client, such as an elicitation callback.
     `clock` tells the server the time of day, which is the real one otherwise.
     """

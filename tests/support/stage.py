@@ -69,7 +69,7 @@ class Stage(Assistant):
         )
         self.room = self._directory / str(next(self._rooms))
         store = self.sandbox.store
-        # A contact that was created just now may be hidden by a lagging read, so nothing would be proven by its absence.
+        # A lagging read may hide a contact that was created just now, so its absence would prove nothing.
         lately = datetime.fromtimestamp(time_of_day() - AN_HOUR, UTC)
         known = {"created": f"{lately:%Y-%m-%dT%H:%M:%SZ}", "updated": f"{lately:%Y-%m-%dT%H:%M:%SZ}"}
         ada = store.add_contact(
@@ -92,7 +92,7 @@ class Stage(Assistant):
     def restart(self) -> None:
         """The server is started again: same files, same account, an empty memory."""
         self.wire = Wire(self.sandbox)
-        self._workspace = Workspace(self.settings, sandbox=self.wire, clock=time_of_day, index_runs=at_once)  # type: ignore[arg-type] # it only asks for a transport
+        self._workspace = Workspace(self.settings, sandbox=self.wire, clock=time_of_day, index_runs=at_once)
 
     async def book(self) -> Book:
         assert self._workspace is not None
@@ -119,11 +119,11 @@ class Stage(Assistant):
     async def another_server(
         self, *, mode: str = "auto", laptop: bool = False, **settings: Any
     ) -> AsyncIterator[Server]:
-        """A second server on the same account: on this machine, or on another laptop with a data directory of its own."""
+        """A second server on the same account: on this machine, or on a laptop with a data directory of its own."""
         room = self.room.with_name(f"{self.room.name}-laptop") if laptop else self.room
         chosen = Settings.load(**self._settings | settings, data_dir=room)
         wire = Wire(self.sandbox)
-        workspace = Workspace(chosen, sandbox=wire, clock=time_of_day, index_runs=at_once)  # type: ignore[arg-type] # as above
+        workspace = Workspace(chosen, sandbox=wire, clock=time_of_day, index_runs=at_once)
         try:
             async with Client(build_server(chosen, workspace=workspace), mode=mode) as connected:
                 yield Server(connected, wire)
@@ -152,7 +152,7 @@ def open_stages(directory: Path) -> OpenStage:
         **settings: Any,
     ) -> AsyncIterator[Stage]:
         stage = Stage(directory, settings)
-        server = build_server(stage.settings, workspace=stage)  # type: ignore[arg-type] # it only asks for the book
+        server = build_server(stage.settings, workspace=stage)
         try:
             async with Client(server, mode=mode, **(client or {})) as connected:
                 stage.client = connected

@@ -10,7 +10,7 @@ from contacts_mcp.sandbox import Sandbox
 
 
 class Wire:
-    """Counts the requests on the way to a sandbox, answered or not. A test can step in at every request, or answer instead."""
+    """Counts the requests on the way to a sandbox, answered or not. A test can step in at each, or answer instead."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox

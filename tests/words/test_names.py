@@ -1,4 +1,4 @@
-"""Names and ids of fields, tags and members find each other; what is shown reads back; nothing is chosen among several."""
+"""Names and ids of fields, tags and members find each other. A shown name reads back. None is chosen among several."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TEAM = Names(
     ],
 )
 
-# --- from text to item -----------------------------------------------------------------------------------------------------------
+# --- from text to item ------------------------------------------------------------------------------------------------
 
 RESOLVED: dict[str, tuple[str | int, int]] = {
     "exact": ("Plan", 31),
@@ -146,7 +146,7 @@ def test_members_are_found_by_name_or_e_mail(text: str, item_id: int) -> None:
     assert TEAM.resolve(text, argument="assignee").id == item_id
 
 
-# --- near misses -----------------------------------------------------------------------------------------------------------------
+# --- near misses ------------------------------------------------------------------------------------------------------
 
 NEAR = {
     "typo": ("Plam", "Plan"),
@@ -248,7 +248,7 @@ def test_an_error_shows_what_is_hidden_and_cuts_what_is_long() -> None:
     assert len(text) < 300
 
 
-# --- from item to text -----------------------------------------------------------------------------------------------------------
+# --- from item to text ------------------------------------------------------------------------------------------------
 
 LABELS = {
     "plain": (31, "Plan"),
@@ -283,7 +283,7 @@ def test_an_unknown_id_is_shown_with_its_kind(kind: str, label: str) -> None:
     assert Names(kind, []).label(5) == label
 
 
-# --- looking around --------------------------------------------------------------------------------------------------------------
+# --- looking around ---------------------------------------------------------------------------------------------------
 
 MATCHING = {
     "part": ("reg", [37, 40, 41]),
@@ -314,7 +314,7 @@ def test_of_items_with_one_id_the_first_counts() -> None:
     assert names.items == (Named(1, "VIP"), Named(2, "New"))
 
 
-# --- laws ------------------------------------------------------------------------------------------------------------------------
+# --- laws -------------------------------------------------------------------------------------------------------------
 
 IDS = st.integers(0, 12) | st.integers(0, 10**17)
 HARD_NAMES = st.builds(
@@ -352,7 +352,10 @@ def test_every_item_is_found_by_its_id(names: Names) -> None:
 
 @given(INDEXES, NAMES)
 def test_nothing_is_found_that_does_not_match(names: Names, text: str) -> None:
-    """What is found has that folded name, that alias or that id; and no other item has exactly that name unless an id was written."""
+    """The found item has that folded name, that alias or that id.
+
+    No other item has exactly that name, unless an id was written.
+    """
     found = _found(names, text)
     if found is None:
         return
@@ -451,7 +454,7 @@ def test_five_thousand_names_are_searched_quickly() -> None:
         assert time.process_time() - started < 0.3  # a tenth of a second, and room for a busy machine
 
 
-# --- helpers ---------------------------------------------------------------------------------------------------------------------
+# --- helpers ----------------------------------------------------------------------------------------------------------
 
 
 def _refusal(names: Names, text: str | int) -> UnknownName:

@@ -1,4 +1,4 @@
-"""Phones as people write them become E.164 digits, or are refused with a reason; never another number."""
+"""Phones as people write them become E.164 digits, or are refused with a reason. They never become another number."""
 
 from __future__ import annotations
 
@@ -449,7 +449,8 @@ STYLES = {
     "RFC3966": PhoneNumberFormat.RFC3966,
     "NATIONAL": PhoneNumberFormat.NATIONAL,
 }
-# Where a national form is no proof of one number: Argentina's old mobile prefix 15 looks like the first digits of some landlines.
+# Here a national form is no proof of one number: Argentina's old mobile prefix 15 looks like the first digits of some
+# landlines.
 UNREADABLE_AT_HOME = {"AR"}
 
 
@@ -509,7 +510,7 @@ PHONE_LIKE = st.text("0123456789 ()-./+", min_size=4, max_size=22)
 
 @given(PHONE_LIKE, st.sampled_from(["US", "GB", "DE", "IT", "AR", "BR", "CN", "JP", "SG", "XX"]))
 def test_reading_keeps_the_last_digits_and_is_stable(text: str, region: str) -> None:
-    """The last four digits are the ones written, at most fifteen come out, and what is shown reads back as itself everywhere."""
+    """The last four digits are the ones written, and at most fifteen come out. A shown number reads back anywhere."""
     phone = _phone_or_none(text, region)
     if phone is None or phone.had_decimals:
         return
@@ -594,7 +595,10 @@ def test_the_decimals_of_a_spreadsheet_change_no_number(
 def test_a_number_as_the_service_writes_it_is_read_and_the_answer_names_its_country(
     valid: tuple[str, phonenumbers.PhoneNumber], region: str
 ) -> None:
-    """If it is longer by two or more than the region's numbers, trunk prefix included. One that is valid at home too is refused."""
+    """It must be longer by two or more than the region's numbers, trunk prefix included.
+
+    A number that is valid at home too is refused.
+    """
     number = valid[1]
     country = phonenumbers.region_code_for_number(number)  # several share a code: Finland and Åland
     digits = _e164(number)

@@ -16,14 +16,14 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 |---|---|---|
 | create | nobody has the phone | `not_done` once it is over, else `unknown` |
 | create | a contact that the journal knows from another change | as nobody |
-| create | the contact whose id the reply names | `done` |
+| create | the contact whose id the reply names, with the phone | `done` |
+| create | the same, but the reply says that it was there before, and it does not show what was sent | `unknown` |
 | create | no such id: a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
 | update | an asked value is so | `done` |
-| update | `rev` has reached that of the service's reply, no asked value is so | `done` |
-| update | `rev` or `updated` has moved, and nothing else differs | `done` if the service accepted it, else `unknown` |
-| update | the same, and something else differs: that may be somebody else's write before ours | `unknown` |
+| update | `rev` has moved to that of the service's reply or beyond, no asked value is so | `done` |
+| update | `rev` or `updated` has moved otherwise: that may be somebody else's write before ours | `unknown` |
 | update | unmoved, no asked value is so | `not_done` once over, or if the reply names the old `rev`; else `unknown` |
 | update | neither `rev` nor `updated` tells, no asked value is so | `unknown` |
 | update | by `updated` unmoved, but it was updated in about the same second already | `unknown` |
@@ -50,6 +50,7 @@ from contacts_mcp.book.values import (
     values_of,
 )
 from contacts_mcp.models import Contact, Value, Values, WriteReply, instant
+from contacts_mcp.words.renumbering import other_forms
 
 Action = Literal["create", "update", "delete"]
 Proof = Literal["done", "not_done", "unknown"]
@@ -121,13 +122,18 @@ class Circumstances:
         """Whether the service accepted the write and says itself that `rev` did not move."""
         return 0 < self._reply_rev == rev_before
 
+    @property
+    def says_merged(self) -> bool:
+        """Whether the service says that the contact of a create was there before."""
+        return self._reply_rev > 1
+
     def is_ahead_of(self, seen: Sight) -> bool:
         """Whether the service's reply names a later `rev` than `seen` shows."""
         return 0 < seen.rev < self._reply_rev
 
-    def is_caught_up_by(self, seen: Sight) -> bool:
-        """Whether `seen` shows the `rev` that the service's reply names, or a later one."""
-        return 0 < self._reply_rev <= seen.rev
+    def is_caught_up_by(self, seen: Sight, *, rev_before: int = 0) -> bool:
+        """Whether `seen` shows the `rev` to which the service says that the write moved it, or a later one."""
+        return rev_before < self._reply_rev <= seen.rev
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +191,22 @@ class Plan:
         if seen.values is None or seen.contact_id in given.explained:
             return "not_done" if given.is_over else "unknown"
         if given.reply is not None and given.reply.id is not None:
-            return "done" if given.reply.id == seen.contact_id else "unknown"
+            is_named = given.reply.id == seen.contact_id and self._has_phone(seen.values)
+            return "done" if is_named and self._shows_merged(seen, given) else "unknown"
         return "done" if is_as_created(self.wanted, seen.values) else "unknown"
+
+    def _has_phone(self, seen: Values) -> bool:
+        """Whether it is the wanted phone, in whichever form. A reply may name an id that somebody else's contact gets."""
+        phone = str(self.wanted["phone"])
+        return seen.get("phone") in (phone, *other_forms(phone))
+
+    def _shows_merged(self, seen: Sight, given: Circumstances) -> bool:
+        """Whether `seen` is not older than the create, which the service may have put into a contact that was there."""
+        if not given.says_merged or given.is_caught_up_by(seen):
+            return True
+        shown = seen.values or {}
+        sent = [key for key in self.wanted if not is_hidden(key, shown)]
+        return not seen.rev and not differences(self.wanted, shown, among=sent)
 
     def _proof_of_update(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:
@@ -196,14 +216,9 @@ class Plan:
             return "done" if self._shows_some(seen.values) else "not_done"
         if age == "older" or given.is_ahead_of(seen):
             return "unknown"
-        is_accepted = age == "newer" and given.reply is not None
-        if self._shows_some(seen.values) or (is_accepted and self._was_moved_by_us(seen, given)):
-            return "done"
-        return "unknown"
-
-    def _was_moved_by_us(self, seen: Sight, given: Circumstances) -> bool:
-        """Whether an accepted write has moved the contact. Somebody else's write before it would have moved it, too."""
-        return given.is_caught_up_by(seen) or not self._disturbed(seen.values or {})
+        # Without the `rev` of the reply, the contact may have been moved by somebody else's write before ours.
+        is_ours = age == "newer" and given.is_caught_up_by(seen, rev_before=self.rev_before)
+        return "done" if self._shows_some(seen.values) or is_ours else "unknown"
 
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:

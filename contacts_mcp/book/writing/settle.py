@@ -64,6 +64,8 @@ async def settle_entry(book: Book, change_id: int) -> None:
                 break
     except (BadAnswer, Rejected, Forbidden):  # this one cannot be read; others may
         return
+    if found == "not_done" and book.journal.may_still_arrive(entry):  # another copy of it may, whatever this one said
+        found = "unknown"
     if found != "done":
         book.journal.looked_at(replace(entry, state=found))
         return

@@ -277,6 +277,8 @@ class _Write:
             after = await self._read_back(plan, again)
         except NotDone:
             return contact, 1
+        except OutcomeUnknown as unknown:
+            raise OutcomeUnknown(f"{_PARTLY_SEEN} {_LOOK_LATER}", rev=unknown.rev) from unknown.__cause__
         return after or contact, 2
 
     def _conclude(self, after: Contact | None, sent: _Sent, writes: int) -> Written:
@@ -407,6 +409,8 @@ def last_change(book: Book, contact_id: int, *, is_recent: bool = False) -> Last
 
 # The reader's next step, where an accepted write cannot be seen.
 _LOOK_FIRST = "Look the contact up before anything else."
+_LOOK_LATER = "Look the contact up in a minute."
+_PARTLY_SEEN = "The update was carried out, but it could not be seen whether every text that it clears is empty."
 
 
 def _accepted_unseen(plan: Plan, why: str) -> OutcomeUnknown:
@@ -434,8 +438,7 @@ def _accepted_but(plan: Plan, sent: _Sent, contact: Contact | None) -> OutcomeUn
     rev = sent.reply.rev or 0 if sent.reply else 0
     revs = f" (rev {contact.rev}, and {rev} was written)" if rev and contact.rev else ""
     return OutcomeUnknown(
-        f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. "
-        "Look the contact up in a minute.",
+        f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. " + _LOOK_LATER,
         rev=rev,
     )
 

@@ -81,7 +81,17 @@ MOVED: Mapping[str, tuple[str, frozenset[str]]] = {
         "search_contacts",
         frozenset(
             [
-                *("query", "name", "tag", "tags", "assignee", "custom_fields", "is_opted_out", "opted_out", "has_email"),
+                *(
+                    "query",
+                    "name",
+                    "tag",
+                    "tags",
+                    "assignee",
+                    "custom_fields",
+                    "is_opted_out",
+                    "opted_out",
+                    "has_email",
+                ),
                 *("area_code", "country", "sort", "created_after", "created_before", "updated_after", "updated_before"),
             ]
         ),

@@ -51,7 +51,7 @@ async def lookup_contact(
     name: p.SoughtName = None,
 ) -> Answer:
     """Get everything about the contact with exactly this id, phone, e-mail or full name (give one).
-    For parts of a name, tags, fields or dates use search_contacts."""
+    Answers found false if nobody has it. By parts of a name, tag, field or date use search_contacts."""
     book = await app.book()
     if name is not None and contact_id is None and phone is None and email is None:
         return looked_up(await books.called(book, name))

@@ -93,7 +93,9 @@ def test_the_nearest_names_come_with_their_phone_and_the_filter_that_they_fail()
 
 
 def test_three_of_those_whom_a_filter_excludes_are_told() -> None:
-    (note,) = notes({"name": "sam", "tags": ["VIP"]}, *(contact(number, first=f"Sam {number}") for number in range(1, 9)))
+    (note,) = notes(
+        {"name": "sam", "tags": ["VIP"]}, *(contact(number, first=f"Sam {number}") for number in range(1, 9))
+    )
     assert note.count("matches the name but") == 3
 
 

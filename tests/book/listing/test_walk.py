@@ -339,7 +339,10 @@ CHANGES = st.dictionaries(
 def test_a_contact_changed_meanwhile_is_met_at_the_second_look(
     inclusive: bool, in_seconds: bool, contacts: int, changes: dict[int, tuple[str, int]], pauses: list[int]
 ) -> None:
-    """Somebody edits, creates or deletes after some answers, no more than fit on a page. All who are left were given."""
+    """After some answers somebody edits, creates or deletes, at most one page of contacts.
+
+    Everybody who is left was given.
+    """
     service = Service(
         {one: one * SECOND for one in range(contacts)}, inclusive=inclusive, size=5, shows_seconds=in_seconds
     )

@@ -61,7 +61,8 @@ AGES: dict[str, list[Look]] = {
     "same rev": [Look(3, T2), Look(3, T1), Look(3, T3), Look(3, "")],
     "same updated": [Look(0, T2), Look(0, "2026-03-01T13:00:02+01:00")],
     "newer rev": [Look(4, T3), Look(4, T2), Look(4, T1), Look(4, "")],
-    "newer updated": [Look(0, T3), Look(4, T3, rev_before=0)],
+    "newer updated": [Look(0, T3)],
+    "newer updated, and a rev": [Look(4, T3, rev_before=0)],
     "undated": [
         Look(0, ""),
         Look(4, "", rev_before=0),
@@ -89,13 +90,15 @@ TABLE = (
     ("same rev", "shown", ANY, ANY, "done"),
     ("newer rev", "shown", ANY, ANY, "done"),
     ("newer updated", "shown", ANY, ANY, "done"),
+    ("newer updated, and a rev", "shown", ANY, ANY, "done"),
     ("undated", "shown", ANY, ANY, "done"),
     ("same updated", "shown", ANY, ANY, "done"),
-    # Moved, and no asked value is so: somebody may have set it back.
-    ("newer rev", "not shown", "no reply", ANY, "unknown"),
-    ("newer rev", "not shown", ANY, ANY, "done"),
-    ("newer updated", "not shown", "no reply", ANY, "unknown"),
-    ("newer updated", "not shown", ANY, ANY, "done"),
+    # Moved, and no asked value is so: somebody may have moved it before, or set it back.
+    ("newer rev", "not shown", "a reply that says moved", ANY, "done"),
+    ("newer rev", "not shown", ANY, ANY, "unknown"),
+    ("newer updated, and a rev", "not shown", "a reply that says moved", ANY, "done"),
+    ("newer updated, and a rev", "not shown", ANY, ANY, "unknown"),
+    ("newer updated", "not shown", ANY, ANY, "unknown"),
     # Unmoved.
     ("same rev", "not shown", ANY, "over", "not_done"),
     ("same updated", "not shown", ANY, "over", "not_done"),
@@ -270,6 +273,11 @@ def test_an_undated_look_from_before_our_last_change_proves_nothing(given: Circu
 OURS: Values = {"phone": PHONE, "first": "Ada", "tags": [101], "last": "", "email": "", "is_opted_out": False}
 
 
+def merged_into(*, rev: int) -> Circumstances:
+    """A service that puts a create into the contact that has the phone."""
+    return Circumstances(reply=WriteReply(id=7, rev=rev))
+
+
 @pytest.mark.parametrize(
     ("seen", "given", "outcome"),
     [
@@ -308,6 +316,12 @@ OURS: Values = {"phone": PHONE, "first": "Ada", "tags": [101], "last": "", "emai
             id="another value, the id of the reply",
         ),
         pytest.param(
+            sight(OURS | {"phone": "15105550199"}),
+            Circumstances(reply=WriteReply(id=7, rev=1)),
+            "unknown",
+            id="another phone, the id of the reply",
+        ),
+        pytest.param(
             sight(OURS | {"first": "Ad"}),
             Circumstances(reply=WriteReply(id=8, rev=1)),
             "unknown",
@@ -316,10 +330,38 @@ OURS: Values = {"phone": PHONE, "first": "Ada", "tags": [101], "last": "", "emai
         pytest.param(
             sight(OURS | {"first": "Ad"}), Circumstances(reply=WriteReply(rev=1)), "unknown", id="another value, no id"
         ),
+        pytest.param(
+            sight(OURS | {"first": "Ad"}, rev=2), merged_into(rev=2), "done", id="there before, as new as the reply"
+        ),
+        pytest.param(sight(OURS | {"first": "Ad"}, rev=3), merged_into(rev=2), "done", id="there before, and newer"),
+        pytest.param(sight(OURS, rev=1), merged_into(rev=2), "unknown", id="there before, and older"),
+        pytest.param(sight(OURS), merged_into(rev=2), "done", id="there before, undated, all that was sent"),
+        pytest.param(
+            sight(OURS | {"last": "Example", "email": "a@example.com"}),
+            merged_into(rev=2),
+            "done",
+            id="there before, undated, all that was sent and more",
+        ),
+        pytest.param(
+            sight(OURS | {"first": "Ad"}), merged_into(rev=2), "unknown", id="there before, undated, another value"
+        ),
+        pytest.param(sight(OURS, contact_id=8), merged_into(rev=2), "unknown", id="there before, another id"),
     ],
 )
 def test_a_create_is_judged_by_who_has_the_phone(seen: Sight, given: Circumstances, outcome: str) -> None:
     assert CREATE.proof(seen, given) == outcome
+
+
+def test_a_created_contact_may_have_its_phone_in_another_form() -> None:
+    plan = replace(CREATE, wanted=CREATE.wanted | {"phone": "5215512345678"})
+    given = Circumstances(reply=WriteReply(id=7, rev=1))
+    assert plan.proof(sight(OURS | {"phone": "525512345678"}), given) == "done"
+
+
+def test_a_create_put_into_a_contact_that_was_there_is_not_judged_by_a_hidden_opt_out() -> None:
+    plan = replace(CREATE, wanted=CREATE.wanted | {"is_opted_out": True})
+    assert plan.proof(sight(OURS | {"is_opted_out": None}), merged_into(rev=2)) == "done"
+    assert plan.proof(sight(OURS), merged_into(rev=2)) == "unknown"
 
 
 @pytest.mark.parametrize(

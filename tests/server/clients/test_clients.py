@@ -1,7 +1,7 @@
-"""What every client accepts: the published limits of each as data, with where they are published, held against all that the server lists.
+"""The published limits of every client as data, with their sources, held against all that the server lists.
 
-Clients drop a tool, or a whole server, without a word when it leaves their limits. A limit that changed over time stands here in its
-narrowest form. What really connects is shown by `scripts/interop`.
+A client drops a tool, or a whole server, without a word when it leaves the limits. A limit that changed over time
+stands here in its narrowest form. `scripts/interop` shows which clients really connect.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ COMBINED = {"anyOf", "oneOf", "allOf"}
 
 
 def as_strict(schema: Schema) -> Schema:
-    """OpenAI's own advice for strict mode: everything required, and what was optional may be null. Free-form objects cannot be said: JSON text."""
+    """OpenAI's own advice for strict mode: everything is required, and an optional parameter may be null.
+
+    Strict mode has no free-form objects, so they become JSON texts.
+    """
     required = schema.get("required", [])
     properties = {name: _strictly(inner, optional=name not in required) for name, inner in schema["properties"].items()}
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
@@ -58,7 +61,10 @@ def _strictly(schema: Schema, *, optional: bool) -> Schema:
 
 
 def as_openapi(schema: Json) -> Json:
-    """What adapters do for Gemini's `parameters`, whose protobuf knows no additionalProperties; `parametersJsonSchema` takes ours as it is."""
+    """The schema as adapters write it for Gemini's `parameters`, whose protobuf knows no additionalProperties.
+
+    `parametersJsonSchema` takes ours as it is.
+    """
     if isinstance(schema, dict):
         return {key: as_openapi(value) for key, value in schema.items() if key != "additionalProperties"}
     return [as_openapi(value) for value in schema] if isinstance(schema, list) else schema
@@ -69,7 +75,7 @@ def as_openapi(schema: Json) -> Json:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one client, or the API behind it, accepts."""
+    """The limits of one client, or of the API behind it."""
 
     client: str
     sources: tuple[str, ...]
@@ -133,7 +139,10 @@ LIMITS = (
         client="OpenAI function calling, strict",
         sources=(
             "https://platform.openai.com/docs/guides/structured-outputs (supported schemas)",
-            "https://community.openai.com/t/measuring-maximum-depth-and-object-properties-in-structured-outputs/918388 (5 levels, 100 properties)",
+            (
+                "https://community.openai.com/t"
+                "/measuring-maximum-depth-and-object-properties-in-structured-outputs/918388 (5 levels, 100 properties)"
+            ),
         ),
         keywords=frozenset((PLAIN - {"default"}) | {"additionalProperties", "anyOf"}),
         type_lists=True,
@@ -144,7 +153,10 @@ LIMITS = (
         client="Gemini API, parameters",
         sources=(
             "https://ai.google.dev/api/caching#Schema (the fields there are; enum of strings)",
-            "https://cloud.google.com/vertex-ai/generative-ai/docs/reference/nodejs/1.1.0/vertexai/functiondeclaration (names)",
+            (
+                "https://cloud.google.com/vertex-ai/generative-ai/docs/reference"
+                "/nodejs/1.1.0/vertexai/functiondeclaration (names)"
+            ),
             "https://github.com/brainlid/langchain/pull/599 (no additionalProperties)",
             "https://github.com/TableProApp/TablePro/pull/1276 (no lists of types)",
         ),
@@ -156,8 +168,14 @@ LIMITS = (
     Limits(
         client="Gemini CLI",
         sources=(
-            "https://google-gemini.github.io/gemini-cli/docs/tools/mcp-server.html (mcp_server_tool, at most 63 characters)",
-            "https://pub.dev/documentation/googleapis/15.0.0/aiplatform_v1/GoogleCloudAiplatformV1GenerationConfig/responseJsonSchema.html (keywords)",
+            (
+                "https://google-gemini.github.io/gemini-cli/docs/tools/mcp-server.html"
+                " (mcp_server_tool, at most 63 characters)"
+            ),
+            (
+                "https://pub.dev/documentation/googleapis/15.0.0/aiplatform_v1"
+                "/GoogleCloudAiplatformV1GenerationConfig/responseJsonSchema.html (keywords)"
+            ),
         ),
         shown="mcp_{server}_{tool}",
         name=r"[a-zA-Z0-9_.-]{1,63}",
@@ -211,17 +229,25 @@ def _objections(limits: Limits, schema: Schema, *, depth: int) -> Iterator[str]:
     )
     if depth > limits.deepest:
         yield "too deep"
+    yield from _objections_to_types(limits, schema)
+    if limits.all_required and "object" in _types(schema):
+        yield from _objections_to_an_open_object(schema)
+
+
+def _objections_to_types(limits: Limits, schema: Schema) -> Iterator[str]:
     if isinstance(schema.get("type"), list) and not limits.type_lists:
         yield "a list of types"
     if "array" in _types(schema) and not isinstance(schema.get("items"), dict):
         yield "an array without items"
     if limits.text_enums and not all(isinstance(value, str) and value for value in schema.get("enum", [])):
         yield "an enum of something else than texts"
-    if limits.all_required and "object" in _types(schema):
-        if set(schema.get("required", [])) != set(schema.get("properties", {})):
-            yield "something is optional"
-        if schema.get("additionalProperties") is not False:
-            yield "an object takes more than is said"
+
+
+def _objections_to_an_open_object(schema: Schema) -> Iterator[str]:
+    if set(schema.get("required", [])) != set(schema.get("properties", {})):
+        yield "something is optional"
+    if schema.get("additionalProperties") is not False:
+        yield "an object takes more than is said"
 
 
 def _types(schema: Schema) -> list[str]:
@@ -322,7 +348,10 @@ def test_each_limit_says_where_it_is_published() -> None:
 
 
 async def test_as_they_are_our_schemas_are_not_strict(tools: list[Tool]) -> None:
-    """Said honestly: what is optional is simply not required, and custom fields are a free-form object. Ask for strict: false, or transform."""
+    """An optional parameter is simply not required, and custom fields are a free-form object.
+
+    So a client asks for `strict: false`, or transforms the schema.
+    """
     strict = next(limits for limits in LIMITS if limits.all_required)
     for tool in tools:
         found = {text for _, inner in schemas_in(tool["inputSchema"]) for text in _objections(strict, inner, depth=0)}
@@ -355,7 +384,8 @@ async def test_a_strict_update_touches_nothing_that_is_null(session: Session, to
     assert [change["field"] for change in facts["changes"]] == ["last"]
 
 
-# The shapes that the TypeScript SDK parses (https://github.com/modelcontextprotocol/typescript-sdk, src/types.ts); it refuses the whole list
+# The shapes that the TypeScript SDK parses (https://github.com/modelcontextprotocol/typescript-sdk, src/types.ts)
+# It refuses the whole list where one entry has another shape.
 
 
 def _record(needed: str = "", /, **properties: Schema) -> Schema:
@@ -484,7 +514,8 @@ async def test_lists_may_be_kept_where_the_protocol_can_say_so(open_session: Ope
             assert (listed.ttl_ms, listed.cache_scope) == (3_600_000, "public"), method
 
 
-# What a client does with long answers (Claude Code: https://code.claude.com/docs/en/mcp, https://qiita.com/akihidem/items/32e331a9cbe0abf3af11)
+# What a client does with long answers
+# Claude Code: https://code.claude.com/docs/en/mcp, https://qiita.com/akihidem/items/32e331a9cbe0abf3af11
 
 MOST_CHARACTERS = 50_000  # longer ones are put into a file
 MOST_TOKENS = 25_000

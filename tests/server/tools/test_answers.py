@@ -1,4 +1,6 @@
-"""What tools answer: a text that is enough by itself, the same facts as a structure that keeps its published schema, both within their budget."""
+"""What tools answer: a text that is enough by itself, the same facts as a structure that keeps its published schema,
+both within their budget.
+"""
 
 from __future__ import annotations
 
@@ -360,7 +362,9 @@ async def assert_short(result: CallToolResult) -> None:
 
 
 async def test_a_contact_too_long_to_be_read_is_cut_everywhere(session: Session) -> None:
-    """A hundred custom values of 10,000 characters: every answer about it stays within 20,000 tokens, and keeps how to go on."""
+    """A hundred custom values of 10,000 characters: every answer about it stays within 20,000 tokens,
+    and keeps how to go on.
+    """
     (longest,) = fill_to_the_brim(session.sandbox.store)
     await assert_short(await session.call("lookup_contact", contact_id=longest))
     await assert_short(await session.call("list_contacts", limit=100, detail="full"))

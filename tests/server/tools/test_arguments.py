@@ -1,4 +1,6 @@
-"""How arguments are read: what clients really send is understood, and what cannot be meant is refused before anything is sent."""
+"""How arguments are read: what clients really send is understood,
+and what cannot be meant is refused before anything is sent.
+"""
 
 from __future__ import annotations
 
@@ -259,14 +261,29 @@ WRONG = [
     pytest.param("create_contact", {"phone": ["a"]}, "phone", id="an array for a phone"),
     pytest.param("create_contact", {"phone": True}, "phone", id="a boolean for a phone"),
     pytest.param("create_contact", {"phone": PHONE, "first": {"a": 1}}, "first", id="an object for a text"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": "Plan=Gold"}, "custom_fields", id="prose for an object"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": '{"Plan":'}, "custom_fields", id="cut JSON for an object"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": ["Plan"]}, "custom_fields", id="an array for an object"),
-    pytest.param("create_contact", {"phone": PHONE, "custom_fields": {"Plan": ["a"]}}, "custom_fields.Plan", id="a nested array"),
-    pytest.param("update_contact", {"contact_id": JORDAN, "custom_fields": {"Plan": None}}, "custom_fields", id="a null for a value"),
+    pytest.param(
+        "create_contact", {"phone": PHONE, "custom_fields": "Plan=Gold"}, "custom_fields", id="prose for an object"
+    ),
+    pytest.param(
+        "create_contact", {"phone": PHONE, "custom_fields": '{"Plan":'}, "custom_fields", id="cut JSON for an object"
+    ),
+    pytest.param(
+        "create_contact", {"phone": PHONE, "custom_fields": ["Plan"]}, "custom_fields", id="an array for an object"
+    ),
+    pytest.param(
+        "create_contact", {"phone": PHONE, "custom_fields": {"Plan": ["a"]}}, "custom_fields.Plan", id="a nested array"
+    ),
+    pytest.param(
+        "update_contact",
+        {"contact_id": JORDAN, "custom_fields": {"Plan": None}},
+        "custom_fields",
+        id="a null for a value",
+    ),
     pytest.param("create_contact", {"phone": PHONE, "tags": {"a": 1}}, "tags", id="an object for an array"),
     pytest.param("create_contact", {"phone": PHONE, "tags": ["VIP", None]}, "tags.1", id="a null in an array"),
-    pytest.param("create_contact", {"phone": PHONE, "is_opted_out": "maybe"}, "is_opted_out", id="a word for a boolean"),
+    pytest.param(
+        "create_contact", {"phone": PHONE, "is_opted_out": "maybe"}, "is_opted_out", id="a word for a boolean"
+    ),
     pytest.param("create_contact", {"phone": PHONE, "is_opted_out": 2}, "is_opted_out", id="a number for a boolean"),
     pytest.param("create_contact", {"phone": PHONE, "if_exists": "merge"}, "if_exists", id="an unknown choice"),
     pytest.param("lookup_contact", {"contact_id": -1}, "contact_id", id="id -1"),
@@ -284,7 +301,7 @@ WRONG = [
     pytest.param("list_contacts", {"limit": 101}, "limit", id="a limit too high"),
     pytest.param("list_contacts", {"limit": True}, "limit", id="a boolean for a limit"),
     pytest.param("list_contacts", {"detail": "all"}, "detail", id="an unknown detail"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("tool", "arguments", "argument"), WRONG)
@@ -314,9 +331,14 @@ async def test_every_wrong_argument_is_named_at_once(session: Session) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"first": "x" * 10_001}, {"custom_fields": {"Plan": "x" * 10_001}}, {"tags": ["VIP"] * 101}, {"custom_fields": dict.fromkeys(map(str, range(101)), "x")}],
+    [
+        {"first": "x" * 10_001},
+        {"custom_fields": {"Plan": "x" * 10_001}},
+        {"tags": ["VIP"] * 101},
+        {"custom_fields": dict.fromkeys(map(str, range(101)), "x")},
+    ],
     ids=["text", "custom value", "array", "object"],
-)  # fmt: skip
+)
 async def test_what_is_too_long_is_refused_without_repeating_it(session: Session, arguments: Any) -> None:
     (name,) = arguments
     facts = await refusal(session, "create_contact", phone=PHONE, **arguments)

@@ -1,4 +1,5 @@
-"""What an assistant reads before its first call: names, descriptions, schemas and hints of the tools, and what they cost.
+"""What an assistant reads before its first call:
+names, descriptions, schemas and hints of the tools, and what they cost.
 
 The snapshot is renewed by `scripts/snapshots`, on purpose only: assistants depend on every word of it.
 """

@@ -1,4 +1,6 @@
-"""How many requests a call costs (issue 2, "What it must reach"): each one is a wait for the person and a part of the account's minute."""
+"""How many requests a call costs (issue 2, "What it must reach"):
+each one is a wait for the person and a part of the account's minute.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Sessions as an assistant has them with an office manager, in both eras of the protocol, on a sandbox in the process and over real HTTP."""
+"""Sessions as an assistant has them with an office manager, in both eras of the protocol,
+on a sandbox in the process and over real HTTP.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The same session against every side of every switch of the sandbox: nobody knows how the service behaves, so each way must come out right."""
+"""The same session against every side of every switch of the sandbox:
+nobody knows how the service behaves, so each way must come out right.
+"""
 
 from __future__ import annotations
 
