@@ -54,7 +54,7 @@ async def whose(book: Book, name: str) -> int:
     elif meant.exactly:
         problem, kind = f"One contact found so far is called {called}, and there may be others", "name_not_certain"
     else:
-        problem, kind = f"Nobody found {'so far ' if meant.notes else ''}is called {called}", "nobody_of_that_name"
+        problem, kind = f"{_nobody(meant)} is called {called}", "nobody_of_that_name"
     near = " The nearest:" if offers and not meant.exactly else ":" if offers else "."
     why = f" {' '.join(meant.notes)}" if meant.notes else ""
     text = f"{problem}{near} {'; '.join(offers)}{'.' if offers else ''}{why} Nothing was changed."
@@ -78,7 +78,7 @@ async def called(book: Book, name: str) -> Found:
     notes: list[str] = []
     if not meant.exactly:
         notes.append(
-            Note("not_found", f"Nobody {'found so far ' if meant.notes else ''}is called {quoted(name, limit=NAME)}.")
+            Note("not_found", f"{_nobody(meant)} is called {quoted(name, limit=NAME)}.")
         )
         if offers := await _offers(book, meant.near):
             notes.append(Note("nearest_names", f"Nearest names: {'; '.join(offers)}."))
@@ -87,6 +87,10 @@ async def called(book: Book, name: str) -> Found:
             Note("several_of_that_name", f"{len(meant.exactly)} contacts have this name. Ask the person who is meant.")
         )
     return Found([card_of(one, names) for one in meant.exactly], [*notes, *meant.notes])
+
+
+def _nobody(meant: Meant) -> str:
+    return "Nobody found so far" if meant.notes else "Nobody"
 
 
 async def _meant(book: Book, name: str) -> Meant:

@@ -87,9 +87,10 @@ async def update_contact(
 ) -> Answer:
     """Change one contact, by contact_id, phone or full name. Fields not given stay. Only clear empties.
     To add one use create_contact."""
+    asked = request(books.update_contact, locals())
     book = await app.book()
     contact_id = await books.identified(book, contact_id=contact_id, phone=phone, name=name)
-    return wrote(await books.update_contact(book, **request(books.update_contact, locals())))
+    return wrote(await books.update_contact(book, **asked | {"contact_id": contact_id}))
 
 
 UPDATE = ToolEntry(

@@ -102,10 +102,10 @@ def _ending(finding: Finding) -> str:
 
 def _how_many(finding: Finding) -> str:
     if finding.total is None:
-        return f"{len(finding.matched)} shown"
+        return f"{len(finding.matched)} contacts shown here"
     least = "" if finding.is_exact else "at least "
-    match = "matches" if finding.total == 1 else "match"
-    shown = f", {len(finding.matched)} shown" if len(finding.matched) < finding.total else ""
+    match = "contact matches" if finding.total == 1 else "contacts match"
+    shown = f", {len(finding.matched)} shown here" if len(finding.matched) < finding.total else ""
     return f"{least}{finding.total} {match}{shown}"
 
 
