@@ -117,7 +117,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
             "Nothing was changed.",
             kind="no_phone",
         )
-    _refuse_unread_names(before, edit)
+    refuse_unread_names(before, edit)
     moves = wanted["phone"] != before.phone
     left = left_opted_out(book, str(wanted["phone"])) if moves else None
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
@@ -126,7 +126,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     return update_of(before, wanted, overwrite=edit.replace_custom), left
 
 
-def _refuse_unread_names(before: Contact, edit: Edit) -> None:
+def refuse_unread_names(before: Contact, edit: Edit) -> None:
     """An update sends the names along. A name in a form that cannot be read would be blanked. Raises Refused."""
     unread = [name for name in NAMES if name in before.unread and name not in edit.values]
     if unread:
