@@ -4,7 +4,7 @@
 - A walk reads every contact of the service: `begin_walk`, `upsert` page by page, `end_walk`. The end removes the
   contacts that the walk did not see, and everything about them from the file.
 - A row that is not newer than the one in the index changes nothing, so that pages may come late and in any order.
-- Every method may be called from any thread. It works in the calling thread, mostly for some thousandths of a second;
+- Every method may be called from any thread. It works in the calling thread, mostly for some thousandths of a second.
   `end_walk`, `rebuild` and `forget` take seconds. So callers on an event loop use a worker thread.
 - Other processes may use the same file. Readers never wait, writers wait for each other for up to a second.
 - A file that turns out unreadable is thrown away, and the index is empty again. `State.started_over` says so.
@@ -17,8 +17,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from contacts_mcp.state import vocabulary
 from contacts_mcp.state.database import Identity, identity, transaction
@@ -33,7 +34,17 @@ from contacts_mcp.state.index_file import (
     unavailable,
 )
 from contacts_mcp.state.match import Bounds, trigrams
-from contacts_mcp.state.row import COLUMNS, Row, custom_of, record_of, row_of, value_in, words_of
+from contacts_mcp.state.row import (
+    COLUMNS,
+    Row,
+    custom_of,
+    record_of,
+    row_of,
+    value_in,
+    value_marks,
+    words_and_record_of,
+    words_of,
+)
 from contacts_mcp.words.search_words import VERSION, email_key, name_key, pieces
 
 MOST_IN_MEMORY = 150_000  # contacts
@@ -47,7 +58,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What the index knows about itself."""
+    """The knowledge of the index about itself."""
 
     contacts: int = 0
     generation: int = 0  # the number of the last walk that began
@@ -58,6 +69,24 @@ class State:
     needs_rebuild: bool = False  # the words were folded by another version's rules
     started_over: bool = False  # the file could not be read and was thrown away; nobody has told it yet
     notes: Mapping[str, str] | None = None  # other texts of the walker, by name
+
+
+class Facts(NamedTuple):
+    """The part of a contact by which its doubles are found."""
+
+    id: int
+    phone: str  # digits
+    first: str
+    last: str
+    display_name: str
+    email: str
+    custom: str  # JSON
+    name_key: int | None
+    display_key: int | None
+
+    @property
+    def values(self) -> dict[int, str]:
+        return custom_of(self.custom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +116,8 @@ class Index:
         self._db: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._identity: Identity | None = None
-        self._remembered: set[str] = set()
+        self._remembered: set[str] = set()  # words that are in the vocabulary
+        self._remembered_since: float | None = None  # the end of the last walk then
         self._lost = False
 
     @classmethod
@@ -165,8 +195,9 @@ class Index:
         The index can be searched meanwhile, and misses the contacts that are still to come.
         """
         self._write(_drop_words)
+        self._remembered.clear()
         done, last = 0, 0
-        while ids := self._write(lambda db, last=last: _fold_again(db, last)):  # type: ignore[misc]
+        while ids := self._write(partial(_fold_again, after=last)):
             done, last = done + len(ids), ids[-1]
             yield done
         self._write(vocabulary.renew)
@@ -289,7 +320,8 @@ class Index:
         if part and not trigrams(part):
             return []
         if part:
-            conditions += " AND words.rowid IN (SELECT rowid FROM parts WHERE parts MATCH ?)"
+            # The plus holds SQLite to reading the list once; it would look the words up for each of its ids.
+            conditions += " AND +words.rowid IN (SELECT rowid FROM parts WHERE parts MATCH ?)"
             values.append(trigrams(part))
         query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} ORDER BY words.rowid DESC LIMIT ?"
         return self._ids(query, expression, *values, most)
@@ -312,6 +344,13 @@ class Index:
             "ORDER BY c.updated DESC, c.id DESC LIMIT ?"
         )
         return self._read(lambda db: [(at, each) for at, each in db.execute(query, (*values, most))])
+
+    def newest(self, *, most: int, bounds: Bounds, below: int | None = None) -> list[int]:
+        """The newest contacts within the bounds with ids under `below`. The words are not looked at."""
+        conditions, values = _bound(bounds)
+        if below is not None:
+            conditions, values = f"{conditions} AND c.id < ?", [*values, below]
+        return self._ids(f"SELECT c.id FROM contact c WHERE 1 {conditions} ORDER BY c.id DESC LIMIT ?", *values, most)
 
     def counted(self, bounds: Bounds) -> int:
         """How many contacts are within the bounds."""
@@ -338,11 +377,12 @@ class Index:
         return self._ids(query, wanted, most) if wanted else []
 
     def lines(self, ids: Iterable[int]) -> list[Line]:
-        """What ranks the contacts of these ids."""
+        """The parts of these contacts by which a search ranks them."""
         asked = [*ids]
         marks = ", ".join("?" * len(asked))
         query = (
-            "SELECT id, names, email, custom, coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
+            "SELECT id, iif(names = '', lower(first || ' ' || last || '§'), names), email, custom, "
+            "coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
             f"FROM contact WHERE id IN ({marks})"
         )
         return self._read(
@@ -351,6 +391,61 @@ class Index:
                 for each, names, email, custom, phone, updated, created in db.execute(query, asked)
             ]
         )
+
+    # Doubles
+
+    def facts(self, *, after: int = 0, most: int) -> list[Facts]:
+        """What tells doubles, of the contacts with ids above `after`, in the order of their ids."""
+        query = f"{_FACTS} WHERE id > ? ORDER BY id LIMIT ?"
+        return self._read(lambda db: [Facts(*record) for record in db.execute(query, (after, most))])
+
+    def facts_of(self, ids: Iterable[int]) -> dict[int, Facts]:
+        """The same of the contacts of these ids that are there."""
+        asked = [*ids]
+
+        def work(db: sqlite3.Connection) -> dict[int, Facts]:
+            found: dict[int, Facts] = {}
+            for at in range(0, len(asked), _CHUNK):
+                chunk = asked[at : at + _CHUNK]
+                query = f"{_FACTS} WHERE id IN ({', '.join('?' * len(chunk))})"
+                found.update((record[0], Facts(*record)) for record in db.execute(query, chunk))
+            return found
+
+        return self._read(work)
+
+    def namesakes(self, keys: Iterable[int]) -> dict[int, int]:
+        """How many contacts have each of these name keys, as name or as display name."""
+        asked = [*keys]
+
+        def work(db: sqlite3.Connection) -> dict[int, int]:
+            found: dict[int, int] = dict.fromkeys(asked, 0)
+            for column in ("name_key", "display_key"):
+                for at in range(0, len(asked), _CHUNK):
+                    chunk = asked[at : at + _CHUNK]
+                    marks = ", ".join("?" * len(chunk))
+                    query = f"SELECT {column}, count(*) FROM contact WHERE {column} IN ({marks}) GROUP BY 1"
+                    for key, count in db.execute(query, chunk):
+                        found[key] += count
+            return found
+
+        return self._read(work)
+
+    def spread(self, field_id: int) -> tuple[int, int]:
+        """How many different values a custom field has, and how many contacts have one."""
+        begin = f"§{field_id}§"
+        query = "SELECT count(*), coalesce(sum(doc), 0) FROM marks WHERE term >= ? AND term < ?"
+        return self._read(lambda db: tuple(db.execute(query, (begin, begin + "\U0010ffff")).fetchone()))
+
+    def holders(self, mark: str) -> int:
+        """How many contacts have exactly that mark."""
+        query = "SELECT coalesce(sum(doc), 0) FROM marks WHERE term = ?"
+        return self._ids(query, mark)[0]
+
+    @property
+    def stamp(self) -> tuple[int, int, int]:
+        """Numbers that change with every contact: how many there are, the newest `updated`, all `rev` together."""
+        query = "SELECT count(*), coalesce(max(updated), 0), coalesce(sum(rev), 0) FROM contact"
+        return self._read(lambda db: tuple(db.execute(query).fetchone()))
 
     # Words
 
@@ -373,12 +468,12 @@ class Index:
 
     def values(self, field_id: int, *, most: int = _MOST_VALUES) -> list[tuple[str, int]]:
         """The values of a custom field in folded form, each with the number of its contacts, in order of the text."""
-        begin = f"§{field_id}§"
+        begin = value_marks(field_id)
         found = self._range(begin, begin + "\U0010ffff", most)
         return [(value_in(term), count) for term, count in found]
 
     def counts(self, mark: str) -> dict[str, int]:
-        """How many contacts have each mark that begins so: `counts("§t")` is {"§t101": 5, ...}."""
+        """How many contacts have each mark that begins so: `counts("§§t")` is {"§§t101": 5, ...}."""
         return dict(self._range(mark, mark + "\U0010ffff", 100_000))
 
     def _range(self, begin: str, end: str, most: int) -> list[tuple[str, int]]:
@@ -392,8 +487,7 @@ class Index:
 
     def _upsert(self, db: sqlite3.Connection, page: dict[int, Row], state: Mapping[str, Any]) -> int:
         with transaction(db):
-            if not self._path and _count(db) + len(page) > MOST_IN_MEMORY:
-                raise IndexUnavailable("too_large")
+            self._refuse_too_many(db, page)
             generation = _generation(db)
             before = {record["id"]: record for record in _records(db, page)}
             gone = _among(db, "SELECT id FROM gone WHERE id IN", page)
@@ -401,21 +495,26 @@ class Index:
             seen = [(generation, each) for each, record in before.items() if record["walk"] != generation]
             db.executemany("UPDATE contact SET walk = ? WHERE id = ?", seen)
             _unindex(db, [before[row.id] for row in fresh if row.id in before])
-            records = [record_of(row, generation) for row in fresh]
-            db.executemany(_INSERT, records)
-            words = _index(db, records)
-            if len(page) <= LARGE_PAGE:
-                vocabulary.add(db, self._unremembered(words))
+            words = _index(db, [(row, generation) for row in fresh])
+            new = self._unremembered(db, words) if len(page) <= LARGE_PAGE else []
+            vocabulary.add(db, new)
             _set(db, state)
+        self._remembered.update(new)
         return len(fresh)
 
-    def _unremembered(self, words: Iterable[str]) -> list[str]:
-        """The words that this process has not put into the vocabulary yet."""
-        if len(self._remembered) > _MOST_REMEMBERED:
+    def _refuse_too_many(self, db: sqlite3.Connection, page: dict[int, Row]) -> None:
+        if not self._path and _count(db) + len(page) > MOST_IN_MEMORY:
+            raise IndexUnavailable("too_large")
+
+    def _unremembered(self, db: sqlite3.Connection, words: Iterable[str]) -> list[str]:
+        """The words that are not known to be in the vocabulary. The end of a walk may have removed some, anywhere."""
+        found = db.execute("SELECT value FROM state WHERE name = 'last_walk'").fetchone()
+        last_walk = found[0] if found else None
+        if last_walk != self._remembered_since or len(self._remembered) > _MOST_REMEMBERED:
             self._remembered.clear()
-        new = [word for word in dict.fromkeys(words) if word not in self._remembered and vocabulary.is_known_kind(word)]
-        self._remembered.update(new)
-        return new
+            self._remembered_since = last_walk
+        unknown = (word for word in dict.fromkeys(words) if word not in self._remembered)
+        return [word for word in unknown if vocabulary.is_known_kind(word)]
 
     def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         with self._lock:
@@ -426,7 +525,7 @@ class Index:
             if self._reader and identity(self._path) == self._identity:
                 try:
                     return work(self._reader)
-                except (OSError, sqlite3.Error) as error:
+                except _FAILURES as error:
                     if not is_unreadable(error):
                         raise unavailable(error) from None
         # Both locks, always in this order: the file is opened, or thrown away.
@@ -441,13 +540,13 @@ class Index:
             return work(connection())
         except IndexUnavailable:
             raise
-        except (OSError, sqlite3.Error) as error:
+        except _FAILURES as error:
             if not (self._path and is_unreadable(error)):
                 raise unavailable(error) from None
             self._start_over(self._path)
         try:
             return work(connection())
-        except (OSError, sqlite3.Error) as error:
+        except _FAILURES as error:
             raise unavailable(error) from None
 
     def _start_over(self, path: Path) -> None:
@@ -479,6 +578,11 @@ class Index:
         return self._reader
 
 
+_FAILURES = (OSError, sqlite3.Error, UnicodeDecodeError)
+_FACTS = (
+    "SELECT id, CAST(coalesce(phone, '') AS TEXT), first, last, display_name, email, custom, name_key, display_key "
+    "FROM contact"
+)
 _STATE = ("generation", "place", "newest", "complete_since", "last_walk")
 _INSERT = f"INSERT OR REPLACE INTO contact ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _INDEXED = ("phone", "email", "custom", "tags", "assignee", "opted_out", "names")
@@ -522,15 +626,15 @@ def _among(db: sqlite3.Connection, query: str, ids: Iterable[int]) -> set[int]:
     return found
 
 
-def _index(db: sqlite3.Connection, records: Sequence[Any]) -> Iterator[str]:
-    """Put the words of records in. Returns those of names and values."""
-    words = [(record[0], words_of(record)) for record in records]
-    db.executemany(
-        "INSERT INTO words (rowid, n, v, e) VALUES (?, ?, ?, ?)", ((each, *found[:3]) for each, found in words)
-    )
-    db.executemany(
-        "INSERT INTO parts (rowid, part) VALUES (?, ?)", ((each, found.parts) for each, found in words if found.parts)
-    )
+def _index(db: sqlite3.Connection, rows: Iterable[tuple[Row, int]]) -> Iterator[str]:
+    """Put rows in, each with its walk, and their words. Returns the words of names and values."""
+    both = [words_and_record_of(row, walk) for row, walk in rows]
+    db.executemany(_INSERT, (record for _, record in both))
+    words = [(record[0], found) for found, record in both]
+    insert = "INSERT INTO words (rowid, n, v, e) VALUES (?, ?, ?, ?)"
+    db.executemany(insert, ((each, *found[:3]) for each, found in words))
+    insert = "INSERT INTO parts (rowid, part) VALUES (?, ?)"
+    db.executemany(insert, ((each, found.parts) for each, found in words if found.parts))
     return (word for _, found in words for word in f"{found.name} {found.values}".split() if word[0] != "§")
 
 
@@ -561,6 +665,7 @@ def _compact(db: sqlite3.Connection) -> None:
     """Merge what FTS5 keeps in parts. Only then are the words of deleted contacts out of the file."""
     for table in ("words", "parts", "inword"):
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+    db.execute("PRAGMA incremental_vacuum").fetchall()
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
@@ -576,10 +681,9 @@ def _fold_again(db: sqlite3.Connection, after: int) -> list[int]:
     """Fold some contacts with ids above `after` again. Returns their ids."""
     with transaction(db):
         query = "SELECT * FROM contact WHERE id > ? ORDER BY id LIMIT ?"
-        records = [record_of(row_of(each), each["walk"]) for each in db.execute(query, (after, _CHUNK))]
-        db.executemany(_INSERT, records)
-        _index(db, records)
-        return [record[0] for record in records]
+        rows = [(row_of(each), each["walk"]) for each in db.execute(query, (after, _CHUNK))]
+        _index(db, rows)
+        return [row.id for row, _ in rows]
 
 
 def _bound(bounds: Bounds | None) -> tuple[str, list[Any]]:

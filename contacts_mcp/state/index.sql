@@ -18,9 +18,9 @@ CREATE TABLE contact (
     last         TEXT NOT NULL,
     display_name TEXT NOT NULL,
     email        TEXT NOT NULL,
-    custom       TEXT NOT NULL,            -- JSON, '' for none
+    custom       TEXT NOT NULL,            -- `31:Gold` with U+001F between, or JSON
     tags         TEXT NOT NULL,            -- ids with blanks between
-    names        TEXT NOT NULL,            -- the folded words of the name, § and its other forms
+    names        TEXT NOT NULL,            -- its folded words, § and other forms; '' if `first last` says it
     walk         INTEGER NOT NULL          -- the last walk, or write during it, that saw the contact
 );
 CREATE INDEX contact_by_phone ON contact (phone) WHERE phone IS NOT NULL;

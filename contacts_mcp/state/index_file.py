@@ -33,6 +33,7 @@ from contacts_mcp.state.database import (
 APPLICATION_ID = 0x434D4958  # "CMIX"
 PATIENCE = 1.0  # seconds for another process's write
 _CACHE = -8_000  # kibibytes of pages in memory, as SQLite writes it
+_PROBE = "CREATE VIRTUAL TABLE temp.probe USING fts5 (a, tokenize = 'trigram')"
 _SIDES = ("", "-wal", "-shm")
 
 Reason = Literal["no_fts5", "newer_version", "foreign", "corrupt", "busy", "disk_full", "unwritable", "too_large"]
@@ -128,7 +129,8 @@ def empty(db: sqlite3.Connection) -> None:
 
 def is_unreadable(error: Exception) -> bool:
     """Whether the file's content is damaged. SQLite notices some damage late, as a text that is no text."""
-    return is_spoilt(error) or "malformed" in str(error) or "Could not decode" in str(error)
+    is_no_text = isinstance(error, UnicodeDecodeError)  # even the words of an error may come from the file
+    return is_no_text or is_spoilt(error) or "malformed" in str(error) or "Could not decode" in str(error)
 
 
 def unavailable(error: Exception) -> IndexUnavailable:
@@ -143,9 +145,11 @@ def unavailable(error: Exception) -> IndexUnavailable:
 def has_fts5(db: sqlite3.Connection) -> bool:
     """Whether this Python's SQLite has the full-text search with its trigram tokenizer."""
     try:
-        db.execute("CREATE VIRTUAL TABLE temp.probe USING fts5 (a, tokenize = 'trigram')")
+        db.execute(_PROBE)
         db.execute("DROP TABLE temp.probe")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if "no such" not in str(error) and "tokenizer" not in str(error):
+            raise
         return False
     return True
 
@@ -162,6 +166,7 @@ def _prepare(db: sqlite3.Connection) -> None:
         raise IndexUnavailable("foreign")
     if version_of(db) > len(_steps()):
         raise IndexUnavailable("newer_version")
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file
     switch_to_wal(db, patience=PATIENCE)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA secure_delete = ON")

@@ -5,8 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from contacts_mcp.state.match import Bounds, word
-from contacts_mcp.state.row import PHONE_MARK, Row, assignee_mark, field_mark, tag_mark, value_mark
+from contacts_mcp.state.match import Bounds, beginning, word
+from contacts_mcp.state.row import (
+    EVERYBODY,
+    HAS_EMAIL,
+    PHONE_MARK,
+    Row,
+    assignee_mark,
+    field_mark,
+    phone_mark,
+    tag_mark,
+    value_mark,
+)
 from contacts_mcp.words.folding import unaccented
 
 
@@ -42,27 +52,25 @@ class Filters:
     @property
     def clauses(self) -> list[list[str]]:
         """The clauses for the index, each a list of alternatives."""
-        found: list[list[str]] = []
-        tags = [word(tag_mark(tag)) for tag in self.tags]
-        found += [tags] if self.any_tag and tags else [[tag] for tag in tags]
-        if self.assignee is not None:
-            found.append([word(assignee_mark(self.assignee))])
-        if self.is_opted_out is not None:
-            found.append([word("§out" if self.is_opted_out else "§in")])
-        if self.has_email is not None:
-            found.append([word("§mail" if self.has_email else "§nomail")])
-        for each in self.fields:
-            if each.kind != "none":
-                mark = field_mark(each.field_id) if each.kind == "any" else value_mark(each.field_id, each.value)
-                found.append([word(mark)])
-        if self.phone_prefixes:
-            found.append([_phone_mark(prefix) for prefix in self.phone_prefixes])
-        return found
+        given = (
+            *self._tag_marks(),
+            [assignee_mark(self.assignee)] if self.assignee is not None else [],
+            [EVERYBODY[self.is_opted_out]] if self.is_opted_out is not None else [],
+            [HAS_EMAIL] if self.has_email else [],
+            *([_mark(each)] for each in self.fields if each.kind != "none"),
+        )
+        phones = [_phone_mark(prefix) for prefix in self.phone_prefixes]
+        return [clause for clause in (*([*map(word, marks)] for marks in given), phones) if clause]
+
+    def _tag_marks(self) -> list[list[str]]:
+        marks = [tag_mark(tag) for tag in self.tags]
+        return [marks] if self.any_tag else [[mark] for mark in marks]
 
     @property
     def without(self) -> list[str]:
         """The marks that no wanted contact has."""
-        return [field_mark(each.field_id) for each in self.fields if each.kind == "none"]
+        fields = [field_mark(each.field_id) for each in self.fields if each.kind == "none"]
+        return [*fields, HAS_EMAIL] if self.has_email is False else fields
 
     @property
     def bounds(self) -> Bounds:
@@ -96,10 +104,14 @@ class Filters:
 _NONE = Filters()
 
 
+def _mark(each: FieldFilter) -> str:
+    return field_mark(each.field_id) if each.kind == "any" else value_mark(each.field_id, each.value)
+
+
 def _phone_mark(prefix: str) -> str:
     """The contacts whose phone begins so, or more where the prefix is longer than the mark."""
-    mark = f"§p{prefix[:PHONE_MARK]}"
-    return word(mark) if len(prefix) >= PHONE_MARK else f'"{mark}" *' if word(mark) else ""
+    mark = phone_mark(prefix)
+    return word(mark) if len(prefix) >= PHONE_MARK else beginning(mark)
 
 
 def _passes(each: FieldFilter, row: Row) -> bool:

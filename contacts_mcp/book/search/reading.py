@@ -1,4 +1,4 @@
-"""What a free text asks for: a phone or a piece of one, an e-mail address or a piece of one, or words.
+"""The reading of a free text: a phone or a piece of one, an e-mail address or a piece of one, or words.
 
 1. Only digits and the signs of phones is a phone. "ends in", "last four", `...` and `*` say which piece of it.
    Four digits alone are most likely the ending, three an area code.
@@ -25,42 +25,19 @@ _ENDING = 4
 _NATIONAL = 10  # digits of a number in North America without its country
 
 # Words of a sentence. They count where a contact has them, and are left out where none has.
-FILLERS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "any",
-        "anybody",
-        "at",
-        "by",
-        "everybody",
-        "for",
-        "from",
-        "has",
-        "have",
-        "in",
-        "is",
-        "of",
-        "on",
-        "our",
-        "that",
-        "the",
-        "to",
-        "who",
-        "with",
-    ]
-)
+_FILLERS = "a an and any anybody at by everybody for from has have in is of on our that the to who with"
+FILLERS = frozenset(_FILLERS.split())
 
 PieceOf = Literal["any", "beginning", "ending", "inside"]
 
+_THE_ONE = r"^\s*(?:(?:the\s+)?(?:one|number|phone)\s+)?(?:that\s+)?"
 _SAYS_ENDING = re.compile(
-    r"^\s*(?:(?:the\s+)?(?:one|number|phone)\s+)?(?:(?:that\s+)?ends?\s*(?:ing)?\s*(?:in|with|on)?|ending(?:\s+(?:in|with|on))?|"
-    r"(?:the\s+)?last\s+(?:\w+\s+)?(?:digits\s+)?(?:are\s+|is\s+)?|\.\.\.?|\u2026|\*+|x{2,})\s*(?=[\d(])",
+    rf"{_THE_ONE}(?:ends?(?:ing)?(?:\s+(?:in|with|on))?|(?:the\s+)?last\s+(?:\w+\s+)?(?:digits\s+)?(?:are\s+|is\s+)?|"
+    r"\.\.\.?|\u2026|\*+|x{2,})\s*(?=[\d(])",
     re.IGNORECASE,
 )
 _SAYS_BEGINNING = re.compile(
-    r"^\s*(?:(?:the\s+)?(?:one|number|phone)\s+)?(?:(?:that\s+)?(?:begin|start)s?(?:ning|ing)?\s+(?:in|with)|area\s+code)\s*(?=[\d(+])",
+    rf"{_THE_ONE}(?:(?:begin|start)s?(?:ning|ing)?\s+(?:in|with)|area\s+code)\s*(?=[\d(+])",
     re.IGNORECASE,
 )
 _PHONE_SIGNS = re.compile(r"[\d\s()\-./+]*\d[\d\s()\-./+]*")
@@ -110,7 +87,8 @@ class Asked:
 class Words:
     """The words of a query."""
 
-    words: tuple[Asked, ...]
+    words: tuple[Asked, ...]  # without titles
+    said: frozenset[str] = frozenset()  # all of them
 
 
 Reading = Phone | Email | Words
@@ -119,7 +97,7 @@ Reading = Phone | Email | Words
 def read(query: str) -> Reading:
     """The reading of a query. It never fails: text without any letter or digit is no words."""
     text = query[:LONGEST_QUERY].strip()
-    return _phone(text) or _email(text) or Words(_words(text))
+    return _phone(text) or _email(text) or _words(text)
 
 
 def numbers_meant(phone: Phone, country: str) -> list[str]:
@@ -157,14 +135,15 @@ def _email(text: str) -> Email | None:
     return Email(bare) if (_EMAIL.fullmatch(bare) and len(bare) > 1) or _DOMAIN.fullmatch(bare) else None
 
 
-def _words(text: str) -> tuple[Asked, ...]:
+def _words(text: str) -> Words:
     found: list[Asked] = []
     for said in _with_phones_joined(text).split():
         for piece in pieces(said):
             forms = (piece.joined or piece.words[0], *piece.spellings)
             found.append(Asked(said, tuple(dict.fromkeys(forms)), piece.words if piece.joined else ()))
     named = [word for word in found if word.plain not in TITLES] or found
-    return tuple({word.plain: word for word in named}.values())[:MOST_WORDS]
+    words = tuple({word.plain: word for word in named}.values())[:MOST_WORDS]
+    return Words(words, frozenset(part for word in found for part in word.parts or word.forms[:1]))
 
 
 def _with_phones_joined(text: str) -> str:
