@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
     from contacts_mcp.book.search.describing import Description, FieldUse, describe
+    from contacts_mcp.book.search.doubles import DoublesShown, find_doubles
     from contacts_mcp.book.search.finding import Finding, Matched, find
     from contacts_mcp.book.search.known import Known
+    from contacts_mcp.book.search.merge import Loss, Merged, Source, merge
     from contacts_mcp.book.search.naming import called, identified
     from contacts_mcp.book.vocabulary import NameList
     from contacts_mcp.book.writing.settle import settle
@@ -45,6 +47,7 @@ __all__ = [
     "Card",
     "Change",
     "Description",
+    "DoublesShown",
     "Entry",
     "FieldUse",
     "Filters",
@@ -52,10 +55,13 @@ __all__ = [
     "Found",
     "Known",
     "Listing",
+    "Loss",
     "Matched",
+    "Merged",
     "NameList",
     "Outcome",
     "ShownChange",
+    "Source",
     "Wanted",
     "called",
     "changes_of",
@@ -63,9 +69,11 @@ __all__ = [
     "delete_contact",
     "describe",
     "find",
+    "find_doubles",
     "identified",
     "list_contacts",
     "look_up",
+    "merge",
     "settle",
     "undo",
     "update_contact",
@@ -100,6 +108,12 @@ _HOME = {
     "Known": "search.known.Known",
     "called": "search.naming.called",
     "identified": "search.naming.identified",
+    "DoublesShown": "search.doubles.DoublesShown",
+    "find_doubles": "search.doubles.find_doubles",
+    "Loss": "search.merge.Loss",
+    "Merged": "search.merge.Merged",
+    "Source": "search.merge.Source",
+    "merge": "search.merge.merge",
 }
 
 

@@ -77,9 +77,7 @@ async def called(book: Book, name: str) -> Found:
     names = await book.vocabulary.naming(*map(values_of, meant.exactly))
     notes: list[str] = []
     if not meant.exactly:
-        notes.append(
-            Note("not_found", f"{_nobody(meant)} is called {quoted(name, limit=NAME)}.")
-        )
+        notes.append(Note("not_found", f"{_nobody(meant)} is called {quoted(name, limit=NAME)}."))
         if offers := await _offers(book, meant.near):
             notes.append(Note("nearest_names", f"Nearest names: {'; '.join(offers)}."))
     elif len(meant.exactly) > 1:

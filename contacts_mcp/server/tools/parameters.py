@@ -95,6 +95,7 @@ _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), BeforeValidat
 Word = _Text
 Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
 Id = Annotated[int, Field(ge=1, lt=MOST_ID), BeforeValidator(_number)]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS), BeforeValidator(from_json)]
 UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
 UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
 ChangeCursor = Annotated[int, BeforeValidator(_change_number), WithJsonSchema({"type": "string"})]
