@@ -13,6 +13,7 @@ from contacts_mcp.book.people.holding import holder_of, locked_contact, refuse_o
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import leaves_number, left_opted_out, note_on_arrival, notes_on_departure
+from contacts_mcp.book.search.remarks import on_values
 from contacts_mcp.book.values import is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
@@ -55,6 +56,7 @@ async def update(
             expected='Name at least one field, for example last: "Rivera". To empty a field, name it in clear.',
         )
     notes = [*phone_notes(*(number for number in (ref.phone, moved) if number)), *edit.notes]
+    notes += await on_values(book, edit.values)
     async with locked_contact(book, ref, phones=[moved.digits] if moved else []) as before:
         refuse_other_name(before, name)
         if moved and moved.digits != before.phone:

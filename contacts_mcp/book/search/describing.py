@@ -86,6 +86,12 @@ def _counted(index: Index, names: Snapshot, known: Known) -> Description:
     )
 
 
+def use_of(index: Index, number: int, fields: Names) -> FieldUse:
+    """How one custom field is used."""
+    one = next((each for each in fields.items if each.id == number), Named(number, ""))
+    return _use(index, one, fields, index.counts(field_mark(number)))
+
+
 def _use(index: Index, one: Named, fields: Names, counts: dict[str, int]) -> FieldUse:
     contacts, values = counts.get(field_mark(one.id), 0), index.values(one.id)
     kind = kind_of(values, contacts)
@@ -100,6 +106,11 @@ def _use(index: Index, one: Named, fields: Names, counts: dict[str, int]) -> Fie
             fields.label(other.id) for other in fields.items if other.id != one.id and are_twins(one.name, other.name)
         ],
     )
+
+
+def kind_of_value(text: str) -> Kind:
+    """The kind of one value alone."""
+    return "date" if _DAY.fullmatch(text.strip()) else "number" if _NUMBER.fullmatch(text.strip()) else "text"
 
 
 def kind_of(values: Sequence[tuple[str, int]], contacts: int) -> Kind:

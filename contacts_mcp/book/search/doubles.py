@@ -11,7 +11,7 @@ from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.search import duplicates
-from contacts_mcp.book.search.duplicates import Doubles, DoubleSet, Place, Shared
+from contacts_mcp.book.search.duplicates import Doubles, DoubleSet, Place, Shared, Tier
 from contacts_mcp.book.search.evidence import Evidence, Kind
 from contacts_mcp.book.search.finding import waiting_time
 from contacts_mcp.book.search.known import Known

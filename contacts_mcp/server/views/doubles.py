@@ -111,7 +111,7 @@ def merged(outcome: Merged) -> Answer:
         change = f" (change {outcome.change_id})" if outcome.change_id else ""
         lines = [
             f"{HEADLINES[outcome.status]} {kept}{change}.",
-            *(f"  deleted{'' if outcome.deleted else ' then'}: {who(card)}" for card in outcome.others),
+            *(f"  {'deleted' if outcome.deleted else 'to be deleted'}: {who(card)}" for card in outcome.others),
             *(f"- {text}" for text in change_lines(outcome.changes, cut)),
             *(f"- {_source_line(one, cut)}" for one in outcome.sources if outcome.confirm_token),
             *(f"- lost: {_loss_line(one, cut)}" for one in outcome.losses),
