@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Literal
 
@@ -63,9 +64,14 @@ class Hit:
     @property
     def match(self) -> Match:
         """How certain it is. A nickname, a misspelling or another guess is never sure."""
-        if self.score >= SURE and not any(why.how in _GUESSES for why in self.why):
-            return "sure"
-        return "likely" if self.score >= LIKELY else "guess"
+        return match_of(self.score, self.why)
+
+
+def match_of(score: float, why: Sequence[Why]) -> Match:
+    """How certain a hit of that score is. A nickname, a misspelling or another guess is never sure."""
+    if score >= SURE and not any(each.how in _GUESSES for each in why):
+        return "sure"
+    return "likely" if score >= LIKELY else "guess"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

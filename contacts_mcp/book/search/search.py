@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from contacts_mcp.book.search.ladder import MOST, Ladder
 from contacts_mcp.book.search.phones import by_email, by_phone
-from contacts_mcp.book.search.question import Answer, Hit, Position, Question, opened, sealed
+from contacts_mcp.book.search.question import Answer, Hit, Position, Question, match_of, opened, sealed
 from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Words, read
 from contacts_mcp.book.search.scoring import Scored
 from contacts_mcp.state.index import Index, Line
@@ -80,7 +80,7 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
     most = MOST if question.sort == "best" else MOST_SORTED
     ladder = Ladder(index, asked, question.filters, most=most)
     found = ladder.climb() if position.below is None else ladder.after(position.below)
-    scored = _sorted_lines(found.scored, question)
+    scored = _sorted_lines(_without_guesses(found.scored), question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
     if after is None and found.expression and question.sort == "best":
         after = Position(below=found.lowest)
@@ -90,11 +90,17 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
     hits = _with_rows(index, page)
     return Answer(
         hits=tuple(hits),
-        total=max(len(found.scored), exactly),
+        total=max(len(scored), exactly),
         is_exact=not found.is_capped,
         is_sorted=question.sort == "best" or not found.expression,
         ignored=_ignored(asked.words, hits),
     ), after
+
+
+def _without_guesses(scored: list[Scored]) -> list[Scored]:
+    """Who is sure leaves no room for guesses: with a Rivera in the book, "rivera" is not asked for an "hiver"."""
+    matches = {each.line.id: match_of(each.score, each.why) for each in scored}
+    return [each for each in scored if matches[each.line.id] != "guess"] if "sure" in matches.values() else scored
 
 
 def _with_rows(index: Index, page: Sequence[Scored]) -> list[Hit]:

@@ -85,8 +85,8 @@ async def update_contact(
     clear: p.Clear = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Change one contact, by contact_id, phone or full name. Fields not given stay. Only clear empties.
-    To add one use create_contact."""
+    """Change one contact, by id, phone or full name. Fields not given stay. Only clear empties.
+    To add one: create_contact."""
     asked = request(books.update_contact, locals())
     book = await app.book()
     contact_id = await books.identified(book, contact_id=contact_id, phone=phone, name=name)

@@ -108,7 +108,7 @@ def described(description: str) -> Any:
     return field
 
 
-ContactId = Annotated[Id | None, described("Id from an answer.")]
+ContactId = Annotated[Id | None, described("From an answer.")]
 # Without a country code the account's region is assumed, so every phone says how to name another country.
 _COUNTRY = "No country code: region assumed."
 Phone = Annotated[
@@ -118,7 +118,7 @@ SoughtPhone = Annotated[_Text | None, described(f"Exact phone. {_COUNTRY}")]
 SoughtEmail = Annotated[_Text | None, described("Exact e-mail.")]
 WhosePhone = Annotated[_Text | None, described(f"Present phone. {_COUNTRY}")]
 SoughtName = Annotated[_Text | None, described("Full name.")]
-WhoseName = Annotated[_Text | None, described("Name as said: to check, or alone if in full.")]
+WhoseName = Annotated[_Text | None, described("As said, to check; alone: in full.")]
 NewPhone = Annotated[_Text | None, described("New phone; region assumed too.")]
 First = Annotated[_Text | None, described("First name.")]
 Last = Annotated[_Text | None, described("Last name.")]
@@ -134,8 +134,8 @@ FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or 
 FirstTags = Annotated[Names | None, described("Tag names, at most 5.")]
 Assignee = Annotated[_Text | None, described('Team member; "none" unassigns.')]
 Tags = Annotated[Names | None, described("Replaces all tags.")]
-AddTags = Annotated[Names | None, described("Tags to add; at most 5 in all.")]
-RemoveTags = Annotated[Names | None, described("Tags to remove.")]
+AddTags = Annotated[Names | None, described("To add; at most 5 in all.")]
+RemoveTags = Annotated[Names | None, described("To remove.")]
 IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
 IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false needs consent.")]
 Consent = Annotated[_Text | None, described("When and how they agreed. Ask, never assume.")]
