@@ -91,6 +91,9 @@ class Matcher:
         return self.since is not None and contact.updated_at is not None and contact.updated_at < self.since
 
 
+EVERYBODY = Matcher(None, lambda _: True, (), (), None, None, is_by_opt_out=False)
+
+
 def needed_lists(filters: Filters) -> list[ListName]:
     """The lists of names that the filters mention."""
     mentioned: dict[ListName, bool] = {
