@@ -44,7 +44,7 @@ def without_index(error: ContactsError) -> Known:
 
 
 def known_from(state: State) -> Known:
-    """What the index says about itself, without knowing who is filling it."""
+    """The account as the index knows it. The index does not know who is filling it."""
     said = state.notes or {}
     doubts = doubts_in(said)
     is_whole = state.complete_since is not None and not state.needs_rebuild
@@ -71,7 +71,8 @@ def doubts_in(said: Mapping[str, str]) -> list[Note]:
 
 def written_doubts(doubts: Iterable[Note]) -> str | None:
     """The text that `doubts_in` reads, None for no doubt."""
-    return json.dumps([(doubt.kind, str(doubt)) for doubt in doubts]) if doubts else None
+    told = [(doubt.kind, str(doubt)) for doubt in doubts]
+    return json.dumps(told) if told else None
 
 
 def written(moment: float) -> str:
