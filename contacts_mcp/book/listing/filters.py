@@ -17,6 +17,7 @@ from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
 from contacts_mcp.words.areas import prefix_of_area, prefixes_of
+from contacts_mcp.words.dates import looks_like_date_field, read_date
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
@@ -207,7 +208,7 @@ def _resolved(filters: Filters, names: Snapshot) -> tuple[tuple[int, ...], int |
     if misses:
         raise UnknownName.of_several(misses)
     custom = (
-        CustomValue(number, names.fields.label(number), filters.custom_fields[name].strip())
+        CustomValue(number, label := names.fields.label(number), _sought_value(label, filters.custom_fields[name]))
         for name, number in numbers.items()
     )
     return tags, member, tuple(custom)
@@ -234,6 +235,16 @@ def _prefixes(filters: Filters, region: str) -> tuple[str, ...]:
             expected='Expected its digits, such as "510". For other pieces of a number use query: "ends in 3344".',
         )
     return (area,)
+
+
+def _sought_value(label: str, text: str) -> str:
+    """The text to look for in a field. A day in a field of dates is written as it would be stored."""
+    if not looks_like_date_field(label):
+        return text.strip()
+    try:
+        return read_date(text.strip(), argument="custom_fields", field=label).text
+    except InvalidArgument:
+        return text.strip()  # somebody may have stored just that
 
 
 def _is_nobody(text: str) -> bool:

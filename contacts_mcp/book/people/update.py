@@ -112,7 +112,8 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     had = values_of(before)
     wanted = edit.applied_to(had)
     if excess := excess_tags(had, wanted):
-        raise too_many_tags(had, excess, before.name, await book.vocabulary.naming(had))
+        names = await book.vocabulary.naming(had)
+        raise too_many_tags(had, excess, before.name, names, added=bool(edit.add_tags))
     if not wanted.get("phone"):
         raise Refused(
             "This contact has no phone, and Heymarket changes none without. Give one as new_phone in the same call. "
@@ -136,7 +137,7 @@ def refuse_losses(before: Contact, edit: Edit) -> None:
     An update sends the names along. Tags are written as a whole, and so are custom values that are replaced.
     """
     if names := [name for name in NAMES if name not in edit.values and name in {*before.unread, *before.damaged}]:
-        way = f"Give {' and '.join(names)} in the same call, or change the contact in Heymarket."
+        way = f"Give {' and '.join(names)} with update_contact in the same call, or change the contact in Heymarket."
         raise _unreadable(" and ".join(names), "and this change would lose it", way)
     if (edit.add_tags or edit.remove_tags) and "tags" in before.unread:
         way = "Give all its tags as tags, after the person has looked them up in Heymarket."
