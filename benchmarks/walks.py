@@ -288,7 +288,10 @@ async def walk(name: str, kind: Kind) -> tuple[Service, set[int], Listing]:
     """One walk to its end: the service, whom it gave, and its last answer. The name decides everything."""
     dice = random.Random(name)
     service = Service(Behaviour.drawn(dice, kind), dice)
-    book = cast("Book", SimpleNamespace(api=service, vocabulary=Vocabulary(cast("HeymarketClient", service)), zone=UTC, region="US"))
+    book = cast(
+        "Book",
+        SimpleNamespace(api=service, vocabulary=Vocabulary(cast("HeymarketClient", service)), zone=UTC, region="US"),
+    )
     limit = dice.choice((1, 3, 7, 25, 100, 100, 100))
     filters = service.filters()
     given: set[int] = set()

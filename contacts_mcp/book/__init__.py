@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contacts_mcp.book.listing.listing import Listing, list_contacts
     from contacts_mcp.book.people.create import create as create_contact
     from contacts_mcp.book.people.delete import delete as delete_contact
-    from contacts_mcp.book.people.lookup import Found
+    from contacts_mcp.book.people.lookup import Found, identified
     from contacts_mcp.book.people.lookup import lookup as look_up
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from contacts_mcp.book.search.finding import Finding, Matched, find
     from contacts_mcp.book.search.known import Known
     from contacts_mcp.book.search.merge import Loss, Merged, Source, merge
-    from contacts_mcp.book.search.naming import called, identified
+    from contacts_mcp.book.search.naming import called
     from contacts_mcp.book.vocabulary import NameList
     from contacts_mcp.book.writing.settle import settle
     from contacts_mcp.state.journal import Entry
@@ -107,7 +107,7 @@ _HOME = {
     "find": "search.finding.find",
     "Known": "search.known.Known",
     "called": "search.naming.called",
-    "identified": "search.naming.identified",
+    "identified": "people.lookup.identified",
     "DoublesShown": "search.doubles.DoublesShown",
     "find_doubles": "search.doubles.find_doubles",
     "Loss": "search.merge.Loss",

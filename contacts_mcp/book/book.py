@@ -6,10 +6,10 @@ A server makes it once and passes it to every function here.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.cards import Card, Change
@@ -22,12 +22,24 @@ from contacts_mcp.state.locks import Locks
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone, parse_phone
 
+if TYPE_CHECKING:
+    from contacts_mcp.state.index import Index
+
+Result = TypeVar("Result")
+
 Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone", "declined", "needs_confirmation"]
 STATUSES: tuple[str, ...] = get_args(Status)
 
 
 class Noticing(Protocol):
     """The local mirror of the contacts, as a write needs it (`search/mirror.py`)."""
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether there is a mirror already."""
+
+    async def ask(self, question: Callable[[Index], Result]) -> Result:
+        """The answer of the mirror as it is. Raises ContactsError."""
 
     def noticed(self, contact: Contact) -> None:
         """The service shows the contact like this."""

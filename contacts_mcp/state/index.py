@@ -585,7 +585,7 @@ _FACTS = (
 )
 _STATE = ("generation", "place", "newest", "complete_since", "last_walk")
 _INSERT = f"INSERT OR REPLACE INTO contact ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-_INDEXED = ("phone", "email", "custom", "tags", "assignee", "opted_out", "names")
+_INDEXED = ("phone", "email", "custom", "tags", "assignee", "opted_out", "unread", "names")
 
 
 def _newest_of_each(rows: Iterable[Row]) -> dict[int, Row]:

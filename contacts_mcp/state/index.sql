@@ -20,6 +20,7 @@ CREATE TABLE contact (
     email        TEXT NOT NULL,
     custom       TEXT NOT NULL,            -- `31:Gold` with U+001F between, or JSON
     tags         TEXT NOT NULL,            -- ids with blanks between
+    unread       TEXT NOT NULL,            -- names of members that cannot be read, with blanks between
     names        TEXT NOT NULL,            -- its folded words, § and other forms; '' if `first last` says it
     walk         INTEGER NOT NULL          -- the last walk, or write during it, that saw the contact
 );

@@ -11,6 +11,7 @@ A mark is a word that begins with `§§`, which no folded text has. Filters and 
 | `§§f31` | with a value of field 31 |
 | `§§31§gold` | whose value of field 31 is "gold", case, accents and width aside |
 | `§§p1510` | whose phone begins with these four digits |
+| `§§odd` | with a member that the service sent in a form that cannot be read |
 
 All of them begin alike, because FTS5 also keeps a list of contacts for each beginning of one and two characters.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -42,6 +43,7 @@ from contacts_mcp.words.search_words import (
 
 EVERYBODY = ("§§in", "§§out", "§§unknown")
 HAS_EMAIL = "§§mail"
+ODD = "§§odd"
 PHONE_MARK = 4  # digits
 _LONGEST_VALUE = 40  # characters of a value in its mark
 _LONGEST_INTEGER = 18  # digits that SQLite keeps as an integer
@@ -50,6 +52,9 @@ _EPOCH = instant("1970-01-01T00:00:00Z")
 _MICROSECOND = timedelta(microseconds=1)
 
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+# A custom value of another name than a number's cannot be asked for.
+_MEMBER = re.compile(r"[a-z_]+|custom\.[0-9]+")
 
 # Signs part words in the index, and distinguish values ("A+", "A-"). In a mark they are private characters.
 _AS_PRIVATE = {code: 0xE000 + code for code in range(128) if not chr(code).isalnum()}
@@ -74,6 +79,7 @@ class Row:
     created: int | None = None  # microseconds since 1970
     updated: int | None = None
     rev: int = 0
+    unread: tuple[str, ...] = ()  # names of members in a form that cannot be read, in order: "tags", "custom.31"
 
     @classmethod
     def of(cls, contact: Contact) -> Row:
@@ -93,6 +99,7 @@ class Row:
             created=microseconds(contact.created_at),
             updated=microseconds(contact.updated_at),
             rev=contact.rev,
+            unread=tuple(sorted(filter(_MEMBER.fullmatch, contact.unread))),
         )
 
     @property
@@ -125,7 +132,7 @@ def _storable(text: str) -> str:
 
 COLUMNS = (
     "id", "uuid", "phone", "name_key", "display_key", "email_key", "created", "updated", "rev", "assignee",
-    "opted_out", "first", "last", "display_name", "email", "custom", "tags", "names", "walk",
+    "opted_out", "first", "last", "display_name", "email", "custom", "tags", "unread", "names", "walk",
 )  # fmt: skip
 
 
@@ -157,6 +164,7 @@ def record_of(row: Row, walk: int) -> tuple[Any, ...]:
         if row.custom
         else "",
         " ".join(map(str, row.tags)),
+        " ".join(row.unread),
         "" if _is_plain(row, names) else f"{' '.join(names.words)}§{' '.join(names.forms)}",
         walk,
     )
@@ -197,6 +205,7 @@ def _row_of(record: Any) -> Row:
         created=record["created"],
         updated=record["updated"],
         rev=record["rev"],
+        unread=tuple(record["unread"].split()),
     )
 
 
@@ -239,7 +248,7 @@ def words_of(record: Any) -> Words:
         record["email"],
         custom_of(record["custom"]),
         "" if record["phone"] is None else str(record["phone"]),
-        _marks(record["opted_out"], record["tags"].split(), record["assignee"]),
+        _marks(record["opted_out"], record["tags"].split(), record["assignee"], record["unread"]),
     )
 
 
@@ -247,7 +256,7 @@ def words_and_record_of(row: Row, walk: int) -> tuple[Words, tuple[Any, ...]]:
     """The words of a row, and its record."""
     record = record_of(row, walk)
     names = record[COLUMNS.index("names")] or f"{row.first} {row.last}§".lower()
-    marks = _marks(row.is_opted_out, row.tags, row.assignee)
+    marks = _marks(row.is_opted_out, row.tags, row.assignee, row.unread)
     return _words(names, row.email, row.custom, row.phone, marks), record
 
 
@@ -268,9 +277,10 @@ def _words(names: str, email: str, custom: Mapping[int, str], phone: str, marks:
     )
 
 
-def _marks(opted_out: int | None, tags: Iterable[int | str], assignee: int | None) -> list[str]:
+def _marks(opted_out: int | None, tags: Iterable[int | str], assignee: int | None, unread: Sized) -> list[str]:
     has = [*map(tag_mark, tags)] or [tag_mark(0)]
-    return [EVERYBODY[2 if opted_out is None else int(opted_out)], *has, assignee_mark(assignee)]
+    odd = [ODD] if unread else []
+    return [EVERYBODY[2 if opted_out is None else int(opted_out)], *has, assignee_mark(assignee), *odd]
 
 
 def tag_mark(tag: int | str) -> str:

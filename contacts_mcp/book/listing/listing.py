@@ -360,7 +360,7 @@ class _Call:
         """Everything that the reader should know. A full answer that goes on says so by its cursor alone."""
         why_not = [] if self._is_full and not self.is_over else reasons
         silent = [_SILENT] if self._matcher.is_by_opt_out and self._is_silent else []
-        unsure = [_unsure(self._unsure)] if self._unsure else []
+        unsure = [left_out(self._unsure)] if self._unsure else []
         lowered = [_lowered(self._limit)] if self._is_lowered and self._is_full and not self.is_over else []
         return [*why_not, *silent, *unsure, *lowered, *self._near.notes(is_given=self.position.given > 0)]
 
@@ -405,9 +405,10 @@ def _stopped(position: Position, failure: ContactsError | None) -> Note:
     )
 
 
-def _unsure(many: int) -> Note:
+def left_out(many: int) -> Note:
+    """The contacts that may match, and cannot be judged."""
     are = "1 contact is" if many == 1 else f"{many} contacts are"
-    text = f"{are} left out here because Heymarket shows a value that you filter by in a form that cannot be read."
+    text = f"{are} left out here because Heymarket shows a value that you ask for in a form that cannot be read."
     return Note("filter_unreadable", text)
 
 

@@ -55,6 +55,18 @@ async def lookup(
     return await _found(book, [*found.values()], notes, sought=f"the e-mail {quoted(address, limit=60)}")
 
 
+async def identified(book: Book, *, contact_id: int | None, phone: str | None, name: str | None) -> int | None:
+    """The id of the contact that is meant, where a name alone says so. Beside an id or a phone a name is a check.
+
+    Raises InvalidArgument where there is no mirror, and Refused unless exactly one contact is meant.
+    """
+    if contact_id is not None or phone is not None or name is None:
+        return contact_id
+    from contacts_mcp.book.search.naming import whose  # the mirror costs time, and most calls do not need it
+
+    return await whose(book, name)
+
+
 def _may_have(contact: Contact, emails: Sequence[str]) -> bool:
     """Whether a contact that the service found has one of these e-mails. Some services ignore what they do not know."""
     return "email" in contact.unread or any(same_email(contact.email, email) for email in emails)

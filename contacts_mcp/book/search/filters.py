@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,16 +86,23 @@ class Filters:
 
     def passes(self, row: Row) -> bool:
         """Whether the row is one of the wanted contacts."""
-        return (
-            self._passes_tags(row)
-            and self.assignee in (None, row.assignee or 0)
-            and self.is_opted_out in (None, row.is_opted_out)
-            and self.has_email in (None, bool(row.email))
-            and all(_passes(each, row) for each in self.fields)
-            and (not self.phone_prefixes or row.phone.startswith(self.phone_prefixes))
-            and _is_between(row.created, self.created_from, self.created_before)
-            and _is_between(row.updated, self.updated_from, self.updated_before)
-        )
+        return all(passes for _, passes in self._tests(row))
+
+    def may_pass(self, row: Row) -> bool:
+        """Whether the row may be one of them: each member that speaks against it cannot be read."""
+        return all(passes or is_unread(member, row) for member, passes in self._tests(row))
+
+    def _tests(self, row: Row) -> Iterator[tuple[str, bool]]:
+        """Each condition: the member that decides, and whether the row passes."""
+        yield "tags", self._passes_tags(row)
+        yield "assigned_user_id", self.assignee in (None, row.assignee or 0)
+        yield "is_opted_out", self.is_opted_out in (None, row.is_opted_out)
+        yield "email", self.has_email in (None, bool(row.email))
+        for each in self.fields:
+            yield f"custom.{each.field_id}", _passes(each, row)
+        yield "phone", not self.phone_prefixes or row.phone.startswith(self.phone_prefixes)
+        yield "created", _is_between(row.created, self.created_from, self.created_before)
+        yield "updated", _is_between(row.updated, self.updated_from, self.updated_before)
 
     def _passes_tags(self, row: Row) -> bool:
         has = [tag in (row.tags or (0,)) for tag in self.tags]
@@ -102,6 +110,11 @@ class Filters:
 
 
 _NONE = Filters()
+
+
+def is_unread(member: str, row: Row) -> bool:
+    """Whether the service shows this member of the contact in a form that cannot be read."""
+    return member in row.unread or (member.startswith("custom.") and "custom" in row.unread)
 
 
 def _mark(each: FieldFilter) -> str:

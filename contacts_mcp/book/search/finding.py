@@ -19,14 +19,14 @@ from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.listing.filters import ANY_VALUE, Filters, Meant, meant_by, needed_lists
-from contacts_mcp.book.listing.listing import list_contacts
+from contacts_mcp.book.listing.listing import left_out, list_contacts
 from contacts_mcp.book.people.holding import with_any_form
 from contacts_mcp.book.search import filters as marks
-from contacts_mcp.book.search.known import Known
+from contacts_mcp.book.search.known import Known, with_notes
 from contacts_mcp.book.search.mirror import mirror_of
 from contacts_mcp.book.search.question import Answer, Hit, Match, Question, Sort, Why
 from contacts_mcp.book.search.reading import Email, Phone, read
-from contacts_mcp.book.search.search import search
+from contacts_mcp.book.search.search import not_judged, search
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import InvalidArgument, InvalidPhone
@@ -95,6 +95,8 @@ async def find(
         country=calling_code(book.region),
     )
     answer, contacts = await _confirmed(book, question)
+    many = await mirror_of(book).ask(lambda index: not_judged(index, question, answer))
+    known = with_notes(known, [left_out(many)] if many else [], known.failure)
     return await _told(book, answer, contacts, meant=meant, known=known, question=question)
 
 

@@ -61,16 +61,6 @@ async def whose(book: Book, name: str) -> int:
     raise Refused(f"{' '.join(text.split())} Ask the person who is meant, then give contact_id.", kind=kind)
 
 
-async def identified(book: Book, *, contact_id: int | None, phone: str | None, name: str | None) -> int | None:
-    """The id of the contact that is meant, where a name alone says so. Beside an id or a phone a name is a check.
-
-    Raises as `whose`.
-    """
-    if contact_id is None and phone is None and name is not None:
-        return await whose(book, name)
-    return contact_id
-
-
 async def called(book: Book, name: str) -> Found:
     """All contacts of that full name. Nearest ones are named in a note where nobody has it."""
     meant = await _meant(book, name)

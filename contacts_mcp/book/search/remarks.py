@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.search.mirror import Mirror
 from contacts_mcp.book.values import field_id
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import ContactsError
@@ -36,14 +35,13 @@ NAME = 60  # characters of a name or value
 async def on_values(book: Book, values: Values) -> list[Note]:
     """Remarks on the custom values of a change."""
     given = {number: str(text) for key, text in values.items() if (number := field_id(key)) is not None and text}
-    mirror = book.mirror
-    if not given or not isinstance(mirror, Mirror) or not mirror.is_in_use:
+    if not given or not book.mirror.is_in_use:
         return []
     from contacts_mcp.book.search.describing import use_of
 
     names = await book.vocabulary.naming(values)
     with suppress(ContactsError):
-        uses = await mirror.ask(lambda index: [use_of(index, number, names.fields) for number in given])
+        uses = await book.mirror.ask(lambda index: [use_of(index, number, names.fields) for number in given])
         return [note for use in uses for note in _on_value(use, given[use.field_id], names)]
     return []
 
@@ -71,14 +69,13 @@ def _on_value(use: FieldUse, text: str, names: Snapshot) -> list[Note]:
 
 async def on_new(book: Book, values: Values) -> list[Note]:
     """A remark on contacts that the new one probably doubles: three looks into the mirror."""
-    mirror = book.mirror
-    if not isinstance(mirror, Mirror) or not mirror.is_in_use:
+    if not book.mirror.is_in_use:
         return []
     from contacts_mcp.book.search.duplicates import probable_doubles_of
 
     text = {name: str(values.get(name) or "") for name in ("first", "last", "display_name", "email")}
     with suppress(ContactsError):
-        found = await mirror.ask(lambda index: probable_doubles_of(index, **text))
+        found = await book.mirror.ask(lambda index: probable_doubles_of(index, **text))
         return [_on_doubles([row for row, _ in found])] if found else []
     return []
 

@@ -18,7 +18,8 @@ from contacts_mcp.book.search.question import Answer, Hit, Position, Question, m
 from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Words, read
 from contacts_mcp.book.search.scoring import Scored
 from contacts_mcp.state.index import Index, Line
-from contacts_mcp.state.match import expression
+from contacts_mcp.state.match import expression, word
+from contacts_mcp.state.row import ODD, Row
 from contacts_mcp.words.search_words import pieces
 
 MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
@@ -43,6 +44,29 @@ def search(index: Index, question: Question) -> Answer:
 
 
 Page = tuple[Answer, Position | None]
+
+
+# Contacts with members that cannot be read
+
+_MOST_ODD = 1_000
+_TEXTS = ("first", "last", "display_name", "email", "phone", "custom")
+
+
+def not_judged(index: Index, question: Question, answer: Answer) -> int:
+    """How many contacts may match beside those that were found, because a member of theirs cannot be read."""
+    odd = index.rows(index.matching(expression([[word(ODD)]]), most=_MOST_ODD))
+    filters, shown = question.filters, {hit.row.id for hit in answer.hits}
+    maybe = [row for row in odd if row.id not in shown and filters.may_pass(row)]
+    if not maybe:
+        return 0
+    if not question.query.strip():
+        return sum(not filters.passes(row) for row in maybe)
+    named = {hit.row.id for hit in search(index, Question(query=question.query, limit=_MOST_ODD)).hits}
+    return sum(_has_unread_text(row) or (row.id in named and not filters.passes(row)) for row in maybe)
+
+
+def _has_unread_text(row: Row) -> bool:
+    return any(member.partition(".")[0] in _TEXTS for member in row.unread)
 
 
 # By a phone or an address

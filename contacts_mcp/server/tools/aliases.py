@@ -139,7 +139,9 @@ ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
 
 def successor(tool: str, given: Collection[str]) -> str:
     """The tool that answers a call of `tool` with these parameters, "" where it is `tool` itself."""
-    other, moved = MOVED.get(tool, ("", frozenset()))
+    if tool not in MOVED:
+        return ""
+    other, moved = MOVED[tool]
     return other if any(_folded(name) in moved for name in given) else ""
 
 

@@ -111,8 +111,9 @@ async def delete_contact(
     name: p.WhoseName = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Delete one contact, by contact_id, phone or full name, and its whole conversation for good. The first call deletes nothing:
-    it shows the contact and answers a confirm_token. To stop texts, set is_opted_out with update_contact instead."""
+    """Delete one contact, by id, phone or full name, and its whole conversation for good. The first call deletes
+    nothing: it shows the contact and answers a confirm_token. To stop texts, set is_opted_out with update_contact
+    instead."""
     book = await app.book()
     is_by_name = contact_id is None and phone is None
     contact_id = await books.identified(book, contact_id=contact_id, phone=phone, name=name)
