@@ -232,9 +232,7 @@ async def delete(talk: Conversation, contact_id: int) -> int:
     facts = await talk.person("", "lookup_contact", contact_id=contact_id)
     talk.must("nothing was deleted yet", holds=facts["found"])
 
-    facts = await talk.person(
-        "Yes, for good.", "delete_contact", contact_id=contact_id, confirm_token=token
-    )
+    facts = await talk.person("Yes, for good.", "delete_contact", contact_id=contact_id, confirm_token=token)
     talk.must("after the confirmation the contact is deleted", holds=facts["status"] == "deleted")
     change_id: int = facts["change_id"]
 
