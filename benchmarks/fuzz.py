@@ -130,7 +130,7 @@ QUERIES = (
     "x" * 300,
     "a " * 200,
 )
-FLAGS = ("is_opted_out", "replace_custom_fields", "opted_out", "has_email")
+FLAGS = ("is_opted_out", "replace_custom_fields", "create_missing_tags", "opted_out", "has_email")
 FIELDS = (
     "Plan",
     "plan",
