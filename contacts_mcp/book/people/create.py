@@ -47,7 +47,7 @@ async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["
     edit = await resolved(wanted, book.vocabulary)
     edit = replace(edit, notes=(*remarks, *edit.notes))
     if excess := excess_tags({}, edit.values):
-        raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values))
+        raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values), added=False)
     async with locked_phone(book, number.digits):
         existing = await holder_of(book, number.digits, number.variants)
         if existing is None:

@@ -110,7 +110,8 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     had = values_of(before)
     wanted = edit.applied_to(had)
     if excess := excess_tags(had, wanted):
-        raise too_many_tags(had, excess, before.name, await book.vocabulary.naming(had))
+        names = await book.vocabulary.naming(had)
+        raise too_many_tags(had, excess, before.name, names, added=bool(edit.add_tags))
     if not wanted.get("phone"):
         raise Refused(
             "This contact has no phone, and Heymarket changes none without. Give one as new_phone in the same call. "

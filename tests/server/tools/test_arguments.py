@@ -112,7 +112,7 @@ async def test_several_tags_of_a_filter_are_refused_with_the_way(session: Sessio
     assert (facts["kind"], facts["argument"]) == ("unknown_argument", "tags")
 
 
-@pytest.mark.parametrize("name", ["sort", "sort_by", "orderBy", "order"])
+@pytest.mark.parametrize("name", ["sort", "sort_by", "orderBy", "order", "orderDirection"])
 @pytest.mark.parametrize(("tool", "order"), [("list_contacts", "last changed first"), ("list_changes", "newest first")])
 async def test_an_order_that_cannot_be_chosen_is_told(session: Session, tool: str, order: str, name: str) -> None:
     facts = await refusal(session, tool, **{name: "name"})
