@@ -135,7 +135,7 @@ def _refuse_losses(before: Contact, edit: Edit) -> None:
     An update sends the names along. Tags are written as a whole, and so are custom values that are replaced.
     """
     if names := [name for name in NAMES if name not in edit.values and name in {*before.unread, *before.damaged}]:
-        way = f"Give {' and '.join(names)} in the same call, or change the contact in Heymarket."
+        way = f"Give {' and '.join(names)} with update_contact in the same call, or change the contact in Heymarket."
         raise _unreadable(" and ".join(names), "and this change would lose it", way)
     if (edit.add_tags or edit.remove_tags) and "tags" in before.unread:
         way = "Give all its tags as tags, after the person has looked them up in Heymarket."
