@@ -656,3 +656,35 @@ async def test_a_contact_whose_phone_cannot_be_read_is_the_one_that_was_asked_fo
         found = await client.find_contact("15105550199")
     assert found is not None
     assert (found.id, found.phone, dict(found.unread)) == (5, "", {"phone": {"mobile": "15105550199"}})
+
+
+PAGE = "<html><h1>Not here</h1></html>"
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 410, 415])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.list_contacts(),
+        lambda client: client.search_contacts(emails=["a@example.org"]),
+        lambda client: client.update_contact(1, {"phone": "15105550100"}),
+    ],
+    ids=["list", "search", "change"],
+)
+async def test_a_web_page_on_the_way_is_not_taken_for_the_services_own_no(
+    connect: OpenClient, status: int, ask: Any
+) -> None:
+    """A gateway that knows no such path says nothing about the values of the request."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, html=PAGE))
+    async with connect(transport) as client:
+        with pytest.raises(BadAnswer) as caught:
+            await ask(client)
+    assert str(caught.value).startswith(f"Something that is not Heymarket answered {status}")
+    assert "HEYMARKET_BASE_URL" in str(caught.value)
+
+
+async def test_a_refusal_with_the_services_own_request_id_is_its_own(connect: OpenClient) -> None:
+    own = httpx.MockTransport(lambda _: httpx.Response(410, html=PAGE, headers={"X-Request-Id": "r-1"}))
+    async with connect(own) as client:
+        with pytest.raises(Rejected, match="Heymarket did not accept the request"):
+            await client.list_contacts()
