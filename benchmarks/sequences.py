@@ -749,7 +749,7 @@ class Sequence:
     async def _answered(self, call: Call, book: Book, *, dies: anyio.CancelScope | None) -> str:
         finish = book.journal.finish
         if dies:  # a dead process writes nothing any more
-            last = lambda entry: None if dies.cancel_called else finish(entry)  # noqa: E731 -- one line
+            last = lambda entry: not dies.cancel_called and finish(entry)  # noqa: E731 -- one line
             book.journal.finish = last  # type: ignore[method-assign] # steps in
         try:
             call.outcome = await call.make(book, call.token)

@@ -239,6 +239,10 @@ class Watch:
         """Whether the contact was as `shown` at some moment from `since` on."""
         return any(shown(state) for _, state in self.states_since(contact_id, since))
 
+    def was_touched(self, contact_id: int, *, since: int) -> bool:
+        """Whether somebody else did something to that contact."""
+        return self._touched.get(contact_id, 0) > since
+
     def states_since(self, contact_id: int, since: int) -> list[tuple[int, Values | None]]:
         """When the contact became how, as far as that was so at or after `since`."""
         states = self.states.get(contact_id) or deque([(0, None)])
@@ -678,7 +682,7 @@ class Judge:
             self._count(call, "could not find out")
         elif status in DONE and DONE_BEFORE not in facts.get("note_kinds", []):
             call.answer = "done"
-            self._judge_done(call, status, facts.get("change_id"), facts["contact"].get("contact_id"))
+            self._judge_done(call, status, facts)
             self._count(call, status + _how(facts))
         else:
             call.answer = "nothing"
@@ -690,12 +694,17 @@ class Judge:
     def _count(self, call: Asked, outcome: str) -> None:
         self._figures.answers[f"{VERBS.get(call.tool, 'read')}: {outcome}"] += 1
 
-    def _judge_done(self, call: Asked, status: str, change_id: int | None, contact_id: int | None) -> None:
+    def _judge_done(self, call: Asked, status: str, facts: Values) -> None:
+        change_id, contact_id = facts.get("change_id"), facts["contact"].get("contact_id")
         own = [event for event in call.events if event.claimed_by is None]
         # Somebody else was quicker to delete it. To undo a create is to delete, too.
         is_gone = status in ("deleted", "undone") and contact_id in self._watch.taken_away
+        # A reply to a pretended write named the very `rev` that somebody else's write got, and nothing was kept.
+        is_theirs = "not_kept" in facts.get("note_kinds", []) and self._watch.was_touched(contact_id, since=call.since)
+        self._figures.beyond_knowledge += is_theirs and not own
         self._figures.must(
-            f"call {call.number}, {call.tool}: answered {status}, and it is not so", holds=bool(own) or is_gone
+            f"call {call.number}, {call.tool}: answered {status}, and it is not so",
+            holds=bool(own) or is_gone or is_theirs,
         )
         # What somebody else wrote into a field that was just emptied is emptied once more.
         twice = [event for event in own if event.asked_by == [call] and event.changed != {STRANGERS_KEY: ""}]
