@@ -35,7 +35,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count, product
 from pathlib import Path
@@ -110,7 +110,7 @@ ODD: tuple[dict[str, Any], ...] = (  # members of contacts as they are sent
     {"last": {"was": "Example"}, "created": 0},
 )
 JOURNAL = "journal.sqlite3"
-PATIENCE = 0.01  # seconds of real time for a journal that another program has locked
+PATIENCE = 0.01  # seconds of real time for a journal that cannot be used
 
 DONE = ("created", "updated", "deleted", "undone")
 UNKNOWN = ("unknown_outcome", "too_late")  # kinds of errors after which a change may have been made
@@ -132,6 +132,7 @@ class Event:
     after: Values | None
     at: float = 0.0
     is_late: bool = False
+    moment: int = 0
     phones: frozenset[str] = frozenset()
     """Those that the contact had since the oldest call under way began."""
     asked_by: list[Asked] = field(default_factory=list)
@@ -201,7 +202,6 @@ class Watch:
         self._gone: deque[int] = deque()
         self._landing: Landing | None = None
         self._own: dict[int, deque[Event]] = {}
-        self._moments: dict[Event, int] = {}
         self._touched: dict[int, int] = {}  # contact -> the moment of somebody else's last doing
         self.their_revs: set[tuple[int, int]] = set()  # contact and `rev` after each write of somebody else
         self._theirs: set[int] = set()  # contacts that somebody else added
@@ -299,7 +299,7 @@ class Watch:
         what = event.changed or "a write of nothing"
         self._figures.must(f"contact {event.contact_id}: nobody asked for {what}", holds=bool(event.asked_by))
         self._own.setdefault(event.contact_id, deque(maxlen=20)).append(event)
-        self._moments[event] = self.moment
+        event.moment = self.moment
 
     def _see_late(self, event: Event, landing: Landing) -> None:
         """A late write finds its contact as its call left it, and its call had not said that it did nothing."""
@@ -307,7 +307,7 @@ class Watch:
         between = [
             one
             for one in self._own[event.contact_id]
-            if landing.sent < self._moments[one] < self.moment and not asked & {call.number for call in one.asked_by}
+            if landing.sent < one.moment < self.moment and not asked & {call.number for call in one.asked_by}
         ]
         told = f"contact {event.contact_id}: call {sorted(asked)} changed {event.changed} late"
         self._figures.must(f"{told}, after another call", holds=not between)
@@ -936,6 +936,11 @@ class Soak:
         self.judge.judge_journal(book.journal.entries(limit=10**6))
 
 
+def impatient() -> AbstractContextManager[float]:
+    """Within this, a journal that cannot be used is tried again at once. Its patience goes by the real clock."""
+    return mock.patch.object(journal_file, "_PATIENCE", PATIENCE)
+
+
 @contextmanager
 def locked(journal: Path) -> Iterator[None]:
     """Another program has the journal to itself."""
@@ -1000,7 +1005,7 @@ async def run(calls: int, *, seed: int = 0) -> Figures:
     random.seed(seed)
     behaviour = Behaviour(requests_per_minute=0, known_phone="double")
     with (
-        mock.patch.object(journal_file, "_PATIENCE", PATIENCE),
+        impatient(),
         tempfile.TemporaryDirectory() as home,
         closing(open_sandbox(contacts=0, behaviour=behaviour, clock=time_of_day)) as sandbox,
     ):
