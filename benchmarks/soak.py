@@ -343,7 +343,9 @@ class Watch:
         if event.after is None:
             self._gone.append(event.contact_id)
             if len(self._gone) > AT_ONCE * 10:
-                del self.states[self._gone.popleft()]
+                oldest = self._gone.popleft()
+                del self.states[oldest]
+                self._own.pop(oldest, None)
 
     def _see_phones(self, event: Event, *, is_ours: bool) -> None:
         """One contact has each phone. Only with somebody else may there be two."""
