@@ -131,10 +131,6 @@ class Circumstances:
         """Whether the service's reply names a later `rev` than `seen` shows."""
         return 0 < seen.rev < self._reply_rev
 
-    def is_caught_up_by(self, seen: Sight) -> bool:
-        """Whether `seen` shows the `rev` that the service's reply names, or a later one."""
-        return 0 < self._reply_rev <= seen.rev
-
     def has_moved(self, rev_before: int, *, to: Sight) -> bool:
         """Whether the service says that the write moved `rev`, and `to` shows the contact right after that."""
         return rev_before < self._reply_rev == to.rev
@@ -206,11 +202,11 @@ class Plan:
 
     def _shows_merged(self, seen: Sight, given: Circumstances) -> bool:
         """Whether `seen` is not older than the create, which the service may have put into a contact that was there."""
-        if not given.says_merged or given.is_caught_up_by(seen):
-            return True
+        if seen.rev or not given.says_merged:
+            return not given.is_ahead_of(seen)
         shown = seen.values or {}
         sent = [key for key in self.wanted if not is_hidden(key, shown)]
-        return not seen.rev and not differences(self.wanted, shown, among=sent)
+        return not differences(self.wanted, shown, among=sent)
 
     def _proof_of_update(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:

@@ -61,7 +61,7 @@ AGES: dict[str, list[Look]] = {
     "same rev": [Look(3, T2), Look(3, T1), Look(3, T3), Look(3, "")],
     "same updated": [Look(0, T2), Look(0, "2026-03-01T13:00:02+01:00")],
     "newer rev": [Look(4, T3), Look(4, T2), Look(4, T1), Look(4, "")],
-    "newer updated": [Look(0, T3)],
+    "newer updated": [Look(0, T3), Look(0, T3, rev_before=0)],
     "newer updated, and a rev": [Look(4, T3, rev_before=0)],
     "undated": [
         Look(0, ""),
