@@ -342,7 +342,7 @@ class Watch:
         )
         if event.after is None:
             self._gone.append(event.contact_id)
-            if len(self._gone) > AT_ONCE * 10:
+            if len(self._gone) > AT_ONCE * 3:
                 oldest = self._gone.popleft()
                 del self.states[oldest]
                 self._own.pop(oldest, None)
