@@ -196,7 +196,7 @@ class Plan:
         return "done" if is_as_created(self.wanted, seen.values) else "unknown"
 
     def _has_phone(self, seen: Values) -> bool:
-        """Whether it is the wanted phone, in whichever form. A reply may name an id that somebody else's contact gets."""
+        """Whether it is the wanted phone, in any form. A reply may name the id of somebody else's contact."""
         phone = str(self.wanted["phone"])
         return seen.get("phone") in (phone, *other_forms(phone))
 

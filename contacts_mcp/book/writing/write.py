@@ -110,7 +110,7 @@ class _Write:
         """Before the first copy goes out, the journal has the entry. Raises AccountError where it cannot be written.
 
         A later copy may arrive for as long as the first one, so the entry is made as young as it is. It does not go out
-        where the entry cannot say so: whoever settles that would take one copy for both.
+        where the entry cannot say so, because settling would take one copy for both.
         """
         journal, plan, origin = self._book.journal, self._plan, self._origin
         if self._entry is not None:
