@@ -11,11 +11,11 @@ RISKY = ("update_contact", "delete_contact", "undo_change")
 SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Keeps the contacts of a Heymarket (business SMS) account.", ()),
     ("It cannot send texts, nor make tags, custom fields or notes.", ()),
-    ("- One person: lookup_contact (exact id, phone or e-mail).", ("lookup_contact",)),
-    ("- Several, or by name, tag, field or date: list_contacts with filters.", ("list_contacts",)),
+    ("- One person: lookup_contact (exact id, phone, e-mail or full name).", ("lookup_contact",)),
+    ("- Everything else, and every count: search_contacts, in one call with all that was said.", ("search_contacts",)),
     (
         "- Go on with next_cursor until complete is true. Until then a list is partial: say so.",
-        ("list_contacts", "list_changes"),
+        ("list_contacts", "list_changes", "search_contacts"),
     ),
     ("- Add: create_contact straight away. It looks for the phone first.", ("create_contact",)),
     ("- If the status is exists, tell the person, and ask before you change anything.", ("create_contact",)),

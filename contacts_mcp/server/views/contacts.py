@@ -113,7 +113,7 @@ def listed(
             lines += (
                 [who(card), *detail_lines(card, cut)]
                 if is_full
-                else [_line(card, shown_fields, shows_created=shows_created)]
+                else [line(card, shown_fields, shows_created=shows_created)]
             )
         return [*lines, *_ending_lines(listing), *listing.notes], facts
 
@@ -265,7 +265,7 @@ def _by(note: Mapping[str, Any]) -> str:
     return f" ({', '.join(known)})" if known else ""
 
 
-def _line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> str:
+def line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> str:
     fields = [
         f"{word(name, limit=LABEL)} {quoted(card.custom_fields[name], limit=NAME)}"
         for name in shown_fields
