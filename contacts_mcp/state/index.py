@@ -38,7 +38,8 @@ from contacts_mcp.state.row import (
     COLUMNS,
     Row,
     custom_of,
-    record_of,
+    damage_told,
+    phone_key,
     row_of,
     value_in,
     value_marks,
@@ -235,8 +236,9 @@ class Index:
             **{name: value for name, value in known.items() if value is not None},
         )
 
-    def state_number(self) -> int:
-        """The generation alone, which is quick to read."""
+    @property
+    def generation(self) -> int:
+        """The number of the last walk that began. It is quick to read."""
         return self._read(_generation)
 
     def set_state(self, **values: Any) -> None:
@@ -271,8 +273,7 @@ class Index:
 
     def by_phone(self, digits: str) -> list[Row]:
         """The contacts of exactly that phone."""
-        number = record_of(Row(id=1, phone=digits), 0)[COLUMNS.index("phone")]
-        return self._where("phone = ?", number) if digits else []
+        return self._where("phone = ?", phone_key(digits)) if digits.isascii() and digits.isdigit() else []
 
     def by_email(self, address: str) -> list[Row]:
         """The contacts of that address, case and width aside."""
@@ -385,12 +386,15 @@ class Index:
             "coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
             f"FROM contact WHERE id IN ({marks})"
         )
-        return self._read(
-            lambda db: [
-                Line(each, names, email, custom, str(phone), updated, created)
-                for each, names, email, custom, phone, updated, created in db.execute(query, asked)
-            ]
-        )
+
+        def work(db: sqlite3.Connection) -> list[Line]:
+            with damage_told():
+                return [
+                    Line(each, f"{names:s}", f"{email:s}", f"{custom:s}", str(phone), int(updated), int(created))
+                    for each, names, email, custom, phone, updated, created in db.execute(query, asked)
+                ]
+
+        return self._read(work)
 
     # Doubles
 
@@ -610,11 +614,13 @@ def _is_news(row: Row, before: Any) -> bool:
     return versions[0] >= versions[1] and row != row_of(before)
 
 
-def _records(db: sqlite3.Connection, ids: Iterable[int]) -> Iterator[sqlite3.Row]:
+def _records(db: sqlite3.Connection, ids: Iterable[int]) -> list[sqlite3.Row]:
     asked = [*ids]
+    found: list[sqlite3.Row] = []
     for at in range(0, len(asked), _CHUNK):
         chunk = asked[at : at + _CHUNK]
-        yield from db.execute(f"SELECT * FROM contact WHERE id IN ({', '.join('?' * len(chunk))})", chunk)
+        found += db.execute(f"SELECT * FROM contact WHERE id IN ({', '.join('?' * len(chunk))})", chunk).fetchall()
+    return found
 
 
 def _among(db: sqlite3.Connection, query: str, ids: Iterable[int]) -> set[int]:
@@ -648,7 +654,7 @@ def _unindex(db: sqlite3.Connection, records: Sequence[Any]) -> None:
 
 
 def _delete(db: sqlite3.Connection, ids: Sequence[int]) -> int:
-    records = [*_records(db, ids)]
+    records = _records(db, ids)
     _unindex(db, records)
     db.executemany("DELETE FROM contact WHERE id = ?", ((record["id"],) for record in records))
     return len(records)
@@ -665,7 +671,7 @@ def _compact(db: sqlite3.Connection) -> None:
     """Merge what FTS5 keeps in parts. Only then are the words of deleted contacts out of the file."""
     for table in ("words", "parts", "inword"):
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
-    db.execute("PRAGMA incremental_vacuum").fetchall()
+    db.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
@@ -702,7 +708,8 @@ def _set(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
 
 def _generation(db: sqlite3.Connection) -> int:
     found = db.execute("SELECT value FROM state WHERE name = 'generation'").fetchone()
-    return int(found[0]) if found else 0
+    with damage_told():
+        return int(found[0]) if found else 0
 
 
 def _count(db: sqlite3.Connection) -> int:
