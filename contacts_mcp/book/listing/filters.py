@@ -103,6 +103,9 @@ def _is_unread(member: str, contact: Contact) -> bool:
     return member in contact.unread or (member.startswith("custom.") and "custom" in contact.unread)
 
 
+EVERYBODY = Matcher(None, lambda _: True, (), (), None, None, is_by_opt_out=False)
+
+
 def needed_lists(filters: Filters) -> list[ListName]:
     """The lists of names that the filters mention."""
     mentioned: dict[ListName, bool] = {
