@@ -246,6 +246,11 @@ class Index:
         found = self._read(lambda db: {record["id"]: row_of(record) for record in _records(db, asked)})
         return [found[each] for each in asked if each in found]
 
+    def unseen(self, *, most: int) -> list[Row]:
+        """Contacts that the walk under way has not seen."""
+        query = "SELECT * FROM contact WHERE walk < ? LIMIT ?"
+        return self._read(lambda db: [row_of(record) for record in db.execute(query, (_generation(db), most))])
+
     def by_phone(self, digits: str) -> list[Row]:
         """The contacts of exactly that phone."""
         number = record_of(Row(id=1, phone=digits), 0)[COLUMNS.index("phone")]
