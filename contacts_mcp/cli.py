@@ -89,6 +89,7 @@ FLAGS: dict[str, Any] = {
     "call_timeout": {"type": float},
     "confirm": {"type": click.Choice(["auto", "token", "off"])},
     "journal": {"is_flag": True, "default": None, "names": "--journal/--no-journal"},
+    "index": {"type": click.Choice(["disk", "memory", "off"])},
     "data_dir": {"metavar": "DIR"},
     "log_level": {"metavar": "LEVEL"},
     "log_file": {"metavar": "FILE"},

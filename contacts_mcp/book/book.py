@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.cards import Card, Change
@@ -26,6 +26,18 @@ Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone
 STATUSES: tuple[str, ...] = get_args(Status)
 
 
+class Noticing(Protocol):
+    """The local mirror of the contacts, as a write needs it (`search/mirror.py`)."""
+
+    def noticed(self, contact: Contact) -> None:
+        """The service shows the contact like this."""
+
+    def noticed_gone(self, contact_id: int) -> None:
+        """The service does not have the contact any more."""
+
+    async def aclose(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Book:
     """One open address book."""
@@ -35,6 +47,7 @@ class Book:
     journal: Journal
     locks: Locks
     confirmations: Confirmations
+    mirror: Noticing
     service: str = ""  # where the contacts are, for people
     region: str = "US"
     remembers: bool = True  # False where no later call knows the changes: their numbers are not told
@@ -50,6 +63,7 @@ class Book:
         return parse_phone(text, region=self.region, argument=argument, naming=naming)
 
     async def aclose(self) -> None:
+        await self.mirror.aclose()
         await self.api.aclose()
         self.journal.close()
 

@@ -69,6 +69,8 @@ async def settle_entry(book: Book, change_id: int) -> None:
     if found != "done":
         book.journal.looked_at(replace(entry, state=found))
         return
+    if entry.action == "delete" and entry.contact_id is not None:
+        book.mirror.noticed_gone(entry.contact_id)
     after = seen.values or {}
     book.journal.looked_at(
         replace(

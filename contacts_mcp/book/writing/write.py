@@ -290,6 +290,10 @@ class _Write:
         if after is not None:
             found |= {"contact_id": after.id, "after": seen.values, "updated_after": after.updated}
         unanswered = self._finish("done", **found)
+        if after is not None:
+            self._book.mirror.noticed(after)
+        elif self._plan.contact_id is not None:
+            self._book.mirror.noticed_gone(self._plan.contact_id)
         return Written(
             after=after,
             change_id=self._entry.change_id if self._book.remembers else None,

@@ -1,0 +1,296 @@
+"""Filling the mirror from the list of the service, and keeping it fresh.
+
+- A **walk** reads every contact by `listing/walk.py`, and writes its place down with every few pages. So it goes on
+  after any stop, and holds no more than those pages. Its end removes the contacts that it did not see.
+- A **refresh** reads from the newest contact down to the mark of the walk or refresh before. Where nothing was changed,
+  that is one request. All rows of its pages are taken in, so that another change within one second is seen.
+- A contact that should have come and did not is looked up. Deletions elsewhere are found by the account's own count,
+  and removed by the next walk.
+- A walk that has doubts removes only contacts that a look proves gone. The doubts stay in the state of the index.
+- Somebody may empty the index meanwhile. A walk notices by its generation, and begins again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+import anyio
+from pydantic import TypeAdapter
+
+from contacts_mcp.api.client import HeymarketClient
+from contacts_mcp.book.listing import cursor as cursors
+from contacts_mcp.book.listing.cursor import Position
+from contacts_mcp.book.listing.filters import Filters
+from contacts_mcp.book.listing.listing import Part, changes_since, read_on
+from contacts_mcp.book.listing.walk import MOST_LAPS, Mark
+from contacts_mcp.book.search.checking import Checked, check
+from contacts_mcp.book.search.known import doubts_in, written_doubts
+from contacts_mcp.errors import InvalidArgument, RateLimited, UpstreamError
+from contacts_mcp.models import Contact
+from contacts_mcp.state.index import MOST_IN_MEMORY, Index, State
+from contacts_mcp.state.index_file import IndexUnavailable
+from contacts_mcp.state.journal import Journal
+from contacts_mcp.state.row import Row
+from contacts_mcp.words.note import Note
+
+FULL_WALK = 6 * 3600.0  # seconds after which a walk looks for deletions again
+COUNT_AGAIN = 600.0  # seconds after which a refresh asks for the account's count too
+PART = 5  # requests between two places written down
+SHORTEST_PAUSE = 60.0  # seconds between a walk with doubts and the next
+PAUSE_SHARE = 10  # ... or so many times as long as the walk took
+MOST_LOOKED_UP = 200  # contacts that a walk with doubts did not see
+PAUSES = (5.0, 30.0, 120.0)  # seconds before a walk goes on after a failure that may pass
+NO_FILTERS = Filters()
+UNREAD = "rows_unreadable"  # the doubt that another walk does not lift
+
+Result = TypeVar("Result")
+
+
+class InIndex(Protocol):
+    """Does work on the index, in a thread where that may take a while. Raises IndexUnavailable."""
+
+    async def __call__(self, work: Callable[[Index], Result], /) -> Result: ...
+
+
+_MARK = TypeAdapter(Mark)
+
+
+class Filler:
+    """Reads the account into an index."""
+
+    def __init__(
+        self,
+        api: HeymarketClient,
+        journal: Journal,
+        *,
+        in_index: InIndex,
+        is_in_memory: bool,
+        clock: Callable[[], float],
+        moved: Callable[[], None],
+    ) -> None:
+        """`moved` is called after every step that shows in the index."""
+        self._api = api
+        self._journal = journal
+        self._do = in_index
+        self._is_in_memory = is_in_memory
+        self._clock = clock
+        self._moved = moved
+
+    # The walk
+
+    def is_due(self, state: State) -> bool:
+        """Whether a walk should begin, or go on."""
+        said = state.notes or {}
+        if state.place or state.needs_rebuild or state.last_walk is None:
+            return True
+        passed = abs(self._clock() - state.last_walk)  # on either side: a clock may be set
+        is_doubtful = "differs" in said or any(doubt.kind != UNREAD for doubt in doubts_in(said))
+        pause = max(SHORTEST_PAUSE, PAUSE_SHARE * float(said.get("took", 0)))
+        return passed > FULL_WALK or (is_doubtful and passed > pause)
+
+    async def walk(self) -> None:
+        """Walk through the whole account, from the place where the last walk stopped. Raises ContactsError.
+
+        A failure that may pass is waited for. Where nothing is due, nothing is done.
+        """
+        state = await self._state()
+        if state.needs_rebuild:
+            await self._renew()
+            state = await self._state()
+        while self.is_due(state):
+            generation, position = await self._begun(state)
+            if await self._walked(generation, position):
+                return
+            state = await self._state()
+
+    async def _renew(self) -> None:
+        """Fold the contacts by the rules of this version, in steps between which others can use the index."""
+        steps = await self._do(lambda index: index.rebuild())
+        while await self._do(lambda _: next(steps, None)) is not None:
+            self._moved()
+
+    async def _begun(self, state: State) -> tuple[int, Position | None]:
+        if state.place:
+            with suppress(InvalidArgument):  # of another version
+                return state.generation, cursors.opened(state.place, NO_FILTERS)
+        began = str(self._clock())
+        return await self._do(lambda index: index.begin_walk(place=None, began=began)), None
+
+    async def _walked(self, generation: int, position: Position | None) -> bool:
+        """Walk to the end. False where the index was emptied meanwhile."""
+        while True:
+            began = self._clock()
+            part = await self._next_part(position)
+            position = part.position
+            self._check_size(part)
+            is_over = position.walk.ask is None
+            said = {} if is_over else {"place": cursors.sealed(position, NO_FILTERS)}
+            if position.watch and position.watch.count is not None:
+                said["count"] = str(position.watch.count)
+            if not await self._taken_in(part.rows, said, generation):
+                return False
+            self._moved()
+            if is_over:
+                await self._end(part, began)
+                return True
+
+    async def _next_part(self, position: Position | None) -> Part:
+        for pause in PAUSES:
+            try:
+                return await read_on(self._api, position, requests=PART)
+            except (RateLimited, UpstreamError):
+                await anyio.sleep(pause)
+        return await read_on(self._api, position, requests=PART)
+
+    def _check_size(self, part: Part) -> None:
+        watch = part.position.watch
+        if self._is_in_memory and watch and watch.count is not None and watch.count > MOST_IN_MEMORY:
+            raise IndexUnavailable("too_large")
+
+    async def _taken_in(self, rows: list[Contact], said: dict[str, str], generation: int) -> bool:
+        def work(index: Index) -> bool:
+            if index.state_number() != generation:
+                return False
+            index.upsert(map(Row.of, rows), **said)
+            return True
+
+        return await self._do(work)
+
+    async def _end(self, part: Part, last_began: float) -> None:
+        """End a walk whose every page was taken in. Its last pages were read from `last_began` on."""
+        state = await self._state()
+        is_sure, now = _is_sure(part), self._clock()
+        began = float((state.notes or {}).get("began", last_began))
+        unread = [reason for reason in part.reasons if reason.kind == UNREAD]
+        # A mirror that was complete, and took in all changes since, has everybody whatever this walk missed.
+        doubts = unread if is_sure or state.complete_since is not None else part.reasons
+        said: dict[str, Any] = {
+            **_written_mark(part.position.walk.mark),
+            "as_of": str(last_began if part.position.walk.lap > 1 else began),
+            "doubts": written_doubts(doubts),
+            "took": str(abs(now - began)),
+            "unread": str(len(part.position.unread)),
+        }
+        if is_sure:
+            await self._do(lambda index: index.end_walk(began=began, ended=now, **said))
+        elif await self._unseen_are_settled():
+            said["complete_since"] = state.complete_since
+            await self._do(lambda index: index.end_walk(began=began, ended=now, **said))
+        else:
+            await self._do(lambda index: index.set_state(place=None, last_walk=now, **said))
+        self._moved()
+        await self._compare()
+
+    async def _unseen_are_settled(self) -> bool:
+        """Look up the contacts that a walk with doubts did not see. False where those are too many."""
+        unseen = await self._do(lambda index: index.unseen(most=MOST_LOOKED_UP + 1))
+        if len(unseen) > MOST_LOOKED_UP:
+            return False
+        checked = await check(self._api, self._journal, unseen)
+        await self.corrected(checked)
+        return not checked.unseen
+
+    # The refresh
+
+    async def refresh(self, *, requests: float) -> bool:
+        """Read the changes since the last walk or refresh. False where so many requests do not show all of them.
+
+        Raises ContactsError.
+        """
+        state, began = await self._state(), self._clock()
+        mark = _mark_in(state)
+        position = changes_since(mark) if mark else None
+        missing = set(mark.ids) if mark else set()
+        unread: frozenset[str] = frozenset()
+        while position is None or position.walk.ask is not None:
+            if requests <= 0:
+                return False
+            part = await read_on(self._api, position, requests=PART, checks=False)
+            await self._take_in(part.rows)
+            if part.failure is not None:
+                raise part.failure
+            missing -= {row.id for row in part.rows}
+            position, requests = part.position, requests - PART
+            unread |= position.unread
+        walk = position.walk
+        if walk.lap == MOST_LAPS and "changing" in walk.doubts:
+            return False
+        await self._look_for(missing)
+        said = {**_written_mark(walk.mark), "as_of": str(began)}
+        await self._do(lambda index: index.set_state(**said))
+        is_doubtful = bool(unread) or (mark is not None and bool(walk.doubts - {"changing"}))
+        counted_at = float((state.notes or {}).get("counted_at", 0))
+        if is_doubtful or abs(self._clock() - counted_at) > COUNT_AGAIN:
+            await self._compare(is_doubtful=is_doubtful)
+        return True
+
+    async def _look_for(self, missing: set[int]) -> None:
+        """The newest contacts of the refresh before should have come again. Those that did not are looked up."""
+        rows = await self._do(lambda index: index.rows(missing))
+        if rows:
+            await self.corrected(await check(self._api, self._journal, rows))
+
+    async def corrected(self, checked: Checked) -> None:
+        """Take in what a check saw."""
+        await self._take_in(checked.contacts)
+        if checked.gone:
+            await self._do(lambda index: index.remove(checked.gone))
+
+    async def _take_in(self, contacts: Sequence[Contact]) -> None:
+        await self._do(lambda index: index.upsert(map(Row.of, contacts)))
+
+    async def _compare(self, *, is_doubtful: bool = False) -> None:
+        """Compare the index with the account's own count, and write down whether they agree.
+
+        After doubts, only an equal count proves that nobody is missing.
+        """
+        count = await self._api.count_contacts()
+        if count is None and not is_doubtful:
+            return
+        now = str(self._clock())
+
+        def work(index: Index) -> None:
+            state = index.state
+            said = state.notes or {}
+            known = state.contacts + int(said.get("unread", 0))
+            doubts = [doubt for doubt in doubts_in(said) if doubt.kind != "count_differs"]
+            if count is None or count > known or (is_doubtful and count != known):
+                doubts.append(_differs(count, state.contacts))
+            index.set_state(
+                count=None if count is None else str(count),
+                counted_at=now,
+                differs=None if count == known else "1",
+                doubts=written_doubts(doubts),
+            )
+
+        await self._do(work)
+
+    async def _state(self) -> State:
+        return await self._do(lambda index: index.state)
+
+
+def _is_sure(part: Part) -> bool:
+    """Whether the walk gave everybody who was there all the time.
+
+    A count that differs only says that contacts were deleted during the walk, if the walk itself has no doubt. The
+    index is compared with the count anyway.
+    """
+    kinds = {reason.kind for reason in part.reasons}
+    return not kinds or (kinds <= {"count_differs", "rows_unreadable"} and not part.position.walk.doubts)
+
+
+def _differs(count: int | None, known: int) -> Note:
+    counted = "does not say how many contacts there are" if count is None else f"counts {count} contacts"
+    return Note("count_differs", f"Heymarket {counted}, and its list showed {known}.")
+
+
+def _mark_in(state: State) -> Mark | None:
+    text = (state.notes or {}).get("mark")
+    return _MARK.validate_json(text) if text else None
+
+
+def _written_mark(mark: Mark | None) -> dict[str, str | None]:
+    text = _MARK.dump_json(mark).decode() if mark else None
+    return {"mark": text, "newest": mark.head if mark else None}
