@@ -317,14 +317,12 @@ class _Call:
         if not self.is_over:
             return [_stopped(self.position, self.failure)]
         if self.position.unread:
-            many = len(self.position.unread)
-            text = f"{many} row{'' if many == 1 else 's'} of Heymarket's list could not be read, and cannot be shown."
-            return [Note("rows_unreadable", text)]
+            return [unreadable(len(self.position.unread))]
         mismatch = await self._mismatch() if self._is_of_account else None
         if mismatch is None and (not walk.doubts or await self._is_proven(walk.doubts)):
             return []
         told = walk.doubts - {"paged"} or walk.doubts
-        return [*filter(None, [mismatch]), *(_DOUBTS[doubt] for doubt in sorted(told))]
+        return [*filter(None, [mismatch]), *(DOUBTS[doubt] for doubt in sorted(told))]
 
     async def _mismatch(self) -> Note | None:
         """The reason to doubt that the count gives."""
@@ -370,7 +368,7 @@ class _Call:
 _SILENT = Note(
     "opt_out_hidden", "Contacts may be left out here: of some, Heymarket does not say whether they are opted out."
 )
-_DOUBTS: dict[Doubt, Note] = {
+DOUBTS: dict[Doubt, Note] = {
     "hidden": Note(
         "ties_hidden",
         "Contacts may be missing: several share one moment of change, and Heymarket's list shows no more of them than "
@@ -392,6 +390,11 @@ _DOUBTS: dict[Doubt, Note] = {
         "very moment cannot be noticed. List them again in ten minutes.",
     ),
 }
+
+
+def unreadable(many: int) -> Note:
+    text = f"{many} row{'' if many == 1 else 's'} of Heymarket's list could not be read, and cannot be shown."
+    return Note("rows_unreadable", text)
 
 
 def _stopped(position: Position, failure: ContactsError | None) -> Note:

@@ -23,11 +23,11 @@ from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.listing import cursor as cursors
 from contacts_mcp.book.listing.cursor import Position
 from contacts_mcp.book.listing.filters import Filters
-from contacts_mcp.book.listing.listing import Part, changes_since, read_on
+from contacts_mcp.book.listing.listing import DOUBTS, Part, changes_since, read_on, unreadable
 from contacts_mcp.book.listing.walk import MOST_LAPS, Mark
 from contacts_mcp.book.search.checking import Checked, check
 from contacts_mcp.book.search.known import doubts_in, written_doubts
-from contacts_mcp.errors import InvalidArgument, RateLimited, UpstreamError
+from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, UpstreamError
 from contacts_mcp.models import Contact
 from contacts_mcp.state.index import MOST_IN_MEMORY, Index, State
 from contacts_mcp.state.index_file import IndexUnavailable
@@ -44,6 +44,7 @@ MOST_LOOKED_UP = 200  # contacts that a walk with doubts did not see
 PAUSES = (5.0, 30.0, 120.0)  # seconds before a walk goes on after a failure that may pass
 NO_FILTERS = Filters()
 UNREAD = "rows_unreadable"  # the doubt that another walk does not lift
+DIFFERS = "count_differs"  # the doubt that a later count may lift
 
 Result = TypeVar("Result")
 
@@ -83,10 +84,13 @@ class Filler:
     def is_due(self, state: State) -> bool:
         """Whether a walk should begin, or go on."""
         said = state.notes or {}
-        if state.place or state.needs_rebuild or state.last_walk is None:
+        doubts = doubts_in(said)
+        if state.last_walk is None or state.place or state.needs_rebuild:
+            return True
+        if state.complete_since is None and not doubts:  # stopped right before its end
             return True
         passed = abs(self._clock() - state.last_walk)  # on either side: a clock may be set
-        is_doubtful = "differs" in said or any(doubt.kind != UNREAD for doubt in doubts_in(said))
+        is_doubtful = "differs" in said or any(doubt.kind != UNREAD for doubt in doubts)
         pause = max(SHORTEST_PAUSE, PAUSE_SHARE * float(said.get("took", 0)))
         return passed > FULL_WALK or (is_doubtful and passed > pause)
 
@@ -164,24 +168,25 @@ class Filler:
         is_sure, now = _is_sure(part), self._clock()
         began = float((state.notes or {}).get("began", last_began))
         unread = [reason for reason in part.reasons if reason.kind == UNREAD]
-        # A mirror that was complete, and took in all changes since, has everybody whatever this walk missed.
-        doubts = unread if is_sure or state.complete_since is not None else part.reasons
         said: dict[str, Any] = {
-            **_written_mark(part.position.walk.mark),
-            "as_of": str(last_began if part.position.walk.lap > 1 else began),
-            "doubts": written_doubts(doubts),
+            "doubts": written_doubts(unread),
             "took": str(abs(now - began)),
             "unread": str(len(part.position.unread)),
         }
-        if is_sure:
-            await self._do(lambda index: index.end_walk(began=began, ended=now, **said))
-        elif await self._unseen_are_settled():
-            said["complete_since"] = state.complete_since
+        # A mirror that was complete stays so after a walk with doubts: it goes on from its own mark.
+        if is_sure or state.complete_since is None:
+            crowded = _crowded(part.position, state.contacts)
+            said |= _written_mark(part.position.walk.mark)
+            said["as_of"] = str(last_began if part.position.walk.lap > 1 else began)
+            said["doubts"] = written_doubts([*(unread if is_sure else part.reasons), *crowded])
+        # Complete is said with the comparison, not before.
+        said["complete_since"] = state.complete_since
+        if is_sure or await self._unseen_are_settled():
             await self._do(lambda index: index.end_walk(began=began, ended=now, **said))
         else:
             await self._do(lambda index: index.set_state(place=None, last_walk=now, **said))
+        await self._compare(needs_count=True, **({"complete_since": began} if is_sure else {}))
         self._moved()
-        await self._compare()
 
     async def _unseen_are_settled(self) -> bool:
         """Look up the contacts that a walk with doubts did not see. False where those are too many."""
@@ -218,12 +223,15 @@ class Filler:
         if walk.lap == MOST_LAPS and "changing" in walk.doubts:
             return False
         await self._look_for(missing)
-        said = {**_written_mark(walk.mark), "as_of": str(began)}
+        before = state.notes or {}
+        doubts = [DOUBTS[doubt] for doubt in sorted(walk.doubts - ({"changing"} if mark else set()))]
+        doubts += _crowded(position, (await self._state()).contacts) + ([unreadable(len(unread))] if unread else [])
+        known = {doubt.kind: doubt for doubt in [*doubts_in(before), *doubts]}
+        said = {**_written_mark(walk.mark), "as_of": str(began), "doubts": written_doubts(known.values())}
         await self._do(lambda index: index.set_state(**said))
-        is_doubtful = bool(unread) or (mark is not None and bool(walk.doubts - {"changing"}))
-        counted_at = float((state.notes or {}).get("counted_at", 0))
-        if is_doubtful or abs(self._clock() - counted_at) > COUNT_AGAIN:
-            await self._compare(is_doubtful=is_doubtful)
+        counted_at = float(before.get("counted_at", 0))
+        if DIFFERS in known or abs(self._clock() - counted_at) > COUNT_AGAIN:
+            await self._compare()
         return True
 
     async def _look_for(self, missing: set[int]) -> None:
@@ -241,31 +249,34 @@ class Filler:
     async def _take_in(self, contacts: Sequence[Contact]) -> None:
         await self._do(lambda index: index.upsert(map(Row.of, contacts)))
 
-    async def _compare(self, *, is_doubtful: bool = False) -> None:
-        """Compare the index with the account's own count, and write down whether they agree.
-
-        After doubts, only an equal count proves that nobody is missing.
-        """
-        count = await self._api.count_contacts()
-        if count is None and not is_doubtful:
+    async def _compare(self, *, needs_count: bool = False, **said: Any) -> None:
+        """Compare the index with the account's own count, and write down whether they agree, and what else is `said`."""
+        count = await self._count()
+        if count is None and not needs_count:
             return
         now = str(self._clock())
 
         def work(index: Index) -> None:
             state = index.state
-            said = state.notes or {}
-            known = state.contacts + int(said.get("unread", 0))
-            doubts = [doubt for doubt in doubts_in(said) if doubt.kind != "count_differs"]
-            if count is None or count > known or (is_doubtful and count != known):
+            before = state.notes or {}
+            known = state.contacts + int(before.get("unread", 0))
+            doubts = [doubt for doubt in doubts_in(before) if doubt.kind != DIFFERS]
+            if count is None or count > known:
                 doubts.append(_differs(count, state.contacts))
             index.set_state(
                 count=None if count is None else str(count),
                 counted_at=now,
                 differs=None if count == known else "1",
                 doubts=written_doubts(doubts),
+                **said,
             )
 
         await self._do(work)
+
+    async def _count(self) -> int | None:
+        with suppress(ContactsError):
+            return await self._api.count_contacts()
+        return None
 
     async def _state(self) -> State:
         return await self._do(lambda index: index.state)
@@ -281,9 +292,20 @@ def _is_sure(part: Part) -> bool:
     return not kinds or (kinds <= {"count_differs", "rows_unreadable"} and not part.position.walk.doubts)
 
 
+def _crowded(position: Position, contacts: int) -> list[Note]:
+    """The doubt about a mark that a later change may hide behind.
+
+    One moment fills its page, is not over yet, and the account has more contacts than a page.
+    """
+    walk = position.walk
+    is_whole = walk.size is not None and contacts <= walk.size
+    is_hiding = walk.mark is not None and "crowded" in walk.mark.doubts_about(walk.settled)
+    return [DOUBTS["crowded"]] if is_hiding and not is_whole else []
+
+
 def _differs(count: int | None, known: int) -> Note:
     counted = "does not say how many contacts there are" if count is None else f"counts {count} contacts"
-    return Note("count_differs", f"Heymarket {counted}, and its list showed {known}.")
+    return Note(DIFFERS, f"Heymarket {counted}, and its list showed {known}.")
 
 
 def _mark_in(state: State) -> Mark | None:

@@ -71,7 +71,8 @@ def doubts_in(said: Mapping[str, str]) -> list[Note]:
 
 def written_doubts(doubts: Iterable[Note]) -> str | None:
     """The text that `doubts_in` reads, None for no doubt."""
-    return json.dumps([(doubt.kind, str(doubt)) for doubt in doubts]) if doubts else None
+    told = [(doubt.kind, str(doubt)) for doubt in doubts]
+    return json.dumps(told) if told else None
 
 
 def written(moment: float) -> str:

@@ -368,6 +368,11 @@ class Mirror:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def finished(self) -> None:
+        """Wait until this process fills nothing any more, also where the mirror is complete already."""
+        while self._tasks:
+            await asyncio.wait([*self._tasks])
+
     async def aclose(self) -> None:
         """End the filling, which goes on from there another time, and close the file."""
         self._scope.cancel()
