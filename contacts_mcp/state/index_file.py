@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -53,6 +53,9 @@ _TEXTS: dict[Reason, str] = {
 }
 
 
+_DAMAGED = "it cannot be read; the next search throws it away and fills it again"
+
+
 class IndexUnavailable(AccountError):
     """The index cannot be used now. `reason` says why, and the caller goes on without it."""
 
@@ -79,6 +82,28 @@ def open_reader(path: Path) -> sqlite3.Connection:
     db.execute(f"PRAGMA cache_size = {_CACHE}")
     db.execute("PRAGMA query_only = ON")
     return db
+
+
+def problem_with(path: Path, *, thoroughly: bool = False) -> str:
+    """Why the file at `path` cannot be used, empty where it can. Changes nothing.
+
+    `thoroughly` reads every page: half a second for 100,000 contacts.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=PATIENCE)) as db:
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            if application != APPLICATION_ID:
+                return _TEXTS["foreign"]
+            if version_of(db) > len(_steps()):
+                return _TEXTS["newer_version"]
+            db.execute("SELECT count(*) FROM state").fetchone()
+            if not has_fts5(db):
+                return _TEXTS["no_fts5"]
+            if thoroughly and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                return _DAMAGED
+    except (OSError, sqlite3.Error) as error:
+        return _DAMAGED if is_unreadable(error) else _TEXTS[unavailable(error).reason]
+    return ""
 
 
 def throw_away(path: Path, unreadable: Identity | None) -> None:

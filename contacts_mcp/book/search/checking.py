@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.errors import Forbidden, Rejected
@@ -36,16 +37,20 @@ async def check(api: HeymarketClient, journal: Journal, rows: Sequence[Row]) -> 
     """
     contacts = await _by_phone(api, rows)
     contacts |= await _by_id(api, [row.id for row in rows if _is_behind(contacts.get(row.id), row)])
-    shown = [contacts[row.id] for row in rows if not _is_behind(contacts.get(row.id), row)]
-    deleted = {contact.id for contact in shown if journal.deleted(contact.id)}
-    hidden = {row.id for row in rows if row.id in contacts and _is_behind(contacts[row.id], row)}
-    missing = [row for row in rows if row.id not in contacts]
-    young = {row.id for row in missing if _is_young(journal, row)}
+    fates = {row.id: _fate(journal, row, contacts.get(row.id)) for row in rows}
     return Checked(
-        contacts=tuple(contact for contact in shown if contact.id not in deleted),
-        gone=tuple({row.id for row in missing} - young | deleted),
-        unseen=tuple(young | hidden),
+        contacts=tuple(contacts[each] for each, fate in fates.items() if fate == "seen"),
+        gone=tuple(each for each, fate in fates.items() if fate == "gone"),
+        unseen=tuple(each for each, fate in fates.items() if fate == "unseen"),
     )
+
+
+def _fate(journal: Journal, row: Row, contact: Contact | None) -> Literal["seen", "gone", "unseen"]:
+    if journal.deleted(row.id):
+        return "gone"
+    if contact is None:
+        return "unseen" if _is_young(journal, row) else "gone"
+    return "unseen" if _is_behind(contact, row) else "seen"
 
 
 async def _by_phone(api: HeymarketClient, rows: Sequence[Row]) -> dict[int, Contact]:

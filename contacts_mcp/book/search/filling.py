@@ -167,20 +167,9 @@ class Filler:
         state = await self._state()
         is_sure, now = _is_sure(part), self._clock()
         began = float((state.notes or {}).get("began", last_began))
-        unread = [reason for reason in part.reasons if reason.kind == UNREAD]
-        said: dict[str, Any] = {
-            "doubts": written_doubts(unread),
-            "took": str(abs(now - began)),
-            "unread": str(len(part.position.unread)),
-        }
-        # A mirror that was complete stays so after a walk with doubts: it goes on from its own mark.
-        if is_sure or state.complete_since is None:
-            crowded = _crowded(part.position, state.contacts)
-            said |= _written_mark(part.position.walk.mark)
-            said["as_of"] = str(last_began if part.position.walk.lap > 1 else began)
-            said["doubts"] = written_doubts([*(unread if is_sure else part.reasons), *crowded])
+        said = _said_of_walk(part, state, as_of=last_began if part.position.walk.lap > 1 else began)
         # Complete is said with the comparison, not before.
-        said["complete_since"] = state.complete_since
+        said |= {"took": str(abs(now - began)), "complete_since": state.complete_since}
         if is_sure or await self._unseen_are_settled():
             await self._do(lambda index: index.end_walk(began=began, ended=now, **said))
         else:
@@ -208,7 +197,6 @@ class Filler:
         mark = _mark_in(state)
         position = changes_since(mark) if mark else None
         missing = set(mark.ids) if mark else set()
-        unread: frozenset[str] = frozenset()
         while position is None or position.walk.ask is not None:
             if requests <= 0:
                 return False
@@ -218,21 +206,24 @@ class Filler:
                 raise part.failure
             missing -= {row.id for row in part.rows}
             position, requests = part.position, requests - PART
-            unread |= position.unread
-        walk = position.walk
-        if walk.lap == MOST_LAPS and "changing" in walk.doubts:
+        if position.walk.lap == MOST_LAPS and "changing" in position.walk.doubts:
             return False
         await self._look_for(missing)
-        before = state.notes or {}
-        doubts = [DOUBTS[doubt] for doubt in sorted(walk.doubts - ({"changing"} if mark else set()))]
-        doubts += _crowded(position, (await self._state()).contacts) + ([unreadable(len(unread))] if unread else [])
-        known = {doubt.kind: doubt for doubt in [*doubts_in(before), *doubts]}
-        said = {**_written_mark(walk.mark), "as_of": str(began), "doubts": written_doubts(known.values())}
-        await self._do(lambda index: index.set_state(**said))
-        counted_at = float(before.get("counted_at", 0))
-        if DIFFERS in known or abs(self._clock() - counted_at) > COUNT_AGAIN:
-            await self._compare()
+        await self._write_down(position, began, looked_for=mark is not None)
         return True
+
+    async def _write_down(self, position: Position, began: float, *, looked_for: bool) -> None:
+        """The end of a refresh. `looked_for` says that contacts which did not come again were looked up."""
+        state = await self._state()
+        said = state.notes or {}
+        told = [DOUBTS[doubt] for doubt in sorted(position.walk.doubts - ({"changing"} if looked_for else set()))]
+        unread = [unreadable(len(position.unread))] if position.unread else []
+        doubts = [*doubts_in(said), *told, *_crowded(position, state.contacts), *unread]
+        known = {doubt.kind: doubt for doubt in doubts}
+        fresh = {**_written_mark(position.walk.mark), "as_of": str(began), "doubts": written_doubts(known.values())}
+        await self._do(lambda index: index.set_state(**fresh))
+        if DIFFERS in known or abs(self._clock() - float(said.get("counted_at", 0))) > COUNT_AGAIN:
+            await self._compare()
 
     async def _look_for(self, missing: set[int]) -> None:
         """The newest contacts of the refresh before should have come again. Those that did not are looked up."""
@@ -250,7 +241,7 @@ class Filler:
         await self._do(lambda index: index.upsert(map(Row.of, contacts)))
 
     async def _compare(self, *, needs_count: bool = False, **said: Any) -> None:
-        """Compare the index with the account's own count, and write down whether they agree, and what else is `said`."""
+        """Compare the index with the account's own count, and write down whether they agree, and all that is `said`."""
         count = await self._count()
         if count is None and not needs_count:
             return
@@ -261,7 +252,9 @@ class Filler:
             before = state.notes or {}
             known = state.contacts + int(before.get("unread", 0))
             doubts = [doubt for doubt in doubts_in(before) if doubt.kind != DIFFERS]
-            if count is None or count > known:
+            # More contacts than counted were deleted meanwhile, and may hide one that is still missing.
+            is_open = len(doubts) < len(doubts_in(before)) and count != known
+            if count is None or count > known or is_open:
                 doubts.append(_differs(count, state.contacts))
             index.set_state(
                 count=None if count is None else str(count),
@@ -301,6 +294,20 @@ def _crowded(position: Position, contacts: int) -> list[Note]:
     is_whole = walk.size is not None and contacts <= walk.size
     is_hiding = walk.mark is not None and "crowded" in walk.mark.doubts_about(walk.settled)
     return [DOUBTS["crowded"]] if is_hiding and not is_whole else []
+
+
+def _said_of_walk(part: Part, state: State, *, as_of: float) -> dict[str, Any]:
+    """The state of the index after a walk, but for its times.
+
+    A mirror that was complete stays so after a walk with doubts: it goes on from its own mark.
+    """
+    position = part.position
+    unread = [reason for reason in part.reasons if reason.kind == UNREAD]
+    said: dict[str, Any] = {"unread": str(len(position.unread)), "doubts": written_doubts(unread)}
+    if not _is_sure(part) and state.complete_since is not None:
+        return said
+    doubts = [*(unread if _is_sure(part) else part.reasons), *_crowded(position, state.contacts)]
+    return said | _written_mark(position.walk.mark) | {"as_of": str(as_of), "doubts": written_doubts(doubts)}
 
 
 def _differs(count: int | None, known: int) -> Note:

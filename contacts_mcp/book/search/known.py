@@ -44,7 +44,7 @@ def without_index(error: ContactsError) -> Known:
 
 
 def known_from(state: State) -> Known:
-    """What the index says about itself, without knowing who is filling it."""
+    """The account as the index knows it. The index does not know who is filling it."""
     said = state.notes or {}
     doubts = doubts_in(said)
     is_whole = state.complete_since is not None and not state.needs_rebuild

@@ -145,7 +145,7 @@ class Mirror:
     async def ask(self, question: Callable[[Index], Result]) -> Result:
         """The answer to a question to the index, in a thread. Call `ready` first.
 
-        Raises IndexUnavailable, and what the question raises.
+        Raises IndexUnavailable, and every error of the question.
         """
         return await self._do(question)
 
@@ -362,7 +362,7 @@ class Mirror:
     # The end
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task of its own. A task group would end it with the call; a call's context would have it report there."""
+        """A task of its own, because a task group would end it with the call. Its context is not that of the call."""
         task = asyncio.get_running_loop().create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
