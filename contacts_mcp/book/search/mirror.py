@@ -138,7 +138,7 @@ class Mirror:
         if self._is_off or self._unusable:
             return without_index(self._unusable) if self._unusable else OFF
         try:
-            return await self._known()
+            return self._with_trouble(await self._known())
         except IndexUnavailable as error:
             return without_index(error)
 
