@@ -70,14 +70,19 @@ class Filler:
         is_in_memory: bool,
         clock: Callable[[], float],
         moved: Callable[[], None],
+        failed: Callable[[ContactsError | None], None],
     ) -> None:
-        """`moved` is called after every step that shows in the index."""
+        """`moved` is called after every step that shows in the index.
+
+        `failed` is told of a failure that a walk waits out, and of None when it goes on.
+        """
         self._api = api
         self._journal = journal
         self._do = in_index
         self._is_in_memory = is_in_memory
         self._clock = clock
         self._moved = moved
+        self._failed = failed
 
     # The walk
 
@@ -143,9 +148,13 @@ class Filler:
     async def _next_part(self, position: Position | None) -> Part:
         for pause in PAUSES:
             try:
-                return await read_on(self._api, position, requests=PART)
-            except (RateLimited, UpstreamError):
+                part = await read_on(self._api, position, requests=PART)
+            except (RateLimited, UpstreamError) as failure:
+                self._failed(failure)
                 await anyio.sleep(pause)
+            else:
+                self._failed(None)
+                return part
         return await read_on(self._api, position, requests=PART)
 
     def _check_size(self, part: Part) -> None:
