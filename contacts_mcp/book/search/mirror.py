@@ -166,6 +166,12 @@ class Mirror:
 
     # What others see
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether there is an index already. Nothing is opened or begun for that."""
+        is_there = self._index is not None or (self._path is not None and not self._is_off and self._path.exists())
+        return is_there and not self._unusable
+
     def noticed(self, contact: Contact) -> None:
         """Somebody read the contact from the service just now, such as a write that reads back.
 
@@ -178,8 +184,7 @@ class Mirror:
         self._take_note(contact_id)
 
     def _take_note(self, seen: Contact | int) -> None:
-        is_there = self._index or (self._path and not self._is_off and self._path.exists())
-        if is_there and not self._unusable:
+        if self.is_in_use:
             self._noticed.append(seen)
             self._spawn(self._flush())
 
