@@ -283,8 +283,14 @@ class Way(httpx.AsyncBaseTransport):
         late = round(dice.uniform(0.2, MOST_LATE), 2)
         lost: dict[str, Any] = {"kind": dice.choice(("drop_before", "silence", "status", "gateway", "html"))}
         if lost["kind"] == "gateway":
-            lost["status"] = 504
-        done = {"kind": dice.choice(("drop_after", "status_after", "html_after", "truncate", "empty", "stall_after"))}
+            lost["status"] = dice.choice((504, 502, 403, 404))
+        done: dict[str, Any] = {
+            "kind": dice.choice(
+                ("drop_after", "status_after", "html_after", "truncate", "empty", "stall_after", "gateway_after")
+            )
+        }
+        if done["kind"] == "gateway_after":
+            done["status"] = dice.choice((502, 403, 404))
         order: dict[str, Any] = dice.choices(
             (lost | {"late": late}, lost, done, {"kind": "pretend"}, {"kind": "lag"}),
             weights=(6, 2, 4, 2, 5),
@@ -751,7 +757,7 @@ class Sequence:
     async def _answered(self, call: Call, book: Book, *, dies: anyio.CancelScope | None) -> str:
         finish = book.journal.finish
         if dies:  # a dead process writes nothing any more
-            last = lambda entry: None if dies.cancel_called else finish(entry)  # noqa: E731 -- one line
+            last = lambda entry: not dies.cancel_called and finish(entry)  # noqa: E731 -- one line
             book.journal.finish = last  # type: ignore[method-assign] # steps in
         try:
             call.outcome = await call.make(book, call.token)

@@ -28,7 +28,7 @@ class Command(click.Command):
     """A command that says where a flag goes which is not its own."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _pointing(ctx, args):
+        with _pointing(ctx, [*args]):  # parsing empties the list
             return super().parse_args(ctx, args)
 
 
@@ -39,7 +39,7 @@ class Commands(click.Group):
     group_class = type
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _pointing(ctx, args):
+        with _pointing(ctx, [*args]):  # parsing empties the list
             return super().parse_args(ctx, args)
 
 
@@ -51,6 +51,9 @@ def _pointing(ctx: click.Context, args: list[str]) -> Iterator[None]:
         group = ctx.find_root().command
         assert isinstance(group, click.Group)
         flag = error.option_name
+        if ctx.command is call and (parameter := _parameter_of_a_tool(flag, args)):
+            text = f"{parameter} is a parameter of the tool, written without dashes: {parameter}=VALUE."
+            raise click.UsageError(text, ctx=ctx) from None
         takers = [name for name, one in group.commands.items() if any(flag in param.opts for param in one.params)]
         takers.sort(key=lambda name: name not in args)  # the one that was meant first
         if not takers:
@@ -59,6 +62,16 @@ def _pointing(ctx: click.Context, args: list[str]) -> Iterator[None]:
         raise click.UsageError(
             f"{flag} goes behind the command that it belongs to: contacts-mcp {takers[0]} {flag}{others}.", ctx=ctx
         ) from None
+
+
+def _parameter_of_a_tool(flag: str, args: list[str]) -> str:
+    """The parameter that a flag is called like, "" where the tool among `args` has none."""
+    from contacts_mcp.server.tools import TOOLS
+    from contacts_mcp.server.tools.schemas import arguments_model
+
+    name = flag.lstrip("-").replace("-", "_")
+    tool = next((tool for tool in TOOLS if tool.name in args), None)
+    return name if tool and name in arguments_model(tool.function).model_fields else ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

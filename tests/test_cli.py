@@ -190,6 +190,10 @@ def test_the_structure_of_a_refusal_is_printed_for_programs(run: Any) -> None:
         (("doctor", "--http", "127.0.0.1:80"), "contacts-mcp serve --http"),
         (("journal", "clear", "--sandbox"), "contacts-mcp serve --sandbox"),
         (("journal", "--all", "clear"), "contacts-mcp doctor --all"),
+        (("call", "list_contacts", "--limit", "2"), "written without dashes: limit=VALUE"),
+        (("call", "update_contact", "--contact-id=1001"), "written without dashes: contact_id=VALUE"),
+        (("call", "lookup_contact", "--http", "127.0.0.1:80"), "contacts-mcp serve --http"),
+        (("call", "list_contacts", "--no-such-flag"), "No such option"),
         (("serve", "--no-such-flag"), "No such option"),
     ],
 )

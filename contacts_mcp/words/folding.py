@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from html import unescape
 
 from contacts_mcp.words.display import is_invisible
 
@@ -29,8 +30,8 @@ WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø
 ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
 
 # A service that escapes text twice sends `&amp;amp;`.
-_ENTITY = re.compile(r"&(?:amp;)*(?:(amp|lt|gt|quot|nbsp)|apos|#0*39|#x0*27);")
-_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "nbsp": " "}
+_NUMBERED = "|".join(f"#0*{ord(char)}|#x0*{ord(char):x}" for char in "&<>\"'\xa0")
+_ENTITY = re.compile(rf"&(?:(?:amp|#0*38|#x0*26);)*((?:amp|lt|gt|quot|apos|nbsp|{_NUMBERED});)")
 
 
 def caseless(text: str) -> str:
@@ -39,7 +40,7 @@ def caseless(text: str) -> str:
         text = "".join(char for char in text if char.isspace() or not is_invisible(char))
     lower = text.casefold()
     if "&" in lower:
-        lower = _ENTITY.sub(lambda entity: _ENTITIES.get(entity[1] or "", "'"), lower)
+        lower = _ENTITY.sub(lambda entity: unescape(f"&{entity[1]}"), lower)
     return " ".join(lower.split())
 
 

@@ -181,6 +181,10 @@ def _is_spelled(written: str) -> bool:
     return len(digits) >= _LEAST_DIGITS_BEFORE_A_WORD and not _LOOKALIKES.issuperset(letters)
 
 
+def _has_a_word(written: str) -> bool:
+    return re.search(r"[^\W\d_]{4}", written) is not None and not _is_spelled(written)
+
+
 def _has_other_characters(written: str) -> bool:
     return re.search(r"[^\dA-Z ()\-./+]", written) is not None
 
@@ -195,6 +199,7 @@ _REFUSALS = [
         "has an extension, which cannot be texted; write the number without it, if it can be texted itself.",
     ),
     (_has_misplaced_plus, "plus", "has a plus that is not at its beginning."),
+    (_has_a_word, "letters", "has words in it; write the digits alone, and for a country its plus and code in front."),
     (_has_stray_letters, "letters", "has letters in it; write the digits alone (0 and 1, not the letters O, I or L)."),
     (_has_other_characters, "characters", "has characters that are no part of a phone number."),
 ]

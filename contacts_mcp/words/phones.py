@@ -36,6 +36,7 @@ from contacts_mcp.words.renumbering import other_forms
 
 _SHORT_CODE_DIGITS = 6
 _LEAST_LOCAL_DIGITS = 7
+_MOST_DIGITS_BEFORE_A_WORD = 7  # as in 1-510-555-HOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ def notes_on(*phones: Phone) -> list[Note]:
         for kind, applies, text in _REMARKS:
             if applies(phone):
                 texts.setdefault((kind, text.format(phone=phone, numbers="{numbers}")), []).append(str(phone))
-    return [Note(kind, text.format(numbers=" and ".join(numbers))) for (kind, text), numbers in texts.items()]
+    return [
+        Note(kind, text.format(numbers=" and ".join(dict.fromkeys(numbers)))) for (kind, text), numbers in texts.items()
+    ]
 
 
 _REMARKS: tuple[tuple[str, Callable[[Phone], object], str], ...] = (
@@ -230,10 +233,15 @@ def _at_home_alone(digits: str, region: str) -> str:
 
 
 def _refuse_word_behind_number(written: Written, region: str) -> None:
-    """Raises Unreadable for a word behind a number that is one already ("510 555 3344 home")."""
+    """Raises Unreadable for a word behind a number that is one already ("510 555 3344 home", "... in Germany")."""
     match = written.spelled
-    if match is None or _is_number_already(match["digits"], region):
-        raise Unreadable("letters", "has a word behind a number; write the digits alone.")
+    if match is None or _is_number_already(match["digits"], region) or _may_be_of_another_country(match["digits"]):
+        way = "write the digits alone, and for a country its plus and code in front."
+        raise Unreadable("letters", f"has a word behind a number; {way}")
+
+
+def _may_be_of_another_country(text: str) -> bool:
+    return not text.startswith("+") and len(re.findall(r"\d", text)) > _MOST_DIGITS_BEFORE_A_WORD
 
 
 def _is_number_already(text: str, region: str) -> bool:

@@ -531,7 +531,7 @@ async def test_retry_after_is_a_number_or_a_date_and_counts_only_if_it_can_be_me
 ) -> None:
     answer = httpx.Response(status, headers={"Retry-After": header, "Date": DATE})
     async with connect(httpx.MockTransport(lambda _: answer)) as client:
-        with anyio.move_on_after(0.001), pytest.raises((RateLimited, ServiceFailed)) as caught:
+        with anyio.move_on_after(0.2), pytest.raises((RateLimited, ServiceFailed)) as caught:
             await client.create_contact(BODY)
     assert (caught.value.retry_after or None) == seconds
     if status == 429:
@@ -576,6 +576,42 @@ async def test_only_the_service_itself_is_believed_that_nobody_is_there(
         else:
             with pytest.raises(BadAnswer, match=f"Something that is not Heymarket answered {status}"):
                 await CALLS[call](client)
+
+
+PAGE = b"<html><h1>Forbidden</h1></html>"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+@pytest.mark.parametrize("call", CALLS)
+async def test_the_page_of_a_gateway_is_no_refusal_by_the_service(connect: OpenClient, call: str, status: int) -> None:
+    """It says nothing of the credentials, nor whether a write went through behind it."""
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers={"Content-Type": "text/html"}, content=PAGE)
+
+    async with connect(httpx.MockTransport(respond)) as client:
+        with pytest.raises(BadAnswer, match=f"Something that is not Heymarket answered {status}"):
+            await CALLS[call](client)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "error"),
+    [
+        (403, {"X-Request-Id": "r-1", "Content-Type": "text/html"}, PAGE, Forbidden),
+        (403, {}, b'{"error": "forbidden"}', Forbidden),
+        (403, {}, b"", Forbidden),
+        (401, {}, b"unauthorized", CredentialsRefused),
+        (409, {}, b"conflict", Rejected),
+        (429, {"Content-Type": "text/html"}, PAGE, RateLimited),
+        (408, {"Content-Type": "text/html"}, PAGE, AnswerLost),
+    ],
+)
+async def test_any_other_refusal_is_that_of_the_service(
+    connect: OpenClient, status: int, headers: dict[str, str], body: bytes, error: type[ContactsError]
+) -> None:
+    async with connect(httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, content=body))) as client:
+        with anyio.move_on_after(0.001), pytest.raises(error):
+            await client.create_contact(BODY)
 
 
 # Bounds
@@ -632,7 +668,7 @@ async def test_a_failure_with_a_long_body_stays_that_failure(connect: OpenClient
         return httpx.Response(429, content=b"x" * (LONGEST_BODY + 1))
 
     async with connect(httpx.MockTransport(respond)) as client:
-        with anyio.move_on_after(0.001), pytest.raises(RateLimited):
+        with anyio.move_on_after(0.2), pytest.raises(RateLimited):
             await client.create_contact(BODY)
 
 
@@ -656,3 +692,35 @@ async def test_a_contact_whose_phone_cannot_be_read_is_the_one_that_was_asked_fo
         found = await client.find_contact("15105550199")
     assert found is not None
     assert (found.id, found.phone, dict(found.unread)) == (5, "", {"phone": {"mobile": "15105550199"}})
+
+
+PAGE = "<html><h1>Not here</h1></html>"
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 410, 415])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.list_contacts(),
+        lambda client: client.search_contacts(emails=["a@example.org"]),
+        lambda client: client.update_contact(1, {"phone": "15105550100"}),
+    ],
+    ids=["list", "search", "change"],
+)
+async def test_a_web_page_on_the_way_is_not_taken_for_the_services_own_no(
+    connect: OpenClient, status: int, ask: Any
+) -> None:
+    """A gateway that knows no such path says nothing about the values of the request."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, html=PAGE))
+    async with connect(transport) as client:
+        with pytest.raises(BadAnswer) as caught:
+            await ask(client)
+    assert str(caught.value).startswith(f"Something that is not Heymarket answered {status}")
+    assert "HEYMARKET_BASE_URL" in str(caught.value)
+
+
+async def test_a_refusal_with_the_services_own_request_id_is_its_own(connect: OpenClient) -> None:
+    own = httpx.MockTransport(lambda _: httpx.Response(410, html=PAGE, headers={"X-Request-Id": "r-1"}))
+    async with connect(own) as client:
+        with pytest.raises(Rejected, match="Heymarket did not accept the request"):
+            await client.list_contacts()

@@ -24,6 +24,8 @@ SAME = {
     "control": ("Pl\x00an", "plan", caseless),
     "entity": ("R&amp;D", "R&D", caseless),
     "entity-twice": ("R&amp;amp;D", "r&d", caseless),
+    "entity-numbered": ("M&#38;M &#x3C;", "m&m <", caseless),
+    "entity-numbered-twice": ("M&#38;amp;M", "m&m", caseless),
     "entity-quotes": ("&quot;O&#39;Brien&quot; &lt;x&gt;", '"O\'Brien" <x>', caseless),
     "entity-space": ("a&nbsp;b", "a b", caseless),
     "accents": ("Été", "ete", unaccented),

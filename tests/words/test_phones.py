@@ -365,7 +365,26 @@ def test_the_old_form_of_a_number_is_answered_with_the_new_one() -> None:
             "US",
             "is not a phone number of US; for one of another country write its plus and country code.",
         ),
-        ("2125550142abc", "US", "has a word behind a number; write the digits alone."),
+        (
+            "2125550142abc",
+            "US",
+            "has a word behind a number; write the digits alone, and for a country its plus and code in front.",
+        ),
+        (
+            "0151 23456789 in Germany",
+            "US",
+            "has a word behind a number; write the digits alone, and for a country its plus and code in front.",
+        ),
+        (
+            "020 7946 0958 London",
+            "US",
+            "has a word behind a number; write the digits alone, and for a country its plus and code in front.",
+        ),
+        (
+            "Germany 0151 23456789",
+            "US",
+            "has words in it; write the digits alone, and for a country its plus and code in front.",
+        ),
         ("1" * 65, "US", "is 65 characters long; a phone number is shorter than 64."),
     ],
 )

@@ -16,6 +16,7 @@ from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
+from contacts_mcp.words.dates import looks_like_date_field, read_date
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
@@ -167,9 +168,19 @@ def _resolved(filters: Filters, names: Snapshot) -> tuple[int, int, list[CustomV
     if misses:
         raise UnknownName.of_several(misses)
     return tag, member, [
-        CustomValue(number, names.fields.label(number), filters.custom_fields[name].strip())
+        CustomValue(number, label := names.fields.label(number), _sought_value(label, filters.custom_fields[name]))
         for name, number in numbers.items()
     ]  # fmt: skip
+
+
+def _sought_value(label: str, text: str) -> str:
+    """The text to look for in a field. A day in a field of dates is written as it would be stored."""
+    if not looks_like_date_field(label):
+        return text.strip()
+    try:
+        return read_date(text.strip(), argument="custom_fields", field=label).text
+    except InvalidArgument:
+        return text.strip()  # somebody may have stored just that
 
 
 def _is_nobody(text: str) -> bool:

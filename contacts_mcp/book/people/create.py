@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 from contacts_mcp.book.book import Book, Outcome
-from contacts_mcp.book.cards import Change, card_of, changes_between, value_in_quotes
+from contacts_mcp.book.cards import card_of, changes_between, field_name, value_in_quotes
 from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_contact, locked_phone
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import HOW_TO_OPT_IN, left_opted_out, note_on_arrival
 from contacts_mcp.book.people.update import change
-from contacts_mcp.book.values import is_empty, is_unread, values_of
+from contacts_mcp.book.values import differences, is_empty, is_unread, values_of
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.book.writing.write import Origin, Written, carry_out
@@ -47,7 +46,7 @@ async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["
     edit = await resolved(wanted, book.vocabulary)
     edit = replace(edit, notes=(*remarks, *edit.notes))
     if excess := excess_tags({}, edit.values):
-        raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values))
+        raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values), added=False)
     async with locked_phone(book, number.digits):
         existing = await holder_of(book, number.digits, number.variants)
         if existing is None:
@@ -114,7 +113,7 @@ async def _fill(book: Book, existing: Contact, edit: Edit, number: Phone) -> Out
         for key in taken:
             asked = asked.without(key)
         there = {key: had.get(key) for key in taken}
-        kept = _differences(changes_between(there, taken, await book.vocabulary.naming(there, taken)))
+        kept = await _differences(book, fresh, there, taken)
         notes = [*edit.notes, *_on_opt_out(edit, fresh), *kept]
         return await change(book, fresh, asked, notes=notes)
 
@@ -128,21 +127,27 @@ async def _report(book: Book, existing: Contact, edit: Edit) -> Outcome:
     """Report the contact that has the phone already, and how it differs."""
     had = values_of(existing)
     wanted = _without_opting_in(_adding_tags(edit), existing).applied_to(had)
-    names = await book.vocabulary.naming(had, wanted)
-    differing = changes_between(had, wanted, names)
-    notes = [*edit.notes, *_differences(differing), *_on_opt_out(edit, existing)]
+    names = await book.vocabulary.naming(had)
+    differing = await _differences(book, existing, had, wanted)
+    notes = [*edit.notes, *differing, *_on_opt_out(edit, existing)]
     return Outcome(status="exists", card=card_of(existing, names), notes=notes)
 
 
-def _differences(differing: Sequence[Change]) -> list[str]:
-    """A note that shows the values of the contact beside those that were given."""
-    if not differing:
-        return []
+async def _differences(book: Book, contact: Contact, had: Values, given: Values) -> list[str]:
+    """Notes that show the values of the contact beside those that were given."""
+    names = await book.vocabulary.naming(had, given)
+    differing = differences(had, given)
+    unread = [key for key in differing if is_unread(key, contact)]
+    told = ", ".join(word(field_name(key, names)) for key in unread)
+    text = f"Heymarket shows {told} of this contact in a form that cannot be read. It was left as it is."
+    notes: list[str] = [Note("unreadable_member", text)] if unread else []
     pairs = "; ".join(
         f"{word(one.field)} is {value_in_quotes(one.before)}, given was {value_in_quotes(one.after)}"
-        for one in differing
+        for one in changes_between(had, given, names, among=[key for key in differing if key not in unread])
     )
-    return [Note("differs", f"Kept as it is: {pairs}. To change it, ask the person, then use update_contact.")]
+    if pairs:
+        notes.append(Note("differs", f"Kept as it is: {pairs}. To change it, ask the person, then use update_contact."))
+    return notes
 
 
 def _adding_tags(edit: Edit) -> Edit:

@@ -32,6 +32,7 @@ from contacts_mcp.words.phones import Phone, show
 from contacts_mcp.words.renumbering import other_forms
 
 SHORTEST_PHONE = 10**9
+PHONE_LENGTHS = range(8, 16)  # digits of a phone in requests (heymarket-api.md 3.1)
 LEFT_FOR_WORK = 10.0  # seconds of a call that a wait leaves for the write and its look
 WORTH_TELLING = 2.0  # seconds of a wait that the client hears of
 
@@ -71,8 +72,10 @@ async def read(book: Book, ref: ContactRef) -> Contact | None:
 async def with_any_form(book: Book, phone: str, others: Sequence[str]) -> Contact | None:
     """The contact with `phone`, or else one with another form of the same number (`words/renumbering.py`)."""
     found = await book.api.find_contact(phone)
-    if found is None and others:
-        found = next((one for one in await book.api.search_contacts(phones=others) if one.phone in others), None)
+    # A search takes any digits. The other read may refuse a length that no phone has, though a contact has it.
+    sought = others if len(phone) in PHONE_LENGTHS else (phone, *others)
+    if found is None and sought:
+        found = next((one for one in await book.api.search_contacts(phones=sought) if one.phone in sought), None)
     return found
 
 

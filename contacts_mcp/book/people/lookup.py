@@ -74,8 +74,8 @@ def ref_of(
         raise InvalidArgument(
             "name",
             f"{quoted(name, limit=60)} alone does not say which contact is meant.",
-            expected="Find the contact with list_contacts first. Then give contact_id, and name as a check. "
-            "To rename, use first and last.",
+            expected="Find the contact with list_contacts first. Then give contact_id, and name as a check."
+            + (" To rename, use first and last." if changes else ""),
         )
     if (contact_id is None) == (phone is None):
         raise _exactly_one(also, changes_number=changes and phone is not None)
@@ -94,10 +94,11 @@ def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:
         names,
         "exactly one is needed.",
         expected='An id is a number from an earlier answer, a phone is as people write it: "(510) 555-3344".'
-        + ("" if also else _BY_OTHER_MEANS),
+        + (_BY_NAME if also else _BY_OTHER_MEANS),
     )
 
 
+_BY_NAME = " By name use list_contacts."
 _BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: lookup_contact, list_contacts."
 
 

@@ -89,20 +89,21 @@ def excess_tags(before: Values, wanted: Values) -> list[int]:
     return tags if is_changed and isinstance(tags, list) and len(tags) > MOST_TAGS else []
 
 
-def too_many_tags(before: Values, excess: Sequence[int], name: str, names: Snapshot) -> InvalidArgument:
+def too_many_tags(before: Values, excess: Sequence[int], name: str, names: Snapshot, *, added: bool) -> InvalidArgument:
     """The error on more tags than a contact may have. It names those that the contact has, and asks whom to ask."""
     had = before.get("tags")
     present = ", ".join(word(names.tags.label(tag)) for tag in had) if isinstance(had, list) else ""
     who = quoted(name, limit=60) if name else "The contact"
-    has = (
-        f" {who} has {present}. Ask the person which of these to take off, and name it in remove_tags."
-        if present
-        else ""
+    has = f" {who} has {present}." if present else ""
+    way = (
+        "Ask the person which of these to take off, and name it in remove_tags of update_contact."
+        if added and present
+        else f"Ask the person which {MOST_TAGS} it should have."
     )
     return InvalidArgument(
-        "tags",
+        "add_tags" if added else "tags",
         f"{who} would have {len(excess)} tags, and Heymarket allows {MOST_TAGS}.",
-        expected=f"Nothing was changed.{has}",
+        expected=f"Nothing was changed.{has} {way}",
     )
 
 

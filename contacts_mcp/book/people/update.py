@@ -110,7 +110,8 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     had = values_of(before)
     wanted = edit.applied_to(had)
     if excess := excess_tags(had, wanted):
-        raise too_many_tags(had, excess, before.name, await book.vocabulary.naming(had))
+        names = await book.vocabulary.naming(had)
+        raise too_many_tags(had, excess, before.name, names, added=bool(edit.add_tags))
     if not wanted.get("phone"):
         raise Refused(
             "This contact has no phone, and Heymarket changes none without. Give one as new_phone in the same call. "
@@ -124,7 +125,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     if left and not opts_in:
         wanted["is_opted_out"] = True
     plan = update_of(before, wanted, overwrite=edit.replace_custom)
-    _refuse_unknown_differences(before, edit, plan, await book.vocabulary.naming(edit.values))
+    await _refuse_unknown_differences(book, before, edit, plan)
     return plan, left
 
 
@@ -134,7 +135,7 @@ def _refuse_losses(before: Contact, edit: Edit) -> None:
     An update sends the names along. Tags are written as a whole, and so are custom values that are replaced.
     """
     if names := [name for name in NAMES if name not in edit.values and name in {*before.unread, *before.damaged}]:
-        way = f"Give {' and '.join(names)} in the same call, or change the contact in Heymarket."
+        way = f"Give {' and '.join(names)} with update_contact in the same call, or change the contact in Heymarket."
         raise _unreadable(" and ".join(names), "and this change would lose it", way)
     if (edit.add_tags or edit.remove_tags) and "tags" in before.unread:
         way = "Give all its tags as tags, after the person has looked them up in Heymarket."
@@ -148,10 +149,11 @@ def _unread_custom(contact: Contact) -> set[str]:
     return {name for name in contact.unread if name.partition(".")[0] == "custom"}
 
 
-def _refuse_unknown_differences(before: Contact, edit: Edit, plan: Plan, names: Snapshot) -> None:
+async def _refuse_unknown_differences(book: Book, before: Contact, edit: Edit, plan: Plan) -> None:
     """Refuse to call a value unchanged that cannot be read. Raises Refused."""
     unsure = [key for key in edit.values if is_unread(key, before) and key not in plan.asked]
     if unsure:
+        names = await book.vocabulary.naming(edit.values)
         told = " and ".join(word(field_name(key, names)) for key in unsure)
         way = "Change the contact in Heymarket, or give another value."
         raise _unreadable(told, "so whether this change is needed is not known", way)

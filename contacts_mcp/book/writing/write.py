@@ -109,12 +109,14 @@ class _Write:
     def _write_down(self) -> None:
         """Before the first copy goes out, the journal has the entry. Raises AccountError where it cannot be written.
 
-        A later copy may arrive for as long as the first one, so the entry is made as young as it is.
+        A later copy may arrive for as long as the first one, so the entry is made as young as it is. It does not go out
+        where the entry cannot say so: whoever settles that would take one copy for both.
         """
         journal, plan, origin = self._book.journal, self._plan, self._origin
         if self._entry is not None:
             self._entry = journal.given_up(self._entry)
-            journal.finish(self._entry)
+            if not journal.finish(self._entry):
+                raise AccountError("Nothing was changed: the journal that makes changes undoable cannot be written.")
             return
         self._entry = journal.begin(
             Entry(

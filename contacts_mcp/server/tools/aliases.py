@@ -143,7 +143,8 @@ def advice_on_value(tool: str, name: str, value: object) -> str:
 
 
 def _advice_elsewhere(tool: str, name: str) -> str:
-    if _folded(name) in _ORDERS and tool in ORDERED:
+    folded = _folded(name)
+    if _ORDERS & {folded, *folded.split("_")} and tool in ORDERED:
         return ORDERED[tool]
     names, sentence = ELSEWHERE.get(tool, (frozenset[str](), ""))
-    return sentence if _folded(name) in names else ""
+    return sentence if folded in names else ""

@@ -199,3 +199,15 @@ def test_two_ways_to_mean_a_contact_may_be_meant_as_a_new_number(unasked: Book) 
 async def test_a_phone_that_is_none_is_refused(book: Book) -> None:
     with pytest.raises(InvalidPhone):
         await lookup(book, phone=str(JORDAN))
+
+
+@pytest.mark.parametrize("digits", ["123", "0070", "99999999999999999"])
+async def test_a_stored_number_of_a_length_that_no_phone_has_is_found_as_it_is_shown(
+    session: Session, book: Book, digits: str
+) -> None:
+    """The read by phone refuses it, so a search is asked, too."""
+    odd = session.sandbox.store.add_contact(phone=digits, first="Odd")
+    (shown,) = (await lookup(book, contact_id=odd)).cards
+    assert [card.contact_id for card in (await lookup(book, phone=shown.phone)).cards] == [odd]
+    deletion = await session.ok("delete_contact", phone=shown.phone)
+    assert deletion["contact"]["contact_id"] == odd

@@ -191,3 +191,17 @@ async def test_whom_a_filter_cannot_judge_is_counted(
         facts = await session.ok("list_contacts", limit=100, **sought)
         assert JORDAN not in [one["contact_id"] for one in facts["contacts"]]
         assert "1 contact is left out here" in " ".join(facts["notes"])
+
+
+@pytest.mark.parametrize("if_exists", ["report", "fill"])
+async def test_a_value_that_cannot_be_read_is_not_told_as_empty(open_session: OpenSession, if_exists: str) -> None:
+    async with open_session() as session:
+        session.sandbox.oddities.append(Oddity(JORDAN, members={"email": ["jo@example.org"]}))
+        facts = await session.ok(
+            "create_contact", phone="+15105550100", email="a@example.org", last="Lee", if_exists=if_exists
+        )
+        told = " ".join(facts["notes"])
+        assert "shows email of this contact in a form that cannot be read. It was left as it is." in told
+        assert 'last is "Rivera", given was "Lee"' in told
+        assert "email is empty" not in told
+        assert "update_contact" not in session.operations

@@ -128,3 +128,22 @@ async def test_an_undo_of_a_create_that_was_changed_since_advises_to_decide(
     assert said in message
     assert "Decide with the person" in message
     assert "delete" not in message
+
+
+async def test_a_name_alone_is_told_how_to_rename_only_where_that_can_be_meant(session: Session) -> None:
+    assert "To rename" in (await session.refusal(UPDATE, name="Jordan", last="Lee"))["message"]
+    assert "To rename" not in (await session.refusal("delete_contact", name="Jordan"))["message"]
+
+
+@pytest.mark.parametrize("day", ["January 15, 2027", "15.1.2027", "2027/01/15", "2027-01-15", " 2027-1-15 "])
+async def test_a_day_is_looked_for_as_it_is_stored(session: Session, day: str) -> None:
+    await session.ok(UPDATE, contact_id=JORDAN, custom_fields={"Renewal Date": "2027-01-15"})
+    facts = await session.ok(LIST, custom_fields={"Renewal Date": day})
+    assert [contact["contact_id"] for contact in facts["contacts"]] == [JORDAN]
+
+
+async def test_a_text_that_is_stored_in_a_field_of_dates_is_found_as_it_is(session: Session) -> None:
+    session.sandbox.store.touch(JORDAN, custom={"34": "01/02/2027"})
+    label = next(field["title"] for field in session.sandbox.store.fields() if field["id"] == 34)
+    facts = await session.ok(LIST, custom_fields={label: "01/02/2027"})
+    assert [contact["contact_id"] for contact in facts["contacts"]] == [JORDAN]
