@@ -164,7 +164,7 @@ class Filler:
 
     async def _taken_in(self, rows: list[Contact], said: dict[str, str], generation: int) -> bool:
         def work(index: Index) -> bool:
-            if index.state_number() != generation:
+            if index.generation != generation:
                 return False
             index.upsert(map(Row.of, rows), **said)
             return True
