@@ -70,14 +70,19 @@ class Filler:
         is_in_memory: bool,
         clock: Callable[[], float],
         moved: Callable[[], None],
+        failed: Callable[[ContactsError | None], None],
     ) -> None:
-        """`moved` is called after every step that shows in the index."""
+        """`moved` is called after every step that shows in the index.
+
+        `failed` is told of a failure that a walk waits out, and of None when it goes on.
+        """
         self._api = api
         self._journal = journal
         self._do = in_index
         self._is_in_memory = is_in_memory
         self._clock = clock
         self._moved = moved
+        self._failed = failed
 
     # The walk
 
@@ -143,9 +148,13 @@ class Filler:
     async def _next_part(self, position: Position | None) -> Part:
         for pause in PAUSES:
             try:
-                return await read_on(self._api, position, requests=PART)
-            except (RateLimited, UpstreamError):
+                part = await read_on(self._api, position, requests=PART)
+            except (RateLimited, UpstreamError) as failure:
+                self._failed(failure)
                 await anyio.sleep(pause)
+            else:
+                self._failed(None)
+                return part
         return await read_on(self._api, position, requests=PART)
 
     def _check_size(self, part: Part) -> None:
@@ -155,7 +164,7 @@ class Filler:
 
     async def _taken_in(self, rows: list[Contact], said: dict[str, str], generation: int) -> bool:
         def work(index: Index) -> bool:
-            if index.state_number() != generation:
+            if index.generation != generation:
                 return False
             index.upsert(map(Row.of, rows), **said)
             return True
@@ -206,10 +215,11 @@ class Filler:
                 raise part.failure
             missing -= {row.id for row in part.rows}
             position, requests = part.position, requests - PART
-        if position.walk.lap == MOST_LAPS and "changing" in position.walk.doubts:
+        is_hurried = position.walk.lap == MOST_LAPS and "changing" in position.walk.doubts
+        if is_hurried and len(position.walk.doubts) == 1:  # others change more than was read: once more from the mark
             return False
         await self._look_for(missing)
-        await self._write_down(position, began, looked_for=mark is not None)
+        await self._write_down(position, began, looked_for=mark is not None and not is_hurried)
         return True
 
     async def _write_down(self, position: Position, began: float, *, looked_for: bool) -> None:

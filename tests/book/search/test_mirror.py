@@ -359,6 +359,27 @@ async def test_more_changes_than_one_page_shows_are_read_to_their_end(tmp_path: 
             assert await server.agrees()
 
 
+async def test_changes_that_the_list_hides_leave_a_doubt_until_a_walk_without_one(tmp_path: Path, clock: Clock) -> None:
+    with closing(open_sandbox(contacts=PEOPLE, behaviour=PLAIN, clock=clock)) as sandbox:
+        async with serving(sandbox, tmp_path, clock) as server:
+            await server.filled()
+            ids = [person["id"] for person in sandbox.store.contacts()]
+            for contact_id in ids[: 2 * PAGE]:
+                sandbox.store.touch(contact_id, last="Changed")
+            clock.now += 60
+            await server.mirror.ready()
+            await server.mirror.finished()
+            known = await server.mirror.known()
+            assert (known.complete, "ties_hidden" in kinds(known)) == (False, True)
+            for contact_id in ids[: 2 * PAGE]:
+                clock.now += 1
+                sandbox.store.touch(contact_id, last="Changed again")
+            assert not (await server.mirror.ready()).complete
+            clock.now += COUNT_AGAIN
+            assert (await server.walked_again()).complete
+            assert await server.agrees()
+
+
 async def test_more_changes_than_a_call_can_read_are_read_in_the_background(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

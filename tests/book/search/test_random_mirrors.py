@@ -59,6 +59,7 @@ class Visits:
             is_in_memory=False,
             clock=lambda: self.account.now / SECOND,
             moved=lambda: None,
+            failed=lambda _: None,
         )
 
     async def _in_index(self, work: Any) -> Any:
