@@ -172,7 +172,7 @@ async def _merge_held(
         card=card_of(after, now),
         changes=tuple(changes_between(values_of(kept), values_of(after), now)),
         deleted=tuple(steps.deleted),
-        notes=(*notes, *(note for written in steps.written if written.after for note in notes_on(written, now))),
+        notes=(*notes, *(note for written in steps.written for note in notes_on(written, now))),
         change_id=before[0].change_id if before and not steps.change_id else steps.change_id,
     )
 

@@ -17,7 +17,8 @@ from contacts_mcp.words.phones import show
 
 def notes_on(written: Written, names: Snapshot) -> list[str]:
     """Everything about `written` that the reader would not expect."""
-    return [*_how_it_went(written), *_on_doubles(written), *notes_on_values(written.report, names)]
+    values = [] if written.after is None else notes_on_values(written.report, names)  # of a deletion there are none
+    return [*_how_it_went(written), *_on_doubles(written), *values]
 
 
 def notes_on_values(report: Report, names: Snapshot) -> list[str]:
