@@ -345,7 +345,8 @@ def test_the_log_file_has_a_line_for_each_call_and_request_and_nothing_personal(
     assert re.search(r" INFO call update_contact: ok updated, \d+ ms, request -\n", text)
     assert re.search(r" INFO call lookup_contact: error invalid_phone, \d+ ms, request -\n", text)
     assert re.search(r" INFO request PUT /v1/contact/\{id\}: 200, \d+ ms, request [\w.:-]{4,}\n", text)
-    assert not re.search(r"1001|Jordan|Rivera|Jo\b|555|@|sandbox-api-key", text)
+    said = re.sub(r"(?m)^[\d-]+ [\d:,]+ |, \d+ ms, request [\w.:-]+$", "", text)  # without numbers made up by chance
+    assert not re.search(r"1001|Jordan|Rivera|Jo\b|555|@|sandbox-api-key", said)
     assert log.stat().st_mode & 0o077 == 0 or os.name == "nt"
     assert "INFO" not in refused.stderr
 

@@ -71,7 +71,7 @@ def _given(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _moved(tool: ToolEntry, other: ToolEntry) -> Note:
-    return Note("moved", f"{tool.name} has no filters now: {other.name} answered this. Use it for the next page.")
+    return Note("moved", f"{tool.name} has no filters now: {other.name} answered this, and takes the next page too.")
 
 
 async def bounded(

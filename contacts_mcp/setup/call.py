@@ -95,8 +95,9 @@ def help_for(name: str) -> str:
     formatter.write_usage(f"contacts-mcp call {name}", "[NAME=VALUE]...")
     formatter.write_paragraph()
     formatter.write_text(tool.description)
-    formatter.write_paragraph()
-    formatter.write_dl(rows)
+    if rows:
+        formatter.write_paragraph()
+        formatter.write_dl(rows)
     return formatter.getvalue().rstrip("\n")
 
 

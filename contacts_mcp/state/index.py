@@ -293,6 +293,11 @@ class Index:
         query = f"SELECT * FROM contact WHERE {condition} ORDER BY id DESC LIMIT 1000"
         return self._read(lambda db: [row_of(record) for record in db.execute(query, (value,))])
 
+    def nameless(self) -> int:
+        """How many contacts have no name of any kind."""
+        query = "SELECT count(*) FROM contact WHERE first = '' AND last = '' AND display_name = ''"
+        return self._ids(query)[0]
+
     # Searching; `match.expression` makes the expressions
 
     def ids_by_name(self, words: Iterable[str], *, most: int) -> list[int]:

@@ -41,7 +41,7 @@ from contacts_mcp.words.search_words import (
     value_words,
 )
 
-EVERYBODY = ("§§in", "§§out", "§§unknown")
+NOT_OPTED_OUT, OPTED_OUT, UNKNOWN = EVERYBODY = ("§§in", "§§out", "§§unknown")
 HAS_EMAIL = "§§mail"
 ODD = "§§odd"
 PHONE_MARK = 4  # digits

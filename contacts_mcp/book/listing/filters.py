@@ -133,8 +133,8 @@ def needed_lists(filters: Filters) -> list[ListName]:
     """The lists of names that the filters mention."""
     mentioned: dict[ListName, bool] = {
         "fields": bool(filters.custom_fields),
-        "tags": any(not _is_nobody(tag) for tag in filters.tags),
-        "members": filters.assignee is not None and not _is_nobody(filters.assignee),
+        "tags": any(not is_nobody(tag) for tag in filters.tags),
+        "members": filters.assignee is not None and not is_nobody(filters.assignee),
     }
     return [name for name, is_mentioned in mentioned.items() if is_mentioned]
 
@@ -199,9 +199,9 @@ def _resolved(filters: Filters, names: Snapshot) -> tuple[tuple[int, ...], int |
             misses.append(_in_a_filter(miss, text, among, hint))
             return 0
 
-    tags = tuple(0 if _is_nobody(tag) else meant(tag, names.tags, "tag") for tag in filters.tags)
+    tags = tuple(0 if is_nobody(tag) else meant(tag, names.tags, "tag") for tag in filters.tags)
     member = None if filters.assignee is None else 0
-    if filters.assignee is not None and not _is_nobody(filters.assignee):
+    if filters.assignee is not None and not is_nobody(filters.assignee):
         hint = 'Use a name, an e-mail or an id; "none" finds the contacts of nobody.'
         member = meant(filters.assignee, names.members, "assignee", hint)
     numbers = {name: meant(name, names.fields, "custom_fields") for name in filters.custom_fields}
@@ -247,7 +247,8 @@ def _sought_value(label: str, text: str) -> str:
         return text.strip()  # somebody may have stored just that
 
 
-def _is_nobody(text: str) -> bool:
+def is_nobody(text: str) -> bool:
+    """Whether a text means no tag, no owner or no value."""
     return text.strip().casefold() in NOBODY
 
 
@@ -447,7 +448,7 @@ class NearMisses:
         label, most = word(value.label), seen.most_common(MOST_VALUES)
         found = ", ".join(quoted(text, limit=NAME) for text, _ in most)
         which = "Most common values" if len(seen) > MOST_VALUES else "Values found"
-        without = f' To list the contacts without {label}, pass "".' if _is_nobody(value.text) else ""
+        without = f' To list the contacts without {label}, pass "".' if is_nobody(value.text) else ""
         text = f"No contact checked so far has {label} {quoted(value.text, limit=NAME)}. {which}: {found}.{without}"
         return [Note("values_in_use", text)]
 

@@ -12,14 +12,13 @@ from typing import Literal
 
 from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.search.finding import waiting_time
 from contacts_mcp.book.search.known import Known
-from contacts_mcp.book.search.mirror import mirror_of
+from contacts_mcp.book.search.mirror import mirror_of, waiting_time
 from contacts_mcp.book.vocabulary import LISTS, Snapshot
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.match import expression
 from contacts_mcp.state.match import word as match_word
-from contacts_mcp.state.row import assignee_mark, field_mark, tag_mark, value_mark
+from contacts_mcp.state.row import HAS_EMAIL, OPTED_OUT, UNKNOWN, assignee_mark, field_mark, tag_mark, value_mark
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 
@@ -76,11 +75,12 @@ def _counted(index: Index, names: Snapshot, known: Known) -> Description:
         members=[(names.members.label(one.id), counts.get(assignee_mark(one.id), 0)) for one in names.members.items],
         counts={
             "contacts": index.state.contacts,
-            "opted_out": counts.get("§out", 0),
-            "opt_out_unknown": counts.get("§unknown", 0),
+            "without_name": index.nameless(),
+            "opted_out": counts.get(OPTED_OUT, 0),
+            "opt_out_unknown": counts.get(UNKNOWN, 0),
             "without_tags": counts.get(tag_mark(0), 0),
             "without_assignee": counts.get(assignee_mark(0), 0),
-            "with_email": counts.get("§mail", 0),
+            "with_email": counts.get(HAS_EMAIL, 0),
         },
         known=known,
     )
@@ -123,6 +123,12 @@ def kind_of(values: Sequence[tuple[str, int]], contacts: int) -> Kind:
             return kind  # type: ignore[return-value]  # one of the two
     is_choice = len(values) <= MOST_CHOICES and known >= LEAST_FOR_CHOICE * len(values)
     return "choice" if is_choice else "text"
+
+
+def values_in_use(index: Index, field_id: int, *, most: int) -> list[str]:
+    """The most frequent values of a field as they are written, the most frequent first."""
+    frequent = sorted(index.values(field_id), key=lambda value: (-value[1], value[0]))
+    return [_as_written(index, field_id, text) for text, _ in frequent[:most]]
 
 
 def _as_written(index: Index, field_id: int, folded: str) -> str:

@@ -13,9 +13,8 @@ from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.search import duplicates
 from contacts_mcp.book.search.duplicates import Doubles, DoubleSet, Place, Shared, Tier
 from contacts_mcp.book.search.evidence import Evidence, Kind
-from contacts_mcp.book.search.finding import waiting_time
 from contacts_mcp.book.search.known import Known
-from contacts_mcp.book.search.mirror import mirror_of
+from contacts_mcp.book.search.mirror import mirror_of, waiting_time
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import InvalidArgument

@@ -13,17 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import anyio
-
 from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
-from contacts_mcp.book.listing.filters import ANY_VALUE, Filters, Meant, meant_by, needed_lists
+from contacts_mcp.book.listing.filters import ANY_VALUE, CustomValue, Filters, Meant, is_nobody, meant_by, needed_lists
 from contacts_mcp.book.listing.listing import left_out, list_contacts
 from contacts_mcp.book.people.holding import with_any_form
 from contacts_mcp.book.search import filters as marks
+from contacts_mcp.book.search.describing import values_in_use
 from contacts_mcp.book.search.known import Known, with_notes
-from contacts_mcp.book.search.mirror import mirror_of
+from contacts_mcp.book.search.mirror import mirror_of, waiting_time
 from contacts_mcp.book.search.question import Answer, Hit, Match, Question, Sort, Why
 from contacts_mcp.book.search.reading import Email, Phone, read
 from contacts_mcp.book.search.search import not_judged, search
@@ -35,13 +34,15 @@ from contacts_mcp.state.row import Row, microseconds
 from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.emails import spellings
+from contacts_mcp.words.folding import unaccented
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
 
-LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror
-WAIT_SHARE = 0.5  # ... and of the time that the call has left
 ROUNDS = 3  # times that a question is asked, where contacts were changed meanwhile
 WALKED = "walk."  # before the cursor of a walk
+MOST_OFFERED = 3  # contacts that a filter leaves out
+MOST_VALUES = 5  # of a field, listed where nobody has the requested one
+NAME = 60  # characters of a name or value in a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,9 @@ async def find(
     )
     answer, contacts = await _confirmed(book, question)
     many = await mirror_of(book).ask(lambda index: not_judged(index, question, answer))
-    known = with_notes(known, [left_out(many)] if many else [], known.failure)
+    offers = [] if answer.total else await _offers(book, question, meant)
+    known = with_notes(known, [*([left_out(many)] if many else []), *offers], known.failure)
     return await _told(book, answer, contacts, meant=meant, known=known, question=question)
-
-
-def waiting_time() -> float:
-    """The seconds that a call may wait for the mirror."""
-    left = anyio.current_effective_deadline() - anyio.current_time()
-    return min(LONGEST_WAIT, WAIT_SHARE * left)
 
 
 # A full phone or address
@@ -216,6 +212,37 @@ def _notes(answer: Answer, question: Question) -> list[Note]:
     if not answer.is_sorted:
         notes.append(Note("partly_sorted", f"The order by {question.sort} holds for the newest matches only."))
     return notes
+
+
+# Offers where nobody matches
+
+
+async def _offers(book: Book, question: Question, meant: Meant) -> list[Note]:
+    """The values in use of the fields that were filtered by, and the contacts that the filters leave out."""
+    asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
+    notes = [note for one in asked if (note := await _on_value(book, one))]
+    if not question.query or question.filters.are_none:
+        return notes
+    without = replace(question, filters=marks.Filters(), cursor="", limit=MOST_OFFERED)
+    answer, contacts = await _confirmed(book, without)
+    found = [contacts[hit.row.id] for hit in answer.hits if hit.match != "guess"]
+    if not found:
+        return notes
+    who = ", ".join(f"{one.id} {quoted(one.name, limit=NAME)} {show(one.phone)}".rstrip() for one in found)
+    text = f"Nobody matches all of it. Without the filters {quoted(question.query, limit=NAME)} finds {who}."
+    return [*notes, Note("excluded_by_filter", text)]
+
+
+async def _on_value(book: Book, asked: CustomValue) -> Note | None:
+    """The values in use, where nobody has the one asked for."""
+    values = await mirror_of(book).ask(lambda index: values_in_use(index, asked.field_id, most=MOST_VALUES + 1))
+    if not values or unaccented(asked.text) in map(unaccented, values):
+        return None
+    label, found = word(asked.label), ", ".join(quoted(text, limit=NAME) for text in values[:MOST_VALUES])
+    which = "Most common values" if len(values) > MOST_VALUES else "Values found"
+    without = f' To list the contacts without {label}, pass "".' if is_nobody(asked.text) else ""
+    text = f"No contact has {label} {quoted(asked.text, limit=NAME)}. {which}: {found}.{without}"
+    return Note("values_in_use", text)
 
 
 # Why

@@ -35,7 +35,7 @@ from contacts_mcp.errors import ContactsError, InvalidArgument, Refused
 from contacts_mcp.models import Contact, Value, Values
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.alignment import aligned, names_of
-from contacts_mcp.words.display import quoted, word
+from contacts_mcp.words.display import in_line, quoted, word
 from contacts_mcp.words.emails import same_email
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
@@ -373,21 +373,16 @@ def _question(kept: Contact, others: Sequence[Contact], plan: Merged) -> str:
     deleted = " and ".join(f"{_called(each)}" for each in others)
     filled = [f"{word(each.field)} from {each.contact_id}" for each in plan.sources if each.contact_id != kept.id]
     takes = f" It gets {', '.join(filled)}." if filled else " It gets nothing new."
-    lost = [f"{word(each.field)} {_in_question(each.value)} of {each.contact_id}" for each in plan.losses]
+    lost = [f"{word(each.field)} {in_line(each.value, limit=60)} of {each.contact_id}" for each in plan.losses]
     loses = f" Lost: {'; '.join(lost)}." if lost else ""
     conversations = "the whole conversation of each" if len(others) > 1 else "the whole conversation"
     return f"Keep {_called(kept)}, and delete {deleted} for good, with {conversations}?{takes}{loses}"
 
 
-def _in_question(value: Any) -> str:
-    return ", ".join(map(_in_question, value)) if isinstance(value, list) else quoted(str(value), limit=60)
-
-
 def _called(contact: Contact) -> str:
     phone = show(contact.phone) if contact.phone else "no phone"
-    return (
-        f"{quoted(contact.name, limit=60) if contact.name else 'a contact without a name'} ({phone}, id {contact.id})"
-    )
+    name = quoted(contact.name, limit=60) if contact.name else "a contact without a name"
+    return f"{name} ({phone}, id {contact.id})"
 
 
 def _resumed(before: Sequence[Entry]) -> list[str]:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from contacts_mcp.state.journal import Journal
 
 POLL = 0.5  # seconds between two looks at an index that another process fills
+LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror
+WAIT_SHARE = 0.5  # ... and of the time that the call has left
 REFRESH_REQUESTS = 10  # of one call; more changes are read in the background
 
 Result = TypeVar("Result")
@@ -68,6 +70,12 @@ def mirror_of(book: Book) -> Mirror:
     """The mirror of an open address book."""
     assert isinstance(book.mirror, Mirror)
     return book.mirror
+
+
+def waiting_time() -> float:
+    """The seconds that a call may wait for the mirror."""
+    left = anyio.current_effective_deadline() - anyio.current_time()
+    return min(LONGEST_WAIT, WAIT_SHARE * left)
 
 
 class Mirror:

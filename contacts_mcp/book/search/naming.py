@@ -14,8 +14,7 @@ from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.people.lookup import Found
-from contacts_mcp.book.search.finding import waiting_time
-from contacts_mcp.book.search.mirror import mirror_of
+from contacts_mcp.book.search.mirror import mirror_of, waiting_time
 from contacts_mcp.book.search.question import Question
 from contacts_mcp.book.search.search import search
 from contacts_mcp.book.values import values_of

@@ -26,20 +26,20 @@ async def search_contacts(
     assignee: Annotated[str | None, p.described('Team member; "none" for nobody.')] = None,
     custom_fields: Annotated[p.CustomFields, p.described('Exact values by field name; "" no value, "*" any.')] = None,
     opted_out: Annotated[bool | None, p.described("Opted out of texts, or not.")] = None,
-    has_email: bool | None = None,
+    has_email: Annotated[bool | None, p.described("Or without.")] = None,
     area_code: Annotated[p.Word | None, p.described("As 510.")] = None,
     country: Annotated[str | None, p.described("Of the phone: two letters, as DE.")] = None,
-    created_after: Annotated[str | None, p.described("Day (2026-11-01) or moment, inclusive.")] = None,
+    created_after: Annotated[str | None, p.described("Day (2026-11-01) or moment.")] = None,
     created_before: Annotated[str | None, p.described("Exclusive.")] = None,
-    updated_after: Annotated[str | None, p.described("Inclusive.")] = None,
+    updated_after: Annotated[str | None, p.described("From then on.")] = None,
     updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
-    sort: Literal["best", "newest_change", "newest_contact", "name"] = "best",
+    sort: Annotated[Literal["best", "newest_change", "newest_contact", "name"], p.described("By fit.")] = "best",
     limit: Annotated[p.UpTo100, p.described("Per page.")] = 25,
     cursor: Annotated[str | None, p.described("next_cursor, same question.")] = None,
-    detail: Annotated[Detail, p.described("full shows all fields, of at most 25 contacts.")] = "concise",
+    detail: Annotated[Detail, p.described("full: all fields, of 25.")] = "concise",
 ) -> Answer:
-    """Find or count contacts by any words and exact filters, which combine. Answers why each was found (match: sure,
-    likely, guess), the total, and complete true only if the whole book was searched."""
+    """Find or count contacts by any words and exact filters together. Answers why each was found (match: sure,
+    likely, guess), the total, and complete true only if all were searched."""
     given = {name: value for name, value in locals().items() if name not in ("tag", "opted_out")}
     filters = filled(books.Filters, given | {"tags": tag, "any_tag": tag_match == "any", "is_opted_out": opted_out})
     most = min(limit, MOST_IN_FULL) if detail == "full" else limit

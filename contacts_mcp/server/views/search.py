@@ -176,4 +176,5 @@ def _state_lines(known: Known) -> list[str]:
         return []
     of = f" of {known.of}" if known.of is not None else ""
     whole_book = "all contacts" if known.complete else f"{known.searched}{of} contacts"
-    return [f"Counted from {whole_book}, as of {known.as_of or 'now'}."]
+    complete = "true" if known.complete else "false"
+    return [f"Counted from {whole_book}; complete: {complete}; as of {known.as_of or 'now'}."]
