@@ -9,10 +9,8 @@ sandbox. The answer is always
 - something that can be sent as JSON,
 - there within seconds of computing, and of simulated waiting.
 
-Some contacts have members of the wrong shape, gateways answer some requests with pages of their own, and now and then
-the journal cannot be opened.
-
-It is never a protocol error, a traceback, a text of a library below, or a mistake of the server.
+Some contacts have members of the wrong shape. Gateways answer some requests with pages of their own. Now and then the
+journal cannot be opened.
 """
 
 from __future__ import annotations

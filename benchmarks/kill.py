@@ -4,7 +4,7 @@ The sandbox is served over real HTTP, and the way to it kills the server. The mo
 instead of that, after it, after its answer, or any request. Four writes are under way each time: a create, an update, a
 confirmed delete and an undo. Then the next server starts, and journal and store must tell the same story.
 
-Gateways answer some of the requests with pages of their own, some records have members of the wrong shape, and now and
+Gateways answer some of the requests with pages of their own. Some records have members of the wrong shape. Now and
 then another program has the journal locked.
 
 A request of the dead server may still arrive, so the next server says "unknown" for a minute. Instead of waiting for

@@ -278,8 +278,10 @@ class Way(httpx.AsyncBaseTransport):
         if not operation:
             kinds = ("drop_before", "status", "html_after", "drop_after")
             return Fault("*", dice.choice(kinds)) if dice.random() < 0.04 else None  # type: ignore[arg-type] # one
-        if dice.random() > self._struck:
-            return None
+        return self._struck_by(operation) if dice.random() <= self._struck else None
+
+    def _struck_by(self, operation: str) -> Fault:
+        dice = self._dice
         late = round(dice.uniform(0.2, MOST_LATE), 2)
         lost: dict[str, Any] = {"kind": dice.choice(("drop_before", "silence", "status", "gateway", "html"))}
         if lost["kind"] == "gateway":

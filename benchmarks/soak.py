@@ -389,7 +389,7 @@ class CountedFaults(Faults):
 
 
 def faults_of_all_kinds() -> list[Fault]:
-    """Together they strike `SHARE_OF_FAULTS` of the requests, each kind as often as any other. More writes come late."""
+    """Together they strike `SHARE_OF_FAULTS` of the requests, each kind equally often. More writes come late."""
     orders: list[dict[str, Any]] = [{"kind": kind} for kind in get_args(FaultKind) if kind != "lag"]
     orders += [{"kind": "lag", "lag": lag} for lag in LAGS]
     orders += [{"kind": "drop_after", "lag": LAGS[2]}]
@@ -601,7 +601,7 @@ def _is_the_way_back(event: Event, change: Event, *, but: tuple[str, ...]) -> bo
 
     It deletes the created contact, creates the deleted one (opted out or not), or sets back nothing but the values
     that were set. No before-image has the value that somebody else wrote between the look and the write, nor one that
-    could not be read: those are left out by `but`, the beginnings of their keys.
+    could not be read. `but` leaves those out, by the beginnings of their keys.
     """
     if change.before is None:
         return event.after is None and event.contact_id == change.contact_id
@@ -698,8 +698,20 @@ class Judge:
         self._figures.answers[f"{VERBS.get(call.tool, 'read')}: {outcome}"] += 1
 
     def _judge_done(self, call: Asked, status: str, facts: Values) -> None:
-        change_id, contact_id = facts.get("change_id"), facts["contact"].get("contact_id")
         own = [event for event in call.events if event.claimed_by is None]
+        self._must_be_so(call, status, facts, own=own)
+        # What somebody else wrote into a field that was just emptied is emptied once more.
+        twice = [event for event in own if event.asked_by == [call] and event.changed != {STRANGERS_KEY: ""}]
+        self._figures.must(
+            f"call {call.number}, {call.tool}: carried out {len(twice)} times: {[event.changed for event in twice]}",
+            holds=len(twice) <= 1,
+        )
+        if own:
+            self._claim(min(own, key=lambda one: len(one.asked_by)), call, status, facts.get("change_id"))
+
+    def _must_be_so(self, call: Asked, status: str, facts: Values, *, own: list[Event]) -> None:
+        """A change was carried out for this answer, or somebody else made it true."""
+        contact_id = facts["contact"].get("contact_id")
         # Somebody else was quicker to delete it. To undo a create is to delete, too.
         is_gone = status in ("deleted", "undone") and contact_id in self._watch.taken_away
         # A reply to a pretended write named the very `rev` that somebody else's write got, and nothing was kept.
@@ -709,19 +721,14 @@ class Judge:
             f"call {call.number}, {call.tool}: answered {status}, and it is not so",
             holds=bool(own) or is_gone or is_theirs,
         )
-        # What somebody else wrote into a field that was just emptied is emptied once more.
-        twice = [event for event in own if event.asked_by == [call] and event.changed != {STRANGERS_KEY: ""}]
-        self._figures.must(
-            f"call {call.number}, {call.tool}: carried out {len(twice)} times: {[event.changed for event in twice]}",
-            holds=len(twice) <= 1,
-        )
-        if own:
-            event = min(own, key=lambda one: len(one.asked_by))
-            event.claimed_by = call
-            self._figures.must(f"call {call.number}: {status} has no change_id", holds=change_id is not None)
-            if change_id is not None:
-                self.answered_done.add(change_id)
-                self._changes.append(Change(change_id, event))
+
+    def _claim(self, event: Event, call: Asked, status: str, change_id: int | None) -> None:
+        """This is the change that the answer speaks of."""
+        event.claimed_by = call
+        self._figures.must(f"call {call.number}: {status} has no change_id", holds=change_id is not None)
+        if change_id is not None:
+            self.answered_done.add(change_id)
+            self._changes.append(Change(change_id, event))
 
     def _judge_not_done(self, call: Asked, said: str) -> None:
         for event in call.events:

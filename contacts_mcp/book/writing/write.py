@@ -441,10 +441,11 @@ def _accepted_but(plan: Plan, sent: _Sent, contact: Contact | None) -> OutcomeUn
         return _accepted_unseen(plan, f"Heymarket does not show {', '.join(plan.asked)}")
     rev = sent.reply.rev or 0 if sent.reply else 0
     revs = f" (rev {contact.rev}, and {rev} was written)" if rev and contact.rev else ""
-    return OutcomeUnknown(
-        f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. " + _LOOK_LATER,
-        rev=rev,
-    )
+    if contact.rev > rev > 0:
+        text = f"Heymarket accepted the {plan.action}, and somebody changed the contact again after it{revs}. {_LOOK_FIRST}"
+    else:
+        text = f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. {_LOOK_LATER}"
+    return OutcomeUnknown(text, rev=rev)
 
 
 def _other_has_phone(contact_id: int | None) -> str:
