@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from contacts_mcp.state import vocabulary
 from contacts_mcp.state.database import Identity, identity, transaction
@@ -70,6 +70,24 @@ class State:
     needs_rebuild: bool = False  # the words were folded by another version's rules
     started_over: bool = False  # the file could not be read and was thrown away; nobody has told it yet
     notes: Mapping[str, str] | None = None  # other texts of the walker, by name
+
+
+class Facts(NamedTuple):
+    """The part of a contact by which its doubles are found."""
+
+    id: int
+    phone: str  # digits
+    first: str
+    last: str
+    display_name: str
+    email: str
+    custom: str  # JSON
+    name_key: int | None
+    display_key: int | None
+
+    @property
+    def values(self) -> dict[int, str]:
+        return custom_of(self.custom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +402,61 @@ class Index:
 
         return self._read(work)
 
+    # Doubles
+
+    def facts(self, *, after: int = 0, most: int) -> list[Facts]:
+        """What tells doubles, of the contacts with ids above `after`, in the order of their ids."""
+        query = f"{_FACTS} WHERE id > ? ORDER BY id LIMIT ?"
+        return self._read(lambda db: [Facts(*record) for record in db.execute(query, (after, most))])
+
+    def facts_of(self, ids: Iterable[int]) -> dict[int, Facts]:
+        """The same of the contacts of these ids that are there."""
+        asked = [*ids]
+
+        def work(db: sqlite3.Connection) -> dict[int, Facts]:
+            found: dict[int, Facts] = {}
+            for at in range(0, len(asked), _CHUNK):
+                chunk = asked[at : at + _CHUNK]
+                query = f"{_FACTS} WHERE id IN ({', '.join('?' * len(chunk))})"
+                found.update((record[0], Facts(*record)) for record in db.execute(query, chunk))
+            return found
+
+        return self._read(work)
+
+    def namesakes(self, keys: Iterable[int]) -> dict[int, int]:
+        """How many contacts have each of these name keys, as name or as display name."""
+        asked = [*keys]
+
+        def work(db: sqlite3.Connection) -> dict[int, int]:
+            found: dict[int, int] = dict.fromkeys(asked, 0)
+            for column in ("name_key", "display_key"):
+                for at in range(0, len(asked), _CHUNK):
+                    chunk = asked[at : at + _CHUNK]
+                    marks = ", ".join("?" * len(chunk))
+                    query = f"SELECT {column}, count(*) FROM contact WHERE {column} IN ({marks}) GROUP BY 1"
+                    for key, count in db.execute(query, chunk):
+                        found[key] += count
+            return found
+
+        return self._read(work)
+
+    def spread(self, field_id: int) -> tuple[int, int]:
+        """How many different values a custom field has, and how many contacts have one."""
+        begin = f"§{field_id}§"
+        query = "SELECT count(*), coalesce(sum(doc), 0) FROM marks WHERE term >= ? AND term < ?"
+        return self._read(lambda db: tuple(db.execute(query, (begin, begin + "\U0010ffff")).fetchone()))
+
+    def holders(self, mark: str) -> int:
+        """How many contacts have exactly that mark."""
+        query = "SELECT coalesce(sum(doc), 0) FROM marks WHERE term = ?"
+        return self._ids(query, mark)[0]
+
+    @property
+    def stamp(self) -> tuple[int, int, int]:
+        """Numbers that change with every contact: how many there are, the newest `updated`, all `rev` together."""
+        query = "SELECT count(*), coalesce(max(updated), 0), coalesce(sum(rev), 0) FROM contact"
+        return self._read(lambda db: tuple(db.execute(query).fetchone()))
+
     # Words
 
     def near(self, word: str) -> list[tuple[str, int]]:
@@ -516,6 +589,10 @@ class Index:
 
 
 _FAILURES = (OSError, sqlite3.Error, UnicodeDecodeError)
+_FACTS = (
+    "SELECT id, CAST(coalesce(phone, '') AS TEXT), first, last, display_name, email, custom, name_key, display_key "
+    "FROM contact"
+)
 _STATE = ("generation", "place", "newest", "complete_since", "last_walk")
 _INSERT = f"INSERT OR REPLACE INTO contact ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _INDEXED = ("phone", "email", "custom", "tags", "assignee", "opted_out", "names")
