@@ -51,6 +51,14 @@ _EVERY = rf"(?<![^\s<>()\[\],;:\"'“”=]){_ADDRESS}(?![\w-])"
 _WORDS = ((r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+", "@"), (r"\s*[\[({<]\s*dot\s*[\])}>]\s*|\s+dot\s+", "."))
 
 
+_DOTLESS = ("gmail.com", "googlemail.com")
+_ROLE_WORDS = """
+accounting accounts admin billing booking bookings contact desk enquiries family frontdesk hello help hr info inquiries
+invoices kontakt mail noreply office orders post reception reservations sales service shop support team webmaster
+"""
+_ROLES = frozenset(_ROLE_WORDS.split())
+
+
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
     """Compiled on the first address that needs it: the letters of all scripts make it slow."""
@@ -75,6 +83,21 @@ def read_email(text: str, *, argument: str = "email") -> Cleaned:
 def same_email(one: str, other: str) -> bool:
     """Whether two addresses are the same, case and width aside."""
     return _key(one) == _key(other)
+
+
+def mailbox(address: str) -> str:
+    """The address of the box that a mail to `address` lands in, case, a "+alias", and the dots of Gmail aside."""
+    local, at, domain = _key(address).rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in _DOTLESS:
+        local, domain = local.replace(".", ""), _DOTLESS[0]
+    return f"{local}{at}{domain}"
+
+
+def is_role(address: str) -> bool:
+    """Whether several people may read the mail of that address: "info", "sales-eu"."""
+    local = _key(address).rpartition("@")[0].partition("+")[0]
+    return bool(_ROLES & {*re.split(r"[._-]", local)})
 
 
 def spellings(text: str) -> tuple[str, ...]:
