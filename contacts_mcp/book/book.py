@@ -67,10 +67,14 @@ class Outcome:
     question: str = ""  # ... the question to put to a person
 
 
-def risky(name: str, contact: Contact, arguments: dict[str, Any] | None = None) -> RiskyAction:
-    """The action `name` on `contact`, in the state it is in now."""
-    state = json.dumps([contact.rev, contact.updated, values_of(contact)], sort_keys=True)
-    return RiskyAction(name, {contact.id: state}, arguments or {})
+def risky(
+    name: str, contact: Contact, arguments: dict[str, Any] | None = None, *, others: Sequence[Contact] = ()
+) -> RiskyAction:
+    """The action `name` on `contact` and the `others`, each in the state it is in now."""
+    states = {
+        each.id: json.dumps([each.rev, each.updated, values_of(each)], sort_keys=True) for each in (contact, *others)
+    }
+    return RiskyAction(name, states, arguments or {})
 
 
 def confirmed(

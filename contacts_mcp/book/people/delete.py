@@ -11,7 +11,7 @@ from contacts_mcp.book.people.holding import ContactRef, locked_contact, refuse_
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import Plan
-from contacts_mcp.book.writing.write import Origin, carry_out
+from contacts_mcp.book.writing.write import Origin, Written, carry_out
 from contacts_mcp.errors import ContactNotFound
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
@@ -51,7 +51,7 @@ async def delete_held(
 ) -> Outcome:
     """Delete `contact`, which the caller holds, if `token` permits it. Else answer the question to confirm."""
     card = await card_for(contact, book.vocabulary)
-    warnings = _warnings(contact)
+    warnings = warnings_on_deletion(contact)
     who = quoted(card.name, limit=60) if card.name else "this contact"
     pending = confirmed(
         book,
@@ -66,6 +66,14 @@ async def delete_held(
     )
     if pending:
         return pending
+    written = await delete_for_good(book, contact, origin=Origin(token=digest_of(token), undoes=undoes))
+    lost = "Heymarket's answer got lost. A look at the contact showed that it is gone."
+    lost_notes = [Note("answer_lost", lost)] if written.answer_lost else []
+    return Outcome(status="deleted", card=card, notes=[*notes, *warnings, *lost_notes], change_id=written.change_id)
+
+
+async def delete_for_good(book: Book, contact: Contact, *, origin: Origin) -> Written:
+    """Delete `contact`, which the caller holds and has a permission for. The journal keeps it as it was."""
     plan = Plan(
         action="delete",
         contact_id=contact.id,
@@ -74,12 +82,7 @@ async def delete_held(
         rev_before=contact.rev,
         updated_before=contact.updated,
     )
-    record = contact.model_dump(mode="json", by_alias=True)
-    origin = Origin(token=digest_of(token), undoes=undoes)
-    written = await carry_out(book, plan, record=record, origin=origin)
-    lost = "Heymarket's answer got lost. A look at the contact showed that it is gone."
-    lost_notes = [Note("answer_lost", lost)] if written.answer_lost else []
-    return Outcome(status="deleted", card=card, notes=[*notes, *warnings, *lost_notes], change_id=written.change_id)
+    return await carry_out(book, plan, record=contact.model_dump(mode="json", by_alias=True), origin=origin)
 
 
 def _and_notes(contact: Contact) -> str:
@@ -87,7 +90,8 @@ def _and_notes(contact: Contact) -> str:
     return f" and {len(notes)} note{'s' if len(notes) > 1 else ''}" if isinstance(notes, list) and notes else ""
 
 
-def _warnings(contact: Contact) -> list[str]:
+def warnings_on_deletion(contact: Contact) -> list[str]:
+    """The suppression that goes with the contact."""
     if contact.is_opted_out is False:
         return []
     state = "is opted out" if contact.is_opted_out else "may be opted out (Heymarket does not say)"

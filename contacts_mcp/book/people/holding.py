@@ -139,6 +139,28 @@ async def locked_phone(book: Book, phone: str) -> AsyncIterator[None]:
         await _wait_for(book, arriving)
 
 
+@asynccontextmanager
+async def locked_contacts(book: Book, contact_ids: Sequence[int]) -> AsyncIterator[list[Contact]]:
+    """Several contacts, read and locked together, in the order of their ids as given.
+
+    Raises ContactNotFound, and Refused where the caller must wait.
+    """
+    refs = [ContactRef(each) for each in contact_ids]
+    while True:
+        async with book.locks.contact(*contact_ids):
+            contacts = [await _existing(book, ref) for ref in refs]
+            about = [(contact, _forms_of(contact.phone)) for contact in contacts]
+            arriving = [entry for one, forms in about for entry in book.journal.arriving(one.id, *forms)]
+            if not arriving:
+                settled = [await _settle_about(book, one.id, *forms) for one, forms in about]
+                yield [
+                    await _up_to_date(book, one, ref, settled=changed)
+                    for one, ref, changed in zip(contacts, refs, settled, strict=True)
+                ]
+                return
+        await _wait_for(book, arriving)
+
+
 def _forms_of(*phones: str) -> list[str]:
     """Every form of these numbers: a contact may be stored under any of them."""
     return [form for phone in phones if phone for form in (phone, *other_forms(phone))]

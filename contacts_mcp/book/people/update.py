@@ -118,7 +118,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
             "Nothing was changed.",
             kind="no_phone",
         )
-    _refuse_losses(before, edit)
+    refuse_losses(before, edit)
     moves = wanted["phone"] != before.phone
     left = left_opted_out(book, str(wanted["phone"])) if moves else None
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
@@ -129,7 +129,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     return plan, left
 
 
-def _refuse_losses(before: Contact, edit: Edit) -> None:
+def refuse_losses(before: Contact, edit: Edit) -> None:
     """Refuse a change that would lose a value which cannot be read. Raises Refused.
 
     An update sends the names along. Tags are written as a whole, and so are custom values that are replaced.

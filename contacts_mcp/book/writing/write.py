@@ -49,6 +49,7 @@ class Origin:
     consent: str = ""  # the words with which a person opted in again
     token: str = ""  # digest of the confirmation that allowed it
     undoes: int | None = None  # the change that it takes back
+    merge: str = ""  # the name of the merge that it belongs to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,7 @@ class _Write:
                 consent=origin.consent,
                 token=origin.token,
                 undoes=origin.undoes,
+                merge=origin.merge,
             )
         )
 
