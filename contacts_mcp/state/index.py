@@ -81,7 +81,7 @@ class Facts(NamedTuple):
     last: str
     display_name: str
     email: str
-    custom: str  # JSON
+    custom: str
     name_key: int | None
     display_key: int | None
 
@@ -442,7 +442,7 @@ class Index:
 
     def spread(self, field_id: int) -> tuple[int, int]:
         """How many different values a custom field has, and how many contacts have one."""
-        begin = f"§{field_id}§"
+        begin = value_marks(field_id)
         query = "SELECT count(*), coalesce(sum(doc), 0) FROM marks WHERE term >= ? AND term < ?"
         return self._read(lambda db: tuple(db.execute(query, (begin, begin + "\U0010ffff")).fetchone()))
 

@@ -51,7 +51,7 @@ class Locks:
     @asynccontextmanager
     async def contact(self, *contact_ids: int) -> AsyncIterator[None]:
         """Hold the right to change that contact, or each of several."""
-        async with self._hold("contact", map(str, contact_ids)):
+        async with self._hold("contact", [*map(str, contact_ids)]):
             yield
 
     @asynccontextmanager

@@ -51,6 +51,8 @@ _EVERY = rf"(?<![^\s<>()\[\],;:\"'“”=]){_ADDRESS}(?![\w-])"
 _WORDS = ((r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+", "@"), (r"\s*[\[({<]\s*dot\s*[\])}>]\s*|\s+dot\s+", "."))
 
 
+_MOST_SLIPS = 2
+_WITHOUT_DIGITS = str.maketrans("", "", "0123456789")
 _DOTLESS = ("gmail.com", "googlemail.com")
 _ROLE_WORDS = """
 accounting accounts admin billing booking bookings contact desk enquiries family frontdesk hello help hr info inquiries
@@ -92,6 +94,18 @@ def mailbox(address: str) -> str:
     if domain in _DOTLESS:
         local, domain = local.replace(".", ""), _DOTLESS[0]
     return f"{local}{at}{domain}"
+
+
+def letters_apart(one: str, other: str) -> int | None:
+    """How many slips of the pen are between two mailboxes, 1 or 2. None for more, and for other digits alone.
+
+    jo7@ and jo8@ are two people of one name.
+    """
+    from rapidfuzz.distance import OSA  # it takes 30 ms to load
+
+    edits = OSA.distance(one, other, score_cutoff=_MOST_SLIPS)
+    differ_in_digits = one.translate(_WITHOUT_DIGITS) == other.translate(_WITHOUT_DIGITS)
+    return None if differ_in_digits or edits > _MOST_SLIPS else edits
 
 
 def is_role(address: str) -> bool:

@@ -30,7 +30,7 @@ from typing import Literal
 
 from contacts_mcp.state.index import Facts
 from contacts_mcp.words.alignment import Alignment, Name, aligned, names_of
-from contacts_mcp.words.emails import is_role, mailbox
+from contacts_mcp.words.emails import is_role, letters_apart, mailbox
 from contacts_mcp.words.folding import unaccented
 from contacts_mcp.words.renumbering import other_forms
 
@@ -65,7 +65,6 @@ _BITS: Mapping[Kind, float] = {
     "number_differs": -7,
 }
 _SECOND_LETTER = -2.0
-_WITHOUT_DIGITS = str.maketrans("", "", "0123456789")  # jo7@ and jo8@ are two people of one name
 _KEPT_DIGITS = 5  # at the end of a number, whenever a country changes its numbering
 
 
@@ -284,11 +283,8 @@ def _about_mailboxes(one: Person, other: Person, names: Kind | None) -> list[Evi
     shortest = min(len(one.mailbox), len(other.mailbox))
     if names not in ("name_same", "name_nickname") or shortest < SHORTEST_MAILBOX:
         return []
-    from rapidfuzz.distance import OSA  # it takes 30 ms to load
-
-    edits = OSA.distance(one.mailbox, other.mailbox, score_cutoff=2)
-    differ_in_digits = one.mailbox.translate(_WITHOUT_DIGITS) == other.mailbox.translate(_WITHOUT_DIGITS)
-    if edits > 2 or differ_in_digits:  # noqa: PLR2004 -- as the table says
+    edits = letters_apart(one.mailbox, other.mailbox)
+    if edits is None:
         return []
     bits = _BITS["email_alike"] + _SECOND_LETTER * (edits - 1)
     return [Evidence("email_alike", address, its_address, bits=bits)]
