@@ -453,8 +453,8 @@ class Index:
 
     @property
     def stamp(self) -> tuple[int, int, int]:
-        """Numbers that change with every contact: how many there are, the newest `updated`, all `rev` together."""
-        query = "SELECT count(*), coalesce(max(updated), 0), coalesce(sum(rev), 0) FROM contact"
+        """Numbers that change with every contact: how many there are, the newest `updated`, and a sum of all."""
+        query = "SELECT count(*), coalesce(max(updated), 0), coalesce(sum(updated % 1000000007), 0) FROM contact"
         return self._read(lambda db: tuple(db.execute(query).fetchone()))
 
     # Words

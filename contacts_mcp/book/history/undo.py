@@ -47,9 +47,9 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
     found = book.journal.get(change_id)
     parts = book.journal.of_merge(found.merge) if found else []
     async with book.locks.change(parts[0].change_id if parts else change_id):
+        if found and book.journal.of_merge(found.merge):
+            return await _undo_merge(book, found)
         entry = _undoable(book.journal.get(change_id), change_id)
-        if entry.merge:
-            return await _undo_merge(book, entry)
         return _undone_before(book, entry) or await _UNDO[entry.action](book, entry, confirm_token)
 
 
