@@ -152,7 +152,8 @@ async def locked_contacts(book: Book, contact_ids: Sequence[int]) -> AsyncIterat
             about = [(contact, _forms_of(contact.phone)) for contact in contacts]
             arriving = [entry for one, forms in about for entry in book.journal.arriving(one.id, *forms)]
             if not arriving:
-                settled = [await _settle_about(book, one.id, *forms) for one, forms in about]
+                unfinished = book.journal.unfinished()
+                settled = [await _settle_about(book, unfinished, one.id, *forms) for one, forms in about]
                 yield [
                     await _up_to_date(book, one, ref, settled=changed)
                     for one, ref, changed in zip(contacts, refs, settled, strict=True)
