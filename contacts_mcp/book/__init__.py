@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from contacts_mcp.book.people.lookup import lookup as look_up
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
+    from contacts_mcp.book.search.duplicates import Doubles, probable_doubles_of
+    from contacts_mcp.book.search.duplicates import find as find_duplicates
+    from contacts_mcp.book.search.merge import Merged
+    from contacts_mcp.book.search.merge import merge as merge_contacts
     from contacts_mcp.book.vocabulary import NameList
     from contacts_mcp.book.writing.settle import settle
     from contacts_mcp.state.journal import Entry
@@ -40,10 +44,12 @@ __all__ = [
     "Book",
     "Card",
     "Change",
+    "Doubles",
     "Entry",
     "Filters",
     "Found",
     "Listing",
+    "Merged",
     "NameList",
     "Outcome",
     "ShownChange",
@@ -51,8 +57,11 @@ __all__ = [
     "changes_of",
     "create_contact",
     "delete_contact",
+    "find_duplicates",
     "list_contacts",
     "look_up",
+    "merge_contacts",
+    "probable_doubles_of",
     "settle",
     "undo",
     "update_contact",
@@ -67,13 +76,18 @@ _HOME = {
     "Filters": "listing.filters.Filters",
     "Found": "people.lookup.Found",
     "Listing": "listing.listing.Listing",
+    "Doubles": "search.duplicates.Doubles",
+    "Merged": "search.merge.Merged",
     "Outcome": "book.Outcome",
     "ShownChange": "history.changes.ShownChange",
     "Wanted": "people.requests.Wanted",
     "changes_of": "history.changes.changes_of",
     "create_contact": "people.create.create",
     "delete_contact": "people.delete.delete",
+    "find_duplicates": "search.duplicates.find",
     "list_contacts": "listing.listing.list_contacts",
+    "merge_contacts": "search.merge.merge",
+    "probable_doubles_of": "search.duplicates.probable_doubles_of",
     "look_up": "people.lookup.lookup",
     "settle": "writing.settle.settle",
     "undo": "history.undo.undo",
