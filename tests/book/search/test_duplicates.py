@@ -5,7 +5,9 @@ Guards `contacts_mcp/book/search/duplicates.py`, `evidence.py`, `keys.py` and `c
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import permutations
@@ -302,6 +304,16 @@ def test_a_change_of_the_index_is_seen_by_the_next_page() -> None:
         assert find(index).total == 1
         index.remove([2])
         assert find(index).total == 0
+
+
+def test_a_search_for_doubles_keeps_no_index_alive() -> None:
+    index = index_of([Row(id=1, rev=1, phone=PHONE, **JO), Row(id=2, rev=1, phone=PHONE, **JO)])
+    find(index)
+    index.close()
+    gone = weakref.ref(index)
+    del index
+    gc.collect()
+    assert gone() is None
 
 
 def test_no_room_for_the_keys_is_told_in_the_words_of_the_index() -> None:
