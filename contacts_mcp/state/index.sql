@@ -1,0 +1,61 @@
+-- The schema of the index: a mirror of one account's contacts, and what finds them. A statement ends with a semicolon
+-- at the end of its line. A file of another version is not brought up to this one: it is read again from the service.
+
+-- step 1
+CREATE TABLE contact (
+    id           INTEGER PRIMARY KEY,      -- the rowid of `words` and `parts`
+    uuid         BLOB,                     -- 16 bytes, or text of another shape
+    phone,                                 -- an integer, so that ranges of it are area codes, or text of another shape
+    name_key     INTEGER,                  -- of first and last name
+    display_key  INTEGER,                  -- of a display name with other words
+    email_key    INTEGER,
+    created      INTEGER,                  -- microseconds since 1970
+    updated      INTEGER,
+    rev          INTEGER NOT NULL,
+    assignee     INTEGER,
+    opted_out    INTEGER,                  -- NULL where the service did not say
+    first        TEXT NOT NULL,
+    last         TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    email        TEXT NOT NULL,
+    custom       TEXT NOT NULL,            -- JSON, '' for none
+    tags         TEXT NOT NULL,            -- ids with blanks between
+    names        TEXT NOT NULL,            -- the folded words of the name, § and its other forms
+    walk         INTEGER NOT NULL          -- the last walk, or write during it, that saw the contact
+);
+CREATE INDEX contact_by_phone ON contact (phone) WHERE phone IS NOT NULL;
+CREATE INDEX contact_by_name ON contact (name_key) WHERE name_key IS NOT NULL;
+CREATE INDEX contact_by_display_name ON contact (display_key) WHERE display_key IS NOT NULL;
+CREATE INDEX contact_by_email ON contact (email_key) WHERE email_key IS NOT NULL;
+CREATE INDEX contact_by_update ON contact (updated);
+-- Words of the name, of values (and the marks of filters), and of the e-mail address. Blanks part them.
+CREATE VIRTUAL TABLE words USING fts5 (
+    n, v, e, content = '', detail = column, columnsize = 0, tokenize = 'ascii', prefix = '1 2'
+);
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab ('words', 'col');
+CREATE VIRTUAL TABLE marks USING fts5vocab ('words', 'row');
+-- `|15105553344| localpart`: a bar makes the beginning and the end of a number part of it.
+CREATE VIRTUAL TABLE parts USING fts5 (part, content = '', detail = none, columnsize = 0, tokenize = 'trigram');
+-- The words of names and values, and what finds one that is spelled differently.
+CREATE TABLE word (
+    id    INTEGER PRIMARY KEY,
+    word  TEXT NOT NULL UNIQUE,
+    n     INTEGER NOT NULL,                -- contacts that had it at the end of the last walk
+    sound TEXT
+);
+CREATE INDEX word_by_sound ON word (sound) WHERE sound IS NOT NULL;
+CREATE TABLE near (
+    key  INTEGER NOT NULL,                 -- of the word's beginning with up to two letters left out
+    word INTEGER NOT NULL,
+    PRIMARY KEY (key, word)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE inword USING fts5 (word, content = '', detail = none, columnsize = 0, tokenize = 'trigram');
+-- Contacts that were seen deleted. A page of a walk that was read before must not bring them back.
+CREATE TABLE gone (
+    id   INTEGER PRIMARY KEY,
+    walk INTEGER NOT NULL
+);
+CREATE TABLE state (
+    name  TEXT PRIMARY KEY,
+    value
+) WITHOUT ROWID;

@@ -1,0 +1,258 @@
+"""One contact as the index keeps it, and the words under which the index finds it.
+
+A mark is a word with `§`, which no folded text has. Filters and text are one search because of it:
+
+| mark | contacts |
+|---|---|
+| `§t101`, `§t0` | with the tag 101, without tags |
+| `§a501`, `§a0` | assigned to 501, to nobody |
+| `§out`, `§in`, `§unknown` | opted out, not opted out, not said. Every contact has one of these. |
+| `§mail`, `§nomail` | with and without an e-mail address |
+| `§f31` | with a value of field 31 |
+| `§31§gold` | whose value of field 31 is "gold", case, accents and width aside |
+| `§p1510` | whose phone begins with these four digits |
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+from zlib import crc32
+
+from contacts_mcp.models import Contact, instant
+from contacts_mcp.words.folding import unaccented
+from contacts_mcp.words.search_words import (
+    email_key,
+    email_words,
+    name_key,
+    name_words,
+    pieces,
+    value_words,
+)
+
+EVERYBODY = ("§in", "§out", "§unknown")
+PHONE_MARK = 4  # digits
+_LONGEST_VALUE = 40  # characters of a value in its mark
+_LONGEST_INTEGER = 18  # digits that SQLite keeps as an integer
+_EPOCH = instant("1970-01-01T00:00:00Z")
+_MICROSECOND = timedelta(microseconds=1)
+
+# Signs part words in the index, and distinguish values ("A+", "A-"). In a mark they are private characters.
+_AS_PRIVATE = {code: 0xE000 + code for code in range(128) if not chr(code).isalnum()}
+_FROM_PRIVATE = {private: code for code, private in _AS_PRIVATE.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One contact in the mirror."""
+
+    id: int
+    uuid: str = ""
+    phone: str = ""  # digits without a plus
+    first: str = ""
+    last: str = ""
+    display_name: str = ""
+    email: str = ""
+    custom: Mapping[int, str] = field(default_factory=dict)  # field id -> value, without empty ones
+    tags: tuple[int, ...] = ()
+    assignee: int | None = None
+    is_opted_out: bool | None = None
+    created: int | None = None  # microseconds since 1970
+    updated: int | None = None
+    rev: int = 0
+
+    @classmethod
+    def of(cls, contact: Contact) -> Row:
+        """The row of a contact as the service sent it."""
+        return cls(
+            id=contact.id,
+            uuid=_storable(contact.uuid),
+            phone=contact.phone,
+            first=_storable(contact.first),
+            last=_storable(contact.last),
+            display_name=_storable(contact.display_name),
+            email=_storable(contact.email),
+            custom={number: _storable(text) for number, text in contact.custom.items() if text},
+            tags=contact.tags,
+            assignee=contact.assigned_user_id,
+            is_opted_out=contact.is_opted_out,
+            created=microseconds(contact.created_at),
+            updated=microseconds(contact.updated_at),
+            rev=contact.rev,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name that people use: the display name, else first and last. It may be empty."""
+        return self.display_name or " ".join(part for part in (self.first, self.last) if part)
+
+
+class Words(NamedTuple):
+    """The words of a row, as the index takes them."""
+
+    name: str
+    values: str  # and marks
+    email: str
+    parts: str
+
+
+def microseconds(moment: datetime | None) -> int | None:
+    """The moment in microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND if moment and _EPOCH else None
+
+
+def _storable(text: str) -> str:
+    """JSON may hold half a character, which no file can."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+# Row <-> record
+
+
+COLUMNS = (
+    "id", "uuid", "phone", "name_key", "display_key", "email_key", "created", "updated", "rev", "assignee",
+    "opted_out", "first", "last", "display_name", "email", "custom", "tags", "names", "walk",
+)  # fmt: skip
+
+
+def record_of(row: Row, walk: int) -> tuple[Any, ...]:
+    """The values of `COLUMNS`."""
+    names = name_words(row.first, row.last, row.display_name)
+    own = name_key(word for part in (row.first, row.last) for piece in pieces(part) for word in piece.words)
+    shown = name_key(word for piece in pieces(row.display_name) for word in piece.words) if row.display_name else None
+    key = email_key(row.email)
+    return (
+        row.id,
+        _uuid_in(row.uuid),
+        _phone_in(row.phone),
+        own,
+        shown if shown != own else None,
+        name_key([key]) if key else None,
+        row.created,
+        row.updated,
+        row.rev,
+        row.assignee,
+        row.is_opted_out,
+        row.first,
+        row.last,
+        row.display_name,
+        row.email,
+        json.dumps(
+            {str(number): text for number, text in row.custom.items()}, ensure_ascii=False, separators=(",", ":")
+        )
+        if row.custom
+        else "",
+        " ".join(map(str, row.tags)),
+        f"{' '.join(names.words)}§{' '.join(names.forms)}",
+        walk,
+    )
+
+
+def row_of(record: Any) -> Row:
+    """The row of a record, whose members are named as `COLUMNS`. Raises sqlite3.DatabaseError for a damaged one."""
+    try:
+        return _row_of(record)
+    except (ValueError, TypeError, AttributeError):
+        raise sqlite3.DatabaseError("malformed record") from None
+
+
+def _row_of(record: Any) -> Row:
+    return Row(
+        id=record["id"],
+        uuid=str(UUID(bytes=record["uuid"])) if isinstance(record["uuid"], bytes) else record["uuid"],
+        phone="" if record["phone"] is None else str(record["phone"]),
+        first=record["first"],
+        last=record["last"],
+        display_name=record["display_name"],
+        email=record["email"],
+        custom=custom_of(record["custom"]),
+        tags=tuple(map(int, record["tags"].split())),
+        assignee=record["assignee"],
+        is_opted_out=None if record["opted_out"] is None else bool(record["opted_out"]),
+        created=record["created"],
+        updated=record["updated"],
+        rev=record["rev"],
+    )
+
+
+def custom_of(text: str) -> dict[int, str]:
+    """The custom values of a record. Raises sqlite3.DatabaseError for damaged ones."""
+    try:
+        return {int(number): str(value) for number, value in json.loads(text).items()} if text else {}
+    except (ValueError, AttributeError):
+        raise sqlite3.DatabaseError("malformed custom values") from None
+
+
+def _uuid_in(text: str) -> bytes | str:
+    try:
+        number = UUID(text)
+    except ValueError:
+        return text
+    return number.bytes if str(number) == text else text
+
+
+def _phone_in(digits: str) -> int | str | None:
+    if not digits:
+        return None
+    return int(digits) if len(digits) <= _LONGEST_INTEGER and digits[0] != "0" else digits
+
+
+# The words of a record
+
+
+def words_of(record: Any) -> Words:
+    """The words of a record, whose members are named as `COLUMNS`, or stand in that order in a tuple."""
+    if isinstance(record, tuple):
+        record = dict(zip(COLUMNS, record, strict=True))
+    email, custom = record["email"], custom_of(record["custom"])
+    phone = "" if record["phone"] is None else str(record["phone"])
+    values = [word for text in custom.values() for word in value_words(text)]
+    mail = email_words(email) if email else ()
+    local = email_key(email).rpartition("@")[0] or email_key(email)
+    return Words(
+        name=record["names"].replace("§", " "),
+        values=" ".join(dict.fromkeys((*values, *_marks(record, custom, phone)))),
+        email=" ".join(mail),
+        parts=f"|{phone}| {local}" if phone or local else "",
+    )
+
+
+def _marks(record: Any, custom: Mapping[int, str], phone: str) -> Iterator[str]:
+    yield EVERYBODY[2 if record["opted_out"] is None else int(record["opted_out"])]
+    yield from map(tag_mark, record["tags"].split() or (0,))
+    yield assignee_mark(record["assignee"])
+    yield "§mail" if record["email"] else "§nomail"
+    if phone:
+        yield f"§p{phone[:PHONE_MARK]}"
+    for number, text in custom.items():
+        yield field_mark(number)
+        yield value_mark(number, text)
+
+
+def tag_mark(tag: int | str) -> str:
+    return f"§t{tag}"
+
+
+def assignee_mark(member: int | None) -> str:
+    return f"§a{member or 0}"
+
+
+def field_mark(field_id: int) -> str:
+    return f"§f{field_id}"
+
+
+def value_mark(field_id: int, text: str) -> str:
+    """The mark of one value. Longer values are told apart by a checksum."""
+    plain = unaccented(_storable(text))
+    cut = plain if len(plain) <= _LONGEST_VALUE else f"{plain[:_LONGEST_VALUE]}§{crc32(plain.encode()):x}"
+    return f"§{field_id}§{cut.translate(_AS_PRIVATE)}"
+
+
+def value_in(mark: str) -> str:
+    """The value in a mark, folded and perhaps cut."""
+    return mark.split("§", 2)[2].partition("§")[0].translate(_FROM_PRIVATE)

@@ -1,0 +1,205 @@
+"""Text -> the words that the search compares. The index and a query are folded here, by the same rules.
+
+1. A word is a run of letters, digits and marks, without case, accents and invisible characters.
+2. A piece is text without blanks. A piece of several words also has its joined form: "Min-jun" is min, jun, minjun.
+   An apostrophe parts nothing: "O'Brien" is obrien, and also brien.
+3. Letters that people write out have both spellings: "Müller" is muller and mueller.
+4. Words of other scripts have their romanized form, too. The words of Chinese, Japanese and Korean have all pairs of
+   neighbouring characters, because nobody writes blanks there. The pairs are for the index, never for a query.
+5. Single letters of a name are words (initials). Single letters of a value are not: "C-123456" must not find "c reid".
+6. `VERSION` changes with every rule here. An index of another version is rebuilt from its own rows.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from contacts_mcp.words.display import is_invisible
+from contacts_mcp.words.folding import ACCENTS, UNDECOMPOSED, WRITTEN_OUT, caseless, is_significant
+from contacts_mcp.words.nicknames import TITLES
+
+VERSION = 1
+
+LONGEST_TEXT = 1_000  # characters of a name or value that are read
+LONGEST_WORD = 60
+_MOST_ROMANIZED = 4  # syllables that also stand alone
+
+_LETTERS = UNDECOMPOSED | str.maketrans({"ə": "e"})
+_APOSTROPHES = "'`\u00b4\u2018\u2019\u02bc\u2032"
+_IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]{2,}")
+
+
+class Piece(NamedTuple):
+    """The words of text without blanks."""
+
+    words: tuple[str, ...]  # as they stand there, in plain letters
+    joined: str  # the words in one, "" for a single word
+    spellings: tuple[str, ...]  # other forms of the words: written out, romanized
+    inner: tuple[str, ...]  # parts that only the index has: pairs of ideographs, words behind an apostrophe
+
+
+class NameWords(NamedTuple):
+    """The words of a contact's name."""
+
+    words: tuple[str, ...]
+    forms: tuple[str, ...]  # everything else that the name may be found by
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """The pieces of a text that hold a word."""
+    shortened = text[:LONGEST_TEXT]
+    if "&" in shortened:
+        shortened = caseless(shortened)  # reads HTML entities
+    return (piece for each in shortened.split() if (piece := _piece(each)).words)
+
+
+def name_words(first: str, last: str, display_name: str) -> NameWords:
+    """The words of a name. A display name adds its own; last names of two or three words are joined, too."""
+    words: dict[str, None] = {}
+    forms: dict[str, None] = {}
+    parts = [[*pieces(part)] for part in (first, last, display_name)]
+    for piece in (piece for part in parts for piece in part):
+        words.update(dict.fromkeys(piece.words))
+        forms.update(dict.fromkeys((piece.joined, *piece.spellings, *piece.inner)))
+    last_words = [word for piece in parts[1] for word in piece.words]
+    if 2 <= len(last_words) <= 3:  # noqa: PLR2004 -- as the docstring says
+        forms["".join(last_words)] = None
+    if first and last and _IDEOGRAPHS.search(last):
+        given, family = _run(parts[0]), _run(parts[1])
+        joined = (family + given, given + family)
+        forms.update(dict.fromkeys((*joined, *(form for run in joined for form in _romanized(run)[:1]))))
+        forms.update(dict.fromkeys(_pairs(family + given)))
+    forms.pop("", None)
+    return NameWords(tuple(words), tuple(form for form in forms if form not in words))
+
+
+def value_words(text: str) -> tuple[str, ...]:
+    """The words of a custom value, without single letters."""
+    found: dict[str, None] = {}
+    for piece in pieces(text):
+        found.update(dict.fromkeys((*piece.words, piece.joined, *piece.spellings, *piece.inner)))
+    return tuple(word for word in found if len(word) > 1 or not word.isascii())
+
+
+def email_words(address: str) -> tuple[str, ...]:
+    """The words of an e-mail address without its last label, as "com". Single letters are left out."""
+    local, _, domain = address.rpartition("@")
+    found = [word for piece in pieces(f"{local} {domain.rpartition('.')[0]}") for word in (*piece.words, piece.joined)]
+    return tuple(dict.fromkeys(word for word in found if len(word) > 1 or not word.isascii()))
+
+
+def email_key(address: str) -> str:
+    """The text by which equal addresses are found, "" for none."""
+    return "".join(_visible(unicodedata.normalize("NFKC", address)).casefold().split())
+
+
+def without_titles(words: Iterable[str]) -> list[str]:
+    """The words without titles, or all of them if they are nothing else. "M." stays: it is an initial elsewhere."""
+    given = list(words)
+    return [word for word in given if word not in TITLES] or given
+
+
+def name_key(words: Iterable[str]) -> int | None:
+    """The number that names of the same words have, in any order, with letters written out or not. None for no word.
+
+    Different names may share it by chance, or as "Mueler" and "Muler" do: it finds candidates, and proves nothing.
+    """
+    plain = sorted(map(_unwritten, without_titles(words)))
+    if not plain:
+        return None
+    return int.from_bytes(blake2b(" ".join(plain).encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def sound(word: str) -> str:
+    """The consonants of a word by kind: "schmidt", "smith" -> "smt". Short words and other scripts have none."""
+    if not word.isascii() or not word.isalpha() or len(word) < _LEAST_SOUND:
+        return ""
+    for pattern, letter in _SOUNDS:
+        word = pattern.sub(letter, word)
+    head, tail = word[0], word[1:].translate(_SILENT)
+    key = re.sub(r"(.)\1+", r"\1", ("a" if head in "aeiouy" else head) + tail)
+    return key if len(key) > 1 else ""
+
+
+_LEAST_SOUND = 4
+_SILENT = str.maketrans("", "", "aeiouyhj")
+_SOUNDS = tuple(
+    (re.compile(pattern), letter)
+    for pattern, letter in (
+        (r"^(?:wr|rh)|rr", "r"), (r"^(?:kn|gn|pn)|nn", "n"), (r"tsch|tch|sch|sh|cz|sz|ch(?=[ei])", "s"),
+        (r"ph|pf|ff|[vw]", "f"), (r"c(?=[eiy])|[zx]|ts|ss", "s"), (r"ght|dt|th|tt|dd|d", "t"),
+        (r"ck|ch|kh|gh|q|c|g", "k"), (r"b", "p"), (r"^h(?=[aeiouy])", "h"), (r"m(?=b?$)b?", "m"),
+    )
+)  # fmt: skip
+
+
+# One piece
+
+
+@lru_cache(maxsize=40_000)
+def _piece(text: str) -> Piece:
+    spellings: tuple[str, ...] = ()
+    if text.isascii():
+        plain = text.casefold()
+    else:
+        visible = _visible(text)
+        composed = unicodedata.normalize("NFKC", visible).casefold()
+        plain = _in_plain_letters(composed)
+        spellings = tuple(_other_spellings(composed, plain))
+    words, behind = [], []
+    for segment in "".join(char if char in _APOSTROPHES or is_significant(char) else " " for char in plain).split():
+        runs = list(filter(None, re.split(f"[{_APOSTROPHES}]+", segment)))
+        words.append("".join(runs)[:LONGEST_WORD])
+        behind += [run[:LONGEST_WORD] for run in runs if len(runs) > 1 and len(run) > 1]
+    words = list(filter(None, words))
+    inner = (*behind, *(pair for word in words for pair in _pairs(word)))
+    return Piece(tuple(words), "".join(words)[:LONGEST_WORD] if len(words) > 1 else "", spellings, inner)
+
+
+def _visible(text: str) -> str:
+    return text if text.isascii() else "".join(char for char in text if char.isspace() or not is_invisible(char))
+
+
+def _in_plain_letters(composed: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", composed).casefold()
+    return unicodedata.normalize("NFC", ACCENTS.sub("", decomposed).translate(_LETTERS))
+
+
+def _other_spellings(composed: str, plain: str) -> Iterator[str]:
+    written_out = _in_plain_letters(composed.translate(WRITTEN_OUT))
+    if written_out != plain:
+        yield "".join(filter(is_significant, written_out))[:LONGEST_WORD]
+    if not plain.isascii():
+        yield from _romanized(composed)
+
+
+def _romanized(text: str) -> list[str]:
+    """The word in Latin letters. Of a few syllables each one follows: "zhangwei", "zhang", "wei"."""
+    from anyascii import anyascii  # only other scripts need it, and it takes 30 ms to load
+
+    latin = anyascii(text)
+    syllables = re.findall(r"[A-Z][a-z]+", latin) if _IDEOGRAPHS.search(text) else []
+    whole = "".join(re.findall(r"[a-z0-9]+", latin.lower()))[:LONGEST_WORD]
+    alone = [syllable.lower() for syllable in syllables] if 1 < len(syllables) <= _MOST_ROMANIZED else []
+    return [word for word in (whole, *alone) if word]
+
+
+def _pairs(word: str) -> Iterator[str]:
+    """The neighbouring characters of an ideographic word of three or more."""
+    for run in _IDEOGRAPHS.findall(word):
+        if len(run) > 2:  # noqa: PLR2004 -- a pair of two is the word itself
+            yield from (run[at : at + 2] for at in range(len(run) - 1))
+
+
+def _run(part: list[Piece]) -> str:
+    return "".join(word for piece in part for word in piece.words)[:LONGEST_WORD]
+
+
+def _unwritten(word: str) -> str:
+    """The word with the second letter of ae, oe, ue and aa left out, whether it was written out or not."""
+    return re.sub(r"(?<=[aou])e|(?<=a)a", "", word)
