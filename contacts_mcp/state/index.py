@@ -204,6 +204,10 @@ class Index:
             **{name: value for name, value in known.items() if value is not None},
         )
 
+    def state_number(self) -> int:
+        """The generation alone, which is quick to read."""
+        return self._read(_generation)
+
     def set_state(self, **values: Any) -> None:
         """Write down `place`, `newest`, or notes of other names. None removes one."""
 
@@ -264,55 +268,60 @@ class Index:
         return self._ids(query, key, most) if key is not None else []
 
     def matching(
-        self, expression: str, *, most: int, bounds: Bounds | None = None, below: int | None = None
+        self, expression: str, *, most: int, bounds: Bounds | None = None, below: int | None = None, part: str = ""
     ) -> list[int]:
-        """The newest contacts that match the expression and the bounds, with ids under `below`, newest first."""
+        """The newest contacts that match the expression and the bounds, newest first.
+
+        Their ids are under `below`. `part` is as in `holding_part`.
+        """
         if not expression:
             return []
-        conditions, values = _bound(bounds, below)
-        if bounds and bounds.conditions:
-            # The cross join holds SQLite to this order: the words first.
-            query = (
-                "SELECT w.rowid FROM words w CROSS JOIN contact c ON c.id = w.rowid "
-                f"WHERE words MATCH ? {conditions} ORDER BY w.rowid DESC LIMIT ?"
-            )
-        else:
-            conditions = conditions.replace("c.id", "rowid")
-            query = f"SELECT rowid FROM words WHERE words MATCH ? {conditions} ORDER BY rowid DESC LIMIT ?"
+        conditions, values = _bound(bounds)
+        # The cross join holds SQLite to this order: the words first.
+        source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
+        if below is not None:
+            conditions, values = f"{conditions} AND words.rowid < ?", [*values, below]
+        if part and not trigrams(part):
+            return []
+        if part:
+            conditions += " AND words.rowid IN (SELECT rowid FROM parts WHERE parts MATCH ?)"
+            values.append(trigrams(part))
+        query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} ORDER BY words.rowid DESC LIMIT ?"
         return self._ids(query, expression, *values, most)
 
     def count(self, expression: str, bounds: Bounds | None = None) -> int:
         """How many contacts match."""
         if not expression:
             return 0
-        conditions, values = _bound(bounds, None)
-        source = "words w CROSS JOIN contact c ON c.id = w.rowid" if values else "words"
-        query = f"SELECT count(*) FROM {source} WHERE words MATCH ? {conditions}"
-        return self._ids(query, expression, *values)[0]
+        conditions, values = _bound(bounds)
+        source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
+        return self._ids(f"SELECT count(*) FROM {source} WHERE words MATCH ? {conditions}", expression, *values)[0]
 
-    def recent(
-        self, *, most: int, bounds: Bounds, below: tuple[int, int] | None = None, newest_first: bool = True
-    ) -> list[tuple[int, int]]:
-        """Contacts by their last change: pairs of `updated` and id, from `below` on. The words are not looked at."""
-        conditions, values = _bound(bounds, None)
-        sign, order = ("<", "DESC") if newest_first else (">", "ASC")
+    def recent(self, *, most: int, bounds: Bounds, below: tuple[int, int] | None = None) -> list[tuple[int, int]]:
+        """The contacts that changed last: pairs of `updated` and id, from `below` on. The words are not looked at."""
+        conditions, values = _bound(bounds)
         if below:
-            conditions += f" AND (c.updated, c.id) {sign} (?, ?)"
-            values = [*values, *below]
+            conditions, values = f"{conditions} AND (c.updated, c.id) < (?, ?)", [*values, *below]
         query = (
             f"SELECT c.updated, c.id FROM contact c WHERE c.updated IS NOT NULL {conditions} "
-            f"ORDER BY c.updated {order}, c.id {order} LIMIT ?"
+            "ORDER BY c.updated DESC, c.id DESC LIMIT ?"
         )
         return self._read(lambda db: [(at, each) for at, each in db.execute(query, (*values, most))])
 
     def counted(self, bounds: Bounds) -> int:
         """How many contacts are within the bounds."""
-        conditions, values = _bound(bounds, None)
+        conditions, values = _bound(bounds)
         return self._ids(f"SELECT count(*) FROM contact c WHERE 1 {conditions}", *values)[0]
 
-    def phones_beginning(self, digits: str, *, longest: int = 15, most: int) -> list[int]:
-        """The newest contacts whose phone begins with these digits."""
-        ranges = [(int(digits) * 10**rest, (int(digits) + 1) * 10**rest) for rest in range(longest - len(digits) + 1)]
+    def phones_beginning(self, beginnings: Iterable[str], *, longest: int = 15, most: int) -> list[int]:
+        """The newest contacts whose phone begins with one of these texts of digits."""
+        ranges = [
+            (int(digits) * 10**rest, (int(digits) + 1) * 10**rest)
+            for digits in beginnings
+            for rest in range(longest - len(digits) + 1)
+        ]
+        if not ranges:
+            return []
         any_range = " UNION ALL ".join("SELECT id FROM contact WHERE phone >= ? AND phone < ?" for _ in ranges)
         query = f"SELECT id FROM ({any_range}) ORDER BY id DESC LIMIT ?"
         return self._ids(query, *(end for each in ranges for end in each), most)
@@ -568,12 +577,10 @@ def _fold_again(db: sqlite3.Connection, after: int) -> list[int]:
         return [record[0] for record in records]
 
 
-def _bound(bounds: Bounds | None, below: int | None) -> tuple[str, list[Any]]:
+def _bound(bounds: Bounds | None) -> tuple[str, list[Any]]:
     """The conditions on `contact c` with an AND before each, and their values."""
-    conditions: list[tuple[str, Any]] = [(f"c.{test}", value) for test, value in (bounds.conditions if bounds else [])]
-    if below is not None:
-        conditions.append(("c.id < ?", below))
-    return "".join(f" AND {test}" for test, _ in conditions), [value for _, value in conditions]
+    conditions = bounds.conditions if bounds else []
+    return "".join(f" AND {test}" for test, _ in conditions), [value for _, values in conditions for value in values]
 
 
 def _set(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:

@@ -21,21 +21,23 @@ class Bounds:
     created_before: int | None = None  # not included
     updated_from: int | None = None
     updated_before: int | None = None
-    phone_prefix: str = ""  # digits with the country, beyond those in the mark
+    phone_prefixes: tuple[str, ...] = ()  # digits with the country; one of them is enough
 
     @property
-    def conditions(self) -> list[tuple[str, int | str]]:
-        """SQL conditions on the table `contact`, each with its value."""
+    def conditions(self) -> list[tuple[str, Sequence[int | str]]]:
+        """SQL conditions on the table `contact c`, each with its values."""
+        since = max(filter(None, (self.updated_from, self.created_from)), default=None)
         numbers: list[tuple[str, int | None]] = [
-            ("created >= ?", self.created_from),
-            ("created < ?", self.created_before),
-            # No contact is created after it was updated. The index of updates narrows the search.
-            ("updated >= ?", max(filter(None, (self.updated_from, self.created_from)), default=None)),
-            ("updated < ?", self.updated_before),
+            ("c.created >= ?", self.created_from),
+            ("c.created < ?", self.created_before),
+            ("c.updated >= ?", since),  # none is created after it was updated, and updates have an index
+            ("c.updated < ?", self.updated_before),
         ]
-        found: list[tuple[str, int | str]] = [(test, value) for test, value in numbers if value is not None]
-        if self.phone_prefix:
-            found.append(("substr(phone, 1, length(?1)) = ?1".replace("?1", "?"), self.phone_prefix))
+        found: list[tuple[str, Sequence[int | str]]] = [(test, [value]) for test, value in numbers if value is not None]
+        if self.phone_prefixes:
+            any_prefix = " OR ".join("substr(c.phone, 1, ?) = ?" for _ in self.phone_prefixes)
+            values = [value for prefix in self.phone_prefixes for value in (len(prefix), prefix)]
+            found.append((f"({any_prefix})", values))
         return found
 
 
@@ -53,6 +55,16 @@ def in_name(alternatives: Iterable[str]) -> str:
     """One of these words in the column of names."""
     joined = " OR ".join(filter(None, map(word, alternatives)))
     return f"{{n}} : ({joined})" if joined else ""
+
+
+def in_name_beginning(text: str) -> str:
+    """Every word of a name that begins so."""
+    return f'{{n}} : "{text}" *' if _is_word(text) else ""
+
+
+def in_email(text: str) -> str:
+    """The whole word in an e-mail address."""
+    return f'{{e}} : "{text}"' if _is_word(text) else ""
 
 
 def expression(clauses: Iterable[Sequence[str]], *, without: Iterable[str] = ()) -> str:

@@ -1,0 +1,115 @@
+"""Exact filters: as words that the index finds, and as a test of one row. Both must agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from contacts_mcp.state.match import Bounds, word
+from contacts_mcp.state.row import PHONE_MARK, Row, assignee_mark, field_mark, tag_mark, value_mark
+from contacts_mcp.words.folding import unaccented
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFilter:
+    """A condition on one custom field."""
+
+    field_id: int
+    kind: Literal["is", "any", "none"] = "is"
+    value: str = ""  # of "is"; case, accents and width are forgiven
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """The wanted contacts. None, and empty, mean any."""
+
+    tags: tuple[int, ...] = ()  # 0 is "no tags"
+    any_tag: bool = False  # one of `tags` is enough
+    assignee: int | None = None  # 0 is nobody
+    fields: tuple[FieldFilter, ...] = ()
+    is_opted_out: bool | None = None  # contacts of unknown opt-out pass neither
+    has_email: bool | None = None
+    phone_prefixes: tuple[str, ...] = ()  # digits with the country code; one of them is enough
+    created_from: int | None = None  # microseconds since 1970, included
+    created_before: int | None = None  # not included
+    updated_from: int | None = None
+    updated_before: int | None = None
+
+    @property
+    def are_none(self) -> bool:
+        return self == _NONE
+
+    @property
+    def clauses(self) -> list[list[str]]:
+        """The clauses for the index, each a list of alternatives."""
+        found: list[list[str]] = []
+        tags = [word(tag_mark(tag)) for tag in self.tags]
+        found += [tags] if self.any_tag and tags else [[tag] for tag in tags]
+        if self.assignee is not None:
+            found.append([word(assignee_mark(self.assignee))])
+        if self.is_opted_out is not None:
+            found.append([word("§out" if self.is_opted_out else "§in")])
+        if self.has_email is not None:
+            found.append([word("§mail" if self.has_email else "§nomail")])
+        for each in self.fields:
+            if each.kind != "none":
+                mark = field_mark(each.field_id) if each.kind == "any" else value_mark(each.field_id, each.value)
+                found.append([word(mark)])
+        if self.phone_prefixes:
+            found.append([_phone_mark(prefix) for prefix in self.phone_prefixes])
+        return found
+
+    @property
+    def without(self) -> list[str]:
+        """The marks that no wanted contact has."""
+        return [field_mark(each.field_id) for each in self.fields if each.kind == "none"]
+
+    @property
+    def bounds(self) -> Bounds:
+        """The conditions on the record."""
+        return Bounds(
+            created_from=self.created_from,
+            created_before=self.created_before,
+            updated_from=self.updated_from,
+            updated_before=self.updated_before,
+            phone_prefixes=self.phone_prefixes if max(map(len, self.phone_prefixes), default=0) > PHONE_MARK else (),
+        )
+
+    def passes(self, row: Row) -> bool:
+        """Whether the row is one of the wanted contacts."""
+        return (
+            self._passes_tags(row)
+            and self.assignee in (None, row.assignee or 0)
+            and self.is_opted_out in (None, row.is_opted_out)
+            and self.has_email in (None, bool(row.email))
+            and all(_passes(each, row) for each in self.fields)
+            and (not self.phone_prefixes or row.phone.startswith(self.phone_prefixes))
+            and _is_between(row.created, self.created_from, self.created_before)
+            and _is_between(row.updated, self.updated_from, self.updated_before)
+        )
+
+    def _passes_tags(self, row: Row) -> bool:
+        has = [tag in (row.tags or (0,)) for tag in self.tags]
+        return not has or (any(has) if self.any_tag else all(has))
+
+
+_NONE = Filters()
+
+
+def _phone_mark(prefix: str) -> str:
+    """The contacts whose phone begins so, or more where the prefix is longer than the mark."""
+    mark = f"§p{prefix[:PHONE_MARK]}"
+    return word(mark) if len(prefix) >= PHONE_MARK else f'"{mark}" *' if word(mark) else ""
+
+
+def _passes(each: FieldFilter, row: Row) -> bool:
+    value = row.custom.get(each.field_id, "")
+    if each.kind == "is":
+        return bool(value) and unaccented(value) == unaccented(each.value)
+    return bool(value) is (each.kind == "any")
+
+
+def _is_between(value: int | None, start: int | None, end: int | None) -> bool:
+    if start is None and end is None:
+        return True
+    return value is not None and (start is None or value >= start) and (end is None or value < end)

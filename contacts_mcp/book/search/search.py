@@ -1,0 +1,176 @@
+"""A question -> an answer, from the local index.
+
+- `search` works in the calling thread for some thousandths of a second, so an event loop uses a worker thread.
+- It never fails for a text. It raises IndexUnavailable where the index cannot be used, and InvalidArgument for a cursor
+  of another question.
+- The answer is as good as the index. The caller says how much of the account that is, and checks the hits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from contacts_mcp.book.search.ladder import MOST, Ladder
+from contacts_mcp.book.search.phones import by_email, by_phone
+from contacts_mcp.book.search.question import Answer, Hit, Position, Question, opened, sealed
+from contacts_mcp.book.search.reading import Asked, Email, Phone, Words, read
+from contacts_mcp.book.search.scoring import Scored
+from contacts_mcp.state.index import Index, Line
+from contacts_mcp.state.match import expression
+from contacts_mcp.words.search_words import pieces
+
+MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
+_RARE = 2_000  # contacts up to which all that pass the filters are sorted
+_BATCH = 500
+
+Item = TypeVar("Item")
+
+
+def search(index: Index, question: Question) -> Answer:
+    """The contacts that the question asks for, or one page of them."""
+    generation = index.state_number()
+    position = opened(question, generation)
+    reading = read(question.query)
+    if isinstance(reading, Words) and not reading.words:
+        answer, after = _filtered(index, question, position) if not question.query.strip() else (Answer(), None)
+    elif isinstance(reading, Words):
+        answer, after = _by_words(index, question, reading.words, position)
+    else:
+        answer, after = _by_pieces(index, question, reading, position)
+    return replace(answer, cursor=sealed(after, question, generation)) if after else answer
+
+
+Page = tuple[Answer, Position | None]
+
+
+# By a phone or an address
+
+
+def _by_pieces(index: Index, question: Question, reading: Phone | Email, position: Position) -> Page:
+    if isinstance(reading, Phone):
+        found = by_phone(index, reading, question.filters, question.country)
+    else:
+        found = by_email(index, reading, question.filters)
+    if not found.hits:  # "3rd" of a value, or a name in front of an "@"
+        words = tuple(Asked(each.words[0], each.words[:1]) for each in pieces(question.query.partition("@")[0]))
+        return _by_words(index, question, words, position) if words else (Answer(), None)
+    hits = _sorted_hits(found.hits, question)
+    page, after = _page(hits, [hit.row.id for hit in hits], question, position)
+    return Answer(hits=tuple(page), total=len(hits), is_exact=not found.is_capped), after
+
+
+def _sorted_hits(hits: list[Hit], question: Question) -> list[Hit]:
+    keys = {
+        "newest_change": lambda hit: (-(hit.row.updated or 0), -hit.row.id),
+        "newest_contact": lambda hit: (-(hit.row.created or 0), -hit.row.id),
+        "name": lambda hit: (_name_order(hit.row.name), -hit.row.id),
+    }
+    return hits if question.sort == "best" else sorted(hits, key=keys[question.sort])
+
+
+# By words
+
+
+def _by_words(index: Index, question: Question, words: Sequence[Asked], position: Position) -> Page:
+    most = MOST if question.sort == "best" else MOST_SORTED
+    ladder = Ladder(index, words, question.filters, most=most)
+    found = ladder.climb() if position.below is None else ladder.after(position.below)
+    scored = _sorted_lines(found.scored, question)
+    page, after = _page(scored, [each.line.id for each in scored], question, position)
+    if after is None and found.expression and question.sort == "best":
+        after = Position(below=found.lowest)
+    elif after:
+        after = replace(after, below=position.below)
+    total = len(found.scored)
+    if found.expression:
+        total = max(total, index.count(found.expression, question.filters.bounds))
+    rows = {row.id: row for row in index.rows(each.line.id for each in page)}
+    hits = [Hit(row=rows[each.line.id], score=each.score, why=each.why) for each in page if each.line.id in rows]
+    return Answer(
+        hits=tuple(hits),
+        total=total,
+        is_exact=not found.is_capped,
+        is_sorted=question.sort == "best" or not found.expression,
+        ignored=_ignored(words, hits),
+    ), after
+
+
+def _ignored(words: Sequence[Asked], hits: Sequence[Hit]) -> tuple[str, ...]:
+    """The words that no hit has."""
+    found = {part for hit in hits for why in hit.why for part in why.said.split()}
+    return tuple(each.said for each in words if hits and not found & {*each.said.split()})
+
+
+def _sorted_lines(scored: list[Scored], question: Question) -> list[Scored]:
+    keys = {
+        "newest_change": lambda each: (-each.line.updated, -each.line.id),
+        "newest_contact": lambda each: (-each.line.created, -each.line.id),
+        "name": lambda each: (_line_order(each.line), -each.line.id),
+    }
+    return scored if question.sort == "best" else sorted(scored, key=keys[question.sort])
+
+
+# By filters alone
+
+
+def _filtered(index: Index, question: Question, position: Position) -> Page:
+    """The contacts that pass the filters, the newest first where nothing else is asked for."""
+    filters = question.filters
+    has_marks = bool(filters.clauses or filters.without)
+    wanted = expression(filters.clauses, without=filters.without)
+    total = index.count(wanted, filters.bounds) if has_marks else index.counted(filters.bounds)
+    if question.sort in ("best", "newest_contact"):
+        ids = index.matching(wanted, most=question.limit + 1, bounds=filters.bounds, below=position.below)
+        shown = ids[: question.limit]
+        after = Position(below=shown[-1]) if len(ids) > len(shown) else None
+        return _listed(index, shown, total), after
+    if question.sort == "newest_change" and (total > _RARE or not has_marks):
+        return _by_change(index, question, position, total)
+    lines = index.lines(index.matching(wanted, most=MOST_SORTED, bounds=filters.bounds))
+    scored = _sorted_lines([Scored(line, 1.0, ()) for line in lines], question)
+    page, after = _page(scored, [each.line.id for each in scored], question, position)
+    return _listed(index, [each.line.id for each in page], total, is_sorted=total <= MOST_SORTED), after
+
+
+def _by_change(index: Index, question: Question, position: Position, total: int) -> Page:
+    """Through the contacts by their last change, until the page is full."""
+    below = (position.moment, position.last) if position.moment is not None else None
+    found: list[int] = []
+    moments: dict[int, int] = {}
+    while len(found) <= question.limit:
+        batch = index.recent(most=_BATCH, bounds=question.filters.bounds, below=below)
+        moments.update({each: at for at, each in batch})
+        found += [row.id for row in index.rows(each for _, each in batch) if question.filters.passes(row)]
+        if len(batch) < _BATCH:
+            break
+        below = batch[-1]
+    shown = found[: question.limit]
+    after = Position(moment=moments[shown[-1]], last=shown[-1]) if len(found) > len(shown) else None
+    return _listed(index, shown, total), after
+
+
+def _listed(index: Index, ids: Sequence[int], total: int, *, is_sorted: bool = True) -> Answer:
+    return Answer(hits=tuple(Hit(row=row, score=1.0) for row in index.rows(ids)), total=total, is_sorted=is_sorted)
+
+
+# Pages and orders
+
+
+def _page(
+    items: Sequence[Item], ids: Sequence[int], question: Question, position: Position
+) -> tuple[Sequence[Item], Position | None]:
+    """The page after the position, and the position after it. A contact that went meanwhile shifts nothing."""
+    start = ids.index(position.last) + 1 if position.last in ids else position.shown
+    end = start + question.limit
+    after = Position(last=ids[end - 1], shown=end) if end < len(ids) else None
+    return items[start:end], after
+
+
+def _name_order(name: str) -> str:
+    return " ".join(word for piece in pieces(name) for word in piece.words) or "\U0010ffff"
+
+
+def _line_order(line: Line) -> str:
+    return line.names.partition("§")[0] or "\U0010ffff"
