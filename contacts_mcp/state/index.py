@@ -308,6 +308,13 @@ class Index:
         )
         return self._read(lambda db: [(at, each) for at, each in db.execute(query, (*values, most))])
 
+    def newest(self, *, most: int, bounds: Bounds, below: int | None = None) -> list[int]:
+        """The newest contacts within the bounds with ids under `below`. The words are not looked at."""
+        conditions, values = _bound(bounds)
+        if below is not None:
+            conditions, values = f"{conditions} AND c.id < ?", [*values, below]
+        return self._ids(f"SELECT c.id FROM contact c WHERE 1 {conditions} ORDER BY c.id DESC LIMIT ?", *values, most)
+
     def counted(self, bounds: Bounds) -> int:
         """How many contacts are within the bounds."""
         conditions, values = _bound(bounds)

@@ -31,7 +31,7 @@ _MOST_ROMANIZED = 4  # syllables that also stand alone
 
 _LETTERS = UNDECOMPOSED | str.maketrans({"ə": "e"})
 _APOSTROPHES = "'`\u00b4\u2018\u2019\u02bc\u2032"
-_IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]{2,}")
+_IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 
 
 class Piece(NamedTuple):
@@ -69,11 +69,9 @@ def name_words(first: str, last: str, display_name: str) -> NameWords:
     last_words = [word for piece in parts[1] for word in piece.words]
     if 2 <= len(last_words) <= 3:  # noqa: PLR2004 -- as the docstring says
         forms["".join(last_words)] = None
-    if first and last and _IDEOGRAPHS.search(last):
-        given, family = _run(parts[0]), _run(parts[1])
-        joined = (family + given, given + family)
-        forms.update(dict.fromkeys((*joined, *(form for run in joined for form in _romanized(run)[:1]))))
-        forms.update(dict.fromkeys(_pairs(family + given)))
+    for given, family in ((parts[0], parts[1]), (parts[2][:1], parts[2][1:2])):
+        if given and family and _IDEOGRAPH.match(family[0].words[0]):
+            forms.update(dict.fromkeys(_joined_both_ways(_run(given), _run(family))))
     forms.pop("", None)
     return NameWords(tuple(words), tuple(form for form in forms if form not in words))
 
@@ -183,7 +181,7 @@ def _romanized(text: str) -> list[str]:
     from anyascii import anyascii  # only other scripts need it, and it takes 30 ms to load
 
     latin = anyascii(text)
-    syllables = re.findall(r"[A-Z][a-z]+", latin) if _IDEOGRAPHS.search(text) else []
+    syllables = re.findall(r"[A-Z][a-z]+", latin) if _IDEOGRAPH.search(text) else []
     whole = "".join(re.findall(r"[a-z0-9]+", latin.lower()))[:LONGEST_WORD]
     alone = [syllable.lower() for syllable in syllables] if 1 < len(syllables) <= _MOST_ROMANIZED else []
     return [word for word in (whole, *alone) if word]
@@ -191,9 +189,17 @@ def _romanized(text: str) -> list[str]:
 
 def _pairs(word: str) -> Iterator[str]:
     """The neighbouring characters of an ideographic word of three or more."""
-    for run in _IDEOGRAPHS.findall(word):
+    for run in _IDEOGRAPH.findall(word):
         if len(run) > 2:  # noqa: PLR2004 -- a pair of two is the word itself
             yield from (run[at : at + 2] for at in range(len(run) - 1))
+
+
+def _joined_both_ways(given: str, family: str) -> Iterator[str]:
+    """The forms of a whole name without a blank, as Chinese, Japanese and Korean write it."""
+    for joined in (family + given, given + family):
+        yield joined
+        yield from _romanized(joined)[:1]
+    yield from _pairs(family + given)
 
 
 def _run(part: list[Piece]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.reading import FILLERS, Asked
-from contacts_mcp.book.search.scoring import INSIDE, SOUND, Option, Scored, exact, ranked, score
+from contacts_mcp.book.search.scoring import INSIDE, INSIDE_SHARE, SOUND, Option, Scored, exact, ranked, score
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.match import beginning, expression, in_name, in_name_beginning, word
 from contacts_mcp.words.kindred import kindred
@@ -34,6 +34,7 @@ _LEAST_SPLIT = 6
 _LEAST_PART = 3
 
 Options = dict[str, Option]
+_NOTHING = Option(0.0, "inside")
 
 
 @dataclass(slots=True)
@@ -123,8 +124,9 @@ class Ladder:
             self._score(self._matching([[beginning(asked.plain)]], most=_MOST_LOOSE))
         if not is_exact or len(self._scored) < _FEW:
             self._add_misspelled(0)
+            self._add_containing(0)
             for name, option in self._options[0].items():
-                if option.how == "misspelled":
+                if option.how in ("misspelled", "inside"):
                     self._score(self._matching([[word(name)]], most=_FEW))
 
     def _loosened(self) -> None:
@@ -183,11 +185,8 @@ class Ladder:
             yield [Asked(asked.said, (half,)) for half in cut]
 
     def _inside(self) -> None:
-        for at, each in enumerate(self._words):
-            if len(each.plain) >= _LEAST_INSIDE:
-                for name in self._index.containing(each.plain):
-                    likeness = INSIDE + (1 - INSIDE) * 0.5 * len(each.plain) / len(name)
-                    self._options[at].setdefault(name, Option(likeness, "inside"))
+        for at in range(len(self._words)):
+            self._add_containing(at)
         self._search_options()
 
     def _all_but_one(self) -> None:
@@ -257,6 +256,15 @@ class Ladder:
         nearest = sorted(alike, key=lambda name: (-alike[name][0], -counts[name]))[:_MOST_NEAR]
         for name in nearest:
             self._options[at].setdefault(name, Option(alike[name][0], "misspelled", alike[name][1]))
+
+    def _add_containing(self, at: int) -> None:
+        text = self._words[at].plain
+        if len(text) < _LEAST_INSIDE:
+            return
+        for name in self._index.containing(text):
+            option = Option(INSIDE + INSIDE_SHARE * len(text) / len(name), "inside")
+            if option.likeness > self._options[at].get(name, _NOTHING).likeness:
+                self._options[at][name] = option
 
 
 def _as_said(asked: Asked) -> list[str]:

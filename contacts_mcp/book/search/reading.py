@@ -25,9 +25,8 @@ _ENDING = 4
 _NATIONAL = 10  # digits of a number in North America without its country
 
 # Words of a sentence. They count where a contact has them, and are left out where none has.
-FILLERS = frozenset(
-    "a an and any anybody at by everybody for from has have in is of on our that the to who with".split()
-)  # noqa: SIM905 -- one word after the other reads better
+_FILLERS = "a an and any anybody at by everybody for from has have in is of on our that the to who with"
+FILLERS = frozenset(_FILLERS.split())
 
 PieceOf = Literal["any", "beginning", "ending", "inside"]
 

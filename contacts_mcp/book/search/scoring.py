@@ -19,7 +19,7 @@ from contacts_mcp.state.index import Line
 from contacts_mcp.words.search_words import email_words, value_words
 
 OTHER_SPELLING = 0.98
-INSIDE = 0.7
+INSIDE, INSIDE_SHARE = 0.68, 0.25
 SOUND = 0.78
 _ELSEWHERE = 0.9  # of a word in a value or an address
 _PHONE_PIECE = 0.85

@@ -15,7 +15,7 @@ from typing import TypeVar
 from contacts_mcp.book.search.ladder import MOST, Ladder
 from contacts_mcp.book.search.phones import by_email, by_phone
 from contacts_mcp.book.search.question import Answer, Hit, Position, Question, opened, sealed
-from contacts_mcp.book.search.reading import Asked, Email, Phone, Words, read
+from contacts_mcp.book.search.reading import FILLERS, Asked, Email, Phone, Words, read
 from contacts_mcp.book.search.scoring import Scored
 from contacts_mcp.state.index import Index, Line
 from contacts_mcp.state.match import expression
@@ -100,7 +100,8 @@ def _by_words(index: Index, question: Question, words: Sequence[Asked], position
 def _ignored(words: Sequence[Asked], hits: Sequence[Hit]) -> tuple[str, ...]:
     """The words that no hit has."""
     found = {part for hit in hits for why in hit.why for part in why.said.split()}
-    return tuple(each.said for each in words if hits and not found & {*each.said.split()})
+    asked = [each.said for each in words if each.plain not in FILLERS]
+    return tuple(said for said in asked if hits and not found & {*said.split()})
 
 
 def _sorted_lines(scored: list[Scored], question: Question) -> list[Scored]:
@@ -122,7 +123,11 @@ def _filtered(index: Index, question: Question, position: Position) -> Page:
     wanted = expression(filters.clauses, without=filters.without)
     total = index.count(wanted, filters.bounds) if has_marks else index.counted(filters.bounds)
     if question.sort in ("best", "newest_contact"):
-        ids = index.matching(wanted, most=question.limit + 1, bounds=filters.bounds, below=position.below)
+        most = question.limit + 1
+        if has_marks:
+            ids = index.matching(wanted, most=most, bounds=filters.bounds, below=position.below)
+        else:
+            ids = index.newest(most=most, bounds=filters.bounds, below=position.below)
         shown = ids[: question.limit]
         after = Position(below=shown[-1]) if len(ids) > len(shown) else None
         return _listed(index, shown, total), after
