@@ -33,6 +33,9 @@ _BESIDE = {
     "u": "i",
     "c": "v",
 }
+_WRITTEN_OUT: dict[int, str] = {
+    ord(letter): out for letter, out in zip("äöüåø", ("ae", "oe", "ue", "aa", "oe"), strict=True)
+}
 _SOUNDS = (
     ("ph", "f"), ("ck", "k"), ("sch", "sh"), ("ie", "y"), ("y", "i"), ("c", "k"), ("tt", "t"), ("ll", "l"), ("ss", "s"),
     ("z", "s"), ("th", "t"), ("ei", "ai"), ("v", "w"), ("ou", "u"), ("ee", "i"), ("k", "c"), ("t", "tt"), ("n", "nn"),
@@ -139,7 +142,7 @@ def _beginnings(person: Person, _: random.Random) -> tuple[str, Accepts | None] 
     if not names or len(names[1].split()[0]) < 6:
         return None
     start = names[1].split()[0][:4]
-    return f"{names[0]} {start}", has_beginnings(names[0], start)
+    return f"{names[0]} {start}", has_beginnings(*names[0].split(), start)
 
 
 def _inside(person: Person, _: random.Random) -> tuple[str, Accepts | None] | None:
@@ -265,7 +268,7 @@ def _romanized(person: Person, _: random.Random) -> tuple[str, Accepts | None] |
 
 def _written_out(person: Person, _: random.Random) -> tuple[str, Accepts | None] | None:
     text = f"{person.true_first} {person.true_last}".lower()
-    out = text.translate(str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}))
+    out = text.translate(_WRITTEN_OUT)
     return (out, None) if _is_latin(person) and out != text else None
 
 

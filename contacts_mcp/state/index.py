@@ -33,7 +33,7 @@ from contacts_mcp.state.index_file import (
     unavailable,
 )
 from contacts_mcp.state.match import Bounds, trigrams
-from contacts_mcp.state.row import COLUMNS, Row, custom_of, record_of, row_of, value_in, words_of
+from contacts_mcp.state.row import COLUMNS, Row, custom_of, record_of, row_of, value_in, value_marks, words_of
 from contacts_mcp.words.search_words import VERSION, email_key, name_key, pieces
 
 MOST_IN_MEMORY = 150_000  # contacts
@@ -344,7 +344,7 @@ class Index:
         asked = [*ids]
         marks = ", ".join("?" * len(asked))
         query = (
-            "SELECT id, names, email, custom, coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
+            "SELECT id, iif(names = '', lower(first || ' ' || last || '§'), names), email, custom, coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
             f"FROM contact WHERE id IN ({marks})"
         )
         return self._read(
@@ -375,12 +375,12 @@ class Index:
 
     def values(self, field_id: int, *, most: int = _MOST_VALUES) -> list[tuple[str, int]]:
         """The values of a custom field in folded form, each with the number of its contacts, in order of the text."""
-        begin = f"§{field_id}§"
+        begin = value_marks(field_id)
         found = self._range(begin, begin + "\U0010ffff", most)
         return [(value_in(term), count) for term, count in found]
 
     def counts(self, mark: str) -> dict[str, int]:
-        """How many contacts have each mark that begins so: `counts("§t")` is {"§t101": 5, ...}."""
+        """How many contacts have each mark that begins so: `counts("§§t")` is {"§§t101": 5, ...}."""
         return dict(self._range(mark, mark + "\U0010ffff", 100_000))
 
     def _range(self, begin: str, end: str, most: int) -> list[tuple[str, int]]:

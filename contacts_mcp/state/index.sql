@@ -20,7 +20,7 @@ CREATE TABLE contact (
     email        TEXT NOT NULL,
     custom       TEXT NOT NULL,            -- JSON, '' for none
     tags         TEXT NOT NULL,            -- ids with blanks between
-    names        TEXT NOT NULL,            -- the folded words of the name, § and its other forms
+    names        TEXT NOT NULL,            -- its folded words, § and other forms; '' if `first last` says it
     walk         INTEGER NOT NULL          -- the last walk, or write during it, that saw the contact
 );
 CREATE INDEX contact_by_phone ON contact (phone) WHERE phone IS NOT NULL;

@@ -1,16 +1,18 @@
 """One contact as the index keeps it, and the words under which the index finds it.
 
-A mark is a word with `§`, which no folded text has. Filters and text are one search because of it:
+A mark is a word that begins with `§§`, which no folded text has. Filters and text are one search because of it:
 
 | mark | contacts |
 |---|---|
-| `§t101`, `§t0` | with the tag 101, without tags |
-| `§a501`, `§a0` | assigned to 501, to nobody |
-| `§out`, `§in`, `§unknown` | opted out, not opted out, not said. Every contact has one of these. |
-| `§mail`, `§nomail` | with and without an e-mail address |
-| `§f31` | with a value of field 31 |
-| `§31§gold` | whose value of field 31 is "gold", case, accents and width aside |
-| `§p1510` | whose phone begins with these four digits |
+| `§§t101`, `§§t0` | with the tag 101, without tags |
+| `§§a501`, `§§a0` | assigned to 501, to nobody |
+| `§§out`, `§§in`, `§§unknown` | opted out, not opted out, not said. Every contact has one of these. |
+| `§§mail` | with an e-mail address |
+| `§§f31` | with a value of field 31 |
+| `§§31§gold` | whose value of field 31 is "gold", case, accents and width aside |
+| `§§p1510` | whose phone begins with these four digits |
+
+All of them begin alike, because FTS5 also keeps a list of contacts for each beginning of one and two characters.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from zlib import crc32
 from contacts_mcp.models import Contact, instant
 from contacts_mcp.words.folding import unaccented
 from contacts_mcp.words.search_words import (
+    NameWords,
     email_key,
     email_words,
     name_key,
@@ -35,7 +38,8 @@ from contacts_mcp.words.search_words import (
     value_words,
 )
 
-EVERYBODY = ("§in", "§out", "§unknown")
+EVERYBODY = ("§§in", "§§out", "§§unknown")
+HAS_EMAIL = "§§mail"
 PHONE_MARK = 4  # digits
 _LONGEST_VALUE = 40  # characters of a value in its mark
 _LONGEST_INTEGER = 18  # digits that SQLite keeps as an integer
@@ -148,9 +152,20 @@ def record_of(row: Row, walk: int) -> tuple[Any, ...]:
         if row.custom
         else "",
         " ".join(map(str, row.tags)),
-        f"{' '.join(names.words)}§{' '.join(names.forms)}",
+        "" if _is_plain(row, names) else f"{' '.join(names.words)}§{' '.join(names.forms)}",
         walk,
     )
+
+
+def _is_plain(row: Row, names: NameWords) -> bool:
+    """Whether the words are those of first and last name in small letters, so that the file need not hold them again."""
+    text = f"{row.first} {row.last}"
+    return text.isascii() and not (row.display_name or names.forms) and " ".join(names.words) == text.lower()
+
+
+def names_in(record: Any) -> str:
+    """The folded words of the name, § and its other forms."""
+    return record["names"] or f"{record['first']} {record['last']}§".lower()
 
 
 def row_of(record: Any) -> Row:
@@ -215,7 +230,7 @@ def words_of(record: Any) -> Words:
     mail = email_words(email) if email else ()
     local = email_key(email).rpartition("@")[0] or email_key(email)
     return Words(
-        name=record["names"].replace("§", " "),
+        name=names_in(record).replace("§", " "),
         values=" ".join(dict.fromkeys((*values, *_marks(record, custom, phone)))),
         email=" ".join(mail),
         parts=f"|{phone}| {local}" if phone or local else "",
@@ -226,33 +241,44 @@ def _marks(record: Any, custom: Mapping[int, str], phone: str) -> Iterator[str]:
     yield EVERYBODY[2 if record["opted_out"] is None else int(record["opted_out"])]
     yield from map(tag_mark, record["tags"].split() or (0,))
     yield assignee_mark(record["assignee"])
-    yield "§mail" if record["email"] else "§nomail"
+    if record["email"]:
+        yield HAS_EMAIL
     if phone:
-        yield f"§p{phone[:PHONE_MARK]}"
+        yield phone_mark(phone)
     for number, text in custom.items():
         yield field_mark(number)
         yield value_mark(number, text)
 
 
 def tag_mark(tag: int | str) -> str:
-    return f"§t{tag}"
+    return f"§§t{tag}"
 
 
 def assignee_mark(member: int | None) -> str:
-    return f"§a{member or 0}"
+    return f"§§a{member or 0}"
 
 
 def field_mark(field_id: int) -> str:
-    return f"§f{field_id}"
+    return f"§§f{field_id}"
+
+
+def value_marks(field_id: int) -> str:
+    """The beginning of the marks of a field's values."""
+    return f"§§{field_id}§"
+
+
+def phone_mark(digits: str) -> str:
+    """The mark of phones that begin so. With fewer digits than a mark has, it is the beginning of marks."""
+    return f"§§p{digits[:PHONE_MARK]}"
 
 
 def value_mark(field_id: int, text: str) -> str:
     """The mark of one value. Longer values are told apart by a checksum."""
     plain = unaccented(_storable(text))
     cut = plain if len(plain) <= _LONGEST_VALUE else f"{plain[:_LONGEST_VALUE]}§{crc32(plain.encode()):x}"
-    return f"§{field_id}§{cut.translate(_AS_PRIVATE)}"
+    return f"{value_marks(field_id)}{cut.translate(_AS_PRIVATE)}"
 
 
 def value_in(mark: str) -> str:
     """The value in a mark, folded and perhaps cut."""
-    return mark.split("§", 2)[2].partition("§")[0].translate(_FROM_PRIVATE)
+    return mark.split("§", 3)[3].partition("§")[0].translate(_FROM_PRIVATE)

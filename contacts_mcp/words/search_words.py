@@ -28,6 +28,8 @@ VERSION = 1
 LONGEST_TEXT = 1_000  # characters of a name or value that are read
 LONGEST_WORD = 60
 _MOST_ROMANIZED = 4  # syllables that also stand alone
+_MOST_JOINED = 3  # words of a last name that are joined, too
+_LONGEST_PARTICLE = 3  # letters of its first word, as in "de la Cruz", "van Dam"
 
 _LETTERS = UNDECOMPOSED | str.maketrans({"ə": "e"})
 _APOSTROPHES = "'`\u00b4\u2018\u2019\u02bc\u2032"
@@ -40,7 +42,7 @@ class Piece(NamedTuple):
     words: tuple[str, ...]  # as they stand there, in plain letters
     joined: str  # the words in one, "" for a single word
     spellings: tuple[str, ...]  # other forms of the words: written out, romanized
-    inner: tuple[str, ...]  # parts that only the index has: pairs of ideographs, words behind an apostrophe
+    inner: tuple[str, ...]  # parts that only the index has: ideographs in pairs, syllables, words behind an apostrophe
 
 
 class NameWords(NamedTuple):
@@ -59,7 +61,7 @@ def pieces(text: str) -> Iterator[Piece]:
 
 
 def name_words(first: str, last: str, display_name: str) -> NameWords:
-    """The words of a name. A display name adds its own; last names of two or three words are joined, too."""
+    """The words of a name. A display name adds its own. "de la Cruz" is delacruz, too."""
     words: dict[str, None] = {}
     forms: dict[str, None] = {}
     parts = [[*pieces(part)] for part in (first, last, display_name)]
@@ -67,7 +69,7 @@ def name_words(first: str, last: str, display_name: str) -> NameWords:
         words.update(dict.fromkeys(piece.words))
         forms.update(dict.fromkeys((piece.joined, *piece.spellings, *piece.inner)))
     last_words = [word for piece in parts[1] for word in piece.words]
-    if 2 <= len(last_words) <= 3:  # noqa: PLR2004 -- as the docstring says
+    if 1 < len(last_words) <= _MOST_JOINED and len(last_words[0]) <= _LONGEST_PARTICLE:
         forms["".join(last_words)] = None
     for given, family in ((parts[0], parts[1]), (parts[2][:1], parts[2][1:2])):
         if given and family and _IDEOGRAPH.match(family[0].words[0]):
@@ -87,7 +89,7 @@ def value_words(text: str) -> tuple[str, ...]:
 def email_words(address: str) -> tuple[str, ...]:
     """The words of an e-mail address without its last label, as "com". Single letters are left out."""
     local, _, domain = address.rpartition("@")
-    found = [word for piece in pieces(f"{local} {domain.rpartition('.')[0]}") for word in (*piece.words, piece.joined)]
+    found = [word for piece in pieces(f"{local} {domain.rpartition('.')[0]}") for word in piece.words]
     return tuple(dict.fromkeys(word for word in found if len(word) > 1 or not word.isascii()))
 
 
@@ -111,6 +113,11 @@ def name_key(words: Iterable[str]) -> int | None:
     if not plain:
         return None
     return int.from_bytes(blake2b(" ".join(plain).encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def is_ideographic(word: str) -> bool:
+    """Whether the word is of Chinese, Japanese or Korean characters alone."""
+    return _IDEOGRAPH.fullmatch(word) is not None
 
 
 def sound(word: str) -> str:
@@ -155,7 +162,7 @@ def _piece(text: str) -> Piece:
         words.append("".join(runs)[:LONGEST_WORD])
         behind += [run[:LONGEST_WORD] for run in runs if len(runs) > 1 and len(run) > 1]
     words = list(filter(None, words))
-    inner = (*behind, *(pair for word in words for pair in _pairs(word)))
+    inner = (*behind, *(part for word in words if not word.isascii() for part in (*_pairs(word), *_syllables(word))))
     return Piece(tuple(words), "".join(words)[:LONGEST_WORD] if len(words) > 1 else "", spellings, inner)
 
 
@@ -172,19 +179,27 @@ def _other_spellings(composed: str, plain: str) -> Iterator[str]:
     written_out = _in_plain_letters(composed.translate(WRITTEN_OUT))
     if written_out != plain:
         yield "".join(filter(is_significant, written_out))[:LONGEST_WORD]
-    if not plain.isascii():
-        yield from _romanized(composed)
+    if not plain.isascii() and (latin := _romanized(composed)):
+        yield latin
 
 
-def _romanized(text: str) -> list[str]:
-    """The word in Latin letters. Of a few syllables each one follows: "zhangwei", "zhang", "wei"."""
+def _romanized(text: str) -> str:
+    """The word in Latin letters."""
+    return "".join(re.findall(r"[a-z0-9]+", _latin(text).lower()))[:LONGEST_WORD]
+
+
+def _syllables(word: str) -> list[str]:
+    """The romanized syllables of a few ideographs: "zhang", "wei"."""
+    if not _IDEOGRAPH.search(word):
+        return []
+    found = re.findall(r"[A-Z][a-z]+", _latin(word))
+    return [syllable.lower() for syllable in found] if 1 < len(found) <= _MOST_ROMANIZED else []
+
+
+def _latin(text: str) -> str:
     from anyascii import anyascii  # only other scripts need it, and it takes 30 ms to load
 
-    latin = anyascii(text)
-    syllables = re.findall(r"[A-Z][a-z]+", latin) if _IDEOGRAPH.search(text) else []
-    whole = "".join(re.findall(r"[a-z0-9]+", latin.lower()))[:LONGEST_WORD]
-    alone = [syllable.lower() for syllable in syllables] if 1 < len(syllables) <= _MOST_ROMANIZED else []
-    return [word for word in (whole, *alone) if word]
+    return anyascii(text)
 
 
 def _pairs(word: str) -> Iterator[str]:
@@ -198,7 +213,7 @@ def _joined_both_ways(given: str, family: str) -> Iterator[str]:
     """The forms of a whole name without a blank, as Chinese, Japanese and Korean write it."""
     for joined in (family + given, given + family):
         yield joined
-        yield from _romanized(joined)[:1]
+        yield _romanized(joined)
     yield from _pairs(family + given)
 
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from contacts_mcp.state.match import Bounds, word
-from contacts_mcp.state.row import PHONE_MARK, Row, assignee_mark, field_mark, tag_mark, value_mark
+from contacts_mcp.state.match import Bounds, beginning, word
+from contacts_mcp.state.row import (
+    EVERYBODY,
+    HAS_EMAIL,
+    PHONE_MARK,
+    Row,
+    assignee_mark,
+    field_mark,
+    phone_mark,
+    tag_mark,
+    value_mark,
+)
 from contacts_mcp.words.folding import unaccented
 
 
@@ -48,9 +58,9 @@ class Filters:
         if self.assignee is not None:
             found.append([word(assignee_mark(self.assignee))])
         if self.is_opted_out is not None:
-            found.append([word("§out" if self.is_opted_out else "§in")])
-        if self.has_email is not None:
-            found.append([word("§mail" if self.has_email else "§nomail")])
+            found.append([word(EVERYBODY[self.is_opted_out])])
+        if self.has_email:
+            found.append([word(HAS_EMAIL)])
         for each in self.fields:
             if each.kind != "none":
                 mark = field_mark(each.field_id) if each.kind == "any" else value_mark(each.field_id, each.value)
@@ -62,7 +72,8 @@ class Filters:
     @property
     def without(self) -> list[str]:
         """The marks that no wanted contact has."""
-        return [field_mark(each.field_id) for each in self.fields if each.kind == "none"]
+        fields = [field_mark(each.field_id) for each in self.fields if each.kind == "none"]
+        return [*fields, HAS_EMAIL] if self.has_email is False else fields
 
     @property
     def bounds(self) -> Bounds:
@@ -98,8 +109,8 @@ _NONE = Filters()
 
 def _phone_mark(prefix: str) -> str:
     """The contacts whose phone begins so, or more where the prefix is longer than the mark."""
-    mark = f"§p{prefix[:PHONE_MARK]}"
-    return word(mark) if len(prefix) >= PHONE_MARK else f'"{mark}" *' if word(mark) else ""
+    mark = phone_mark(prefix)
+    return word(mark) if len(prefix) >= PHONE_MARK else beginning(mark)
 
 
 def _passes(each: FieldFilter, row: Row) -> bool:

@@ -20,18 +20,19 @@ from contacts_mcp.state.index import Index
 from contacts_mcp.state.match import beginning, expression, in_name, in_name_beginning, word
 from contacts_mcp.words.kindred import kindred
 from contacts_mcp.words.likeness import misspelled
+from contacts_mcp.words.search_words import is_ideographic
 
 MOST = 300  # contacts of one rung
-FLOOR = 0.5  # a contact with a lower score is no hit
+FLOOR = 0.35  # a contact with a lower score is no hit
 _MOST_KIN = 60
 _MOST_LOOSE = 120
+_MOST_PARTIAL = 40  # contacts that lack one word
 _MOST_NEAR = 30  # words that one may be misspelled
 _FEW = 8  # contacts of one misspelling of a single word
 _GOOD = 0.8  # a best score from which on no further rung is tried
 _LEAST_LOOSE = 3  # letters of a word that may be misspelled
 _LEAST_INSIDE = 4
-_LEAST_SPLIT = 6
-_LEAST_PART = 3
+_LEAST_PART = 3  # letters of half a word
 
 Options = dict[str, Option]
 _NOTHING = Option(0.0, "inside")
@@ -100,7 +101,11 @@ class Ladder:
             self._set_words(simpler)
             return self._all_words(below=below, with_kin=with_kin)
         self._score(ids)
-        if len(ids) == self._most:
+        if len(ids) == self._most:  # older contacts may have the words in their name, and not in a value
+            names = [
+                [in_name_beginning(each.plain) if each.is_initial else in_name(each.forms)] for each in self._words
+            ]
+            self._score(self._matching(names, most=self._most))
             self._found.expression = self._expression(clauses)
             self._found.lowest = ids[-1]
         if with_kin and ids and len(self._words) > 1:
@@ -122,6 +127,8 @@ class Ladder:
             return
         if len(asked.plain) > 1:
             self._score(self._matching([[beginning(asked.plain)]], most=_MOST_LOOSE))
+        if not is_exact:
+            self._joined_or_split()
         if not is_exact or len(self._scored) < _FEW:
             self._add_misspelled(0)
             self._add_containing(0)
@@ -176,9 +183,10 @@ class Ladder:
     def _halves(self, asked: Asked) -> Iterator[list[Asked]]:
         """The ways to part a long unknown word into two known ones, the most frequent first."""
         text = asked.plain
-        if len(text) < _LEAST_SPLIT or self._index.known([text]):
+        least = 1 if is_ideographic(text) else _LEAST_PART
+        if len(text) < 2 * least or self._index.known([text]):
             return
-        cuts = [(text[:at], text[at:]) for at in range(_LEAST_PART, len(text) - _LEAST_PART + 1)]
+        cuts = [(text[:at], text[at:]) for at in range(least, len(text) - least + 1)]
         known = self._index.known({half for cut in cuts for half in cut})
         both = [cut for cut in cuts if cut[0] in known and cut[1] in known]
         for cut in sorted(both, key=lambda cut: -min(known[cut[0]], known[cut[1]]))[:2]:
@@ -197,7 +205,9 @@ class Ladder:
             for each, options in zip(self._words, self._options, strict=True)
         ]
         for at in range(len(self._words)):
-            self._score(self._matching(clauses[:at] + clauses[at + 1 :], most=_MOST_LOOSE), is_capped_at=_MOST_LOOSE)
+            self._score(
+                self._matching(clauses[:at] + clauses[at + 1 :], most=_MOST_PARTIAL), is_capped_at=_MOST_PARTIAL
+            )
 
     # Tools
 
@@ -249,7 +259,7 @@ class Ladder:
 
     def _add_misspelled(self, at: int) -> None:
         text = self._words[at].plain
-        if len(text) < _LEAST_LOOSE or any(map(str.isdigit, text)):
+        if len(text) < _LEAST_LOOSE or any(map(str.isdigit, text)) or is_ideographic(text):
             return
         counts = dict(self._index.near(text))
         alike = misspelled(text, counts)

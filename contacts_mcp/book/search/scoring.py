@@ -16,14 +16,16 @@ from dataclasses import dataclass
 from contacts_mcp.book.search.question import How, Why
 from contacts_mcp.book.search.reading import Asked
 from contacts_mcp.state.index import Line
-from contacts_mcp.words.search_words import email_words, value_words
+from contacts_mcp.words.search_words import email_words, value_words, without_titles
 
 OTHER_SPELLING = 0.98
+_ROMANIZED = 0.95
 INSIDE, INSIDE_SHARE = 0.68, 0.25
 SOUND = 0.78
 _ELSEWHERE = 0.9  # of a word in a value or an address
 _PHONE_PIECE = 0.85
 _BEGINNING, _BEGINNING_SHARE = 0.72, 0.25
+_INITIAL = 0.9
 _NAME_SHARE = 0.03
 _MISSING = 0.1
 _STANDS_BACK = 0.02
@@ -59,7 +61,11 @@ class Scored:
 
 def exact(word: Asked) -> dict[str, Option]:
     """The options of a word as it stands, and in its other spellings."""
-    others = dict.fromkeys(word.forms[1:], Option(OTHER_SPELLING, "other_spelling"))
+    is_ascii = word.plain.isascii()
+    others = {
+        form: Option(OTHER_SPELLING if form.isascii() == is_ascii else _ROMANIZED, "other_spelling")
+        for form in word.forms[1:]
+    }
     return others | {word.plain: Option(1.0, "same")}
 
 
@@ -87,7 +93,7 @@ def score(line: Line, words: Sequence[Asked], options: Sequence[Options]) -> Sco
             missing += 1
         sum_of_words += value
     mean = sum_of_words / len(words)
-    share = min(1.0, in_name / len(names)) if names else 0.0
+    share = min(1.0, in_name / len(without_titles(names))) if names else 0.0
     total = (1 - _NAME_SHARE) * mean + _NAME_SHARE * share - _MISSING * missing
     return Scored(line, max(0.0, total), tuple(whys))
 
@@ -118,6 +124,8 @@ def _best(word: Asked, options: Options, candidates: Iterable[str]) -> tuple[flo
                 value, found, how, edits = option.likeness, candidate, option.how, option.edits
         elif candidate.startswith(word.plain):
             likeness = _BEGINNING + _BEGINNING_SHARE * len(word.plain) / len(candidate)
+            if word.is_initial:
+                likeness = _INITIAL
             if likeness > value:
                 value, found, how, edits = likeness, candidate, "begins_with", 0
     return (value, Why(said=word.said, found=found, how=how, edits=edits)) if found else (0.0, None)  # type: ignore[arg-type]
