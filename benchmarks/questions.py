@@ -73,8 +73,8 @@ def has_beginnings(*starts: str) -> Accepts:
 
 
 def typo(word: str, dice: random.Random) -> str:
-    """The word with one slip of the fingers."""
-    at = dice.randrange(1, len(word))
+    """The word, or one word of a name, with one slip of the fingers."""
+    at = dice.choice([at for at in range(1, len(word)) if " " not in word[at - 1 : at + 1]] or [len(word) - 1])
     slips = (
         word[:at] + word[at + 1 :],
         word[:at] + word[at] + word[at:],

@@ -33,6 +33,7 @@ from contacts_mcp.state.database import (
 APPLICATION_ID = 0x434D4958  # "CMIX"
 PATIENCE = 1.0  # seconds for another process's write
 _CACHE = -8_000  # kibibytes of pages in memory, as SQLite writes it
+_PROBE = "CREATE VIRTUAL TABLE temp.probe USING fts5 (a, tokenize = 'trigram')"
 _SIDES = ("", "-wal", "-shm")
 
 Reason = Literal["no_fts5", "newer_version", "foreign", "corrupt", "busy", "disk_full", "unwritable", "too_large"]
@@ -143,7 +144,7 @@ def unavailable(error: Exception) -> IndexUnavailable:
 def has_fts5(db: sqlite3.Connection) -> bool:
     """Whether this Python's SQLite has the full-text search with its trigram tokenizer."""
     try:
-        db.execute("CREATE VIRTUAL TABLE temp.probe USING fts5 (a, tokenize = 'trigram')")
+        db.execute(_PROBE)
         db.execute("DROP TABLE temp.probe")
     except sqlite3.OperationalError:
         return False

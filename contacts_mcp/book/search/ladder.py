@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.search.filters import Filters
-from contacts_mcp.book.search.reading import FILLERS, Asked
+from contacts_mcp.book.search.reading import FILLERS, Asked, Words
 from contacts_mcp.book.search.scoring import INSIDE, INSIDE_SHARE, SOUND, Option, Scored, exact, ranked, score
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.match import beginning, expression, in_name, in_name_beginning, word
@@ -51,12 +51,13 @@ class Found:
 class Ladder:
     """One climb, for the words of one query."""
 
-    def __init__(self, index: Index, words: Sequence[Asked], filters: Filters, *, most: int = MOST) -> None:
+    def __init__(self, index: Index, asked: Words, filters: Filters, *, most: int = MOST) -> None:
         self._index = index
-        self._words = words
+        self._words: Sequence[Asked] = asked.words
+        self._said = asked.said
         self._filters = filters
         self._most = most
-        self._options: list[Options] = [exact(word) for word in words]
+        self._options: list[Options] = [exact(each) for each in asked.words]
         self._scored: dict[int, Scored] = {}
         self._found = Found()
 
@@ -164,7 +165,7 @@ class Ladder:
     def _joined_or_split(self) -> None:
         """ "mary ann" for Maryann, "annalee" for Anna Lee."""
         for words in self._other_divisions():
-            other = Ladder(self._index, words, self._filters, most=_MOST_LOOSE)
+            other = Ladder(self._index, _whole(words), self._filters, most=_MOST_LOOSE)
             other._namesakes()
             if not other._all_words():
                 other._loosened()
@@ -237,7 +238,7 @@ class Ladder:
     def _score(self, ids: Iterable[int], *, is_capped_at: int = 0) -> None:
         asked = [*ids]
         self._found.is_capped |= bool(is_capped_at) and len(asked) >= is_capped_at
-        self._take(score(line, self._words, self._options) for line in self._index.lines(asked))
+        self._take(score(line, self._words, self._options, said=self._said) for line in self._index.lines(asked))
 
     def _take(self, scored: Iterable[Scored]) -> None:
         for each in scored:
@@ -285,6 +286,10 @@ def _as_said(asked: Asked) -> list[str]:
 def _apart(words: Sequence[Asked]) -> list[Asked]:
     """The words with those of a hyphen apart."""
     return [part for each in words for part in ([Asked(each.said, (text,)) for text in each.parts] or [each])]
+
+
+def _whole(words: Sequence[Asked]) -> Words:
+    return Words(tuple(words), frozenset(each.plain for each in words))
 
 
 def _simpler(words: Sequence[Asked]) -> list[Asked]:

@@ -86,7 +86,8 @@ class Asked:
 class Words:
     """The words of a query."""
 
-    words: tuple[Asked, ...]
+    words: tuple[Asked, ...]  # without titles
+    said: frozenset[str] = frozenset()  # all of them
 
 
 Reading = Phone | Email | Words
@@ -95,7 +96,7 @@ Reading = Phone | Email | Words
 def read(query: str) -> Reading:
     """The reading of a query. It never fails: text without any letter or digit is no words."""
     text = query[:LONGEST_QUERY].strip()
-    return _phone(text) or _email(text) or Words(_words(text))
+    return _phone(text) or _email(text) or _words(text)
 
 
 def numbers_meant(phone: Phone, country: str) -> list[str]:
@@ -133,14 +134,15 @@ def _email(text: str) -> Email | None:
     return Email(bare) if (_EMAIL.fullmatch(bare) and len(bare) > 1) or _DOMAIN.fullmatch(bare) else None
 
 
-def _words(text: str) -> tuple[Asked, ...]:
+def _words(text: str) -> Words:
     found: list[Asked] = []
     for said in _with_phones_joined(text).split():
         for piece in pieces(said):
             forms = (piece.joined or piece.words[0], *piece.spellings)
             found.append(Asked(said, tuple(dict.fromkeys(forms)), piece.words if piece.joined else ()))
     named = [word for word in found if word.plain not in TITLES] or found
-    return tuple({word.plain: word for word in named}.values())[:MOST_WORDS]
+    words = tuple({word.plain: word for word in named}.values())[:MOST_WORDS]
+    return Words(words, frozenset(part for word in found for part in word.parts or word.forms[:1]))
 
 
 def _with_phones_joined(text: str) -> str:

@@ -27,6 +27,7 @@ _PHONE_PIECE = 0.85
 _BEGINNING, _BEGINNING_SHARE = 0.72, 0.25
 _INITIAL = 0.9
 _NAME_SHARE = 0.03
+_NOT_VERBATIM = 0.001  # "Dr. Ann Lee" for "ann lee"
 _MISSING = 0.1
 _STANDS_BACK = 0.02
 _MOST_BACK = 0.1
@@ -69,8 +70,10 @@ def exact(word: Asked) -> dict[str, Option]:
     return others | {word.plain: Option(1.0, "same")}
 
 
-def score(line: Line, words: Sequence[Asked], options: Sequence[Options]) -> Scored:
-    """The line's score for the words, each with its options."""
+def score(
+    line: Line, words: Sequence[Asked], options: Sequence[Options], *, said: frozenset[str] = frozenset()
+) -> Scored:
+    """The line's score for the words, each with its options. `said` are all words of the query, titles included."""
     plain, _, forms = line.names.partition("§")
     names = plain.split()
     left = [*names, *forms.split()]
@@ -95,6 +98,8 @@ def score(line: Line, words: Sequence[Asked], options: Sequence[Options]) -> Sco
     mean = sum_of_words / len(words)
     share = min(1.0, in_name / len(without_titles(names))) if names else 0.0
     total = (1 - _NAME_SHARE) * mean + _NAME_SHARE * share - _MISSING * missing
+    if said != {*names}:
+        total -= _NOT_VERBATIM
     return Scored(line, max(0.0, total), tuple(whys))
 
 

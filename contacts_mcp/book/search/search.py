@@ -15,7 +15,7 @@ from typing import TypeVar
 from contacts_mcp.book.search.ladder import MOST, Ladder
 from contacts_mcp.book.search.phones import by_email, by_phone
 from contacts_mcp.book.search.question import Answer, Hit, Position, Question, opened, sealed
-from contacts_mcp.book.search.reading import FILLERS, Asked, Email, Phone, Words, read
+from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Words, read
 from contacts_mcp.book.search.scoring import Scored
 from contacts_mcp.state.index import Index, Line
 from contacts_mcp.state.match import expression
@@ -36,7 +36,7 @@ def search(index: Index, question: Question) -> Answer:
     if isinstance(reading, Words) and not reading.words:
         answer, after = _filtered(index, question, position) if not question.query.strip() else (Answer(), None)
     elif isinstance(reading, Words):
-        answer, after = _by_words(index, question, reading.words, position)
+        answer, after = _by_words(index, question, reading, position)
     else:
         answer, after = _by_pieces(index, question, reading, position)
     return replace(answer, cursor=sealed(after, question, generation)) if after else answer
@@ -54,8 +54,11 @@ def _by_pieces(index: Index, question: Question, reading: Phone | Email, positio
     else:
         found = by_email(index, reading, question.filters)
     if not found.hits:  # "3rd" of a value, or a name in front of an "@"
-        words = tuple(Asked(each.words[0], each.words[:1]) for each in pieces(question.query.partition("@")[0]))
-        return _by_words(index, question, words, position) if words else (Answer(), None)
+        words = tuple(
+            Asked(each, (each,)) for piece in pieces(question.query.partition("@")[0]) for each in piece.words
+        )
+        as_words = Words(words[:MOST_WORDS], frozenset(each.plain for each in words))
+        return _by_words(index, question, as_words, position) if words else (Answer(), None)
     hits = _sorted_hits(found.hits, question)
     page, after = _page(hits, [hit.row.id for hit in hits], question, position)
     return Answer(hits=tuple(page), total=len(hits), is_exact=not found.is_capped), after
@@ -73,9 +76,9 @@ def _sorted_hits(hits: list[Hit], question: Question) -> list[Hit]:
 # By words
 
 
-def _by_words(index: Index, question: Question, words: Sequence[Asked], position: Position) -> Page:
+def _by_words(index: Index, question: Question, asked: Words, position: Position) -> Page:
     most = MOST if question.sort == "best" else MOST_SORTED
-    ladder = Ladder(index, words, question.filters, most=most)
+    ladder = Ladder(index, asked, question.filters, most=most)
     found = ladder.climb() if position.below is None else ladder.after(position.below)
     scored = _sorted_lines(found.scored, question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
@@ -93,7 +96,7 @@ def _by_words(index: Index, question: Question, words: Sequence[Asked], position
         total=total,
         is_exact=not found.is_capped,
         is_sorted=question.sort == "best" or not found.expression,
-        ignored=_ignored(words, hits),
+        ignored=_ignored(asked.words, hits),
     ), after
 
 
