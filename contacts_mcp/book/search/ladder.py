@@ -67,6 +67,9 @@ class Ladder:
             return self._found
         self._namesakes()
         is_exact = self._all_words()
+        self._names_alone()
+        if is_exact and len(self._words) > 1:
+            self._with_kin()
         if len(self._words) == 1:
             self._one_word(is_exact=is_exact)
         elif not is_exact and self._best() < _GOOD:
@@ -79,9 +82,12 @@ class Ladder:
     def after(self, below: int) -> Found:
         """The next contacts that have all words as they stand, for an answer of which `below` was the last id."""
         self._namesakes()
+        self._all_words()  # may find that the words must be made simpler
+        self._names_alone()
         shown = {*self._scored}
         self._scored.clear()
-        self._all_words(below=below, with_kin=False)
+        self._found = Found()
+        self._score(self._exact(below=below))
         self._found.scored = ranked(each for each in self._scored.values() if each.line.id not in shown)
         return self._found
 
@@ -94,28 +100,38 @@ class Ladder:
         else:
             self._score([row.id for row in self._index.rows(ids) if self._filters.passes(row)])
 
-    def _all_words(self, *, below: int | None = None, with_kin: bool = True) -> bool:
+    def _all_words(self) -> bool:
         """Everybody with all words as they stand. Returns whether there is anybody."""
-        clauses = [_as_said(each) for each in self._words]
-        ids = self._matching(clauses, most=self._most, below=below)
+        ids = self._exact()
         if not ids and (simpler := _simpler(self._words)):
             self._set_words(simpler)
-            return self._all_words(below=below, with_kin=with_kin)
+            return self._all_words()
         self._score(ids)
-        if len(ids) == self._most:  # older contacts may have the words in their name, and not in a value
+        return bool(ids)
+
+    def _exact(self, *, below: int | None = None) -> list[int]:
+        clauses = [_as_said(each) for each in self._words]
+        ids = self._matching(clauses, most=self._most, below=below)
+        if len(ids) == self._most:
+            self._found.expression = self._expression(clauses)
+            self._found.lowest = ids[-1]
+        return ids
+
+    def _names_alone(self) -> None:
+        """The same in names alone, where the limit was reached: older contacts may have the words in their name."""
+        if self._found.expression:
             names = [
                 [in_name_beginning(each.plain) if each.is_initial else in_name(each.forms)] for each in self._words
             ]
             self._score(self._matching(names, most=self._most))
-            self._found.expression = self._expression(clauses)
-            self._found.lowest = ids[-1]
-        if with_kin and ids and len(self._words) > 1:
-            self._add_kin()
-            for at in range(len(self._words)):
-                kin = in_name(kindred(self._words[at].plain))
-                if kin:
-                    self._score(self._matching(_with(clauses, at, [kin]), most=_MOST_KIN))
-        return bool(ids)
+
+    def _with_kin(self) -> None:
+        """One word as a nickname, the others as they stand."""
+        self._add_kin()
+        clauses = [_as_said(each) for each in self._words]
+        for at, each in enumerate(self._words):
+            if kin := in_name(kindred(each.plain)):
+                self._look_for(_with(clauses, at, [kin]), most=_MOST_KIN)
 
     def _one_word(self, *, is_exact: bool) -> None:
         """Nicknames, beginnings, and misspellings of a single word, each with a few contacts."""
@@ -123,11 +139,11 @@ class Ladder:
         self._add_kin()
         kin = sorted(kindred(asked.plain).items(), key=lambda pair: -pair[1])
         for name, _ in kin:
-            self._score(self._matching([[in_name([name])]], most=_FEW))
+            self._look_for([[in_name([name])]], most=_FEW)
         if is_exact and len(self._scored) >= self._most // 10:
             return
         if len(asked.plain) > 1:
-            self._score(self._matching([[beginning(asked.plain)]], most=_MOST_LOOSE))
+            self._look_for([[beginning(asked.plain)]], most=_MOST_LOOSE)
         if not is_exact:
             self._joined_or_split()
         if not is_exact or len(self._scored) < _FEW:
@@ -135,7 +151,7 @@ class Ladder:
             self._add_containing(0)
             for name, option in self._options[0].items():
                 if option.how in ("misspelled", "inside"):
-                    self._score(self._matching([[word(name)]], most=_FEW))
+                    self._look_for([[word(name)]], most=_FEW)
 
     def _loosened(self) -> None:
         self._add_kin()
@@ -145,9 +161,9 @@ class Ladder:
             self._add_misspelled(at)
             loose.append([*map(word, self._options[at]), beginning(each.plain)])
         for at in range(len(self._words)):
-            self._score(self._matching(_with(as_said, at, loose[at]), most=_MOST_LOOSE), is_capped_at=_MOST_LOOSE)
+            self._look_for(_with(as_said, at, loose[at]), most=_MOST_LOOSE)
         if self._best() < _GOOD:
-            self._score(self._matching(loose, most=self._most), is_capped_at=self._most)
+            self._look_for(loose, most=self._most)
 
     def _guesses(self) -> None:
         """The looser rungs, until one finds somebody good."""
@@ -167,7 +183,7 @@ class Ladder:
         for words in self._other_divisions():
             other = Ladder(self._index, _whole(words), self._filters, most=_MOST_LOOSE)
             other._namesakes()
-            if not other._all_words():
+            if not other._all_words() and not any(each.is_initial for each in self._words):
                 other._loosened()
             self._take(other._scored.values())
 
@@ -206,9 +222,8 @@ class Ladder:
             for each, options in zip(self._words, self._options, strict=True)
         ]
         for at in range(len(self._words)):
-            self._score(
-                self._matching(clauses[:at] + clauses[at + 1 :], most=_MOST_PARTIAL), is_capped_at=_MOST_PARTIAL
-            )
+            if not all(each.is_initial for each in (*self._words[:at], *self._words[at + 1 :])):
+                self._look_for(clauses[:at] + clauses[at + 1 :], most=_MOST_PARTIAL)
 
     # Tools
 
@@ -218,7 +233,7 @@ class Ladder:
             [*map(word, options), beginning(each.plain)]
             for each, options in zip(self._words, self._options, strict=True)
         ]
-        self._score(self._matching(clauses, most=self._most), is_capped_at=self._most)
+        self._look_for(clauses, most=self._most)
 
     def _matching(self, clauses: Sequence[Sequence[str]], *, most: int, below: int | None = None) -> list[int]:
         """The ids for the clauses and the filters. Digits may also be a piece of the phone."""
@@ -235,10 +250,13 @@ class Ladder:
     def _expression(self, clauses: Sequence[Sequence[str]]) -> str:
         return expression([*clauses, *self._filters.clauses], without=self._filters.without)
 
-    def _score(self, ids: Iterable[int], *, is_capped_at: int = 0) -> None:
-        asked = [*ids]
-        self._found.is_capped |= bool(is_capped_at) and len(asked) >= is_capped_at
-        self._take(score(line, self._words, self._options, said=self._said) for line in self._index.lines(asked))
+    def _look_for(self, clauses: Sequence[Sequence[str]], *, most: int) -> None:
+        ids = self._matching(clauses, most=most)
+        self._found.is_capped |= len(ids) == most
+        self._score(ids)
+
+    def _score(self, ids: Iterable[int]) -> None:
+        self._take(score(line, self._words, self._options, said=self._said) for line in self._index.lines(ids))
 
     def _take(self, scored: Iterable[Scored]) -> None:
         for each in scored:

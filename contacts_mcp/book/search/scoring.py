@@ -137,8 +137,10 @@ def _best(word: Asked, options: Options, candidates: Iterable[str]) -> tuple[flo
 
 
 def _best_elsewhere(word: Asked, options: Options, line: Line) -> tuple[float, Why | None]:
-    """The best word of the values, the address and the phone."""
+    """The best word of the values, the address and the phone. An initial is of a name alone."""
     best: tuple[float, Why | None] = (0.0, None)
+    if word.is_initial:
+        return best
     if word.is_digits and word.plain in line.phone:
         is_ending = line.phone.endswith(word.plain)
         how: How = "phone_ends_with" if is_ending else "phone_has"
