@@ -33,7 +33,17 @@ from contacts_mcp.state.index_file import (
     unavailable,
 )
 from contacts_mcp.state.match import Bounds, trigrams
-from contacts_mcp.state.row import COLUMNS, Row, custom_of, record_of, row_of, value_in, value_marks, words_of
+from contacts_mcp.state.row import (
+    COLUMNS,
+    Row,
+    custom_of,
+    record_of,
+    row_of,
+    value_in,
+    value_marks,
+    words_and_record_of,
+    words_of,
+)
 from contacts_mcp.words.search_words import VERSION, email_key, name_key, pieces
 
 MOST_IN_MEMORY = 150_000  # contacts
@@ -284,7 +294,8 @@ class Index:
         if part and not trigrams(part):
             return []
         if part:
-            conditions += " AND words.rowid IN (SELECT rowid FROM parts WHERE parts MATCH ?)"
+            # The plus holds SQLite to reading the list once; it would look the words up for each of its ids.
+            conditions += " AND +words.rowid IN (SELECT rowid FROM parts WHERE parts MATCH ?)"
             values.append(trigrams(part))
         query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} ORDER BY words.rowid DESC LIMIT ?"
         return self._ids(query, expression, *values, most)
@@ -403,9 +414,7 @@ class Index:
             seen = [(generation, each) for each, record in before.items() if record["walk"] != generation]
             db.executemany("UPDATE contact SET walk = ? WHERE id = ?", seen)
             _unindex(db, [before[row.id] for row in fresh if row.id in before])
-            records = [record_of(row, generation) for row in fresh]
-            db.executemany(_INSERT, records)
-            words = _index(db, records)
+            words = _index(db, [(row, generation) for row in fresh])
             if len(page) <= LARGE_PAGE:
                 vocabulary.add(db, self._unremembered(words))
             _set(db, state)
@@ -428,7 +437,7 @@ class Index:
             if self._reader and identity(self._path) == self._identity:
                 try:
                     return work(self._reader)
-                except (OSError, sqlite3.Error) as error:
+                except _FAILURES as error:
                     if not is_unreadable(error):
                         raise unavailable(error) from None
         # Both locks, always in this order: the file is opened, or thrown away.
@@ -443,13 +452,13 @@ class Index:
             return work(connection())
         except IndexUnavailable:
             raise
-        except (OSError, sqlite3.Error) as error:
+        except _FAILURES as error:
             if not (self._path and is_unreadable(error)):
                 raise unavailable(error) from None
             self._start_over(self._path)
         try:
             return work(connection())
-        except (OSError, sqlite3.Error) as error:
+        except _FAILURES as error:
             raise unavailable(error) from None
 
     def _start_over(self, path: Path) -> None:
@@ -481,6 +490,7 @@ class Index:
         return self._reader
 
 
+_FAILURES = (OSError, sqlite3.Error, UnicodeDecodeError)
 _STATE = ("generation", "place", "newest", "complete_since", "last_walk")
 _INSERT = f"INSERT OR REPLACE INTO contact ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _INDEXED = ("phone", "email", "custom", "tags", "assignee", "opted_out", "names")
@@ -524,15 +534,15 @@ def _among(db: sqlite3.Connection, query: str, ids: Iterable[int]) -> set[int]:
     return found
 
 
-def _index(db: sqlite3.Connection, records: Sequence[Any]) -> Iterator[str]:
-    """Put the words of records in. Returns those of names and values."""
-    words = [(record[0], words_of(record)) for record in records]
-    db.executemany(
-        "INSERT INTO words (rowid, n, v, e) VALUES (?, ?, ?, ?)", ((each, *found[:3]) for each, found in words)
-    )
-    db.executemany(
-        "INSERT INTO parts (rowid, part) VALUES (?, ?)", ((each, found.parts) for each, found in words if found.parts)
-    )
+def _index(db: sqlite3.Connection, rows: Iterable[tuple[Row, int]]) -> Iterator[str]:
+    """Put rows in, each with its walk, and their words. Returns the words of names and values."""
+    both = [words_and_record_of(row, walk) for row, walk in rows]
+    db.executemany(_INSERT, (record for _, record in both))
+    words = [(record[0], found) for found, record in both]
+    insert = "INSERT INTO words (rowid, n, v, e) VALUES (?, ?, ?, ?)"
+    db.executemany(insert, ((each, *found[:3]) for each, found in words))
+    insert = "INSERT INTO parts (rowid, part) VALUES (?, ?)"
+    db.executemany(insert, ((each, found.parts) for each, found in words if found.parts))
     return (word for _, found in words for word in f"{found.name} {found.values}".split() if word[0] != "§")
 
 
@@ -563,6 +573,7 @@ def _compact(db: sqlite3.Connection) -> None:
     """Merge what FTS5 keeps in parts. Only then are the words of deleted contacts out of the file."""
     for table in ("words", "parts", "inword"):
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+    db.execute("PRAGMA incremental_vacuum").fetchall()
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
@@ -578,10 +589,9 @@ def _fold_again(db: sqlite3.Connection, after: int) -> list[int]:
     """Fold some contacts with ids above `after` again. Returns their ids."""
     with transaction(db):
         query = "SELECT * FROM contact WHERE id > ? ORDER BY id LIMIT ?"
-        records = [record_of(row_of(each), each["walk"]) for each in db.execute(query, (after, _CHUNK))]
-        db.executemany(_INSERT, records)
-        _index(db, records)
-        return [record[0] for record in records]
+        rows = [(row_of(each), each["walk"]) for each in db.execute(query, (after, _CHUNK))]
+        _index(db, rows)
+        return [row.id for row, _ in rows]
 
 
 def _bound(bounds: Bounds | None) -> tuple[str, list[Any]]:

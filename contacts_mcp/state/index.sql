@@ -18,7 +18,7 @@ CREATE TABLE contact (
     last         TEXT NOT NULL,
     display_name TEXT NOT NULL,
     email        TEXT NOT NULL,
-    custom       TEXT NOT NULL,            -- JSON, '' for none
+    custom       TEXT NOT NULL,            -- `31:Gold` with U+001F between, or JSON
     tags         TEXT NOT NULL,            -- ids with blanks between
     names        TEXT NOT NULL,            -- its folded words, § and other forms; '' if `first last` says it
     walk         INTEGER NOT NULL          -- the last walk, or write during it, that saw the contact

@@ -129,7 +129,8 @@ def empty(db: sqlite3.Connection) -> None:
 
 def is_unreadable(error: Exception) -> bool:
     """Whether the file's content is damaged. SQLite notices some damage late, as a text that is no text."""
-    return is_spoilt(error) or "malformed" in str(error) or "Could not decode" in str(error)
+    is_no_text = isinstance(error, UnicodeDecodeError)  # even the words of an error may come from the file
+    return is_no_text or is_spoilt(error) or "malformed" in str(error) or "Could not decode" in str(error)
 
 
 def unavailable(error: Exception) -> IndexUnavailable:
@@ -146,7 +147,9 @@ def has_fts5(db: sqlite3.Connection) -> bool:
     try:
         db.execute(_PROBE)
         db.execute("DROP TABLE temp.probe")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if "no such" not in str(error) and "tokenizer" not in str(error):
+            raise
         return False
     return True
 
@@ -163,6 +166,7 @@ def _prepare(db: sqlite3.Connection) -> None:
         raise IndexUnavailable("foreign")
     if version_of(db) > len(_steps()):
         raise IndexUnavailable("newer_version")
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file
     switch_to_wal(db, patience=PATIENCE)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA secure_delete = ON")

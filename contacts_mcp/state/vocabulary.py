@@ -20,6 +20,7 @@ from contacts_mcp.words.search_words import sound
 LONGEST = 24
 _BEGINNING = 7  # letters
 _SHORT = 5  # letters up to which one may be left out, else two
+_KEY = 0x7FFFFF  # 23 bits, which SQLite keeps in three bytes
 _CHUNK = 5_000  # words of one transaction
 _MOST_CANDIDATES = 400
 
@@ -36,7 +37,7 @@ def keys_of(word: str, *, most: int | None = None) -> set[int]:
     left = {start}
     for count in range(1, min(most, len(start) - 1) + 1):
         left.update("".join(chars) for chars in combinations(start, len(start) - count))
-    return {crc32(text.encode()) & 0x7FFFFFFF for text in left}
+    return {crc32(text.encode()) & _KEY for text in left}
 
 
 def add(db: sqlite3.Connection, words: Iterable[str]) -> None:

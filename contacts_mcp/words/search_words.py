@@ -27,6 +27,7 @@ VERSION = 1
 
 LONGEST_TEXT = 1_000  # characters of a name or value that are read
 LONGEST_WORD = 60
+_LEAST_PART = 3  # digits of a piece that also stand alone: of "2026-05-11", 2026 and 20260511 are words
 _MOST_ROMANIZED = 4  # syllables that also stand alone
 _MOST_JOINED = 3  # words of a last name that are joined, too
 _LONGEST_PARTICLE = 3  # letters of its first word, as in "de la Cruz", "van Dam"
@@ -52,22 +53,23 @@ class NameWords(NamedTuple):
     forms: tuple[str, ...]  # everything else that the name may be found by
 
 
-def pieces(text: str) -> Iterator[Piece]:
+def pieces(text: str) -> list[Piece]:
     """The pieces of a text that hold a word."""
     shortened = text[:LONGEST_TEXT]
     if "&" in shortened:
         shortened = caseless(shortened)  # reads HTML entities
-    return (piece for each in shortened.split() if (piece := _piece(each)).words)
+    return [piece for piece in map(_piece, shortened.split()) if piece.words]
 
 
 def name_words(first: str, last: str, display_name: str) -> NameWords:
     """The words of a name. A display name adds its own. "de la Cruz" is delacruz, too."""
     words: dict[str, None] = {}
     forms: dict[str, None] = {}
-    parts = [[*pieces(part)] for part in (first, last, display_name)]
+    parts = [pieces(part) for part in (first, last, display_name)]
     for piece in (piece for part in parts for piece in part):
         words.update(dict.fromkeys(piece.words))
-        forms.update(dict.fromkeys((piece.joined, *piece.spellings, *piece.inner)))
+        if piece.joined or piece.spellings or piece.inner:
+            forms.update(dict.fromkeys((piece.joined, *piece.spellings, *piece.inner)))
     last_words = [word for piece in parts[1] for word in piece.words]
     if 1 < len(last_words) <= _MOST_JOINED and len(last_words[0]) <= _LONGEST_PARTICLE:
         forms["".join(last_words)] = None
@@ -78,11 +80,13 @@ def name_words(first: str, last: str, display_name: str) -> NameWords:
     return NameWords(tuple(words), tuple(form for form in forms if form not in words))
 
 
+@lru_cache(maxsize=10_000)
 def value_words(text: str) -> tuple[str, ...]:
-    """The words of a custom value, without single letters."""
+    """The words of a custom value, without single letters, and without the days and months of dates."""
     found: dict[str, None] = {}
     for piece in pieces(text):
-        found.update(dict.fromkeys((*piece.words, piece.joined, *piece.spellings, *piece.inner)))
+        words = [word for word in piece.words if not (piece.joined and len(word) < _LEAST_PART and word.isdigit())]
+        found.update(dict.fromkeys((*words, piece.joined, *piece.spellings, *piece.inner)))
     return tuple(word for word in found if len(word) > 1 or not word.isascii())
 
 
@@ -150,20 +154,22 @@ _SOUNDS = tuple(
 def _piece(text: str) -> Piece:
     spellings: tuple[str, ...] = ()
     if text.isascii():
-        plain = text.casefold()
+        if text.isalnum():  # most pieces
+            return Piece((text.lower()[:LONGEST_WORD],), "", (), ())
+        plain = text.lower()
     else:
-        visible = _visible(text)
-        composed = unicodedata.normalize("NFKC", visible).casefold()
+        composed = unicodedata.normalize("NFKC", _visible(text)).casefold()
         plain = _in_plain_letters(composed)
         spellings = tuple(_other_spellings(composed, plain))
-    words, behind = [], []
+    words, inner = [], []
     for segment in "".join(char if char in _APOSTROPHES or is_significant(char) else " " for char in plain).split():
         runs = list(filter(None, re.split(f"[{_APOSTROPHES}]+", segment)))
-        words.append("".join(runs)[:LONGEST_WORD])
-        behind += [run[:LONGEST_WORD] for run in runs if len(runs) > 1 and len(run) > 1]
-    words = list(filter(None, words))
-    inner = (*behind, *(part for word in words if not word.isascii() for part in (*_pairs(word), *_syllables(word))))
-    return Piece(tuple(words), "".join(words)[:LONGEST_WORD] if len(words) > 1 else "", spellings, inner)
+        words += ["".join(runs)[:LONGEST_WORD]] if runs else []
+        inner += [run[:LONGEST_WORD] for run in runs if len(runs) > 1 and len(run) > 1]
+    for word in words:
+        if not word.isascii():
+            inner += [*_pairs(word), *_syllables(word)]
+    return Piece(tuple(words), "".join(words)[:LONGEST_WORD] if len(words) > 1 else "", spellings, tuple(inner))
 
 
 def _visible(text: str) -> str:
@@ -221,6 +227,7 @@ def _run(part: list[Piece]) -> str:
     return "".join(word for piece in part for word in piece.words)[:LONGEST_WORD]
 
 
+@lru_cache(maxsize=40_000)
 def _unwritten(word: str) -> str:
     """The word with the second letter of ae, oe, ue and aa left out, whether it was written out or not."""
     return re.sub(r"(?<=[aou])e|(?<=a)a", "", word)

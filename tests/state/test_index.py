@@ -107,6 +107,8 @@ ODD_ROWS = {
     "a uuid in capitals": Row(id=5, uuid="8F14E45F-CEEA-467F-A0E6-1F1E2B3C4D5E"),
     "a zero byte": Row(id=5, first="a\0b", custom={31: "\0"}),
     "signs of the index": Row(id=5, first="§§out", last='" OR *', custom={31: "§§t1 §"}),
+    "the separator in a value": Row(id=5, custom={31: "a\x1f32:b", 33: "c"}),
+    "a value like JSON": Row(id=5, custom={31: "{}"}),
     "a long value": Row(id=5, custom={31: "word " * 5_000}),
     "a value of signs": Row(id=5, custom={31: "+"}),
     "moments before 1970": Row(id=5, created=-5, updated=-4),

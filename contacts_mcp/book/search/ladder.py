@@ -30,6 +30,7 @@ _MOST_PARTIAL = 40  # contacts that lack one word
 _MOST_NEAR = 30  # words that one may be misspelled
 _FEW = 8  # contacts of one misspelling of a single word
 _GOOD = 0.8  # a best score from which on no further rung is tried
+_VERY_GOOD = 0.88  # the same for several words: a better one has one slip at most
 _LEAST_LOOSE = 3  # letters of a word that may be misspelled
 _LEAST_INSIDE = 4
 _LEAST_PART = 3  # letters of half a word
@@ -74,7 +75,7 @@ class Ladder:
             self._one_word(is_exact=is_exact)
         elif not is_exact and self._best() < _GOOD:
             self._loosened()
-        if self._best() < _GOOD:
+        if self._best() < (_GOOD if len(self._words) == 1 else _VERY_GOOD):
             self._guesses()
         self._found.scored = ranked(each for each in self._scored.values() if each.score >= FLOOR)
         return self._found

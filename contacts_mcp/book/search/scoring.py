@@ -23,9 +23,10 @@ _ROMANIZED = 0.95
 INSIDE, INSIDE_SHARE = 0.68, 0.25
 SOUND = 0.78
 _ELSEWHERE = 0.9  # of a word in a value or an address
-_PHONE_PIECE = 0.85
+_PHONE_ENDING, _PHONE_PIECE = 0.9, 0.82
 _BEGINNING, _BEGINNING_SHARE = 0.72, 0.25
 _INITIAL = 0.9
+_FORM = 0.985  # of a form that the name does not show: joined, written out, romanized
 _NAME_SHARE = 0.03
 _NOT_VERBATIM = 0.001  # "Dr. Ann Lee" for "ann lee"
 _MISSING = 0.1
@@ -74,15 +75,20 @@ def score(
     line: Line, words: Sequence[Asked], options: Sequence[Options], *, said: frozenset[str] = frozenset()
 ) -> Scored:
     """The line's score for the words, each with its options. `said` are all words of the query, titles included."""
-    plain, _, forms = line.names.partition("§")
-    names = plain.split()
-    left = [*names, *forms.split()]
+    plain, _, others = line.names.partition("§")
+    names, forms = plain.split(), others.split()
+    left_names, left_forms = [*names], [*forms]
     whys: list[Why] = []
     sum_of_words = 0.0
     missing = in_name = 0
     for word, its_options in zip(words, options, strict=True):
-        value, why = _best(word, its_options, left)
-        if why and why.where == "name":
+        value, why = _best(word, its_options, left_names)
+        if value < _FORM and left_forms:
+            form_value, form = _best(word, its_options, left_forms)
+            if form_value * _FORM > value:
+                value, why = form_value * _FORM, form
+        if why:
+            left = left_names if why.found in left_names else left_forms
             left.remove(why.found)
             in_name += 1
         if value < 1:
@@ -145,7 +151,7 @@ def _best_elsewhere(word: Asked, options: Options, line: Line) -> tuple[float, W
         is_ending = line.phone.endswith(word.plain)
         how: How = "phone_ends_with" if is_ending else "phone_has"
         best = (
-            1.0 if line.phone == word.plain else _PHONE_PIECE,
+            1.0 if line.phone == word.plain else _PHONE_ENDING if is_ending else _PHONE_PIECE,
             Why(said=word.said, found=line.phone, how=how, where="phone"),
         )
     for field_id, text in line.values.items():
