@@ -1,7 +1,8 @@
 """Questions to the book of `book.py`, with their answers.
 
-A question is made from one contact. Every contact that fits it as well counts as an answer: one of the same name, and
-for a part of a name everybody who has that part. A misspelled name that is the exact name of three others is no question.
+A question is made from one contact. Every contact that fits it as well counts as an answer. Those are the contacts of
+the same name, or for a part of a name everybody who has that part. A misspelled name that is the exact name of three
+others is no question.
 """
 
 from __future__ import annotations
@@ -298,6 +299,18 @@ def _heard(first: str, last: str, dice: random.Random) -> str | None:
     return f"{first} {heard}" if heard else None
 
 
+def _two_slips(first: str, last: str, dice: random.Random) -> str | None:
+    return f"{typo(first, dice)} {typo(last, dice)}" if min(len(first), len(last)) > 4 else None
+
+
+def _slipped_twice(first: str, last: str, dice: random.Random) -> str | None:
+    return f"{first} {typo(typo(last, dice), dice)}" if len(last) > 7 else None
+
+
+def _joined(first: str, last: str, _: random.Random) -> str | None:
+    return f"{first}{last}" if " " not in first + last else None
+
+
 KINDS = (
     Kind("exact: first last", _of_names(lambda first, last, _: f"{first} {last}")),
     Kind("exact: last first", _of_names(lambda first, last, _: f"{last.upper()}, {first.title()}")),
@@ -308,11 +321,11 @@ KINDS = (
     Kind("typo in first", _of_names(lambda first, last, dice: f"{typo(first, dice)} {last}"), is_noisy=True),
     Kind("typo in last", _of_names(lambda first, last, dice: f"{first} {typo(last, dice)}"), is_noisy=True),
     Kind("typo in last, turned", _of_names(lambda first, last, dice: f"{typo(last, dice)} {first}"), is_noisy=True),
-    Kind("typo in both", _of_names(lambda first, last, dice: f"{typo(first, dice)} {typo(last, dice)}" if len(first) > 4 and len(last) > 4 else None), is_noisy=True),
-    Kind("two typos in last", _of_names(lambda first, last, dice: f"{first} {typo(typo(last, dice), dice)}" if len(last) > 7 else None), is_noisy=True),
+    Kind("typo in both", _of_names(_two_slips), is_noisy=True),
+    Kind("two typos in last", _of_names(_slipped_twice), is_noisy=True),
     Kind("surname alone with a typo", _surname, is_noisy=True),
     Kind("as it sounds", _of_names(_heard), is_noisy=True),
-    Kind("words joined", _of_names(lambda first, last, _: f"{first}{last}" if " " not in first + last else None), is_noisy=True),
+    Kind("words joined", _of_names(_joined), is_noisy=True),
     Kind("nickname last", _nickname),
     Kind("initial last", _initial),
     Kind("first and a beginning", _beginnings),
@@ -347,13 +360,19 @@ def made_from(people: Iterable[Person], exact_names: Counter[str], *, each: int,
         count = 0
         for person in candidates:
             made = kind.make(person, dice) if person.first or person.last or person.display else None
-            if made is None or (kind.is_noisy and exact_names[" ".join(sorted(plain(made[0]).split()))] >= 3):
+            if made is None or (kind.is_noisy and _is_somebody_else(made[0], exact_names)):
                 continue
             found.append(Made(kind.name, made[0], made[1] or same_name(person)))
             count += 1
             if count == each:
                 break
     return found
+
+
+def _is_somebody_else(text: str, exact_names: Counter[str]) -> bool:
+    """Whether three contacts have exactly this name, or one word as a part of it. Nobody could tell what was meant."""
+    words = plain(text).split()
+    return exact_names[" ".join(sorted(words)) if len(words) > 1 else f"{words[0]} alone"] >= 3
 
 
 def invented(count: int, seed: int, exact_names: Counter[str]) -> list[str]:

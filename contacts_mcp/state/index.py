@@ -4,7 +4,7 @@
 - A walk reads every contact of the service: `begin_walk`, `upsert` page by page, `end_walk`. The end removes the
   contacts that the walk did not see, and everything about them from the file.
 - A row that is not newer than the one in the index changes nothing, so that pages may come late and in any order.
-- Every method may be called from any thread. It works in the calling thread, mostly for some thousandths of a second;
+- Every method may be called from any thread. It works in the calling thread, mostly for some thousandths of a second.
   `end_walk`, `rebuild` and `forget` take seconds. So callers on an event loop use a worker thread.
 - Other processes may use the same file. Readers never wait, writers wait for each other for up to a second.
 - A file that turns out unreadable is thrown away, and the index is empty again. `State.started_over` says so.
@@ -17,6 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,7 +58,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What the index knows about itself."""
+    """The knowledge of the index about itself."""
 
     contacts: int = 0
     generation: int = 0  # the number of the last walk that began
@@ -97,7 +98,8 @@ class Index:
         self._db: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._identity: Identity | None = None
-        self._remembered: set[str] = set()
+        self._remembered: set[str] = set()  # words that are in the vocabulary
+        self._remembered_since: float | None = None  # the end of the last walk then
         self._lost = False
 
     @classmethod
@@ -175,8 +177,9 @@ class Index:
         The index can be searched meanwhile, and misses the contacts that are still to come.
         """
         self._write(_drop_words)
+        self._remembered.clear()
         done, last = 0, 0
-        while ids := self._write(lambda db, last=last: _fold_again(db, last)):  # type: ignore[misc]
+        while ids := self._write(partial(_fold_again, after=last)):
             done, last = done + len(ids), ids[-1]
             yield done
         self._write(vocabulary.renew)
@@ -351,11 +354,12 @@ class Index:
         return self._ids(query, wanted, most) if wanted else []
 
     def lines(self, ids: Iterable[int]) -> list[Line]:
-        """What ranks the contacts of these ids."""
+        """The parts of these contacts by which a search ranks them."""
         asked = [*ids]
         marks = ", ".join("?" * len(asked))
         query = (
-            "SELECT id, iif(names = '', lower(first || ' ' || last || '§'), names), email, custom, coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
+            "SELECT id, iif(names = '', lower(first || ' ' || last || '§'), names), email, custom, "
+            "coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
             f"FROM contact WHERE id IN ({marks})"
         )
         return self._read(
@@ -405,8 +409,7 @@ class Index:
 
     def _upsert(self, db: sqlite3.Connection, page: dict[int, Row], state: Mapping[str, Any]) -> int:
         with transaction(db):
-            if not self._path and _count(db) + len(page) > MOST_IN_MEMORY:
-                raise IndexUnavailable("too_large")
+            self._refuse_too_many(db, page)
             generation = _generation(db)
             before = {record["id"]: record for record in _records(db, page)}
             gone = _among(db, "SELECT id FROM gone WHERE id IN", page)
@@ -415,18 +418,25 @@ class Index:
             db.executemany("UPDATE contact SET walk = ? WHERE id = ?", seen)
             _unindex(db, [before[row.id] for row in fresh if row.id in before])
             words = _index(db, [(row, generation) for row in fresh])
-            if len(page) <= LARGE_PAGE:
-                vocabulary.add(db, self._unremembered(words))
+            new = self._unremembered(db, words) if len(page) <= LARGE_PAGE else []
+            vocabulary.add(db, new)
             _set(db, state)
+        self._remembered.update(new)
         return len(fresh)
 
-    def _unremembered(self, words: Iterable[str]) -> list[str]:
-        """The words that this process has not put into the vocabulary yet."""
-        if len(self._remembered) > _MOST_REMEMBERED:
+    def _refuse_too_many(self, db: sqlite3.Connection, page: dict[int, Row]) -> None:
+        if not self._path and _count(db) + len(page) > MOST_IN_MEMORY:
+            raise IndexUnavailable("too_large")
+
+    def _unremembered(self, db: sqlite3.Connection, words: Iterable[str]) -> list[str]:
+        """The words that are not known to be in the vocabulary. The end of a walk may have removed some, anywhere."""
+        found = db.execute("SELECT value FROM state WHERE name = 'last_walk'").fetchone()
+        last_walk = found[0] if found else None
+        if last_walk != self._remembered_since or len(self._remembered) > _MOST_REMEMBERED:
             self._remembered.clear()
-        new = [word for word in dict.fromkeys(words) if word not in self._remembered and vocabulary.is_known_kind(word)]
-        self._remembered.update(new)
-        return new
+            self._remembered_since = last_walk
+        unknown = (word for word in dict.fromkeys(words) if word not in self._remembered)
+        return [word for word in unknown if vocabulary.is_known_kind(word)]
 
     def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         with self._lock:

@@ -163,7 +163,7 @@ def record_of(row: Row, walk: int) -> tuple[Any, ...]:
 
 
 def _is_plain(row: Row, names: NameWords) -> bool:
-    """Whether the words are those of first and last name in small letters, so that the file need not hold them again."""
+    """Whether the words are first and last name in small letters. The file need not hold them again then."""
     text = f"{row.first} {row.last}"
     return text.isascii() and not (row.display_name or names.forms) and " ".join(names.words) == text.lower()
 

@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from typing import NamedTuple
 
 from contacts_mcp.words.display import is_invisible
@@ -66,18 +67,20 @@ def name_words(first: str, last: str, display_name: str) -> NameWords:
     words: dict[str, None] = {}
     forms: dict[str, None] = {}
     parts = [pieces(part) for part in (first, last, display_name)]
-    for piece in (piece for part in parts for piece in part):
+    for piece in chain(*parts):
         words.update(dict.fromkeys(piece.words))
-        if piece.joined or piece.spellings or piece.inner:
-            forms.update(dict.fromkeys((piece.joined, *piece.spellings, *piece.inner)))
-    last_words = [word for piece in parts[1] for word in piece.words]
-    if 1 < len(last_words) <= _MOST_JOINED and len(last_words[0]) <= _LONGEST_PARTICLE:
-        forms["".join(last_words)] = None
+        forms.update(dict.fromkeys((piece.joined, *piece.spellings, *piece.inner)))
+    forms.update(dict.fromkeys(_joined_surname(parts[1])))
     for given, family in ((parts[0], parts[1]), (parts[2][:1], parts[2][1:2])):
         if given and family and _IDEOGRAPH.match(family[0].words[0]):
             forms.update(dict.fromkeys(_joined_both_ways(_run(given), _run(family))))
-    forms.pop("", None)
-    return NameWords(tuple(words), tuple(form for form in forms if form not in words))
+    return NameWords(tuple(words), tuple(form for form in forms if form and form not in words))
+
+
+def _joined_surname(surname: list[Piece]) -> list[str]:
+    words = [word for piece in surname for word in piece.words]
+    has_particle = 1 < len(words) <= _MOST_JOINED and len(words[0]) <= _LONGEST_PARTICLE
+    return ["".join(words)] if has_particle else []
 
 
 @lru_cache(maxsize=10_000)
@@ -161,15 +164,19 @@ def _piece(text: str) -> Piece:
         composed = unicodedata.normalize("NFKC", _visible(text)).casefold()
         plain = _in_plain_letters(composed)
         spellings = tuple(_other_spellings(composed, plain))
-    words, inner = [], []
+    words, behind = _words_in(plain)
+    inner = [*behind, *(part for word in words if not word.isascii() for part in (*_pairs(word), *_syllables(word)))]
+    return Piece(tuple(words), "".join(words)[:LONGEST_WORD] if len(words) > 1 else "", spellings, tuple(inner))
+
+
+def _words_in(plain: str) -> tuple[list[str], list[str]]:
+    """The words of a piece, and the parts of words with an apostrophe."""
+    words, behind = [], []
     for segment in "".join(char if char in _APOSTROPHES or is_significant(char) else " " for char in plain).split():
         runs = list(filter(None, re.split(f"[{_APOSTROPHES}]+", segment)))
         words += ["".join(runs)[:LONGEST_WORD]] if runs else []
-        inner += [run[:LONGEST_WORD] for run in runs if len(runs) > 1 and len(run) > 1]
-    for word in words:
-        if not word.isascii():
-            inner += [*_pairs(word), *_syllables(word)]
-    return Piece(tuple(words), "".join(words)[:LONGEST_WORD] if len(words) > 1 else "", spellings, tuple(inner))
+        behind += [run[:LONGEST_WORD] for run in runs if len(runs) > 1 and len(run) > 1]
+    return words, behind
 
 
 def _visible(text: str) -> str:

@@ -27,6 +27,7 @@ from contacts_mcp.state.match import Bounds, expression, word
 from contacts_mcp.state.row import Row, value_mark
 from contacts_mcp.words import search_words
 
+NOW = 1_700_000_100_000_000
 JORDAN = Row(
     id=1001,
     uuid="8f14e45f-ceea-467f-a0e6-1f1e2b3c4d5e",
@@ -39,7 +40,7 @@ JORDAN = Row(
     assignee=501,
     is_opted_out=False,
     created=1_700_000_000_000_000,
-    updated=1_700_000_100_000_000,
+    updated=NOW,
     rev=3,
 )
 ANN = Row(id=1002, phone="4915112345678", first="Ann", last="Müller", rev=1, updated=1_700_000_200_000_000)
@@ -144,11 +145,11 @@ def test_an_upsert_twice_changes_nothing(index: Index) -> None:
 
 VERSIONS = {
     "a lower rev": (replace(JORDAN, rev=2, first="Old"), False),
-    "an equal rev and an older moment": (replace(JORDAN, updated=JORDAN.updated - 1, first="Old"), False),  # type: ignore[operator]
-    "an older moment without a rev": (replace(JORDAN, rev=0, updated=JORDAN.updated - 1, first="Old"), False),  # type: ignore[operator]
+    "an equal rev and an older moment": (replace(JORDAN, updated=NOW - 1, first="Old"), False),
+    "an older moment without a rev": (replace(JORDAN, rev=0, updated=NOW - 1, first="Old"), False),
     "a higher rev": (replace(JORDAN, rev=4, first="New"), True),
     "a higher rev and an older moment": (replace(JORDAN, rev=4, updated=1, first="New"), True),
-    "a newer moment without a rev": (replace(JORDAN, rev=0, updated=JORDAN.updated + 1, first="New"), True),  # type: ignore[operator]
+    "a newer moment without a rev": (replace(JORDAN, rev=0, updated=NOW + 1, first="New"), True),
     "the same version with another content": (replace(JORDAN, first="New"), True),
 }
 
@@ -468,7 +469,7 @@ def test_a_file_that_cannot_be_read_is_started_over_and_nobody_gets_an_error(
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 10_000))
 def test_flipped_bytes_raise_nothing(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
-    """Trap 9: SQLite notices few of them. Whatever happens, no error but IndexUnavailable gets out."""
+    """Trap 9: SQLite notices few of them. No error but IndexUnavailable gets out."""
     path = tmp_path_factory.mktemp("flips") / "index.sqlite3"
     index = Index.open(path)
     index.upsert([replace(JORDAN, id=number, first=f"Ann{number}") for number in range(1, 60)])

@@ -52,22 +52,19 @@ class Filters:
     @property
     def clauses(self) -> list[list[str]]:
         """The clauses for the index, each a list of alternatives."""
-        found: list[list[str]] = []
-        tags = [word(tag_mark(tag)) for tag in self.tags]
-        found += [tags] if self.any_tag and tags else [[tag] for tag in tags]
-        if self.assignee is not None:
-            found.append([word(assignee_mark(self.assignee))])
-        if self.is_opted_out is not None:
-            found.append([word(EVERYBODY[self.is_opted_out])])
-        if self.has_email:
-            found.append([word(HAS_EMAIL)])
-        for each in self.fields:
-            if each.kind != "none":
-                mark = field_mark(each.field_id) if each.kind == "any" else value_mark(each.field_id, each.value)
-                found.append([word(mark)])
-        if self.phone_prefixes:
-            found.append([_phone_mark(prefix) for prefix in self.phone_prefixes])
-        return found
+        given = (
+            *self._tag_marks(),
+            [assignee_mark(self.assignee)] if self.assignee is not None else [],
+            [EVERYBODY[self.is_opted_out]] if self.is_opted_out is not None else [],
+            [HAS_EMAIL] if self.has_email else [],
+            *([_mark(each)] for each in self.fields if each.kind != "none"),
+        )
+        phones = [_phone_mark(prefix) for prefix in self.phone_prefixes]
+        return [clause for clause in (*([*map(word, marks)] for marks in given), phones) if clause]
+
+    def _tag_marks(self) -> list[list[str]]:
+        marks = [tag_mark(tag) for tag in self.tags]
+        return [marks] if self.any_tag else [[mark] for mark in marks]
 
     @property
     def without(self) -> list[str]:
@@ -105,6 +102,10 @@ class Filters:
 
 
 _NONE = Filters()
+
+
+def _mark(each: FieldFilter) -> str:
+    return field_mark(each.field_id) if each.kind == "any" else value_mark(each.field_id, each.value)
 
 
 def _phone_mark(prefix: str) -> str:

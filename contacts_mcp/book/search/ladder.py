@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.search.filters import Filters
+from contacts_mcp.book.search.question import SURE
 from contacts_mcp.book.search.reading import FILLERS, Asked, Words
 from contacts_mcp.book.search.scoring import INSIDE, INSIDE_SHARE, SOUND, Option, Scored, exact, ranked, score
 from contacts_mcp.state.index import Index
@@ -41,7 +42,7 @@ _NOTHING = Option(0.0, "inside")
 
 @dataclass(slots=True)
 class Found:
-    """What the ladder found."""
+    """The contacts of a climb."""
 
     scored: list[Scored] = field(default_factory=list)  # the best first
     expression: str = ""  # the exact search, where it filled its limit; "" else
@@ -127,12 +128,15 @@ class Ladder:
             self._score(self._matching(names, most=self._most))
 
     def _with_kin(self) -> None:
-        """One word as a nickname, the others as they stand."""
+        """One word as a nickname, or the last one as a beginning, the others as they stand."""
         self._add_kin()
         clauses = [_as_said(each) for each in self._words]
         for at, each in enumerate(self._words):
             if kin := in_name(kindred(each.plain)):
                 self._look_for(_with(clauses, at, [kin]), most=_MOST_KIN)
+        if self._best() < SURE:  # "amedeo gold" may be Amedeo on the gold plan, and Amedeo Goldoni
+            last = len(self._words) - 1
+            self._look_for(_with(clauses, last, [in_name_beginning(self._words[last].plain)]), most=_MOST_KIN)
 
     def _one_word(self, *, is_exact: bool) -> None:
         """Nicknames, beginnings, and misspellings of a single word, each with a few contacts."""
@@ -206,8 +210,8 @@ class Ladder:
             return
         cuts = [(text[:at], text[at:]) for at in range(least, len(text) - least + 1)]
         known = self._index.known({half for cut in cuts for half in cut})
-        both = [cut for cut in cuts if cut[0] in known and cut[1] in known]
-        for cut in sorted(both, key=lambda cut: -min(known[cut[0]], known[cut[1]]))[:2]:
+        counts = {cut: min(known.get(half, 0) for half in cut) for cut in cuts}
+        for cut in sorted(filter(counts.get, cuts), key=lambda cut: -counts[cut])[:2]:
             yield [Asked(asked.said, (half,)) for half in cut]
 
     def _inside(self) -> None:

@@ -1,4 +1,4 @@
-"""What a free text asks for: a phone or a piece of one, an e-mail address or a piece of one, or words.
+"""The reading of a free text: a phone or a piece of one, an e-mail address or a piece of one, or words.
 
 1. Only digits and the signs of phones is a phone. "ends in", "last four", `...` and `*` say which piece of it.
    Four digits alone are most likely the ending, three an area code.
@@ -30,13 +30,14 @@ FILLERS = frozenset(_FILLERS.split())
 
 PieceOf = Literal["any", "beginning", "ending", "inside"]
 
+_THE_ONE = r"^\s*(?:(?:the\s+)?(?:one|number|phone)\s+)?(?:that\s+)?"
 _SAYS_ENDING = re.compile(
-    r"^\s*(?:(?:the\s+)?(?:one|number|phone)\s+)?(?:(?:that\s+)?ends?\s*(?:ing)?\s*(?:in|with|on)?|ending(?:\s+(?:in|with|on))?|"
-    r"(?:the\s+)?last\s+(?:\w+\s+)?(?:digits\s+)?(?:are\s+|is\s+)?|\.\.\.?|\u2026|\*+|x{2,})\s*(?=[\d(])",
+    rf"{_THE_ONE}(?:ends?(?:ing)?(?:\s+(?:in|with|on))?|(?:the\s+)?last\s+(?:\w+\s+)?(?:digits\s+)?(?:are\s+|is\s+)?|"
+    r"\.\.\.?|\u2026|\*+|x{2,})\s*(?=[\d(])",
     re.IGNORECASE,
 )
 _SAYS_BEGINNING = re.compile(
-    r"^\s*(?:(?:the\s+)?(?:one|number|phone)\s+)?(?:(?:that\s+)?(?:begin|start)s?(?:ning|ing)?\s+(?:in|with)|area\s+code)\s*(?=[\d(+])",
+    rf"{_THE_ONE}(?:(?:begin|start)s?(?:ning|ing)?\s+(?:in|with)|area\s+code)\s*(?=[\d(+])",
     re.IGNORECASE,
 )
 _PHONE_SIGNS = re.compile(r"[\d\s()\-./+]*\d[\d\s()\-./+]*")

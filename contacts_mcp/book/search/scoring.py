@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from contacts_mcp.book.search.question import How, Why
 from contacts_mcp.book.search.reading import Asked
@@ -45,6 +46,7 @@ class Option:
 
 
 Options = Mapping[str, Option]
+_BEGINNING_OPTION = Option(_BEGINNING, "begins_with")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +82,17 @@ def score(
     left_names, left_forms = [*names], [*forms]
     whys: list[Why] = []
     sum_of_words = 0.0
-    missing = in_name = 0
     for word, its_options in zip(words, options, strict=True):
-        value, why = _best(word, its_options, left_names)
-        if value < _FORM and left_forms:
-            form_value, form = _best(word, its_options, left_forms)
-            if form_value * _FORM > value:
-                value, why = form_value * _FORM, form
-        if why:
-            left = left_names if why.found in left_names else left_forms
-            left.remove(why.found)
-            in_name += 1
+        value, why = _best_in_name(word, its_options, left_names, left_forms)
         if value < 1:
             other_value, other = _best_elsewhere(word, its_options, line)
             if other_value > value:
-                in_name -= bool(why)
                 value, why = other_value, other
         if why:
             whys.append(why)
-        else:
-            missing += 1
         sum_of_words += value
+    missing = len(words) - len(whys)
+    in_name = sum(why.where == "name" for why in whys)
     mean = sum_of_words / len(words)
     share = min(1.0, in_name / len(without_titles(names))) if names else 0.0
     total = (1 - _NAME_SHARE) * mean + _NAME_SHARE * share - _MISSING * missing
@@ -125,44 +117,54 @@ def ranked(scored: Iterable[Scored]) -> list[Scored]:
     return sorted(found, key=lambda each: each.order)
 
 
+def _best_in_name(word: Asked, options: Options, names: list[str], forms: list[str]) -> tuple[float, Why | None]:
+    """The best word of the name, which is taken out of the list that it is in."""
+    value, why = _best(word, options, names)
+    form_value, form = _best(word, options, forms) if value < _FORM else (0.0, None)
+    if form and form_value * _FORM > value:
+        forms.remove(form.found)
+        return form_value * _FORM, form
+    if why:
+        names.remove(why.found)
+    return value, why
+
+
 def _best(word: Asked, options: Options, candidates: Iterable[str]) -> tuple[float, Why | None]:
     """The best of the candidates for a word."""
-    value, found, how, edits = 0.0, "", "", 0
+    value, found, best = 0.0, "", _BEGINNING_OPTION
     for candidate in candidates:
         option = options.get(candidate)
         if option:
-            if option.likeness > value:
-                value, found, how, edits = option.likeness, candidate, option.how, option.edits
+            likeness = option.likeness
         elif candidate.startswith(word.plain):
-            likeness = _BEGINNING + _BEGINNING_SHARE * len(word.plain) / len(candidate)
-            if word.is_initial:
-                likeness = _INITIAL
-            if likeness > value:
-                value, found, how, edits = likeness, candidate, "begins_with", 0
-    return (value, Why(said=word.said, found=found, how=how, edits=edits)) if found else (0.0, None)  # type: ignore[arg-type]
+            option = _BEGINNING_OPTION
+            share = len(word.plain) / len(candidate)
+            likeness = _INITIAL if word.is_initial else _BEGINNING + _BEGINNING_SHARE * share
+        else:
+            continue
+        if likeness > value:
+            value, found, best = likeness, candidate, option
+    return (value, Why(said=word.said, found=found, how=best.how, edits=best.edits)) if found else (0.0, None)
 
 
 def _best_elsewhere(word: Asked, options: Options, line: Line) -> tuple[float, Why | None]:
     """The best word of the values, the address and the phone. An initial is of a name alone."""
-    best: tuple[float, Why | None] = (0.0, None)
     if word.is_initial:
-        return best
-    if word.is_digits and word.plain in line.phone:
-        is_ending = line.phone.endswith(word.plain)
-        how: How = "phone_ends_with" if is_ending else "phone_has"
-        best = (
-            1.0 if line.phone == word.plain else _PHONE_ENDING if is_ending else _PHONE_PIECE,
-            Why(said=word.said, found=line.phone, how=how, where="phone"),
-        )
+        return 0.0, None
+    found = [_best_of_phone(word, line.phone)]
     for field_id, text in line.values.items():
         value, why = _best(word, options, value_words(text))
-        if why and value * _ELSEWHERE > best[0]:
-            best = (
-                value * _ELSEWHERE,
-                Why(said=word.said, found=why.found, how=why.how, edits=why.edits, where="field", field_id=field_id),
-            )
-    if line.email:
-        value, why = _best(word, options, email_words(line.email))
-        if why and value * _ELSEWHERE > best[0]:
-            best = value * _ELSEWHERE, Why(said=word.said, found=why.found, how=why.how, edits=why.edits, where="email")
-    return best
+        if why:
+            found.append((value * _ELSEWHERE, replace(why, where="field", field_id=field_id)))
+    value, why = _best(word, options, email_words(line.email) if line.email else ())
+    if why:
+        found.append((value * _ELSEWHERE, replace(why, where="email")))
+    return max(found, key=itemgetter(0))
+
+
+def _best_of_phone(word: Asked, phone: str) -> tuple[float, Why | None]:
+    if not (word.is_digits and word.plain in phone):
+        return 0.0, None
+    is_ending = phone.endswith(word.plain)
+    why = Why(said=word.said, found=phone, how="phone_ends_with" if is_ending else "phone_has", where="phone")
+    return 1.0 if phone == word.plain else _PHONE_ENDING if is_ending else _PHONE_PIECE, why

@@ -86,18 +86,20 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
         after = Position(below=found.lowest)
     elif after:
         after = replace(after, below=position.below)
-    total = len(found.scored)
-    if found.expression:
-        total = max(total, index.count(found.expression, question.filters.bounds))
-    rows = {row.id: row for row in index.rows(each.line.id for each in page)}
-    hits = [Hit(row=rows[each.line.id], score=each.score, why=each.why) for each in page if each.line.id in rows]
+    exactly = index.count(found.expression, question.filters.bounds)
+    hits = _with_rows(index, page)
     return Answer(
         hits=tuple(hits),
-        total=total,
+        total=max(len(found.scored), exactly),
         is_exact=not found.is_capped,
         is_sorted=question.sort == "best" or not found.expression,
         ignored=_ignored(asked.words, hits),
     ), after
+
+
+def _with_rows(index: Index, page: Sequence[Scored]) -> list[Hit]:
+    rows = {row.id: row for row in index.rows(each.line.id for each in page)}
+    return [Hit(row=rows[each.line.id], score=each.score, why=each.why) for each in page if each.line.id in rows]
 
 
 def _ignored(words: Sequence[Asked], hits: Sequence[Hit]) -> tuple[str, ...]:

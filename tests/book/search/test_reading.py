@@ -1,4 +1,4 @@
-"""What a free text asks for."""
+"""The reading of a free text."""
 
 from __future__ import annotations
 

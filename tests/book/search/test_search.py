@@ -196,8 +196,14 @@ def all_pages(index: Index, question: Question) -> list[int]:
 @pytest.mark.parametrize("sort", ["best", "newest_change", "newest_contact", "name"])
 @pytest.mark.parametrize(
     ("query", "filters"),
-    [("lee", Filters()), ("", Filters()), ("", Filters(has_email=False)), ("", Filters(created_from=1)), ("lee", Filters(has_email=False))],
-)  # fmt: skip
+    [
+        ("lee", Filters()),
+        ("lee", Filters(has_email=False)),
+        ("", Filters()),
+        ("", Filters(has_email=False)),
+        ("", Filters(created_from=1)),
+    ],
+)
 def test_the_pages_together_are_everybody_once(query: str, filters: Filters, sort: Any) -> None:
     with closing(Index.open(None)) as index:
         index.upsert(book_of(*(f"Name{chr(97 + number % 26)}" for number in range(700))))
