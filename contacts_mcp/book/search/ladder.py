@@ -166,7 +166,9 @@ class Ladder:
             self._add_misspelled(at)
             loose.append([*map(word, self._options[at]), beginning(each.plain)])
         for at in range(len(self._words)):
-            self._look_for(_with(as_said, at, loose[at]), most=_MOST_LOOSE)
+            if self._look_for(_with(as_said, at, loose[at]), most=_MOST_LOOSE) == _MOST_LOOSE:
+                for name in self._options[at]:  # many of one guess must not hide the others
+                    self._look_for(_with(as_said, at, [word(name)]), most=_FEW)
         if self._best() < _GOOD:
             self._look_for(loose, most=self._most)
 
@@ -255,10 +257,12 @@ class Ladder:
     def _expression(self, clauses: Sequence[Sequence[str]]) -> str:
         return expression([*clauses, *self._filters.clauses], without=self._filters.without)
 
-    def _look_for(self, clauses: Sequence[Sequence[str]], *, most: int) -> None:
+    def _look_for(self, clauses: Sequence[Sequence[str]], *, most: int) -> int:
+        """Score the newest contacts for the clauses. Returns how many."""
         ids = self._matching(clauses, most=most)
         self._found.is_capped |= len(ids) == most
         self._score(ids)
+        return len(ids)
 
     def _score(self, ids: Iterable[int]) -> None:
         self._take(score(line, self._words, self._options, said=self._said) for line in self._index.lines(ids))
