@@ -44,11 +44,10 @@ CREATE TABLE word (
     sound TEXT
 );
 CREATE INDEX word_by_sound ON word (sound) WHERE sound IS NOT NULL;
+-- One number a pair: a checksum of the word's beginning with up to two letters left out, then 24 bits of the word's id.
 CREATE TABLE near (
-    key  INTEGER NOT NULL,                 -- of the word's beginning with up to two letters left out
-    word INTEGER NOT NULL,
-    PRIMARY KEY (key, word)
-) WITHOUT ROWID;
+    pair INTEGER PRIMARY KEY
+);
 CREATE VIRTUAL TABLE inword USING fts5 (word, content = '', detail = none, columnsize = 0, tokenize = 'trigram');
 -- Contacts that were seen deleted. A page of a walk that was read before must not bring them back.
 CREATE TABLE gone (

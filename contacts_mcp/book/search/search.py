@@ -126,13 +126,15 @@ def _filtered(index: Index, question: Question, position: Position) -> Page:
     filters = question.filters
     has_marks = bool(filters.clauses or filters.without)
     wanted = expression(filters.clauses, without=filters.without)
-    total = index.count(wanted, filters.bounds) if has_marks else index.counted(filters.bounds)
+    if has_marks:
+        ids = index.matching(wanted, most=_RARE + 1, bounds=filters.bounds, below=position.below)
+    else:
+        ids = index.newest(most=question.limit + 1, bounds=filters.bounds, below=position.below)
+    if has_marks and len(ids) <= _RARE and position.below is None:
+        total = len(ids)  # a second look at the words to count them would take as long
+    else:
+        total = index.count(wanted, filters.bounds) if has_marks else index.counted(filters.bounds)
     if question.sort in ("best", "newest_contact"):
-        most = question.limit + 1
-        if has_marks:
-            ids = index.matching(wanted, most=most, bounds=filters.bounds, below=position.below)
-        else:
-            ids = index.newest(most=most, bounds=filters.bounds, below=position.below)
         shown = ids[: question.limit]
         after = Position(below=shown[-1]) if len(ids) > len(shown) else None
         return _listed(index, shown, total), after
