@@ -124,26 +124,30 @@ def _sorted_lines(scored: list[Scored], question: Question) -> list[Scored]:
 def _filtered(index: Index, question: Question, position: Position) -> Page:
     """The contacts that pass the filters, the newest first where nothing else is asked for."""
     filters = question.filters
-    has_marks = bool(filters.clauses or filters.without)
-    wanted = expression(filters.clauses, without=filters.without)
-    if has_marks:
-        ids = index.matching(wanted, most=_RARE + 1, bounds=filters.bounds, below=position.below)
-    else:
-        ids = index.newest(most=question.limit + 1, bounds=filters.bounds, below=position.below)
-    if has_marks and len(ids) <= _RARE and position.below is None:
-        total = len(ids)  # a second look at the words to count them would take as long
-    else:
-        total = index.count(wanted, filters.bounds) if has_marks else index.counted(filters.bounds)
+    wanted = expression(filters.clauses, without=filters.without) if filters.clauses or filters.without else ""
+    ids, total = _newest_of(index, question, wanted, position)
     if question.sort in ("best", "newest_contact"):
         shown = ids[: question.limit]
         after = Position(below=shown[-1]) if len(ids) > len(shown) else None
         return _listed(index, shown, total), after
-    if question.sort == "newest_change" and (total > _RARE or not has_marks):
+    if question.sort == "newest_change" and (total > _RARE or not wanted):
         return _by_change(index, question, position, total)
-    lines = index.lines(index.matching(wanted, most=MOST_SORTED, bounds=filters.bounds))
+    everybody = wanted or expression([])
+    lines = index.lines(index.matching(everybody, most=MOST_SORTED, bounds=filters.bounds))
     scored = _sorted_lines([Scored(line, 1.0, ()) for line in lines], question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
     return _listed(index, [each.line.id for each in page], total, is_sorted=total <= MOST_SORTED), after
+
+
+def _newest_of(index: Index, question: Question, wanted: str, position: Position) -> tuple[list[int], int]:
+    """The newest contacts, at least one more than a page has, and how many there are in all."""
+    bounds = question.filters.bounds
+    if not wanted:
+        return index.newest(most=question.limit + 1, bounds=bounds, below=position.below), index.counted(bounds)
+    ids = index.matching(wanted, most=max(_RARE, question.limit) + 1, bounds=bounds, below=position.below)
+    if len(ids) <= _RARE and position.below is None:
+        return ids, len(ids)  # a second look at the words to count them would take as long
+    return ids, index.count(wanted, bounds)
 
 
 def _by_change(index: Index, question: Question, position: Position, total: int) -> Page:
