@@ -38,7 +38,7 @@ from contacts_mcp.state.row import (
     COLUMNS,
     Row,
     custom_of,
-    record_of,
+    phone_key,
     row_of,
     value_in,
     value_marks,
@@ -217,8 +217,9 @@ class Index:
             **{name: value for name, value in known.items() if value is not None},
         )
 
-    def state_number(self) -> int:
-        """The generation alone, which is quick to read."""
+    @property
+    def generation(self) -> int:
+        """The number of the last walk that began. It is quick to read."""
         return self._read(_generation)
 
     def set_state(self, **values: Any) -> None:
@@ -248,8 +249,7 @@ class Index:
 
     def by_phone(self, digits: str) -> list[Row]:
         """The contacts of exactly that phone."""
-        number = record_of(Row(id=1, phone=digits), 0)[COLUMNS.index("phone")]
-        return self._where("phone = ?", number) if digits else []
+        return self._where("phone = ?", phone_key(digits)) if digits.isascii() and digits.isdigit() else []
 
     def by_email(self, address: str) -> list[Row]:
         """The contacts of that address, case and width aside."""

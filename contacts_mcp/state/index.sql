@@ -1,5 +1,6 @@
--- The schema of the index: a mirror of one account's contacts, and what finds them. A statement ends with a semicolon
--- at the end of its line. A file of another version is not brought up to this one: it is read again from the service.
+-- The schema of the index, in numbered steps: a mirror of one account's contacts, and the words that find them.
+-- A file of an earlier version gets the steps that it lacks. A published step never changes. A statement ends with a
+-- semicolon at the end of its line, and nothing else does.
 
 -- step 1
 CREATE TABLE contact (

@@ -80,13 +80,13 @@ class Row:
         """The row of a contact as the service sent it."""
         return cls(
             id=contact.id,
-            uuid=_storable(contact.uuid),
+            uuid=storable(contact.uuid),
             phone=contact.phone,
-            first=_storable(contact.first),
-            last=_storable(contact.last),
-            display_name=_storable(contact.display_name),
-            email=_storable(contact.email),
-            custom={number: _storable(text) for number, text in contact.custom.items() if text},
+            first=storable(contact.first),
+            last=storable(contact.last),
+            display_name=storable(contact.display_name),
+            email=storable(contact.email),
+            custom={number: storable(text) for number, text in contact.custom.items() if text},
             tags=contact.tags,
             assignee=contact.assigned_user_id,
             is_opted_out=contact.is_opted_out,
@@ -115,7 +115,7 @@ def microseconds(moment: datetime | None) -> int | None:
     return (moment - _EPOCH) // _MICROSECOND if moment and _EPOCH else None
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """JSON may hold half a character, which no file can."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
@@ -138,7 +138,7 @@ def record_of(row: Row, walk: int) -> tuple[Any, ...]:
     return (
         row.id,
         _uuid_in(row.uuid),
-        _phone_in(row.phone),
+        phone_key(row.phone),
         own,
         shown if shown != own else None,
         name_key([key]) if key else None,
@@ -223,7 +223,8 @@ def _uuid_in(text: str) -> bytes | str:
     return bytes.fromhex(text.replace("-", "")) if _UUID.fullmatch(text) else text
 
 
-def _phone_in(digits: str) -> int | str | None:
+def phone_key(digits: str) -> int | str | None:
+    """The phone as the file has it, None for none."""
     if not digits:
         return None
     return int(digits) if len(digits) <= _LONGEST_INTEGER and digits[0] != "0" else digits
@@ -298,7 +299,7 @@ def phone_mark(digits: str) -> str:
 @lru_cache(maxsize=10_000)
 def value_mark(field_id: int, text: str) -> str:
     """The mark of one value. Longer values are told apart by a checksum."""
-    plain = unaccented(_storable(text))
+    plain = unaccented(storable(text))
     cut = plain if len(plain) <= _LONGEST_VALUE else f"{plain[:_LONGEST_VALUE]}§{crc32(plain.encode()):x}"
     return f"{value_marks(field_id)}{cut.translate(_AS_PRIVATE)}"
 

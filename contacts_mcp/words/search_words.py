@@ -120,7 +120,9 @@ def name_key(words: Iterable[str]) -> int | None:
     if not plain:
         return None
     # Six bytes, which SQLite keeps as they are. Among a million names two share a number once in six hundred books.
-    return int.from_bytes(blake2b(" ".join(plain).encode(), digest_size=6).digest(), "big", signed=True)
+    return int.from_bytes(
+        blake2b(" ".join(plain).encode("utf-8", "replace"), digest_size=6).digest(), "big", signed=True
+    )
 
 
 def is_ideographic(word: str) -> bool:

@@ -96,7 +96,7 @@ Reading = Phone | Email | Words
 
 def read(query: str) -> Reading:
     """The reading of a query. It never fails: text without any letter or digit is no words."""
-    text = query[:LONGEST_QUERY].strip()
+    text = query[:LONGEST_QUERY].encode("utf-8", "replace").decode("utf-8").strip()  # no half characters
     return _phone(text) or _email(text) or _words(text)
 
 

@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 
 def search(index: Index, question: Question) -> Answer:
     """The contacts that the question asks for, or one page of them."""
-    generation = index.state_number()
+    generation = index.generation
     position = opened(question, generation)
     reading = read(question.query)
     if isinstance(reading, Words) and not reading.words:
