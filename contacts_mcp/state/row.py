@@ -36,7 +36,6 @@ from contacts_mcp.words.search_words import (
     email_words,
     name_key,
     name_words,
-    pieces,
     value_words,
 )
 
@@ -132,8 +131,8 @@ COLUMNS = (
 def record_of(row: Row, walk: int) -> tuple[Any, ...]:
     """The values of `COLUMNS`."""
     names = name_words(row.first, row.last, row.display_name)
-    own = name_key(word for part in (row.first, row.last) for piece in pieces(part) for word in piece.words)
-    shown = name_key(word for piece in pieces(row.display_name) for word in piece.words) if row.display_name else None
+    own = name_key(names.own)
+    shown = name_key(names.shown) if names.shown else None
     key = email_key(row.email)
     return (
         row.id,
@@ -151,11 +150,7 @@ def record_of(row: Row, walk: int) -> tuple[Any, ...]:
         row.last,
         row.display_name,
         row.email,
-        json.dumps(
-            {str(number): text for number, text in row.custom.items()}, ensure_ascii=False, separators=(",", ":")
-        )
-        if row.custom
-        else "",
+        _custom_in(row.custom),
         " ".join(map(str, row.tags)),
         "" if _is_plain(row, names) else f"{' '.join(names.words)}§{' '.join(names.forms)}",
         walk,

@@ -35,6 +35,7 @@ _LONGEST_PARTICLE = 3  # letters of its first word, as in "de la Cruz", "van Dam
 
 _LETTERS = UNDECOMPOSED | str.maketrans({"ə": "e"})
 _APOSTROPHES = "'`\u00b4\u2018\u2019\u02bc\u2032"
+_ASCII_WORD = re.compile("[a-z0-9]+")
 _IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 
 
@@ -52,6 +53,8 @@ class NameWords(NamedTuple):
 
     words: tuple[str, ...]
     forms: tuple[str, ...]  # everything else that the name may be found by
+    own: tuple[str, ...]  # the words of first and last name
+    shown: tuple[str, ...]  # the words of the display name
 
 
 def pieces(text: str) -> list[Piece]:
@@ -74,7 +77,9 @@ def name_words(first: str, last: str, display_name: str) -> NameWords:
     for given, family in ((parts[0], parts[1]), (parts[2][:1], parts[2][1:2])):
         if given and family and _IDEOGRAPH.match(family[0].words[0]):
             forms.update(dict.fromkeys(_joined_both_ways(_run(given), _run(family))))
-    return NameWords(tuple(words), tuple(form for form in forms if form and form not in words))
+    own = tuple(word for piece in chain(parts[0], parts[1]) for word in piece.words)
+    shown = tuple(word for piece in parts[2] for word in piece.words)
+    return NameWords(tuple(words), tuple(form for form in forms if form and form not in words), own, shown)
 
 
 def _joined_surname(surname: list[Piece]) -> list[str]:
@@ -102,6 +107,8 @@ def email_words(address: str) -> tuple[str, ...]:
 
 def email_key(address: str) -> str:
     """The text by which equal addresses are found, "" for none."""
+    if address.isascii() and address.isprintable():
+        return "".join(address.lower().split())
     return "".join(_visible(unicodedata.normalize("NFKC", address)).casefold().split())
 
 
@@ -174,6 +181,8 @@ def _piece(text: str) -> Piece:
 
 def _words_in(plain: str) -> tuple[list[str], list[str]]:
     """The words of a piece, and the parts of words with an apostrophe."""
+    if plain.isascii() and "'" not in plain and "`" not in plain:
+        return [word[:LONGEST_WORD] for word in _ASCII_WORD.findall(plain)], []
     words, behind = [], []
     for segment in "".join(char if char in _APOSTROPHES or is_significant(char) else " " for char in plain).split():
         runs = list(filter(None, re.split(f"[{_APOSTROPHES}]+", segment)))
