@@ -25,7 +25,10 @@ _ENDING = 4
 _NATIONAL = 10  # digits of a number in North America without its country
 
 # Words of a sentence. They count where a contact has them, and are left out where none has.
-_FILLERS = "a an and any anybody at by everybody for from has have in is of on our that the to who with"
+_FILLERS = """
+a all an and any anybody are at by called contact contacts everybody everyone for from has have how in is many named of
+on our people person somebody someone that the to who with
+"""
 FILLERS = frozenset(_FILLERS.split())
 
 PieceOf = Literal["any", "beginning", "ending", "inside"]

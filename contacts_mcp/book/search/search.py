@@ -78,7 +78,8 @@ def _sorted_hits(hits: list[Hit], question: Question) -> list[Hit]:
 
 def _by_words(index: Index, question: Question, asked: Words, position: Position) -> Page:
     most = MOST if question.sort == "best" else MOST_SORTED
-    ladder = Ladder(index, asked, question.filters, most=most)
+    fillers = FILLERS.union(each for text in question.optional for piece in pieces(text) for each in piece.words)
+    ladder = Ladder(index, asked, question.filters, fillers=fillers, most=most)
     found = ladder.climb() if position.below is None else ladder.after(position.below)
     scored = _sorted_lines(found.scored, question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
@@ -93,7 +94,7 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
         total=max(len(found.scored), exactly),
         is_exact=not found.is_capped,
         is_sorted=question.sort == "best" or not found.expression,
-        ignored=_ignored(asked.words, hits),
+        ignored=_ignored(asked.words, hits, fillers),
     ), after
 
 
@@ -102,10 +103,10 @@ def _with_rows(index: Index, page: Sequence[Scored]) -> list[Hit]:
     return [Hit(row=rows[each.line.id], score=each.score, why=each.why) for each in page if each.line.id in rows]
 
 
-def _ignored(words: Sequence[Asked], hits: Sequence[Hit]) -> tuple[str, ...]:
+def _ignored(words: Sequence[Asked], hits: Sequence[Hit], fillers: frozenset[str]) -> tuple[str, ...]:
     """The words that no hit has."""
     found = {part for hit in hits for why in hit.why for part in why.said.split()}
-    asked = [each.said for each in words if each.plain not in FILLERS]
+    asked = [each.said for each in words if each.plain not in fillers]
     return tuple(said for said in asked if hits and not found & {*said.split()})
 
 
