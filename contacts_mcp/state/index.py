@@ -38,6 +38,7 @@ from contacts_mcp.state.row import (
     COLUMNS,
     Row,
     custom_of,
+    damage_told,
     phone_key,
     row_of,
     value_in,
@@ -362,12 +363,15 @@ class Index:
             "coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
             f"FROM contact WHERE id IN ({marks})"
         )
-        return self._read(
-            lambda db: [
-                Line(each, names, email, custom, str(phone), updated, created)
-                for each, names, email, custom, phone, updated, created in db.execute(query, asked)
-            ]
-        )
+
+        def work(db: sqlite3.Connection) -> list[Line]:
+            with damage_told():
+                return [
+                    Line(each, f"{names:s}", f"{email:s}", f"{custom:s}", str(phone), int(updated), int(created))
+                    for each, names, email, custom, phone, updated, created in db.execute(query, asked)
+                ]
+
+        return self._read(work)
 
     # Words
 
@@ -528,11 +532,13 @@ def _is_news(row: Row, before: Any) -> bool:
     return versions[0] >= versions[1] and row != row_of(before)
 
 
-def _records(db: sqlite3.Connection, ids: Iterable[int]) -> Iterator[sqlite3.Row]:
+def _records(db: sqlite3.Connection, ids: Iterable[int]) -> list[sqlite3.Row]:
     asked = [*ids]
+    found: list[sqlite3.Row] = []
     for at in range(0, len(asked), _CHUNK):
         chunk = asked[at : at + _CHUNK]
-        yield from db.execute(f"SELECT * FROM contact WHERE id IN ({', '.join('?' * len(chunk))})", chunk)
+        found += db.execute(f"SELECT * FROM contact WHERE id IN ({', '.join('?' * len(chunk))})", chunk).fetchall()
+    return found
 
 
 def _among(db: sqlite3.Connection, query: str, ids: Iterable[int]) -> set[int]:
@@ -566,7 +572,7 @@ def _unindex(db: sqlite3.Connection, records: Sequence[Any]) -> None:
 
 
 def _delete(db: sqlite3.Connection, ids: Sequence[int]) -> int:
-    records = [*_records(db, ids)]
+    records = _records(db, ids)
     _unindex(db, records)
     db.executemany("DELETE FROM contact WHERE id = ?", ((record["id"],) for record in records))
     return len(records)
@@ -620,7 +626,8 @@ def _set(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
 
 def _generation(db: sqlite3.Connection) -> int:
     found = db.execute("SELECT value FROM state WHERE name = 'generation'").fetchone()
-    return int(found[0]) if found else 0
+    with damage_told():
+        return int(found[0]) if found else 0
 
 
 def _count(db: sqlite3.Connection) -> int:

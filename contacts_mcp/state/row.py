@@ -20,7 +20,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -48,6 +49,7 @@ _BETWEEN = "\x1f"  # the unit separator
 _EPOCH = instant("1970-01-01T00:00:00Z")
 _MICROSECOND = timedelta(microseconds=1)
 
+_DAMAGE = (ValueError, TypeError, AttributeError, LookupError)
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # Signs part words in the index, and distinguish values ("A+", "A-"). In a mark they are private characters.
@@ -170,9 +172,16 @@ def names_in(record: Any) -> str:
 
 def row_of(record: Any) -> Row:
     """The row of a record, whose members are named as `COLUMNS`. Raises sqlite3.DatabaseError for a damaged one."""
-    try:
+    with damage_told():
         return _row_of(record)
-    except (ValueError, TypeError, AttributeError):
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Reading a value of another type or form than was written raises sqlite3.DatabaseError."""
+    try:
+        yield
+    except _DAMAGE:
         raise sqlite3.DatabaseError("malformed record") from None
 
 
@@ -197,12 +206,14 @@ def _row_of(record: Any) -> Row:
 
 def custom_of(text: str) -> dict[int, str]:
     """The custom values of a record. Raises sqlite3.DatabaseError for damaged ones."""
-    try:
+    if not text:
+        return {}
+    try:  # without `damage_told`, because a search comes by some hundred times
         if text.startswith("{"):
             return {int(number): str(value) for number, value in json.loads(text).items()}
-        pairs = (pair.partition(":") for pair in text.split(_BETWEEN)) if text else ()
+        pairs = (pair.partition(":") for pair in text.split(_BETWEEN))
         return {int(number): value for number, _, value in pairs}
-    except (ValueError, AttributeError):
+    except _DAMAGE:
         raise sqlite3.DatabaseError("malformed custom values") from None
 
 
@@ -230,13 +241,14 @@ def phone_key(digits: str) -> int | str | None:
 
 def words_of(record: Any) -> Words:
     """The words of a record, whose members are named as `COLUMNS`."""
-    return _words(
-        names_in(record),
-        record["email"],
-        custom_of(record["custom"]),
-        "" if record["phone"] is None else str(record["phone"]),
-        _marks(record["opted_out"], record["tags"].split(), record["assignee"]),
-    )
+    with damage_told():
+        return _words(
+            names_in(record),
+            record["email"],
+            custom_of(record["custom"]),
+            "" if record["phone"] is None else str(record["phone"]),
+            _marks(record["opted_out"], record["tags"].split(), record["assignee"]),
+        )
 
 
 def words_and_record_of(row: Row, walk: int) -> tuple[Words, tuple[Any, ...]]:
