@@ -77,13 +77,16 @@ def name_words(first: str, last: str, display_name: str) -> NameWords:
     for given, family in ((parts[0], parts[1]), (parts[2][:1], parts[2][1:2])):
         if given and family and _IDEOGRAPH.match(family[0].words[0]):
             forms.update(dict.fromkeys(_joined_both_ways(_run(given), _run(family))))
-    own = tuple(word for piece in chain(parts[0], parts[1]) for word in piece.words)
-    shown = tuple(word for piece in parts[2] for word in piece.words)
-    return NameWords(tuple(words), tuple(form for form in forms if form and form not in words), own, shown)
+    others = tuple(form for form in forms if form and form not in words)
+    return NameWords(tuple(words), others, _words_of(parts[0] + parts[1]), _words_of(parts[2]))
+
+
+def _words_of(part: list[Piece]) -> tuple[str, ...]:
+    return tuple(word for piece in part for word in piece.words)
 
 
 def _joined_surname(surname: list[Piece]) -> list[str]:
-    words = [word for piece in surname for word in piece.words]
+    words = _words_of(surname)
     has_particle = 1 < len(words) <= _MOST_JOINED and len(words[0]) <= _LONGEST_PARTICLE
     return ["".join(words)] if has_particle else []
 
@@ -186,9 +189,9 @@ def _words_in(plain: str) -> tuple[list[str], list[str]]:
     words, behind = [], []
     for segment in "".join(char if char in _APOSTROPHES or is_significant(char) else " " for char in plain).split():
         runs = list(filter(None, re.split(f"[{_APOSTROPHES}]+", segment)))
-        words += ["".join(runs)[:LONGEST_WORD]] if runs else []
-        behind += [run[:LONGEST_WORD] for run in runs if len(runs) > 1 and len(run) > 1]
-    return words, behind
+        words.append("".join(runs)[:LONGEST_WORD])
+        behind += [run[:LONGEST_WORD] for run in runs[:-1] + runs[1:] if len(run) > 1]
+    return list(filter(None, words)), behind
 
 
 def _visible(text: str) -> str:
@@ -243,7 +246,7 @@ def _joined_both_ways(given: str, family: str) -> Iterator[str]:
 
 
 def _run(part: list[Piece]) -> str:
-    return "".join(word for piece in part for word in piece.words)[:LONGEST_WORD]
+    return "".join(_words_of(part))[:LONGEST_WORD]
 
 
 @lru_cache(maxsize=40_000)
