@@ -304,6 +304,17 @@ class Index:
         query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} ORDER BY words.rowid DESC LIMIT ?"
         return self._ids(query, expression, *values, most)
 
+    def all_matching(self, expression: str, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
+        """All contacts that match, the newest first, or None where there are more than `most`.
+
+        Where they are few, it takes as long as counting them. `matching` takes half as long again.
+        """
+        conditions, values = _bound(bounds)
+        source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
+        query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} LIMIT ?"
+        found = self._ids(query, expression, *values, most + 1) if expression else []
+        return sorted(found, reverse=True) if len(found) <= most else None
+
     def count(self, expression: str, bounds: Bounds | None = None) -> int:
         """How many contacts match."""
         if not expression:

@@ -145,9 +145,11 @@ def _newest_of(index: Index, question: Question, wanted: str, position: Position
     bounds = question.filters.bounds
     if not wanted:
         return index.newest(most=question.limit + 1, bounds=bounds, below=position.below), index.counted(bounds)
-    ids = index.matching(wanted, most=max(_RARE, question.limit) + 1, bounds=bounds, below=position.below)
-    if len(ids) <= _RARE and position.below is None:
-        return ids, len(ids)  # a second look at the words to count them would take as long
+    is_narrow = len(question.filters.clauses) > 1 and position.below is None
+    few = index.all_matching(wanted, most=_RARE, bounds=bounds) if is_narrow else None
+    if few is not None:
+        return few, len(few)  # one look instead of two
+    ids = index.matching(wanted, most=question.limit + 1, bounds=bounds, below=position.below)
     return ids, index.count(wanted, bounds)
 
 
