@@ -608,6 +608,17 @@ async def test_a_file_that_cannot_be_read_is_told_once_and_filled_again(sandbox:
         assert await server.agrees()
 
 
+@pytest.mark.parametrize("name", ["mark", "doubts", "took", "counted_at", "count", "as_of", "began", "unread"])
+async def test_damage_in_the_state_of_the_index_is_got_over(server: Server, clock: Clock, name: str) -> None:
+    await server.filled()
+    await server.mirror.ask(lambda index: index.set_state(**{name: "{damaged"}))
+    await server.mirror.ready()
+    clock.now += FULL_WALK + 1
+    await server.walked_again()
+    assert (await server.mirror.ready()).complete
+    assert await server.agrees()
+
+
 @pytest.mark.parametrize("given", [{"index": "memory"}, {"index": "memory", "read_only": True}], ids=str)
 async def test_an_index_in_memory_leaves_no_file(sandbox: Sandbox, tmp_path: Path, given: dict[str, Any]) -> None:
     async with serving(sandbox, tmp_path, **given) as server:
