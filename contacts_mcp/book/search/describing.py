@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,6 +17,7 @@ from contacts_mcp.book.search.known import Known
 from contacts_mcp.book.search.mirror import mirror_of, waiting_time
 from contacts_mcp.book.vocabulary import LISTS, Snapshot
 from contacts_mcp.state.index import Index
+from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.state.match import expression
 from contacts_mcp.state.match import word as match_word
 from contacts_mcp.state.row import HAS_EMAIL, OPTED_OUT, UNKNOWN, assignee_mark, field_mark, tag_mark, value_mark
@@ -84,6 +86,19 @@ def _counted(index: Index, names: Snapshot, known: Known) -> Description:
         },
         known=known,
     )
+
+
+async def fields_in_use(book: Book) -> tuple[dict[int, FieldUse], Known | None]:
+    """How each custom field is used, and how much of the book says so: without a request, from a mirror in use."""
+    if not book.mirror.is_in_use:
+        return {}, None
+    names, known = await book.vocabulary.read("fields"), await mirror_of(book).known()
+    if not known.is_there:
+        return {}, None
+    with suppress(IndexUnavailable):
+        described = await book.mirror.ask(lambda index: _counted(index, names, known))
+        return {use.field_id: use for use in described.fields}, known
+    return {}, None
 
 
 def use_of(index: Index, number: int, fields: Names) -> FieldUse:

@@ -54,7 +54,7 @@ async def whose(book: Book, name: str) -> int:
         problem, kind = f"One contact found so far is called {called}, and there may be others", "name_not_certain"
     else:
         problem, kind = f"{_nobody(meant)} is called {called}", "nobody_of_that_name"
-    near = " The nearest:" if offers and not meant.exactly else ":" if offers else "."
+    near = ". The nearest:" if offers and not meant.exactly else ":" if offers else "."
     why = f" {' '.join(meant.notes)}" if meant.notes else ""
     text = f"{problem}{near} {'; '.join(offers)}{'.' if offers else ''}{why} Nothing was changed."
     raise Refused(f"{' '.join(text.split())} Ask the person who is meant, then give contact_id.", kind=kind)

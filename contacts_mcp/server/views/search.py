@@ -125,9 +125,9 @@ def described(account: Description) -> Answer:
             as_of=account.known.as_of or None,
             **noted(account.known.notes),
         )
-        counts = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in account.counts.items())
+        counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in account.counts.items())
         lines = [
-            *([f"Contacts: {counts}."] if counts else []),
+            *([f"Of the account: {counts}."] if counts else []),
             "Custom fields:",
             *(f"- {_field_line(one)}" for one in account.fields),
             f"Tags: {_names_line(account.tags)}.",

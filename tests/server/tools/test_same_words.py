@@ -73,7 +73,7 @@ ANSWERS: dict[str, tuple[str, Ask, list[str]]] = {
     "found": ("search_contacts", asking("search_contacts", query="rivera"), ["complete: true", "sure"]),
     "found on pages": ("search_contacts", asking("search_contacts", limit=2), ["complete: true", "next_cursor"]),
     "nobody": ("search_contacts", asking("search_contacts", query="Zzyzx"), ["complete: true"]),
-    "the account": ("describe_account", asking("describe_account"), ["complete: true", "opted_out"]),
+    "the account": ("describe_account", asking("describe_account"), ["complete: true"]),
     "no doubles": ("find_duplicates", asking("find_duplicates"), ["complete: true"]),
     "a merge to confirm": (
         "merge_contacts",
