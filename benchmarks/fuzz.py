@@ -35,6 +35,7 @@ from mcp.client import Client
 from mcp_types import CallToolResult, TextContent, Tool
 from soak import JOURNAL, ODD, away, impatient
 
+from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Fault, Oddity, open_sandbox
 from contacts_mcp.server.server import build_server
@@ -483,7 +484,7 @@ async def _fuzz_in_one_room(tool: str, objects: int, figures: Figures, dice: Dic
         closing(open_sandbox(contacts=60, behaviour=behaviour, clock=time_of_day)) as sandbox,
     ):
         settings = Settings.load(sandbox=True, data_dir=Path(home), requests_per_minute=100_000)
-        workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day)
+        workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day, index_runs=at_once)
         async with AsyncExitStack() as opened:
             opened.push_async_callback(workspace.aclose)
             server = build_server(settings, workspace=workspace)

@@ -50,6 +50,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
 from watching import WatchedRecords
 
+from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.book.values import differences
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Lag, Oddity, Sandbox, open_sandbox
@@ -1001,7 +1002,7 @@ async def _opened(sandbox: Sandbox, home: Path) -> AsyncIterator[list[Desk]]:
     async with AsyncExitStack() as opened:
         desks = []
         for mode, asking in product(("auto", "legacy"), ways):
-            workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day)
+            workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day, index_runs=at_once)
             opened.push_async_callback(workspace.aclose)
             client: Client = Client(build_server(settings, workspace=workspace), mode=mode, **asking)
             desks.append(Desk(await opened.enter_async_context(client), workspace))

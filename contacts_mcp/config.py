@@ -115,9 +115,14 @@ class Settings(BaseSettings):
         "one kept in the data directory by default.",
     )
     journal: bool = Field(True, description="Keep before-images of changes for 30 days, for undo.")
+    index: Literal["disk", "memory", "off"] = Field(
+        "disk",
+        description="Where the local index of contacts is kept, by which they are searched: "
+        "`disk` in the data directory, `memory` while the server runs, `off` not at all.",
+    )
     data_dir: Path | None = Field(
         None,
-        description="Where the journal, the request pace and the sandbox are kept; the platform's place by default.",
+        description="Where journal, index, request pace and sandbox are kept; the platform's place by default.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "WARNING", description="How much goes to stderr."

@@ -34,7 +34,7 @@ BOOK = (
     "cards",
     "book",
     "writing listing",
-    "people",
+    "people search",
     "history",
     "__init__",
 )
@@ -53,6 +53,7 @@ KEPT_TO = {
     "mcp_types": PROTOCOL,
     "phonenumbers": "words",
     "rapidfuzz": "words",
+    "anyascii": "words",
     "pydantic_settings": "config",
     "click": "cli setup",
 }

@@ -50,3 +50,8 @@ CREATE TABLE watch (
     uptime REAL NOT NULL,                         -- when the row was last written
     ran    REAL NOT NULL                          -- seconds
 );
+
+-- step 3
+-- The changes of one merge have one name: the id of the contact that was kept, a colon, and a random text.
+ALTER TABLE changes ADD COLUMN merge TEXT NOT NULL DEFAULT '';
+CREATE INDEX changes_of_merge ON changes (account, merge) WHERE merge <> '';

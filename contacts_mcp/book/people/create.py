@@ -11,6 +11,7 @@ from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_conta
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import HOW_TO_OPT_IN, left_opted_out, note_on_arrival
 from contacts_mcp.book.people.update import change
+from contacts_mcp.book.search.remarks import on_new, on_values
 from contacts_mcp.book.values import differences, is_empty, is_unread, values_of
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Plan
@@ -44,7 +45,7 @@ async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["
     remarks = number.notes
     wanted = replace(wanted, phone=number.digits)
     edit = await resolved(wanted, book.vocabulary)
-    edit = replace(edit, notes=(*remarks, *edit.notes))
+    edit = replace(edit, notes=(*remarks, *edit.notes, *await on_values(book, edit.values)))
     if excess := excess_tags({}, edit.values):
         raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values), added=False)
     async with locked_phone(book, number.digits):
@@ -78,6 +79,7 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
 
 
 async def _create(book: Book, edit: Edit) -> Outcome:
+    doubles = await on_new(book, edit.values)
     written, left = await write_new(book, edit.applied_to({}))
     assert written.after is not None
     after = values_of(written.after)
@@ -89,6 +91,7 @@ async def _create(book: Book, edit: Edit) -> Outcome:
         changes=changes_between({}, {key: value for key, value in after.items() if key in edit.values}, names),
         notes=[
             *edit.notes,
+            *doubles,
             *([MERGED] if is_merged else []),
             *([note_on_arrival(left, written.after)] if left else []),
             *notes_on(written, names),

@@ -13,6 +13,7 @@ from contacts_mcp.book.people.holding import holder_of, locked_contact, refuse_o
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
 from contacts_mcp.book.people.suppressions import leaves_number, left_opted_out, note_on_arrival, notes_on_departure
+from contacts_mcp.book.search.remarks import on_values
 from contacts_mcp.book.values import is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
@@ -55,6 +56,7 @@ async def update(
             expected='Name at least one field, for example last: "Rivera". To empty a field, name it in clear.',
         )
     notes = [*phone_notes(*(number for number in (ref.phone, moved) if number)), *edit.notes]
+    notes += await on_values(book, edit.values)
     async with locked_contact(book, ref, phones=[moved.digits] if moved else []) as before:
         refuse_other_name(before, name)
         if moved and moved.digits != before.phone:
@@ -118,7 +120,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
             "Nothing was changed.",
             kind="no_phone",
         )
-    _refuse_losses(before, edit)
+    refuse_losses(before, edit)
     moves = wanted["phone"] != before.phone
     left = left_opted_out(book, str(wanted["phone"])) if moves else None
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
@@ -129,7 +131,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     return plan, left
 
 
-def _refuse_losses(before: Contact, edit: Edit) -> None:
+def refuse_losses(before: Contact, edit: Edit) -> None:
     """Refuse a change that would lose a value which cannot be read. Raises Refused.
 
     An update sends the names along. Tags are written as a whole, and so are custom values that are replaced.
