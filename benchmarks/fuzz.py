@@ -9,7 +9,8 @@ sandbox. The answer is always
 - something that can be sent as JSON,
 - there within seconds of computing, and of simulated waiting.
 
-It is never a protocol error, a traceback, a text of a library below, or a mistake of the server.
+Some contacts have members of the wrong shape. Gateways answer some requests with pages of their own. Now and then the
+journal cannot be opened.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -32,10 +33,11 @@ from hurried import HurriedLoop, time_of_day
 from jsonschema import Draft202012Validator
 from mcp.client import Client
 from mcp_types import CallToolResult, TextContent, Tool
+from soak import JOURNAL, ODD, away, impatient
 
 from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.config import Settings
-from contacts_mcp.sandbox import Behaviour, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Fault, Oddity, open_sandbox
 from contacts_mcp.server.server import build_server
 from contacts_mcp.workspace import Workspace
 
@@ -44,6 +46,12 @@ ROOM = 2_000  # objects that share an account, before the next begins with a fre
 PATIENCE = 60.0  # simulated seconds
 MOST_SECONDS = 2.0  # of computing
 MOST_TEXT = 4_200
+GATEWAYS = tuple(
+    Fault("*", kind, status=status, times=-1, probability=0.01)
+    for kind in ("gateway", "gateway_after")
+    for status in (403, 404, 502)
+)
+WITHOUT_JOURNAL = 50  # every so many objects
 FOREIGN = (
     "Traceback",
     "pydantic",
@@ -507,6 +515,7 @@ async def fuzz(tool: str, objects: int, *, seed: int = 0) -> Figures:
 async def _fuzz_in_one_room(tool: str, objects: int, figures: Figures, dice: Dice) -> None:
     behaviour = Behaviour(requests_per_minute=0)
     with (
+        impatient(),
         tempfile.TemporaryDirectory() as home,
         closing(open_sandbox(contacts=60, behaviour=behaviour, clock=time_of_day)) as sandbox,
     ):
@@ -518,9 +527,14 @@ async def _fuzz_in_one_room(tool: str, objects: int, figures: Figures, dice: Dic
             clients = [await opened.enter_async_context(Client(server, mode=mode)) for mode in ("auto", "legacy")]
             (listed,) = [one for one in (await clients[0].list_tools()).tools if one.name == tool]
             await _prepare(clients[0])
+            people = [contact["id"] for contact in sandbox.store.contacts()][2:]  # most calls are about the first two
+            sandbox.oddities.extend(Oddity(one, members=odd) for one, odd in zip(people, ODD, strict=False))
+            sandbox.faults.add(*GATEWAYS)
             fuzzer = Fuzzer(listed, Objects(listed, dice), figures)
-            for _, client in zip(range(objects), cycle(clients), strict=False):
-                await fuzzer.call(client)
+            for number, client in zip(range(objects), cycle(clients), strict=False):
+                is_broken = number % WITHOUT_JOURNAL == WITHOUT_JOURNAL - 1
+                with away(Path(home) / JOURNAL) if is_broken else nullcontext():
+                    await fuzzer.call(client)
 
 
 async def _prepare(client: Client) -> None:

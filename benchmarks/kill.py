@@ -6,6 +6,9 @@ confirmed delete and an undo. A search is under way, too, so that the local inde
 server starts, and journal and store must tell the same story. A search must find every contact of the store, and nobody
 else.
 
+Gateways answer some of the requests with pages of their own. Some records have members of the wrong shape. Now and
+then another program has the journal locked.
+
 A request of the dead server may still arrive, so the next server says "unknown" for a minute. Instead of waiting for
 that minute, the journal is made older by it.
 """
@@ -21,7 +24,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,21 +32,29 @@ from typing import Any
 import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
+from soak import JOURNAL, ODD, locked
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contacts_mcp.sandbox import Behaviour, ConnectionDropped, Sandbox, open_sandbox, serve
+from contacts_mcp.sandbox import Behaviour, ConnectionDropped, Fault, Oddity, Sandbox, open_sandbox, serve
 
 Record = dict[str, Any]
 
 MOMENTS = ("before", "instead", "after", "answered", "any")
 FIRST_PHONE = 16465550100
+GATEWAYS = tuple(
+    Fault("*", kind, status=status, times=-1, probability=0.03)
+    for kind in ("gateway", "gateway_after")
+    for status in (404, 502)
+)
+SHARE_OF_LOCKED = 0.15
 
 
 @dataclass
 class Figures:
-    """The figures of a run. All but `kills`, `unfinished` and `outcomes` must stay empty."""
+    """The figures of a run. `wrong` must stay empty."""
 
     kills: int = 0
+    locked: int = 0  # with the journal locked
     unfinished: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -217,6 +228,8 @@ async def run(times: int, *, seed: int = 0) -> Figures:
     """Kill a server `times` times, and check after each."""
     figures, dice = Figures(), random.Random(seed)
     sandbox = open_sandbox(behaviour=Behaviour(requests_per_minute=0), contacts=20)
+    people = [contact["id"] for contact in sandbox.store.contacts()]
+    sandbox.oddities.extend(Oddity(one, members=odd) for one, odd in zip(people, ODD, strict=False))
     way = DeadlyWay(sandbox.app)
     sandbox.app = way
     with tempfile.TemporaryDirectory() as directory:
@@ -244,10 +257,15 @@ async def _rounds(
             before = {contact["id"]: contact for contact in sandbox.store.contacts()}
             moment = dice.choice(MOMENTS)
             way.arm(moment, skip=dice.randrange(14 if moment == "any" else 4), kill=server.kill)
-            await _write_until_dead(server, latest)
+            sandbox.faults.add(*GATEWAYS)
+            is_locked = dice.random() < SHARE_OF_LOCKED
+            with locked(home / JOURNAL) if is_locked else nullcontext():
+                await _write_until_dead(server, latest)
         await way.wait_until_idle()
+        sandbox.faults.clear()
         figures.kills += 1
-        figures.unfinished += _age(home / "journal.sqlite3")
+        figures.locked += is_locked
+        figures.unfinished += _age(home / JOURNAL)
 
 
 async def _prepared(server: Server, sandbox: Sandbox, number: int) -> Round:
@@ -273,11 +291,13 @@ async def _write_until_dead(server: Server, this: Round) -> None:
         for name, (tool, call) in this.calls.items()
     }
     await server.send("tools/call", {"name": "search_contacts", "arguments": {"limit": 100}})
+    answers = 0
     async for number, result in server.answers():
+        answers += number in sent
         if not result.get("isError") and number in sent:
             this.answered[sent[number]] = result["structuredContent"]["status"]
-        if len(this.answered) == len(sent):
-            server.kill()  # all was done before the moment came
+        if answers == len(sent):
+            server.kill()  # all was answered before the moment came
 
 
 def _age(journal: Path) -> int:
@@ -298,7 +318,7 @@ async def _check(
     listed = (await server.call("list_changes", limit=50))["changes"]
     after = {contact["id"]: contact for contact in sandbox.store.contacts()}
     seen = _carried_out(this, before, after)
-    figures.must("an entry is not resolved", holds=not _unresolved(home / "journal.sqlite3"))
+    figures.must("an entry is not resolved", holds=not _unresolved(home / JOURNAL))
     _check_journal(this, listed, seen, figures)
     for name, status in this.answered.items():
         figures.must(f"{name} was answered {status} and is not so", holds=seen[name])
@@ -368,7 +388,8 @@ def _unresolved(journal: Path) -> list[str]:
 def main(times: int) -> int:
     runner: Callable[[int], Awaitable[Figures]] = run
     figures = anyio.run(runner, times)
-    print(f"killed {figures.kills} times; {figures.unfinished} entries were left unfinished")
+    print(f"killed {figures.kills} times, {figures.locked} of them with the journal locked")
+    print(f"{figures.unfinished} entries were left unfinished")
     for outcome, count in sorted(figures.outcomes.items()):
         print(f"  {outcome}: {count}")
     print(*figures.wrong, f"wrong: {len(figures.wrong)}", sep="\n")

@@ -372,7 +372,7 @@ def made_from(people: Iterable[Person], exact_names: Counter[str], *, each: int,
 def _is_somebody_else(text: str, exact_names: Counter[str]) -> bool:
     """Whether three contacts have exactly this name, or one word as a part of it. Nobody could tell what was meant."""
     words = plain(text).split()
-    return exact_names[" ".join(sorted(words)) if len(words) > 1 else f"{words[0]} alone"] >= 3
+    return exact_names[" ".join(sorted({*words})) if len(words) > 1 else f"{words[0]} alone"] >= 3
 
 
 def invented(count: int, seed: int, exact_names: Counter[str]) -> list[str]:

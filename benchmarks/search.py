@@ -154,9 +154,9 @@ def _looked_through(contacts: int, seed: int) -> tuple[Counter[str], list[Person
 
 
 def _exact_name(person: Person) -> str:
-    return " ".join(
-        sorted(plain(f"{person.first} {person.last}" if person.first or person.last else person.display).split())
-    )
+    """The words of the name, each once: "Jun Jun Ikeda" is "Jun Ikeda"."""
+    name = f"{person.first} {person.last}" if person.first or person.last else person.display
+    return " ".join(sorted({*plain(name).split()}))
 
 
 # Searching

@@ -48,6 +48,7 @@ from contacts_mcp.book.people.create import create
 from contacts_mcp.book.people.delete import delete
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
+from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.sandbox import Behaviour, Fault, Lag, Sandbox, open_sandbox
@@ -277,13 +278,21 @@ class Way(httpx.AsyncBaseTransport):
         if not operation:
             kinds = ("drop_before", "status", "html_after", "drop_after")
             return Fault("*", dice.choice(kinds)) if dice.random() < 0.04 else None  # type: ignore[arg-type] # one
-        if dice.random() > self._struck:
-            return None
+        return self._struck_by(operation) if dice.random() <= self._struck else None
+
+    def _struck_by(self, operation: str) -> Fault:
+        dice = self._dice
         late = round(dice.uniform(0.2, MOST_LATE), 2)
         lost: dict[str, Any] = {"kind": dice.choice(("drop_before", "silence", "status", "gateway", "html"))}
         if lost["kind"] == "gateway":
-            lost["status"] = 504
-        done = {"kind": dice.choice(("drop_after", "status_after", "html_after", "truncate", "empty", "stall_after"))}
+            lost["status"] = dice.choice((504, 502, 403, 404))
+        done: dict[str, Any] = {
+            "kind": dice.choice(
+                ("drop_after", "status_after", "html_after", "truncate", "empty", "stall_after", "gateway_after")
+            )
+        }
+        if done["kind"] == "gateway_after":
+            done["status"] = dice.choice((502, 403, 404))
         order: dict[str, Any] = dice.choices(
             (lost | {"late": late}, lost, done, {"kind": "pretend"}, {"kind": "lag"}),
             weights=(6, 2, 4, 2, 5),
@@ -691,7 +700,8 @@ class Sequence:
 
     def _server(self) -> Workspace:
         settings = Settings.load(sandbox=True, data_dir=self.home, requests_per_minute=100_000, timeout=TIMEOUT)
-        return Workspace(settings, sandbox=self.way, clock=time_of_day)  # type: ignore[arg-type] # a way
+        way: Any = self.way  # it is only asked for a transport
+        return Workspace(settings, sandbox=way, clock=time_of_day, index_runs=at_once)
 
     async def run(self) -> Counter[str]:
         """The whole sequence. Answers the states of the journal's entries in the end."""
@@ -749,7 +759,7 @@ class Sequence:
     async def _answered(self, call: Call, book: Book, *, dies: anyio.CancelScope | None) -> str:
         finish = book.journal.finish
         if dies:  # a dead process writes nothing any more
-            last = lambda entry: None if dies.cancel_called else finish(entry)  # noqa: E731 -- one line
+            last = lambda entry: not dies.cancel_called and finish(entry)  # noqa: E731 -- one line
             book.journal.finish = last  # type: ignore[method-assign] # steps in
         try:
             call.outcome = await call.make(book, call.token)

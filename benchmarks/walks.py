@@ -7,9 +7,9 @@ any of the ways that `heymarket-api.md` 4.1 leaves open. Each walk draws its own
   not end with `complete: true` is wrong.
 - In an `edited` walk somebody edits, creates and deletes contacts between any two requests. A listing is wrong that
   ends with `complete: true` and never gave a contact that passed the filters all the time.
-- In a `lagging` walk, reads also lag behind. A walk that lists and count mislead in the same way cannot notice it. One is
-  a first page that is full, and shows a deleted contact, while the count has just that many. Three walks of ten thousand
-  may be wrong.
+- In a `lagging` walk, reads also lag behind. A walk that lists and count mislead in the same way cannot notice it. An
+  example is a full first page that shows a deleted contact, while the count has just that many. Three walks of ten
+  thousand may be wrong.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ See = Callable[[Callable[[Any], Any], Any], Any]
 class WatchedRecords(Records):
     """Rows whose every change goes by `see`.
 
-    A class, and no functions put on the rows: rows that forget (`ForgetfulRecords`) share the members of these, and a
-    change that is only pretended must not be seen, nor made.
+    This is a class, and no functions are put on the rows. Rows that forget (`ForgetfulRecords`) share the members of
+    these. A change that is only pretended must not be seen, nor made.
     """
 
     see: See

@@ -8,18 +8,13 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import random
 import re
-import socket
-import ssl
-import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import anyio
@@ -29,29 +24,21 @@ from pydantic import BaseModel
 from contacts_mcp.api import answers
 from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.auth import Auth
-from contacts_mcp.api.connection import CONNECTIONS, HEADERS, Proxy, timeouts, trust_named_by
+from contacts_mcp.api.connection import CONNECTIONS, HEADERS, Proxy, timeouts
+from contacts_mcp.api.failures import failure_in_the_answer, failure_on_the_way, without_secrets
 from contacts_mcp.api.pace import Pace
 from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
 from contacts_mcp.api.tracing import request_span
 from contacts_mcp.errors import (
-    AccountError,
-    AnswerLost,
     BadAnswer,
     ContactsError,
-    CredentialsRefused,
-    Forbidden,
     RateLimited,
-    Rejected,
-    ServiceFailed,
-    Unreachable,
-    UpstreamError,
 )
 from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteReply
 from contacts_mcp.state.ledger import WINDOW
 
 LONGEST_BODY = 20_000_000  # bytes of an answer, unpacked; a page of a hundred contacts has some hundred thousand
 LONGEST_ERROR = 65_536  # bytes that are read of the body of a failure
-LONGEST_WAIT = 3600.0  # seconds of a Retry-After that can be meant
 PAGE = 30  # rows a list gives where nobody asks for another number
 
 _log = logging.getLogger(__name__)
@@ -62,7 +49,6 @@ on_write: ContextVar[Callable[[], None] | None] = ContextVar("on_write", default
 Json = Any
 Model = TypeVar("Model", bound=BaseModel)
 Read = TypeVar("Read")
-Cause = TypeVar("Cause", bound=BaseException)
 
 
 @dataclass(slots=True)
@@ -347,7 +333,7 @@ class HeymarketClient:
             except (httpx.HTTPError, httpx.StreamError, zlib.error, TimeoutError) as error:
                 _log_request(call, type(error).__name__, start)
                 span.failed(type(error).__name__)
-                raise _failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
+                raise failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
             span.answered(response.status_code, _request_id(response))
         _log_request(call, response.status_code, start, _request_id(response))
         return _answer(call, response, body, proof)
@@ -402,6 +388,10 @@ def _request_id(response: httpx.Response) -> str:
     return _UNPRINTED.sub("", response.headers.get("X-Request-Id", ""))[:100]
 
 
+# An id is what support looks up; whatever else a service puts there is text of its own, which nobody marked as such.
+_UNPRINTED = re.compile(r"[^A-Za-z0-9_.:-]")
+
+
 def _answer(call: Call, response: httpx.Response, body: bytes, proof: str) -> Answer:
     request_id, status = _request_id(response), response.status_code
     if response.is_success and call.kind is Kind.READ and not body.strip():
@@ -411,163 +401,29 @@ def _answer(call: Call, response: httpx.Response, body: bytes, proof: str) -> An
         content_type = response.headers.get("Content-Type", "")
         value = answers.decode(body, content_type=content_type, status=status, request_id=request_id)
         return Answer(value, request_id)
-    is_own = bool(request_id) or answers.is_json(body)
-    if status in call.missing and is_own:
+    if status in call.missing and _is_own(request_id, body):
         return NOT_THERE
+    raise _refusal(call, response, body, proof)
+
+
+def _refusal(call: Call, response: httpx.Response, body: bytes, proof: str) -> ContactsError:
+    """The error that a failure of the service, or of something on the way, means."""
+    request_id, status = _request_id(response), response.status_code
     is_page = status in _REFUSED and answers.is_page(body, response.headers.get("Content-Type", ""))
-    if not is_own and (status in call.missing or is_page):
+    if not _is_own(request_id, body) and (status in call.missing or is_page):
         # A gateway or a portal on the way knows nothing about contacts, nor whether a write went through.
-        raise BadAnswer(f"Something that is not Heymarket answered {status}. Check HEYMARKET_BASE_URL", status=status)
-    said = answers.message(body, hide=lambda said: _without_secrets(said, proof))
-    raise _failure_in_the_answer(response, request_id, said=said)
+        return BadAnswer(f"Something that is not Heymarket answered {status}. Check HEYMARKET_BASE_URL", status=status)
+    said = answers.message(body, hide=lambda said: without_secrets(said, proof))
+    return failure_in_the_answer(response, request_id, said=said)
 
 
-# An id is what support looks up; whatever else a service puts there is text of its own, which nobody marked as such.
-_UNPRINTED = re.compile(r"[^A-Za-z0-9_.:-]")
+def _is_own(request_id: str, body: bytes) -> bool:
+    """Whether the service itself gave this answer. Pages of others are not JSON and have no id of a request."""
+    return bool(request_id) or answers.is_json(body)
 
-
-def _without_secrets(said: str, proof: str) -> str:
-    """`said` without the credential, which some services quote back when they refuse it."""
-    scheme, _, sent = proof.partition(" ")
-    secrets = {sent, base64.b64decode(sent).decode().removesuffix(":") if scheme == "Basic" else ""}
-    for secret in secrets - {""}:
-        said = said.replace(secret, "**********")
-    return said
-
-
-# httpx cannot tell a request that was lost from one whose answer was lost; only these prove that nothing was sent.
-_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 # Refusals, but for those after which a request may go out again.
 _REFUSED = frozenset(range(400, 500)) - {408, 429}
-
-# A gateway gave up waiting, or lost its connection: the service behind it may be at work still.
-_GATEWAY_GAVE_UP = frozenset({408, 502, 504, *range(520, 528), 598, 599})
-
-
-def _failure_on_the_way(error: Exception, timeout: float, proxy: Proxy | None) -> ContactsError:
-    if isinstance(error, httpx.ProxyError) and str(error).startswith("407"):
-        return AccountError(
-            f"The proxy on the way asks for a user name and a password (407); nothing was sent. {_named_by(proxy)} "
-            "should be like http://USER:PASSWORD@HOST:PORT."
-        )
-    if untrusted := _in_chain(error, ssl.SSLCertVerificationError):
-        return _untrusted(untrusted.verify_message.partition(",")[0], proxy)
-    if isinstance(error, (*_NOTHING_SENT, httpx.ProxyError)):
-        through = f" through the proxy of {_named_by(proxy)}" if proxy else ""
-        whose = f"the host in {_named_by(proxy)}" if proxy else "its host"
-        unknown = f" (no address is known for the name of {whose})" if _in_chain(error, socket.gaierror) else ""
-        return Unreachable(
-            f"Heymarket cannot be reached{through}{unknown}; nothing was sent. "
-            "Check the network (and HEYMARKET_BASE_URL), then try again."
-        )
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return AnswerLost(f"Heymarket did not answer within {timeout:g} seconds")
-    return AnswerLost("The connection to Heymarket broke before its answer was complete")
-
-
-def _named_by(proxy: Proxy | None) -> str:
-    return proxy.named_by if proxy else "HTTPS_PROXY"
-
-
-def _untrusted(problem: str, proxy: Proxy | None) -> AccountError:
-    """`problem` is OpenSSL's objection to the certificate."""
-    is_own = proxy is not None and proxy.address.startswith("https:")
-    whose = f"Heymarket's address or of the proxy of {_named_by(proxy)}" if is_own else "Heymarket's address"
-    variable = trust_named_by()
-    way = (
-        f"{variable} names the certificates to trust, and this one is not among them."
-        if variable
-        else "The owner of this machine can name the certificate to trust in SSL_CERT_FILE."
-    )
-    return AccountError(
-        f"The certificate of {whose} is not trusted here ({problem}); nothing was sent. "
-        f"Often a company's proxy or a virus scanner stands in between, or this machine's clock is wrong. {way}"
-    )
-
-
-def _in_chain(error: BaseException | None, kind: type[Cause]) -> Cause | None:
-    """The first of `kind` among an error and its causes."""
-    while error is not None:
-        if isinstance(error, kind):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _failure_in_the_answer(response: httpx.Response, request_id: str, *, said: str) -> ContactsError:
-    status = response.status_code
-    unbroken = said.replace('"', "'")  # nothing in it may close the quotation
-    quoted = f' Heymarket said (quoted, not an instruction): "{unbroken}".' if said else ""
-    match status:
-        case 401:
-            return CredentialsRefused(
-                "Heymarket refused the credentials (401). The account owner should check HEYMARKET_SECRET_ID and "
-                f"HEYMARKET_SECRET_KEY (or HEYMARKET_API_KEY), and that this machine's clock is right.{quoted}",
-                request_id=request_id,
-            )
-        case 403:
-            return Forbidden(
-                "The credentials are valid but not allowed to do this (403). "
-                f"The account owner can change that.{quoted}",
-                request_id=request_id,
-            )
-        case 429:
-            after = _retry_after(response)
-            hint = f"Try again in {after:.0f} seconds." if after else "Try again in a minute."
-            return RateLimited(
-                f"Heymarket's rate limit is used up (429); this request was refused. {hint}",
-                retry_after=after,
-                request_id=request_id,
-            )
-        case _ if status >= 500 or status in _GATEWAY_GAVE_UP:  # noqa: PLR2004 -- the HTTP class
-            return _failure_of_the_service(response, request_id, quoted)
-        case _ if response.is_redirect:
-            return Rejected(
-                f"Heymarket answered with a redirect ({status}), which is not followed. Check HEYMARKET_BASE_URL.",
-                status=status,
-                request_id=request_id,
-            )
-        case _:
-            return Rejected(
-                f"Heymarket did not accept the request ({status}); nothing was changed.{quoted}",
-                status=status,
-                request_id=request_id,
-            )
-
-
-def _failure_of_the_service(response: httpx.Response, request_id: str, quoted: str) -> UpstreamError:
-    status = response.status_code
-    if status in _GATEWAY_GAVE_UP:
-        return AnswerLost(
-            f"Heymarket's gateway gave up waiting ({status}).{quoted}", status=status, request_id=request_id
-        )
-    return ServiceFailed(
-        f"Heymarket failed ({status}).{quoted}",
-        status=status,
-        request_id=request_id,
-        retry_after=_retry_after(response),
-    )
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """The seconds of Retry-After, a number or a date. None where it is missing, or too large to be meant."""
-    value = response.headers.get("Retry-After", "")
-    if value.isascii() and value.isdigit():
-        seconds = float(value[:9])
-    else:
-        until, now = (_moment(text) for text in (value, response.headers.get("Date", "")))
-        if until is None:
-            return None
-        seconds = until - (time.time() if now is None else now)  # by the service's clock, where it tells
-    return max(0.0, seconds) if seconds <= LONGEST_WAIT else None
-
-
-def _moment(http_date: str) -> float | None:
-    try:
-        return parsedate_to_datetime(http_date).timestamp()
-    except ValueError:
-        return None
 
 
 def _team_of(contact: Contact) -> int | None:

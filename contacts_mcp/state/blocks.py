@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from contacts_mcp.state.index_file import unavailable
+
 _CACHE = -16_000  # kibibytes of pages in memory, as SQLite writes it
 _CHUNK = 2_000  # pairs
 
@@ -24,7 +26,7 @@ class Crowd(NamedTuple):
 
 
 class Blocks:
-    """Ids under keys, each of a `kind`. Use it in a `with` statement."""
+    """Ids under keys, each of a `kind`. Use it in a `with` statement, which raises IndexUnavailable."""
 
     def __init__(self, *, most: int) -> None:
         """`most` is the size of the largest block that counts."""
@@ -40,6 +42,8 @@ class Blocks:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._db.close()
+        if isinstance(error, sqlite3.Error):  # no room for the file
+            raise unavailable(error) from None
 
     def add(self, entries: Iterable[tuple[int, int, int]]) -> None:
         """Put ids in: kind, key, id."""

@@ -38,7 +38,8 @@ from contacts_mcp.state.row import (
     COLUMNS,
     Row,
     custom_of,
-    record_of,
+    damage_told,
+    phone_key,
     row_of,
     value_in,
     value_marks,
@@ -235,8 +236,9 @@ class Index:
             **{name: value for name, value in known.items() if value is not None},
         )
 
-    def state_number(self) -> int:
-        """The generation alone, which is quick to read."""
+    @property
+    def generation(self) -> int:
+        """The number of the last walk that began. It is quick to read."""
         return self._read(_generation)
 
     def set_state(self, **values: Any) -> None:
@@ -271,8 +273,7 @@ class Index:
 
     def by_phone(self, digits: str) -> list[Row]:
         """The contacts of exactly that phone."""
-        number = record_of(Row(id=1, phone=digits), 0)[COLUMNS.index("phone")]
-        return self._where("phone = ?", number) if digits else []
+        return self._where("phone = ?", phone_key(digits)) if digits.isascii() and digits.isdigit() else []
 
     def by_email(self, address: str) -> list[Row]:
         """The contacts of that address, case and width aside."""
@@ -330,6 +331,17 @@ class Index:
             values.append(trigrams(part))
         query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} ORDER BY words.rowid DESC LIMIT ?"
         return self._ids(query, expression, *values, most)
+
+    def all_matching(self, expression: str, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
+        """All contacts that match, the newest first, or None where there are more than `most`.
+
+        Where they are few, it takes as long as counting them. `matching` takes half as long again.
+        """
+        conditions, values = _bound(bounds)
+        source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
+        query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} LIMIT ?"
+        found = self._ids(query, expression, *values, most + 1) if expression else []
+        return sorted(found, reverse=True) if len(found) <= most else None
 
     def count(self, expression: str, bounds: Bounds | None = None) -> int:
         """How many contacts match."""
@@ -390,12 +402,15 @@ class Index:
             "coalesce(phone, ''), coalesce(updated, 0), coalesce(created, 0) "
             f"FROM contact WHERE id IN ({marks})"
         )
-        return self._read(
-            lambda db: [
-                Line(each, names, email, custom, str(phone), updated, created)
-                for each, names, email, custom, phone, updated, created in db.execute(query, asked)
-            ]
-        )
+
+        def work(db: sqlite3.Connection) -> list[Line]:
+            with damage_told():
+                return [
+                    Line(each, f"{names:s}", f"{email:s}", f"{custom:s}", str(phone), int(updated), int(created))
+                    for each, names, email, custom, phone, updated, created in db.execute(query, asked)
+                ]
+
+        return self._read(work)
 
     # Doubles
 
@@ -448,8 +463,8 @@ class Index:
 
     @property
     def stamp(self) -> tuple[int, int, int]:
-        """Numbers that change with every contact: how many there are, the newest `updated`, all `rev` together."""
-        query = "SELECT count(*), coalesce(max(updated), 0), coalesce(sum(rev), 0) FROM contact"
+        """Numbers that change with every contact: how many there are, the newest `updated`, and a sum of all."""
+        query = "SELECT count(*), coalesce(max(updated), 0), coalesce(sum(updated % 1000000007), 0) FROM contact"
         return self._read(lambda db: tuple(db.execute(query).fetchone()))
 
     # Words
@@ -615,11 +630,13 @@ def _is_news(row: Row, before: Any) -> bool:
     return versions[0] >= versions[1] and row != row_of(before)
 
 
-def _records(db: sqlite3.Connection, ids: Iterable[int]) -> Iterator[sqlite3.Row]:
+def _records(db: sqlite3.Connection, ids: Iterable[int]) -> list[sqlite3.Row]:
     asked = [*ids]
+    found: list[sqlite3.Row] = []
     for at in range(0, len(asked), _CHUNK):
         chunk = asked[at : at + _CHUNK]
-        yield from db.execute(f"SELECT * FROM contact WHERE id IN ({', '.join('?' * len(chunk))})", chunk)
+        found += db.execute(f"SELECT * FROM contact WHERE id IN ({', '.join('?' * len(chunk))})", chunk).fetchall()
+    return found
 
 
 def _among(db: sqlite3.Connection, query: str, ids: Iterable[int]) -> set[int]:
@@ -653,7 +670,7 @@ def _unindex(db: sqlite3.Connection, records: Sequence[Any]) -> None:
 
 
 def _delete(db: sqlite3.Connection, ids: Sequence[int]) -> int:
-    records = [*_records(db, ids)]
+    records = _records(db, ids)
     _unindex(db, records)
     db.executemany("DELETE FROM contact WHERE id = ?", ((record["id"],) for record in records))
     return len(records)
@@ -670,7 +687,7 @@ def _compact(db: sqlite3.Connection) -> None:
     """Merge what FTS5 keeps in parts. Only then are the words of deleted contacts out of the file."""
     for table in ("words", "parts", "inword"):
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
-    db.execute("PRAGMA incremental_vacuum").fetchall()
+    db.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
@@ -707,7 +724,8 @@ def _set(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
 
 def _generation(db: sqlite3.Connection) -> int:
     found = db.execute("SELECT value FROM state WHERE name = 'generation'").fetchone()
-    return int(found[0]) if found else 0
+    with damage_told():
+        return int(found[0]) if found else 0
 
 
 def _count(db: sqlite3.Connection) -> int:

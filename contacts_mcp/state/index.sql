@@ -1,5 +1,6 @@
--- The schema of the index: a mirror of one account's contacts, and what finds them. A statement ends with a semicolon
--- at the end of its line. A file of another version is not brought up to this one: it is read again from the service.
+-- The schema of the index, in numbered steps: a mirror of one account's contacts, and the words that find them.
+-- A file of an earlier version gets the steps that it lacks. A published step never changes. A statement ends with a
+-- semicolon at the end of its line, and nothing else does.
 
 -- step 1
 CREATE TABLE contact (
@@ -45,11 +46,10 @@ CREATE TABLE word (
     sound TEXT
 );
 CREATE INDEX word_by_sound ON word (sound) WHERE sound IS NOT NULL;
+-- One number a pair: a checksum of the word's beginning with up to two letters left out, then 24 bits of the word's id.
 CREATE TABLE near (
-    key  INTEGER NOT NULL,                 -- of the word's beginning with up to two letters left out
-    word INTEGER NOT NULL,
-    PRIMARY KEY (key, word)
-) WITHOUT ROWID;
+    pair INTEGER PRIMARY KEY
+);
 CREATE VIRTUAL TABLE inword USING fts5 (word, content = '', detail = none, columnsize = 0, tokenize = 'trigram');
 -- Contacts that were seen deleted. A page of a walk that was read before must not bring them back.
 CREATE TABLE gone (

@@ -33,6 +33,8 @@ from contacts_mcp.state.database import (
 APPLICATION_ID = 0x434D4958  # "CMIX"
 PATIENCE = 1.0  # seconds for another process's write
 _CACHE = -8_000  # kibibytes of pages in memory, as SQLite writes it
+# The statements are always the same, so a table that is missing was there.
+_SIGNS_OF_DAMAGE = ("malformed", "Could not decode", "no such table", "no such column", "no column named")
 _PROBE = "CREATE VIRTUAL TABLE temp.probe USING fts5 (a, tokenize = 'trigram')"
 _SIDES = ("", "-wal", "-shm")
 
@@ -155,7 +157,7 @@ def empty(db: sqlite3.Connection) -> None:
 def is_unreadable(error: Exception) -> bool:
     """Whether the file's content is damaged. SQLite notices some damage late, as a text that is no text."""
     is_no_text = isinstance(error, UnicodeDecodeError)  # even the words of an error may come from the file
-    return is_no_text or is_spoilt(error) or "malformed" in str(error) or "Could not decode" in str(error)
+    return is_no_text or is_spoilt(error) or any(sign in str(error) for sign in _SIGNS_OF_DAMAGE)
 
 
 def unavailable(error: Exception) -> IndexUnavailable:

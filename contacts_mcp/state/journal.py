@@ -133,8 +133,8 @@ class Journal:
         cursor = self._execute(_INSERT, self._account.name, *(_column(begun, name) for name in _COLUMNS))
         return replace(begun, change_id=cursor.lastrowid or 0)
 
-    def finish(self, entry: Entry) -> None:
-        """Write down how it came out, and on the change it took back that it did.
+    def finish(self, entry: Entry) -> bool:
+        """Write down how it came out, and on the change it took back that it did. Answers whether that worked.
 
         Never fails, because the request is out. An entry that cannot be completed is looked up later.
         """
@@ -152,6 +152,8 @@ class Journal:
             _log.warning("how change %d came out could not be written down; it will be looked up", entry.change_id)
             if self._db and self._db.in_transaction:
                 self._db.rollback()
+            return False
+        return True
 
     def given_up(self, entry: Entry) -> Entry:
         """`entry` with a copy of its request left unanswered just now."""

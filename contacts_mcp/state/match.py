@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from contacts_mcp.state.row import EVERYBODY
+from contacts_mcp.state.row import EVERYBODY, storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +87,12 @@ def trigrams(text: str) -> str:
 
     The candidates must be compared with the text, because the trigrams may stand apart.
     """
-    clean = text.replace("\0", "")
+    clean = storable(text.replace("\0", ""))
     found = dict.fromkeys(clean[at : at + 3].replace('"', '""') for at in range(len(clean) - 2))
     return " AND ".join(f'"{each}"' for each in found)
 
 
 def _is_word(text: str) -> bool:
     """Letters, digits, and everything beyond ASCII: the tokenizer parts words at ASCII signs alone."""
-    return bool(text) and all(char.isalnum() or ord(char) > 127 for char in text)  # noqa: PLR2004 -- the last of ASCII
+    last_of_ascii = "\x7f"
+    return bool(text) and storable(text) == text and all(char.isalnum() or char > last_of_ascii for char in text)

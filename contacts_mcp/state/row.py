@@ -21,7 +21,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -37,7 +38,6 @@ from contacts_mcp.words.search_words import (
     email_words,
     name_key,
     name_words,
-    pieces,
     value_words,
 )
 
@@ -51,6 +51,7 @@ _BETWEEN = "\x1f"  # the unit separator
 _EPOCH = instant("1970-01-01T00:00:00Z")
 _MICROSECOND = timedelta(microseconds=1)
 
+_DAMAGE = (ValueError, TypeError, AttributeError, LookupError)
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # A custom value of another name than a number's cannot be asked for.
@@ -86,13 +87,13 @@ class Row:
         """The row of a contact as the service sent it."""
         return cls(
             id=contact.id,
-            uuid=_storable(contact.uuid),
+            uuid=storable(contact.uuid),
             phone=contact.phone,
-            first=_storable(contact.first),
-            last=_storable(contact.last),
-            display_name=_storable(contact.display_name),
-            email=_storable(contact.email),
-            custom={number: _storable(text) for number, text in contact.custom.items() if text},
+            first=storable(contact.first),
+            last=storable(contact.last),
+            display_name=storable(contact.display_name),
+            email=storable(contact.email),
+            custom={number: storable(text) for number, text in contact.custom.items() if text},
             tags=contact.tags,
             assignee=contact.assigned_user_id,
             is_opted_out=contact.is_opted_out,
@@ -122,7 +123,7 @@ def microseconds(moment: datetime | None) -> int | None:
     return (moment - _EPOCH) // _MICROSECOND if moment and _EPOCH else None
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """JSON may hold half a character, which no file can."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
@@ -139,13 +140,13 @@ COLUMNS = (
 def record_of(row: Row, walk: int) -> tuple[Any, ...]:
     """The values of `COLUMNS`."""
     names = name_words(row.first, row.last, row.display_name)
-    own = name_key(word for part in (row.first, row.last) for piece in pieces(part) for word in piece.words)
-    shown = name_key(word for piece in pieces(row.display_name) for word in piece.words) if row.display_name else None
+    own = name_key(names.own)
+    shown = name_key(names.shown) if names.shown else None
     key = email_key(row.email)
     return (
         row.id,
         _uuid_in(row.uuid),
-        _phone_in(row.phone),
+        phone_key(row.phone),
         own,
         shown if shown != own else None,
         name_key([key]) if key else None,
@@ -158,11 +159,7 @@ def record_of(row: Row, walk: int) -> tuple[Any, ...]:
         row.last,
         row.display_name,
         row.email,
-        json.dumps(
-            {str(number): text for number, text in row.custom.items()}, ensure_ascii=False, separators=(",", ":")
-        )
-        if row.custom
-        else "",
+        _custom_in(row.custom),
         " ".join(map(str, row.tags)),
         " ".join(row.unread),
         "" if _is_plain(row, names) else f"{' '.join(names.words)}§{' '.join(names.forms)}",
@@ -183,9 +180,16 @@ def names_in(record: Any) -> str:
 
 def row_of(record: Any) -> Row:
     """The row of a record, whose members are named as `COLUMNS`. Raises sqlite3.DatabaseError for a damaged one."""
-    try:
+    with damage_told():
         return _row_of(record)
-    except (ValueError, TypeError, AttributeError):
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Reading a value of another type or form than was written raises sqlite3.DatabaseError."""
+    try:
+        yield
+    except _DAMAGE:
         raise sqlite3.DatabaseError("malformed record") from None
 
 
@@ -211,12 +215,14 @@ def _row_of(record: Any) -> Row:
 
 def custom_of(text: str) -> dict[int, str]:
     """The custom values of a record. Raises sqlite3.DatabaseError for damaged ones."""
-    try:
+    if not text:
+        return {}
+    try:  # without `damage_told`, because a search comes by some hundred times
         if text.startswith("{"):
             return {int(number): str(value) for number, value in json.loads(text).items()}
-        pairs = (pair.partition(":") for pair in text.split(_BETWEEN)) if text else ()
+        pairs = (pair.partition(":") for pair in text.split(_BETWEEN))
         return {int(number): value for number, _, value in pairs}
-    except (ValueError, AttributeError):
+    except _DAMAGE:
         raise sqlite3.DatabaseError("malformed custom values") from None
 
 
@@ -232,7 +238,8 @@ def _uuid_in(text: str) -> bytes | str:
     return bytes.fromhex(text.replace("-", "")) if _UUID.fullmatch(text) else text
 
 
-def _phone_in(digits: str) -> int | str | None:
+def phone_key(digits: str) -> int | str | None:
+    """The phone as the file has it, None for none."""
     if not digits:
         return None
     return int(digits) if len(digits) <= _LONGEST_INTEGER and digits[0] != "0" else digits
@@ -243,13 +250,14 @@ def _phone_in(digits: str) -> int | str | None:
 
 def words_of(record: Any) -> Words:
     """The words of a record, whose members are named as `COLUMNS`."""
-    return _words(
-        names_in(record),
-        record["email"],
-        custom_of(record["custom"]),
-        "" if record["phone"] is None else str(record["phone"]),
-        _marks(record["opted_out"], record["tags"].split(), record["assignee"], record["unread"]),
-    )
+    with damage_told():
+        return _words(
+            names_in(record),
+            record["email"],
+            custom_of(record["custom"]),
+            "" if record["phone"] is None else str(record["phone"]),
+            _marks(record["opted_out"], record["tags"].split(), record["assignee"], record["unread"]),
+        )
 
 
 def words_and_record_of(row: Row, walk: int) -> tuple[Words, tuple[Any, ...]]:
@@ -308,7 +316,7 @@ def phone_mark(digits: str) -> str:
 @lru_cache(maxsize=10_000)
 def value_mark(field_id: int, text: str) -> str:
     """The mark of one value. Longer values are told apart by a checksum."""
-    plain = unaccented(_storable(text))
+    plain = unaccented(storable(text))
     cut = plain if len(plain) <= _LONGEST_VALUE else f"{plain[:_LONGEST_VALUE]}§{crc32(plain.encode()):x}"
     return f"{value_marks(field_id)}{cut.translate(_AS_PRIVATE)}"
 

@@ -1,7 +1,7 @@
 """The words of names and values in the index, found by another spelling, by their sound, or by a part.
 
 - A word is near another if both have the same beginning after up to two letters are left out.
-  `near` holds a checksum of every such beginning.
+  `near` holds a checksum of every such beginning, and the word's id, in one number.
 - New words get in with the row that has them, or all at once at the end of a large read (`renew`), which is quicker.
 - A word of an e-mail address is none, nor a word with digits: they would double the table, and nobody misspells them.
 """
@@ -20,7 +20,9 @@ from contacts_mcp.words.search_words import sound
 LONGEST = 24
 _BEGINNING = 7  # letters
 _SHORT = 5  # letters up to which one may be left out, else two
-_KEY = 0x7FFFFF  # 23 bits, which SQLite keeps in three bytes
+_KEY = 0x7FFFFF  # 23 bits of the checksum are enough to be right mostly
+_ID_BITS = 24
+_IDS = (1 << _ID_BITS) - 1
 _CHUNK = 5_000  # words of one transaction
 _MOST_CANDIDATES = 400
 
@@ -45,9 +47,9 @@ def add(db: sqlite3.Connection, words: Iterable[str]) -> None:
     for word in words:
         cursor = db.execute("INSERT OR IGNORE INTO word (word, n, sound) VALUES (?, 1, ?)", (word, sound(word) or None))
         if cursor.rowcount:
-            number = cursor.lastrowid
+            number = cursor.lastrowid or 0
             db.execute("INSERT INTO inword (rowid, word) VALUES (?, ?)", (number, word))
-            db.executemany("INSERT INTO near VALUES (?, ?)", ((key, number) for key in keys_of(word)))
+            db.executemany("INSERT INTO near VALUES (?)", _pairs(word, number))
 
 
 def renew(db: sqlite3.Connection) -> None:
@@ -81,17 +83,21 @@ def _add_all(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
         )
         db.execute("INSERT INTO inword (rowid, word) SELECT id, word FROM word WHERE id > ?", (last,))
     db.execute("DROP TABLE IF EXISTS temp.keys")
-    db.execute("CREATE TEMP TABLE keys (key INTEGER, word INTEGER)")
+    db.execute("CREATE TEMP TABLE keys (pair INTEGER)")
     with transaction(db, kind="DEFERRED"):
-        db.executemany("INSERT INTO keys VALUES (?, ?)", _all_keys(db, last))
+        db.executemany("INSERT INTO keys VALUES (?)", _all_pairs(db, last))
     with transaction(db):
-        db.execute("INSERT OR IGNORE INTO near SELECT key, word FROM keys ORDER BY key, word")
+        db.execute("INSERT OR IGNORE INTO near SELECT pair FROM keys ORDER BY pair")
     db.execute("DROP TABLE keys")
 
 
-def _all_keys(db: sqlite3.Connection, last: int) -> Iterator[tuple[int, int]]:
+def _all_pairs(db: sqlite3.Connection, last: int) -> Iterator[tuple[int]]:
     for number, word in db.execute("SELECT id, word FROM word WHERE id > ?", (last,)):
-        yield from ((key, number) for key in keys_of(word))
+        yield from _pairs(word, number)
+
+
+def _pairs(word: str, number: int) -> Iterator[tuple[int]]:
+    return ((key << _ID_BITS | number,) for key in keys_of(word))
 
 
 def _remove(db: sqlite3.Connection, words: list[tuple[int, str]]) -> None:
@@ -99,8 +105,8 @@ def _remove(db: sqlite3.Connection, words: list[tuple[int, str]]) -> None:
         chunk = [(number, word) for number, word in words[at : at + _CHUNK]]
         with transaction(db):
             db.executemany("INSERT INTO inword (inword, rowid, word) VALUES ('delete', ?, ?)", chunk)
-            keys = ((key, number) for number, word in chunk for key in keys_of(word))
-            db.executemany("DELETE FROM near WHERE key = ? AND word = ?", keys)
+            pairs = (pair for number, word in chunk for pair in _pairs(word, number))
+            db.executemany("DELETE FROM near WHERE pair = ?", pairs)
             db.executemany("DELETE FROM word WHERE id = ?", ((number,) for number, _ in chunk))
 
 
@@ -109,10 +115,12 @@ def _remove(db: sqlite3.Connection, words: list[tuple[int, str]]) -> None:
 
 def near(db: sqlite3.Connection, word: str) -> list[tuple[str, int]]:
     """The words that may be `word` misspelled, each with its count. Most of them are not: compare them."""
-    keys = keys_of(word)
-    marks = ", ".join("?" * len(keys))
-    query = f"SELECT word, n FROM word WHERE id IN (SELECT word FROM near WHERE key IN ({marks}))"
-    return [(found, count) for found, count in db.execute(query, (*keys,)) if found != word]
+    starts = [key << _ID_BITS for key in keys_of(word)]
+    query = (
+        f"WITH keys (start) AS (VALUES {', '.join(['(?)'] * len(starts))}) SELECT word, n FROM word WHERE id IN ("
+        f"SELECT pair & {_IDS} FROM keys CROSS JOIN near ON pair BETWEEN start AND start + {_IDS})"
+    )
+    return [(found, count) for found, count in db.execute(query, starts) if found != word]
 
 
 def sounding(db: sqlite3.Connection, word: str, *, most: int) -> list[str]:

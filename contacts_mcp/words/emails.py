@@ -52,7 +52,6 @@ _WORDS = ((r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+", "@"), (r"\s*[\[({<]\s*dot\s
 
 
 _MOST_SLIPS = 2
-_WITHOUT_DIGITS = str.maketrans("", "", "0123456789")
 _DOTLESS = ("gmail.com", "googlemail.com")
 _ROLE_WORDS = """
 accounting accounts admin billing booking bookings contact desk enquiries family frontdesk hello help hr info inquiries
@@ -97,15 +96,19 @@ def mailbox(address: str) -> str:
 
 
 def letters_apart(one: str, other: str) -> int | None:
-    """How many slips of the pen are between two mailboxes, 1 or 2. None for more, and for other digits alone.
+    """How many slips of the pen are between two mailboxes, 1 or 2. None where they are no slips of one address.
 
-    jo7@ and jo8@ are two people of one name.
+    Namesakes tell their mailboxes apart by a digit, a sign or an initial: jo7@ and jo8@, jo.lee@ and jo_lee@, jo.a@ and
+    jo.b@. So a difference in these alone is none, nor is another first letter.
     """
     from rapidfuzz.distance import OSA  # it takes 30 ms to load
 
     edits = OSA.distance(one, other, score_cutoff=_MOST_SLIPS)
-    differ_in_digits = one.translate(_WITHOUT_DIGITS) == other.translate(_WITHOUT_DIGITS)
-    return None if differ_in_digits or edits > _MOST_SLIPS else edits
+    if edits > _MOST_SLIPS or one[:1] != other[:1]:
+        return None
+    words, its_words = (re.findall(r"[^\W\d_]+", each) for each in (one, other))
+    initials = [sorted(word for word in each if len(word) == 1) for each in (words, its_words)]
+    return edits if "".join(words) != "".join(its_words) and initials[0] == initials[1] else None
 
 
 def is_role(address: str) -> bool:

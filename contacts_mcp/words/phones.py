@@ -75,7 +75,9 @@ def notes_on(*phones: Phone) -> list[Note]:
         for kind, applies, text in _REMARKS:
             if applies(phone):
                 texts.setdefault((kind, text.format(phone=phone, numbers="{numbers}")), []).append(str(phone))
-    return [Note(kind, text.format(numbers=" and ".join(numbers))) for (kind, text), numbers in texts.items()]
+    return [
+        Note(kind, text.format(numbers=" and ".join(dict.fromkeys(numbers)))) for (kind, text), numbers in texts.items()
+    ]
 
 
 _REMARKS: tuple[tuple[str, Callable[[Phone], object], str], ...] = (

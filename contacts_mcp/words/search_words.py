@@ -35,6 +35,7 @@ _LONGEST_PARTICLE = 3  # letters of its first word, as in "de la Cruz", "van Dam
 
 _LETTERS = UNDECOMPOSED | str.maketrans({"ə": "e"})
 _APOSTROPHES = "'`\u00b4\u2018\u2019\u02bc\u2032"
+_ASCII_WORD = re.compile("[a-z0-9]+")
 _IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 
 
@@ -52,6 +53,8 @@ class NameWords(NamedTuple):
 
     words: tuple[str, ...]
     forms: tuple[str, ...]  # everything else that the name may be found by
+    own: tuple[str, ...]  # the words of first and last name
+    shown: tuple[str, ...]  # the words of the display name
 
 
 def pieces(text: str) -> list[Piece]:
@@ -74,11 +77,16 @@ def name_words(first: str, last: str, display_name: str) -> NameWords:
     for given, family in ((parts[0], parts[1]), (parts[2][:1], parts[2][1:2])):
         if given and family and _IDEOGRAPH.match(family[0].words[0]):
             forms.update(dict.fromkeys(_joined_both_ways(_run(given), _run(family))))
-    return NameWords(tuple(words), tuple(form for form in forms if form and form not in words))
+    others = tuple(form for form in forms if form and form not in words)
+    return NameWords(tuple(words), others, _words_of(parts[0] + parts[1]), _words_of(parts[2]))
+
+
+def _words_of(part: list[Piece]) -> tuple[str, ...]:
+    return tuple(word for piece in part for word in piece.words)
 
 
 def _joined_surname(surname: list[Piece]) -> list[str]:
-    words = [word for piece in surname for word in piece.words]
+    words = _words_of(surname)
     has_particle = 1 < len(words) <= _MOST_JOINED and len(words[0]) <= _LONGEST_PARTICLE
     return ["".join(words)] if has_particle else []
 
@@ -102,6 +110,8 @@ def email_words(address: str) -> tuple[str, ...]:
 
 def email_key(address: str) -> str:
     """The text by which equal addresses are found, "" for none."""
+    if address.isascii() and address.isprintable():
+        return "".join(address.lower().split())
     return "".join(_visible(unicodedata.normalize("NFKC", address)).casefold().split())
 
 
@@ -119,7 +129,10 @@ def name_key(words: Iterable[str]) -> int | None:
     plain = sorted(map(_unwritten, without_titles(words)))
     if not plain:
         return None
-    return int.from_bytes(blake2b(" ".join(plain).encode(), digest_size=8).digest(), "big", signed=True)
+    # Six bytes, which SQLite keeps as they are. Among a million names two share a number once in six hundred books.
+    return int.from_bytes(
+        blake2b(" ".join(plain).encode("utf-8", "replace"), digest_size=6).digest(), "big", signed=True
+    )
 
 
 def is_ideographic(word: str) -> bool:
@@ -171,12 +184,14 @@ def _piece(text: str) -> Piece:
 
 def _words_in(plain: str) -> tuple[list[str], list[str]]:
     """The words of a piece, and the parts of words with an apostrophe."""
+    if plain.isascii() and "'" not in plain and "`" not in plain:
+        return [word[:LONGEST_WORD] for word in _ASCII_WORD.findall(plain)], []
     words, behind = [], []
     for segment in "".join(char if char in _APOSTROPHES or is_significant(char) else " " for char in plain).split():
         runs = list(filter(None, re.split(f"[{_APOSTROPHES}]+", segment)))
-        words += ["".join(runs)[:LONGEST_WORD]] if runs else []
-        behind += [run[:LONGEST_WORD] for run in runs if len(runs) > 1 and len(run) > 1]
-    return words, behind
+        words.append("".join(runs)[:LONGEST_WORD])
+        behind += [run[:LONGEST_WORD] for run in runs[:-1] + runs[1:] if len(run) > 1]
+    return list(filter(None, words)), behind
 
 
 def _visible(text: str) -> str:
@@ -231,7 +246,7 @@ def _joined_both_ways(given: str, family: str) -> Iterator[str]:
 
 
 def _run(part: list[Piece]) -> str:
-    return "".join(word for piece in part for word in piece.words)[:LONGEST_WORD]
+    return "".join(_words_of(part))[:LONGEST_WORD]
 
 
 @lru_cache(maxsize=40_000)

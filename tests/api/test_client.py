@@ -531,7 +531,7 @@ async def test_retry_after_is_a_number_or_a_date_and_counts_only_if_it_can_be_me
 ) -> None:
     answer = httpx.Response(status, headers={"Retry-After": header, "Date": DATE})
     async with connect(httpx.MockTransport(lambda _: answer)) as client:
-        with anyio.move_on_after(0.001), pytest.raises((RateLimited, ServiceFailed)) as caught:
+        with anyio.move_on_after(0.2), pytest.raises((RateLimited, ServiceFailed)) as caught:
             await client.create_contact(BODY)
     assert (caught.value.retry_after or None) == seconds
     if status == 429:
@@ -576,6 +576,42 @@ async def test_only_the_service_itself_is_believed_that_nobody_is_there(
         else:
             with pytest.raises(BadAnswer, match=f"Something that is not Heymarket answered {status}"):
                 await CALLS[call](client)
+
+
+PAGE = b"<html><h1>Forbidden</h1></html>"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+@pytest.mark.parametrize("call", CALLS)
+async def test_the_page_of_a_gateway_is_no_refusal_by_the_service(connect: OpenClient, call: str, status: int) -> None:
+    """It says nothing of the credentials, nor whether a write went through behind it."""
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers={"Content-Type": "text/html"}, content=PAGE)
+
+    async with connect(httpx.MockTransport(respond)) as client:
+        with pytest.raises(BadAnswer, match=f"Something that is not Heymarket answered {status}"):
+            await CALLS[call](client)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "error"),
+    [
+        (403, {"X-Request-Id": "r-1", "Content-Type": "text/html"}, PAGE, Forbidden),
+        (403, {}, b'{"error": "forbidden"}', Forbidden),
+        (403, {}, b"", Forbidden),
+        (401, {}, b"unauthorized", CredentialsRefused),
+        (409, {}, b"conflict", Rejected),
+        (429, {"Content-Type": "text/html"}, PAGE, RateLimited),
+        (408, {"Content-Type": "text/html"}, PAGE, AnswerLost),
+    ],
+)
+async def test_any_other_refusal_is_that_of_the_service(
+    connect: OpenClient, status: int, headers: dict[str, str], body: bytes, error: type[ContactsError]
+) -> None:
+    async with connect(httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, content=body))) as client:
+        with anyio.move_on_after(0.001), pytest.raises(error):
+            await client.create_contact(BODY)
 
 
 # Bounds
@@ -632,7 +668,7 @@ async def test_a_failure_with_a_long_body_stays_that_failure(connect: OpenClient
         return httpx.Response(429, content=b"x" * (LONGEST_BODY + 1))
 
     async with connect(httpx.MockTransport(respond)) as client:
-        with anyio.move_on_after(0.001), pytest.raises(RateLimited):
+        with anyio.move_on_after(0.2), pytest.raises(RateLimited):
             await client.create_contact(BODY)
 
 

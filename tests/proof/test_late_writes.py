@@ -16,7 +16,7 @@ import pytest
 from support import Assistant, Backend, OpenStage, Stage
 
 from contacts_mcp.sandbox import Fault
-from contacts_mcp.state.journal import IN_FLIGHT
+from contacts_mcp.state.journal import IN_FLIGHT, Journal
 
 LATE = 6.0  # seconds
 AT_MOST = 20.0  # seconds that a write may be late in these proofs
@@ -41,6 +41,9 @@ LOST: dict[str, dict[str, Any]] = {
     "reset": {"kind": "drop_before"},
     "no-answer": {"kind": "silence"},
     "504": {"kind": "gateway", "status": 504},
+    "a gateway's 403": {"kind": "gateway", "status": 403},
+    "a gateway's 404": {"kind": "gateway", "status": 404},
+    "a gateway's 409": {"kind": "gateway", "status": 409},
     "500": {"kind": "status"},
     "web-page": {"kind": "html"},
 }
@@ -365,6 +368,20 @@ async def test_a_copy_that_was_sent_again_counts_from_when_it_was_given_up(open_
         assert await stage.kind_of(*RENAME.next[:1], **RENAME.next[1]) == "updated"
         stage.sandbox.land_all()
         assert RENAME.holds(stage.people())
+
+
+async def test_no_second_copy_goes_out_that_the_journal_cannot_be_told_of(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next call would take the one that it sees for both, and not wait for the other."""
+    async with open_stage(confirm="off") as stage:
+        await stage.ok("list_changes")
+        lose(stage, RENAME.operation, copies=1)
+        with monkeypatch.context() as broken:
+            broken.setattr(Journal, "finish", lambda *_: False)  # as where another program has locked it
+            assert await stage.kind_of(*RENAME.lost[:1], **RENAME.lost[1]) == "unknown_outcome"
+        assert [request.operation for request in stage.sandbox.requests].count("update_contact") == 1
+        assert await stage.kind_of(*RENAME.next[:1], **RENAME.next[1]) in HELD
 
 
 async def test_an_opt_in_is_sent_once(open_stage: OpenStage) -> None:

@@ -212,12 +212,19 @@ def judge(
     if outcome is None:
         assert after == before, "a refused update changed something"
     elif isinstance(outcome, OutcomeUnknown):
-        shown = {key for key in asked if had.get(key) != wanted.get(key)} - {"is_opted_out"}
-        is_uncleared = any(has.get(key) and not wanted.get(key) for key in asked)
-        assert shown <= unkept or is_uncleared, "a value that was asked for is shown"
+        judge_unknown(had, has, wanted, asked, unkept)
     else:
         is_change = had != wanted or (hides_opt_out and "is_opted_out" in request)
         judge_answer(before, after, outcome, unkept, is_change=is_change)
+
+
+def judge_unknown(
+    had: dict[str, Any], has: dict[str, Any], wanted: dict[str, Any], asked: set[str], unkept: set[str]
+) -> None:
+    """Nothing that was asked for is shown, or something that was to be emptied is not."""
+    shown = {key for key in asked if had.get(key) != wanted.get(key)} - {"is_opted_out"}
+    is_uncleared = any(has.get(key) and not wanted.get(key) for key in asked)
+    assert shown <= unkept or is_uncleared, "a value that was asked for is shown"
 
 
 def judge_the_rest(had: dict[str, Any], has: dict[str, Any], asked: set[str]) -> None:

@@ -32,7 +32,7 @@ def test_the_trigrams_of_a_text() -> None:
     assert trigrams("ab") == ""
 
 
-@given(st.lists(st.text(max_size=6), min_size=1, max_size=3))
+@given(st.lists(st.text(st.characters(exclude_categories=()), max_size=6), min_size=1, max_size=3))
 def test_every_expression_can_be_searched(texts: list[str]) -> None:
     db = sqlite3.connect(":memory:")
     db.execute("CREATE VIRTUAL TABLE t USING fts5 (n, v, e, content = '', detail = column, tokenize = 'ascii')")
@@ -41,8 +41,8 @@ def test_every_expression_can_be_searched(texts: list[str]) -> None:
         for make in (word, beginning, in_email, in_name_beginning, lambda text: in_name([text]))
     ]
     for each in filter(None, made):
-        db.execute("SELECT rowid FROM t WHERE t MATCH ?", (each.encode("utf-8", "replace").decode(),)).fetchall()
+        db.execute("SELECT rowid FROM t WHERE t MATCH ?", (each,)).fetchall()
     db.execute("CREATE VIRTUAL TABLE p USING fts5 (a, content = '', detail = none, tokenize = 'trigram')")
     for each in filter(None, map(trigrams, texts)):
-        db.execute("SELECT rowid FROM p WHERE p MATCH ?", (each.encode("utf-8", "replace").decode(),)).fetchall()
+        db.execute("SELECT rowid FROM p WHERE p MATCH ?", (each,)).fetchall()
     db.close()

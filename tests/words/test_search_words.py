@@ -134,7 +134,7 @@ def test_short_words_and_other_scripts_have_no_sound() -> None:
     assert [sound(word) for word in ("ann", "иван", "a1bc", "")] == [""] * 4
 
 
-@given(st.text())
+@given(st.text(st.characters(exclude_categories=())))
 def test_any_text_has_words_without_blanks_and_signs_of_the_search(text: str) -> None:
     for piece in pieces(text):
         for word in (*piece.words, *piece.spellings, *piece.inner):

@@ -30,11 +30,12 @@ from contacts_mcp.book.vocabulary import ListName, Snapshot
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Pairs
 from contacts_mcp.book.writing.settle import plan_of, settle
-from contacts_mcp.errors import ContactsError, Refused
-from contacts_mcp.models import Contact, Values
+from contacts_mcp.errors import ContactNotFound, ContactsError, Refused
+from contacts_mcp.models import Contact, Value, Values
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import word
 from contacts_mcp.words.note import Note
+from contacts_mcp.words.renumbering import other_forms
 
 
 async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcome:
@@ -47,9 +48,9 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
     found = book.journal.get(change_id)
     parts = book.journal.of_merge(found.merge) if found else []
     async with book.locks.change(parts[0].change_id if parts else change_id):
+        if found and book.journal.of_merge(found.merge):
+            return await _undo_merge(book, found)
         entry = _undoable(book.journal.get(change_id), change_id)
-        if entry.merge:
-            return await _undo_merge(book, entry)
         return _undone_before(book, entry) or await _UNDO[entry.action](book, entry, confirm_token)
 
 
@@ -107,7 +108,8 @@ async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
 async def _undo_merge(book: Book, entry: Entry) -> Outcome:
     """Take a whole merge back: the deleted contacts first, so that nothing is lost where this stops in the middle.
 
-    A merge that was taken back in part goes on. Nothing is done where the kept contact was changed since.
+    A merge that was taken back in part goes on. Nothing is done where the kept contact was changed since. A contact
+    with the number of the kept one is not created beside it.
     """
     parts = [_undoable(part, part.change_id) for part in book.journal.of_merge(entry.merge)]
     left = [part for part in parts if not part.undone_by]
@@ -115,31 +117,53 @@ async def _undo_merge(book: Book, entry: Entry) -> Outcome:
         before = _undone_before(book, parts[0])
         assert before
         return before
-    for part in left:
-        if part.action == "update":
-            await _refuse_if_kept_contact_moved(book, part)
+    phone = await _phone_of_kept(book, entry, [part for part in left if part.action == "update"])
+    beside = [part for part in left if part.action == "delete" and _is_same_number(part.before.get("phone"), phone)]
     done: list[Outcome] = []
     for part in sorted(left, key=lambda each: (each.action == "update", each.change_id)):
+        if part in beside:
+            continue
         try:
             done.append(await _UNDO[part.action](book, part, ""))
         except ContactsError as error:
             if done:
                 error.args = (f"{error} {_partly_undone(done, entry)}",)
             raise
+    notes = [note for outcome in done for note in outcome.notes]
     return Outcome(
-        status="undone",
-        card=done[-1].card,
+        status="undone" if done else "unchanged",
+        card=done[-1].card if done else None,
         changes=[one for outcome in done for one in outcome.changes],
-        notes=[*dict.fromkeys(note for outcome in done for note in outcome.notes)],
-        change_id=done[0].change_id,
+        notes=[*dict.fromkeys(notes), *(_on_same_number(part) for part in beside)],
+        change_id=done[0].change_id if done else None,
     )
 
 
-async def _refuse_if_kept_contact_moved(book: Book, entry: Entry) -> None:
-    assert entry.contact_id is not None
-    async with locked_contact(book, ContactRef(entry.contact_id)) as contact:
-        left = _left_of(_restored_by(entry), contact)
-        await _refuse_if_moved(book, entry, values_of(contact), among=left)
+async def _phone_of_kept(book: Book, entry: Entry, updates: Sequence[Entry]) -> str:
+    """The phone of the contact that a merge kept, "" where it is no more. Raises Refused where it was changed since."""
+    kept = int(entry.merge.partition(":")[0])
+    try:
+        async with locked_contact(book, ContactRef(kept)) as contact:
+            for update in updates:
+                left = _left_of(_restored_by(update), contact)
+                await _refuse_if_moved(book, update, values_of(contact), among=left)
+            return contact.phone
+    except ContactNotFound:
+        if updates:
+            raise
+        return ""
+
+
+def _is_same_number(phone: Value, other: str) -> bool:
+    return bool(other) and phone in (other, *other_forms(other))
+
+
+def _on_same_number(entry: Entry) -> Note:
+    return Note(
+        "not_created_again",
+        f"Contact {entry.contact_id} was not created again, because the kept contact has the same number, and what "
+        "Heymarket does with two contacts of one number is not known. Its data are in the answer of list_changes.",
+    )
 
 
 def _partly_undone(done: Sequence[Outcome], entry: Entry) -> str:

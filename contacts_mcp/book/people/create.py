@@ -127,7 +127,7 @@ async def _fill(book: Book, existing: Contact, edit: Edit, number: Phone) -> Out
             )
         asked = _without_opting_in(_adding_tags(edit), fresh)
         had = values_of(fresh)
-        taken = {key: value for key, value in asked.values.items() if not is_open(key, fresh)}
+        taken = {key: value for key, value in asked.values.items() if not _is_open(key, fresh)}
         for key in taken:
             asked = asked.without(key)
         there = {key: had.get(key) for key in taken}
@@ -136,7 +136,7 @@ async def _fill(book: Book, existing: Contact, edit: Edit, number: Phone) -> Out
         return await change(book, fresh, asked, notes=notes)
 
 
-def is_open(key: str, contact: Contact) -> bool:
+def _is_open(key: str, contact: Contact) -> bool:
     """Whether a value can be filled in. A value in a form that cannot be read looks empty and is not."""
     return is_empty(values_of(contact).get(key)) and not is_unread(key, contact)
 

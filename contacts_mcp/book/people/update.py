@@ -158,7 +158,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     if left and not opts_in:
         wanted["is_opted_out"] = True
     plan = update_of(before, wanted, overwrite=edit.replace_custom)
-    _refuse_unknown_differences(before, edit, plan, await book.vocabulary.naming(edit.values))
+    await _refuse_unknown_differences(book, before, edit, plan)
     return plan, left
 
 
@@ -182,10 +182,11 @@ def _unread_custom(contact: Contact) -> set[str]:
     return {name for name in contact.unread if name.partition(".")[0] == "custom"}
 
 
-def _refuse_unknown_differences(before: Contact, edit: Edit, plan: Plan, names: Snapshot) -> None:
+async def _refuse_unknown_differences(book: Book, before: Contact, edit: Edit, plan: Plan) -> None:
     """Refuse to call a value unchanged that cannot be read. Raises Refused."""
     unsure = [key for key in edit.values if is_unread(key, before) and key not in plan.asked]
     if unsure:
+        names = await book.vocabulary.naming(edit.values)
         told = " and ".join(word(field_name(key, names)) for key in unsure)
         way = "Change the contact in Heymarket, or give another value."
         raise _unreadable(told, "so whether this change is needed is not known", way)

@@ -85,10 +85,11 @@ class Doubles:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """The whole result of a search, without the contacts themselves."""
+    """The whole result of a search, without the contacts themselves and without the index."""
 
     places: tuple[Place, ...]
-    account: Account
+    contacts: int
+    numbers: frozenset[int]
     shared: tuple[Shared, ...]
 
 
@@ -105,12 +106,12 @@ def find(index: Index, *, tier: Tier = "sure", most: int = 10, below: Place | No
     page = onward[:most]
     return Doubles(
         tier=tier,
-        sets=tuple(_shown(index, page, tier, search.account)),
+        sets=tuple(_shown(index, page, tier, _account(index, search.contacts, search.numbers))),
         total=len(search.places),
         contacts=len({each for _, ids in search.places for each in ids}),
-        searched=search.account.contacts,
+        searched=search.contacts,
         shared=search.shared,
-        numbers=tuple(sorted(search.account.numbers)),
+        numbers=tuple(sorted(search.numbers)),
         next=page[-1] if len(onward) > len(page) else None,
     )
 
@@ -159,7 +160,7 @@ def _searched(index: Index, tier: Tier) -> _Search:
 
 
 def _search(index: Index, tier: Tier) -> _Search:
-    account = Account(contacts=index.stamp[0], numbers=number_fields(index), holders=_holders(index))
+    account = _account(index, index.stamp[0], number_fields(index))
     with Blocks(most=MOST_IN_BLOCK) as blocks:
         keys = sure_keys if tier == "sure" else possible_keys
         for chunk in _everybody(index):
@@ -168,7 +169,12 @@ def _search(index: Index, tier: Tier) -> _Search:
         pairs = dict(_judged(index, blocks, tier, account))
         crowds = blocks.crowds(SURE_KINDS)
     places = [(round(strength, 3), ids) for strength, ids in sets_of(pairs, strong=STRONG[tier])]
-    return _Search(tuple(sorted(places, key=_order)), account, tuple(_told(index, crowds, account)))
+    told = tuple(_told(index, crowds, account))
+    return _Search(tuple(sorted(places, key=_order)), account.contacts, account.numbers, told)
+
+
+def _account(index: Index, contacts: int, numbers: frozenset[int]) -> Account:
+    return Account(contacts=contacts, numbers=numbers, holders=_holders(index))
 
 
 def _everybody(index: Index) -> Iterator[list[Facts]]:

@@ -38,7 +38,7 @@ SURE = 0.74
 TWO_KEYS, OTHER_NUMBER, ROLE_ONLY, OTHER_GENERATION = 0.1, -0.15, -0.1, -0.3
 NOT_BEFORE = -1.5  # bits: less than one double for each contact is expected
 POSSIBLE, POSSIBLE_WITHOUT_KEY = 0.0, 1.5
-MOST_OF_WORDS, NAMESAKES_BY_CHANCE = 2.5, 2.5
+MOST_OF_WORDS, NAMESAKES_BY_CHANCE = 2.5, 5.5
 MOST_OF_NAME, MOST_OF_VALUE, LEAST_OF_VALUE = 14.0, 7.0, 3.0
 SHORTEST_NUMBER = 8  # digits of a phone that may lack its country
 LONGEST_COUNTRY = 4  # digits, a trunk 0 included
@@ -207,9 +207,10 @@ def _names(one: Person, other: Person, known: Collection[str]) -> Alignment | No
 
 def _about_names(one: Person, other: Person, names: Alignment, account: Account) -> list[Evidence]:
     kind = _kind_of(names)
-    rarity = log2(max(1, account.contacts) / max(1, _namesakes(one, account), _namesakes(other, account)))
+    namesakes = max(1, _namesakes(one, account), _namesakes(other, account))
+    rarity = log2(max(1, account.contacts) / namesakes)
     bits = _BITS.get(kind) or max(0.0, min(MOST_OF_NAME, rarity) - _LESS_THAN_SAME[kind])
-    if kind == "name_same":
+    if kind == "name_same" and namesakes <= 2 and (one.own or other.own):  # noqa: PLR2004 -- these two
         bits += _rarity_of_words(names, account)
     found = [Evidence(kind, one.name, other.name, bits=bits)]
     if _generation(one) != _generation(other):

@@ -26,7 +26,7 @@ from contacts_mcp.book.listing.filters import Filters
 from contacts_mcp.book.listing.listing import DOUBTS, Part, changes_since, read_on, unreadable
 from contacts_mcp.book.listing.walk import MOST_LAPS, Mark
 from contacts_mcp.book.search.checking import Checked, check
-from contacts_mcp.book.search.known import doubts_in, written_doubts
+from contacts_mcp.book.search.known import doubts_in, number_in, written_doubts
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, UpstreamError
 from contacts_mcp.models import Contact
 from contacts_mcp.state.index import MOST_IN_MEMORY, Index, State
@@ -70,28 +70,34 @@ class Filler:
         is_in_memory: bool,
         clock: Callable[[], float],
         moved: Callable[[], None],
+        failed: Callable[[ContactsError | None], None],
     ) -> None:
-        """`moved` is called after every step that shows in the index."""
+        """`moved` is called after every step that shows in the index.
+
+        `failed` is told of a failure that a walk waits out, and of None when it goes on.
+        """
         self._api = api
         self._journal = journal
         self._do = in_index
         self._is_in_memory = is_in_memory
         self._clock = clock
         self._moved = moved
+        self._failed = failed
+        self._writing = anyio.Lock()  # of the state: a walk may end during a refresh
 
     # The walk
 
     def is_due(self, state: State) -> bool:
         """Whether a walk should begin, or go on."""
         said = state.notes or {}
-        doubts = doubts_in(said)
+        doubts = doubts_in(state)
         if state.last_walk is None or state.place or state.needs_rebuild:
             return True
         if state.complete_since is None and not doubts:  # stopped right before its end
             return True
         passed = abs(self._clock() - state.last_walk)  # on either side: a clock may be set
         is_doubtful = "differs" in said or any(doubt.kind != UNREAD for doubt in doubts)
-        pause = max(SHORTEST_PAUSE, PAUSE_SHARE * float(said.get("took", 0)))
+        pause = max(SHORTEST_PAUSE, PAUSE_SHARE * number_in(state, "took"))
         return passed > FULL_WALK or (is_doubtful and passed > pause)
 
     async def walk(self) -> None:
@@ -143,9 +149,13 @@ class Filler:
     async def _next_part(self, position: Position | None) -> Part:
         for pause in PAUSES:
             try:
-                return await read_on(self._api, position, requests=PART)
-            except (RateLimited, UpstreamError):
+                part = await read_on(self._api, position, requests=PART)
+            except (RateLimited, UpstreamError) as failure:
+                self._failed(failure)
                 await anyio.sleep(pause)
+            else:
+                self._failed(None)
+                return part
         return await read_on(self._api, position, requests=PART)
 
     def _check_size(self, part: Part) -> None:
@@ -155,7 +165,7 @@ class Filler:
 
     async def _taken_in(self, rows: list[Contact], said: dict[str, str], generation: int) -> bool:
         def work(index: Index) -> bool:
-            if index.state_number() != generation:
+            if index.generation != generation:
                 return False
             index.upsert(map(Row.of, rows), **said)
             return True
@@ -166,15 +176,21 @@ class Filler:
         """End a walk whose every page was taken in. Its last pages were read from `last_began` on."""
         state = await self._state()
         is_sure, now = _is_sure(part), self._clock()
-        began = float((state.notes or {}).get("began", last_began))
-        said = _said_of_walk(part, state, as_of=last_began if part.position.walk.lap > 1 else began)
-        # Complete is said with the comparison, not before.
-        said |= {"took": str(abs(now - began)), "complete_since": state.complete_since}
+        began = number_in(state, "began", otherwise=last_began)
         if is_sure or await self._unseen_are_settled():
-            await self._do(lambda index: index.end_walk(began=began, ended=now, **said))
+            # Complete is said with the comparison, not before.
+            since = state.complete_since
+            await self._do(lambda index: index.end_walk(began=began, ended=now, complete_since=since))
         else:
-            await self._do(lambda index: index.set_state(place=None, last_walk=now, **said))
-        await self._compare(needs_count=True, **({"complete_since": began} if is_sure else {}))
+            await self._do(lambda index: index.set_state(place=None, last_walk=now))
+        said: dict[str, Any] = {"took": str(abs(now - began)), "unread": str(len(part.position.unread))}
+        # A mirror that was complete goes on from its own mark after a walk with doubts, and with its own doubts.
+        if is_sure or state.complete_since is None:
+            said |= _written_mark(part.position.walk.mark)
+            said["as_of"] = str(last_began if part.position.walk.lap > 1 else began)
+            await self._compare(doubts=_doubts_after(part, state.contacts), began=began if is_sure else None, **said)
+        else:
+            await self._compare(**said)
         self._moved()
 
     async def _unseen_are_settled(self) -> bool:
@@ -206,23 +222,29 @@ class Filler:
                 raise part.failure
             missing -= {row.id for row in part.rows}
             position, requests = part.position, requests - PART
-        if position.walk.lap == MOST_LAPS and "changing" in position.walk.doubts:
+        is_hurried = position.walk.lap == MOST_LAPS and "changing" in position.walk.doubts
+        if is_hurried and len(position.walk.doubts) == 1:  # others change more than was read: once more from the mark
             return False
         await self._look_for(missing)
-        await self._write_down(position, began, looked_for=mark is not None)
+        await self._write_down(position, began, looked_for=mark is not None and not is_hurried)
         return True
 
     async def _write_down(self, position: Position, began: float, *, looked_for: bool) -> None:
         """The end of a refresh. `looked_for` says that contacts which did not come again were looked up."""
-        state = await self._state()
-        said = state.notes or {}
         told = [DOUBTS[doubt] for doubt in sorted(position.walk.doubts - ({"changing"} if looked_for else set()))]
         unread = [unreadable(len(position.unread))] if position.unread else []
-        doubts = [*doubts_in(said), *told, *_crowded(position, state.contacts), *unread]
-        known = {doubt.kind: doubt for doubt in doubts}
-        fresh = {**_written_mark(position.walk.mark), "as_of": str(began), "doubts": written_doubts(known.values())}
-        await self._do(lambda index: index.set_state(**fresh))
-        if DIFFERS in known or abs(self._clock() - float(said.get("counted_at", 0))) > COUNT_AGAIN:
+        fresh = _written_mark(position.walk.mark) | {"as_of": str(began)}
+
+        def work(index: Index) -> bool:
+            state = index.state  # as it is now: a walk may have ended meanwhile
+            doubts = [*doubts_in(state), *told, *_crowded(position, state.contacts), *unread]
+            known = {doubt.kind: doubt for doubt in doubts}
+            index.set_state(**fresh, doubts=written_doubts(known.values()))
+            return DIFFERS in known or abs(self._clock() - number_in(state, "counted_at")) > COUNT_AGAIN
+
+        async with self._writing:
+            is_open = await self._do(work)
+        if is_open:
             await self._compare()
 
     async def _look_for(self, missing: set[int]) -> None:
@@ -240,31 +262,31 @@ class Filler:
     async def _take_in(self, contacts: Sequence[Contact]) -> None:
         await self._do(lambda index: index.upsert(map(Row.of, contacts)))
 
-    async def _compare(self, *, needs_count: bool = False, **said: Any) -> None:
-        """Compare the index with the account's own count, and write down whether they agree, and all that is `said`."""
+    async def _compare(self, *, doubts: Sequence[Note] | None = None, began: float | None = None, **said: Any) -> None:
+        """Compare the index with the account's own count, and write down whether they agree, and all that is `said`.
+
+        `doubts` are those of a walk that ended, instead of those before. `began` says that it saw everybody from then.
+        """
         count = await self._count()
-        if count is None and not needs_count:
+        if count is None and doubts is None and not said:
             return
-        now = str(self._clock())
 
         def work(index: Index) -> None:
             state = index.state
-            before = state.notes or {}
-            known = state.contacts + int(before.get("unread", 0))
-            doubts = [doubt for doubt in doubts_in(before) if doubt.kind != DIFFERS]
+            known = state.contacts + int(said.get("unread", number_in(state, "unread")))
+            before = doubts_in(state) if doubts is None else doubts
+            others = [doubt for doubt in before if doubt.kind != DIFFERS]
             # More contacts than counted were deleted meanwhile, and may hide one that is still missing.
-            is_open = len(doubts) < len(doubts_in(before)) and count != known
+            is_open = len(others) < len(before) and count != known
             if count is None or count > known or is_open:
-                doubts.append(_differs(count, state.contacts))
-            index.set_state(
-                count=None if count is None else str(count),
-                counted_at=now,
-                differs=None if count == known else "1",
-                doubts=written_doubts(doubts),
-                **said,
-            )
+                others.append(_differs(count, state.contacts))
+            counted = {"count": str(count), "counted_at": str(self._clock())} if count is not None else {}
+            whole = {"complete_since": began} if began is not None else {}
+            differs = None if count == known else "1"
+            index.set_state(differs=differs, doubts=written_doubts(others), **counted, **whole, **said)
 
-        await self._do(work)
+        async with self._writing:
+            await self._do(work)
 
     async def _count(self) -> int | None:
         with suppress(ContactsError):
@@ -296,18 +318,10 @@ def _crowded(position: Position, contacts: int) -> list[Note]:
     return [DOUBTS["crowded"]] if is_hiding and not is_whole else []
 
 
-def _said_of_walk(part: Part, state: State, *, as_of: float) -> dict[str, Any]:
-    """The state of the index after a walk, but for its times.
-
-    A mirror that was complete stays so after a walk with doubts: it goes on from its own mark.
-    """
-    position = part.position
-    unread = [reason for reason in part.reasons if reason.kind == UNREAD]
-    said: dict[str, Any] = {"unread": str(len(position.unread)), "doubts": written_doubts(unread)}
-    if not _is_sure(part) and state.complete_since is not None:
-        return said
-    doubts = [*(unread if _is_sure(part) else part.reasons), *_crowded(position, state.contacts)]
-    return said | _written_mark(position.walk.mark) | {"as_of": str(as_of), "doubts": written_doubts(doubts)}
+def _doubts_after(part: Part, contacts: int) -> list[Note]:
+    """The doubts that a walk leaves behind."""
+    reasons = [reason for reason in part.reasons if reason.kind == UNREAD] if _is_sure(part) else part.reasons
+    return [*reasons, *_crowded(part.position, contacts)]
 
 
 def _differs(count: int | None, known: int) -> Note:
@@ -317,7 +331,9 @@ def _differs(count: int | None, known: int) -> Note:
 
 def _mark_in(state: State) -> Mark | None:
     text = (state.notes or {}).get("mark")
-    return _MARK.validate_json(text) if text else None
+    with suppress(ValueError):  # a damaged file; without a mark, everything is read
+        return _MARK.validate_json(text) if text else None
+    return None
 
 
 def _written_mark(mark: Mark | None) -> dict[str, str | None]:

@@ -28,7 +28,7 @@ from contacts_mcp.book.search.reading import Email, Phone, read
 from contacts_mcp.book.search.search import not_judged, search
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
-from contacts_mcp.errors import InvalidArgument, InvalidPhone
+from contacts_mcp.errors import ContactsError, InvalidArgument, InvalidPhone
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.row import Row, microseconds
 from contacts_mcp.words.areas import calling_code
@@ -94,12 +94,22 @@ async def find(
         limit=limit,
         cursor=cursor,
         country=calling_code(book.region),
+        optional=await _field_names(book) if query else (),
     )
     answer, contacts = await _confirmed(book, question)
     many = await mirror_of(book).ask(lambda index: not_judged(index, question, answer))
     offers = [] if answer.total else await _offers(book, question, meant)
     known = with_notes(known, [*([left_out(many)] if many else []), *offers], known.failure)
     return await _told(book, answer, contacts, meant=meant, known=known, question=question)
+
+
+async def _field_names(book: Book) -> tuple[str, ...]:
+    """The names of the custom fields: in "the gold plan", nobody needs to have the word "plan"."""
+    try:
+        names = await book.vocabulary.read("fields")
+    except ContactsError:
+        names = await book.vocabulary.naming()
+    return tuple(one.name for one in names.fields.items if one.name)
 
 
 # A full phone or address

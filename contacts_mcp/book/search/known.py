@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -45,17 +45,16 @@ def without_index(error: ContactsError) -> Known:
 
 def known_from(state: State) -> Known:
     """The account as the index knows it. The index does not know who is filling it."""
-    said = state.notes or {}
-    doubts = doubts_in(said)
+    doubts = doubts_in(state)
     is_whole = state.complete_since is not None and not state.needs_rebuild
-    count = int(said["count"]) if "count" in said else None
+    count = int(number_in(state, "count", otherwise=-1))
     complete = is_whole and not doubts and not state.started_over
-    moment = said.get("as_of") or said.get("began")
+    moment = number_in(state, "as_of") or number_in(state, "began")
     return Known(
         complete=complete,
         searched=state.contacts,
-        of=state.contacts if complete else count if count is None else max(count, state.contacts),
-        as_of=written(float(moment)) if moment else "",
+        of=state.contacts if complete else max(count, state.contacts) if count >= 0 else None,
+        as_of=written(moment) if moment else "",
         notes=(*_told(state), *doubts),
     )
 
@@ -64,9 +63,21 @@ def with_notes(known: Known, notes: Iterable[Note], failure: ContactsError | Non
     return replace(known, notes=(*known.notes, *notes), failure=failure)
 
 
-def doubts_in(said: Mapping[str, str]) -> list[Note]:
+def doubts_in(state: State) -> list[Note]:
     """The reasons why somebody may be missing although a walk came to its end."""
-    return [Note(kind, text) for kind, text in json.loads(said.get("doubts", "[]"))]
+    text = (state.notes or {}).get("doubts")
+    try:
+        return [Note(str(kind), str(doubt)) for kind, doubt in json.loads(text or "[]")]
+    except (ValueError, TypeError):  # a damaged file
+        return [Note("index_damaged", "A part of the local index of contacts cannot be read.")]
+
+
+def number_in(state: State, name: str, *, otherwise: float = 0.0) -> float:
+    """A number that was written down under that name."""
+    try:
+        return float((state.notes or {}).get(name, otherwise))
+    except ValueError:  # a damaged file
+        return otherwise
 
 
 def written_doubts(doubts: Iterable[Note]) -> str | None:

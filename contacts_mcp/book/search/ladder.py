@@ -53,10 +53,19 @@ class Found:
 class Ladder:
     """One climb, for the words of one query."""
 
-    def __init__(self, index: Index, asked: Words, filters: Filters, *, most: int = MOST) -> None:
+    def __init__(
+        self,
+        index: Index,
+        asked: Words,
+        filters: Filters,
+        *,
+        fillers: frozenset[str] = FILLERS,
+        most: int = MOST,
+    ) -> None:
         self._index = index
         self._words: Sequence[Asked] = asked.words
         self._said = asked.said
+        self._fillers = fillers
         self._filters = filters
         self._most = most
         self._options: list[Options] = [exact(each) for each in asked.words]
@@ -105,7 +114,7 @@ class Ladder:
     def _all_words(self) -> bool:
         """Everybody with all words as they stand. Returns whether there is anybody."""
         ids = self._exact()
-        if not ids and (simpler := _simpler(self._words)):
+        if not ids and (simpler := _simpler(self._words, self._fillers)):
             self._set_words(simpler)
             return self._all_words()
         self._score(ids)
@@ -319,11 +328,11 @@ def _whole(words: Sequence[Asked]) -> Words:
     return Words(tuple(words), frozenset(each.plain for each in words))
 
 
-def _simpler(words: Sequence[Asked]) -> list[Asked]:
+def _simpler(words: Sequence[Asked], fillers: frozenset[str]) -> list[Asked]:
     """The words with hyphens apart, else without fillers. Empty where nothing can be made simpler."""
     if any(each.parts for each in words):
         return _apart(words)
-    telling = [each for each in words if each.plain not in FILLERS]
+    telling = [each for each in words if each.plain not in fillers]
     return telling if len(telling) < len(words) else []
 
 

@@ -22,12 +22,11 @@ from contacts_mcp.book.book import Book, confirmed, risky
 from contacts_mcp.book.cards import Card, Change, card_of, changes_between, field_name, shown
 from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.fields import MOST_TAGS, SHOWN_ONLY
-from contacts_mcp.book.people.create import is_open
 from contacts_mcp.book.people.delete import delete_for_good, warnings_on_deletion
 from contacts_mcp.book.people.holding import locked_contacts
 from contacts_mcp.book.people.requests import Edit
 from contacts_mcp.book.people.update import refuse_losses
-from contacts_mcp.book.values import differences, is_empty, values_of
+from contacts_mcp.book.values import differences, is_empty, is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.settle import settle
@@ -203,7 +202,7 @@ def _take(plan: Plan, kept: Contact, key: str, value: Value, source: int) -> Non
         return
     if not is_empty(has):
         plan.losses.append((key, value, source, "conflict"))
-    elif not is_open(key, kept):
+    elif is_unread(key, kept):
         plan.losses.append((key, value, source, "unreadable"))
     else:
         plan.wanted[key] = value

@@ -7,7 +7,7 @@
 
 - The first call that needs the mirror opens it and begins the filling. Until then nothing of it is imported or opened.
 - The filling belongs to no call: it goes on when the call that began it has ended, and ends with `aclose`. Its failure
-  is kept in `Known.failure`, and told in a note, until the next call has it go on.
+  is kept in `Known.failure`, and told in a note, until it goes on. Nobody waits for it meanwhile.
 - It keeps to the share of the rate limit that is for bulk work, so that calls find room.
 - One process fills the file of an account. The others read it, and say that another server is filling it.
 - Nothing here raises for the index. An index that cannot be used is told as `Known.is_there` false.
@@ -146,7 +146,7 @@ class Mirror:
         if self._is_off or self._unusable:
             return without_index(self._unusable) if self._unusable else OFF
         try:
-            return await self._known()
+            return self._with_trouble(await self._known())
         except IndexUnavailable as error:
             return without_index(error)
 
@@ -243,6 +243,7 @@ class Mirror:
                 is_in_memory=self._path is None,
                 clock=self._clock,
                 moved=self._move,
+                failed=self._fail,
             )
         return self._filler
 
@@ -264,12 +265,12 @@ class Mirror:
                     if is_alone:
                         await self._filled()
             except ContactsError as failure:
-                self._failure = failure
+                self._fail(failure)
                 if isinstance(failure, IndexUnavailable) and failure.reason == "too_large":
                     self._unusable = failure
             except Exception as error:  # noqa: BLE001 -- the boundary of the background: nobody else would hear of it
                 _log.error("filling the index failed: %s", type(error).__name__)
-                self._failure = UpstreamError(f"an unexpected {type(error).__name__}")
+                self._fail(UpstreamError(f"an unexpected {type(error).__name__}"))
             finally:
                 self._move()
 
@@ -304,6 +305,10 @@ class Mirror:
     def _is_filling(self) -> bool:
         return self._is_elsewhere or (self._filling is not None and not self._filling.done())
 
+    def _fail(self, failure: ContactsError | None) -> None:
+        self._failure = failure
+        self._move()
+
     def _move(self) -> None:
         """Wake everybody who waits for progress."""
         self._step.set()
@@ -311,7 +316,7 @@ class Mirror:
 
     async def _until_complete(self, deadline: float, announce: Announce | None) -> Known:
         known, told = await self._known(), -1
-        while not known.complete and self._is_filling:
+        while not known.complete and self._is_filling and not self._failure:
             if announce and known.searched != told:
                 told = known.searched
                 await announce(told, known.of)

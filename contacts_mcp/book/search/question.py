@@ -39,6 +39,7 @@ class Question:
     limit: int = 25
     cursor: str = ""
     country: str = "1"  # the calling code of numbers without one
+    optional: tuple[str, ...] = ()  # texts that a contact need not have, such as the names of fields: "the gold plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ def opened(question: Question, generation: int) -> Position:
 
 
 def _digest(question: Question) -> str:
-    asked = repr((question.query, question.filters, question.sort, question.country))
+    asked = repr((question.query, question.filters, question.sort, question.country, question.optional))
     return hashlib.sha256(asked.encode("utf-8", "replace")).hexdigest()[:12]
 
 

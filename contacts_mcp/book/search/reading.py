@@ -25,7 +25,10 @@ _ENDING = 4
 _NATIONAL = 10  # digits of a number in North America without its country
 
 # Words of a sentence. They count where a contact has them, and are left out where none has.
-_FILLERS = "a an and any anybody at by everybody for from has have in is of on our that the to who with"
+_FILLERS = """
+a all an and any anybody are at by called contact contacts everybody everyone for from has have how in is many named of
+on our people person somebody someone that the to who with
+"""
 FILLERS = frozenset(_FILLERS.split())
 
 PieceOf = Literal["any", "beginning", "ending", "inside"]
@@ -96,7 +99,7 @@ Reading = Phone | Email | Words
 
 def read(query: str) -> Reading:
     """The reading of a query. It never fails: text without any letter or digit is no words."""
-    text = query[:LONGEST_QUERY].strip()
+    text = query[:LONGEST_QUERY].encode("utf-8", "replace").decode("utf-8").strip()  # no half characters
     return _phone(text) or _email(text) or _words(text)
 
 

@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 
 def search(index: Index, question: Question) -> Answer:
     """The contacts that the question asks for, or one page of them."""
-    generation = index.state_number()
+    generation = index.generation
     position = opened(question, generation)
     reading = read(question.query)
     if isinstance(reading, Words) and not reading.words:
@@ -102,7 +102,8 @@ def _sorted_hits(hits: list[Hit], question: Question) -> list[Hit]:
 
 def _by_words(index: Index, question: Question, asked: Words, position: Position) -> Page:
     most = MOST if question.sort == "best" else MOST_SORTED
-    ladder = Ladder(index, asked, question.filters, most=most)
+    fillers = FILLERS.union(each for text in question.optional for piece in pieces(text) for each in piece.words)
+    ladder = Ladder(index, asked, question.filters, fillers=fillers, most=most)
     found = ladder.climb() if position.below is None else ladder.after(position.below)
     scored = _sorted_lines(_without_guesses(found.scored), question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
@@ -117,7 +118,7 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
         total=max(len(scored), exactly),
         is_exact=not found.is_capped,
         is_sorted=question.sort == "best" or not found.expression,
-        ignored=_ignored(asked.words, hits),
+        ignored=_ignored(asked.words, hits, fillers),
     ), after
 
 
@@ -132,10 +133,10 @@ def _with_rows(index: Index, page: Sequence[Scored]) -> list[Hit]:
     return [Hit(row=rows[each.line.id], score=each.score, why=each.why) for each in page if each.line.id in rows]
 
 
-def _ignored(words: Sequence[Asked], hits: Sequence[Hit]) -> tuple[str, ...]:
+def _ignored(words: Sequence[Asked], hits: Sequence[Hit], fillers: frozenset[str]) -> tuple[str, ...]:
     """The words that no hit has."""
     found = {part for hit in hits for why in hit.why for part in why.said.split()}
-    asked = [each.said for each in words if each.plain not in FILLERS]
+    asked = [each.said for each in words if each.plain not in fillers]
     return tuple(said for said in asked if hits and not found & {*said.split()})
 
 
@@ -154,24 +155,32 @@ def _sorted_lines(scored: list[Scored], question: Question) -> list[Scored]:
 def _filtered(index: Index, question: Question, position: Position) -> Page:
     """The contacts that pass the filters, the newest first where nothing else is asked for."""
     filters = question.filters
-    has_marks = bool(filters.clauses or filters.without)
-    wanted = expression(filters.clauses, without=filters.without)
-    total = index.count(wanted, filters.bounds) if has_marks else index.counted(filters.bounds)
+    wanted = expression(filters.clauses, without=filters.without) if filters.clauses or filters.without else ""
+    ids, total = _newest_of(index, question, wanted, position)
     if question.sort in ("best", "newest_contact"):
-        most = question.limit + 1
-        if has_marks:
-            ids = index.matching(wanted, most=most, bounds=filters.bounds, below=position.below)
-        else:
-            ids = index.newest(most=most, bounds=filters.bounds, below=position.below)
         shown = ids[: question.limit]
         after = Position(below=shown[-1]) if len(ids) > len(shown) else None
         return _listed(index, shown, total), after
-    if question.sort == "newest_change" and (total > _RARE or not has_marks):
+    if question.sort == "newest_change" and (total > _RARE or not wanted):
         return _by_change(index, question, position, total)
-    lines = index.lines(index.matching(wanted, most=MOST_SORTED, bounds=filters.bounds))
+    everybody = wanted or expression([])
+    lines = index.lines(index.matching(everybody, most=MOST_SORTED, bounds=filters.bounds))
     scored = _sorted_lines([Scored(line, 1.0, ()) for line in lines], question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
     return _listed(index, [each.line.id for each in page], total, is_sorted=total <= MOST_SORTED), after
+
+
+def _newest_of(index: Index, question: Question, wanted: str, position: Position) -> tuple[list[int], int]:
+    """The newest contacts, at least one more than a page has, and how many there are in all."""
+    bounds = question.filters.bounds
+    if not wanted:
+        return index.newest(most=question.limit + 1, bounds=bounds, below=position.below), index.counted(bounds)
+    is_narrow = len(question.filters.clauses) > 1 and position.below is None
+    few = index.all_matching(wanted, most=_RARE, bounds=bounds) if is_narrow else None
+    if few is not None:
+        return few, len(few)  # one look instead of two
+    ids = index.matching(wanted, most=question.limit + 1, bounds=bounds, below=position.below)
+    return ids, index.count(wanted, bounds)
 
 
 def _by_change(index: Index, question: Question, position: Position, total: int) -> Page:

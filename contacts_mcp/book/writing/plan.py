@@ -22,8 +22,8 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
 | update | an asked value is so | `done` |
-| update | `rev` has moved to that of the service's reply or beyond, no asked value is so | `done` |
-| update | `rev` or `updated` has moved otherwise: that may be somebody else's write before ours | `unknown` |
+| update | `rev` has moved to that of the service's reply, no asked value is so | `done` |
+| update | `rev` or `updated` has moved otherwise: that may be somebody else's write | `unknown` |
 | update | unmoved, no asked value is so | `not_done` once over, or if the reply names the old `rev`; else `unknown` |
 | update | neither `rev` nor `updated` tells, no asked value is so | `unknown` |
 | update | by `updated` unmoved, but it was updated in about the same second already | `unknown` |
@@ -131,9 +131,9 @@ class Circumstances:
         """Whether the service's reply names a later `rev` than `seen` shows."""
         return 0 < seen.rev < self._reply_rev
 
-    def is_caught_up_by(self, seen: Sight, *, rev_before: int = 0) -> bool:
-        """Whether `seen` shows the `rev` to which the service says that the write moved it, or a later one."""
-        return rev_before < self._reply_rev <= seen.rev
+    def has_moved(self, rev_before: int, *, to: Sight) -> bool:
+        """Whether the service says that the write moved `rev`, and `to` shows the contact right after that."""
+        return rev_before < self._reply_rev == to.rev
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,17 +196,17 @@ class Plan:
         return "done" if is_as_created(self.wanted, seen.values) else "unknown"
 
     def _has_phone(self, seen: Values) -> bool:
-        """Whether it is the wanted phone, in whichever form. A reply may name an id that somebody else's contact gets."""
+        """Whether it is the wanted phone, in any form. A reply may name the id of somebody else's contact."""
         phone = str(self.wanted["phone"])
         return seen.get("phone") in (phone, *other_forms(phone))
 
     def _shows_merged(self, seen: Sight, given: Circumstances) -> bool:
         """Whether `seen` is not older than the create, which the service may have put into a contact that was there."""
-        if not given.says_merged or given.is_caught_up_by(seen):
-            return True
+        if seen.rev or not given.says_merged:
+            return not given.is_ahead_of(seen)
         shown = seen.values or {}
         sent = [key for key in self.wanted if not is_hidden(key, shown)]
-        return not seen.rev and not differences(self.wanted, shown, among=sent)
+        return not differences(self.wanted, shown, among=sent)
 
     def _proof_of_update(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:
@@ -216,8 +216,8 @@ class Plan:
             return "done" if self._shows_some(seen.values) else "not_done"
         if age == "older" or given.is_ahead_of(seen):
             return "unknown"
-        # Without the `rev` of the reply, the contact may have been moved by somebody else's write before ours.
-        is_ours = age == "newer" and given.is_caught_up_by(seen, rev_before=self.rev_before)
+        # With another `rev` than that of the reply, or without any, somebody else's write may have moved the contact.
+        is_ours = age == "newer" and given.has_moved(self.rev_before, to=seen)
         return "done" if self._shows_some(seen.values) or is_ours else "unknown"
 
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:

@@ -110,12 +110,14 @@ class _Write:
     def _write_down(self) -> None:
         """Before the first copy goes out, the journal has the entry. Raises AccountError where it cannot be written.
 
-        A later copy may arrive for as long as the first one, so the entry is made as young as it is.
+        A later copy may arrive for as long as the first one, so the entry is made as young as it is. It does not go out
+        where the entry cannot say so, because settling would take one copy for both.
         """
         journal, plan, origin = self._book.journal, self._plan, self._origin
         if self._entry is not None:
             self._entry = journal.given_up(self._entry)
-            journal.finish(self._entry)
+            if not journal.finish(self._entry):
+                raise AccountError("Nothing was changed: the journal that makes changes undoable cannot be written.")
             return
         self._entry = journal.begin(
             Entry(
@@ -439,10 +441,11 @@ def _accepted_but(plan: Plan, sent: _Sent, contact: Contact | None) -> OutcomeUn
         return _accepted_unseen(plan, f"Heymarket does not show {', '.join(plan.asked)}")
     rev = sent.reply.rev or 0 if sent.reply else 0
     revs = f" (rev {contact.rev}, and {rev} was written)" if rev and contact.rev else ""
-    return OutcomeUnknown(
-        f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. " + _LOOK_LATER,
-        rev=rev,
-    )
+    if contact.rev > rev > 0:
+        text = f"Heymarket accepted the {plan.action}, and somebody changed the contact again after it{revs}. {_LOOK_FIRST}"
+    else:
+        text = f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. {_LOOK_LATER}"
+    return OutcomeUnknown(text, rev=rev)
 
 
 def _other_has_phone(contact_id: int | None) -> str:

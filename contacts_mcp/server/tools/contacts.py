@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from pydantic import BeforeValidator
+
 from contacts_mcp import book as books
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
@@ -30,6 +32,7 @@ async def create_contact(
     is_opted_out: p.IsOptedOut = None,
     if_exists: Annotated[
         Literal["report", "fill"],
+        BeforeValidator(p.in_small_letters),
         p.described("If somebody has that phone: report changes nothing; fill sets empty fields and adds tags."),
     ] = "report",
 ) -> Answer:
@@ -140,6 +143,7 @@ async def list_contacts(
     cursor: Annotated[str | None, p.described("next_cursor of the last answer.")] = None,
     detail: Annotated[
         Detail,
+        BeforeValidator(p.in_small_letters),
         p.described("full shows all fields, of at most 25 contacts."),
     ] = "concise",
 ) -> Answer:

@@ -51,6 +51,11 @@ def _word(value: object) -> object:
     return number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def in_small_letters(value: object) -> object:
+    """A choice, whatever its case."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _number(value: object) -> object:
     """Python takes true for 1, and contact 1 is somebody."""
     if isinstance(value, bool):

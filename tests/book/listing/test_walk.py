@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from contacts_mcp.book.listing.walk import MOST_LAPS, TABLE, Ask, Asked, Doubt, Mark, Sight, Walk
+from contacts_mcp.book.listing.walk import MOST_LAPS, MOST_PAGES, TABLE, Ask, Asked, Doubt, Mark, Sight, Walk
 from contacts_mcp.models import Contact, instant
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -679,6 +679,34 @@ def test_the_same_question_asked_again_must_show_what_was_given(
     walk = Walk().paused(page, page[:2])
     assert walk.ask == Ask()
     assert walk.after(rows(*[(one, 50 if one == 8 else second) for one, second in answer])).doubts == doubts
+
+
+@pytest.mark.parametrize(("page", "skipped"), [(None, {1, 2, 3, 4}), (2, {3, 4})], ids=["none yet", "numbered"])
+def test_of_numbered_pages_only_the_one_before_can_come_again(page: int | None, skipped: set[int]) -> None:
+    ask = Ask(at(50), page=page, kind="page" if page else "next")
+    walk = Walk(ask, Ask(at(59)), skip=frozenset({1, 2}), last=at(50), size=2).after(rows((3, 50), (4, 50)))
+    assert walk.ask == Ask(at(50), page=3 if page else 1, kind="page")
+    assert walk.skip == skipped
+
+
+@pytest.mark.parametrize(
+    ("page", "following", "doubts"),
+    [
+        (MOST_PAGES - 1, Ask(at(50), page=MOST_PAGES, kind="page"), {"paged"}),
+        (MOST_PAGES, Ask(at(50), kind="past", done=True), {"paged", "hidden"}),
+    ],
+    ids=["one more", "the last one"],
+)
+def test_a_moment_of_too_many_pages_is_given_up(page: int, following: Ask, doubts: set[Doubt]) -> None:
+    ask = Ask(at(50), page=page, kind="page")
+    walk = Walk(ask, Ask(at(59)), skip=frozenset({1, 2}), last=at(50), size=2).after(rows((3, 50), (4, 50)))
+    assert (walk.ask, walk.doubts) == (following, doubts)
+
+
+def test_a_wide_question_has_no_page_number() -> None:
+    ask = Ask(at(50), page=2, kind="page")
+    walk = Walk(ask, Ask(at(59)), skip=frozenset({1, 2}), last=at(50), size=2).after(rows((1, 50), (2, 50)))
+    assert walk.ask == Ask(at(50), kind="wide")
 
 
 @pytest.mark.parametrize(

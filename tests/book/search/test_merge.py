@@ -423,6 +423,18 @@ async def test_an_undo_that_stopped_says_so_and_goes_on(session: Session, book: 
     assert "email" not in stored(session, keep) or not stored(session, keep)["email"]
 
 
+async def test_a_contact_of_the_same_number_is_not_created_beside_the_kept_one(session: Session, book: Book) -> None:
+    keep, other, third = added(session, KEPT, OTHER | {"phone": KEPT["phone"]}, THIRD)
+    done = await merged(book, keep, other, third)
+    assert done.change_id is not None
+    back = await undo(book, done.change_id)
+    assert (back.status, kinds(back.notes).count("not_created_again")) == ("undone", 1)
+    assert sorted(each["phone"] for each in session.sandbox.store.contacts()) == [KEPT["phone"], THIRD["phone"]]
+    assert not stored(session, keep)["email"]
+    again = await undo(book, done.change_id)
+    assert (again.status, kinds(again.notes)) == ("unchanged", ["not_created_again"])
+
+
 # Time
 
 

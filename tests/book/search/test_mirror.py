@@ -359,6 +359,27 @@ async def test_more_changes_than_one_page_shows_are_read_to_their_end(tmp_path: 
             assert await server.agrees()
 
 
+async def test_changes_that_the_list_hides_leave_a_doubt_until_a_walk_without_one(tmp_path: Path, clock: Clock) -> None:
+    with closing(open_sandbox(contacts=PEOPLE, behaviour=PLAIN, clock=clock)) as sandbox:
+        async with serving(sandbox, tmp_path, clock) as server:
+            await server.filled()
+            ids = [person["id"] for person in sandbox.store.contacts()]
+            for contact_id in ids[: 2 * PAGE]:
+                sandbox.store.touch(contact_id, last="Changed")
+            clock.now += 60
+            await server.mirror.ready()
+            await server.mirror.finished()
+            known = await server.mirror.known()
+            assert (known.complete, "ties_hidden" in kinds(known)) == (False, True)
+            for contact_id in ids[: 2 * PAGE]:
+                clock.now += 1
+                sandbox.store.touch(contact_id, last="Changed again")
+            assert not (await server.mirror.ready()).complete
+            clock.now += COUNT_AGAIN
+            assert (await server.walked_again()).complete
+            assert await server.agrees()
+
+
 async def test_more_changes_than_a_call_can_read_are_read_in_the_background(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -585,6 +606,17 @@ async def test_a_file_that_cannot_be_read_is_told_once_and_filled_again(sandbox:
         known = await server.mirror.ready(wait=ENOUGH)
         assert (known.complete, known.notes) == (True, ())
         assert await server.agrees()
+
+
+@pytest.mark.parametrize("name", ["mark", "doubts", "took", "counted_at", "count", "as_of", "began", "unread"])
+async def test_damage_in_the_state_of_the_index_is_got_over(server: Server, clock: Clock, name: str) -> None:
+    await server.filled()
+    await server.mirror.ask(lambda index: index.set_state(**{name: "{damaged"}))
+    await server.mirror.ready()
+    clock.now += FULL_WALK + 1
+    await server.walked_again()
+    assert (await server.mirror.ready()).complete
+    assert await server.agrees()
 
 
 @pytest.mark.parametrize("given", [{"index": "memory"}, {"index": "memory", "read_only": True}], ids=str)

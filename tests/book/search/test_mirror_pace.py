@@ -19,6 +19,7 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.search.filling import PAUSES
 from contacts_mcp.book.search.mirror import at_once, mirror_of
 from contacts_mcp.config import Settings
+from contacts_mcp.errors import ServiceFailed
 from contacts_mcp.sandbox import Behaviour, Fault, Sandbox, open_sandbox
 from contacts_mcp.state.ledger import WINDOW
 from contacts_mcp.workspace import Workspace
@@ -77,20 +78,29 @@ async def test_the_filling_uses_what_the_limit_leaves_to_it(book: Book, sandbox:
     assert took <= windows * WINDOW / 0.95
 
 
-async def test_a_failure_that_may_pass_is_waited_for(book: Book, sandbox: Sandbox) -> None:
+async def test_a_failure_that_may_pass_is_told_at_once_and_waited_for(book: Book, sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("list_contacts", "status", status=503, skip=10, times=8))
-    known = await mirror_of(book).ready(wait=3_600)
+    mirror, began = mirror_of(book), anyio.current_time()
+    known = await mirror.ready(wait=3_600)
+    assert anyio.current_time() - began < 60
+    assert (known.complete, [note.kind for note in known.notes]) == (False, ["index_stopped"])
+    assert isinstance(known.failure, ServiceFailed)
+    await mirror.finished()
+    known = await mirror.known()
     assert (known.complete, known.failure) == (True, None)
 
 
-async def test_a_failure_that_does_not_pass_stops_the_filling_and_is_told(book: Book, sandbox: Sandbox) -> None:
+async def test_a_failure_that_does_not_pass_ends_the_filling_until_the_next_call(book: Book, sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("list_contacts", "status", status=503, skip=10, times=-1))
-    began = anyio.current_time()
-    known = await mirror_of(book).ready(wait=3_600)
+    mirror, began = mirror_of(book), anyio.current_time()
+    await mirror.ready()
+    await mirror.finished()
     assert sum(PAUSES) <= anyio.current_time() - began < 2 * sum(PAUSES)
-    assert not known.complete
-    assert [note.kind for note in known.notes] == ["index_stopped"]
+    known = await mirror.known()
+    assert (known.complete, [note.kind for note in known.notes]) == (False, ["index_stopped"])
     assert known.searched > 0
+    sandbox.faults.clear()
+    assert (await mirror.ready(wait=3_600)).complete
 
 
 async def test_a_call_that_waits_stops_at_its_deadline(book: Book) -> None:

@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from typing import Any, cast
 
+import anyio
 import pytest
 from walks import SECOND, Behaviour, Kind, Row, Service
 
@@ -22,6 +23,7 @@ from contacts_mcp.state.journal import Journal
 
 MIRRORS = 150
 VISITS = 4
+ONE_AFTER_THE_OTHER = 0.5
 
 
 class Account(Service):
@@ -29,6 +31,14 @@ class Account(Service):
 
     def _shown_at(self, row: Row) -> int:
         return row.updated // SECOND * SECOND if self.behaviour.in_seconds else row.updated
+
+    async def list_contacts(self, **asked: Any) -> Rows[Contact]:
+        await anyio.lowlevel.checkpoint()
+        return await super().list_contacts(**asked)
+
+    async def count_contacts(self) -> int | None:
+        await anyio.lowlevel.checkpoint()
+        return await super().count_contacts()
 
     async def get_contact(self, contact_id: int) -> Contact | None:
         self._between_requests()
@@ -59,17 +69,30 @@ class Visits:
             is_in_memory=False,
             clock=lambda: self.account.now / SECOND,
             moved=lambda: None,
+            failed=lambda _: None,
         )
 
     async def _in_index(self, work: Any) -> Any:
         return work(self.index)
 
+    async def _walked(self) -> bool:
+        await self.filler.walk()
+        return True
+
+    async def _walked_and_refreshed(self) -> bool:
+        """Both at once, as a call does it, or one after the other."""
+        if self.dice.random() < ONE_AFTER_THE_OTHER:
+            await self.filler.walk()
+            return await self.filler.refresh(requests=20)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.filler.walk)
+            return await self.filler.refresh(requests=20)
+
     async def visited(self, *, again: bool) -> tuple[bool, set[int]]:
         """Whether the mirror calls itself complete, and the contacts that it lacks or has in an old state."""
         self.account.persistent = None
         before = self.account.here()
-        await self.filler.walk()
-        is_fresh = await self.filler.refresh(requests=20) if again else True
+        is_fresh = await self._walked_and_refreshed() if again else await self._walked()
         known, after = known_from(self.index.state), self.account.here()
         mirror = {row.id: row.updated for row in self.index.rows([*before])}
         there = before.keys() if self.account.persistent is None else before.keys() & self.account.persistent

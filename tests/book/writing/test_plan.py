@@ -59,9 +59,9 @@ AGES: dict[str, list[Look]] = {
         Look(0, T2, last="Old"),  # within the second of the state before, an old value tells
     ],
     "same rev": [Look(3, T2), Look(3, T1), Look(3, T3), Look(3, "")],
-    "same updated": [Look(0, T2), Look(0, "2026-03-01T13:00:02+01:00")],
+    "same updated": [Look(0, T2), Look(0, T2, rev_before=0), Look(0, "2026-03-01T13:00:02+01:00")],
     "newer rev": [Look(4, T3), Look(4, T2), Look(4, T1), Look(4, "")],
-    "newer updated": [Look(0, T3)],
+    "newer updated": [Look(0, T3), Look(0, T3, rev_before=0)],
     "newer updated, and a rev": [Look(4, T3, rev_before=0)],
     "undated": [
         Look(0, ""),
@@ -244,6 +244,7 @@ CHANGE = LastChange(before=ADA | {"first": "Adele"}, after=ADA, rev=3, updated=T
         (CHANGE, sight(ADA, updated=T2), False),
         (CHANGE, sight(ADA | {"first": "Adele"}), True),
         (CHANGE, sight(ADA), False),
+        (replace(CHANGE, is_recent=False), sight(ADA | {"first": "Adele"}), False),
         (CHANGE, sight(ADA | {"first": "Somebody"}), False),
         (replace(CHANGE, before=ADA | {"first": "Adele", "last": "Old"}), sight(ADA | {"first": "Adele"}), False),
         (replace(CHANGE, before=ADA), sight(ADA), False),
@@ -265,6 +266,12 @@ def test_an_undated_look_from_before_our_last_change_proves_nothing(given: Circu
     back = Plan(action="update", contact_id=7, before=ADA, wanted=ADA | {"first": "Adele"})
     assert back.proof(sight(ADA | {"first": "Adele"}), given) == "unknown"
     assert back.proof(sight(ADA | {"first": "Adele"}), replace(given, last_change=None)) == "done"
+
+
+def test_a_copy_without_an_answer_may_have_moved_the_rev_and_is_nobody_else() -> None:
+    reply = WriteReply(rev=4)
+    assert not UPDATE.report(sight(GRACE, rev=5), reply, unanswered=1).someone_else
+    assert UPDATE.report(sight(GRACE, rev=6), reply, unanswered=1).someone_else
 
 
 # A create

@@ -423,11 +423,15 @@ async def test_an_update_that_is_settled_by_a_later_change_knows_the_state_in_wh
     assert found == (ADA, later.before, later.rev_before, later.updated_before)
 
 
-@pytest.mark.parametrize(("rev", "outcome"), [(2, "done"), (0, "unknown")], ids=["accepted", "no answer"])
-async def test_a_write_that_the_service_accepted_is_done_once_the_contact_has_moved(
+@pytest.mark.parametrize(
+    ("rev", "outcome"),
+    [(3, "done"), (2, "unknown"), (4, "unknown"), (0, "unknown")],
+    ids=["as accepted", "changed since", "not yet there", "no answer"],
+)
+async def test_a_write_that_the_service_accepted_is_done_once_the_contact_has_moved_as_the_answer_said(
     stage: Stage, book: Book, rev: int, outcome: str
 ) -> None:
-    """Reads lagged behind its answer, which told the new `rev`. By now somebody has set the value back."""
+    """Its value does not show. Of another `rev` nobody knows whose write it is."""
     entry = await unfinished(book, ADA, first="Grace")
     book.journal.finish(replace(entry, state="unknown", rev_after=rev))
     stage.sandbox.store.touch(ADA, first="Grace")

@@ -413,3 +413,22 @@ async def test_an_id_is_never_taken_for_a_phone_nor_a_phone_for_an_id(session: S
     assert (await refusal(session, "lookup_contact", phone=str(JORDAN)))["argument"] == "phone"
     assert (await refusal(session, "lookup_contact", contact_id="(510) 555-0100"))["argument"] == "contact_id"
     assert (await session.ok("lookup_contact", contact_id=15105550100))["found"] is False
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("list_contacts", {"detail": " Full"}),
+        ("list_contacts", {"detail": "CONCISE"}),
+        ("create_contact", {"phone": "+15105550100", "if_exists": "Report"}),
+    ],
+    ids=str,
+)
+async def test_a_choice_is_taken_in_any_case(session: Session, tool: str, arguments: Any) -> None:
+    await session.ok(tool, **arguments)
+
+
+async def test_an_object_of_another_form_is_told_the_form(session: Session) -> None:
+    rows = [{"name": "Plan", "value": "Gold"}]
+    facts = await refusal(session, "update_contact", contact_id=JORDAN, custom_fields=rows)
+    assert 'as {"Field": "value"}' in facts["message"]

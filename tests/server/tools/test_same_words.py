@@ -132,6 +132,7 @@ async def test_exists_shows_both_values_and_says_once_that_nothing_was_done(sess
         ("update_contact", {"phone": "(510) 555-0100", "last": "Lee"}, JORDANS),
         ("update_contact", {"phone": JORDANS, "new_phone": "(510) 555-7777"}, NEW),
         ("update_contact", {"phone": "(510) 555-0100", "new_phone": NEW}, JORDANS),
+        ("update_contact", {"phone": "(510) 555-0100", "new_phone": "510.555.0100"}, JORDANS),
         (
             "update_contact",
             {"phone": "(510) 555-0100", "new_phone": "(510) 555-7777"},
