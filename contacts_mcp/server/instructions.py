@@ -10,7 +10,7 @@ RISKY = ("update_contact", "delete_contact", "merge_contacts", "undo_change")
 # always said.
 SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Keeps the contacts of a Heymarket (business SMS) account.", ()),
-    ("It cannot send texts, nor make tags, custom fields or notes.", ()),
+    ("It cannot send texts, nor make custom fields or notes.", ()),
     ("- One person: lookup_contact (exact id, phone, e-mail or full name).", ("lookup_contact",)),
     ("- Everything else, and every count: search_contacts, in one call with all that was said.", ("search_contacts",)),
     ("- Fields, tags and team, with counts: describe_account.", ("describe_account",)),

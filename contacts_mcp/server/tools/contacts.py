@@ -28,6 +28,7 @@ async def create_contact(
     avatar: p.Avatar = None,
     assignee: p.FirstAssignee = None,
     tags: p.FirstTags = None,
+    create_missing_tags: p.CreateMissingTags = None,
     is_opted_out: p.IsOptedOut = None,
     if_exists: Annotated[
         Literal["report", "fill"],
@@ -83,13 +84,13 @@ async def update_contact(
     tags: p.Tags = None,
     add_tags: p.AddTags = None,
     remove_tags: p.RemoveTags = None,
+    create_missing_tags: p.CreateMissingTags = None,
     is_opted_out: p.IsOptedOutOnUpdate = None,
     consent: p.Consent = None,
     clear: p.Clear = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Change one contact, by id, phone or full name. Fields not given stay. Only clear empties.
-    To add one: create_contact."""
+    """Change one contact, by id, phone or full name. Fields not given stay. Only clear empties."""
     asked = request(books.update_contact, locals())
     book = await app.book()
     contact_id = await books.identified(book, contact_id=contact_id, phone=phone, name=name)

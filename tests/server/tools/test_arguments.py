@@ -58,7 +58,7 @@ TOOLS_AND_WHO: dict[str, dict[str, Any]] = {
     "undo_change": {"change_id": 1},
 }
 BY_NAME = {tool.name: tool for tool in TOOLS}
-FLAGS = ("is_opted_out", "replace_custom_fields", "opted_out", "has_email")
+FLAGS = ("is_opted_out", "replace_custom_fields", "create_missing_tags", "opted_out", "has_email")
 
 
 @pytest.mark.parametrize("empty", EMPTY, ids=repr)
