@@ -222,7 +222,8 @@ def _prefixes(filters: Filters, region: str) -> tuple[str, ...]:
         if not found:
             raise InvalidArgument(
                 "country",
-                f"{quoted(filters.country, limit=40)} is not the code of a country whose phones can be told by their beginning.",
+                f"{quoted(filters.country, limit=40)} is not the code of a country whose phones can be told by their "
+                "beginning.",
                 expected="Expected two letters such as US, CA or DE.",
             )
     if filters.area_code is None:

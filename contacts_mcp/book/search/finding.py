@@ -151,16 +151,13 @@ async def _all_of(book: Book, contacts: Sequence[Contact], why: str, notes: Sequ
 
 def _marks_of(meant: Meant) -> marks.Filters:
     """The filters as the mirror knows them."""
-    kinds = {ANY_VALUE: "any", "": "none"}
+    kinds: Mapping[str, marks.FieldKind] = {ANY_VALUE: "any", "": "none"}
     bounds = {name.replace("_after", "_from"): microseconds(moment) for name, moment in meant.bounds.items()}
     return marks.Filters(
         tags=meant.tags,
         any_tag=meant.any_tag,
         assignee=meant.assignee,
-        fields=tuple(
-            marks.FieldFilter(one.field_id, kinds.get(one.text, "is"), one.text)  # type: ignore[arg-type]  # three words
-            for one in meant.custom
-        ),
+        fields=tuple(marks.FieldFilter(one.field_id, kinds.get(one.text, "is"), one.text) for one in meant.custom),
         is_opted_out=meant.is_opted_out,
         has_email=meant.has_email,
         phone_prefixes=meant.prefixes,
@@ -259,7 +256,7 @@ async def _on_value(book: Book, asked: CustomValue) -> Note | None:
 
 
 def _why(hit: Hit, names: Snapshot) -> str:
-    """Why a contact was found, in words: 'jordn ~ Jordan (1 letter apart); "gold" in Plan'."""
+    """Why a contact was found, in words, as `"jordn" is 1 letter apart from "Jordan"; "gold" in Plan`."""
     return "; ".join(dict.fromkeys(_one_why(why, names) for why in hit.why))
 
 

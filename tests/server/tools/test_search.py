@@ -1,4 +1,4 @@
-"""`search_contacts` through the real chain, in both protocol eras: whom it finds, why, and what it knows of the rest."""
+"""`search_contacts` through the real chain, in both protocol eras: the contacts found, the reasons, and the rest."""
 
 from __future__ import annotations
 
