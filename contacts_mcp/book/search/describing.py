@@ -116,7 +116,7 @@ def use_of(index: Index, number: int, fields: Names) -> FieldUse:
 def _use(index: Index, one: Named, fields: Names, counts: dict[str, int]) -> FieldUse:
     contacts, values = counts.get(field_mark(one.id), 0), index.values(one.id)
     kind = kind_of(values, contacts)
-    frequent = sorted(values, key=lambda value: (-value[1], value[0])) if kind == "choice" else []
+    frequent = sorted(values, key=_most_frequent_first) if kind == "choice" else []
     return FieldUse(
         field_id=one.id,
         name=fields.label(one.id),
@@ -148,8 +148,13 @@ def kind_of(values: Sequence[tuple[str, int]], contacts: int) -> Kind:
 
 def values_in_use(index: Index, field_id: int, *, most: int) -> list[str]:
     """The most frequent values of a field as they are written, the most frequent first."""
-    frequent = sorted(index.values(field_id), key=lambda value: (-value[1], value[0]))
+    frequent = sorted(index.values(field_id), key=_most_frequent_first)
     return [_as_written(index, field_id, text) for text, _ in frequent[:most]]
+
+
+def _most_frequent_first(value: tuple[str, int]) -> tuple[int, str]:
+    text, contacts = value
+    return -contacts, text
 
 
 def _as_written(index: Index, field_id: int, folded: str) -> str:

@@ -68,7 +68,10 @@ def _on_value(use: FieldUse, text: str, names: Snapshot) -> list[Note]:
 
 
 async def on_new(book: Book, values: Values) -> list[Note]:
-    """A remark on contacts that the new one probably doubles: three looks into the mirror."""
+    """A remark on contacts that the new one probably doubles, by its names and e-mail.
+
+    The phone was looked for before, in the service itself.
+    """
     if not book.mirror.is_in_use:
         return []
     from contacts_mcp.book.search.duplicates import probable_doubles_of

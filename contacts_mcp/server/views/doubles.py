@@ -8,7 +8,17 @@ from pydantic import BaseModel
 
 from contacts_mcp.server.views.changes import change_facts, change_lines
 from contacts_mcp.server.views.contacts import concise, line, who, whole
-from contacts_mcp.server.views.fitting import CUTS, Answer, ContactFacts, Facts, Shown, fitted, going_on, noted
+from contacts_mcp.server.views.fitting import (
+    CUTS,
+    Answer,
+    ContactFacts,
+    Facts,
+    Shown,
+    completeness,
+    fitted,
+    going_on,
+    noted,
+)
 from contacts_mcp.server.views.writes import confirmation_lines
 from contacts_mcp.words.display import LABEL, Cut, in_line, safe, visible, word
 
@@ -80,8 +90,8 @@ def duplicates_found(doubles: DoublesShown) -> Answer:
 
 def _ending(doubles: DoublesShown) -> str:
     sets = f"{doubles.total} set{'' if doubles.total == 1 else 's'} with {doubles.contacts} contacts"
-    complete = f"complete: {'true' if doubles.known.complete else 'false'}"
-    return "; ".join(filter(None, [sets, complete, doubles.next_cursor and going_on(doubles.next_cursor)])) + "."
+    onward = [going_on(doubles.next_cursor)] if doubles.next_cursor else []
+    return "; ".join([sets, completeness(doubles.known.complete), *onward]) + "."
 
 
 HEADLINES = {
