@@ -30,7 +30,6 @@ LEAST_FOR_CHOICE = 3  # contacts a value on average
 
 Kind = Literal["text", "number", "date", "choice", "empty"]
 
-
 _FORMS: Mapping[Kind, re.Pattern[str]] = {
     "date": re.compile(r"\d{4}-\d{2}-\d{2}"),
     "number": re.compile(r"[-+]?\d+(?:[.,]\d+)?"),
@@ -61,7 +60,7 @@ class Description:
 
 
 async def describe(book: Book) -> Description:
-    """The account as it is now, with counts where there is a mirror. Raises UpstreamError."""
+    """The account, with counts where there is a mirror. Raises UpstreamError."""
     names = await book.vocabulary.read(*LISTS)
     mirror = mirror_of(book)
     known = await mirror.ready(wait=waiting_time(), announce=on_progress.get())

@@ -1,5 +1,6 @@
-"""The answers of tools: a text that is enough by itself, the same facts as a structure that keeps its published schema,
-both within their budget.
+"""The answers of tools: a text that is enough by itself, and the same facts as a structure of the published schema.
+
+Both keep within their budget.
 """
 
 from __future__ import annotations
