@@ -14,6 +14,7 @@ from contacts_mcp.server.views.fitting import (
     Answer,
     ContactFacts,
     Shown,
+    completeness,
     fitted,
     going_on,
     noted,
@@ -125,7 +126,7 @@ def listed(
 def _ending_lines(listing: Listing) -> list[str]:
     """How many those are, and whether there are more. The last of several pages also counts those before it."""
     here, given = len(listing.cards), listing.given
-    complete = f"complete: {'true' if listing.complete else 'false'}"
+    complete = completeness(listing.complete)
     if listing.next_cursor:
         of_all = f" of {listing.total}" if listing.total is not None else ""
         return [f"{_many(here)}{of_all}; {complete}; {going_on(listing.next_cursor)}"]
