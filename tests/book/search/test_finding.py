@@ -7,17 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from book import people
+from questions import KINDS, invented, made_from
+from search import _looked_through, row_of
 
 from contacts_mcp.book.search.question import Question
 from contacts_mcp.book.search.search import search
 from contacts_mcp.state.index import Index
-
-pytest.importorskip("faker", reason="the book needs the names of many languages")
-pytest.importorskip("names", reason="the book needs the names of the census")
-
-from book import people
-from questions import KINDS, invented, made_from
-from search import _looked_through, row_of
 
 CONTACTS = 3_000
 
