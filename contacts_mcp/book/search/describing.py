@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from contacts_mcp.api.pace import on_progress
@@ -26,6 +26,7 @@ from contacts_mcp.words.names import Named, Names
 
 MOST_CHOICES = 12  # values of a field that is a choice
 SHARE_OF_KIND = 0.95  # of a field's contacts whose value is of one kind
+MOST_FOR_DOUBLES = 100_000  # contacts up to which doubles are counted
 LEAST_FOR_CHOICE = 3  # contacts a value on average
 
 Kind = Literal["text", "number", "date", "choice", "empty"]
@@ -71,7 +72,17 @@ async def describe(book: Book) -> Description:
             members=[(names.members.label(one.id), None) for one in names.members.items],
             known=known,
         )
-    return await mirror.ask(lambda index: _counted(index, names, known))
+    account = await mirror.ask(lambda index: _counted(index, names, known))
+    return replace(account, counts=account.counts | await mirror.ask(_doubles))
+
+
+def _doubles(index: Index) -> dict[str, int]:
+    """How many sets of contacts are one person for sure. In a large book that takes too long to be told here."""
+    if index.state.contacts > MOST_FOR_DOUBLES:
+        return {}
+    from contacts_mcp.book.search.duplicates import find
+
+    return {"sets_of_doubles": find(index, most=1).total}
 
 
 def _counted(index: Index, names: Snapshot, known: Known) -> Description:
@@ -93,17 +104,16 @@ def _counted(index: Index, names: Snapshot, known: Known) -> Description:
     )
 
 
-async def fields_in_use(book: Book) -> tuple[dict[int, FieldUse], Known | None]:
-    """How each custom field is used, and how much of the book says so: without a request, from a mirror in use."""
+async def described_so_far(book: Book) -> Description | None:
+    """What a mirror in use knows, without a request. None where there is none."""
     if not book.mirror.is_in_use:
-        return {}, None
-    names, known = await book.vocabulary.read("fields"), await mirror_of(book).known()
+        return None
+    names, known = await book.vocabulary.read(*LISTS), await mirror_of(book).known()
     if not known.is_there:
-        return {}, None
+        return None
     with suppress(IndexUnavailable):
-        described = await book.mirror.ask(lambda index: _counted(index, names, known))
-        return {use.field_id: use for use in described.fields}, known
-    return {}, None
+        return await book.mirror.ask(lambda index: _counted(index, names, known))
+    return None
 
 
 def use_of(index: Index, number: int, fields: Names) -> FieldUse:
