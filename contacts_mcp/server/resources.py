@@ -139,7 +139,7 @@ async def _named(book: Book, which: ListName) -> list[dict[str, Any]]:
 
 
 async def _described(book: Book) -> Description | None:
-    """What the local index knows of the account, if it is in use already."""
+    """The local index tells about the account, if it is in use already."""
     return await books.described_so_far(book) if book.mirror.is_in_use else None
 
 

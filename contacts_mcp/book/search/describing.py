@@ -105,7 +105,7 @@ def _counted(index: Index, names: Snapshot, known: Known) -> Description:
 
 
 async def described_so_far(book: Book) -> Description | None:
-    """What a mirror in use knows, without a request. None where there is none."""
+    """The knowledge of a mirror in use, without a request. None where there is none."""
     if not book.mirror.is_in_use:
         return None
     names, known = await book.vocabulary.read(*LISTS), await mirror_of(book).known()
