@@ -386,3 +386,15 @@ async def test_a_whole_book_in_another_time_zone_has_its_own_days(open_session: 
         async with open_session(mode=era, sandbox=sandbox, time_zone="America/Los_Angeles") as session:
             assert (await session.ok("search_contacts", created_before="2026-05-02"))["total"] == 1
             assert (await session.ok("search_contacts", created_after="2026-05-02"))["total"] == 0
+
+
+async def test_the_list_alone_still_answers_a_filter_to_the_end(open_session: OpenSession, era: str) -> None:
+    async with open_session(mode=era, tools=["list_contacts"]) as session:
+        found, cursor = list[int](), dict[str, str]()
+        while True:
+            facts = await session.ok("list_contacts", tag="VIP", limit=4, **cursor)
+            found += ids(facts)
+            if not facts["next_cursor"]:
+                break
+            cursor = {"cursor": facts["next_cursor"]}
+        assert {*found} == {one["id"] for one in session.sandbox.store.contacts() if VIP in one["tags"]}
