@@ -154,7 +154,7 @@ def _opened(cursor: str, tier: Tier) -> Place:
         text = cursor[:_LONGEST_CURSOR]
         its_tier, (strength, ids) = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_"))
         place = float(strength), tuple(int(each) for each in ids)
-    except (ValueError, TypeError, OverflowError):  # the last of a number without end
+    except (ValueError, TypeError, OverflowError, RecursionError):  # the last of a number without end
         raise InvalidArgument(
             "cursor", "is not a cursor of find_duplicates.", expected="Ask again without it."
         ) from None

@@ -221,6 +221,8 @@ async def _told(
 
 def _notes(answer: Answer, question: Question) -> list[Note]:
     notes: list[Note] = []
+    if not answer.is_exact:
+        notes.append(Note("total_at_least", f"At least {answer.total} contacts match; there may be more."))
     if answer.ignored:
         words = ", ".join(quoted(each, limit=40) for each in answer.ignored)
         notes.append(Note("words_ignored", f"Nobody here has {words}; the other words were found."))
