@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -483,8 +484,9 @@ async def test_a_read_that_lags_behind_our_own_change_is_not_merged(open_session
 
 def test_a_journal_of_the_version_before_is_read(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
-    Journal(path, "account").entries()
-    with sqlite3.connect(path) as db:
+    with closing(Journal(path, "account")) as journal:
+        journal.entries()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("DROP INDEX changes_of_merge")
         db.execute("ALTER TABLE changes DROP COLUMN merge")
         db.execute("PRAGMA user_version = 2")
@@ -492,6 +494,6 @@ def test_a_journal_of_the_version_before_is_read(tmp_path: Path) -> None:
             "INSERT INTO changes (account, at, action, state, before, wanted, uptime) "
             "VALUES ('account', 1, 'update', 'done', '{}', '{}', 1)"
         )
-    (entry,) = Journal(path, "account").entries()
-    assert entry.merge == ""
-    assert Journal(path, "account").of_merge("") == []
+    with closing(Journal(path, "account")) as journal:
+        (entry,) = journal.entries()
+        assert (entry.merge, journal.of_merge("")) == ("", [])
