@@ -304,10 +304,10 @@ class Index:
         """As `by_name`, for folded words."""
         key = name_key(words)
         query = (
-            "SELECT id FROM (SELECT id FROM contact WHERE name_key = ?1 UNION "
-            "SELECT id FROM contact WHERE display_key = ?1) ORDER BY id DESC LIMIT ?2"
+            "SELECT id FROM (SELECT id FROM contact WHERE name_key = ? UNION "
+            "SELECT id FROM contact WHERE display_key = ?) ORDER BY id DESC LIMIT ?"
         )
-        return self._ids(query, key, most) if key is not None else []
+        return self._ids(query, key, key, most) if key is not None else []
 
     def matching(
         self, expression: str, *, most: int, bounds: Bounds | None = None, below: int | None = None, part: str = ""
