@@ -530,8 +530,10 @@ async def test_retry_after_is_a_number_or_a_date_and_counts_only_if_it_can_be_me
     connect: OpenClient, header: str, seconds: float | None, status: int
 ) -> None:
     answer = httpx.Response(status, headers={"Retry-After": header, "Date": DATE})
+    async with connect(httpx.MockTransport(lambda _: httpx.Response(200, json={"id": 5}))) as client:
+        await client.create_contact(BODY)  # the first request of a process loads what it needs, which takes its time
     async with connect(httpx.MockTransport(lambda _: answer)) as client:
-        with anyio.move_on_after(0.9), pytest.raises((RateLimited, ServiceFailed)) as caught:
+        with anyio.move_on_after(0.2), pytest.raises((RateLimited, ServiceFailed)) as caught:
             await client.create_contact(BODY)
     assert (caught.value.retry_after or None) == seconds
     if status == 429:
@@ -668,7 +670,7 @@ async def test_a_failure_with_a_long_body_stays_that_failure(connect: OpenClient
         return httpx.Response(429, content=b"x" * (LONGEST_BODY + 1))
 
     async with connect(httpx.MockTransport(respond)) as client:
-        with anyio.move_on_after(0.9), pytest.raises(RateLimited):
+        with anyio.move_on_after(0.2), pytest.raises(RateLimited):
             await client.create_contact(BODY)
 
 
