@@ -52,6 +52,7 @@ MOST_IN_MEMORY = 150_000  # contacts
 LARGE_PAGE = 200  # rows of one call from which on new words are read at the end of the walk
 _CHUNK = 1_000  # contacts of one transaction at the end of a walk, so that others can write between
 _MOST_REMEMBERED = 50_000  # words that are known to be in the vocabulary
+_ALL = -1  # SQLite's LIMIT for as many as there are
 _MOST_VALUES = 2_000  # different values of a field that are looked at
 
 Result = TypeVar("Result")
@@ -253,10 +254,6 @@ class Index:
     def told_of_starting_over(self) -> None:
         """Somebody was told that the file was thrown away."""
         self._lost = False
-
-    def is_sound(self) -> bool:
-        """Check every page of the file: half a second for 100,000 contacts. Damage is mostly seen here alone."""
-        return self._read(lambda db: bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"))
 
     # Reading contacts
 
@@ -494,7 +491,7 @@ class Index:
 
     def counts(self, mark: str) -> dict[str, int]:
         """How many contacts have each mark that begins so: `counts("§§t")` is {"§§t101": 5, ...}."""
-        return dict(self._range(mark, mark + "\U0010ffff", 100_000))
+        return dict(self._range(mark, mark + "\U0010ffff", _ALL))
 
     def _range(self, begin: str, end: str, most: int) -> list[tuple[str, int]]:
         query = "SELECT term, doc FROM marks WHERE term >= ? AND term < ? LIMIT ?"
@@ -605,7 +602,6 @@ _FACTS = (
 )
 _STATE = ("generation", "place", "newest", "complete_since", "last_walk")
 _INSERT = f"INSERT OR REPLACE INTO contact ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-_INDEXED = ("phone", "email", "custom", "tags", "assignee", "opted_out", "unread", "names")
 
 
 def _newest_of_each(rows: Iterable[Row]) -> dict[int, Row]:

@@ -44,6 +44,7 @@ from contacts_mcp.words.search_words import (
 NOT_OPTED_OUT, OPTED_OUT, UNKNOWN = EVERYBODY = ("§§in", "§§out", "§§unknown")
 HAS_EMAIL = "§§mail"
 ODD = "§§odd"
+TAGS, ASSIGNEES, FIELDS = "§§t", "§§a", "§§f"  # the beginnings of their marks
 PHONE_MARK = 4  # digits
 _LONGEST_VALUE = 40  # characters of a value in its mark
 _LONGEST_INTEGER = 18  # digits that SQLite keeps as an integer
@@ -292,15 +293,15 @@ def _marks(opted_out: int | None, tags: Iterable[int | str], assignee: int | Non
 
 
 def tag_mark(tag: int | str) -> str:
-    return f"§§t{tag}"
+    return f"{TAGS}{tag}"
 
 
 def assignee_mark(member: int | None) -> str:
-    return f"§§a{member or 0}"
+    return f"{ASSIGNEES}{member or 0}"
 
 
 def field_mark(field_id: int) -> str:
-    return f"§§f{field_id}"
+    return f"{FIELDS}{field_id}"
 
 
 def value_marks(field_id: int) -> str:

@@ -20,7 +20,17 @@ from contacts_mcp.state.index import Index
 from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.state.match import expression
 from contacts_mcp.state.match import word as match_word
-from contacts_mcp.state.row import HAS_EMAIL, OPTED_OUT, UNKNOWN, assignee_mark, field_mark, tag_mark, value_mark
+from contacts_mcp.state.row import (
+    ASSIGNEES,
+    HAS_EMAIL,
+    OPTED_OUT,
+    TAGS,
+    UNKNOWN,
+    assignee_mark,
+    field_mark,
+    tag_mark,
+    value_mark,
+)
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 
@@ -72,7 +82,7 @@ async def describe(book: Book) -> Description:
             members=[(names.members.label(one.id), None) for one in names.members.items],
             known=known,
         )
-    account = await mirror.ask(lambda index: _counted(index, names, known))
+    account = await mirror.ask(lambda index: counted(index, names, known))
     return replace(account, counts=account.counts | await mirror.ask(_doubles))
 
 
@@ -85,20 +95,21 @@ def _doubles(index: Index) -> dict[str, int]:
     return {"sets_of_doubles": find(index, most=1).total}
 
 
-def _counted(index: Index, names: Snapshot, known: Known) -> Description:
-    counts = index.counts("§")
+def counted(index: Index, names: Snapshot, known: Known) -> Description:
+    """The account as the mirror has it. Values that are counted one by one may be many, so each kind is asked for."""
+    tags, members = index.counts(TAGS), index.counts(ASSIGNEES)
     return Description(
-        fields=[_use(index, one, names.fields, counts) for one in names.fields.items],
-        tags=[(names.tags.label(one.id), counts.get(tag_mark(one.id), 0)) for one in names.tags.items],
-        members=[(names.members.label(one.id), counts.get(assignee_mark(one.id), 0)) for one in names.members.items],
+        fields=[use_of(index, one.id, names.fields) for one in names.fields.items],
+        tags=[(names.tags.label(one.id), tags.get(tag_mark(one.id), 0)) for one in names.tags.items],
+        members=[(names.members.label(one.id), members.get(assignee_mark(one.id), 0)) for one in names.members.items],
         counts={
             "contacts": index.state.contacts,
             "without_name": index.nameless(),
-            "opted_out": counts.get(OPTED_OUT, 0),
-            "opt_out_unknown": counts.get(UNKNOWN, 0),
-            "without_tags": counts.get(tag_mark(0), 0),
-            "without_assignee": counts.get(assignee_mark(0), 0),
-            "with_email": counts.get(HAS_EMAIL, 0),
+            "opted_out": index.holders(OPTED_OUT),
+            "opt_out_unknown": index.holders(UNKNOWN),
+            "without_tags": tags.get(tag_mark(0), 0),
+            "without_assignee": members.get(assignee_mark(None), 0),
+            "with_email": index.holders(HAS_EMAIL),
         },
         known=known,
     )
@@ -112,28 +123,24 @@ async def described_so_far(book: Book) -> Description | None:
     if not known.is_there:
         return None
     with suppress(IndexUnavailable):
-        return await book.mirror.ask(lambda index: _counted(index, names, known))
+        return await book.mirror.ask(lambda index: counted(index, names, known))
     return None
 
 
 def use_of(index: Index, number: int, fields: Names) -> FieldUse:
     """How one custom field is used."""
     one = next((each for each in fields.items if each.id == number), Named(number, ""))
-    return _use(index, one, fields, index.counts(field_mark(number)))
-
-
-def _use(index: Index, one: Named, fields: Names, counts: dict[str, int]) -> FieldUse:
-    contacts, values = counts.get(field_mark(one.id), 0), index.values(one.id)
+    contacts, values = index.holders(field_mark(number)), index.values(number)
     kind = kind_of(values, contacts)
     frequent = sorted(values, key=_most_frequent_first) if kind == "choice" else []
     return FieldUse(
-        field_id=one.id,
-        name=fields.label(one.id),
+        field_id=number,
+        name=fields.label(number),
         kind=kind,
         contacts=contacts,
-        values=[(_as_written(index, one.id, text), count) for text, count in frequent],
+        values=[(_as_written(index, number, text), count) for text, count in frequent],
         twins=[
-            fields.label(other.id) for other in fields.items if other.id != one.id and are_twins(one.name, other.name)
+            fields.label(other.id) for other in fields.items if other.id != number and are_twins(one.name, other.name)
         ],
     )
 

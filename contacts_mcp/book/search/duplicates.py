@@ -21,7 +21,7 @@ from contacts_mcp.book.search.evidence import KEYS, Account, Comparison, Evidenc
 from contacts_mcp.book.search.keys import MAILBOX, PHONE, SURE_KINDS, possible_keys, sure_keys
 from contacts_mcp.state.blocks import Blocks, Crowd
 from contacts_mcp.state.index import Facts, Index
-from contacts_mcp.state.row import Row, field_mark, value_mark
+from contacts_mcp.state.row import FIELDS, Row, value_mark
 from contacts_mcp.words.emails import mailbox
 from contacts_mcp.words.folding import unaccented
 
@@ -186,7 +186,7 @@ def _everybody(index: Index) -> Iterator[list[Facts]]:
 
 def number_fields(index: Index) -> frozenset[int]:
     """The custom fields whose values tell contacts apart, as a customer number does. Found from the values alone."""
-    fields = [int(mark.removeprefix(field_mark(0)[:-1])) for mark in index.counts(field_mark(0)[:-1])]
+    fields = [int(mark.removeprefix(FIELDS)) for mark in index.counts(FIELDS)]
     return frozenset(each for each in fields if _tells_apart(index, each))
 
 

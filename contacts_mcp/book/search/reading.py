@@ -21,7 +21,6 @@ LONGEST_QUERY = 500  # characters
 LEAST_PHONE_PIECE = 3  # digits
 _LONGEST_TRUNK = 8  # only longer numbers may have a trunk 0 in front: "0421" is an ending
 _LONGEST_PHONE = 18
-_ENDING = 4
 _NATIONAL = 10  # digits of a number in North America without its country
 
 # Words of a sentence. They count where a contact has them, and are left out where none has.
