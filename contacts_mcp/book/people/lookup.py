@@ -44,15 +44,24 @@ async def lookup(
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
     address = _checked(email)
-    sought = spellings(address)
-    rows = await book.api.search_contacts(emails=sought)
-    found = {contact.id: contact for contact in rows if _may_have(contact, sought)}
+    found = await with_email(book, address)
     missed = (
         "E-mails are found as given, in small letters, in capitals, and with capitals at the start of words. "
         "One stored in another mix of them is not found."
     )
     notes = [] if found else [Note("exact_spelling", missed)]
-    return await _found(book, [*found.values()], notes, sought=f"the e-mail {quoted(address, limit=60)}")
+    return await _found(book, found, notes, sought=f"the e-mail {quoted(address, limit=60)}")
+
+
+async def with_email(book: Book, address: str) -> list[Contact]:
+    """The contacts that may have the address, each once. Some services ignore a filter and answer with others."""
+    sought = spellings(address)
+    found = {contact.id: contact for contact in await book.api.search_contacts(emails=sought)}
+    return [contact for contact in found.values() if _may_have(contact, sought)]
+
+
+def _may_have(contact: Contact, emails: Sequence[str]) -> bool:
+    return "email" in contact.unread or any(same_email(contact.email, email) for email in emails)
 
 
 async def identified(book: Book, *, contact_id: int | None, phone: str | None, name: str | None) -> int | None:
@@ -65,11 +74,6 @@ async def identified(book: Book, *, contact_id: int | None, phone: str | None, n
     from contacts_mcp.book.search.naming import whose  # the mirror costs time, and most calls do not need it
 
     return await whose(book, name)
-
-
-def _may_have(contact: Contact, emails: Sequence[str]) -> bool:
-    """Whether a contact that the service found has one of these e-mails. Some services ignore what they do not know."""
-    return "email" in contact.unread or any(same_email(contact.email, email) for email in emails)
 
 
 def _on_other_name(contact: Contact | None, called: str | None) -> list[Note]:

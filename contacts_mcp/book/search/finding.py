@@ -29,6 +29,7 @@ from contacts_mcp.book.listing.filters import (
 )
 from contacts_mcp.book.listing.listing import left_out, list_contacts
 from contacts_mcp.book.people.holding import with_any_form
+from contacts_mcp.book.people.lookup import with_email
 from contacts_mcp.book.search import filters as marks
 from contacts_mcp.book.search.describing import values_in_use
 from contacts_mcp.book.search.known import Known, with_notes
@@ -44,7 +45,6 @@ from contacts_mcp.state.index import Index
 from contacts_mcp.state.row import Row, microseconds, value_mark
 from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.display import quoted, word
-from contacts_mcp.words.emails import spellings
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
 
@@ -134,11 +134,10 @@ async def _exact(book: Book, query: str) -> Finding | None:
         if not phone.verified:
             return None
         found = await with_any_form(book, phone.digits, phone.variants)
-        notes: Sequence[str] = phone.notes
-        return await _all_of(book, [found] if found else [], f"phone is {phone}", notes) if found else None
+        return await _all_of(book, [found], f"phone is {phone}", phone.notes) if found else None
     if isinstance(asked, Email) and "@" in asked.text.strip("@"):
-        contacts = {one.id: one for one in await book.api.search_contacts(emails=spellings(asked.text))}
-        return await _all_of(book, [*contacts.values()], f"e-mail is {word(asked.text)}", ()) if contacts else None
+        contacts = await with_email(book, asked.text)
+        return await _all_of(book, contacts, f"e-mail is {word(asked.text)}", ()) if contacts else None
     return None
 
 

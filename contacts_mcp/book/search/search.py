@@ -25,6 +25,7 @@ from contacts_mcp.words.search_words import pieces
 MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
 _RARE = 2_000  # contacts up to which all that pass the filters are sorted
 _BATCH = 500
+_NAME_FOR_ADDRESS = 0.75  # the score of a contact without the address that was asked for, but of its name
 
 Item = TypeVar("Item")
 
@@ -82,10 +83,16 @@ def _by_pieces(index: Index, question: Question, reading: Phone | Email, positio
             Asked(each, (each,)) for piece in pieces(question.query.partition("@")[0]) for each in piece.words
         )
         as_words = Words(words[:MOST_WORDS], frozenset(each.plain for each in words))
-        return _by_words(index, question, as_words, position) if words else (Answer(), None)
+        answer, after = _by_words(index, question, as_words, position) if words else (Answer(), None)
+        return (_of_the_name(answer) if isinstance(reading, Email) else answer), after
     hits = _sorted_hits(found.hits, question)
     page, after = _page(hits, [hit.row.id for hit in hits], question, position)
     return Answer(hits=tuple(page), total=len(hits), is_exact=not found.is_capped), after
+
+
+def _of_the_name(answer: Answer) -> Answer:
+    """Nobody has the address, and these are called as it says: a guess, however well the name fits."""
+    return replace(answer, hits=tuple(replace(hit, score=min(hit.score, _NAME_FOR_ADDRESS)) for hit in answer.hits))
 
 
 def _sorted_hits(hits: list[Hit], question: Question) -> list[Hit]:

@@ -67,6 +67,7 @@ FOUND = {
     "a name and an ending": ("jordan 3344", "Jordan Rivera", "likely", ["same", "phone_ends_with"]),
     "an address": ("JORDAN.RIVERA@acme.org", "Jordan Rivera", "sure", ["email"]),
     "a part of an address": ("jordan.rivera@", "Jordan Rivera", "likely", ["email_has"]),
+    "an address that nobody has": ("jordan.rivera@elsewhere.org", "Jordan Rivera", "guess", ["same", "same"]),
     "a domain": ("acme.org", "Jordan Rivera", "likely", ["email_has"]),
     "everybody at": ("@acme.org", "Jordan Rivera", "likely", ["email_has"]),
 }  # fmt: skip

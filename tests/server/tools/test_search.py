@@ -10,7 +10,7 @@ import httpx
 import pytest
 from support import OpenSession, Session, text_of
 
-from contacts_mcp.sandbox import Behaviour, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Oddity, open_sandbox
 
 JORDAN, SAM = 1001, 1002
 PLAN, REGION, NUMBER = "31", "33", "34"
@@ -244,6 +244,13 @@ async def test_a_whole_phone_or_address_asks_the_service_and_needs_no_mirror(ses
     facts = await session.ok("search_contacts", query=query)
     assert ids(facts) == [JORDAN]
     assert "list_contacts" not in session.operations
+
+
+async def test_somebody_with_another_address_is_not_told_as_the_one_asked_for(session: Session) -> None:
+    """A service that ignores what it was asked for answers with anybody."""
+    session.sandbox.oddities.append(Oddity(JORDAN, members={"email": "somebody.else@example.com"}))
+    (jordan,) = (await session.ok("search_contacts", query="jordan.rivera@example.com"))["contacts"]
+    assert (jordan["contact_id"], jordan["match"]) == (JORDAN, "guess")  # for the name
 
 
 # Hits are what the service says now.
