@@ -388,14 +388,13 @@ class Mirror:
 
     async def finished(self) -> None:
         """Wait until this process fills nothing any more, also where the mirror is complete already."""
-        while self._tasks:
-            await asyncio.wait([*self._tasks])
+        while going_on := [task for task in self._tasks if not task.done()]:
+            await asyncio.wait(going_on)
 
     async def aclose(self) -> None:
         """End the filling, which goes on from there another time, and close the file."""
         self._scope.cancel()
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.finished()
         if self._index:
             await self._run(self._index.close)
         self._index = self._filler = None

@@ -1,4 +1,4 @@
-"""What an index says of an account as a whole."""
+"""The facts that an index tells of an account as a whole."""
 
 from __future__ import annotations
 
