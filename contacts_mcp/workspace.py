@@ -232,15 +232,22 @@ def client_for(
 
 
 @contextmanager
-def announcing_waits(tell: Callable[[float], Awaitable[None]] | None) -> Iterator[None]:
-    """Within this, `tell` hears of every long wait for the rate limit, in seconds, before it starts."""
-    from contacts_mcp.api.pace import on_wait
+def announcing(
+    waits: Callable[[float], Awaitable[None]], progress: Callable[[int, int | None], Awaitable[None]]
+) -> Iterator[None]:
+    """Within this, `waits` hears of every long wait for the rate limit, in seconds, before it starts.
 
-    token = on_wait.set(tell)
+    `progress` hears how many contacts are in the local index, and of how many, while a call waits for it to be filled.
+    """
+    from contacts_mcp.api.pace import on_wait
+    from contacts_mcp.book.search.mirror import on_progress
+
+    tokens = on_wait.set(waits), on_progress.set(progress)
     try:
         yield
     finally:
-        on_wait.reset(token)
+        on_wait.reset(tokens[0])
+        on_progress.reset(tokens[1])
 
 
 def _made(directory: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import anyio
@@ -16,7 +17,7 @@ from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.parameters import from_json, is_nothing
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.words.note import Note
-from contacts_mcp.workspace import announcing_waits, noting_writes
+from contacts_mcp.workspace import announcing, noting_writes
 
 _log = logging.getLogger(__name__)
 
@@ -39,21 +40,17 @@ class Deadline:
 async def call(
     tool: ToolEntry, app: App, arguments: Mapping[str, Any], *, deadline: Deadline, announce: Announce
 ) -> Answer:
-    """The answer of `tool`. `announce` hears of each long wait for the rate limit."""
-
-    async def waiting(seconds: float) -> None:
-        await announce(f"Heymarket's rate limit is used up; going on in {seconds:.0f} seconds.")
+    """The answer of `tool`. `announce` hears of each long wait."""
 
     async def answered() -> Answer:
-        other = successor(tool.name, _given(arguments))
-        entry = next((entry for entry in TOOLS if entry.name == other), tool)
+        entry = _moved_to(tool, arguments) or tool
         answer = await entry.function(app, **read_arguments(entry, arguments))
         answer = answer if entry is tool else answer.with_note(_moved(tool, entry))
         tool.answers.model_validate(answer.facts)  # an answer keeps its published schema, or it is our mistake
         return answer
 
     start = anyio.current_time()
-    answer = await bounded(answered, tool.name, deadline=deadline, waiting=waiting)
+    answer = await bounded(answered, tool.name, deadline=deadline, announce=announce)
     log_call(tool.name, answer, seconds=anyio.current_time() - start)
     return answer
 
@@ -66,8 +63,11 @@ def log_call(tool: str, answer: Answer, *, seconds: float) -> None:
     _log.info("call %s: %s %s, %.0f ms, request %s", tool, outcome, kind, seconds * 1000, request_id)
 
 
-def _given(arguments: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in arguments.items() if not is_nothing(from_json(value))]
+def _moved_to(tool: ToolEntry, arguments: Mapping[str, Any]) -> ToolEntry | None:
+    """The other tool that these arguments are for, since they moved there."""
+    given = (name for name, value in arguments.items() if not is_nothing(from_json(value)))
+    other = successor(tool.name, given)  # looks at them only where a tool has moved ones
+    return next((entry for entry in TOOLS if entry.name == other), None) if other else None
 
 
 def _moved(tool: ToolEntry, other: ToolEntry) -> Note:
@@ -75,19 +75,29 @@ def _moved(tool: ToolEntry, other: ToolEntry) -> Note:
 
 
 async def bounded(
-    work: Callable[[], Awaitable[Result]],
-    name: str,
-    *,
-    deadline: Deadline,
-    waiting: Callable[[float], Awaitable[None]] | None = None,
+    work: Callable[[], Awaitable[Result]], name: str, *, deadline: Deadline, announce: Announce | None = None
 ) -> Result | Answer:
     """The result of `work`, or the answer that explains why there is none.
 
-    `name` is the tool or resource that `work` is for. `waiting` hears of each long wait, in seconds.
+    `name` is the tool or resource that `work` is for. `announce` hears of each long wait.
     """
-    with announcing_waits(waiting), noting_writes() as wrote, anyio.CancelScope(deadline=deadline.at):
+    with _announcing(announce), noting_writes() as wrote, anyio.CancelScope(deadline=deadline.at):
         try:
             return await work()
         except Exception as error:  # noqa: BLE001 -- the boundary
             return explain(error, name)
     return too_late(deadline.seconds, wrote=wrote())
+
+
+def _announcing(announce: Announce | None) -> AbstractContextManager[None]:
+    if announce is None:
+        return nullcontext()
+
+    async def waits(seconds: float) -> None:
+        await announce(f"Heymarket's rate limit is used up; going on in {seconds:.0f} seconds.")
+
+    async def progress(contacts: int, of: int | None) -> None:
+        share = f"{contacts:,} of {of:,}" if of is not None else f"{contacts:,}"
+        await announce(f"The local index of contacts is being filled: {share} so far.")
+
+    return announcing(waits=waits, progress=progress)

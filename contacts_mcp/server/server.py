@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any, TypeAlias
 
 import anyio
@@ -152,8 +153,10 @@ class _Methods:
             return result_of(answer)
         deadline = Deadline(self._seconds)
 
+        told = count(1)  # progress must grow, and the texts have numbers of several kinds
+
         async def announce(text: str) -> None:
-            await ctx.session.report_progress(0, None, text)
+            await ctx.session.report_progress(next(told), None, text)
 
         said = await converse(
             lambda arguments: call(tool, self._app, arguments, deadline=deadline, announce=announce),

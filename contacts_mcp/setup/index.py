@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,7 +16,6 @@ from contacts_mcp.errors import AccountError
 from contacts_mcp.state.index_file import problem_with
 from contacts_mcp.workspace import Workspace, index_path
 
-EVERY = 2.0  # seconds between two lines of progress
 MEGABYTE = 1_000_000
 
 
@@ -68,13 +66,9 @@ def build(settings: Settings, say: Callable[[str], None]) -> Known:
     """
     if index_path(settings) is None:
         raise AccountError(_elsewhere(settings))
-    said_at = -math.inf
 
     async def announce(searched: int, of: int | None) -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at >= EVERY:
-            said_at = time.monotonic()
-            say(f"{searched:,} of {of:,} contacts" if of is not None else f"{searched:,} contacts")
+        say(f"{searched:,} of {of:,} contacts" if of is not None else f"{searched:,} contacts")
 
     async def run() -> Known:
         workspace = Workspace(settings)

@@ -11,10 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.search.known import Known
-from contacts_mcp.book.search.mirror import mirror_of, waiting_time
+from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.vocabulary import LISTS, Snapshot
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.index_file import IndexUnavailable
@@ -73,8 +72,7 @@ class Description:
 async def describe(book: Book) -> Description:
     """The account, with counts where there is a mirror. Raises UpstreamError."""
     names = await book.vocabulary.read(*LISTS)
-    mirror = mirror_of(book)
-    known = await mirror.ready(wait=waiting_time(), announce=on_progress.get())
+    known = await ready_for_call(book)
     if not known.is_there:
         return Description(
             fields=[FieldUse(field_id=one.id, name=names.fields.label(one.id)) for one in names.fields.items],
@@ -82,8 +80,8 @@ async def describe(book: Book) -> Description:
             members=[(names.members.label(one.id), None) for one in names.members.items],
             known=known,
         )
-    account = await mirror.ask(lambda index: counted(index, names, known))
-    return replace(account, counts=account.counts | await mirror.ask(_doubles))
+    account = await book.mirror.ask(lambda index: counted(index, names, known))
+    return replace(account, counts=account.counts | await book.mirror.ask(_doubles))
 
 
 def _doubles(index: Index) -> dict[str, int]:

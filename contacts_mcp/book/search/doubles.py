@@ -7,14 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.search import duplicates
 from contacts_mcp.book.search.duplicates import Doubles, DoubleSet, Place, Shared, Tier
 from contacts_mcp.book.search.evidence import Evidence, Kind
 from contacts_mcp.book.search.known import Known
-from contacts_mcp.book.search.mirror import mirror_of, waiting_time
+from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import InvalidArgument
@@ -52,15 +51,14 @@ class DoublesShown:
 async def find_doubles(book: Book, *, tier: Tier = "sure", limit: int = 10, cursor: str = "") -> DoublesShown:
     """The doubles of the book. Raises InvalidArgument where there is no mirror, and UpstreamError."""
     below = _opened(cursor, tier) if cursor else None
-    mirror = mirror_of(book)
-    known = await mirror.ready(wait=waiting_time(), announce=on_progress.get())
+    known = await ready_for_call(book)
     if not known.is_there:
         raise InvalidArgument(
             "find_duplicates",
             f"needs the local index. {' '.join(known.notes)}",
             expected="Look for one person with search_contacts instead.",
         )
-    found: Doubles = await mirror.ask(lambda index: duplicates.find(index, tier=tier, most=limit, below=below))
+    found: Doubles = await book.mirror.ask(lambda index: duplicates.find(index, tier=tier, most=limit, below=below))
     now = await _as_found(book, found.sets)
     names = await _names_for(book, found.sets, now)
     sets = [_shown(one, now, names) for one in found.sets if all(row.id in now for row in one.contacts)]

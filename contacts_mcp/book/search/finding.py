@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.listing.filters import (
@@ -33,7 +32,7 @@ from contacts_mcp.book.people.lookup import with_email
 from contacts_mcp.book.search import filters as marks
 from contacts_mcp.book.search.describing import values_in_use
 from contacts_mcp.book.search.known import Known, with_notes
-from contacts_mcp.book.search.mirror import mirror_of, waiting_time
+from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Answer, Hit, Match, Question, Sort, Why
 from contacts_mcp.book.search.reading import Email, Phone, read
 from contacts_mcp.book.search.search import not_judged, search
@@ -92,7 +91,7 @@ async def find(
         return exact
     if cursor.startswith(WALKED):
         return await _walked(book, filters, query=query, sort=sort, limit=limit, cursor=cursor)
-    known = await mirror_of(book).ready(wait=waiting_time(), announce=on_progress.get())
+    known = await ready_for_call(book)
     if not known.is_there:
         return await _walked(book, filters, query=query, sort=sort, limit=limit, cursor=cursor, known=known)
     question = Question(

@@ -21,7 +21,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
-from contextvars import Context
+from contextvars import Context, ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,12 +46,16 @@ if TYPE_CHECKING:
 POLL = 0.5  # seconds between two looks at an index that another process fills
 LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror
 WAIT_SHARE = 0.5  # ... and of the time that the call has left
+TELL_EVERY = 2.0  # seconds between two tellings of the progress, and before the first
 REFRESH_REQUESTS = 10  # of one call; more changes are read in the background
 
 Result = TypeVar("Result")
 Announce = Callable[[int, int | None], Awaitable[None]]
 """Told how many contacts were read so far, and how many the account has, if that is known."""
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+on_progress: ContextVar[Announce | None] = ContextVar("on_progress", default=None)
+"""Told of the progress of a filling that this call waits for."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,10 +76,10 @@ def mirror_of(book: Book) -> Mirror:
     return book.mirror
 
 
-def waiting_time() -> float:
-    """The seconds that a call may wait for the mirror."""
+async def ready_for_call(book: Book) -> Known:
+    """`Mirror.ready` within the time that this call has. `on_progress` hears of the progress."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return min(LONGEST_WAIT, WAIT_SHARE * left)
+    return await mirror_of(book).ready(wait=min(LONGEST_WAIT, WAIT_SHARE * left), announce=on_progress.get())
 
 
 class Mirror:
@@ -121,7 +125,8 @@ class Mirror:
         """Have the mirror filled and fresh as far as possible, and tell how far that is. Never raises ContactsError.
 
         A mirror that is not complete is filled in the background, and this waits for that for up to `wait` seconds.
-        `announce` hears of the progress. A complete one is refreshed, by one request where nothing was changed.
+        `announce` hears of the progress every `TELL_EVERY` seconds.
+        A complete one is refreshed, by one request where nothing was changed.
         `refresh` False leaves that out, for a call that needs no newer contacts.
         """
         if self._is_off or self._unusable:
@@ -315,10 +320,10 @@ class Mirror:
         self._step = anyio.Event()
 
     async def _until_complete(self, deadline: float, announce: Announce | None) -> Known:
-        known, told = await self._known(), -1
+        known, told, told_at = await self._known(), -1, anyio.current_time()
         while not known.complete and self._is_filling and not self._failure:
-            if announce and known.searched != told:
-                told = known.searched
+            if announce and known.searched != told and anyio.current_time() >= told_at + TELL_EVERY:
+                told, told_at = known.searched, anyio.current_time()
                 await announce(told, known.of)
             left = deadline - anyio.current_time()
             if left <= 0:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.people.lookup import Found
-from contacts_mcp.book.search.mirror import mirror_of, waiting_time
+from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Question
 from contacts_mcp.book.search.search import search
 from contacts_mcp.book.values import values_of
@@ -84,19 +83,18 @@ def _nobody(meant: Meant) -> str:
 async def _meant(book: Book, name: str) -> Meant:
     if not any(map(str.isalpha, name)):
         raise InvalidArgument("name", f"{quoted(name, limit=NAME)} is not a name.", expected="Expected a full name.")
-    mirror = mirror_of(book)
-    known = await mirror.ready(wait=waiting_time(), announce=on_progress.get())
+    known = await ready_for_call(book)
     if not known.is_there:
         raise InvalidArgument(
             "name",
             "cannot say alone who is meant, because the local index is not in use.",
             expected="Find the contact with search_contacts, then give contact_id.",
         )
-    exactly = await _as_seen(book, await mirror.ask(lambda index: index.by_name(name)))
+    exactly = await _as_seen(book, await book.mirror.ask(lambda index: index.by_name(name)))
     near: Sequence[Contact] = ()
     if not exactly:
         question = Question(query=name, limit=MOST_OFFERED, country=calling_code(book.region))
-        answer = await mirror.ask(lambda index: search(index, question))
+        answer = await book.mirror.ask(lambda index: search(index, question))
         near = await _as_seen(book, [hit.row for hit in answer.hits])
     return Meant(exactly, near, () if known.complete else known.notes or (_PARTIAL,))
 

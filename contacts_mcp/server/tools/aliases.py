@@ -6,7 +6,7 @@ or parameter that is renamed leaves its old name here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from contacts_mcp.words.folding import snake as _folded
@@ -137,7 +137,7 @@ ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
 }
 
 
-def successor(tool: str, given: Collection[str]) -> str:
+def successor(tool: str, given: Iterable[str]) -> str:
     """The tool that answers a call of `tool` with these parameters, "" where it is `tool` itself."""
     if tool not in MOVED:
         return ""

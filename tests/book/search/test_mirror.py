@@ -20,7 +20,7 @@ from contacts_mcp.api.client import PAGE
 from contacts_mcp.book import create_contact, delete_contact, update_contact
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Wanted
-from contacts_mcp.book.search import filling
+from contacts_mcp.book.search import filling, mirror
 from contacts_mcp.book.search.checking import check
 from contacts_mcp.book.search.filling import COUNT_AGAIN, FULL_WALK, PART
 from contacts_mcp.book.search.known import Known
@@ -147,7 +147,8 @@ async def test_the_file_is_named_by_the_account_and_is_its_owners_alone(server: 
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
-async def test_a_call_that_waits_hears_of_the_progress(server: Server) -> None:
+async def test_a_call_that_waits_hears_of_the_progress(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "TELL_EVERY", 0.0)
     told: list[tuple[int, int | None]] = []
 
     async def announce(searched: int, of: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from support import OpenSession, Session, text_of
 
+from contacts_mcp.book.search import mirror
 from contacts_mcp.sandbox import Behaviour, Oddity, open_sandbox
 
 JORDAN, SAM = 1001, 1002
@@ -329,6 +331,24 @@ async def test_a_mirror_goes_on_where_it_was_stopped(open_session: OpenSession, 
         session.wire.before = session.wire.answer = None
         facts = await session.ok("search_contacts")
         assert (part["complete"], facts["complete"], facts["total"]) == (False, True, 400)
+
+
+async def test_a_call_that_waits_for_the_filling_tells_how_far_it_is(
+    open_session: OpenSession, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "TELL_EVERY", 0.0)
+    told: list[tuple[float, str]] = []
+
+    async def hear(progress: float, _: float | None, message: str | None) -> None:
+        told.append((progress, message or ""))
+
+    async with open_session(mode=era, contacts=400) as session:
+        await session.client.call_tool("search_contacts", {"query": "rivera"}, progress_callback=hear)
+    steps = [step for step, _ in told]
+    assert steps == sorted({*steps}), "the protocol wants every step higher than the one before"
+    assert told
+    filled = re.compile(r"The local index of contacts is being filled: \d+( of 400)? so far\.")
+    assert all(filled.fullmatch(text) for _, text in told)
 
 
 # Without a mirror, and with less of the server.
