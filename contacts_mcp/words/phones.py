@@ -22,7 +22,15 @@ from functools import lru_cache
 from contacts_mcp.errors import InvalidPhone
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.note import Note
-from contacts_mcp.words.phone_readings import ROAMING, Reading, elsewhere, excess, lacks_trunk, readings
+from contacts_mcp.words.phone_readings import (
+    ROAMING,
+    Reading,
+    elsewhere,
+    excess,
+    lacks_trunk,
+    longest_and_trunk,
+    readings,
+)
 from contacts_mcp.words.phone_text import (
     LONGEST_RAW,
     LONGEST_TEXT,
@@ -137,6 +145,19 @@ def is_region(code: str) -> bool:
     from phonenumbers import SUPPORTED_REGIONS
 
     return code in SUPPORTED_REGIONS
+
+
+def region_of_code(code: int) -> str:
+    """The main country of a calling code: 44 -> "GB", "" for a code of no country."""
+    import phonenumbers
+
+    region = phonenumbers.region_code_for_country_code(code)
+    return region if region in phonenumbers.SUPPORTED_REGIONS else ""
+
+
+def trunk_prefix(region: str) -> str:
+    """The digit that people of a region write before a number at home ("0" in Germany), "" if there is none."""
+    return longest_and_trunk(region)[1]
 
 
 def from_api(value: object) -> str:

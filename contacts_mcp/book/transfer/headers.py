@@ -1,0 +1,150 @@
+"""The vocabulary of headers: which field of a contact a column holds, by the words above it (`headers.toml`).
+
+1. The whole header counts first, by its letters and digits ("First Name" is "firstname").
+2. Then without its filler words and numbers ("Person - First name", "E-mail 1 - Value").
+3. Then word by word. A header of nothing but known words is a phone, an e-mail or a consent. One unknown word and it
+   is nothing of these: "Emergency phone" is somebody else's.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from contacts_mcp.words.folding import fold, unaccented
+
+KIND_ORDER = ("mobile", "main", "work", "home", "other", "never")
+SHORTEST_PART = 2  # of a compound: "no" hides in every other word
+LONGEST_HEADER = 200  # a longer one is a text, not a header
+
+
+class Known(NamedTuple):
+    """The meaning of a header."""
+
+    target: str
+    kind: str = ""
+
+
+class _Vocabulary(NamedTuple):
+    headers: dict[str, Known]
+    words: dict[str, frozenset[str]]  # word -> its meanings
+    compound: re.Pattern[str]  # a word made of known words: "mobilephone"
+
+
+@cache
+def _vocabulary() -> _Vocabulary:
+    table = tomllib.loads((Path(__file__).parent / "headers.toml").read_text(encoding="utf-8"))
+    headers: dict[str, Known] = {}
+    for entry in table["header"]:
+        for name in entry["names"]:
+            headers.setdefault(fold(name), Known(entry["target"], entry.get("kind", "")))
+    meanings: dict[str, set[str]] = {}
+    for entry in table["word"]:
+        for word in entry["words"]:
+            meanings.setdefault(word, set()).add(entry["means"])
+    longest_first = sorted((word for word in meanings if len(word) > SHORTEST_PART), key=len, reverse=True)
+    compound = re.compile("|".join(map(re.escape, longest_first)))
+    return _Vocabulary(headers, {word: frozenset(kinds) for word, kinds in meanings.items()}, compound)
+
+
+@lru_cache(maxsize=4096)
+def known(header: str) -> Known | None:
+    """The meaning of a header, None for one that nobody knows."""
+    if not header.strip() or len(header) > LONGEST_HEADER:
+        return None
+    headers = _vocabulary().headers
+    if whole := headers.get(fold(_without_count(header))) or headers.get(fold(header)):
+        return whole if "#" not in header or whole.target == "phone" else Known("id")
+    words = words_of(header)
+    return _named_within(words) or _composed(words)
+
+
+_COUNT = re.compile(r"\s*\(\d+\)\s*$|[*:?]+\s*$")
+_JOINED = (
+    (r"\be mails?\b", "email"),
+    (r"\be post\b", "epost"),
+    (r"\bopt(ed)? ?out\b", "optout"),
+    (r"\bopt(ed)? ?in\b", "optin"),
+    (r"\b(do not|dont|don t|no) (text|sms|message)\b", "donottext"),
+    (r"\bin box\b", "inbox"),
+)
+
+
+def _without_count(header: str) -> str:
+    return _COUNT.sub("", header)
+
+
+@lru_cache(maxsize=4096)
+def words_of(header: str) -> tuple[str, ...]:
+    """The words of a header, plain and small: "MobilePhone_1" -> mobile, phone."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)
+    plain = " ".join(re.findall(r"[^\W\d_]+|#", unaccented(apart)))
+    for form, word in _JOINED:
+        plain = re.sub(form, word, plain)
+    return tuple(part for word in plain.split() for part in _parts(word))
+
+
+def _parts(word: str) -> tuple[str, ...]:
+    """A word made of known words in its parts, any other as it is."""
+    vocabulary = _vocabulary()
+    if word in vocabulary.words:
+        return (word,)
+    parts = vocabulary.compound.findall(word)
+    return tuple(parts) if "".join(parts) == word else (word,)
+
+
+def _named_within(words: tuple[str, ...]) -> Known | None:
+    """A header of the vocabulary between words that say whose it is: "Contact first name", "Billing: Last Name"."""
+    vocabulary = _vocabulary()
+    fillers = ["whose" in vocabulary.words.get(word, ()) for word in words]
+    for start in range(len(words)):
+        for end in range(len(words), start, -1):
+            if all(fillers[:start]) and all(fillers[end:]) and (start or end < len(words)):
+                found = vocabulary.headers.get("".join(words[start:end]))
+                if found and found.target in ("first", "last", "middle", "prefix", "suffix", "full", "company", "tags"):
+                    return found._replace(kind=found.kind if found.target != "full" else "weak")
+    return None
+
+
+def _composed(words: tuple[str, ...]) -> Known | None:
+    """A phone, an e-mail, a consent or an id by its words."""
+    meanings = [_vocabulary().words.get(word, frozenset()) for word in words]
+    found = frozenset().union(*meanings) if meanings else frozenset()
+    if consent := _consent(meanings):
+        return consent
+    if "#" in words or (words and "id" in meanings[-1]):
+        return Known("id")
+    if not all(meanings) or not found:
+        return None
+    if "email" in found and not found & {"phone", "never"}:
+        return Known("other") if "label" in found else Known("email", _kind(found))
+    nouns = found & {"phone", "mobile", "never"}
+    if not nouns:
+        return None
+    return Known("phone_label") if "label" in found else Known("phone", _kind(found))
+
+
+def _kind(found: frozenset[str]) -> str:
+    """Of several kinds the first: a fax at work is a fax, the mobile of work a mobile."""
+    for kind in ("never", "mobile", "other", "work", "home", "main"):
+        if kind in found:
+            return kind
+    return "main"
+
+
+def _consent(meanings: list[frozenset[str]]) -> Known | None:
+    """An opt-out of texts, or a consent. Every word must be about that: "Opt-out reason" is none."""
+    allowed = {"out", "consent", "about_texts", "about_other", "around_consent"}
+    if not meanings or not all(each & allowed for each in meanings):
+        return None
+    found = frozenset().union(*meanings)
+    is_out, is_consent = "out" in found, "consent" in found
+    about_texts, about_other = "about_texts" in found, "about_other" in found
+    if is_out and not is_consent and (about_texts or not about_other):
+        return Known("opt_out") if about_texts or len(meanings) == 1 else None
+    if is_out or is_consent:
+        return Known("consent" if about_texts else "consent_other") if about_texts or about_other else None
+    return None

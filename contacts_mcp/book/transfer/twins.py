@@ -1,0 +1,85 @@
+"""Rows of one file with the same phone: the first counts, and each later one is told with the difference it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from contacts_mcp.book.fields import MOST_TAGS
+from contacts_mcp.book.transfer.reading import Row
+from contacts_mcp.words.folding import caseless
+
+Likeness = Literal["identical", "same_values_but_ids", "knows_more", "says_otherwise"]
+
+
+class Earlier(NamedTuple):
+    """The first row with a phone."""
+
+    line: int
+    facts: dict[str, str]  # of `facts_of`
+
+
+class SeenInFile:
+    """The first row of each phone and e-mail, in memory. A plan in a database keeps them there."""
+
+    def __init__(self) -> None:
+        self._by_phone: dict[str, Earlier] = {}
+        self._phone_of_email: dict[str, str] = {}
+
+    def first_with(self, row: Row) -> Earlier | None:
+        """The earlier row with the phone of `row`, which is remembered if it is the first."""
+        if not row.phone or row.refused:
+            return None
+        earlier = self._by_phone.get(row.phone)
+        if earlier is None:
+            self._by_phone[row.phone] = Earlier(row.line, facts_of(row))
+        if row.email and self._phone_of_email.setdefault(caseless(row.email), row.phone) != row.phone:
+            row.notes.append("same_email_as_another_row")
+        return earlier
+
+
+def facts_of(row: Row) -> dict[str, str]:
+    """Everything that a row says, for comparing."""
+    texts = {"first": row.first, "last": row.last, "display_name": row.display_name, "email": row.email}
+    texts |= {"tags": "\n".join(sorted(row.tags)), "opt_out": "" if row.opt_out is None else str(row.opt_out)}
+    texts |= {f"custom {name}": text for name, text in row.custom.items()}
+    texts |= {f"column {name}": text for name, text in row.other.items()}
+    return {name: text for name, text in texts.items() if text}
+
+
+def likeness(row: Row, earlier: Earlier, ids: AbstractSet[str]) -> tuple[Likeness, bool]:
+    """How a later row differs from the first one, and whether it has another name. `ids` are columns that number."""
+    facts = facts_of(row)
+    numbering = {f"column {header}" for header in ids}
+    differing = {
+        name
+        for name, text in facts.items()
+        if name in earlier.facts and caseless(text) != caseless(earlier.facts[name])
+    }
+    more = facts.keys() - earlier.facts.keys() - numbering
+    other_name = bool(differing & {"first", "last"})
+    if differing - numbering:
+        return "says_otherwise", other_name
+    if more:
+        return "knows_more", other_name
+    return ("same_values_but_ids" if differing else "identical"), other_name
+
+
+def merged(first: Row, later: Row) -> Row:
+    """The first row with its blanks filled from a later one. An opt-out of either counts."""
+    named = first if first.first or first.last or first.display_name else later
+    tags = tuple(dict.fromkeys([*first.tags, *later.tags]))
+    return replace(
+        first,
+        first=named.first,
+        last=named.last,
+        display_name=named.display_name,
+        email=first.email or later.email,
+        avatar=first.avatar or later.avatar,
+        assignee=first.assignee or later.assignee,
+        tags=tags[: max(MOST_TAGS, len(first.tags))],
+        opt_out=True if later.opt_out else first.opt_out if first.opt_out is not None else later.opt_out,
+        custom={**later.custom, **first.custom},
+        other={**later.other, **first.other},
+    )
