@@ -81,9 +81,13 @@ def test_a_conflict_is_told_with_both_values() -> None:
         pytest.param({"first": "Ada"}, {"first": "Ada", "last": "Byron"}, {"last"}, id="half a name"),
         pytest.param({"first": "Grace"}, {"first": "Ada", "last": "Byron"}, set(), id="half of another name"),
         pytest.param({"display_name": "Mom"}, {"first": "Ada", "last": "Byron"}, set(), id="known otherwise"),
-        pytest.param({"display_name": "ada byron"}, {"first": "Ada", "last": "Byron"}, {"first", "last"}, id="known so"),
+        pytest.param(
+            {"display_name": "ada byron"}, {"first": "Ada", "last": "Byron"}, {"first", "last"}, id="known so"
+        ),
         pytest.param({"first": "Ada", "last": "Byron"}, {"display_name": "Mom 2"}, set(), id="a name kept whole"),
-        pytest.param({"first": "Ada"}, {"first": "Ada", "display_name": "Dr. Ada"}, {"display_name"}, id="a longer one"),
+        pytest.param(
+            {"first": "Ada"}, {"first": "Ada", "display_name": "Dr. Ada"}, {"display_name"}, id="a longer one"
+        ),
     ],
 )
 def test_the_parts_of_a_name_are_one_thing(had: dict[str, str], said: dict[str, str], filled: set[str]) -> None:
@@ -106,9 +110,11 @@ def test_the_stored_form_of_a_phone_stays() -> None:
 TEXTS = st.sampled_from(["", "Ada", "ADA", "Grace", "a@x.org", "A@x.org"])
 WISHES = st.builds(
     lambda texts, tags, out: wish(
-        tags=tuple(tags), **{key: text for key, text in texts.items() if text}, **({"is_opted_out": True} if out else {})
+        tags=tuple(tags),
+        **{key: text for key, text in texts.items() if text},
+        **({"is_opted_out": True} if out else {}),
     ),
-    st.fixed_dictionaries({key: TEXTS for key in ("first", "last", "display_name", "email", "custom:31")}),
+    st.fixed_dictionaries(dict.fromkeys(("first", "last", "display_name", "email", "custom:31"), TEXTS)),
     st.lists(st.integers(1, 8), max_size=5, unique=True),
     st.booleans(),
 )
@@ -116,7 +122,7 @@ CONTACTS = st.builds(
     lambda texts, value, tags, out: contact(
         **texts, custom={"31": value} if value else {}, tags=sorted(tags), is_opted_out=out
     ),
-    st.fixed_dictionaries({key: TEXTS for key in ("first", "last", "display_name", "email")}),
+    st.fixed_dictionaries(dict.fromkeys(("first", "last", "display_name", "email"), TEXTS)),
     TEXTS,
     st.sets(st.integers(1, 8), max_size=5),
     st.sampled_from([True, False, None]),
@@ -145,7 +151,10 @@ def test_filling_changes_nothing_that_is_there(one: Wish, before: Contact) -> No
     found = decided(one, before, switches=FILL)
     for key, (had, now) in found.changes.items():
         if key == "tags":
-            assert isinstance(had, list) and isinstance(now, list) and {*had} < {*now} and len(now) <= 5
+            assert isinstance(had, list)
+            assert isinstance(now, list)
+            assert {*had} < {*now}
+            assert len(now) <= 5
         elif key != "is_opted_out":
             assert is_empty(had)
 
