@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from contacts_mcp.errors import InvalidPhone
+from contacts_mcp.words import north_america
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phone_readings import (
@@ -127,6 +128,8 @@ def parse_phone(text: str, *, region: str = "US", argument: str = "phone", namin
     length, country_code, renumbered, invalid, unknown_region.
     """
     region = region.strip().upper()
+    if not naming and (quick := north_america.read(text, region)):
+        return Phone(quick.digits, assumed_region=quick.assumed_region)
     try:
         written = read_text(text)
         if naming:
