@@ -28,10 +28,10 @@ from contacts_mcp.book.transfer.cells import (
     region_of,
     tags_of,
 )
+from contacts_mcp.book.transfer.columns import INVERSE, Column, kind_of_label, rank
 from contacts_mcp.book.transfer.full_names import is_title, split_name
-from contacts_mcp.book.transfer.headers import KIND_ORDER
 from contacts_mcp.book.transfer.limits import LONGEST_SHOWN, MOST_ROWS, unreadable
-from contacts_mcp.book.transfer.mapping import Column, Mapping, kind_of_label
+from contacts_mcp.book.transfer.mapping import Mapping
 from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.words.folding import caseless, fold
 from contacts_mcp.words.phones import Phone, trunk_prefix
@@ -88,8 +88,6 @@ def rows_of(
 def row_of(number: int, record: Record, mapping: Mapping, region: str) -> Row:
     """One row, read by the mapping."""
     row = Row(number, record.line, refused=record.refused, value=record.value[:LONGEST_SHOWN], notes=list(record.notes))
-    if not record.cells:
-        return row
     used: set[str] = set()
     _read_phone(row, record, mapping, region, used)
     _read_names(row, record, mapping, used)
@@ -148,7 +146,7 @@ def _candidates(record: Record, mapping: Mapping) -> list[tuple[Column, str]]:
         if (cell := cells.get(column.header, "")) and plain(cell)
     ]
     if mapping.is_cards or any(column.label for _, column, _ in found):
-        found.sort(key=lambda one: KIND_ORDER.index(one[0] or "main"))
+        found.sort(key=lambda one: rank(one[0]))
     return [(column, cell) for kind, column, cell in found if kind != "never"]
 
 
@@ -258,7 +256,7 @@ def _read_opt_out(row: Row, record: Record, mapping: Mapping, used: set[str]) ->
                 row.problem = "is neither yes nor no."
             continue
         used.add(column.header)
-        if column.kind == "inverse":
+        if column.kind == INVERSE:
             value = True if value is False else None
         said += [value] if value is not None else []
     row.opt_out = any(said) if said else None
@@ -297,8 +295,6 @@ def _ours(number: int, record: Record, mapping: Mapping, region: str) -> Row:
     """A row that our export wrote: every text is as it stood in the book, blanks at its ends too."""
     cells = {header: own.unguarded(cell) for header, cell in record.cells.items() if cell}
     row = Row(number, record.line, refused=record.refused, value=record.value[:LONGEST_SHOWN], notes=list(record.notes))
-    if not record.cells:
-        return row
     found = phone_of(cells.get("phone", ""), region) if cells.get("phone") else PhoneCell(None, "no_phone")
     if found.phone:
         row.phone, row.variants = found.phone.digits, found.phone.variants

@@ -20,6 +20,8 @@ from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
 
+_CLEAN = tuple(name for name in SETTABLE_TEXTS if name != "avatar")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -55,7 +57,7 @@ def wish_of(
         unknown.append(("assignee", assignee))
         assignee = ""
     try:
-        edit = _exact(row, names, assignee) if is_exact else resolve(_wanted(row, assignee), names)
+        edit = _exact(row, names, assignee) if is_exact else _cleaned(row, names, assignee)
     except InvalidArgument as error:
         return Wish(line=row.line, refused=_reason(error), problem=str(error))
     added = tuple(dict.fromkeys([*tags, *more_tags]))
@@ -66,23 +68,26 @@ def wish_of(
     return Wish(line=row.line, edit=edit, unknown=tuple(unknown), says_in=row.opt_out is False)
 
 
-def _wanted(row: Row, assignee: str) -> Wanted:
-    texts = {name: text for name in SETTABLE_TEXTS if (text := getattr(row, name))}
-    return Wanted(
-        phone=row.phone,
-        custom_fields=row.custom,
-        assignee=assignee or None,
-        is_opted_out=True if row.opt_out else None,
-        **texts,
-    )
+def _cleaned(row: Row, names: Snapshot, assignee: str) -> Edit:
+    """The row's names and e-mail are clean by now. Everything else goes the way of a single request."""
+    others = Wanted(custom_fields=row.custom, assignee=assignee or None, avatar=row.avatar or None)
+    edit = resolve(others, names) if row.custom or assignee or row.avatar else Edit({})
+    return Edit({**_plain(row), **edit.values}, notes=edit.notes)
+
+
+def _plain(row: Row) -> Values:
+    values: Values = {"phone": row.phone}
+    values |= {name: text for name in _CLEAN if (text := getattr(row, name))}
+    if row.opt_out:
+        values["is_opted_out"] = True
+    return values
 
 
 def _exact(row: Row, names: Snapshot, assignee: str) -> Edit:
-    values: Values = {"phone": row.phone}
-    values |= {name: text for name in SETTABLE_TEXTS if (text := getattr(row, name))}
-    values |= _custom(row.custom, names)
+    values = _plain(row) | _custom(row.custom, names)
+    values |= {"avatar": row.avatar} if row.avatar else {}
     values |= {"assignee": names.members.resolve(assignee, argument="assignee").id} if assignee else {}
-    return Edit(values | ({"is_opted_out": True} if row.opt_out else {}))
+    return Edit(values)
 
 
 def _custom(texts: Table[str, str], names: Snapshot) -> Values:

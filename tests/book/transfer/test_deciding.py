@@ -17,7 +17,7 @@ from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.models import Contact
 
 PHONE = "15105550101"
-EARLIER = Earlier(2, {})
+EARLIER = Earlier(2, "{}")
 FILL, OVERWRITE, SKIP = (Switches(existing=name) for name in ("fill", "overwrite", "skip"))
 
 

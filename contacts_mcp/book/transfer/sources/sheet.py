@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from html import unescape
@@ -42,6 +43,16 @@ if TYPE_CHECKING:
 
 MOST_SHEETS = 30
 _CHUNK = 1 << 20
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,  # an unknown way to pack
+    RuntimeError,  # a password
+    KeyError,
+    ValueError,
+)
 _LONGEST_TAG = 1 << 17
 
 
@@ -194,7 +205,7 @@ def _checked_parts(stream: BinaryIO) -> dict[str, _Oddities]:
             _read_through(archive, [name for name in names if not name.startswith("xl/worksheets/")])
             paths = _paths(archive)
             return {name: _looked_through(archive, path) for name, path in paths.items() if path in names}
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, KeyError, ValueError) as error:
+    except _DAMAGED as error:
         problem = f"The spreadsheet is damaged ({type(error).__name__})."
         raise unreadable("not_readable", problem) from None
 
