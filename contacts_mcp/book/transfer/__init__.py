@@ -1,5 +1,5 @@
 """Many contacts at once: files in, decisions row by row. Everything here is pure but `files`.
 
-A file becomes rows (`sources`), columns become fields (`mapping`), texts become values (`cells`), and a row with the
-contacts of the account becomes one decision (`deciding`).
+A file becomes rows (`sources`). Columns become fields (`mapping`), texts become values (`cells`, `reading`). A row and
+the contacts of the account become one decision (`deciding`).
 """

@@ -232,7 +232,7 @@ def email_of(cell: str) -> TextCell:
 
 
 def tags_of(cell: str) -> tuple[str, ...]:
-    """The tags of a cell: a list in quotes, else cut at " ::: ", lines, semicolons, bars or commas, the first of these."""
+    """The tags of a cell. It is a list in quotes, or is cut at " ::: ", lines, semicolons, bars or commas."""
     text = plain(cell)
     if not text or is_error(text):
         return ()
@@ -245,14 +245,19 @@ def _cut(text: str) -> list[str]:
     if " ::: " in text:
         return text.split(" ::: ")
     if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1].replace("'", '"') if "'" in text and '"' not in text else text[1:-1]
+        text = text[1:-1] if '"' in text else text[1:-1].replace("'", '"')
     if '"' in text:
-        separator = ";" if re.search(r'"\s*;', text) or ("," not in text and ";" in text) else ","
-        if separator == ";":
-            return parted_tags(text)
-        return next(csv.reader([text.replace("\n", ",")], skipinitialspace=True), [])
+        return _cut_quoted(text)
     separator = next((sign for sign in ("\n", ";", "|", ",") if sign in text), "\n")
     return text.split(separator)
+
+
+def _cut_quoted(text: str) -> list[str]:
+    """A list in quotes, by semicolons or commas."""
+    is_by_semicolons = re.search(r'"\s*;', text) or (";" in text and "," not in text)
+    if is_by_semicolons:
+        return parted_tags(text)
+    return next(csv.reader([text.replace("\n", ",")], skipinitialspace=True), [])
 
 
 def _is_system_tag(name: str) -> bool:

@@ -165,20 +165,24 @@ _EDITS: dict[str, Callable[[Wish, Values], tuple[Edit, Pairs]]] = {
 
 def _filled_names(given: Values, before: Values) -> tuple[Values, Pairs]:
     """The parts of the name to fill, or the contradictions."""
-    said = {key: given[key] for key in NAMES if given.get(key)}
-    had = {key: before[key] for key in NAMES if before.get(key)}
+    said, had = _names_in(given), _names_in(before)
+    if not had or not said:
+        return said, {}
     contradictions = {
-        key: (had[key], said[key]) for key in said if key in had and not _is_same(key, had[key], said[key])
+        key: (had[key], told) for key, told in said.items() if not _is_same(key, had.get(key, told), told)
     }
     if contradictions:
         return {}, contradictions
-    if had and said and had.keys().isdisjoint(said) and "display_name" in (*had, *said):
+    if had.keys().isdisjoint(said) and "display_name" in had | said:
         known, told = _whole(had), _whole(said)
         if caseless(known) != caseless(told):
             return {}, {"display_name": (known, told)}
-        if "display_name" in said:  # it would say no more than the parts
-            return {}, {}
+        said.pop("display_name", None)  # it would say no more
     return {key: value for key, value in said.items() if key not in had}, {}
+
+
+def _names_in(values: Values) -> Values:
+    return {key: values[key] for key in NAMES if values.get(key)}
 
 
 def _whole(names: Values) -> str:

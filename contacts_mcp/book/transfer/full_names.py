@@ -2,8 +2,8 @@
 
 1. Certain are two words, "Last, First", and a particle (van, de la, bin) after the first word.
 2. A title before the name and a suffix behind it are set aside. The whole is kept as the display name then.
-3. Not certain are one word, three words, an organization, two people, digits, brackets, an address, a formula, and a
-   script that writes names without spaces or with the family first.
+3. Not certain are one word, three words, an organization, two people, digits, brackets, an address and a formula.
+   Neither is a script that writes names without spaces, or with the family first.
 """
 
 from __future__ import annotations
@@ -288,6 +288,8 @@ _ORGANIZATIONS = frozenset(
 )
 _NOT_OF_NAMES = re.compile(r"[\d@()\[\]{}<>=#*_\\|:;!?\"$%^~]|https?:|\bwww\.")
 _FAMILY_FIRST = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_OF_OTHERS = _COUPLES | _ORGANIZATIONS
+_TWO = 2
 _MOST_WORDS_BESIDE_COMMA = 3
 
 
@@ -302,19 +304,15 @@ class FullName(NamedTuple):
 def split_name(text: str) -> FullName:
     """The parts of a full name, as far as they are certain."""
     whole = " ".join(text.split())
-    if _NOT_OF_NAMES.search(whole) or _FAMILY_FIRST.search(whole) or not whole:
+    if _NOT_OF_NAMES.search(whole) or _FAMILY_FIRST.search(whole):
         return FullName()
     if "," in whole:
         return _by_comma(whole)
     words, had_more = _bare(whole.split(" "))
-    plain = [_plain(word) for word in words]
-    if _COUPLES & {*plain} or _ORGANIZATIONS & {*plain} or len(words) < 2:  # noqa: PLR2004
+    if len(words) < _TWO or not _OF_OTHERS.isdisjoint(map(_plain, words)):
         return FullName()
-    if len(words) == 2:  # noqa: PLR2004
-        if plain[0] in _PARTICLES and words[0].islower():
-            return FullName()
-        return FullName(words[0], words[1], had_more)
-    return FullName(words[0], " ".join(words[1:]), had_more) if _is_particled(words[1:]) else FullName()
+    is_certain = _is_particled(words[1:]) if len(words) > _TWO else not _is_particle(words[0], is_first=True)
+    return FullName(words[0], " ".join(words[1:]), had_more) if is_certain else FullName()
 
 
 def is_title(text: str) -> bool:
@@ -324,28 +322,24 @@ def is_title(text: str) -> bool:
 
 
 def _by_comma(whole: str) -> FullName:
-    last, comma, first = (part.strip() for part in whole.partition(","))
-    first_words, had_title = _bare(first.split(" "))
-    words = [*last.split(" "), *first_words]
-    plain = {_plain(word) for word in words}
-    sides = len(last.split(" ")), len(first_words)
-    if (
-        not (last and first and comma)
-        or "," in first
-        or plain & (_COUPLES | _ORGANIZATIONS | _SUFFIXES)
-        or not all(0 < count <= _MOST_WORDS_BESIDE_COMMA for count in sides)
-        or had_title & (first_words == [])
-    ):
-        return FullName()
-    return FullName(" ".join(first_words), last, had_title)
+    last, _, behind = (part.strip() for part in whole.partition(","))
+    first, had_title = _bare(behind.split())
+    words = [*last.split(), *first]
+    is_certain = (
+        0 < len(last.split()) <= _MOST_WORDS_BESIDE_COMMA
+        and 0 < len(first) <= _MOST_WORDS_BESIDE_COMMA
+        and "," not in behind
+        and (_OF_OTHERS | _SUFFIXES).isdisjoint(map(_plain, words))
+    )
+    return FullName(" ".join(first), last, had_title) if is_certain else FullName()
 
 
 def _bare(words: list[str]) -> tuple[list[str], bool]:
     """The words without titles in front and suffixes behind, and whether there were any."""
     start, end = 0, len(words)
-    while start < end and _plain(words[start]) in _TITLES and (words[start].endswith(".") or len(words[start]) > 1):
+    while start < end and _plain(words[start]) in _TITLES:
         start += 1
-    while end > start + 1 and _plain(words[end - 1]) in _SUFFIXES and (end - start > 2):  # noqa: PLR2004 -- "Ben Do" is a name
+    while end > start + _TWO and _plain(words[end - 1]) in _SUFFIXES:  # "Ben Do" is a name
         end -= 1
     return words[start:end], (start, end) != (0, len(words))
 
@@ -355,7 +349,7 @@ def _is_particled(rest: list[str]) -> bool:
     count = 0
     while count < len(rest) and _is_particle(rest[count], is_first=count == 0):
         count += 1
-    return count > 0 and 1 <= len(rest) - count <= 2  # noqa: PLR2004
+    return count > 0 and 1 <= len(rest) - count <= _TWO
 
 
 def _is_particle(word: str, *, is_first: bool) -> bool:

@@ -112,17 +112,19 @@ def _named_within(words: tuple[str, ...]) -> Known | None:
 def _composed(words: tuple[str, ...]) -> Known | None:
     """A phone, an e-mail, a consent or an id by its words."""
     meanings = [_vocabulary().words.get(word, frozenset()) for word in words]
-    found = frozenset().union(*meanings) if meanings else frozenset()
-    if consent := _consent(meanings):
+    found = frozenset().union(*meanings)
+    if consent := _consent(meanings, found):
         return consent
-    if "#" in words or (words and "id" in meanings[-1]):
+    if "#" in words or (meanings and "id" in meanings[-1]):
         return Known("id")
-    if not all(meanings) or not found:
-        return None
-    if "email" in found and not found & {"phone", "never"}:
-        return Known("other") if "label" in found else Known("email", _kind(found))
-    nouns = found & {"phone", "mobile", "never"}
-    if not nouns:
+    return _address(found) if all(meanings) else None
+
+
+def _address(found: frozenset[str]) -> Known | None:
+    """A phone or an e-mail, or the label of one, by the meanings of its words."""
+    if "email" in found and found.isdisjoint(("phone", "never")):
+        return Known("other") if "label" in found else Known("email")
+    if found.isdisjoint(("phone", "mobile", "never")):
         return None
     return Known("phone_label") if "label" in found else Known("phone", _kind(found))
 
@@ -135,16 +137,13 @@ def _kind(found: frozenset[str]) -> str:
     return "main"
 
 
-def _consent(meanings: list[frozenset[str]]) -> Known | None:
+_ABOUT_CONSENT = frozenset(["out", "consent", "about_texts", "about_other", "around_consent"])
+
+
+def _consent(meanings: list[frozenset[str]], found: frozenset[str]) -> Known | None:
     """An opt-out of texts, or a consent. Every word must be about that: "Opt-out reason" is none."""
-    allowed = {"out", "consent", "about_texts", "about_other", "around_consent"}
-    if not meanings or not all(each & allowed for each in meanings):
+    if found.isdisjoint(("out", "consent")) or any(each.isdisjoint(_ABOUT_CONSENT) for each in meanings):
         return None
-    found = frozenset().union(*meanings)
-    is_out, is_consent = "out" in found, "consent" in found
-    about_texts, about_other = "about_texts" in found, "about_other" in found
-    if is_out and not is_consent and (about_texts or not about_other):
-        return Known("opt_out") if about_texts or len(meanings) == 1 else None
-    if is_out or is_consent:
-        return Known("consent" if about_texts else "consent_other") if about_texts or about_other else None
-    return None
+    if "about_texts" in found:
+        return Known("consent" if "consent" in found else "opt_out")
+    return Known("consent_other") if "about_other" in found else None

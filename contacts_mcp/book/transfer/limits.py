@@ -22,5 +22,5 @@ LONGEST_SHOWN = 200  # characters of a refused text
 
 
 def unreadable(kind: str, problem: str, advice: str = "") -> Refused:
-    """The refusal of a whole file. `kind` is stable: too_large, too_many_rows, cell_too_long, not_readable and so on."""
+    """The refusal of a whole file. `kind` is stable, such as too_large, too_many_rows or not_readable."""
     return Refused(" ".join(filter(None, (problem, advice, "Nothing was imported."))), kind=kind)

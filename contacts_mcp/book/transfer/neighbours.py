@@ -20,6 +20,7 @@ from contacts_mcp.words.display import quoted
 from contacts_mcp.words.folding import caseless, fold
 from contacts_mcp.words.note import Note
 
+GIVEN_OR_FULL, LAST_OR_FULL = "given_or_full", "last_or_full"  # kinds of headers.toml
 FROM_FULL = "full"  # the kind of a display name that is the full name of a row without its parts
 
 _MOST = 0.8  # of the texts must fit
@@ -30,28 +31,31 @@ _BY_TEXT = (  # without a header, in this order
     (Known("email"), re.compile(r"\S+@\S+\.\w+")),
     (Known("full"), re.compile(r"[^\d@]*[^\W\d]{2}[^\d@]*")),
 )
+_BY_TEXT_BESIDE_HEADER = ((Known("phone", "main"), _PHONE),)
 _LABEL_WORDS = re.compile(r"label|type|value|number|typ|kind")
 
 
 def with_names(columns: Sequence[Column], sample: Sequence[Record]) -> list[Column]:
     """The columns with the names told apart."""
-    is_one = {(column.target, column.kind in ("given_or_full", "last_or_full")) for column in columns}
-    has_first, has_last = ("first", False) in is_one, ("last", False) in is_one
-    targets = {
-        "given_or_full": "first" if has_last or ("last", True) in is_one else "full",
-        "last_or_full": "last" if has_first or ("first", True) in is_one else "full",
-    }
-    told = [
-        column._replace(target=targets[column.kind], kind="") if column.kind in targets else column
-        for column in columns
-    ]
+    told = _in_company(columns)
     first = next((column.header for column in told if column.target == "first"), "")
-    has_last = any(column.target == "last" for column in told)
+    has_last = "last" in {column.target for column in told}
     if not first and not has_last:
         return told
+    part = "" if has_last else first
+    return [_beside_parts(column, part, sample) if column.target == "full" else column for column in told]
+
+
+def _in_company(columns: Sequence[Column]) -> list[Column]:
+    """The columns whose headers mean a part of a name beside the other part, and the full name without it."""
+    targets = {column.target for column in columns}
+    meanings = {
+        GIVEN_OR_FULL: "first" if "last" in targets else "full",
+        LAST_OR_FULL: "last" if "first" in targets else "full",
+    }
     return [
-        _beside_parts(column, "" if has_last else first, sample) if column.target == "full" else column
-        for column in told
+        column._replace(target=meanings[column.kind], kind="") if column.kind in meanings else column
+        for column in columns
     ]
 
 
@@ -88,15 +92,20 @@ def with_guesses(
     """The columns with a phone among them, as far as the texts tell one."""
     if any(column.is_phone for column in columns):
         return [*columns]
-    unnamed = [column for column in columns if (column.target, column.kind) == UNKNOWN]
     guesses: dict[str, Known] = {}
-    for meaning, shape in _BY_TEXT if not has_header else ((Known("phone", "main"), _PHONE),):
-        fitting = [column.header for column in unnamed if column.header not in guesses and _fits(column, sample, shape)]
-        if fitting and (not has_header or len(fitting) == 1):
-            guesses[fitting[0]] = meaning
-            text = f"{quoted(fitting[0], limit=40)} was taken for the {SHOWN[meaning.target]}, by its texts."
-            notes.append(Note("guessed_column", text))
-    return [Column(c.header, *guesses[c.header]) if c.header in guesses else c for c in columns]
+    for meaning, shape in _BY_TEXT_BESIDE_HEADER if has_header else _BY_TEXT:
+        unnamed = (column for column in columns if (column.target, column.kind) == UNKNOWN)
+        fitting = [column.header for column in unnamed if _fits(column, sample, shape)]
+        free = [header for header in fitting if header not in guesses]
+        most = 1 if has_header else len(columns)  # beside a header, only a single column is certain
+        guesses |= {free[0]: meaning} if 0 < len(free) <= most else {}
+    notes.extend(_guess_note(header, meaning) for header, meaning in guesses.items())
+    return [Column(column.header, *guesses.get(column.header, column[1:])) for column in columns]
+
+
+def _guess_note(header: str, meaning: Known) -> Note:
+    text = f"{quoted(header, limit=40)} was taken for the {SHOWN[meaning.target]}, by its texts."
+    return Note("guessed_column", text)
 
 
 def _fits(column: Column, sample: Sequence[Record], shape: re.Pattern[str]) -> bool:

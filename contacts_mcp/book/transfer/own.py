@@ -1,8 +1,8 @@
 """Our own export: its columns, and the texts in its cells, both directions together.
 
-1. A cell that a spreadsheet would take for a formula gets one apostrophe in front, and the reader takes one away:
-   every text comes back as it was.
-2. Tags are joined by "; ". A tag with a comma, a semicolon or a quotation mark stands in quotes.
+1. A cell that a spreadsheet would take for a formula gets one apostrophe in front. The reader takes one away, so every
+   text comes back as it was.
+2. Tags are joined by semicolons. A tag with a comma, a semicolon or a quotation mark stands in quotes.
 3. An opt-out is "yes" or "no", and "" if Heymarket does not say.
 """
 

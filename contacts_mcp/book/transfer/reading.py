@@ -9,32 +9,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.transfer import own
 from contacts_mcp.book.transfer.cells import (
     NEVER_VALUES,
     USUAL_DEFAULTS,
-    PhoneCell,
     TextCell,
     email_of,
     is_error,
     name_of,
-    one_phone_of_several,
     opt_out_of,
-    phone_of,
     plain,
-    region_of,
     tags_of,
 )
-from contacts_mcp.book.transfer.columns import INVERSE, Column, kind_of_label, rank
+from contacts_mcp.book.transfer.columns import INVERSE
 from contacts_mcp.book.transfer.full_names import is_title, split_name
 from contacts_mcp.book.transfer.limits import LONGEST_SHOWN, MOST_ROWS, unreadable
 from contacts_mcp.book.transfer.mapping import Mapping
+from contacts_mcp.book.transfer.phone_choice import chosen_phone
 from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.words.folding import caseless, fold
-from contacts_mcp.words.phones import Phone, trunk_prefix
+
+Cells = Table[str, str]
 
 
 @dataclass(slots=True)
@@ -89,127 +88,60 @@ def row_of(number: int, record: Record, mapping: Mapping, region: str) -> Row:
     """One row, read by the mapping."""
     row = Row(number, record.line, refused=record.refused, value=record.value[:LONGEST_SHOWN], notes=list(record.notes))
     used: set[str] = set()
-    _read_phone(row, record, mapping, region, used)
-    _read_names(row, record, mapping, used)
-    _read_email(row, record, mapping, used)
-    _read_tags(row, record, mapping, used)
-    _read_opt_out(row, record, mapping, used)
-    _read_others(row, record, mapping, used)
+    _read_phone(row, record.cells, mapping, region, used)
+    _read_names(row, record.cells, mapping, used)
+    _read_email(row, record.cells, mapping, used)
+    _read_tags(row, record.cells, mapping, used)
+    _read_opt_out(row, record.cells, mapping, used)
+    _read_others(row, record.cells, mapping, used)
     return row
 
 
-# The phone
-
-
-def _read_phone(row: Row, record: Record, mapping: Mapping, region: str, used: set[str]) -> None:
-    country = plain(mapping.said("country", record.cells)[1])
-    written = region_of(country) if country else ""
-    if country and not written:
-        row.notes.append("country_unreadable")
-    failed: tuple[PhoneCell, str] | None = None
-    kept = False
-    for column, cell in _candidates(record, mapping):
-        if row.phone:
-            kept = True
-            continue
-        texts = one_phone_of_several(cell)
-        for at, text in enumerate(texts):
-            found = phone_of(text, written or region)
-            if found.phone:
-                _take_phone(row, found.phone, text, mapping, written, region)
-                used.add(column.header)
-                _keep_others(row, column.header, texts[:at] + texts[at + 1 :])
-                break
-            failed = failed or (found, text)
-    if row.phone:
-        row.notes.extend(
-            kind for kind, applies in (("first_choice_unreadable", failed), ("more_numbers", kept)) if applies
-        )
+def _read_phone(row: Row, cells: Cells, mapping: Mapping, region: str, used: set[str]) -> None:
+    choice = chosen_phone(cells, mapping, region)
+    row.notes.extend(choice.notes)
+    if choice.phone:
+        row.phone, row.variants = choice.phone.digits, choice.phone.variants
+        used.add(choice.header)
+        if choice.rest:
+            row.other[choice.header] = choice.rest
     elif not row.refused:
-        reason, text = failed or (PhoneCell(None, "no_phone", "has no phone."), "")
-        row.refused, row.value, row.problem = reason.reason, plain(text)[:LONGEST_SHOWN], reason.problem
+        row.refused, row.problem = choice.failed.reason, choice.failed.problem
+        row.value = choice.failed_text[:LONGEST_SHOWN]
 
 
-def _keep_others(row: Row, header: str, texts: Sequence[str]) -> None:
-    if texts:
-        row.other[header] = " ::: ".join(texts)
-        row.notes.append("more_numbers")
-
-
-def _candidates(record: Record, mapping: Mapping) -> list[tuple[Column, str]]:
-    """The cells that may hold the phone, the likeliest first."""
-    cells = record.cells
-    columns = mapping.phones if not mapping.is_cards else _in_order_of(cells, mapping.phones)
-    found = [
-        (kind_of_label(cells.get(column.label, "")) if column.label else column.kind, column, cell)
-        for column in columns
-        if (cell := cells.get(column.header, "")) and plain(cell)
-    ]
-    if mapping.is_cards or any(column.label for _, column, _ in found):
-        found.sort(key=lambda one: rank(one[0]))
-    return [(column, cell) for kind, column, cell in found if kind != "never"]
-
-
-def _in_order_of(cells: dict[str, str], columns: Sequence[Column]) -> list[Column]:
-    """The columns of a card, in which preferred values come first."""
-    by_header = {column.header: column for column in columns}
-    return [by_header[header] for header in cells if header in by_header]
-
-
-def _take_phone(row: Row, phone: Phone, text: str, mapping: Mapping, written: str, region: str) -> None:
-    row.phone, row.variants = phone.digits, phone.variants
-    kinds = [note.kind for note in phone.notes]
-    if written and written != region and phone.assumed_region:
-        kinds = ["country_from_column" if kind == "assumed_country" else kind for kind in kinds]
-    elif phone.assumed_region and not written and mapping.regions and _reads_elsewhere(text, phone, mapping.regions):
-        kinds.append("suspicious_country")
-    if phone.assumed_region and _lost_zero(text, phone.assumed_region):
-        kinds.append("lost_zero")
-    row.notes.extend(kind for kind in kinds if kind != "spreadsheet_number")
-
-
-def _reads_elsewhere(text: str, phone: Phone, regions: Sequence[str]) -> bool:
-    """Whether bare digits are a number of another country of the file as well. Written apart, they show their own."""
-    if not plain(text).isdecimal():
-        return False
-    others = (phone_of(text, region).phone for region in regions)
-    return any(other and other.digits != phone.digits and other.verified for other in others)
-
-
-def _lost_zero(text: str, region: str) -> bool:
-    digits = plain(text)
-    return trunk_prefix(region) == "0" and digits.isdecimal() and not digits.startswith("0")
-
-
-# The other fields
-
-
-def _read_names(row: Row, record: Record, mapping: Mapping, used: set[str]) -> None:
-    parts: dict[str, str] = {}
-    for target in ("first", "last", "middle", "suffix", "full", "display", "company"):
-        header, cell = mapping.said(target, record.cells)
-        if not header:
-            continue
-        parts[target] = _noted(row, name_of(cell, is_last=target == "last"))
-        if target not in ("middle", "suffix", "company"):
-            used.add(header)
-        if target == "display" and header in mapping.full_names and not (parts.get("first") or parts.get("last")):
-            parts["full"] = parts.pop("display")
-    prefix = plain(mapping.said("prefix", record.cells)[1])
-    row.first, row.last = parts.get("first", ""), parts.get("last", "")
-    whole = parts.get("display") or parts.get("full") or ""
-    if row.first or row.last:
-        title = prefix if is_title(prefix) else ""
-        given = (title, row.first, parts.get("middle", ""), row.last, parts.get("suffix", ""))
-        row.display_name = whole or " ".join(filter(None, given))
-    elif parts.get("full") and not parts.get("display"):
-        _split_name(row, whole, parts.get("company", ""))
+def _read_names(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
+    parts = _parts_of_name(row, cells, mapping, used)
+    row.first, row.last = parts["first"], parts["last"]
+    whole = parts["display"] or parts["full"]
+    if parts["is_full"] and not (row.first or row.last):
+        _split_name(row, whole, parts["company"])
     else:
-        row.display_name = whole or parts.get("company", "")
+        in_order = " ".join(filter(None, (parts[target] for target in _IN_ORDER)))
+        row.display_name = whole or (in_order if row.first or row.last else parts["company"])
     if caseless(row.display_name) == caseless(f"{row.first} {row.last}"):
         row.display_name = ""
-    if not (row.first or row.last or row.display_name) and not row.refused:
+    if not any((row.first, row.last, row.display_name, row.refused)):
         row.notes.append("no_name")
+
+
+_IN_ORDER = ("prefix", "first", "middle", "last", "suffix")
+_TAKEN = ("first", "last", "full", "display")  # the others are kept besides
+
+
+def _parts_of_name(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> dict[str, str]:
+    """The texts about the name. `is_full` says that the whole is one full name, to be split if that is certain."""
+    parts = dict.fromkeys((*_IN_ORDER, *_TAKEN, "company", "is_full"), "")
+    for target in (*_IN_ORDER, "full", "display", "company"):
+        header, cell = mapping.said(target, cells)
+        if header:
+            parts[target] = _noted(row, name_of(cell, is_last=target == "last"))
+            used.update({header} if target in _TAKEN else ())
+        if header and target in ("full", "display"):
+            parts["is_full"] = "yes" if parts[target] and header in mapping.full_names else ""
+    if not is_title(parts["prefix"]):  # a title of a job
+        parts["prefix"] = ""
+    return parts
 
 
 def _split_name(row: Row, whole: str, company: str) -> None:
@@ -222,9 +154,9 @@ def _split_name(row: Row, whole: str, company: str) -> None:
     row.notes.append("name_split" if name.first else "name_unsure")
 
 
-def _read_email(row: Row, record: Record, mapping: Mapping, used: set[str]) -> None:
+def _read_email(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
     for header in mapping.emails:
-        cell = record.cells.get(header, "")
+        cell = cells.get(header, "")
         if not cell or not plain(cell):
             continue
         found = email_of(cell)
@@ -237,17 +169,17 @@ def _read_email(row: Row, record: Record, mapping: Mapping, used: set[str]) -> N
             used.add(header)
 
 
-def _read_tags(row: Row, record: Record, mapping: Mapping, used: set[str]) -> None:
+def _read_tags(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
     used.update(mapping.tags)
-    found = [tag for header in mapping.tags for tag in tags_of(record.cells.get(header, ""))]
+    found = [tag for header in mapping.tags for tag in tags_of(cells.get(header, ""))]
     row.tags = tuple(dict.fromkeys(found))
 
 
-def _read_opt_out(row: Row, record: Record, mapping: Mapping, used: set[str]) -> None:
+def _read_opt_out(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
     """The opt-outs of all columns about it: one that says yes counts."""
     said: list[bool] = []
     for column in mapping.opt_outs:
-        cell = record.cells.get(column.header, "")
+        cell = cells.get(column.header, "")
         try:
             value = opt_out_of(cell) if cell else None
         except ValueError:
@@ -262,8 +194,8 @@ def _read_opt_out(row: Row, record: Record, mapping: Mapping, used: set[str]) ->
     row.opt_out = any(said) if said else None
 
 
-def _read_others(row: Row, record: Record, mapping: Mapping, used: set[str]) -> None:
-    for header, cell in record.cells.items():
+def _read_others(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
+    for header, cell in cells.items():
         if not cell or header in used or cell.isspace():
             continue
         text = plain(cell)
@@ -278,8 +210,8 @@ def _read_others(row: Row, record: Record, mapping: Mapping, used: set[str]) -> 
             row.other[header] = str(text)
         if header in mapping.consents:
             row.notes.append("consent_column")
-    row.assignee = plain(mapping.said("assignee", record.cells)[1])
-    row.avatar = plain(mapping.said("avatar", record.cells)[1])
+    row.assignee = plain(mapping.said("assignee", cells)[1])
+    row.avatar = plain(mapping.said("avatar", cells)[1])
     row.notes = list(dict.fromkeys(row.notes))
 
 
@@ -294,24 +226,22 @@ def _noted(row: Row, cell: TextCell) -> str:
 def _ours(number: int, record: Record, mapping: Mapping, region: str) -> Row:
     """A row that our export wrote: every text is as it stood in the book, blanks at its ends too."""
     cells = {header: own.unguarded(cell) for header, cell in record.cells.items() if cell}
-    row = Row(number, record.line, refused=record.refused, value=record.value[:LONGEST_SHOWN], notes=list(record.notes))
-    found = phone_of(cells.get("phone", ""), region) if cells.get("phone") else PhoneCell(None, "no_phone")
-    if found.phone:
-        row.phone, row.variants = found.phone.digits, found.phone.variants
-    elif not row.refused:
-        row.refused, row.value, row.problem = found.reason, cells.get("phone", "")[:LONGEST_SHOWN], found.problem
-    for name in ("first", "last", "display_name", "email", "assignee", "avatar"):
-        setattr(row, name, cells.get(name, ""))
-    row.tags = tuple(own.parted_tags(cells.get("tags", "")))
-    try:
-        row.opt_out = opt_out_of(cells.get("opted out", ""))
-    except ValueError:
-        row.refused = row.refused or "opt_out_unclear"
-        row.value = cells["opted out"][:LONGEST_SHOWN]
-    row.custom = {mapping.custom[header]: text for header, text in cells.items() if header in mapping.custom}
-    row.other = {
-        header: text
-        for header, text in cells.items()
-        if header not in mapping.custom and header not in own.FIRST_COLUMNS
-    }
+    row = Row(
+        number,
+        record.line,
+        refused=record.refused,
+        value=record.value[:LONGEST_SHOWN],
+        first=cells.get("first", ""),
+        last=cells.get("last", ""),
+        display_name=cells.get("display_name", ""),
+        email=cells.get("email", ""),
+        avatar=cells.get("avatar", ""),
+        assignee=cells.get("assignee", ""),
+        notes=list(record.notes),
+        tags=tuple(own.parted_tags(cells.get("tags", ""))),
+        custom={mapping.custom[header]: text for header, text in cells.items() if header in mapping.custom},
+        other={header: text for header, text in cells.items() if header not in (*mapping.custom, *own.FIRST_COLUMNS)},
+    )
+    _read_phone(row, cells, mapping, region, set())
+    _read_opt_out(row, cells, mapping, set())
     return row

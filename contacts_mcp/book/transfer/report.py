@@ -1,4 +1,6 @@
-"""A reading as JSON lines: first the file, then its rows in order. `contacts-mcp import FILE --dry-run --json` prints it.
+"""A reading as JSON lines: first the file, then its rows in order.
+
+`contacts-mcp import FILE --dry-run --json` prints it.
 
 Without an account every row is new, invalid or a duplicate. A plan gives its own decisions.
 """
@@ -33,7 +35,7 @@ def report(
     region: str,
     decide: Decide | None = None,
 ) -> Iterator[str]:
-    """The lines, without line ends. `decide` gives the decision on a row, from the row and the earlier one of its phone.
+    """The lines, without line ends. `decide` takes a row and the earlier one of its phone.
 
     The rows are held until the counts are known, so this is for files of `limits.MOST_ROWS`.
     """
@@ -108,7 +110,7 @@ def _row(row: Row, earlier: Earlier | None, mapping: Mapping) -> dict[str, Any]:
 
 
 def _on_consent(header: str, found: Counter[str]) -> Note:
-    """The question about a column of consents: what stands in it, and the value that may mean an opt-out."""
+    """The question about a column of consents, with its values and the one that may mean an opt-out."""
     values = ", ".join(f"{visible(text, limit=40)} {count}" for text, count in list(found.items())[:MOST_VALUES])
     means_out = bool(_OUT_WORDS & {*words_of(header)})
     out = next((text for text in found if _answer(text) is means_out), "")

@@ -1,4 +1,4 @@
-"""Files as people bring them, row by row: `imports/README.md` says what each holds, `imports/expected` its right reading."""
+"""Files as people bring them, row by row, against their right readings (`imports/README.md`)."""
 
 from __future__ import annotations
 

@@ -27,11 +27,12 @@ _END = re.compile(r"\s*END\s*:\s*VCARD\s*", re.IGNORECASE)
 _PROPERTY = re.compile(r'(?P<head>[A-Za-z0-9.\-]+(?:;(?:[^:"]|"[^"]*")*)?):(?P<value>.*)', re.DOTALL)
 _HEAD = re.compile(r'((?:[^;"]|"[^"]*")+)')
 _BASE64 = re.compile(r"\s*[A-Za-z0-9+/=]*\s*")
-_CUSTOM_LABEL = re.compile(
-    r"X-CUSTOM\((?:CHARSET=(?P<charset>[^,]*),)?(?:ENCODING=[^,]*,)?(?P<text>.*)\)", re.IGNORECASE
-)
+_CUSTOM_LABEL = re.compile(r"X-CUSTOM\((?:CHARSET=[^,]*,)?(?:ENCODING=[^,]*,)?(?P<text>.*)\)", re.IGNORECASE)
 _APPLE_LABEL = re.compile(r"_\$!<(.*)>!\$_")
 
+LONGEST_PROPERTY = 4 * LONGEST_CELL  # characters; quoted-printable takes three for one
+
+_DEVICES = ("FAX", "PAGER", "MODEM", "ISDN", "TLX", "TELEX")
 _BINARY = frozenset(["PHOTO", "LOGO", "SOUND", "KEY"])
 _NO_LABELS = frozenset(["VOICE", "PREF", "INTERNET", "MSG", "TEXT", "VIDEO", "X400", "IPHONE", "OTHER", "X-INTERNET"])
 _SYSTEM_TAGS = frozenset(["my contacts", "mycontacts", "starred"])
@@ -124,24 +125,20 @@ class _Reader:
             yield self._record(card, "card_not_ended")
 
     def _logical(self, lines: Iterator[str]) -> Iterator[tuple[int, str]]:
-        """Unfolded lines, each with the number of its first physical line."""
-        held, begun, is_skipping = "", 0, False
+        """Unfolded lines, each with the number of its first physical line. Pictures are left out."""
+        held, begun, is_picture = "", 0, False
         for number, raw in enumerate(lines, start=1):
             line = raw.rstrip("\r\n")
-            if held and _is_soft(held):
-                held = held[:-1] + line if len(held) < LARGEST_CARD else held
+            if is_picture and _goes_on_in_base64(line):
                 continue
-            if is_skipping and (line[:1] in (" ", "\t") or (line and ":" not in line and _BASE64.fullmatch(line))):
-                continue
-            if held and line[:1] in (" ", "\t") and line.strip():
-                held = held + line[1:] if len(held) < LARGEST_CARD else held
+            longer = _continued(held, line)
+            if longer:
+                held = longer
                 continue
             if held:
                 yield begun, held
-            held, begun = line, number
-            is_skipping = _is_binary(held)
-            if is_skipping:
-                held = ""
+            is_picture = _is_binary(line)
+            held, begun = "" if is_picture else line, number
         if held:
             yield begun, held
 
@@ -198,17 +195,19 @@ class _Reader:
 
     def _record(self, card: _Card, refused: str = "") -> Record:
         kind = (card.first("KIND") or card.first("X-ADDRESSBOOKSERVER-KIND")).strip().lower()
-        if card.size > LARGEST_CARD:
-            refused = refused or "card_too_large"
-        elif kind in ("group", "list"):
-            refused = refused or "group"
-        is_company = kind == "org" or card.first("X-ABSHOWAS").strip().upper() == "COMPANY" or refused == "group"
+        is_group = kind in ("group", "list")
+        is_company = is_group or kind == "org" or card.first("X-ABSHOWAS").strip().upper() == "COMPANY"
         cells: dict[str, str] = {}
         self._names(card, cells, is_company=is_company)
         self._numbers(card, cells)
         self._others(card, cells)
-        cells = {header: text[:LONGEST_CELL] for header, text in cells.items()}
-        return Record(card.line, cells, refused, "", ("assumed_charset",) if card.is_assumed else ())
+        faults = {
+            "card_too_large": card.size > LARGEST_CARD,
+            "cell_too_long": any(len(text) > LONGEST_CELL for text in cells.values()),
+            "group": is_group,
+        }
+        reason = refused or next((fault for fault, applies in faults.items() if applies), "")
+        return Record(card.line, cells, reason, "", ("assumed_charset",) if card.is_assumed else ())
 
     def _names(self, card: _Card, cells: dict[str, str], *, is_company: bool) -> None:
         parts = next((_structured(one.value, card.version) for one in card.properties if one.name == "N"), [])
@@ -222,30 +221,11 @@ class _Reader:
     def _numbers(self, card: _Card, cells: dict[str, str]) -> None:
         labels = {one.group: one.value for one in card.properties if one.name == "X-ABLABEL" and one.group}
         for name, noun in (("TEL", "phone"), ("EMAIL", "email")):
-            found = [one for one in card.properties if one.name == name and one.value.strip()]
+            found = [one for one in card.properties if one.name == name]
             for one in sorted(found, key=lambda one: one.preference):  # a stable sort
-                label = self._label(one, labels.get(one.group, ""))
-                if name == "TEL" and {"FAX", "PAGER", "MODEM", "ISDN", "TLX", "TELEX"} & {*one.types}:
-                    device = next(
-                        kind for kind in ("FAX", "PAGER", "MODEM", "ISDN", "TLX", "TELEX") if kind in one.types
-                    )
-                    place = "" if label.upper() == device else f" ({label})"
-                    _put(cells, f"{device.lower()}{place}", one.value)
-                else:
-                    _put(cells, f"{noun} ({label})" if label else noun, one.value)
-
-    def _label(self, one: _Property, said: str) -> str:
-        if said:
-            apple = _APPLE_LABEL.fullmatch(said.strip())
-            return (apple[1] if apple else said).strip()
-        types = [kind for kind in one.types if kind and kind not in _NO_LABELS]
-        custom = next((match for _, text in one.parameters if (match := _CUSTOM_LABEL.fullmatch(text))), None)
-        if custom:
-            return quopri.decodestring(custom["text"].encode()).decode(custom["charset"] or "utf-8", "replace")
-        if _MOBILE_TYPES & {*one.types}:
-            return "cell"
-        shown = [kind if kind.startswith("X-") else kind.lower() for kind in types]
-        return shown[0] if shown else ""
+                device = _device(one).lower()
+                label = _label(one, labels.get(one.group, "")).removeprefix(device)
+                _put(cells, f"{device or noun} ({label})" if label else device or noun, one.value)
 
     def _others(self, card: _Card, cells: dict[str, str]) -> None:
         tags = [
@@ -258,6 +238,24 @@ class _Reader:
         for one in card.properties:
             if one.name in _KEPT:
                 _put(cells, _KEPT[one.name], _plain(one.value, card.version))
+
+
+def _device(one: _Property) -> str:
+    """The kind of a number that is no phone of a person, "" for a phone or an e-mail."""
+    return next((kind for kind in one.types if kind in _DEVICES), "")
+
+
+def _label(one: _Property, said: str) -> str:
+    """The label of a phone or e-mail, "" for one without. `said` is the label that a property beside it gives."""
+    if said:
+        return _APPLE_LABEL.sub(r"\1", said.strip()).strip()
+    for _, text in one.parameters:
+        if custom := _CUSTOM_LABEL.fullmatch(text):
+            return quopri.decodestring(custom["text"].encode()).decode("utf-8", "replace")
+    if not _MOBILE_TYPES.isdisjoint(one.types):
+        return "cell"
+    types = [kind for kind in one.types if kind and kind not in _NO_LABELS]
+    return next((kind if kind.startswith("X-") else kind.lower() for kind in types), "")
 
 
 def read(stream: BinaryIO, encoding: Encoding, *, region: str) -> Source:
@@ -285,7 +283,7 @@ def read(stream: BinaryIO, encoding: Encoding, *, region: str) -> Source:
 def meaning(header: str) -> Known | None:
     """The meaning of a header that this module has made."""
     base, _, label = re.sub(r" \(\d+\)$", "", header).partition(" (")
-    if base in ("fax", "pager", "modem", "isdn", "tlx", "telex"):
+    if base.upper() in _DEVICES:
         return Known("phone", "never")
     if base != "phone":
         return _MEANINGS.get(base, Known("other"))
@@ -323,6 +321,20 @@ def _without_agents(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str
 def _without_mark(lines: Iterator[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
         yield line.removeprefix("\ufeff").removeprefix("ï»¿") if number == 0 else line
+
+
+def _continued(held: str, line: str) -> str:
+    """The property with a line that goes on with it, "" for a line of its own. A far too long one grows no longer."""
+    is_folded = line[:1] in (" ", "\t") and not line.isspace()
+    if not held or not (is_folded or _is_soft(held)):
+        return ""
+    if len(held) > LONGEST_PROPERTY:
+        return held
+    return held[:-1] + line if _is_soft(held) else held + line[1:]
+
+
+def _goes_on_in_base64(line: str) -> bool:
+    return line[:1] in (" ", "\t") or (bool(line) and _BASE64.fullmatch(line) is not None)
 
 
 def _is_soft(held: str) -> bool:

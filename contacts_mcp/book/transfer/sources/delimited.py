@@ -37,31 +37,37 @@ class _Cut(NamedTuple):
     steadiness: float  # the share of rows with the most frequent number of cells, 0 if that is one
 
     @property
+    def headers(self) -> tuple[tuple[str, ...], int]:
+        """The names of the columns, and the line of the header, 0 if there is none."""
+        at = self.header.at
+        if at is None:
+            return headers_of([""] * self.width, self.rows), 0
+        return headers_of(self.rows[at].cells, self.rows[at + 1 :]), self.rows[at].line
+
+    @property
+    def width(self) -> int:
+        return max((len(row.cells) for row in self.rows), default=0)
+
+    @property
     def rank(self) -> tuple[int, float, int]:
-        return self.header.score, self.steadiness, max((len(row.cells) for row in self.rows), default=0)
+        return self.header.score, self.steadiness, self.width
 
 
 def read(stream: BinaryIO, encoding: Encoding, *, delimiter: str = "") -> Source:
     """The table in a text file. Raises Refused for one that is none."""
     sample = _sample(lines_of(stream, encoding.name))
-    skipped = 1 if sample and _SEP.fullmatch(sample[0]) else 0
-    said = delimiter or (_SEP.fullmatch(sample[0])[1] if skipped else "")  # type: ignore[index] # it matched
+    sep = _SEP.fullmatch(sample[0]) if sample else None
+    skipped = 1 if sep else 0
+    said = delimiter or (sep[1] if sep else "")
     candidates = [said] if said else [*DELIMITERS]
     best = max((_cut(sample[skipped:], one, first_line=1 + skipped) for one in candidates), key=lambda cut: cut.rank)
-    at = best.header.at
-    behind = best.rows if at is None else best.rows[at + 1 :]
-    if at is not None:
-        headers = headers_of(best.rows[at].cells, behind)
-    else:
-        headers = headers_of([""] * max((len(row.cells) for row in best.rows), default=0), behind)
-    header_line = best.rows[at].line if at is not None else 0
+    headers, header_line = best.headers
     is_ours = is_own_header(headers)
     not_contacts: list[int] = []
 
     def records() -> Iterator[Record]:
-        rows = rows_of(
-            lines_of(stream, encoding.name), best.delimiter, skipped=skipped, skips_blanks=not is_ours, is_whole=True
-        )
+        lines = lines_of(stream, encoding.name)
+        rows = rows_of(lines, best.delimiter, skipped=skipped, skips_blanks=not is_ours, is_whole=True)
         return records_of(rows, headers, header_line, not_contacts)
 
     return Source(

@@ -157,7 +157,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 def _plausibility(data: bytes, page: str) -> float:
-    """The share of characters beyond ASCII that stand where such characters stand in words. 0 if it cannot be decoded."""
+    """The share of characters beyond ASCII that stand as they do in words, 0 if the page does not decode."""
     try:
         text = data.decode(page)
     except UnicodeDecodeError:

@@ -25,6 +25,7 @@ from contacts_mcp.words.numbers import number_text
 
 _UNNAMED = frozenset(["custom", "customfields", "fields", "properties", "attributes", "contact", "data", "person"])
 _DEEPEST = 4
+_VALUES = ("value", "number", "phone", "email", "name", "address")
 
 
 def read(stream: BinaryIO, encoding: Encoding) -> Source:
@@ -123,20 +124,21 @@ def _flatten_list(items: list[Any], header: str, cells: dict[str, str]) -> None:
     meaning = known(header)
     if items and all(isinstance(item, dict) for item in items):
         for item in items:
-            value = next(
-                (item[key] for key in ("value", "number", "phone", "email", "name", "address") if key in item), None
-            )
-            label = next((item[key] for key in ("type", "label", "kind") if item.get(key)), "")
-            shown = f"{header} {label}".strip() if label else header
-            _put(cells, shown, _text(value) if value is not None else json.dumps(item, ensure_ascii=False))
+            _put(cells, *_labelled(header, item))
     elif meaning and meaning.target in ("phone", "email"):
         for item in items:
-            if item is not None:
-                _put(cells, header, _text(item))
+            _put(cells, header, _text(item))
     elif all(isinstance(item, str) for item in items):
         _put(cells, header, joined_tags(items))
     else:
         _put(cells, header, json.dumps(items, ensure_ascii=False))
+
+
+def _labelled(header: str, item: dict[str, Any]) -> tuple[str, str]:
+    """{"type": "work", "value": ...} as a column and its cell: "phone work"."""
+    value = next((item[key] for key in _VALUES if key in item), item)
+    label = next((_text(item[key]) for key in ("type", "label", "kind") if item.get(key)), "")
+    return f"{header} {label}".strip(), _text(value)
 
 
 def _put(cells: dict[str, str], header: str, text: str) -> None:
@@ -152,11 +154,11 @@ def _put(cells: dict[str, str], header: str, text: str) -> None:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        try:
-            return NumberText(number_text(value))
-        except ValueError:
-            return repr(value)
-    return json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return ""
+    if isinstance(value, bool | dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    try:
+        return NumberText(number_text(value))
+    except ValueError:
+        return repr(value)

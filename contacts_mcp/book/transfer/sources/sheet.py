@@ -1,4 +1,4 @@
-"""Spreadsheets (XLSX). `python-calamine` reads the values; the parts of the archive are looked through before.
+"""Spreadsheets (XLSX). `python-calamine` reads the values. The parts of the archive are looked through before.
 
 1. An archive that unpacks to too much, or a cell far away from all others, is refused before the library sees it.
 2. Hidden sheets are left alone. Of the visible ones the one with the best known header is read, the first of equals.
@@ -278,23 +278,27 @@ def _noted(data: bytes, number: int, found: _Oddities) -> int:
     for match in _INTERESTING.finditer(data):
         if match["far"]:
             raise unreadable("too_many_columns", f"The sheet has more than {MOST_COLUMNS} columns.")
-        if match["row"] is not None:
-            said = re.search(rb"\br=\"(\d{1,9})\"", match["row"])
-            number = int(said[1]) if said else number + 1
-            if number > MOST_SHEET_ROWS:
-                raise unreadable(
-                    "too_many_rows", f"The sheet has more than {MOST_SHEET_ROWS:,} rows.", "Save it as CSV."
-                )
-            if re.search(rb"\bhidden=\"(?:1|true)\"", match["row"]):
-                found.hidden.add(number)
+        if match["row"] is None:
+            _note_cell(match, found)
             continue
-        place = _place(match["error"] or match["cell"] or b"")
-        if place and match["error"]:
-            inside = re.search(rb"<(?:\w+:)?v>([^<]*)<", match["inside"])
-            found.errors[place] = _plain(inside[1]) if inside else "#ERROR!"
-        elif place and b't="str"' not in match["cell"]:
-            found.formulas[place] = "=" + _plain(match["formula"] or b"")
+        said = re.search(rb"\br=\"(\d{1,9})\"", match["row"])
+        number = int(said[1]) if said else number + 1
+        if number > MOST_SHEET_ROWS:
+            problem = f"The sheet has more than {MOST_SHEET_ROWS:,} rows."
+            raise unreadable("too_many_rows", problem, "Save it as CSV.")
+        if re.search(rb"\bhidden=\"(?:1|true)\"", match["row"]):
+            found.hidden.add(number)
     return number
+
+
+def _note_cell(match: re.Match[bytes], found: _Oddities) -> None:
+    """Notes an error, or a formula without a value. A formula whose value is an empty text has one."""
+    place = _place(match["error"] or match["cell"] or b"")
+    if place and match["error"]:
+        inside = re.search(rb"<(?:\w+:)?v>([^<]*)<", match["inside"])
+        found.errors[place] = _plain(inside[1]) if inside else "#ERROR!"
+    elif place and b't="str"' not in match["cell"]:
+        found.formulas[place] = "=" + _plain(match["formula"] or b"")
 
 
 def _place(attributes: bytes) -> tuple[int, int] | None:

@@ -20,12 +20,14 @@ from contacts_mcp.words.folding import unaccented
 
 HEADER_WITHIN = 40  # rows from the top
 _LEAST_KNOWN = 2
+_MOST_OF_TOTAL = 4  # cells: a total and its amounts
 
 _CONTACT_TARGETS = frozenset(["first", "last", "full", "display", "phone", "email", "tags", "opt_out"])
 _DATA = re.compile(r"@|\d{5}|\d[ ().-]+\d{3}")
 _TOTAL = re.compile(
     r"(?:(?:sub|grand|running) ?-?total|totals?|sum|average|count|summe|gesamt(?:summe)?|zwischensumme|somme|"
-    r"sous-total|totale|subtotale|subtotal|totaal|subtotaal|suma|summa|delsumma|razem|celkem|itogo|итого|всего|合計|小計|总计)\b"
+    r"sous-total|totale|subtotale|subtotal|totaal|subtotaal|suma|summa|delsumma|razem|celkem|"
+    r"itogo|итого|всего|合計|小計|总计)\b"
 )
 _FOOTER = re.compile(
     r"(?:generated|exported|printed|created|report(?:ed)?|end of|page \d|\d+ (?:rows?|records?|contacts?|results?)|"
@@ -72,13 +74,12 @@ def headers_of(header: Sequence[str], rows: Iterable[Cells]) -> tuple[str, ...]:
     names = [name.strip() for name in header]
     widths = [_width(row.cells) for row in rows]
     wider = [width for width in widths if width > len(names)]
-    if len(wider) * 2 > len(widths):
+    if 2 * len(wider) > len(widths):
         names += [""] * (max(wider) - len(names))
-    while names and not names[-1] and not any(width >= len(names) for width in widths):
-        names.pop()
-    if len(names) > MOST_COLUMNS:
-        raise unreadable("too_many_columns", f"The table has {len(names)} columns; {MOST_COLUMNS} are the most.")
-    return unique(name or f"(column {place})" for place, name in enumerate(names, start=1))
+    used = max([_width(names), *widths])
+    if len(names[:used]) > MOST_COLUMNS:
+        raise unreadable("too_many_columns", f"The table has {len(names)} columns. {MOST_COLUMNS} are the most.")
+    return unique(name or f"(column {place})" for place, name in enumerate(names[:used], start=1))
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:
@@ -122,7 +123,7 @@ def _fault(cells: Sequence[str], most: int) -> str:
 
 
 def _score(cells: Sequence[str]) -> int:
-    """How many cells are headers; those of a contact's own fields count twice. 0 for a row with data in it."""
+    """How many cells are headers, with those of a contact's own fields twice. 0 for a row with data in it."""
     if len(cells) > MOST_COLUMNS or _has_data(cells):
         return 0
     found = [meaning for cell in cells if (meaning := known(cell.strip()))]
@@ -151,14 +152,18 @@ def _width(cells: Sequence[str]) -> int:
 
 
 def _is_no_contact(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a row is blank, the header again, a total or a footer."""
     filled = [cell for cell in cells if cell and not cell.isspace()]
+    if len(filled) <= _MOST_OF_TOTAL and _is_total(filled, is_table=len(header) > 1):
+        return True
+    return len(cells) > 1 and [cell.casefold().strip() for cell in cells[: len(header)]] == header[: len(cells)]
+
+
+def _is_total(filled: Sequence[str], *, is_table: bool) -> bool:
+    """Whether the cells of a row are none, the word for a total and amounts, or a footer in one cell."""
     if not filled:
         return True
-    if len(filled) > 4:  # noqa: PLR2004 -- a total and its numbers; a contact of more cells is the usual row
-        return [cell.casefold().strip() for cell in cells[: len(header)]] == header[: len(cells)] and len(cells) > 1
-    if [cell.casefold().strip() for cell in cells] == [*header, *([""] * (len(cells) - len(header)))]:
-        return True
     first, others = unaccented(filled[0][:80]), filled[1:]
-    if _TOTAL.match(first):
-        return (bool(others) or first == _TOTAL.match(first)[0]) and all(map(_AMOUNT.fullmatch, others))  # type: ignore[index] # it matched above
-    return not others and len(header) > 1 and _FOOTER.match(first) is not None
+    if total := _TOTAL.match(first):
+        return all(map(_AMOUNT.fullmatch, others)) if others else first == total[0]
+    return is_table and not others and _FOOTER.match(first) is not None
