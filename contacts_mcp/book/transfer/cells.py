@@ -73,6 +73,8 @@ USUAL_DEFAULTS = frozenset(
     ]
 )
 
+_OUT = frozenset(["optout", "optedout", "unsubscribed", "unsubscribe", "abgemeldet", "desabonne", "desinscrit"])
+_IN = frozenset(["optin", "optedin", "subscribed", "notoptedout"])
 _YES = frozenset(
     [
         "yes",
@@ -264,16 +266,21 @@ def _is_system_tag(name: str) -> bool:
     return _SYSTEM_TAG.match(name) is not None or name.casefold() in ("mycontacts", "my contacts")
 
 
-def opt_out_of(cell: str) -> bool | None:
-    """Whether a cell of an opt-out says yes, no or nothing. Raises ValueError for any other text."""
+def opt_out_of(cell: str, *, yes_is_out: bool = True) -> bool | None:
+    """Whether a cell of an opt-out says out, not out or nothing. Raises ValueError for any other text.
+
+    `yes_is_out` False is for a column that asks the other way: "Accepts texts".
+    """
     text = plain(cell)
     if not text or is_error(text):
         return None
     word = text.casefold() if len(text) == 1 else (fold(text) or text)
+    if word in _OUT | _IN:
+        return word in _OUT
     if word in _YES or text.casefold() in _YES:
-        return True
+        return yes_is_out
     if word in _NO or text.casefold() in _NO:
-        return False
+        return not yes_is_out
     msg = "neither yes nor no"
     raise ValueError(msg)
 

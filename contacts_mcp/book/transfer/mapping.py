@@ -26,6 +26,7 @@ SINGLE = (
     "first",
     "last",
     "middle",
+    "infix",
     "prefix",
     "suffix",
     "full",

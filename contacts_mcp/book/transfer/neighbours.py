@@ -92,15 +92,14 @@ def with_guesses(
     """The columns with a phone among them, as far as the texts tell one."""
     if any(column.is_phone for column in columns):
         return [*columns]
-    guesses: dict[str, Known] = {}
+    most = 1 if has_header else len(columns)  # beside a header, only a single column is certain
+    told = [*columns]
     for meaning, shape in _BY_TEXT_BESIDE_HEADER if has_header else _BY_TEXT:
-        unnamed = (column for column in columns if (column.target, column.kind) == UNKNOWN)
-        fitting = [column.header for column in unnamed if _fits(column, sample, shape)]
-        free = [header for header in fitting if header not in guesses]
-        most = 1 if has_header else len(columns)  # beside a header, only a single column is certain
-        guesses |= {free[0]: meaning} if 0 < len(free) <= most else {}
-    notes.extend(_guess_note(header, meaning) for header, meaning in guesses.items())
-    return [Column(column.header, *guesses.get(column.header, column[1:])) for column in columns]
+        fitting = [at for at, column in enumerate(told) if _fits(column, sample, shape)]
+        if 0 < len(fitting) <= most:
+            told[fitting[0]] = Column(told[fitting[0]].header, *meaning)
+            notes.append(_guess_note(told[fitting[0]].header, meaning))
+    return told
 
 
 def _guess_note(header: str, meaning: Known) -> Note:
@@ -109,5 +108,7 @@ def _guess_note(header: str, meaning: Known) -> Note:
 
 
 def _fits(column: Column, sample: Sequence[Record], shape: re.Pattern[str]) -> bool:
+    """Whether a column that nobody knows holds texts of that shape."""
     texts = [text for row in sample if (text := plain(row.cells.get(column.header, "")))]
-    return bool(texts) and sum(shape.fullmatch(text) is not None for text in texts) >= _MOST * len(texts)
+    is_unknown = (column.target, column.kind) == UNKNOWN
+    return is_unknown and bool(texts) and sum(shape.fullmatch(text) is not None for text in texts) >= _MOST * len(texts)

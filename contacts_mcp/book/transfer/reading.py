@@ -66,6 +66,7 @@ class Tally:
 
     rows: int = 0
     consents: dict[str, Counter[str]] = field(default_factory=dict)  # column about consent -> its texts
+    notes: Counter[str] = field(default_factory=Counter)  # kinds of notes
 
 
 def rows_of(
@@ -78,6 +79,7 @@ def rows_of(
         row = _ours(number, record, mapping, region) if mapping.is_ours else row_of(number, record, mapping, region)
         if tally is not None:
             tally.rows = number
+            tally.notes.update(row.notes)
             for header in mapping.consents:
                 if text := plain(record.cells.get(header, "")):
                     tally.consents.setdefault(header, Counter())[text[:40]] += 1
@@ -126,19 +128,21 @@ def _read_names(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> Non
 
 
 _IN_ORDER = ("prefix", "first", "middle", "last", "suffix")
-_TAKEN = ("first", "last", "full", "display")  # the others are kept besides
+_TAKEN = ("first", "last", "infix", "full", "display")  # the others are kept besides
 
 
 def _parts_of_name(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> dict[str, str]:
     """The texts about the name. `is_full` says that the whole is one full name, to be split if that is certain."""
     parts = dict.fromkeys((*_IN_ORDER, *_TAKEN, "company", "is_full"), "")
-    for target in (*_IN_ORDER, "full", "display", "company"):
+    for target in (*_IN_ORDER, "infix", "full", "display", "company"):
         header, cell = mapping.said(target, cells)
         if header:
             parts[target] = _noted(row, name_of(cell, is_last=target == "last"))
             used.update({header} if target in _TAKEN else ())
         if header and target in ("full", "display"):
             parts["is_full"] = "yes" if parts[target] and header in mapping.full_names else ""
+    if parts["last"] and parts["infix"]:
+        parts["last"] = f"{parts['infix']} {parts['last']}"
     if not is_title(parts["prefix"]):  # a title of a job
         parts["prefix"] = ""
     return parts
@@ -181,15 +185,13 @@ def _read_opt_out(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> N
     for column in mapping.opt_outs:
         cell = cells.get(column.header, "")
         try:
-            value = opt_out_of(cell) if cell else None
+            value = opt_out_of(cell, yes_is_out=column.kind != INVERSE) if cell else None
         except ValueError:
             if not row.refused:
                 row.refused, row.value = "opt_out_unclear", plain(cell)[:LONGEST_SHOWN]
                 row.problem = "is neither yes nor no."
             continue
         used.add(column.header)
-        if column.kind == INVERSE:
-            value = True if value is False else None
         said += [value] if value is not None else []
     row.opt_out = any(said) if said else None
 

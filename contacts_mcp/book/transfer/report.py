@@ -58,7 +58,7 @@ def without_account(row: Row, earlier: Earlier | None) -> str:
 def questions_of(mapping: Mapping, tally: Tally) -> list[Note]:
     """The questions that only a person can answer."""
     on_consent = [_on_consent(header, found) for header, found in tally.consents.items()]
-    return [*on_consent, *mapping.questions]
+    return [*on_consent, *_on_countries(mapping, tally), *mapping.questions]
 
 
 def _file(
@@ -113,16 +113,25 @@ def _on_consent(header: str, found: Counter[str]) -> Note:
     """The question about a column of consents, with its values and the one that may mean an opt-out."""
     values = ", ".join(f"{visible(text, limit=40)} {count}" for text, count in list(found.items())[:MOST_VALUES])
     means_out = bool(_OUT_WORDS & {*words_of(header)})
-    out = next((text for text in found if _answer(text) is means_out), "")
+    out = next((text for text in found if _is_out(text, yes_is_out=means_out)), "")
     mark = f'; mark the "{visible(out, limit=40)}" as opted out?' if out else "."
     return Note("consent", f"{visible(header, limit=60)}: {values}. Consent is not imported{mark}")
 
 
-def _answer(text: str) -> bool | None:
+def _on_countries(mapping: Mapping, tally: Tally) -> list[Note]:
+    """The question about numbers that are valid at home and in a country of which the file speaks."""
+    count = tally.notes["suspicious_country"]
+    text = (
+        f"{count} numbers without a country are also numbers of {' or '.join(mapping.regions)}. Which country is meant?"
+    )
+    return [Note("suspicious_country", text)] if count else []
+
+
+def _is_out(text: str, *, yes_is_out: bool) -> bool:
     try:
-        return opt_out_of(text)
+        return opt_out_of(text, yes_is_out=yes_is_out) is True
     except ValueError:
-        return None
+        return False
 
 
 def _json(value: dict[str, Any]) -> str:

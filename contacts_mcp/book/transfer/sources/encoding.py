@@ -50,7 +50,8 @@ _RIVALS = {  # pages of other systems that write the same languages
     "cp932": ("euc_jp",),
 }
 _ENOUGH = 8_192  # bytes of lines to judge a page by
-_PLAUSIBLE, _IMPLAUSIBLE = 0.9, 0.5
+_PLAUSIBLE, _IMPLAUSIBLE = 0.9, 0.7
+_BEHIND_WORDS = frozenset("\u201d\u201c\u00bb\u00ab\u2026\u2013\u2014\u00ae\u2122\u00b0\u20ac\u00a3\xa0\u00ba\u00aa")
 
 
 class Encoding(NamedTuple):
@@ -162,18 +163,18 @@ def _plausibility(data: bytes, page: str) -> float:
         text = data.decode(page)
     except UnicodeDecodeError:
         return 0.0
-    good = total = 0
-    for at, char in enumerate(text):
-        if char.isascii():
-            continue
-        total += 1
-        before, behind = text[at - 1 : at], text[at + 1 : at + 2]
-        in_word = before.isalpha() or behind.isalpha()
-        if char.isalpha():
-            good += not (char.isupper() and before.isalpha() and before.islower())
-        else:
-            good += not (in_word and before.isalpha() and behind.isalpha()) and char.isprintable()
-    return good / total if total else 1.0
+    around = [text[max(at - 1, 0) : at + 2] for at, char in enumerate(text) if not char.isascii()]
+    return sum(map(_is_in_place, around)) / len(around) if around else 1.0
+
+
+def _is_in_place(around: str) -> bool:
+    """Whether the middle one of three characters stands where it stands in words."""
+    before, char, behind = around[0], around[1:2], around[2:]
+    if char.isalpha():
+        return not (char.isupper() and before.islower())
+    if before.isalpha():
+        return char == "\u2019" or (char in _BEHIND_WORDS and not behind.isalpha())
+    return char.isprintable() or char == "\xa0"
 
 
 def _assumed(page: str, data: bytes) -> Note:

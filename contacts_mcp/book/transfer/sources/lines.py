@@ -58,14 +58,16 @@ def source_of(lines: Any, *, encoding: str = "utf-8", notes: list[Note] | None =
 def _records(lines: Iterable[str], not_contacts: list[int]) -> Iterator[Record]:
     not_contacts.clear()
     numbered = enumerate(lines, start=1)
+    has_begun = False
     for number, line in numbered:
         text = line.strip().lstrip("\ufeff")
         if not text:
             not_contacts.append(number)
-        elif text.startswith("["):
+        elif text.startswith("[") and not has_begun:
             yield from _listed(chain([(number, line)], numbered))
             return
         else:
+            has_begun = True
             yield _record(number, text.rstrip(","))
 
 
