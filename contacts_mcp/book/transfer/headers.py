@@ -56,7 +56,8 @@ def known(header: str) -> Known | None:
     if not header.strip() or len(header) > LONGEST_HEADER:
         return None
     headers = _vocabulary().headers
-    if whole := headers.get(fold(_without_count(header))) or headers.get(fold(header)):
+    folded = fold(_without_count(header))
+    if whole := headers.get(folded) or headers.get(folded.rstrip("0123456789")):
         return whole if "#" not in header or whole.target == "phone" else Known("id")
     words = words_of(header)
     return _named_within(words) or _composed(words)
@@ -96,17 +97,22 @@ def _parts(word: str) -> tuple[str, ...]:
     return tuple(parts) if "".join(parts) == word else (word,)
 
 
+_STRIPPED = frozenset(["first", "last", "middle", "prefix", "suffix", "full", "company", "tags"])
+
+
 def _named_within(words: tuple[str, ...]) -> Known | None:
-    """A header of the vocabulary between words that say whose it is: "Contact first name", "Billing: Last Name"."""
+    """A header of the vocabulary behind words that say whose it is: "Contact first name". "Last contact" is none."""
     vocabulary = _vocabulary()
-    fillers = ["whose" in vocabulary.words.get(word, ()) for word in words]
-    for start in range(len(words)):
-        for end in range(len(words), start, -1):
-            if all(fillers[:start]) and all(fillers[end:]) and (start or end < len(words)):
-                found = vocabulary.headers.get("".join(words[start:end]))
-                if found and found.target in ("first", "last", "middle", "prefix", "suffix", "full", "company", "tags"):
-                    return found._replace(kind=found.kind if found.target != "full" else "weak")
+    for start in range(1, len(words)):
+        if "whose" not in vocabulary.words.get(words[start - 1], ()):
+            return None
+        found = vocabulary.headers.get("".join(words[start:]))
+        if found and found.target in _STRIPPED:
+            return found._replace(kind="weak") if found.target == "full" else found
     return None
+
+
+_ABOUT_ADDRESS = frozenset([*KIND_ORDER, "phone", "email", "label", "textable", "filler"])
 
 
 def _composed(words: tuple[str, ...]) -> Known | None:
@@ -115,9 +121,10 @@ def _composed(words: tuple[str, ...]) -> Known | None:
     found = frozenset().union(*meanings)
     if consent := _consent(meanings, found):
         return consent
-    if "#" in words or (meanings and "id" in meanings[-1]):
+    address = None if any(each.isdisjoint(_ABOUT_ADDRESS) for each in meanings) else _address(found)
+    if address is None and ("#" in words or (meanings and "id" in meanings[-1])):
         return Known("id")
-    return _address(found) if all(meanings) else None
+    return address
 
 
 def _address(found: frozenset[str]) -> Known | None:
@@ -131,10 +138,9 @@ def _address(found: frozenset[str]) -> Known | None:
 
 def _kind(found: frozenset[str]) -> str:
     """Of several kinds the first: a fax at work is a fax, the mobile of work a mobile."""
-    for kind in ("never", "mobile", "other", "work", "home", "main"):
-        if kind in found:
-            return kind
-    return "main"
+    if "textable" in found and "never" not in found:
+        return "mobile"
+    return next((kind for kind in ("never", "mobile", "other", "work", "home") if kind in found), "main")
 
 
 _ABOUT_CONSENT = frozenset(["out", "consent", "about_texts", "about_other", "around_consent"])
