@@ -64,6 +64,7 @@ def known(header: str) -> Known | None:
 
 
 _COUNT = re.compile(r"\s*\(\d+\)\s*$|[*:?]+\s*$")
+_POSSESSIVE = re.compile(r"['\u2019]s\b")
 _JOINED = (
     (r"\be mails?\b", "email"),
     (r"\be post\b", "epost"),
@@ -81,7 +82,7 @@ def _without_count(header: str) -> str:
 @lru_cache(maxsize=4096)
 def words_of(header: str) -> tuple[str, ...]:
     """The words of a header, plain and small: "MobilePhone_1" -> mobile, phone."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _POSSESSIVE.sub("", header))
     plain = " ".join(re.findall(r"[^\W\d_]+|#", unaccented(apart)))
     for form, word in _JOINED:
         plain = re.sub(form, word, plain)

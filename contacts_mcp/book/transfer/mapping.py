@@ -14,9 +14,11 @@ from itertools import islice
 
 from contacts_mcp.book.transfer.cells import USUAL_DEFAULTS, region_of
 from contacts_mcp.book.transfer.columns import SHOWN, Column, columns_of, rank
+from contacts_mcp.book.transfer.day_order import DayOrder, Shown, day_order
 from contacts_mcp.book.transfer.neighbours import FROM_FULL, with_guesses, with_labels, with_names
 from contacts_mcp.book.transfer.sources.source import Record, Source
-from contacts_mcp.words.display import word
+from contacts_mcp.words.dates import looks_like_date_field
+from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.folding import caseless
 from contacts_mcp.words.names import Names
 from contacts_mcp.words.note import Note
@@ -54,6 +56,7 @@ class Mapping:
     tags: tuple[str, ...]
     opt_outs: tuple[Column, ...]
     custom: Table[str, str]  # header -> label of the custom field
+    day_orders: Table[str, DayOrder]  # header of a custom field of dates -> the order that its texts show
     consents: frozenset[str]  # columns about consent to texts
     ids: frozenset[str]  # columns that number things
     defaults: frozenset[str]  # columns that hold a default in every row
@@ -115,6 +118,7 @@ def _assembled(
         return _headers(of(target)) | _headers(column for column in of("custom") if column.kind == target)
 
     emails = tuple(column.header for column in of("email"))
+    orders = {} if source.is_ours else _day_orders(of("custom"), sample)
     return Mapping(
         columns=tuple(columns),
         single={target: _in_turn(found) for target in SINGLE if (found := of(target))},
@@ -124,13 +128,14 @@ def _assembled(
         tags=tuple(column.header for column in of("tags")),
         opt_outs=tuple(of("opt_out")),
         custom={column.header: column.field for column in of("custom")},
+        day_orders={header: shown.order for header, shown in orders.items()},
         consents=also_custom("consent"),
         ids=also_custom("id"),
         defaults=_defaults(of("other"), sample),
         regions=_regions(sample, of("country"), emails, region),
         is_ours=source.is_ours,
         is_cards=source.format == "vcard",
-        notes=tuple(notes),
+        notes=(*notes, *(_on_order(header, shown) for header, shown in orders.items())),
         questions=tuple(questions),
     )
 
@@ -148,6 +153,16 @@ def _on_other_consents(columns: Sequence[Column]) -> list[Note]:
     others = [word(column.header, limit=40) for column in columns if column.target == "consent_other"]
     text = f"{', '.join(others)}: about e-mails or calls, so nobody is opted out of texts by it. Right?"
     return [Note("other_consent", text)] if others else []
+
+
+def _day_orders(columns: Sequence[Column], sample: Sequence[Record]) -> dict[str, Shown]:
+    dates = [column.header for column in columns if looks_like_date_field(column.field)]
+    found = {header: day_order(_texts(sample, [header])) for header in dates}
+    return {header: shown for header, shown in found.items() if shown}
+
+
+def _on_order(header: str, shown: Shown) -> Note:
+    return Note("day_order", f"{word(header, limit=40)}: the {shown.order}, as in {quoted(shown.text, limit=40)}.")
 
 
 def _regions(

@@ -26,6 +26,7 @@ from contacts_mcp.book.transfer.cells import (
     tags_of,
 )
 from contacts_mcp.book.transfer.columns import INVERSE
+from contacts_mcp.book.transfer.day_order import in_iso
 from contacts_mcp.book.transfer.full_names import is_title, split_name
 from contacts_mcp.book.transfer.limits import LONGEST_SHOWN, MOST_ROWS, unreadable
 from contacts_mcp.book.transfer.mapping import Mapping
@@ -207,7 +208,8 @@ def _read_others(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> No
         if not text or text in NEVER_VALUES or (header in mapping.defaults and caseless(text) in USUAL_DEFAULTS):
             continue
         if header in mapping.custom:
-            row.custom[mapping.custom[header]] = text
+            order = mapping.day_orders.get(header)
+            row.custom[mapping.custom[header]] = in_iso(text, order) if order else text
         else:
             row.other[header] = str(text)
         if header in mapping.consents:

@@ -73,10 +73,12 @@ def likeness(row: Row, earlier: Earlier, ids: AbstractSet[str]) -> tuple[Likenes
     return ("same_values_but_ids" if differing else "identical"), other_name
 
 
-def merged(first: Row, later: Row) -> Row:
-    """The first row with its blanks filled from a later one. An opt-out of either counts."""
+def merged(first: Row, later: Row, *, fills: bool) -> Row:
+    """The first row with a later one of its phone. An opt-out of either counts. `fills` lets it fill the blanks."""
+    opt_out = True if later.opt_out else first.opt_out
+    if not fills:
+        return replace(first, opt_out=opt_out)
     named = first if first.first or first.last or first.display_name else later
-    tags = tuple(dict.fromkeys([*first.tags, *later.tags]))
     return replace(
         first,
         first=named.first,
@@ -85,8 +87,8 @@ def merged(first: Row, later: Row) -> Row:
         email=first.email or later.email,
         avatar=first.avatar or later.avatar,
         assignee=first.assignee or later.assignee,
-        tags=tags[: max(MOST_TAGS, len(first.tags))],
-        opt_out=True if later.opt_out else first.opt_out if first.opt_out is not None else later.opt_out,
+        tags=tuple(dict.fromkeys([*first.tags, *later.tags]))[: max(MOST_TAGS, len(first.tags))],
+        opt_out=later.opt_out if opt_out is None else opt_out,
         custom={**later.custom, **first.custom},
         other={**later.other, **first.other},
     )
