@@ -199,24 +199,29 @@ def _read_opt_out(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> N
 
 def _read_others(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
     for header, cell in cells.items():
-        if not cell or header in used or cell.isspace():
-            continue
-        text = plain(cell)
+        text = "" if header in used else plain(cell)
         if is_error(text):
             row.notes.append("error_value")
-            continue
-        if not text or text in NEVER_VALUES or (header in mapping.defaults and caseless(text) in USUAL_DEFAULTS):
-            continue
-        if header in mapping.custom:
-            order = mapping.day_orders.get(header)
-            row.custom[mapping.custom[header]] = in_iso(text, order) if order else text
-        else:
-            row.other[header] = str(text)
-        if header in mapping.consents:
-            row.notes.append("consent_column")
+        elif text and not _is_default(header, text, mapping):
+            _keep(row, header, text, mapping)
     row.assignee = plain(mapping.said("assignee", cells)[1])
     row.avatar = plain(mapping.said("avatar", cells)[1])
     row.notes = list(dict.fromkeys(row.notes))
+
+
+def _is_default(header: str, text: str, mapping: Mapping) -> bool:
+    return text in NEVER_VALUES or (header in mapping.defaults and caseless(text) in USUAL_DEFAULTS)
+
+
+def _keep(row: Row, header: str, text: str, mapping: Mapping) -> None:
+    """Keeps the text of a custom field to be written, any other to be told."""
+    if label := mapping.custom.get(header):
+        order = mapping.day_orders.get(header)
+        row.custom[label] = in_iso(text, order) if order else text
+    else:
+        row.other[header] = str(text)
+    if header in mapping.consents:
+        row.notes.append("consent_column")
 
 
 def _noted(row: Row, cell: TextCell) -> str:
