@@ -155,6 +155,14 @@ def test_the_rows_of_a_sheet_keep_their_numbers() -> None:
     assert (source.header_line, [record.line for record in source.records()]) == (3, [5])
 
 
+def test_errors_and_formulas_stand_in_their_own_cells() -> None:
+    error = f'<row r="6" hidden="1">{cell("B6", "Ben")}<c r="C6" t="e"><v>#N/A</v></c></row>'
+    formula = f'<row r="7">{cell("B7", "Cy")}<c r="C7"><f>A1&amp;B1</f></c></row>'
+    *_, without, unstored = choosing.read(BytesIO(sheet(TABLE + error + formula))).records()
+    assert (without.cells, without.notes) == ({"Name": "Ben", "Phone": "#N/A"}, ("hidden_row",))
+    assert unstored.cells == {"Name": "Cy", "Phone": "=A1&B1"}
+
+
 def test_a_pasted_table_is_bounded() -> None:
     with pytest.raises(ContactsError, match="as a file"):
         pasted.read("Phone\n" + "5105550101\n" * 300)

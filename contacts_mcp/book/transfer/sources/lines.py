@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -33,7 +33,9 @@ def read(stream: BinaryIO, encoding: Encoding) -> Source:
     return source_of(lambda: lines_of(stream, encoding.name), encoding=encoding.name, notes=notes)
 
 
-def source_of(lines: Any, *, encoding: str = "utf-8", notes: list[Note] | None = None) -> Source:
+def source_of(
+    lines: Callable[[], Iterable[str]], *, encoding: str = "utf-8", notes: list[Note] | None = None
+) -> Source:
     """The objects of a text. `lines` gives its physical lines, from the beginning at each call."""
     not_contacts: list[int] = []
 

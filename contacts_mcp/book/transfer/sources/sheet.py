@@ -29,7 +29,6 @@ from contacts_mcp.book.transfer.sources.source import NumberText, Record, Source
 from contacts_mcp.book.transfer.sources.tables import (
     HEADER_WITHIN,
     Cells,
-    Header,
     find_header,
     headers_of,
     records_of,
@@ -81,8 +80,9 @@ def read(stream: BinaryIO, *, sheet: str = "") -> Source:
     try:
         workbook = CalamineWorkbook.from_filelike(stream)
         visible, hidden = _sheets(workbook)
-        chosen, others = _chosen(workbook, visible, sheet)
-        return _source(workbook, chosen, others, hidden, parts.get(chosen) or _Oddities(set(), {}, {}))
+        table, others = _chosen(workbook, visible, sheet)
+        notes = _on_sheets(table.name, others, hidden)
+        return _source(table, notes, parts.get(table.name) or _Oddities(set(), {}, {}))
     except CalamineError as error:
         raise unreadable("not_readable", f"The spreadsheet is damaged ({str(error)[:100]}).") from None
     except BaseException as error:
@@ -91,8 +91,7 @@ def read(stream: BinaryIO, *, sheet: str = "") -> Source:
         raise
 
 
-def _source(workbook: CalamineWorkbook, name: str, others: list[str], hidden: list[str], oddities: _Oddities) -> Source:
-    table = workbook.get_sheet_by_name(name)
+def _source(table: CalamineSheet, notes: list[Note], oddities: _Oddities) -> Source:
     texts = oddities.texts
 
     def rows() -> Iterator[Cells]:
@@ -110,12 +109,12 @@ def _source(workbook: CalamineWorkbook, name: str, others: list[str], hidden: li
 
     return Source(
         format="xlsx",
-        sheet=name,
+        sheet=table.name,
         header_line=header_line,
         headers=headers,
         records=records,
         is_ours=is_own_header(headers),
-        assumptions=_on_sheets(name, others, hidden),
+        assumptions=notes,
         not_contacts=not_contacts,
     )
 
@@ -140,33 +139,36 @@ def _sheets(workbook: CalamineWorkbook) -> tuple[list[str], list[str]]:
     return visible[:MOST_SHEETS], [each.name for each in tables if each.name not in visible]
 
 
-def _chosen(workbook: CalamineWorkbook, visible: list[str], wanted: str) -> tuple[str, list[str]]:
-    """The sheet to read, and the others that look like lists. Raises Refused."""
-    if wanted:
-        if wanted not in visible:
-            listed = ", ".join(map(word, visible))
-            raise unreadable("no_such_sheet", f"There is no sheet {word(wanted)}.", f"There are: {listed}.")
-        return wanted, []
-    scores = {name: _score(workbook, name) for name in visible}
-    if not scores:
+def _chosen(workbook: CalamineWorkbook, visible: list[str], wanted: str) -> tuple[CalamineSheet, list[str]]:
+    """The sheet to read, and the names of others that look like lists. One sheet is held at a time. Raises Refused."""
+    if wanted and wanted not in visible:
+        listed = ", ".join(map(word, visible))
+        raise unreadable("no_such_sheet", f"There is no sheet {word(wanted)}.", f"There are: {listed}.")
+    best, best_score, lists = None, (-1, False), []
+    for name in [wanted] if wanted else visible:
+        table = workbook.get_sheet_by_name(name)
+        score = _score(table)
+        lists += [name] if score[0] else []
+        if score > best_score:  # the first of equals
+            best, best_score = table, score
+    if best is None:
         raise unreadable("empty", "The spreadsheet has no visible sheet.")
-    best = max(visible, key=lambda name: scores[name])  # the first of equals
-    return best, [name for name in visible if name != best and scores[name][0] > 0]
+    return best, [name for name in lists if name != best.name]
 
 
-def _score(workbook: CalamineWorkbook, name: str) -> tuple[int, bool]:
-    table = workbook.get_sheet_by_name(name)
+def _score(table: CalamineSheet) -> tuple[int, bool]:
+    """How well the header is known, and whether there is anything at all."""
     start = [row for row, _ in zip(_rows(table, set(), {}), range(HEADER_WITHIN), strict=False)]
-    found: Header = find_header(start)
-    return found.score, any(any(row.cells) for row in start)
+    return find_header(start).score, any(any(row.cells) for row in start)
 
 
 def _rows(table: CalamineSheet, hidden: set[int], texts: dict[tuple[int, int], str]) -> Iterator[Cells]:
     odd_rows = {row for row, _ in texts}
+    first_column = 1 + (table.start[1] if table.start else 0)  # empty columns in front are left out, empty rows are not
     for number, values in enumerate(table.iter_rows(), start=1):
         cells = [_text(value) for value in values]
         if number in odd_rows:
-            cells = [texts.get((number, at), cell) for at, cell in enumerate(cells, start=1)]
+            cells = [texts.get((number, at), cell) for at, cell in enumerate(cells, start=first_column)]
         yield Cells(number, cells, notes=("hidden_row",) if number in hidden else ())
 
 

@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file that can be read. `records` may be called again and reads it anew."""
+    """A file that can be read. `records` may be called again and reads it anew, one reading at a time."""
 
     format: str  # csv, xlsx, vcard, jsonl or table
     records: Callable[[], Iterator[Record]]
