@@ -187,7 +187,7 @@ def test_an_opt_out_of_a_later_row_counts() -> None:
 
 # Our own export
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=0, max_size=12)
+TEXTS = st.text(" aé🌸\u00a0\u2028\n\r\t\"',;|=+-@", max_size=12)
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS, TEXTS, st.booleans()), min_size=1, max_size=4))
