@@ -56,6 +56,7 @@ _NO_NAMES = frozenset(
     ]
 )
 _NO_LAST_NAMES = _NO_NAMES - {"na"} | {"unknown", "(unknown)", "[unknown]", "xx", "xxx", "lnu"}
+_NO_PHONES = _NO_LAST_NAMES | {"none", "no", "no phone", "keine", "aucun", "ninguno", "nessuno", "geen"}
 _NO_VALUES = frozenset(["null", "NULL", "nan", "NaN", "undefined", "\\N"])  # written by programs, in this case alone
 NEVER_VALUES = frozenset(["0/0/00", "0.0.00", "00/00/0000", "00/00/00", "0000-00-00"])  # no date
 USUAL_DEFAULTS = frozenset(
@@ -190,6 +191,12 @@ def _number_fault(text: str) -> PhoneCell | None:
     if is_number or _NEGATIVE.fullmatch(text) or (_FRACTION.fullmatch(text) and not _WHOLE_FLOAT.fullmatch(text)):
         return PhoneCell(None, "invalid_or_length", "is a number with a sign or a fraction, and no phone.")
     return None
+
+
+def says_phone(cell: str) -> bool:
+    """Whether a cell of phones says anything: "n/a" and "unknown" do not."""
+    text = plain(cell)
+    return bool(text) and text.casefold() not in _NO_PHONES
 
 
 def one_phone_of_several(cell: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 1. "Nom" is the last name beside "Prénom", "Nombre" the first beside "Apellidos". Alone they are the full name.
 2. A full name beside a first name is a display name. If its texts do not hold the first one, it is the last name.
-3. A column "Phone 1 - Label" says the kind of "Phone 1 - Value", row by row.
+3. A column "Home" is of phones if its texts are. A column "Phone 1 - Label" says the kind of "Phone 1 - Value", row by
+   row.
 4. If no header names the phones, a single column whose texts are phones is taken, and the plan says so. A table without
    a header is read by its texts alone.
 """
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 
 from contacts_mcp.book.transfer.cells import plain
 from contacts_mcp.book.transfer.columns import SHOWN, UNKNOWN, Column
-from contacts_mcp.book.transfer.headers import Known
+from contacts_mcp.book.transfer.headers import Known, known
 from contacts_mcp.book.transfer.sources.source import Record
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.folding import caseless, fold
@@ -90,8 +91,9 @@ def with_guesses(
     columns: Sequence[Column], sample: Sequence[Record], notes: list[Note], *, has_header: bool
 ) -> list[Column]:
     """The columns with a phone among them, as far as the texts tell one."""
+    columns = [_of_kind(column, sample) for column in columns]
     if any(column.is_phone for column in columns):
-        return [*columns]
+        return columns
     most = 1 if has_header else len(columns)  # beside a header, only a single column is certain
     told = [*columns]
     for meaning, shape in _BY_TEXT_BESIDE_HEADER if has_header else _BY_TEXT:
@@ -100,6 +102,13 @@ def with_guesses(
             told[fitting[0]] = Column(told[fitting[0]].header, *meaning)
             notes.append(_guess_note(told[fitting[0]].header, meaning))
     return told
+
+
+def _of_kind(column: Column, sample: Sequence[Record]) -> Column:
+    """A column of phones whose header says the kind alone: "Home", "Work"."""
+    kind = known(f"phone {column.header}")
+    is_kind = kind and kind.target == "phone" and _fits(column, sample, _BARE_PHONE)
+    return Column(column.header, *kind) if kind and is_kind else column
 
 
 def _guess_note(header: str, meaning: Known) -> Note:

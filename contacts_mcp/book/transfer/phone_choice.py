@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Table
 from typing import NamedTuple
 
-from contacts_mcp.book.transfer.cells import PhoneCell, one_phone_of_several, phone_of, plain, region_of
+from contacts_mcp.book.transfer.cells import PhoneCell, one_phone_of_several, phone_of, plain, region_of, says_phone
 from contacts_mcp.book.transfer.columns import Column, kind_of_label, rank
 from contacts_mcp.book.transfer.mapping import Mapping
 from contacts_mcp.words.phones import Phone, trunk_prefix
@@ -53,7 +53,7 @@ def chosen_phone(cells: Table[str, str], mapping: Mapping, region: str) -> Phone
 def _candidates(cells: Table[str, str], mapping: Mapping) -> list[tuple[Column, str]]:
     """The cells that may hold the phone, the likeliest first."""
     columns = _in_order_of(cells, mapping.phones) if mapping.is_cards else mapping.phones
-    filled = [(column, cell) for column in columns if (cell := cells.get(column.header, "")) and plain(cell)]
+    filled = [(column, cell) for column in columns if says_phone(cell := cells.get(column.header, ""))]
     kinds = [kind_of_label(cells.get(column.label, "")) if column.label else column.kind for column, _ in filled]
     found = [(rank(kind), at) for at, kind in enumerate(kinds) if kind != "never"]
     return [filled[at] for _, at in sorted(found)]

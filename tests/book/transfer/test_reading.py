@@ -159,6 +159,19 @@ def test_the_caller_names_columns() -> None:
         rows(table, given={"Gone": "phone"})
 
 
+def test_a_header_of_a_kind_alone_is_a_phone_if_its_texts_are() -> None:
+    found = rows("First,Home,Work,Mobile\nAda,510-555-0101,,\nBen,Oakland,510-555-0102,\n")
+    assert [row.phone or row.refused for row in found] == ["no_phone", "15105550102"]
+    found = rows("First,Home,Work,Mobile\nAda,510-555-0101,,\nBen,,510-555-0102,\n")
+    assert [row.phone for row in found] == ["15105550101", "15105550102"]
+
+
+@pytest.mark.parametrize("text", ["n/a", "-", "unknown", "None", "[not provided]", ""])
+def test_a_placeholder_is_no_phone(text: str) -> None:
+    (row,) = rows(f"Name,Phone\nAda Byron,{text}\n")
+    assert (row.refused, row.value) == ("no_phone", "")
+
+
 def test_a_consent_opts_nobody_in_or_out() -> None:
     found = rows("Phone,SMS consent\n+15105550101,yes\n+15105550102,no\n")
     assert [row.opt_out for row in found] == [None, None]
