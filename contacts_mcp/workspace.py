@@ -92,6 +92,7 @@ class Workspace:
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
         from contacts_mcp.book.vocabulary import Vocabulary
+        from contacts_mcp.state.imports import Imports
         from contacts_mcp.state.journal import Journal
         from contacts_mcp.state.ledger import SqliteLedger
         from contacts_mcp.state.locks import Locks
@@ -108,6 +109,8 @@ class Workspace:
             journal=Journal(places[0], account, tokens=places[1], clock=self._clock),
             locks=Locks(home / "locks", account),
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
+            imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
+            folders=tuple(settings.folders),
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
             remembers=self._remembers,
