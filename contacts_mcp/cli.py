@@ -372,9 +372,44 @@ def import_file(
             for line in transfer.as_json_lines(settings, chosen):
                 click.echo(line)
             return
-        # RUN#
+        is_well = transfer.import_file(settings, chosen, _terminal(), dry_run=dry_run, yes=yes)
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
+    if not is_well:
+        raise SystemExit(1)
+
+
+@main.command("update")
+@click.option("--where", "where", multiple=True, metavar="NAME=VALUE", help="Which contacts; several combine.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="What to set; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Only show the plan.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_settings
+def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool, yes: bool, **flags: Any) -> None:
+    """Make one change to many contacts: contacts-mcp update --where tag=Oakland --set Plan=Gold.
+
+    --where takes name, tag, assignee, is_opted_out, created_after, created_before, updated_after, updated_before, or a
+    custom field. --set takes assignee, add_tag, remove_tag, is_opted_out=true, clear, or a custom field.
+    """
+    from contacts_mcp.server.logs import set_up_logging
+    from contacts_mcp.setup import transfer
+
+    settings = load(flags)
+    try:
+        set_up_logging(settings.log_level, settings.log_file)
+        wanted = transfer.wanted_of([_pair(one) for one in changes])
+        chosen = dict(map(_pair, where))
+        is_well = transfer.update_many(settings, chosen, wanted, _terminal(), dry_run=dry_run, yes=yes)
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+    if not is_well:
+        raise SystemExit(1)
+
+
+def _terminal() -> Any:
+    from contacts_mcp.setup.transfer import Terminal
+
+    return Terminal(say=click.echo, confirm=_confirm, shows_progress=sys.stderr.isatty())
 
 
 @main.command()

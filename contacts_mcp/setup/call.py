@@ -15,6 +15,7 @@ from contacts_mcp.config import Settings
 from contacts_mcp.server.boundary import Deadline, call
 from contacts_mcp.server.confirming import Question, Reply, Returned, converse
 from contacts_mcp.server.explain import no_such_tool
+from contacts_mcp.server.jobs import Jobs
 from contacts_mcp.server.tools import TOOLS, enabled_tools
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema
@@ -43,7 +44,7 @@ def call_tool(settings: Settings, name: str, arguments: Mapping[str, Any]) -> An
     async def run() -> Answer:
         workspace = Workspace(settings, for_one_call=True)
         try:
-            return await _answer(tool, workspace, settings, arguments)
+            return await _answer(tool, Jobs(workspace), settings, arguments)
         finally:
             with anyio.CancelScope(shield=True):
                 await workspace.aclose()

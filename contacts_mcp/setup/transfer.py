@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
+import click
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.transfer.many import Chosen, plan_change
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.opening import opened_source
 from contacts_mcp.book.transfer.planning import Asked, plan_file
+from contacts_mcp.book.transfer.problems import write_problems
 from contacts_mcp.book.transfer.reading import Row
 from contacts_mcp.book.transfer.report import report, without_account
+from contacts_mcp.book.transfer.running import Progress, Watch, run
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import CredentialsMissing, Refused
+from contacts_mcp.server.views import transfer as view
 from contacts_mcp.state.imports import StoredPlan
 from contacts_mcp.words.names import Names
 from contacts_mcp.workspace import Workspace
@@ -92,3 +101,122 @@ def _lines(
 
     columns = mapping_of(source, fields=names, given=file.asked.columns, region=region)
     return [*report(source, columns, name=file.name, region=region, decide=decide)]
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The person at the terminal."""
+
+    say: Callable[[str], object]
+    confirm: Callable[[str], bool]
+    shows_progress: bool = False
+
+
+def import_file(settings: Settings, file: FileToImport, terminal: Terminal, *, dry_run: bool, yes: bool) -> bool:
+    """Show the plan of a file, ask, run it, and write the file of problems. False where rows failed or it stopped."""
+
+    async def make(book: Book) -> StoredPlan:
+        with opened_source(file.name, file.folders, region=book.region, encoding=file.encoding, sheet=file.sheet) as (
+            source,
+            facts,
+        ):
+            return await planned(book, source, facts, file.asked)
+
+    again = "contacts-mcp call import_contacts plan={}"
+    return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, file.folders, again)
+
+
+def update_many(
+    settings: Settings, where: Mapping[str, str], wanted: Wanted, terminal: Terminal, *, dry_run: bool, yes: bool
+) -> bool:
+    """The same for one change of many contacts."""
+
+    async def make(book: Book) -> StoredPlan:
+        return await plan_change(book, Chosen(where=where), wanted)
+
+    again = "contacts-mcp call update_contacts plan={}"
+    return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, [], again)
+
+
+_LISTS = {"add_tag": "add_tags", "remove_tag": "remove_tags", "clear": "clear"}
+
+
+def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
+    """The change that `--set` describes. A name that is no field of every contact is a custom field."""
+    lists: dict[str, list[str]] = {name: [] for name in _LISTS.values()}
+    custom: dict[str, str] = {}
+    assignee: str | None = None
+    opted_out: bool | None = None
+    for name, value in pairs:
+        if name in _LISTS:
+            lists[_LISTS[name]].append(value)
+        elif name == "assignee":
+            assignee = value
+        elif name == "is_opted_out":
+            opted_out = value.casefold() in ("true", "yes")
+        else:
+            custom[name] = value
+    return Wanted(custom_fields=custom, assignee=assignee, is_opted_out=opted_out, **lists)  # type: ignore[arg-type]
+
+
+async def _carry_out(
+    settings: Settings,
+    make: Callable[[Book], Awaitable[StoredPlan]],
+    terminal: Terminal,
+    dry_run: bool,
+    yes: bool,
+    folders: list[Path],
+    again: str,
+) -> bool:
+    workspace = Workspace(settings)
+    try:
+        book = await workspace.book()
+        plan = await make(book)
+        has_work = bool(book.imports.states(plan.plan).get("planned"))
+        names = plan.counts.get("decisions", {})
+        examples = [row for name in names for row in book.imports.rows(plan.plan, decision=name, limit=1)]
+        shown = view.planned(plan, examples, token="", tool="")
+        terminal.say("\n".join(shown.lines[: -2 if has_work else -1]))
+        if dry_run or not has_work:
+            if not dry_run:
+                _write_problems(book, plan, folders, terminal)
+            return True
+        question = f"Carry this out ({view.requests_of(plan):,} requests)?"
+        if not yes and not await anyio.to_thread.run_sync(terminal.confirm, question):
+            book.imports.drop(plan.plan)
+            terminal.say("Nothing was changed.")
+            return True
+        return await _run(book, plan, terminal, folders, again)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await workspace.aclose()
+
+
+async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[Path], again: str) -> bool:
+    with _bar(book, plan, is_shown=terminal.shows_progress) as watch:
+        done = await run(book, plan.plan, watch=watch)
+    states = book.imports.states(plan.plan)
+    for line in view.progress(done, states, status=done.state).lines[: -1 if done.state == "stopped" else None]:  # type: ignore[arg-type]  # a run ends in one of the statuses
+        terminal.say(line)
+    if done.state == "stopped":
+        terminal.say(f"{done.problem} Go on with: {again.format(plan.plan)}".strip())
+        return False
+    _write_problems(book, done, folders, terminal)
+    return not states.get("failed")
+
+
+@contextmanager
+def _bar(book: Book, plan: StoredPlan, *, is_shown: bool) -> Iterator[Watch]:
+    total = sum(count for state, count in book.imports.states(plan.plan).items() if state)
+    with click.progressbar(length=total, label="Importing", file=sys.stderr, hidden=not is_shown) as bar:
+
+        async def watch(now: Progress) -> None:
+            bar.update(now.finished - bar.pos)
+
+        yield watch
+
+
+def _write_problems(book: Book, plan: StoredPlan, folders: list[Path], terminal: Terminal) -> None:
+    written = write_problems(book, plan, [*folders, Path.cwd()]) if folders else None
+    if written:
+        terminal.say(f"The rows that were not imported are in {written}. Correct them there, and import that file.")

@@ -183,7 +183,7 @@ def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
     if one.earlier:
         kind, has_other_name = likeness(row, one.earlier, columns.ids)
         shown |= {"of_line": one.earlier.line, "likeness": "other_name" if has_other_name else kind}
-    if decision.decision in _TOLD_CELLS or decision.conflicts:
+    if runs or decision.decision in _TOLD_CELLS:
         shown["cells"] = one.cells
     return StoredRow(
         row=row.number,

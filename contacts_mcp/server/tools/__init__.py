@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
-from contacts_mcp.server.tools import changes, contacts, fields
+from contacts_mcp.server.tools import changes, contacts, fields, transfer
 from contacts_mcp.server.tools.entry import ToolEntry
 from contacts_mcp.words.display import quoted
 
-TOOLS: tuple[ToolEntry, ...] = (*contacts.TOOLS, *fields.TOOLS, *changes.TOOLS)
+TOOLS: tuple[ToolEntry, ...] = (*contacts.TOOLS, *fields.TOOLS, *changes.TOOLS, *transfer.TOOLS)
 
 
 def enabled_tools(settings: Settings) -> list[ToolEntry]:

@@ -16,7 +16,9 @@ from pydantic.fields import FieldInfo
 from contacts_mcp.words.numbers import number_text
 
 LONGEST_TEXT = 10_000
+LONGEST_TABLE = 60_000
 MOST_ITEMS = 100
+MOST_IDS = 1_000
 LONGEST_ID = 20  # digits of an id that are looked at
 MOST_ID = 2**53  # the first whole number that JSON cannot carry
 
@@ -97,12 +99,14 @@ def _plain_text(value: object) -> object:
 
 
 _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), BeforeValidator(_word)]
-_Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
+Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
+LongText = Annotated[str, StringConstraints(max_length=LONGEST_TABLE)]
 Id = Annotated[int, Field(ge=1, lt=MOST_ID), BeforeValidator(_number)]
+Ids = Annotated[list[Id], Field(max_length=MOST_IDS), BeforeValidator(from_json)]
 UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
 UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
 ChangeCursor = Annotated[int, BeforeValidator(_change_number), WithJsonSchema({"type": "string"})]
-_TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
+TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
 
 
 def described(description: str) -> Any:
@@ -129,17 +133,17 @@ NewLast = Annotated[_Text | None, described("New last name.")]
 DisplayName = Annotated[_Text | None, described("Shown name, set separately.")]
 Email = Annotated[_Text | None, described("E-mail.")]
 Avatar = Annotated[_Text | None, described("Picture URL.")]
-CustomFields = Annotated[_TextsByName | None, described("By name (list_contact_fields). Dates: YYYY-MM-DD.")]
+CustomFields = Annotated[TextsByName | None, described("By name (list_contact_fields). Dates: YYYY-MM-DD.")]
 FirstCustomFields = Annotated[CustomFields, BeforeValidator(_without_placeholders)]
 ReplaceCustomFields = Annotated[bool | None, described("Drops all others.")]
 FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or id.")]
-FirstTags = Annotated[_Names | None, described("Tag names, at most 5.")]
+FirstTags = Annotated[Names | None, described("Tag names, at most 5.")]
 Assignee = Annotated[_Text | None, described('Team member; "none" unassigns.')]
-Tags = Annotated[_Names | None, described("Replaces all tags.")]
-AddTags = Annotated[_Names | None, described("Tags to add; at most 5 in all.")]
-RemoveTags = Annotated[_Names | None, described("Tags to remove.")]
+Tags = Annotated[Names | None, described("Replaces all tags.")]
+AddTags = Annotated[Names | None, described("Tags to add; at most 5 in all.")]
+RemoveTags = Annotated[Names | None, described("Tags to remove.")]
 IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
 IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false needs consent.")]
 Consent = Annotated[_Text | None, described("When and how they agreed. Ask, never assume.")]
-Clear = Annotated[_Names | None, described("Fields to empty.")]
+Clear = Annotated[Names | None, described("Fields to empty.")]
 ConfirmToken = Annotated[_Text | None, described("From needs_confirmation, after a yes.")]

@@ -110,7 +110,7 @@ async def test_a_fifth_of_all_requests_fail_and_some_arrive_late_and_nobody_is_l
     async with open_stage() as stage:
         await stage.fresh(known_phone=known_phone)
         stage.sandbox.faults.clear()
-        stage.sandbox.faults._dice.seed(seed)  # noqa: SLF001 -- another sequence of the same faults
+        stage.sandbox.faults._dice.seed(seed)  # another sequence of the same faults
         book = await stage.book()
         plan = await planned(book, table(150))
         chances = {
@@ -121,9 +121,8 @@ async def test_a_fifth_of_all_requests_fail_and_some_arrive_late_and_nobody_is_l
             "truncate": {},
         }
         for operation in ("batch_contacts", "create_contact", "search_contacts"):
-            for kind, more in chances.items():
-                if operation == "search_contacts":
-                    more = {name: value for name, value in more.items() if name != "late"}
+            for kind, options in chances.items():
+                more = {} if operation == "search_contacts" and "late" in options else options
                 fault = Fault(operation=operation, kind=kind, times=-1, probability=0.04, **more)
                 stage.sandbox.faults.add(fault)
         await until_done(book, plan)
@@ -154,8 +153,8 @@ async def test_a_run_that_is_killed_at_any_request_goes_on_without_doubling_or_l
                 raise Killed
             return await requesting(call)
 
-        requesting = book.api._request  # noqa: SLF001 -- the door that every request goes through
-        book.api._request = dying  # type: ignore[method-assign]  # noqa: SLF001
+        requesting = book.api._request  # the door that every request goes through
+        book.api._request = dying  # type: ignore[method-assign]
         try:
             await run(book, plan.plan)
         except Killed:

@@ -1,0 +1,284 @@
+"""The tools for many contacts at once. The first call plans and changes nothing, the second one carries the plan out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from contacts_mcp.errors import InvalidArgument, Refused
+from contacts_mcp.server.tools import parameters as p
+from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.tools.requests import filled
+from contacts_mcp.server.views.fitting import Answer
+from contacts_mcp.server.views.transfer import Status, TransferResult, planned, progress
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Book
+    from contacts_mcp.state.imports import StoredPlan, StoredRow
+
+_NEWS = 25.0  # seconds that a question about progress waits for news
+_PAGE = 25
+
+Show = Literal[
+    "problems", "new", "fill", "update", "same", "skip", "conflict", "duplicate", "invalid", "moved", "failed"
+]
+PlanNumber = Annotated[p.Id | None, p.described("Plan to carry out or go on with.")]
+
+
+async def import_contacts(
+    app: App,
+    path: Annotated[str | None, p.described("Name or path of a file: CSV, XLSX, vCard, JSON lines.")] = None,
+    text: Annotated[p.LongText | None, p.described("Or a pasted table with a header, at most 200 rows.")] = None,
+    existing: Annotated[
+        Literal["fill", "overwrite", "skip"],
+        p.described("Contacts that are there: fill empty fields, overwrite, or leave alone."),
+    ] = "fill",
+    twice: Annotated[
+        Literal["tell", "merge"], p.described("Later rows of a phone: tell, or fill blanks of the first.")
+    ] = "tell",
+    tags: Annotated[p.Names | None, p.described("Tags for all of them.")] = None,
+    columns: Annotated[
+        p.TextsByName | None, p.described('{"Header": "phone"}, where the plan took it wrongly.')
+    ] = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    plan: PlanNumber = None,
+    confirm_token: p.ConfirmToken = None,
+) -> Answer:
+    """Import a list of contacts from a file or a pasted table. The first call changes nothing: it answers the plan.
+    Nobody is opted in. The whole run is one change for undo_change."""
+    from contacts_mcp.book.transfer.deciding import Switches
+    from contacts_mcp.book.transfer.opening import opened_source, pasted_source
+    from contacts_mcp.book.transfer.planning import Asked, plan_file
+
+    book = await app.book()
+    if stored := _stored(book, plan, confirm_token):
+        return await _carry_out(app, book, stored, confirm_token or "", tool="import_contacts")
+    if (path is None) == (text is None):
+        raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
+    asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
+    number = book.imports.begin("file", {"file": Path(path).name if path else "the pasted table"}, asked.as_json())
+
+    async def make(_: Callable[[], bool]) -> None:
+        try:
+            if text is not None:
+                source, facts = pasted_source(text)
+                book.imports.set(number, facts=facts)
+                await plan_file(book, number, source, asked)
+                return
+            with opened_source(
+                path or "", book.folders, region=book.region, encoding=encoding or "", sheet=sheet or ""
+            ) as (source, facts):
+                book.imports.set(number, facts=facts)
+                await plan_file(book, number, source, asked)
+        except BaseException:
+            book.imports.drop(number)
+            raise
+
+    if not await app.carry_on(number, make):
+        return _now(book, number, "planning")
+    return await _shown(app, book, number, tool="import_contacts")
+
+
+IMPORT = ToolEntry(
+    import_contacts,
+    answers=TransferResult,
+    title="Import contacts",
+    group="transfer",
+    scopes=("contacts:write", "contacts:bulk"),
+    destructive=True,
+)
+
+
+async def update_contacts(
+    app: App,
+    where: Annotated[
+        p.TextsByName | None,
+        p.described(
+            "Which contacts: name, tag, assignee, is_opted_out, created_after, created_before, updated_after, "
+            "updated_before, or a custom field with its exact value. Filters combine."
+        ),
+    ] = None,
+    contact_ids: Annotated[p.Ids | None, p.described("Or their ids.")] = None,
+    custom_fields: p.CustomFields = None,
+    assignee: p.Assignee = None,
+    add_tags: p.AddTags = None,
+    remove_tags: p.RemoveTags = None,
+    is_opted_out: p.IsOptedOut = None,
+    clear: p.Clear = None,
+    plan: PlanNumber = None,
+    confirm_token: p.ConfirmToken = None,
+) -> Answer:
+    """Make one change to many contacts. The first call changes nothing: it answers the plan.
+    Nobody is opted in. For one contact use update_contact."""
+    from contacts_mcp.book.people.requests import Wanted
+    from contacts_mcp.book.transfer.many import Chosen, plan_change
+
+    book = await app.book()
+    if stored := _stored(book, plan, confirm_token):
+        return await _carry_out(app, book, stored, confirm_token or "", tool="update_contacts")
+    wanted = filled(
+        Wanted,
+        {
+            "custom_fields": custom_fields,
+            "assignee": assignee,
+            "add_tags": add_tags,
+            "remove_tags": remove_tags,
+            "is_opted_out": is_opted_out,
+            "clear": clear,
+        },
+    )
+    made = await plan_change(book, Chosen(where=where or {}, contact_ids=contact_ids or ()), wanted)
+    return await _shown(app, book, made.plan, tool="update_contacts")
+
+
+UPDATE = ToolEntry(
+    update_contacts,
+    answers=TransferResult,
+    title="Update many contacts",
+    group="transfer",
+    scopes=("contacts:write", "contacts:bulk"),
+    destructive=True,
+    keeps_empty=("assignee",),
+)
+
+
+async def import_status(
+    app: App,
+    plan: Annotated[p.Id | None, p.described("The newest without.")] = None,
+    show: Annotated[Show | None, p.described("Rows with this decision or outcome.")] = None,
+    cursor: Annotated[p.Id | None, p.described("next_cursor of the last answer.")] = None,
+    stop: Annotated[bool | None, p.described("End the run after the rows under way.")] = None,
+) -> Answer:
+    """How far an import or a change of many is, and what came of its rows. Waits a while for news."""
+    book = await app.book()
+    number = plan or _newest(book)
+    stored = _named(book, number)
+    if stop and stored.state == "running":
+        book.imports.set(number, asked=1)
+    if show is None and app.is_under_way(number):
+        await app.news_of(number, _NEWS)
+    if show is None:
+        return _now(book, number)
+    rows = _rows(book, number, show, after=cursor or 0)
+    shown = rows[:_PAGE]
+    return _now(book, number, rows=shown, next_cursor=shown[-1].row if len(rows) > _PAGE else None)
+
+
+STATUS = ToolEntry(
+    import_status,
+    answers=TransferResult,
+    title="Import status",
+    group="transfer",
+    scopes=("contacts:read", "contacts:bulk"),
+)
+
+TOOLS = (IMPORT, UPDATE, STATUS)
+
+
+# What they share
+
+
+def _stored(book: Book, plan: int | None, token: str | None) -> StoredPlan | None:
+    """The plan that a call is about, None for a call that makes one."""
+    from contacts_mcp.book.transfer.confirming import plan_of_token
+
+    if plan is not None:
+        return _named(book, plan)
+    return plan_of_token(book, token) if token else None
+
+
+def _named(book: Book, number: int) -> StoredPlan:
+    from contacts_mcp.book.transfer.confirming import named
+
+    return named(book, number)
+
+
+def _newest(book: Book) -> int:
+    plans = book.imports.plans("reading", "planned", "running", "stopped", "done")
+    if not plans:
+        raise Refused("There was no import in the last day.", kind="no_such_plan")
+    return plans[0].plan
+
+
+async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str, *, tool: str) -> Answer:
+    """Run a plan that is permitted, for as long as a call may last."""
+    from contacts_mcp.book.transfer.confirming import permitted
+    from contacts_mcp.book.transfer.running import run
+
+    if not app.is_under_way(plan.plan):
+        refused = permitted(book, plan, token)
+        if refused is not None:
+            return await _shown(app, book, plan.plan, tool=tool, notes=refused)
+
+    async def work(is_time_over: Callable[[], bool]) -> None:
+        await run(book, plan.plan, is_time_over=is_time_over)
+
+    is_over = await app.carry_on(plan.plan, work)
+    return _now(book, plan.plan, None if is_over else "running")
+
+
+async def _shown(app: App, book: Book, number: int, *, tool: str, notes: list[str] | None = None) -> Answer:
+    """A plan that was made. Where nothing is to be confirmed, it is carried out at once."""
+    from contacts_mcp.book.transfer.confirming import token_for
+
+    plan = _named(book, number)
+    has_work = bool(book.imports.states(number).get("planned"))
+    if has_work and not book.confirms:
+        return await _carry_out(app, book, plan, "", tool=tool)
+    examples = [
+        row for name in plan.counts.get("decisions", {}) for row in book.imports.rows(number, decision=name, limit=1)
+    ]
+    token = token_for(book, plan) if has_work else ""
+    return planned(plan, examples, token=token, tool=tool, notes=notes or ())
+
+
+def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]:
+    most = _PAGE + 1
+    if show in ("moved", "failed"):
+        return book.imports.rows(number, state=show, after=after, limit=most)
+    if show != "problems":
+        return book.imports.rows(number, decision=show, after=after, limit=most)
+    from contacts_mcp.book.transfer.problems import problem_of
+
+    found: list[StoredRow] = []
+    while len(found) < most and (rows := book.imports.rows(number, after=after, limit=500)):
+        after = rows[-1].row
+        found += [row for row in rows if problem_of(row)]
+    return found[:most]
+
+
+def _now(
+    book: Book,
+    number: int,
+    status: Status | None = None,
+    *,
+    rows: list[StoredRow] | None = None,
+    next_cursor: int | None = None,
+) -> Answer:
+    plan = _named(book, number)
+    told: dict[str, Status] = {"reading": "planning"}
+    now = status or told.get(plan.state) or plan.state
+    place = _problems_file(book, plan) if now == "done" and plan.kind == "file" else ""
+    return progress(
+        plan,
+        book.imports.states(number),
+        status=now,  # type: ignore[arg-type]  # the states of a plan are statuses, but for the one in the table
+        rows=rows or (),
+        next_cursor=next_cursor,
+        problems_file=place,
+    )
+
+
+def _problems_file(book: Book, plan: StoredPlan) -> str:
+    """The file of problems, written once."""
+    from contacts_mcp.book.transfer.problems import write_problems
+
+    if "problems_file" in plan.facts:
+        return str(plan.facts["problems_file"])
+    folders = [Path(plan.facts["path"]).parent] if "path" in plan.facts else []
+    written = write_problems(book, plan, folders) if folders else None
+    place = str(written) if written else ""
+    book.imports.set(plan.plan, facts=plan.facts | {"problems_file": place})
+    return place

@@ -1,0 +1,321 @@
+"""The answers about many contacts at once: the plan, how far its run is, and what came of its rows.
+
+A plan of any length is told in about 600 tokens: counts, columns, assumptions, a few examples. Rows are shown a page at
+a time, where they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
+
+from contacts_mcp.server.views.fitting import Answer, Facts, noted
+from contacts_mcp.words.display import Cut, quoted, visible
+from contacts_mcp.words.phones import show
+
+if TYPE_CHECKING:
+    from contacts_mcp.state.imports import StoredPlan, StoredRow
+
+VALUE = 40  # characters of a text from a file
+MOST_LISTED = 8
+MOST_EXAMPLES = 8
+CUT = Cut(value=VALUE, items=MOST_LISTED)
+PER_MINUTE = 485  # requests, when nobody else asks
+
+Status = Literal["needs_confirmation", "planned", "planning", "running", "stopped", "done", "declined"]
+
+
+class TransferResult(BaseModel):
+    """Answer of the tools about many contacts. A field that does not apply is left out."""
+
+    status: Status
+    plan: int | None = None
+    source: str | None = None
+    rows: int | None = None
+    counts: dict[str, int] | None = None
+    fields: dict[str, int] | None = None
+    columns: dict[str, str] | None = None
+    not_imported: list[str] | None = None
+    refused: dict[str, int] | None = None
+    requests: int | None = None
+    finished: int | None = None
+    outcomes: dict[str, int] | None = None
+    shown: list[Facts] | None = None
+    next_cursor: int | None = None
+    change_id: int | None = None
+    problems_file: str | None = None
+    contact: Facts | None = None
+    question: str | None = None
+    confirm_token: str | None = None
+    notes: list[str]
+    note_kinds: list[str] | None = None
+
+
+TOLD = {
+    "new": "to create",
+    "fill": "contacts get empty fields filled",
+    "update": "contacts to change",
+    "same": "are so already",
+    "skip": "are there and stay as they are",
+    "conflict": "not imported, they contradict the book",
+    "duplicate": "not imported, the phone stands on an earlier line",
+    "invalid": "cannot be imported",
+    "delete": "created contacts to delete, with their conversations",
+    "restore": "contacts to restore",
+    "create_again": "deleted contacts to create again",
+    "kept": "kept, because they were changed since or are gone",
+}
+OUTCOMES = {
+    "done": "done",
+    "told": "done with a remark",
+    "moved": "not run, because the contact was changed after the plan was made",
+    "failed": "failed",
+    "planned": "not reached yet",
+    "sending": "sent, outcome not seen yet",
+}
+
+
+def requests_of(plan: StoredPlan) -> int:
+    """About how many requests the run takes."""
+    counts: dict[str, int] = plan.counts.get("decisions", {})
+    creates = counts.get("new", 0) + counts.get("create_again", 0)
+    singles = sum(counts.get(name, 0) for name in ("fill", "update", "delete", "restore"))
+    looks = 2 * (-(-creates // 100)) + 2 * (-(-singles // 25))
+    return looks + -(-creates // 500) + singles + (8 if creates > 1 else 0)
+
+
+def planned(
+    plan: StoredPlan, examples: Sequence[StoredRow], *, token: str, tool: str, notes: Sequence[str] = ()
+) -> Answer:
+    """The plan, and the call that carries it out. Without a token there is nothing to do."""
+    counts, facts = plan.counts, plan.facts
+    decisions = counts.get("decisions", {})
+    question = _question(plan) if token else ""
+    result = TransferResult(
+        status="needs_confirmation" if token else "planned",
+        plan=plan.plan,
+        source=_text(facts.get("file", "")),
+        rows=sum(decisions.values()),
+        counts=decisions,
+        fields=_fields(counts) or None,
+        columns={_text(header): target for header, target in _first(facts.get("columns", {})).items()} or None,
+        not_imported=_not_imported(facts) or None,
+        refused=counts.get("reasons") or None,
+        requests=requests_of(plan),
+        contact={} if token else None,
+        question=question or None,
+        confirm_token=token or None,
+        **noted([*_remarks(plan), *notes]),
+    )
+    lines = [
+        f"Plan {plan.plan}: {_source(plan)}, {result.rows:,} rows. Nothing is changed yet.",
+        *(f"- {count:,} {TOLD.get(name, name)}{_with(name, counts)}" for name, count in decisions.items()),
+        *_column_lines(facts),
+        *(f"- {_example(row)}" for row in examples[:MOST_EXAMPLES]),
+        *result.notes,
+        *_next_lines(plan, token, tool, question),
+    ]
+    return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+
+
+def _next_lines(plan: StoredPlan, token: str, tool: str, question: str) -> list[str]:
+    rows = f'To see rows: import_status(plan={plan.plan}, show="conflict").'
+    if not token:
+        return ["There is nothing to do.", rows]
+    seconds = requests_of(plan) * 60 / PER_MINUTE
+    takes = "some seconds" if requests_of(plan) < PER_MINUTE else f"about {max(1, round(seconds / 60))} min"
+    return [
+        f"It takes about {requests_of(plan):,} requests, {takes}. {rows}",
+        f'{question} After a yes call {tool}(plan={plan.plan}, confirm_token="{token}").',
+    ]
+
+
+def _question(plan: StoredPlan) -> str:
+    decisions = plan.counts.get("decisions", {})
+    running = ("new", "fill", "update", "delete", "restore", "create_again")
+    parts = [f"{decisions[name]:,} {TOLD[name]}" for name in running if decisions.get(name)]
+    return f"Carry out plan {plan.plan} ({_source(plan)}): {', '.join(parts)}?"
+
+
+def _source(plan: StoredPlan) -> str:
+    facts = plan.facts
+    name = quoted(str(facts.get("file", "")), limit=60)
+    if plan.kind == "undo":
+        return f"taking back change {facts.get('undoes')}"
+    if plan.kind == "update":
+        return f"one change for {name}"
+    how = ", ".join(str(facts[key]) for key in ("format", "encoding", "sheet") if facts.get(key))
+    return f"{name} ({visible(how, limit=60)})"
+
+
+def _fields(counts: Mapping[str, Any]) -> dict[str, int]:
+    return {key: count for key, count in list(counts.get("changes", {}).items())[:MOST_LISTED] if "new " not in key}
+
+
+def _with(decision: str, counts: Mapping[str, Any]) -> str:
+    """The fields that this decision writes, or the reasons for it, with their numbers."""
+    if decision == "new":
+        return ""
+    table = {**counts.get("changes", {}), **counts.get("reasons", {})}
+    if decision == "duplicate":
+        table = {f"duplicate {kind}": count for kind, count in counts.get("likeness", {}).items()}
+    found = {key.partition(" ")[2]: count for key, count in table.items() if key.partition(" ")[0] == decision}
+    parts = [f"{name.replace('_', ' ')} {count:,}" for name, count in list(found.items())[:MOST_LISTED]]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _first(table: Mapping[str, str]) -> dict[str, str]:
+    return dict(list(table.items())[:20])
+
+
+def _not_imported(facts: Mapping[str, Any]) -> list[str]:
+    columns = facts.get("columns", {})
+    return [_text(header) for header in facts.get("headers", []) if columns.get(header) in (None, "other")][:20]
+
+
+def _column_lines(facts: Mapping[str, Any]) -> list[str]:
+    columns = [
+        f"{quoted(header, limit=VALUE)} -> {target}" for header, target in _first(facts.get("columns", {})).items()
+    ]
+    others = [quoted(header, limit=VALUE) for header in _not_imported(facts)]
+    return [
+        *([f"Columns: {', '.join(columns)}."] if columns else []),
+        *([f"Not imported: {', '.join(others[:MOST_LISTED])}{_more(others)}."] if others and columns else []),
+    ]
+
+
+def _more(items: Sequence[Any]) -> str:
+    return f" and {len(items) - MOST_LISTED} more" if len(items) > MOST_LISTED else ""
+
+
+def _remarks(plan: StoredPlan) -> list[str]:
+    counts, facts = plan.counts, plan.facts
+    marks, unknown = counts.get("marks", {}), counts.get("unknown", {})
+    told = [visible(text, limit=200) for text in [*facts.get("assumptions", []), *facts.get("questions", [])][:6]]
+    if count := counts.get("notes", {}).get("assumed_country"):
+        told.append(f"{count:,} phones have no country code and were read as {facts.get('region')}.")
+    if count := counts.get("notes", {}).get("name_split"):
+        told.append(f"{count:,} full names were split into first and last.")
+    if count := marks.get("opted_out"):
+        told.append(f"{count:,} contacts are opted out of texts, and stay so.")
+    if count := marks.get("says_in"):
+        told.append(f"{count:,} rows say that they are not opted out. That is not imported: nobody is opted in.")
+    if count := marks.get("left_tags"):
+        told.append(f"{count:,} contacts have no room for all tags (5 each).")
+    if unknown:
+        names = ", ".join(
+            f"{quoted(name.partition(' ')[2], limit=VALUE)} {n:,}" for name, n in list(unknown.items())[:5]
+        )
+        told.append(f"Left out, because the account does not have them: {names}. Tags are made in Heymarket.")
+    if conflicts := counts.get("conflicts"):
+        parts = ", ".join(f"{name} {count:,}" for name, count in list(conflicts.items())[:5])
+        told.append(f"The file says otherwise than the book, and the book stays: {parts}.")
+    return told
+
+
+def _example(row: StoredRow) -> str:
+    who = " ".join(
+        filter(None, (quoted(str(row.shown.get("name", "")), limit=VALUE), show(row.phone) if row.phone else ""))
+    )
+    what = "; ".join(
+        f"{key} {_pair(row.before.get(key), value)}"
+        for key, value in row.wanted.items()
+        if row.before and row.before.get(key) != value
+    )
+    why = what or _why(row)
+    return f"line {row.line}, {row.decision}: {who}{f' ({why})' if why else ''}"
+
+
+def _pair(before: Any, after: Any) -> str:
+    return f"{quoted(str(before or ''), limit=VALUE)} -> {quoted(str(after), limit=VALUE)}"
+
+
+def _why(row: StoredRow) -> str:
+    if row.outcome:
+        return visible(row.outcome, limit=200)
+    if pairs := row.shown.get("conflicts"):
+        return "; ".join(f"{key} {_pair(had, said)}" for key, (had, said) in list(pairs.items())[:3])
+    if row.decision == "duplicate":
+        return f"line {row.shown.get('of_line')}, {str(row.shown.get('likeness', '')).replace('_', ' ')}"
+    value = quoted(str(row.shown["value"]), limit=VALUE) if row.shown.get("value") else ""
+    problem = visible(str(row.shown.get("problem", "")), limit=120) or row.reason.replace("_", " ")
+    return " ".join(filter(None, (value, problem)))
+
+
+def progress(
+    plan: StoredPlan,
+    states: Mapping[str, int],
+    *,
+    status: Status,
+    rows: Sequence[StoredRow] = (),
+    next_cursor: int | None = None,
+    problems_file: str = "",
+    notes: Sequence[str] = (),
+) -> Answer:
+    """How far a run is, and what came of its rows."""
+    found = {state: count for state, count in states.items() if state}
+    left = found.get("planned", 0) + found.get("sending", 0)
+    total = sum(found.values())
+    lines = [_headline(plan, status, total - left, total)]
+    lines += [f"- {count:,} {OUTCOMES.get(state, state)}" for state, count in found.items()]
+    lines += [f"- {_example(row)}" for row in rows]
+    if next_cursor:
+        lines.append(f"More: repeat this call with cursor {next_cursor}.")
+    if problems_file:
+        lines.append(
+            f"The rows that were not imported are in {quoted(problems_file)}. Correct them there, and import it."
+        )
+    if status == "done" and plan.change_id:
+        lines.append(f"The whole run is change {plan.change_id}. undo_change takes it back.")
+    if plan.problem and status == "stopped":
+        lines.append(plan.problem)
+    result = TransferResult(
+        status=status,
+        plan=plan.plan,
+        source=_text(plan.facts.get("file", "")),
+        rows=sum(plan.counts.get("decisions", {}).values()) or None,
+        counts=plan.counts.get("decisions") or None,
+        finished=total - left,
+        outcomes=found,
+        shown=[_row_facts(row) for row in rows] or None,
+        next_cursor=next_cursor,
+        change_id=plan.change_id,
+        problems_file=problems_file or None,
+        **noted([*notes, *([plan.problem] if plan.problem and status == "stopped" else [])]),
+    )
+    return Answer([*lines, *notes], result.model_dump(mode="json", exclude_none=True))
+
+
+def _headline(plan: StoredPlan, status: Status, finished: int, total: int) -> str:
+    name = f"Plan {plan.plan} ({_source(plan)})"
+    match status:
+        case "planning":
+            return f"{name} is still being made. Ask import_status(plan={plan.plan}) in a minute."
+        case "running":
+            return f"{name} is running: {finished:,} of {total:,}. Ask import_status(plan={plan.plan}) in a minute."
+        case "stopped":
+            tool = "update_contacts" if plan.kind == "update" else "import_contacts"
+            return f"{name} stopped at {finished:,} of {total:,}. Call {tool}(plan={plan.plan}) to go on."
+        case "planned":
+            return f"{name} was not started."
+        case _:
+            return f"{name} is done: {finished:,} of {total:,}."
+
+
+def _row_facts(row: StoredRow) -> dict[str, Any]:
+    facts = {
+        "line": row.line,
+        "decision": row.decision,
+        "state": row.state,
+        "name": _text(row.shown.get("name", "")),
+        "phone": row.phone,
+        "contact_id": row.contact_id,
+        "why": _why(row),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _text(text: object) -> str:
+    return visible(str(text), limit=VALUE)
