@@ -172,18 +172,20 @@ def _cut(text: str, width: int) -> str:
 
 def sentence(change: Mapping[str, Any]) -> str:
     """One change of list_changes: "Change 2, 2026-11-25T23:46:45Z: Avery Brooks (1301) was changed. ..."."""
-    who = (
-        f"{_cell(change['name'])} ({change['contact_id']})" if change.get("name") else f"contact {change['contact_id']}"
-    )
+    if change["action"] == "import":
+        return f"Change {change['change_id']}, {change['at']}: {change['about']}.{_undoing(change)}"
+    number = change.get("contact_id", "without an id yet")
+    who = f"{_cell(change['name'])} ({number})" if change.get("name") else f"contact {number}"
     parts = [f"Change {change['change_id']}, {change['at']}: {who} {_outcome(change)}."]
     details = [f"{one['field']} from {_told(one['before'])} to {_told(one['after'])}" for one in change["changes"]]
     if details and change["action"] == "update":
         parts.append(f"{', '.join(details)}.")
-    if change.get("undoes"):
-        parts.append(f"This took back change {change['undoes']}.")
-    if change.get("undone_by"):
-        parts.append(f"Change {change['undone_by']} took it back.")
-    return " ".join(parts)
+    return " ".join(parts) + _undoing(change)
+
+
+def _undoing(change: Mapping[str, Any]) -> str:
+    took = f" This took back change {change['undoes']}." if change.get("undoes") else ""
+    return took + (f" Change {change['undone_by']} took it back." if change.get("undone_by") else "")
 
 
 def _outcome(change: Mapping[str, Any]) -> str:

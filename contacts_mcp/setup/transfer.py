@@ -20,7 +20,7 @@ from contacts_mcp.book.transfer.many import Chosen, plan_change
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.opening import opened_source
 from contacts_mcp.book.transfer.planning import Asked, plan_file
-from contacts_mcp.book.transfer.problems import write_problems
+from contacts_mcp.book.transfer.problems import problems_file
 from contacts_mcp.book.transfer.reading import Row
 from contacts_mcp.book.transfer.report import report, without_account
 from contacts_mcp.book.transfer.running import Progress, Watch, run
@@ -175,7 +175,9 @@ async def _carry_out(
         has_work = bool(book.imports.states(plan.plan).get("planned"))
         names = plan.counts.get("decisions", {})
         examples = [row for name in names for row in book.imports.rows(plan.plan, decision=name, limit=1)]
-        shown = view.planned(plan, examples, token="", tool="")
+        tables = [table for row in examples for table in (row.before, row.wanted)]
+        names = await book.vocabulary.naming(*tables, dict.fromkeys(plan.counts.get("keys", {}), ""))
+        shown = view.planned(plan, examples, names, token="")
         terminal.say("\n".join(shown.lines[: -2 if has_work else -1]))
         if dry_run or not has_work:
             if not dry_run:
@@ -217,6 +219,6 @@ def _bar(book: Book, plan: StoredPlan, *, is_shown: bool) -> Iterator[Watch]:
 
 
 def _write_problems(book: Book, plan: StoredPlan, folders: list[Path], terminal: Terminal) -> None:
-    written = write_problems(book, plan, [*folders, Path.cwd()]) if folders else None
+    written = problems_file(book, plan, [*folders, Path.cwd()]) if folders else ""
     if written:
         terminal.say(f"The rows that were not imported are in {written}. Correct them there, and import that file.")

@@ -45,6 +45,7 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
     await settle(book)
     async with book.locks.change(change_id):
         entry = _undoable(book.journal.get(change_id), change_id)
+        assert entry.action != "import"  # taken back by a plan of its own (`transfer/undoing.py`)
         return _undone_before(book, entry) or await _UNDO[entry.action](book, entry, confirm_token)
 
 

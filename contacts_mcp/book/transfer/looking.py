@@ -20,6 +20,7 @@ from contacts_mcp.book.transfer.twins import Earlier
 from contacts_mcp.book.transfer.wishes import Wish
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.write import has_left
+from contacts_mcp.errors import Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.words.emails import same_email, spellings
 from contacts_mcp.words.folding import caseless
@@ -43,6 +44,7 @@ class Looked:
     """The contacts of many phones and e-mails, as they are now."""
 
     known: frozenset[str] = frozenset()  # phones that the journal knows
+    unclear: set[str] = field(default_factory=set)  # phones of which reads lag behind our own change
     _by_phone: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
     _by_email: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
 
@@ -65,10 +67,11 @@ def forms_of(phone: str) -> tuple[str, ...]:
     return (phone, *other_forms(phone)) if phone else ()
 
 
-async def look(book: Book, phones: Iterable[str], emails: Iterable[str] = ()) -> Looked:
+async def look(book: Book, phones: Iterable[str], emails: Iterable[str] = (), *, proves_absence: bool = True) -> Looked:
     """Who has these phones, in whatever form, and these e-mails.
 
-    A phone that the journal knows and nobody seems to have is asked for singly: reads may lag behind our own change.
+    If it `proves_absence`, a phone that the journal knows and nobody seems to have is asked for singly: reads may lag
+    behind our own change.
     """
     wanted = list(dict.fromkeys(form for phone in phones for form in forms_of(phone)))
     addresses = list(dict.fromkeys(text for email in emails if email for text in spellings(email)))
@@ -85,9 +88,15 @@ async def look(book: Book, phones: Iterable[str], emails: Iterable[str] = ()) ->
     parts = [*in_parts(wanted, AT_ONCE)], [*in_parts(addresses, AT_ONCE)]
     searches = [(search, *(part[at] if at < len(part) else [] for part in parts)) for at in range(max(map(len, parts)))]
     await all_of(searches)
-    for phone in known:
-        if not looked.with_phone(phone) and (holder := await holder_of(book, phone, other_forms(phone))):
-            looked.add(holder)
+    for phone in known if proves_absence else ():
+        if not looked.with_phone(phone):
+            try:
+                holder = await holder_of(book, phone, other_forms(phone))
+            except Refused:
+                looked.unclear.add(phone)
+                continue
+            if holder is not None:
+                looked.add(holder)
     return looked
 
 

@@ -251,7 +251,17 @@ class Counts:
     def __init__(self) -> None:
         self._counters: dict[str, Counter[str]] = {
             name: Counter()
-            for name in ("decisions", "changes", "reasons", "notes", "likeness", "unknown", "conflicts", "marks")
+            for name in (
+                "decisions",
+                "changes",
+                "reasons",
+                "notes",
+                "likeness",
+                "unknown",
+                "conflicts",
+                "marks",
+                "keys",
+            )
         }
 
     def add(self, row: StoredRow, read: Row | None = None) -> None:
@@ -262,8 +272,10 @@ class Counts:
         if row.wanted:
             changed = [key for key, value in row.wanted.items() if row.before.get(key) != value]
             counters["changes"].update(f"{row.decision} {key}" for key in changed)
+            counters["keys"].update(changed)
         counters["notes"].update(read.notes if read else ())
-        counters["conflicts"].update(shown.get("conflicts", ()))
+        counters["conflicts"].update([*shown.get("conflicts", ())])
+        counters["keys"].update([*shown.get("conflicts", ())])
         counters["unknown"].update(f"{kind} {text}"[:80] for kind, text in shown.get("unknown", ()))
         counters["marks"].update(name for name in ("opted_out", "says_in", "left_tags") if shown.get(name))
         if "likeness" in shown:

@@ -38,7 +38,8 @@ def problem_of(row: StoredRow) -> str:
     if row.state in ("moved", "failed", "told"):
         return row.outcome
     if row.decision == "invalid":
-        return str(row.shown.get("problem") or REASONS.get(row.reason, row.reason.replace("_", " ")))
+        why = str(row.shown.get("problem") or REASONS.get(row.reason, row.reason.replace("_", " ")))
+        return why if any(row.shown.get("cells", {}).values()) else f"{why}: {row.shown.get('value', '')}"
     if row.decision == "conflict":
         pairs = row.shown.get("conflicts", {})
         told = "; ".join(f"{key}: has {_text(had)}, the file says {_text(said)}" for key, (had, said) in pairs.items())
@@ -48,7 +49,16 @@ def problem_of(row: StoredRow) -> str:
     return ""
 
 
-def write_problems(book: Book, plan: StoredPlan, folders: list[Path]) -> Path | None:
+def problems_file(book: Book, plan: StoredPlan, folders: list[Path]) -> str:
+    """The place of the file of problems, which is written when it is first asked for. "" where there is none."""
+    if "problems_file" not in plan.facts:
+        written = _write_problems(book, plan, folders)
+        plan.facts["problems_file"] = str(written) if written else ""
+        book.imports.set(plan.plan, facts=plan.facts)
+    return str(plan.facts["problems_file"])
+
+
+def _write_problems(book: Book, plan: StoredPlan, folders: list[Path]) -> Path | None:
     """The file of problems in the first of `folders` that can be written. None where there is no problem.
 
     Nothing that is there is overwritten.

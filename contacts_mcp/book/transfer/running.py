@@ -85,6 +85,19 @@ async def run(
         bulk_work.reset(token)
 
 
+async def close(book: Book, plan: int) -> None:
+    """End a run that stopped on its way, so that it can be taken back. Rows without a clear outcome are looked at once.
+
+    Raises Refused where it is being run.
+    """
+    async with book.locks.plan(plan) as is_held:
+        if not is_held:
+            raise Refused(
+                f"Plan {plan} is being run. Stop it first: import_status(plan={plan}, stop=true).", kind="runs"
+            )
+        await _Run(book, plan, None, lambda: False).close()
+
+
 @dataclass(slots=True)
 class _Sent:
     """One row on its way."""
@@ -138,6 +151,14 @@ class _Run:
             self.book.imports.set(self.number, state="stopped")
         return self._plan()
 
+    async def close(self) -> None:
+        """Leave the rows that were not reached as they are."""
+        plan = self._plan()
+        self.parent = self._begun(plan)
+        self.judge = judge_for(self.book, plan, self.parent.change_id)
+        await self._look_at_sending()
+        self._finish()
+
     def _plan(self) -> StoredPlan:
         plan = self.book.imports.plan(self.number)
         assert plan is not None
@@ -148,15 +169,17 @@ class _Run:
         known = self.book.journal.get(plan.change_id) if plan.change_id else None
         if known is not None:
             return known
-        about = {"plan": plan.plan, "kind": plan.kind, "file": plan.facts.get("file", ""), "counts": plan.counts}
+        counts = plan.counts.get("decisions", {})
+        about = {"plan": plan.plan, "kind": plan.kind, "file": plan.facts.get("file", ""), "counts": counts}
         return self.book.journal.begin(
             Entry(action="import", before={}, wanted={}, record=about, undoes=plan.facts.get("undoes"))
         )
 
     def _finish(self) -> None:
         states = self.book.imports.states(self.number)
-        record = self.parent.record | {"states": states}
-        self.book.journal.finish(replace(self.parent, state="done", record=record))
+        is_whole = not states.get("failed") and not states.get("planned")
+        undoes = self.parent.undoes if is_whole else None  # else the rest can still be taken back
+        self.book.journal.finish(replace(self.parent, state="done", undoes=undoes))
         self.book.imports.finish(self.number)
 
     # One pass after the other
@@ -189,12 +212,14 @@ class _Run:
 
     def _next(self, after: int) -> list[StoredRow]:
         """The next chunk. Requests that go out singly make it shorter."""
-        size = MOST_SINGLES if self.by_singles else CHUNKS[self.grown]
+        size = CHUNKS[self.grown]
         chunk: list[StoredRow] = []
-        singles = 0
-        for row in self.book.imports.rows(self.number, state="planned", after=after, limit=size):
-            singles += not self._goes_by_batch(row)
-            if singles > MOST_SINGLES:
+        in_batch = singles = 0
+        for row in self.book.imports.rows(self.number, state="planned", after=after, limit=size + MOST_SINGLES):
+            goes_by_batch = self._goes_by_batch(row)
+            in_batch += goes_by_batch
+            singles += not goes_by_batch
+            if in_batch > size or singles > MOST_SINGLES:
                 break
             chunk.append(row)
         return chunk
@@ -234,6 +259,9 @@ class _Run:
             looked = await look(self.book, [row.phone for row in ready], map(self.judge.email_of, ready))
             going, settled = [], []
             for row in ready:
+                if looked.unclear & {*forms_of(row.phone)}:
+                    self.later.add(row.row)
+                    continue
                 verdict = self.judge.verdict(row, looked)
                 if isinstance(verdict, Go):
                     if verdict.contact is not None and is_behind(self.book, verdict.contact):
@@ -375,7 +403,7 @@ class _Run:
                 return
             await anyio.sleep(pause)
             try:
-                looked = await look(self.book, [one.row.phone for one in left])
+                looked = await look(self.book, [one.row.phone for one in left], proves_absence=False)
             except ContactsError:  # blind: what was sent is looked at later
                 return
             left = [one for one in left if not await self._is_seen(one, looked, is_over=is_over)]

@@ -20,7 +20,6 @@ from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import differences, is_empty, nothing_for, values_of
 from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.book.writing.settle import plan_of
-from contacts_mcp.errors import Refused
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 from contacts_mcp.state.journal import Entry
@@ -29,10 +28,19 @@ _LOOKED_UP = 800
 _DECISIONS = {"create": "delete", "update": "restore", "delete": "create_again"}
 
 
-async def plan_undo(book: Book, parent: Entry) -> StoredPlan:
-    """The plan that takes that run back."""
-    facts = {"file": parent.record.get("file", ""), "undoes": parent.change_id}
-    plan = book.imports.begin("undo", facts, {})
+def begin_undo(book: Book, parent: Entry) -> int:
+    """The number of a plan that is to take that run back."""
+    return book.imports.begin("undo", {"file": parent.record.get("file", ""), "undoes": parent.change_id}, {})
+
+
+def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
+    """The newest plan that takes that run back and is not over."""
+    plans = book.imports.plans("planned", "running", "stopped")
+    return next((plan for plan in plans if plan.facts.get("undoes") == parent.change_id), None)
+
+
+async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
+    """Fill the plan that takes that run back."""
     try:
         counts, number = Counts(), 0
         for part in in_parts(_parts(book, parent), _LOOKED_UP):
@@ -201,13 +209,3 @@ def _phone_of(entry: Entry) -> str:
 def _name(entry: Entry) -> str:
     table = entry.after or entry.before
     return str(table.get("display_name") or f"{table.get('first', '')} {table.get('last', '')}".strip())
-
-
-def refuse_unfinished(parent: Entry) -> None:
-    """Raises Refused where the run is not over yet."""
-    if parent.state != "done":
-        raise Refused(
-            f"Change {parent.change_id} is an import that is not over. Go on with it, or stop it, with import_contacts "
-            f"and import_status (plan {parent.record.get('plan')}). Then take it back.",
-            kind="import_not_over",
-        )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from contacts_mcp import book as books
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.requests import filled
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.server.views.transfer import Status, TransferResult, planned, progress
+from contacts_mcp.server.views.writes import wrote
+from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
+    from contacts_mcp.book.vocabulary import Snapshot
     from contacts_mcp.state.imports import StoredPlan, StoredRow
+    from contacts_mcp.state.journal import Entry
 
 _NEWS = 25.0  # seconds that a question about progress waits for news
 _PAGE = 25
@@ -54,7 +59,7 @@ async def import_contacts(
 
     book = await app.book()
     if stored := _stored(book, plan, confirm_token):
-        return await _carry_out(app, book, stored, confirm_token or "", tool="import_contacts")
+        return await _carry_out(app, book, stored, confirm_token or "")
     if (path is None) == (text is None):
         raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
@@ -78,7 +83,7 @@ async def import_contacts(
 
     if not await app.carry_on(number, make):
         return _now(book, number, "planning")
-    return await _shown(app, book, number, tool="import_contacts")
+    return await _shown(app, book, number)
 
 
 IMPORT = ToolEntry(
@@ -117,7 +122,7 @@ async def update_contacts(
 
     book = await app.book()
     if stored := _stored(book, plan, confirm_token):
-        return await _carry_out(app, book, stored, confirm_token or "", tool="update_contacts")
+        return await _carry_out(app, book, stored, confirm_token or "")
     wanted = filled(
         Wanted,
         {
@@ -130,7 +135,7 @@ async def update_contacts(
         },
     )
     made = await plan_change(book, Chosen(where=where or {}, contact_ids=contact_ids or ()), wanted)
-    return await _shown(app, book, made.plan, tool="update_contacts")
+    return await _shown(app, book, made.plan)
 
 
 UPDATE = ToolEntry(
@@ -163,7 +168,8 @@ async def import_status(
         return _now(book, number)
     rows = _rows(book, number, show, after=cursor or 0)
     shown = rows[:_PAGE]
-    return _now(book, number, rows=shown, next_cursor=shown[-1].row if len(rows) > _PAGE else None)
+    names = await _names(book, shown)
+    return _now(book, number, rows=shown, names=names, next_cursor=shown[-1].row if len(rows) > _PAGE else None)
 
 
 STATUS = ToolEntry(
@@ -175,6 +181,32 @@ STATUS = ToolEntry(
 )
 
 TOOLS = (IMPORT, UPDATE, STATUS)
+
+
+# Taking a run back, for undo_change
+
+
+async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
+    """Plan to take a whole run back, and carry that out after a confirmation."""
+    from contacts_mcp.book.transfer.running import close
+    from contacts_mcp.book.transfer.undoing import begin_undo, plan_that_undoes, plan_undo
+
+    if entry.undone_by:
+        before = Note("undone_before", f"Change {entry.change_id} was taken back already, by change {entry.undone_by}.")
+        return wrote(books.Outcome(status="unchanged", notes=[before]))
+    if entry.state != "done":
+        await close(book, int(entry.record["plan"]))
+    stored = plan_that_undoes(book, entry)
+    if stored is not None and (token or stored.state != "planned"):
+        return await _carry_out(app, book, stored, token)
+    number = stored.plan if stored else begin_undo(book, entry)
+
+    async def make(_: Callable[[], bool]) -> None:
+        await plan_undo(book, number, entry)
+
+    if stored is None and not await app.carry_on(number, make):
+        return _now(book, number, "planning")
+    return await _shown(app, book, number)
 
 
 # What they share
@@ -202,7 +234,7 @@ def _newest(book: Book) -> int:
     return plans[0].plan
 
 
-async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str, *, tool: str) -> Answer:
+async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answer:
     """Run a plan that is permitted, for as long as a call may last."""
     from contacts_mcp.book.transfer.confirming import permitted
     from contacts_mcp.book.transfer.running import run
@@ -210,7 +242,7 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str, *, tool
     if not app.is_under_way(plan.plan):
         refused = permitted(book, plan, token)
         if refused is not None:
-            return await _shown(app, book, plan.plan, tool=tool, notes=refused)
+            return await _shown(app, book, plan.plan, notes=refused)
 
     async def work(is_time_over: Callable[[], bool]) -> None:
         await run(book, plan.plan, is_time_over=is_time_over)
@@ -219,19 +251,26 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str, *, tool
     return _now(book, plan.plan, None if is_over else "running")
 
 
-async def _shown(app: App, book: Book, number: int, *, tool: str, notes: list[str] | None = None) -> Answer:
+async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None = None) -> Answer:
     """A plan that was made. Where nothing is to be confirmed, it is carried out at once."""
     from contacts_mcp.book.transfer.confirming import token_for
 
     plan = _named(book, number)
     has_work = bool(book.imports.states(number).get("planned"))
     if has_work and not book.confirms:
-        return await _carry_out(app, book, plan, "", tool=tool)
-    examples = [
-        row for name in plan.counts.get("decisions", {}) for row in book.imports.rows(number, decision=name, limit=1)
-    ]
+        return await _carry_out(app, book, plan, "")
+    decisions = plan.counts.get("decisions", {})
+    examples = [row for name in decisions for row in book.imports.rows(number, decision=name, limit=1)]
     token = token_for(book, plan) if has_work else ""
-    return planned(plan, examples, token=token, tool=tool, notes=notes or ())
+    return planned(plan, examples, await _names(book, examples, plan), token=token, notes=notes or ())
+
+
+async def _names(book: Book, rows: Sequence[StoredRow], plan: StoredPlan | None = None) -> Snapshot:
+    """Names for everything in these rows and in what the plan counts."""
+    keys = plan.counts.get("keys", {}) if plan else {}
+    conflicts = [{key: pair[0] for key, pair in row.shown.get("conflicts", {}).items()} for row in rows]
+    tables = [table for row in rows for table in (row.before, row.wanted)]
+    return await book.vocabulary.naming(*tables, *conflicts, dict.fromkeys(keys, ""))
 
 
 def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]:
@@ -255,30 +294,22 @@ def _now(
     status: Status | None = None,
     *,
     rows: list[StoredRow] | None = None,
+    names: Snapshot | None = None,
     next_cursor: int | None = None,
 ) -> Answer:
+    from contacts_mcp.book.transfer.problems import problems_file
+
     plan = _named(book, number)
     told: dict[str, Status] = {"reading": "planning"}
     now = status or told.get(plan.state) or plan.state
-    place = _problems_file(book, plan) if now == "done" and plan.kind == "file" else ""
+    is_of_file = now == "done" and "path" in plan.facts
+    place = problems_file(book, plan, [Path(plan.facts["path"]).parent]) if is_of_file else ""
     return progress(
         plan,
         book.imports.states(number),
+        names,
         status=now,  # type: ignore[arg-type]  # the states of a plan are statuses, but for the one in the table
         rows=rows or (),
         next_cursor=next_cursor,
         problems_file=place,
     )
-
-
-def _problems_file(book: Book, plan: StoredPlan) -> str:
-    """The file of problems, written once."""
-    from contacts_mcp.book.transfer.problems import write_problems
-
-    if "problems_file" in plan.facts:
-        return str(plan.facts["problems_file"])
-    folders = [Path(plan.facts["path"]).parent] if "path" in plan.facts else []
-    written = write_problems(book, plan, folders) if folders else None
-    place = str(written) if written else ""
-    book.imports.set(plan.plan, facts=plan.facts | {"problems_file": place})
-    return place

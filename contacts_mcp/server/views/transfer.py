@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from contacts_mcp.server.views.fitting import Answer, Facts, noted
-from contacts_mcp.words.display import Cut, quoted, visible
+from contacts_mcp.words.display import quoted, visible
 from contacts_mcp.words.phones import show
 
 if TYPE_CHECKING:
+    from contacts_mcp.book.vocabulary import Snapshot
     from contacts_mcp.state.imports import StoredPlan, StoredRow
 
 VALUE = 40  # characters of a text from a file
 MOST_LISTED = 8
 MOST_EXAMPLES = 8
-CUT = Cut(value=VALUE, items=MOST_LISTED)
 PER_MINUTE = 485  # requests, when nobody else asks
 
 Status = Literal["needs_confirmation", "planned", "planning", "running", "stopped", "done", "declined"]
@@ -51,6 +51,13 @@ class TransferResult(BaseModel):
     confirm_token: str | None = None
     notes: list[str]
     note_kinds: list[str] | None = None
+
+
+class UndoResult(TransferResult):
+    """Answer of undo_change: about one contact, or about a whole run."""
+
+    status: Literal[Status, "undone", "unchanged"]  # type: ignore[assignment]  # more than those of a run
+    changes: list[Facts] | None = None
 
 
 TOLD = {
@@ -87,10 +94,15 @@ def requests_of(plan: StoredPlan) -> int:
 
 
 def planned(
-    plan: StoredPlan, examples: Sequence[StoredRow], *, token: str, tool: str, notes: Sequence[str] = ()
+    plan: StoredPlan,
+    examples: Sequence[StoredRow],
+    names: Snapshot,
+    *,
+    token: str,
+    notes: Sequence[str] = (),
 ) -> Answer:
     """The plan, and the call that carries it out. Without a token there is nothing to do."""
-    counts, facts = plan.counts, plan.facts
+    counts, facts = _named(plan.counts, names), plan.facts
     decisions = counts.get("decisions", {})
     question = _question(plan) if token else ""
     result = TransferResult(
@@ -107,20 +119,35 @@ def planned(
         contact={} if token else None,
         question=question or None,
         confirm_token=token or None,
-        **noted([*_remarks(plan), *notes]),
+        **noted([*_remarks(plan, counts), *notes]),
     )
     lines = [
         f"Plan {plan.plan}: {_source(plan)}, {result.rows:,} rows. Nothing is changed yet.",
         *(f"- {count:,} {TOLD.get(name, name)}{_with(name, counts)}" for name, count in decisions.items()),
         *_column_lines(facts),
-        *(f"- {_example(row)}" for row in examples[:MOST_EXAMPLES]),
+        *(f"- {_example(row, names)}" for row in examples[:MOST_EXAMPLES]),
         *result.notes,
-        *_next_lines(plan, token, tool, question),
+        *_next_lines(plan, token, question),
     ]
     return Answer(lines, result.model_dump(mode="json", exclude_none=True))
 
 
-def _next_lines(plan: StoredPlan, token: str, tool: str, question: str) -> list[str]:
+def _named(counts: Mapping[str, Any], names: Snapshot) -> dict[str, Any]:
+    """The counts with the fields under the names that people give them."""
+    from contacts_mcp.book.cards import field_name
+
+    def label(key: str) -> str:
+        decision, space, name = key.rpartition(" ")
+        return f"{decision}{space}{field_name(name, names)}"
+
+    told = ("changes", "conflicts")
+    return {
+        name: {label(key): count for key, count in table.items()} if name in told else table
+        for name, table in counts.items()
+    }
+
+
+def _next_lines(plan: StoredPlan, token: str, question: str) -> list[str]:
     rows = f'To see rows: import_status(plan={plan.plan}, show="conflict").'
     if not token:
         return ["There is nothing to do.", rows]
@@ -128,7 +155,7 @@ def _next_lines(plan: StoredPlan, token: str, tool: str, question: str) -> list[
     takes = "some seconds" if requests_of(plan) < PER_MINUTE else f"about {max(1, round(seconds / 60))} min"
     return [
         f"It takes about {requests_of(plan):,} requests, {takes}. {rows}",
-        f'{question} After a yes call {tool}(plan={plan.plan}, confirm_token="{token}").',
+        f'{question} After a yes call {call_for(plan)}, confirm_token="{token}").',
     ]
 
 
@@ -190,8 +217,8 @@ def _more(items: Sequence[Any]) -> str:
     return f" and {len(items) - MOST_LISTED} more" if len(items) > MOST_LISTED else ""
 
 
-def _remarks(plan: StoredPlan) -> list[str]:
-    counts, facts = plan.counts, plan.facts
+def _remarks(plan: StoredPlan, counts: Mapping[str, Any]) -> list[str]:
+    facts = plan.facts
     marks, unknown = counts.get("marks", {}), counts.get("unknown", {})
     told = [visible(text, limit=200) for text in [*facts.get("assumptions", []), *facts.get("questions", [])][:6]]
     if count := counts.get("notes", {}).get("assumed_country"):
@@ -215,38 +242,48 @@ def _remarks(plan: StoredPlan) -> list[str]:
     return told
 
 
-def _example(row: StoredRow) -> str:
-    who = " ".join(
-        filter(None, (quoted(str(row.shown.get("name", "")), limit=VALUE), show(row.phone) if row.phone else ""))
-    )
-    what = "; ".join(
-        f"{key} {_pair(row.before.get(key), value)}"
-        for key, value in row.wanted.items()
-        if row.before and row.before.get(key) != value
-    )
-    why = what or _why(row)
+def _example(row: StoredRow, names: Snapshot) -> str:
+    name = quoted(str(row.shown["name"]), limit=VALUE) if row.shown.get("name") else ""
+    who = " ".join(filter(None, (name, show(row.phone) if row.phone else "")))
+    why = _changes(row, names) if row.state == "planned" else _why(row, names)
     return f"line {row.line}, {row.decision}: {who}{f' ({why})' if why else ''}"
 
 
-def _pair(before: Any, after: Any) -> str:
-    return f"{quoted(str(before or ''), limit=VALUE)} -> {quoted(str(after), limit=VALUE)}"
+def _changes(row: StoredRow, names: Snapshot) -> str:
+    """What a planned row would change of a contact."""
+    if not row.before or not row.wanted:
+        return ""
+    pairs = {key: (row.before.get(key), value) for key, value in row.wanted.items() if row.before.get(key) != value}
+    return _pairs(pairs, names)
 
 
-def _why(row: StoredRow) -> str:
+def _pairs(pairs: Mapping[str, Sequence[Any]], names: Snapshot) -> str:
+    from contacts_mcp.book.cards import field_name, in_quotes
+
+    told = [
+        f"{field_name(key, names)} {in_quotes(key, had, names)} -> {in_quotes(key, said, names)}"
+        for key, (had, said) in list(pairs.items())[:3]
+    ]
+    return visible("; ".join(told), limit=200)
+
+
+def _why(row: StoredRow, names: Snapshot) -> str:
     if row.outcome:
         return visible(row.outcome, limit=200)
     if pairs := row.shown.get("conflicts"):
-        return "; ".join(f"{key} {_pair(had, said)}" for key, (had, said) in list(pairs.items())[:3])
+        return _pairs(pairs, names)
     if row.decision == "duplicate":
         return f"line {row.shown.get('of_line')}, {str(row.shown.get('likeness', '')).replace('_', ' ')}"
+    if problem := row.shown.get("problem"):
+        return visible(str(problem), limit=160)
     value = quoted(str(row.shown["value"]), limit=VALUE) if row.shown.get("value") else ""
-    problem = visible(str(row.shown.get("problem", "")), limit=120) or row.reason.replace("_", " ")
-    return " ".join(filter(None, (value, problem)))
+    return " ".join(filter(None, (value, row.reason.replace("_", " "))))
 
 
 def progress(
     plan: StoredPlan,
     states: Mapping[str, int],
+    names: Snapshot | None = None,
     *,
     status: Status,
     rows: Sequence[StoredRow] = (),
@@ -260,7 +297,7 @@ def progress(
     total = sum(found.values())
     lines = [_headline(plan, status, total - left, total)]
     lines += [f"- {count:,} {OUTCOMES.get(state, state)}" for state, count in found.items()]
-    lines += [f"- {_example(row)}" for row in rows]
+    lines += [f"- {_example(row, names)}" for row in rows if names]
     if next_cursor:
         lines.append(f"More: repeat this call with cursor {next_cursor}.")
     if problems_file:
@@ -279,13 +316,21 @@ def progress(
         counts=plan.counts.get("decisions") or None,
         finished=total - left,
         outcomes=found,
-        shown=[_row_facts(row) for row in rows] or None,
+        shown=[_row_facts(row, names) for row in rows if names] or None,
         next_cursor=next_cursor,
         change_id=plan.change_id,
         problems_file=problems_file or None,
         **noted([*notes, *([plan.problem] if plan.problem and status == "stopped" else [])]),
     )
     return Answer([*lines, *notes], result.model_dump(mode="json", exclude_none=True))
+
+
+def call_for(plan: StoredPlan) -> str:
+    """The beginning of the call that carries this plan out, or goes on with it."""
+    if plan.kind == "undo":
+        return f"undo_change(change_id={plan.facts.get('undoes')}"
+    tool = "update_contacts" if plan.kind == "update" else "import_contacts"
+    return f"{tool}(plan={plan.plan}"
 
 
 def _headline(plan: StoredPlan, status: Status, finished: int, total: int) -> str:
@@ -296,15 +341,14 @@ def _headline(plan: StoredPlan, status: Status, finished: int, total: int) -> st
         case "running":
             return f"{name} is running: {finished:,} of {total:,}. Ask import_status(plan={plan.plan}) in a minute."
         case "stopped":
-            tool = "update_contacts" if plan.kind == "update" else "import_contacts"
-            return f"{name} stopped at {finished:,} of {total:,}. Call {tool}(plan={plan.plan}) to go on."
+            return f"{name} stopped at {finished:,} of {total:,}. Call {call_for(plan)}) to go on."
         case "planned":
             return f"{name} was not started."
         case _:
             return f"{name} is done: {finished:,} of {total:,}."
 
 
-def _row_facts(row: StoredRow) -> dict[str, Any]:
+def _row_facts(row: StoredRow, names: Snapshot) -> dict[str, Any]:
     facts = {
         "line": row.line,
         "decision": row.decision,
@@ -312,7 +356,7 @@ def _row_facts(row: StoredRow) -> dict[str, Any]:
         "name": _text(row.shown.get("name", "")),
         "phone": row.phone,
         "contact_id": row.contact_id,
-        "why": _why(row),
+        "why": _changes(row, names) if row.state == "planned" else _why(row, names),
     }
     return {name: value for name, value in facts.items() if value}
 
