@@ -105,7 +105,8 @@ class _Planning:
     ) -> Iterator[_Read]:
         seen = SeenInFile()
         needs_assignee = any(column.target == "assignee" and column.is_given for column in columns.columns)
-        fuller = _merged_rows(source, columns, self._book.region) if self._asked.switches.twice == "merge" else {}
+        fills = self._asked.switches.twice == "merge"
+        fuller = _merged_rows(source, columns, self._book.region, fills=fills)
         kept: list[Record] = []
 
         def records() -> Iterator[Record]:
@@ -153,16 +154,21 @@ class _Planning:
         return sealed(self._book, self._plan)
 
 
-def _merged_rows(source: Source, columns: Columns, region: str) -> dict[int, Row]:
-    """Number -> the first row of a phone, with its blanks filled from the later rows."""
+def _merged_rows(source: Source, columns: Columns, region: str, *, fills: bool) -> dict[int, Row]:
+    """Number -> the first row of a phone, together with the later ones: their opt-outs, and their values if it fills.
+
+    The rows are read once more for it, and only where that can make a difference.
+    """
+    if not fills and not columns.opt_outs and not columns.is_ours:
+        return {}
     first: dict[str, Row] = {}
     fuller: dict[int, Row] = {}
     for row in rows_of(source, columns, region=region):
         if row.refused:
             continue
         known = first.setdefault(row.phone, row)
-        if known is not row:
-            first[row.phone] = fuller[known.number] = merged(known, row)
+        if known is not row and (fills or (row.opt_out and not known.opt_out)):
+            first[row.phone] = fuller[known.number] = merged(known, row, fills=fills)
     return fuller
 
 

@@ -56,7 +56,7 @@ class TransferResult(BaseModel):
 class UndoResult(TransferResult):
     """Answer of undo_change: about one contact, or about a whole run."""
 
-    status: Literal[Status, "undone", "unchanged"]  # type: ignore[assignment]  # more than those of a run
+    status: Literal["undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"]  # type: ignore[assignment]  # not the same as of a run
     changes: list[Facts] | None = None
 
 
