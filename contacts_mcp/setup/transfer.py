@@ -180,8 +180,9 @@ async def _carry_out(
         shown = view.planned(plan, examples, names, token="")
         terminal.say("\n".join(shown.lines[: -2 if has_work else -1]))
         if dry_run or not has_work:
-            if not dry_run:
-                _write_problems(book, plan, folders, terminal)
+            place = problems_file(book, plan, [*folders, Path.cwd()]) if folders and not dry_run else ""
+            if place:
+                terminal.say(f"The rows that were not imported are in {place}.")
             return True
         question = f"Carry this out ({view.requests_of(plan):,} requests)?"
         if not yes and not await anyio.to_thread.run_sync(terminal.confirm, question):
@@ -198,13 +199,13 @@ async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[P
     with _bar(book, plan, is_shown=terminal.shows_progress) as watch:
         done = await run(book, plan.plan, watch=watch)
     states = book.imports.states(plan.plan)
-    for line in view.progress(done, states, status=done.state).lines[: -1 if done.state == "stopped" else None]:  # type: ignore[arg-type]  # a run ends in one of the statuses
+    status: view.Status = "stopped" if done.state == "stopped" else "done"
+    place = problems_file(book, done, [*folders, Path.cwd()]) if folders and status == "done" else ""
+    for line in view.progress(done, states, status=status, problems_file=place).lines:
         terminal.say(line)
-    if done.state == "stopped":
-        terminal.say(f"{done.problem} Go on with: {again.format(plan.plan)}".strip())
-        return False
-    _write_problems(book, done, folders, terminal)
-    return not states.get("failed")
+    if status == "stopped":
+        terminal.say(f"Go on with: {again.format(plan.plan)}")
+    return status == "done" and not states.get("failed")
 
 
 @contextmanager
@@ -216,9 +217,3 @@ def _bar(book: Book, plan: StoredPlan, *, is_shown: bool) -> Iterator[Watch]:
             bar.update(now.finished - bar.pos)
 
         yield watch
-
-
-def _write_problems(book: Book, plan: StoredPlan, folders: list[Path], terminal: Terminal) -> None:
-    written = problems_file(book, plan, [*folders, Path.cwd()]) if folders else ""
-    if written:
-        terminal.say(f"The rows that were not imported are in {written}. Correct them there, and import that file.")

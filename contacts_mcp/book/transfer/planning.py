@@ -176,7 +176,7 @@ def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
     row, wish, decision = one.row, one.wish, found.decision
     runs = decision.decision in RUNNING
     shown: dict[str, Any] = {
-        "name": row.display_name or f"{row.first} {row.last}".strip(),
+        "name": row.display_name or " ".join(filter(None, (row.first, row.last))),
         "value": row.value if row.refused else "",
         "problem": wish.problem,
         "conflicts": decision.conflicts,

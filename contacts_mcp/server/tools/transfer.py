@@ -12,7 +12,7 @@ from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.requests import filled
 from contacts_mcp.server.views.fitting import Answer
-from contacts_mcp.server.views.transfer import Status, TransferResult, planned, progress
+from contacts_mcp.server.views.transfer import PlanResult, Status, StatusResult, planned, progress, rows_shown
 from contacts_mcp.server.views.writes import wrote
 from contacts_mcp.words.note import Note
 
@@ -28,26 +28,24 @@ _PAGE = 25
 Show = Literal[
     "problems", "new", "fill", "update", "same", "skip", "conflict", "duplicate", "invalid", "moved", "failed"
 ]
-PlanNumber = Annotated[p.Id | None, p.described("Plan to carry out or go on with.")]
+PlanNumber = Annotated[p.Id | None, p.described("To carry out or go on with.")]
 
 
 async def import_contacts(
     app: App,
-    path: Annotated[str | None, p.described("Name or path of a file: CSV, XLSX, vCard, JSON lines.")] = None,
-    text: Annotated[p.LongText | None, p.described("Or a pasted table with a header, at most 200 rows.")] = None,
+    path: Annotated[str | None, p.described("File: CSV, XLSX, vCard, JSON lines.")] = None,
+    text: Annotated[p.LongText | None, p.described("Or a pasted table, at most 200 rows.")] = None,
     existing: Annotated[
         Literal["fill", "overwrite", "skip"],
-        p.described("Contacts that are there: fill empty fields, overwrite, or leave alone."),
+        p.described("Known contacts: fill empty fields, overwrite, or leave alone."),
     ] = "fill",
     twice: Annotated[
-        Literal["tell", "merge"], p.described("Later rows of a phone: tell, or fill blanks of the first.")
+        Literal["tell", "merge"], p.described("Later rows of a phone: only tell, or fill blanks.")
     ] = "tell",
     tags: Annotated[p.Names | None, p.described("Tags for all of them.")] = None,
-    columns: Annotated[
-        p.TextsByName | None, p.described('{"Header": "phone"}, where the plan took it wrongly.')
-    ] = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
+    columns: Annotated[p.TextsByName | None, p.described('{"Header": "phone"}, to correct the plan.')] = None,
+    encoding: Annotated[str | None, p.described("If misread.")] = None,
+    sheet: Annotated[str | None, p.described("Of a workbook.")] = None,
     plan: PlanNumber = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
@@ -88,7 +86,7 @@ async def import_contacts(
 
 IMPORT = ToolEntry(
     import_contacts,
-    answers=TransferResult,
+    answers=PlanResult,
     title="Import contacts",
     group="transfer",
     scopes=("contacts:write", "contacts:bulk"),
@@ -101,8 +99,7 @@ async def update_contacts(
     where: Annotated[
         p.TextsByName | None,
         p.described(
-            "Which contacts: name, tag, assignee, is_opted_out, created_after, created_before, updated_after, "
-            "updated_before, or a custom field with its exact value. Filters combine."
+            "Filters of list_contacts (tag, assignee, name, is_opted_out, updated_after) or custom fields: exact values."
         ),
     ] = None,
     contact_ids: Annotated[p.Ids | None, p.described("Or their ids.")] = None,
@@ -140,7 +137,7 @@ async def update_contacts(
 
 UPDATE = ToolEntry(
     update_contacts,
-    answers=TransferResult,
+    answers=PlanResult,
     title="Update many contacts",
     group="transfer",
     scopes=("contacts:write", "contacts:bulk"),
@@ -153,28 +150,28 @@ async def import_status(
     app: App,
     plan: Annotated[p.Id | None, p.described("The newest without.")] = None,
     show: Annotated[Show | None, p.described("Rows with this decision or outcome.")] = None,
-    cursor: Annotated[p.Id | None, p.described("next_cursor of the last answer.")] = None,
-    stop: Annotated[bool | None, p.described("End the run after the rows under way.")] = None,
+    cursor: Annotated[p.ChangeCursor | None, p.described("next_cursor of the last answer.")] = None,
+    stop: Annotated[bool | None, p.described("Ends the run.")] = None,
 ) -> Answer:
     """How far an import or a change of many is, and what came of its rows. Waits a while for news."""
     book = await app.book()
     number = plan or _newest(book)
-    stored = _named(book, number)
-    if stop and stored.state == "running":
+    if stop and _named(book, number).state == "running":
         book.imports.set(number, asked=1)
     if show is None and app.is_under_way(number):
         await app.news_of(number, _NEWS)
-    if show is None:
-        return _now(book, number)
-    rows = _rows(book, number, show, after=cursor or 0)
+    rows = _rows(book, number, show, after=cursor or 0) if show else []
     shown = rows[:_PAGE]
+    stored, status, place = _state_of(book, number)
     names = await _names(book, shown)
-    return _now(book, number, rows=shown, names=names, next_cursor=shown[-1].row if len(rows) > _PAGE else None)
+    states = book.imports.states(number)
+    is_more = len(rows) > _PAGE
+    return rows_shown(stored, states, shown, names, status=status, is_more=is_more, problems_file=place)
 
 
 STATUS = ToolEntry(
     import_status,
-    answers=TransferResult,
+    answers=StatusResult,
     title="Import status",
     group="transfer",
     scopes=("contacts:read", "contacts:bulk"),
@@ -288,28 +285,17 @@ def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]
     return found[:most]
 
 
-def _now(
-    book: Book,
-    number: int,
-    status: Status | None = None,
-    *,
-    rows: list[StoredRow] | None = None,
-    names: Snapshot | None = None,
-    next_cursor: int | None = None,
-) -> Answer:
+def _now(book: Book, number: int, status: Status | None = None) -> Answer:
+    """How far a plan is."""
+    plan, now, place = _state_of(book, number)
+    return progress(plan, book.imports.states(number), status=status or now, problems_file=place)
+
+
+def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
+    """A plan, what to call its state, and the place of its file of problems."""
     from contacts_mcp.book.transfer.problems import problems_file
 
     plan = _named(book, number)
-    told: dict[str, Status] = {"reading": "planning"}
-    now = status or told.get(plan.state) or plan.state
+    now: Status = "planning" if plan.state == "reading" else plan.state
     is_of_file = now == "done" and "path" in plan.facts
-    place = problems_file(book, plan, [Path(plan.facts["path"]).parent]) if is_of_file else ""
-    return progress(
-        plan,
-        book.imports.states(number),
-        names,
-        status=now,  # type: ignore[arg-type]  # the states of a plan are statuses, but for the one in the table
-        rows=rows or (),
-        next_cursor=next_cursor,
-        problems_file=place,
-    )
+    return plan, now, problems_file(book, plan, [Path(plan.facts["path"]).parent]) if is_of_file else ""

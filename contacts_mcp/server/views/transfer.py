@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
-from contacts_mcp.server.views.fitting import Answer, Facts, noted
+from contacts_mcp.server.views.fitting import Answer, ContactFacts, Facts, going_on, noted
 from contacts_mcp.words.display import quoted, visible
+from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
 
 if TYPE_CHECKING:
@@ -27,36 +28,42 @@ PER_MINUTE = 485  # requests, when nobody else asks
 Status = Literal["needs_confirmation", "planned", "planning", "running", "stopped", "done", "declined"]
 
 
-class TransferResult(BaseModel):
-    """Answer of the tools about many contacts. A field that does not apply is left out."""
+class PlanResult(BaseModel):
+    """Answer of a tool that plans and carries out. A field that does not apply is left out."""
 
     status: Status
     plan: int | None = None
-    source: str | None = None
-    rows: int | None = None
-    counts: dict[str, int] | None = None
-    fields: dict[str, int] | None = None
-    columns: dict[str, str] | None = None
-    not_imported: list[str] | None = None
-    refused: dict[str, int] | None = None
-    requests: int | None = None
-    finished: int | None = None
-    outcomes: dict[str, int] | None = None
-    shown: list[Facts] | None = None
-    next_cursor: int | None = None
+    about: Facts | None = None  # the source, its columns and what is not imported
+    counts: Facts | None = None  # decision -> rows
+    outcomes: Facts | None = None  # state -> rows, once the run was begun
     change_id: int | None = None
-    problems_file: str | None = None
-    contact: Facts | None = None
     question: str | None = None
     confirm_token: str | None = None
     notes: list[str]
     note_kinds: list[str] | None = None
 
 
-class UndoResult(TransferResult):
+class StatusResult(BaseModel):
+    """Answer of import_status."""
+
+    status: Literal["planned", "planning", "running", "stopped", "done"]
+    plan: int
+    about: Facts | None = None
+    counts: Facts | None = None
+    outcomes: Facts | None = None
+    shown: list[Facts] | None = None
+    next_cursor: str  # empty at the end
+    complete: bool
+    change_id: int | None = None
+    notes: list[str]
+    note_kinds: list[str] | None = None
+
+
+class UndoResult(PlanResult):
     """Answer of undo_change: about one contact, or about a whole run."""
 
-    status: Literal["undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"]  # type: ignore[assignment]  # not the same as of a run
+    status: Literal["undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"]  # type: ignore[assignment]  # not those of a run alone
+    contact: ContactFacts | None = None
     changes: list[Facts] | None = None
 
 
@@ -105,24 +112,27 @@ def planned(
     counts, facts = _named(plan.counts, names), plan.facts
     decisions = counts.get("decisions", {})
     question = _question(plan) if token else ""
-    result = TransferResult(
+    rows = sum(decisions.values())
+    about = {
+        "source": _text(facts.get("file", "")),
+        "rows": rows,
+        "fields": _fields(counts),
+        "columns": {_text(header): target for header, target in _first(facts.get("columns", {})).items()},
+        "not_imported": _not_imported(facts),
+        "refused": counts.get("reasons"),
+        "requests": requests_of(plan),
+    }
+    result = PlanResult(
         status="needs_confirmation" if token else "planned",
         plan=plan.plan,
-        source=_text(facts.get("file", "")),
-        rows=sum(decisions.values()),
+        about={name: value for name, value in about.items() if value},
         counts=decisions,
-        fields=_fields(counts) or None,
-        columns={_text(header): target for header, target in _first(facts.get("columns", {})).items()} or None,
-        not_imported=_not_imported(facts) or None,
-        refused=counts.get("reasons") or None,
-        requests=requests_of(plan),
-        contact={} if token else None,
         question=question or None,
         confirm_token=token or None,
         **noted([*_remarks(plan, counts), *notes]),
     )
     lines = [
-        f"Plan {plan.plan}: {_source(plan)}, {result.rows:,} rows. Nothing is changed yet.",
+        f"{result.status}: plan {plan.plan}, {_source(plan)}, {rows:,} rows. Nothing is changed yet.",
         *(f"- {count:,} {TOLD.get(name, name)}{_with(name, counts)}" for name, count in decisions.items()),
         *_column_lines(facts),
         *(f"- {_example(row, names)}" for row in examples[:MOST_EXAMPLES]),
@@ -283,46 +293,82 @@ def _why(row: StoredRow, names: Snapshot) -> str:
 def progress(
     plan: StoredPlan,
     states: Mapping[str, int],
-    names: Snapshot | None = None,
     *,
     status: Status,
-    rows: Sequence[StoredRow] = (),
-    next_cursor: int | None = None,
     problems_file: str = "",
-    notes: Sequence[str] = (),
 ) -> Answer:
-    """How far a run is, and what came of its rows."""
+    """How far a run is, or what came of it."""
     found = {state: count for state, count in states.items() if state}
-    left = found.get("planned", 0) + found.get("sending", 0)
-    total = sum(found.values())
-    lines = [_headline(plan, status, total - left, total)]
-    lines += [f"- {count:,} {OUTCOMES.get(state, state)}" for state, count in found.items()]
-    lines += [f"- {_example(row, names)}" for row in rows if names]
-    if next_cursor:
-        lines.append(f"More: repeat this call with cursor {next_cursor}.")
-    if problems_file:
-        lines.append(
-            f"The rows that were not imported are in {quoted(problems_file)}. Correct them there, and import it."
-        )
-    if status == "done" and plan.change_id:
-        lines.append(f"The whole run is change {plan.change_id}. undo_change takes it back.")
-    if plan.problem and status == "stopped":
-        lines.append(plan.problem)
-    result = TransferResult(
+    lines, notes = _progress_lines(plan, found, status, problems_file)
+    result = PlanResult(
         status=status,
         plan=plan.plan,
-        source=_text(plan.facts.get("file", "")),
-        rows=sum(plan.counts.get("decisions", {}).values()) or None,
+        about=_about_progress(plan, found, problems_file),
         counts=plan.counts.get("decisions") or None,
-        finished=total - left,
         outcomes=found,
-        shown=[_row_facts(row, names) for row in rows if names] or None,
-        next_cursor=next_cursor,
         change_id=plan.change_id,
-        problems_file=problems_file or None,
-        **noted([*notes, *([plan.problem] if plan.problem and status == "stopped" else [])]),
+        **noted(notes),
     )
-    return Answer([*lines, *notes], result.model_dump(mode="json", exclude_none=True))
+    return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+
+
+def rows_shown(
+    plan: StoredPlan,
+    states: Mapping[str, int],
+    rows: Sequence[StoredRow],
+    names: Snapshot,
+    *,
+    status: Status,
+    is_more: bool,
+    problems_file: str = "",
+) -> Answer:
+    """How far a run is, and a page of its rows."""
+    found = {state: count for state, count in states.items() if state}
+    cursor = str(rows[-1].row) if is_more else ""
+    lines, notes = _progress_lines(plan, found, status, problems_file)
+    lines += [f"- {_example(row, names)}" for row in rows]
+    lines.append(f"complete: false; {going_on(cursor)}" if cursor else "complete: true.")
+    result = StatusResult(
+        status=status,  # type: ignore[arg-type]  # of a plan that exists
+        plan=plan.plan,
+        about=_about_progress(plan, found, problems_file),
+        counts=plan.counts.get("decisions") or None,
+        outcomes=found,
+        shown=[_row_facts(row, names) for row in rows] or None,
+        next_cursor=cursor,
+        complete=not cursor,
+        change_id=plan.change_id,
+        **noted(notes),
+    )
+    return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+
+
+def _left(found: Mapping[str, int]) -> int:
+    return found.get("planned", 0) + found.get("sending", 0)
+
+
+def _about_progress(plan: StoredPlan, found: Mapping[str, int], problems_file: str) -> dict[str, Any]:
+    total = sum(found.values())
+    about = {"source": _text(plan.facts.get("file", "")), "problems_file": problems_file}
+    return {name: value for name, value in about.items() if value} | {"finished": total - _left(found), "total": total}
+
+
+def _progress_lines(
+    plan: StoredPlan, found: Mapping[str, int], status: Status, problems_file: str
+) -> tuple[list[str], list[str]]:
+    """The lines, and those among them that are notes."""
+    total = sum(found.values())
+    notes: list[str] = []
+    if problems_file:
+        place = quoted(problems_file, limit=400)
+        notes.append(Note("problems_file", f"The rows that were not imported are in {place}. Correct and import that."))
+    if status == "done" and plan.change_id:
+        whole = f"The whole run is change {plan.change_id}. undo_change takes it back."
+        notes.append(Note("one_change", whole))
+    if plan.problem and status == "stopped":
+        notes.append(Note("stopped", plan.problem))
+    outcomes = [f"- {count:,} {OUTCOMES.get(state, state)}" for state, count in found.items()]
+    return [_headline(plan, status, total - _left(found), total), *outcomes, *notes], notes
 
 
 def call_for(plan: StoredPlan) -> str:
@@ -334,18 +380,18 @@ def call_for(plan: StoredPlan) -> str:
 
 
 def _headline(plan: StoredPlan, status: Status, finished: int, total: int) -> str:
-    name = f"Plan {plan.plan} ({_source(plan)})"
+    name = f"{status}: plan {plan.plan} ({_source(plan)})"
     match status:
         case "planning":
             return f"{name} is still being made. Ask import_status(plan={plan.plan}) in a minute."
         case "running":
-            return f"{name} is running: {finished:,} of {total:,}. Ask import_status(plan={plan.plan}) in a minute."
+            return f"{name}, {finished:,} of {total:,} rows. Ask import_status(plan={plan.plan}) in a minute."
         case "stopped":
-            return f"{name} stopped at {finished:,} of {total:,}. Call {call_for(plan)}) to go on."
+            return f"{name} at {finished:,} of {total:,} rows. Call {call_for(plan)}) to go on."
         case "planned":
-            return f"{name} was not started."
+            return f"{name} was not begun."
         case _:
-            return f"{name} is done: {finished:,} of {total:,}."
+            return f"{name}, {finished:,} of {total:,} rows."
 
 
 def _row_facts(row: StoredRow, names: Snapshot) -> dict[str, Any]:

@@ -176,6 +176,8 @@ async def test_the_hints_say_what_the_tools_do(catalogue: list[Tool]) -> None:
         "update_contact",
         "delete_contact",
         "undo_change",
+        "import_contacts",
+        "update_contacts",
     ]
     assert all(hint["openWorldHint"] for hint in hints.values())
 
@@ -194,14 +196,22 @@ async def test_the_statuses_of_a_change_are_published(catalogue: list[Tool]) -> 
         if status := tool["outputSchema"]["properties"].get("status"):
             published[tool["name"]] = status["enum"]
     assert [*published] == [tool.name for tool in TOOLS if not tool.reads_only]
-    assert {status for statuses in published.values() for status in statuses} == {*STATUSES} == {*HEADLINES}
+    of_runs = {"planned", "planning", "running", "stopped", "done"}
+    assert {status for statuses in published.values() for status in statuses} - of_runs == {*STATUSES} == {*HEADLINES}
 
 
 # What it costs (design, section 3: bytes divided by four).
 
 
-async def test_the_catalogue_costs_at_most_2800_tokens(catalogue: list[Tool]) -> None:
-    assert tokens(catalogue) <= 2_800
+async def test_the_catalogue_costs_at_most_4200_tokens(catalogue: list[Tool]) -> None:
+    assert tokens(catalogue) <= 4_200
+
+
+async def test_the_catalogue_without_the_tools_for_many_contacts_costs_at_most_2850_tokens(
+    catalogue: list[Tool],
+) -> None:
+    many = {tool.name for tool in TOOLS if tool.group == "transfer"}
+    assert tokens([tool for tool in catalogue if tool["name"] not in many]) <= 2_850
 
 
 async def test_the_six_tools_cost_at_most_2600_tokens(catalogue: list[Tool]) -> None:

@@ -43,7 +43,7 @@ def people(session: Session) -> dict[str, dict[str, Any]]:
 async def test_a_pasted_table_is_planned_confirmed_run_and_taken_back(session: Session) -> None:
     before = people(session)
     plan = await facts(session, "import_contacts", text=table(40))
-    assert (plan["counts"], plan["columns"]["Plan"]) == ({"new": 40}, "custom")
+    assert (plan["counts"], plan["about"]["columns"]["Plan"]) == ({"new": 40}, "custom")
     assert people(session) == before
     done = await facts(session, "import_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
     assert (done["status"], done["outcomes"]) == ("done", {"done": 40})
@@ -131,9 +131,9 @@ async def test_the_plan_of_10000_rows_costs_at_most_1000_tokens(open_session: Op
 async def test_the_status_shows_rows_by_decision_and_by_problem(session: Session) -> None:
     plan = await facts(session, "import_contacts", text=f"{table(30)}\n123,Bad,Row,,\n")
     new = await facts(session, "import_status", plan=plan["plan"], show="new")
-    assert (len(new["shown"]), new["next_cursor"]) == (25, 25)
-    rest = await facts(session, "import_status", plan=plan["plan"], show="new", cursor=25)
-    assert len(rest["shown"]) == 5
+    assert (len(new["shown"]), new["next_cursor"], new["complete"]) == (25, "25", False)
+    rest = await facts(session, "import_status", plan=plan["plan"], show="new", cursor=new["next_cursor"])
+    assert (len(rest["shown"]), rest["next_cursor"], rest["complete"]) == (5, "", True)
     problems = await facts(session, "import_status", show="problems")
     assert [row["line"] for row in problems["shown"]] == [32]
 
