@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from contacts_mcp.book.book import Book
@@ -44,7 +44,6 @@ class _RowJudge:
     book: Book
     switches: Switches
     change_id: int
-    _ours: dict[int, bool] = field(default_factory=dict)
 
     def email_of(self, row: StoredRow) -> str:
         return str(row.wish["values"].get("email", "")) if row.decision == "new" else ""
@@ -62,11 +61,9 @@ class _RowJudge:
         return Moved(_why(row, now.reason, contact), {} if contact is None else _shown(row.before, now.before))
 
     def _made_here(self, contact: Contact) -> bool:
-        """Whether an earlier row of this very plan made the contact: two rows may have one e-mail."""
-        if contact.id not in self._ours:
-            creation = self.book.journal.creation_of(contact.id)
-            self._ours[contact.id] = creation is not None and creation.parent == self.change_id
-        return self._ours[contact.id]
+        """Whether an earlier row of this very plan wrote the contact: two rows may have one e-mail."""
+        written = self.book.journal.last_after(contact.id)
+        return written is not None and written.parent == self.change_id
 
 
 def _is_as_wanted(now: Values, planned: Values) -> bool:

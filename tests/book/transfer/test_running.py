@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,11 +13,14 @@ from support.clock import HURRIED, Backend
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.transfer.deciding import Switches
+from contacts_mcp.book.transfer.looking import look
 from contacts_mcp.book.transfer.opening import pasted_source
 from contacts_mcp.book.transfer.planning import Asked, plan_file
 from contacts_mcp.book.transfer.running import run
 from contacts_mcp.book.transfer.sources import choosing
-from contacts_mcp.sandbox import Fault
+from contacts_mcp.book.transfer.undoing import begin_undo, plan_undo
+from contacts_mcp.book.values import differences, values_of
+from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.imports import StoredPlan
 
 
@@ -82,6 +87,10 @@ BATCH_FAULTS = [
     pytest.param({"kind": "status", "status": 400}, id="refused as a whole"),
     pytest.param({"kind": "status", "status": 429, "retry_after": 2}, id="rate"),
     pytest.param({"kind": "refuse"}, id="no connection"),
+    pytest.param({"kind": "drop_after", "items": 11}, id="half carried out, answer lost"),
+    pytest.param({"kind": "status_after", "status": 500, "items": 11}, id="500, half carried out"),
+    pytest.param({"kind": "drop_before", "late": 20.0, "items": 11}, id="half carried out 20 s later"),
+    pytest.param({"kind": "lag", "lag": Lag(seconds=1.0), "items": 11}, id="half carried out, all well by its answer"),
 ]
 
 
@@ -136,6 +145,24 @@ class Killed(BaseException):
     """The process dies: nothing is written down after it."""
 
 
+async def killed_at(book: Book, plan: StoredPlan, at: int) -> None:
+    """Run a plan in a process that dies when it is about to make its n-th request."""
+    sent = 0
+
+    async def dying(call: Any) -> Any:
+        nonlocal sent
+        sent += 1
+        if sent == at:
+            book.journal.finish_all = book.imports.save = lambda *_: None  # type: ignore[method-assign,assignment]
+            raise Killed
+        return await requesting(call)
+
+    requesting = book.api._request  # the door that every request goes through
+    book.api._request = dying  # type: ignore[method-assign]
+    with suppress(Killed):
+        await run(book, plan.plan)
+
+
 @pytest.mark.parametrize("at", range(1, 26))
 async def test_a_run_that_is_killed_at_any_request_goes_on_without_doubling_or_losing(
     open_stage: OpenStage, at: int
@@ -143,24 +170,229 @@ async def test_a_run_that_is_killed_at_any_request_goes_on_without_doubling_or_l
     async with open_stage() as stage:
         book = await stage.book()
         plan = await planned(book, table(120))
-        sent = 0
-
-        async def dying(call: Any) -> Any:
-            nonlocal sent
-            sent += 1
-            if sent == at:
-                book.journal.finish_all = book.imports.save = lambda *_: None  # type: ignore[method-assign,assignment]
-                raise Killed
-            return await requesting(call)
-
-        requesting = book.api._request  # the door that every request goes through
-        book.api._request = dying  # type: ignore[method-assign]
-        try:
-            await run(book, plan.plan)
-        except Killed:
-            stage.restart()
+        await killed_at(book, plan, at)
+        stage.restart()
         book = await stage.book()
         await until_done(book, plan)
         phones = phones_of(stage)
         assert len(phones) == len({*phones}) == 122
         assert outcomes(book, plan) == {"done": 120}
+
+
+async def test_a_batch_that_is_too_long_for_the_service_goes_out_singly(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        await stage.fresh(batch_limit=10)
+        book = await stage.book()
+        plan = await planned(book, table(60))
+        await until_done(book, plan)
+        assert len(phones_of(stage)) == 62
+        assert outcomes(book, plan) == {"done": 60}
+
+
+@pytest.mark.parametrize("drops", ["custom", "tags", "email"])
+async def test_what_a_batch_drops_in_silence_is_told_after_one_contact_and_the_rest_goes_out_singly(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, drops: str
+) -> None:
+    from contacts_mcp.sandbox import app
+
+    whole = app.HANDLERS["batch_contacts"]
+
+    def dropping(call: Any) -> Any:
+        for item in call.body:
+            item.pop(drops, None)
+        return whole(call)
+
+    monkeypatch.setitem(app.HANDLERS, "batch_contacts", dropping)
+    async with open_stage() as stage:
+        book = await stage.book()
+        rows = (f"510555{number:04},F{number},p{number}@example.com,Gold,VIP" for number in range(200, 230))
+        plan = await planned(book, "\n".join(["Phone,First name,Email,Plan,Tags", *rows]))
+        await until_done(book, plan)
+        assert outcomes(book, plan) == {"told": 1, "done": 29}
+        (told,) = book.imports.rows(plan.plan, state="told")
+        assert "did not keep" in told.outcome
+        assert len(phones_of(stage)) == 32
+
+
+DRIFTS: dict[str, dict[str, Any]] = {
+    "first": {"first": "Adah"},
+    "last": {"last": "Other"},
+    "display_name": {"display_name": "Ada the first"},
+    "email": {"email": "other@example.com"},
+    "avatar": {"avatar": "https://example.com/a.png"},
+    "tags": {"tags": [101]},
+    "assignee": {"assigned_user_id": 503},
+    "opt-out": {"is_opted_out": True},
+    "custom": {"custom": {"31": "Silver", "33": "Oakland"}},
+    "phone": {"phone": "15105550177"},
+}
+
+
+@pytest.mark.parametrize("change", DRIFTS.values(), ids=DRIFTS)
+async def test_a_contact_that_somebody_changed_since_the_plan_is_told_and_not_touched(
+    open_stage: OpenStage, change: dict[str, Any]
+) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, "Phone,Last name,Plan\n510 555 0101,Lovelace,Basic\n", existing="overwrite")
+        assert plan.counts["decisions"] == {"update": 1}
+        row = stage.row(stage.ADA)
+        stage.sandbox.state.records.replace({**row, **change, "rev": row["rev"] + 1})
+        before = stage.people()
+        await run(book, plan.plan)
+        assert outcomes(book, plan) == {"moved": 1}
+        assert stage.people() == before
+
+
+async def test_a_contact_that_is_as_wanted_by_now_is_done_without_a_request(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, "Phone,Last name\n510 555 0101,Lovelace\n", existing="overwrite")
+        row = stage.row(stage.ADA)
+        stage.sandbox.state.records.replace({**row, "last": "Lovelace", "rev": row["rev"] + 1})
+        stage.sandbox.requests.clear()
+        await run(book, plan.plan)
+        assert outcomes(book, plan) == {"done": 1}
+        assert [request.operation for request in stage.sandbox.requests] == ["search_contacts"]
+
+
+async def test_a_contact_that_appeared_since_the_plan_is_told_and_not_doubled(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, table(3))
+        stage.sandbox.store.add_contact(phone="15105550201", first="Somebody")
+        await run(book, plan.plan)
+        assert outcomes(book, plan) == {"done": 2, "moved": 1}
+        assert phones_of(stage).count("15105550201") == 1
+
+
+async def test_a_number_that_was_left_opted_out_arrives_opted_out(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        token = (await stage.ok("delete_contact", contact_id=stage.BEN))["confirm_token"]
+        await stage.ok("delete_contact", contact_id=stage.BEN, confirm_token=token)
+        book = await stage.book()
+        plan = await planned(book, "Phone,First name,Opted out\n510 555 0102,Benny,no\n")
+        await run(book, plan.plan)
+        assert outcomes(book, plan) == {"done": 1}
+        (benny,) = [person for person in stage.people().values() if person["phone"] == "15105550102"]
+        assert benny["is_opted_out"] is True
+
+
+def a_random_file(dice: random.Random, phones: list[str]) -> str:
+    """Rows about known and new people, some twice, some unreadable."""
+    rows = []
+    for _ in range(dice.randint(5, 40)):
+        phone = dice.choice([*phones, *(f"510555{dice.randint(300, 340):04}" for _ in range(3)), "12", ""])
+        name = dice.choice(["", "Ada", "ada", "Grace", "Ben"])
+        email = dice.choice(["", "ada@example.com", "new@example.com", "not an address"])
+        tags = dice.choice(["", "VIP", "VIP;Lead", "Nobody knows this tag"])
+        out = dice.choice(["", "yes", "no"])
+        rows.append(f"{phone},{name},Example,{email},{dice.choice(['', 'Gold', 'Basic'])},{tags},{out}")
+    return "\n".join(["Phone,First name,Last name,Email,Plan,Tags,Opted out", *rows])
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_what_runs_is_what_was_planned_and_a_second_plan_has_nothing_to_do(
+    open_stage: OpenStage, seed: int
+) -> None:
+    dice = random.Random(seed)
+    async with open_stage() as stage:
+        book = await stage.book()
+        before = {person["phone"]: person for person in stage.people().values()}
+        text = a_random_file(dice, [*before])
+        choices = {
+            "existing": dice.choice(["fill", "overwrite", "skip"]),
+            "twice": dice.choice(["tell", "merge"]),
+        }
+        plan = await planned(book, text, **choices)
+        wanted = {row.phone: row.wanted for row in book.imports.every_row(plan.plan) if row.state == "planned"}
+        await until_done(book, plan)
+        assert {*outcomes(book, plan)} <= {"done"}
+        found = await look(book, [*wanted])
+        for phone, values in wanted.items():
+            (contact,) = found.with_phone(phone)
+            assert differences(values, values_of(contact), among=values) == {}
+        for person in stage.people().values():
+            phone = person["phone"]
+            if phone not in wanted:
+                assert person == before[phone]
+            assert not before.get(phone, {}).get("is_opted_out") or person["is_opted_out"]
+        ran = {row.row for row in book.imports.every_row(plan.plan) if row.state}
+        again = await planned(book, text, **choices)
+        rows = [row for row in book.imports.every_row(again.plan) if row.row in ran]
+        # What contradicted the book beside an empty field that was filled does so still.
+        assert {row.reason or row.decision for row in rows} <= {"same", "skip", "says_otherwise"}
+
+
+async def undone(stage: Stage, change_id: int) -> StoredPlan:
+    """The run of a plan that takes that change back, gone on with until it is done."""
+    book = await stage.book()
+    entry = book.journal.get(change_id)
+    assert entry is not None
+    plan = await plan_undo(book, begin_undo(book, entry), entry)
+    return await until_done(book, plan)
+
+
+async def test_an_undo_restores_what_is_as_the_run_left_it_and_names_what_is_kept(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        before = stage.people()
+        book = await stage.book()
+        text = f"{table(6)}\n5105550101,Grace,Hopper,grace@example.com\n5105550102,Benjamin,Franklin,b@example.com"
+        plan = await planned(book, text, existing="overwrite")
+        done = await until_done(book, plan)
+        assert outcomes(book, plan) == {"done": 8}
+        changed = next(person for person in stage.sandbox.store.contacts() if person["phone"] == "15105550203")
+        for number, change in ((changed["id"], {"first": "Changed"}), (stage.ADA, {"last": "Changed"})):
+            row = stage.row(number)
+            stage.sandbox.state.records.replace({**row, **change, "rev": row["rev"] + 1})
+        assert done.change_id is not None
+        undo = await undone(stage, done.change_id)
+        assert undo.counts["decisions"] == {"delete": 5, "kept": 1, "restore": 2}
+        after = stage.people()
+        assert after.keys() == {*before, changed["id"]}
+        assert after[stage.BEN] == before[stage.BEN]
+        assert after[stage.ADA] == {**before[stage.ADA], "last": "Changed"}
+
+
+async def test_an_undo_of_an_undo_puts_everything_back(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        text = f"{table(4)}\n5105550101,Grace,Hopper,grace@example.com"
+        plan = await planned(book, text, existing="overwrite")
+        done = await until_done(book, plan)
+        imported = {person["phone"]: person["first"] for person in stage.people().values()}
+        assert done.change_id is not None
+        first = await undone(stage, done.change_id)
+        assert first.change_id is not None
+        again = await undone(stage, first.change_id)
+        assert again.counts["decisions"] == {"create_again": 4, "restore": 1}
+        assert {person["phone"]: person["first"] for person in stage.people().values()} == imported
+
+
+@pytest.mark.parametrize("at", range(1, 14))
+async def test_an_undo_that_is_killed_at_any_request_goes_on_to_its_end(open_stage: OpenStage, at: int) -> None:
+    async with open_stage() as stage:
+        before = stage.people()
+        book = await stage.book()
+        plan = await planned(book, f"{table(8)}\n5105550101,Grace,Hopper,grace@example.com", existing="overwrite")
+        done = await until_done(book, plan)
+        assert done.change_id is not None
+        entry = book.journal.get(done.change_id)
+        assert entry is not None
+        undo = await plan_undo(book, begin_undo(book, entry), entry)
+        await killed_at(book, undo, at)
+        stage.restart()
+        book = await stage.book()
+        await until_done(book, undo)
+        assert stage.people() == before
+
+
+async def test_an_undo_opts_nobody_in(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, "Phone,Opted out,Last name\n5105550101,yes,Lovelace\n", existing="overwrite")
+        done = await until_done(book, plan)
+        assert done.change_id is not None
+        await undone(stage, done.change_id)
+        ada = stage.people()[stage.ADA]
+        assert (ada["is_opted_out"], ada["last"]) == (True, "Example")
