@@ -504,14 +504,19 @@ def journal() -> None:
 @click.option("--data-dir", metavar="DIR", help="The data directory, where it is not the usual one.")
 @click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
 def clear_journal(data_dir: str | None) -> None:
-    """Forget all finished changes of all accounts, before-images included."""
+    """Forget all finished changes of all accounts, before-images and plans of imports included."""
+    from contacts_mcp.state.imports import Imports
     from contacts_mcp.state.journal import Journal
 
     path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
-    if not path.exists():
-        click.echo("Forgot 0 changes.")
-        return
+    plans = path.with_name("imports.sqlite3")
     try:
+        if plans.exists():
+            with closing(Imports(plans, "")) as kept:
+                kept.forget()
+        if not path.exists():
+            click.echo("Forgot 0 changes.")
+            return
         with closing(Journal(path, "")) as opened:
             click.echo(f"Forgot {opened.forget()} changes.")
     except ContactsError as error:

@@ -151,6 +151,7 @@ def _opened_sandbox(settings: Settings) -> Sandbox:
 
 def reset_sandbox(settings: Settings) -> str:
     """Put the sandbox back as it was at first, and forget its changes. Returns its name. Raises AccountError."""
+    from contacts_mcp.state.imports import Imports
     from contacts_mcp.state.journal import Journal
 
     with closing(_opened_sandbox(settings)) as sandbox:
@@ -159,6 +160,9 @@ def reset_sandbox(settings: Settings) -> str:
     if journal.exists():
         with closing(Journal(journal, settings.account)) as opened:
             opened.forget_own()
+    if (plans := settings.directory / "imports.sqlite3").exists():
+        with closing(Imports(plans, settings.account)) as kept:
+            kept.forget_own()
     return settings.sandbox_file or "sandbox.sqlite3 in the data directory"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-RISKY = ("update_contact", "delete_contact", "undo_change")
+RISKY = ("update_contact", "delete_contact", "undo_change", "import_contacts", "update_contacts")
 
 # A sentence, and the tools it needs: it is said where one of them is switched on. A sentence that needs no tool is
 # always said.
@@ -20,6 +20,8 @@ SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("- Add: create_contact straight away. It looks for the phone first.", ("create_contact",)),
     ("- If the status is exists, tell the person, and ask before you change anything.", ("create_contact",)),
     ("- Change: update_contact. What you leave out stays. Only clear empties.", ("update_contact",)),
+    ("- A list of people: import_contacts, not one by one.", ("import_contacts",)),
+    ("- One change for many: update_contacts.", ("update_contacts",)),
     ("- add_tags and remove_tags keep the other tags.", ("update_contact",)),
     ("- To stop texts, set is_opted_out true. Do not delete.", ("update_contact",)),
     (

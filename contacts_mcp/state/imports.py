@@ -136,6 +136,21 @@ class Imports:
             db.execute("DELETE FROM rows WHERE plan = ?", (plan,))
             db.execute("DELETE FROM plans WHERE plan = ?", (plan,))
 
+    def forget(self) -> None:
+        """Delete every plan of every account, down to its bytes, but for those that are running."""
+        kept = "SELECT plan FROM plans WHERE state = 'running'"
+        with self._transaction() as db:
+            db.execute(f"DELETE FROM rows WHERE plan NOT IN ({kept})")
+            db.execute("DELETE FROM plans WHERE state <> 'running'")
+        with self._opened() as db:
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def forget_own(self) -> None:
+        """Delete every plan of this account: the account itself is no more."""
+        for plan in self.plans("reading", "planned", "running", "stopped", "done"):
+            self.drop(plan.plan)
+
     # Rows
 
     def add(self, plan: int, rows: Iterable[StoredRow]) -> None:

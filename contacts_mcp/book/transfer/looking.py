@@ -22,7 +22,7 @@ from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.write import has_left
 from contacts_mcp.errors import Refused
 from contacts_mcp.models import Contact
-from contacts_mcp.words.emails import same_email, spellings
+from contacts_mcp.words.emails import same_email
 from contacts_mcp.words.folding import caseless
 from contacts_mcp.words.renumbering import other_forms
 
@@ -74,7 +74,8 @@ async def look(book: Book, phones: Iterable[str], emails: Iterable[str] = (), *,
     behind our own change.
     """
     wanted = list(dict.fromkeys(form for phone in phones for form in forms_of(phone)))
-    addresses = list(dict.fromkeys(text for email in emails if email for text in spellings(email)))
+    # A single look-up asks for more spellings of an address. Here each of them would be another request.
+    addresses = list(dict.fromkeys(text for email in emails if email for text in (email, email.lower())))
     known = frozenset(found for part in in_parts(wanted, AT_ONCE) for found in book.journal.known_phones(part))
     looked = Looked(known)
     limiter = anyio.CapacityLimiter(_SIDE_BY_SIDE)
