@@ -2,7 +2,9 @@
 
 The sandbox is served over real HTTP, and the way to it kills the server. The moment is before a write is carried out,
 instead of that, after it, after its answer, or any request. Four writes are under way each time: a create, an update, a
-confirmed delete and an undo. Then the next server starts, and journal and store must tell the same story.
+confirmed delete and an undo. A search is under way, too, so that the local index is written meanwhile. Then the next
+server starts, and journal and store must tell the same story. A search must find every contact of the store, and nobody
+else.
 
 Gateways answer some of the requests with pages of their own. Some records have members of the wrong shape. Now and
 then another program has the journal locked.
@@ -272,6 +274,7 @@ async def _prepared(server: Server, sandbox: Sandbox, number: int) -> Round:
     updated, deleted, restored = (add(phone=phone, first="Test", custom={"31": "Gold"}) for phone in phones[1:])
     undoes = (await server.call("update_contact", contact_id=restored, last="Changed"))["change_id"]
     token = (await server.call("delete_contact", contact_id=deleted))["confirm_token"]
+    await server.call("search_contacts", limit=1)
     this = Round(phones[0], f"round {number}", updated, deleted, restored, undoes)
     this.calls = {
         "create": ("create_contact", {"phone": f"+{this.phone}", "first": this.mark}),
@@ -287,10 +290,11 @@ async def _write_until_dead(server: Server, this: Round) -> None:
         await server.send("tools/call", {"name": tool, "arguments": call}): name
         for name, (tool, call) in this.calls.items()
     }
+    await server.send("tools/call", {"name": "search_contacts", "arguments": {"limit": 100}})
     answers = 0
     async for number, result in server.answers():
-        answers += 1
-        if not result.get("isError"):
+        answers += number in sent
+        if not result.get("isError") and number in sent:
             this.answered[sent[number]] = result["structuredContent"]["status"]
         if answers == len(sent):
             server.kill()  # all was answered before the moment came
@@ -319,6 +323,22 @@ async def _check(
     for name, status in this.answered.items():
         figures.must(f"{name} was answered {status} and is not so", holds=seen[name])
     _check_contacts(this, before, after, figures)
+    await _check_search(server, after, figures)
+
+
+async def _check_search(server: Server, after: dict[int, Record], figures: Figures) -> None:
+    """Whoever a search tells is there, so, and nobody is missing."""
+    told: dict[int, Record] = {}
+    page: Record = {"next_cursor": ""}
+    while not told or page["next_cursor"]:
+        page = await server.call("search_contacts", limit=100, cursor=page["next_cursor"])
+        told |= {contact["contact_id"]: contact for contact in page["contacts"]}
+    figures.must("a search is not complete", holds=page["complete"])
+    figures.must(f"a search tells {told.keys() ^ after.keys()} wrongly", holds=told.keys() == after.keys())
+    for number in told.keys() & after.keys():
+        first, phone = after[number]["first"], f"+{after[number]['phone']}"
+        is_so = told[number]["phone"] == phone and first in told[number].get("name", "")
+        figures.must(f"a search tells contact {number} as {told[number]}", holds=is_so)
 
 
 def _check_journal(this: Round, listed: list[Record], seen: dict[str, bool], figures: Figures) -> None:

@@ -48,6 +48,7 @@ from contacts_mcp.book.people.create import create
 from contacts_mcp.book.people.delete import delete
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
+from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.sandbox import Behaviour, Fault, Lag, Sandbox, open_sandbox
@@ -699,7 +700,8 @@ class Sequence:
 
     def _server(self) -> Workspace:
         settings = Settings.load(sandbox=True, data_dir=self.home, requests_per_minute=100_000, timeout=TIMEOUT)
-        return Workspace(settings, sandbox=self.way, clock=time_of_day)  # type: ignore[arg-type] # a way
+        way: Any = self.way  # it is only asked for a transport
+        return Workspace(settings, sandbox=way, clock=time_of_day, index_runs=at_once)
 
     async def run(self) -> Counter[str]:
         """The whole sequence. Answers the states of the journal's entries in the end."""

@@ -35,8 +35,10 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count, product
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -50,6 +52,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
 from watching import WatchedRecords
 
+from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.book.values import differences
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Fault, FaultKind, Lag, Oddity, Sandbox, open_sandbox
@@ -111,6 +114,9 @@ ODD: tuple[dict[str, Any], ...] = (  # members of contacts as they are sent
 )
 JOURNAL = "journal.sqlite3"
 PATIENCE = 0.01  # seconds of real time for a journal that cannot be used
+
+LISTING = ("list_contacts", "search_contacts", "find_duplicates")
+READS = ("get_contact", "find_contact", "search_contacts", "list_contacts")
 
 DONE = ("created", "updated", "deleted", "undone")
 UNKNOWN = ("unknown_outcome", "too_late")  # kinds of errors after which a change may have been made
@@ -535,7 +541,7 @@ class Assistant:
         who = self._somebody()
         return Plan("lookup_contact", who, looks_at=who.get("contact_id"))
 
-    def _list(self, _: str) -> Plan:
+    def _list(self, mark: str) -> Plan:
         filters: list[Values] = [
             {},
             {"name": "1"},
@@ -543,8 +549,20 @@ class Assistant:
             {"assignee": "Priya Patel"},
             {"is_opted_out": True},
         ]
-        tool = self._dice.choice(("list_contacts", "list_contacts", "list_contact_fields", "list_changes"))
-        return Plan(tool, self._dice.choice(filters) if tool == "list_contacts" else {})
+        others: list[Plan] = [
+            Plan("list_contacts", {}),
+            Plan("list_contact_fields", {}),
+            Plan("list_changes", {}),
+            Plan("describe_account", {}),
+            Plan("find_duplicates", {"tier": self._dice.choice(("sure", "possible"))}),
+        ]
+        searches = [
+            Plan("search_contacts", self._dice.choice(filters)),
+            Plan("search_contacts", {"query": f"F{self._dice.randrange(1, int(mark) + 1)}"}),
+            Plan("search_contacts", {"query": f"ends in {self._dice.choice(OURS)[-4:]}"}),
+            Plan("lookup_contact", {"name": f"F{self._dice.randrange(1, int(mark) + 1)} L{mark}"}),
+        ]
+        return self._dice.choice([*others, *searches, *searches])
 
     def _somebody(self) -> Values:
         """Mostly somebody who is there."""
@@ -649,6 +667,7 @@ class Figures:
     virtual_seconds: float = 0.0
     longest_call: float = 0.0
     real_seconds: float = 0.0
+    told: int = 0  # contacts in lists and searches
     wrong: list[str] = field(default_factory=list)
 
     def must(self, rule: str, *, holds: bool) -> None:
@@ -673,7 +692,8 @@ class Judge:
         """The ids of changes that were answered to have been made."""
         self.unknown: list[Event] = []
 
-    def judge(self, call: Asked, plan: Plan, result: CallToolResult) -> None:
+    def judge(self, call: Asked, plan: Plan, result: CallToolResult, *, behind: AbstractSet[int]) -> None:
+        """Compare. Reads may show the contacts `behind` as they were before the call."""
         facts = result.structured_content or {}
         kind = str(facts["kind"]) if result.is_error else ""
         status = str(facts.get("status", ""))
@@ -692,6 +712,8 @@ class Judge:
             self._count(call, "refused or failed, nothing done" if kind else status or "answered")
             if plan.looks_at and not kind and plan.looks_at not in self._watch.odd:
                 self._judge_look(call, plan.looks_at, facts)
+            if plan.tool in LISTING and not kind:
+                self._judge_listed(call, facts, behind)
 
     def _count(self, call: Asked, outcome: str) -> None:
         self._figures.answers[f"{VERBS.get(call.tool, 'read')}: {outcome}"] += 1
@@ -758,6 +780,17 @@ class Judge:
             holds=self._watch.was(contact_id, is_it, since=call.since),
         )
 
+    def _judge_listed(self, call: Asked, facts: Values, behind: AbstractSet[int]) -> None:
+        """Every contact that a list, a search or a set of doubles tells was so."""
+        sets = facts.get("sets", [facts])
+        for shown in (one for each in sets for one in each["contacts"] if one["contact_id"] not in self._watch.odd):
+            since = 0 if shown["contact_id"] in behind else call.since
+            self._figures.told += 1
+            self._figures.must(
+                f"call {call.number}, {call.tool}: never so: {shown}",
+                holds=self._watch.was(shown["contact_id"], partial(_is_shown, shown), since=since),
+            )
+
     def judge_journal(self, entries: list[Entry]) -> None:
         """An entry that is done happened, and one that is not done did not. Unknown ones are counted."""
         events = [*self.unknown, *self._watch.unsettled]
@@ -783,6 +816,15 @@ class Judge:
         told = f"change {entry.change_id} ({entry.action}) is {entry.state} in the journal"
         self._figures.must(f"{told}, but {'happened' if happened else 'never did'}", holds=is_true)
         self._figures.must(f"change {entry.change_id} is still begun", holds=entry.state != "begun")
+
+
+def _is_shown(shown: Values, state: Values | None) -> bool:
+    """Whether a contact in that state is shown like this, with few of its values."""
+    if state is None:
+        return False
+    name = state["display_name"] or " ".join(filter(None, (state["first"], state["last"])))
+    told = [shown.get(member, "") for member in ("name", "phone", "email")]
+    return told == [name, f"+{state['phone']}" if state["phone"] else "", state["email"]]
 
 
 def _is_told_by(entry: Entry, event: Event) -> bool:
@@ -880,7 +922,9 @@ class Soak:
                 await self._call(number, again, desk, calls)
 
     async def _call(self, number: int, plan: Plan, desk: Desk, calls: int) -> CallToolResult | None:
-        hidden = self.sandbox.state.replica.hidden("get_contact", time_of_day())
+        replica = self.sandbox.state.replica
+        hidden = replica.hidden("get_contact", time_of_day())
+        behind = {one for read in READS for one in replica.hidden(read, time_of_day())}
         asked = Asked(number, plan.tool, plan.may, since=0 if plan.looks_at in hidden else self.watch.moment)
         self.watch.under_way[number] = asked
         self.figures.calls[plan.tool] += 1
@@ -894,7 +938,7 @@ class Soak:
             del self.watch.under_way[number]
             self.figures.longest_call = max(self.figures.longest_call, anyio.current_time() - started)
         assert isinstance(result, CallToolResult)
-        self.judge.judge(asked, plan, result)
+        self.judge.judge(asked, plan, result, behind=behind)
         if number % max(1, calls // 20) == 0:
             self.sandbox.requests.clear()
             self.figures.memory.append(memory_in_use())
@@ -1001,7 +1045,7 @@ async def _opened(sandbox: Sandbox, home: Path) -> AsyncIterator[list[Desk]]:
     async with AsyncExitStack() as opened:
         desks = []
         for mode, asking in product(("auto", "legacy"), ways):
-            workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day)
+            workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day, index_runs=at_once)
             opened.push_async_callback(workspace.aclose)
             client: Client = Client(build_server(settings, workspace=workspace), mode=mode, **asking)
             desks.append(Desk(await opened.enter_async_context(client), workspace))
@@ -1056,6 +1100,7 @@ def table(figures: Figures) -> str:
     early, middle, end = (figures.memory[place] / 2**20 for place in (0, len(figures.memory) // 2, -1))
     memory = f"{early:.0f}, {middle:.0f}, {end:.0f} MiB"
     rows += [("memory: early, middle, end", memory), ("  growth in the second half", f"{figures.growth:+.1%}")]
+    rows += [("contacts told in lists and searches", f"{figures.told:,}")]
     rows += [("real time", f"{figures.real_seconds:.0f} s"), ("wrong", f"{len(figures.wrong)}")]
     return "\n".join(f"{what:<46}{figure:>22}" for what, figure in rows)
 

@@ -124,11 +124,11 @@ class Service:
     def __init__(self, behaviour: Behaviour, dice: Dice) -> None:
         self.behaviour = behaviour
         self._dice = dice
-        self._now = int(time.time()) * SECOND + behaviour.clock_is_off * DAY
+        self.now = int(time.time()) * SECOND + behaviour.clock_is_off * DAY
         self._next_id = 1
         self._rows: dict[int, Row] = {}
         self._hidden: dict[int, Hidden] = {}
-        self._past: list[tuple[int, dict[int, Row]]] = []  # the contacts as they were, from when on
+        self.past: list[tuple[int, dict[int, Row]]] = []  # the contacts as they were, from when on
         self._delays = {read: dice.randint(0, behaviour.most_lag) * SECOND for read in READS}  # of a replica
         self._fill()
         self.since, self.until = 0, 2**63  # the range of `updated` that is asked for
@@ -138,7 +138,7 @@ class Service:
     def _fill(self) -> None:
         """Contacts in blocks that share a second, the newest of them now or long ago."""
         dice, most, moments = self._dice, self.behaviour.most_ties, []
-        at = self._now - dice.choice((0, 0, SECOND, 3600 * SECOND, 3600 * SECOND))
+        at = self.now - dice.choice((0, 0, SECOND, 3600 * SECOND, 3600 * SECOND))
         for _ in range(dice.randint(0, 9)):
             size = min(dice.choice((1, 1, 1, 2, 3, self.behaviour.size, dice.randint(1, most))), most)
             moments += [at - (0 if self.behaviour.in_seconds else dice.choice((0, 0, 1, 999))) for _ in range(size)]
@@ -176,15 +176,15 @@ class Service:
     def _seen(self, read: Read) -> dict[int, Row]:
         """The contacts as they are, or as a read that lags behind sees them."""
         if self.behaviour.lag == "replica":
-            return self._before(self._now - self._delays[read])
-        now = 0 if self.behaviour.lag == "reads" else self._now
+            return self._before(self.now - self._delays[read])
+        now = 0 if self.behaviour.lag == "reads" else self.now
         self._hidden = {one: hidden for one, hidden in self._hidden.items() if hidden.left > now}
         old = {one: hidden.row for one, hidden in self._hidden.items() if read in hidden.by}
         rows = {one: row for one, row in self._rows.items() if one not in old}
         return rows | {one: row for one, row in old.items() if row is not None}
 
     def _before(self, at: int) -> dict[int, Row]:
-        return next((rows for since, rows in reversed(self._past) if since <= at), self._past[0][1])
+        return next((rows for since, rows in reversed(self.past) if since <= at), self.past[0][1])
 
     def _note_read(self, read: Read, rows: list[Row]) -> None:
         """Note who could be listed at this moment. A lag of reads passes.
@@ -227,14 +227,14 @@ class Service:
     def filters(self) -> Filters:
         """All contacts, or a range of `updated` in whole seconds."""
         dice = self._dice
-        bounds = [at // SECOND * SECOND for at in (self._now, *(row.updated for row in self._rows.values()))]
+        bounds = [at // SECOND * SECOND for at in (self.now, *(row.updated for row in self._rows.values()))]
         kinds = ("all", "all", "from", "before", "between")
         is_tiny = len(self._rows) <= self.behaviour.size  # a range of it cannot be told from one that a page cuts off
         kind = dice.choice(kinds[:3] if self.behaviour.is_quiet and is_tiny else kinds)
         if kind in ("from", "between"):
             self.since = dice.choice((0, min(bounds), dice.choice(bounds)))
         if kind in ("before", "between"):
-            self.until = max(dice.choice((dice.choice(bounds), self._now + 3600 * SECOND)), self.since + SECOND)
+            self.until = max(dice.choice((dice.choice(bounds), self.now + 3600 * SECOND)), self.since + SECOND)
         return Filters(
             updated_after=written(self.since) if kind in ("from", "between") else None,
             updated_before=written(self.until) if kind in ("before", "between") else None,
@@ -244,29 +244,29 @@ class Service:
 
     def _between_requests(self) -> None:
         if self.requests:
-            self._now += self._dice.randint(0, self.behaviour.pace)
+            self.now += self._dice.randint(0, self.behaviour.pace)
             while self._dice.random() < self.behaviour.changes:
-                self._change()
+                self.change()
         self.requests += 1
         if self.behaviour.lag == "replica":
-            self._past.append((self._now, dict(self._rows)))
+            self.past.append((self.now, dict(self._rows)))
 
-    def _change(self) -> None:
+    def change(self) -> None:
         dice = self._dice
-        self._now += dice.choice((0, 1))
+        self.now += dice.choice((0, 1))
         one = dice.choice(list(self._rows)) if self._rows and dice.random() < 0.8 else None
         before = None if one is None else self._rows[one]
         if one is None or before is None:
             one = self._next_id
             self._next_id += 1
-            self._put(one, created=self._now, updated=self._now)
+            self._put(one, created=self.now, updated=self.now)
         elif dice.random() < self.behaviour.deletions:
             del self._rows[one]
         else:
-            self._put(one, created=before.created, updated=self._now)
+            self._put(one, created=before.created, updated=self.now)
         if self.behaviour.lag in ("reads", "seconds") and one not in self._hidden and dice.random() < 0.7:
             lag = dice.randint(1, self.behaviour.most_lag)
-            left = lag if self.behaviour.lag == "reads" else self._now + lag * SECOND
+            left = lag if self.behaviour.lag == "reads" else self.now + lag * SECOND
             self._hidden[one] = Hidden(before, dice.choice((READS, READS, ("list",), ("count",))), left)
 
 
@@ -288,7 +288,10 @@ async def walk(name: str, kind: Kind) -> tuple[Service, set[int], Listing]:
     """One walk to its end: the service, whom it gave, and its last answer. The name decides everything."""
     dice = random.Random(name)
     service = Service(Behaviour.drawn(dice, kind), dice)
-    book = cast("Book", SimpleNamespace(api=service, vocabulary=Vocabulary(cast("HeymarketClient", service)), zone=UTC))
+    book = cast(
+        "Book",
+        SimpleNamespace(api=service, vocabulary=Vocabulary(cast("HeymarketClient", service)), zone=UTC, region="US"),
+    )
     limit = dice.choice((1, 3, 7, 25, 100, 100, 100))
     filters = service.filters()
     given: set[int] = set()

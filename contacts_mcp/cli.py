@@ -103,6 +103,7 @@ FLAGS: dict[str, Any] = {
     "confirm": {"type": click.Choice(["auto", "token", "off"])},
     "journal": {"is_flag": True, "default": None, "names": "--journal/--no-journal"},
     "files": {"metavar": "DIRS"},
+    "index": {"type": click.Choice(["disk", "memory", "off"])},
     "data_dir": {"metavar": "DIR"},
     "log_level": {"metavar": "LEVEL"},
     "log_file": {"metavar": "FILE"},
@@ -519,6 +520,58 @@ def clear_journal(data_dir: str | None) -> None:
             return
         with closing(Journal(path, "")) as opened:
             click.echo(f"Forgot {opened.forget()} changes.")
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.group()
+def index() -> None:
+    """The local index of contacts, in which searches find them."""
+
+
+@index.command("status")
+@click.option("--check", is_flag=True, help="Read every page of the file, and say whether it is sound.")
+@with_settings
+def index_status(check: bool, **flags: Any) -> None:
+    """Say where the index is, how much is in it, and as of when. Nothing is sent or changed."""
+    from contacts_mcp.setup.index import described
+
+    try:
+        click.echo("\n".join(described(load(flags), check=check)))
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@index.command("build")
+@with_settings
+def build_index(**flags: Any) -> None:
+    """Fill the index now, as the first search would. Ctrl-C stops it, and the next time goes on from there."""
+    from contacts_mcp.server.logs import set_up_logging
+    from contacts_mcp.setup.index import build, told
+
+    settings = load(flags)
+    set_up_logging(settings.log_level, settings.log_file)
+    try:
+        known = build(settings, lambda text: click.echo(text, err=True))
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        raise click.ClickException("Stopped. The next time goes on from here.") from None
+    click.echo("\n".join(told(known)))
+    if not known.complete:
+        raise SystemExit(1)
+
+
+@index.command("forget")
+@click.option("--data-dir", metavar="DIR", help="The data directory, where it is not the usual one.")
+@click.confirmation_option(prompt="Delete the local index of all accounts? Heymarket keeps every contact.")
+def forget_index(data_dir: str | None) -> None:
+    """Delete the index of all accounts. A server fills it again at its next search, unless CONTACTS_MCP_INDEX=off."""
+    from contacts_mcp.setup.index import forget
+
+    try:
+        count = forget(load({"data_dir": data_dir}))
+        click.echo(f"Deleted {count} index{'' if count == 1 else 'es'}.")
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
 

@@ -124,9 +124,14 @@ class Settings(BaseSettings):
         description="Folders whose files may be imported and written, separated as in PATH; over stdio Downloads, "
         "Documents, Desktop and the working directory by default, over HTTP none at all.",
     )
+    index: Literal["disk", "memory", "off"] = Field(
+        "disk",
+        description="Where the local index of contacts is kept, by which they are searched: "
+        "`disk` in the data directory, `memory` while the server runs, `off` not at all.",
+    )
     data_dir: Path | None = Field(
         None,
-        description="Where the journal, the request pace and the sandbox are kept; the platform's place by default.",
+        description="Where journal, index, request pace and sandbox are kept; the platform's place by default.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "WARNING", description="How much goes to stderr."

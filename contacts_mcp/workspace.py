@@ -5,6 +5,7 @@ Everything here is imported and made on first use, because a server must answer 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from contacts_mcp.api.client import HeymarketClient
     from contacts_mcp.api.pace import Pace
     from contacts_mcp.book.book import Book
+    from contacts_mcp.book.search.mirror import Run
     from contacts_mcp.sandbox import Sandbox
 
 INTRODUCTION = 5.0  # seconds of the first call with a new credential
@@ -44,12 +46,15 @@ class Workspace:
         sandbox: Sandbox | None = None,
         clock: Callable[[], float] = time.time,
         for_one_call: bool = False,
+        index_runs: Run | None = None,
     ) -> None:
         """`sandbox` is an open one to work on, which its owner closes. `clock` tells the time of day.
 
         `for_one_call` says that the workspace ends with its first call, and with it a journal in memory.
+        `index_runs` does the work of the local index, which is done in threads otherwise.
         """
         self._settings = settings
+        self._index_runs = index_runs
         self._remembers = settings.journal or not for_one_call
         self._clock = clock
         self._lent = sandbox
@@ -91,6 +96,7 @@ class Workspace:
         from contacts_mcp.api.pace import Pace
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
+        from contacts_mcp.book.search.mirror import Mirror, in_thread
         from contacts_mcp.book.vocabulary import Vocabulary
         from contacts_mcp.state.imports import Imports
         from contacts_mcp.state.journal import Journal
@@ -103,10 +109,20 @@ class Workspace:
         api = client_for(settings, pace=pace, sandbox=sandbox, learn=account.learn)
         # Where nothing is journalled, used confirmations are still shared among processes.
         places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
+        journal = Journal(places[0], account, tokens=places[1], clock=self._clock)
+        mirror = Mirror(
+            api,
+            journal,
+            path=None if self._lent and settings.sandbox else index_path(settings),
+            is_off=settings.index == "off",
+            clock=self._clock,
+            run=self._index_runs or in_thread,
+        )
         return Book(
             api=api,
             vocabulary=Vocabulary(api, zone=settings.zone),
-            journal=Journal(places[0], account, tokens=places[1], clock=self._clock),
+            journal=journal,
+            mirror=mirror,
             locks=Locks(home / "locks", account),
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
             imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
@@ -131,6 +147,16 @@ def account_of(settings: Settings) -> Account:
     return Account(settings.account, address=settings.base_url, directory=directory)
 
 
+def index_path(settings: Settings) -> Path | None:
+    """The file of the account's local index, None where it is kept in memory. It is not created here."""
+    name = settings.account
+    if settings.sandbox and settings.sandbox_file:
+        if settings.sandbox_file == ":memory:":
+            return None
+        name = hashlib.sha256(f"{name}\n{Path(settings.sandbox_file).absolute()}".encode()).hexdigest()[:16]
+    return settings.directory / f"index-{name}.sqlite3" if settings.index == "disk" else None
+
+
 def _opened_sandbox(settings: Settings) -> Sandbox:
     """The sandbox that `settings` name. Raises AccountError."""
     import sqlite3
@@ -152,6 +178,7 @@ def _opened_sandbox(settings: Settings) -> Sandbox:
 def reset_sandbox(settings: Settings) -> str:
     """Put the sandbox back as it was at first, and forget its changes. Returns its name. Raises AccountError."""
     from contacts_mcp.state.imports import Imports
+    from contacts_mcp.state.index import Index
     from contacts_mcp.state.journal import Journal
 
     with closing(_opened_sandbox(settings)) as sandbox:
@@ -163,6 +190,10 @@ def reset_sandbox(settings: Settings) -> str:
     if (plans := settings.directory / "imports.sqlite3").exists():
         with closing(Imports(plans, settings.account)) as kept:
             kept.forget_own()
+    index = index_path(settings)
+    if index and index.exists():
+        with closing(Index(index)) as mirrored:
+            mirrored.forget()
     return settings.sandbox_file or "sandbox.sqlite3 in the data directory"
 
 

@@ -148,9 +148,9 @@ def test_the_readme_leads_to_every_page(page: Path) -> None:
     assert f"docs/{page.name}" in README
 
 
-def test_each_of_the_twenty_sentences_is_a_task_of_the_exam() -> None:
+def test_each_of_the_sentences_to_try_is_a_task_of_the_exam() -> None:
     tried = re.findall(r"^\d+\. (.*)$", (ROOT / "docs/sentences.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(tried) == len(set(tried)) == 20
+    assert len(tried) == len(set(tried)) == 26
     assert set(tried) <= {task.say for task in load()}
 
 

@@ -34,7 +34,7 @@ BOOK = (
     "cards",
     "book",
     "writing listing",
-    "people",
+    "people search",
     "history transfer",
     "__init__",
 )
@@ -54,6 +54,7 @@ KEPT_TO = {
     "phonenumbers": "words",
     "python_calamine": "book/transfer/sources/sheet",
     "rapidfuzz": "words",
+    "anyascii": "words",
     "pydantic_settings": "config",
     "click": "cli setup",
 }

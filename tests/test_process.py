@@ -18,16 +18,11 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
+from contacts_mcp.server.tools import TOOLS
+
 SERVE = [sys.executable, "-m", "contacts_mcp", "serve"]
-SIX_TOOLS = [
-    "create_contact",
-    "lookup_contact",
-    "update_contact",
-    "delete_contact",
-    "list_contacts",
-    "list_contact_fields",
-]
-READING_TOOLS = {"lookup_contact", "list_contacts", "list_contact_fields"}
+ALL_TOOLS = [tool.name for tool in TOOLS]
+READING_TOOLS = {tool.name for tool in TOOLS if tool.reads_only}
 SOON = 5.0  # seconds a server may take to end
 PATIENCE = 60.0  # seconds until a server that hangs is ended, so that the tests are not
 
@@ -53,6 +48,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("update_contact", {"contact_id": 1001, "email": "quincy@example.com"}),
     ("delete_contact", {"phone": PHONE}),
     ("list_contacts", {"limit": 100}),
+    ("search_contacts", {"query": "quincy abernathy"}),
     ("list_contact_fields", {}),
     ("no_such_tool", {"first": "Quincy"}),
 ]
@@ -196,7 +192,7 @@ def test_every_call_of_a_session_is_answered(spoken: Spoken) -> None:
     refused = [
         name for (name, _), answer in zip(CALLS, results, strict=True) if answer.get("result", {}).get("isError", True)
     ]
-    assert [tool["name"] for tool in tools["result"]["tools"]][:6] == SIX_TOOLS
+    assert [tool["name"] for tool in tools["result"]["tools"]] == ALL_TOOLS
     assert refused == ["create_contact", "create_contact", "lookup_contact", "update_contact", "no_such_tool"]
     assert unknown["error"]["code"] == -32601
 
@@ -242,7 +238,7 @@ async def test_without_an_account_it_lists_its_tools_and_says_what_to_set(workpl
         command=SERVE[0], args=SERVE[1:], cwd=workplace, env={"CONTACTS_MCP_DATA_DIR": str(workplace / "none")}
     )
     async with Client(server) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools][:6] == SIX_TOOLS
+        assert [tool.name for tool in (await client.list_tools()).tools] == ALL_TOOLS
         result = await client.call_tool("lookup_contact", {"contact_id": 1001})
         (block,) = result.content
         assert result.is_error

@@ -21,6 +21,7 @@ SAFE = {
     "visible",
     "in_quotes",
     "all_in_line",
+    "in_line",
     "show",
     "len",
     "safe",
@@ -39,10 +40,16 @@ OURS = {
     ("book/transfer/reading.py", "row.last"),
     ("book/listing/filters.py", "contact.last"),
     ("server/arguments.py", "advice(tool.name, name, known)"),  # a tool of ours; the function quotes the name
+    ("server/boundary.py", "other.name"),  # tools of ours
+    ("server/boundary.py", "tool.name"),
     ("server/explain.py", "frame.name"),  # a function of ours
     ("server/prompts.py", "self.name"),  # a prompt of ours
-    ("state/journal.py", "aside.name"),  # a file of ours
+    ("state/index.py", "found.name"),  # a file of ours
+    ("state/index_file.py", "path.name"),
+    ("state/journal.py", "aside.name"),
     ("state/journal.py", "path.name"),
+    ("state/row.py", "row.first"),  # split into words, not shown
+    ("state/row.py", "row.last"),
     ("state/signing_key.py", "path.name"),
 }
 

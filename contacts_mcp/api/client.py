@@ -229,6 +229,10 @@ class HeymarketClient:
         """One page of tags. `date` is the cursor, as in `list_contacts`. DOC."""
         return _many(Tag, await self._request(Call("POST", "/v1/tags", {"date": date} if date else {})), "tags")
 
+    async def create_tag(self, label: str) -> None:
+        """Make a tag. One that exists is refused. DOC."""
+        await self._request(Call("POST", "/v1/tag", {"tag": label}, Kind.WRITE))
+
     async def get_team(self) -> Team:
         """The team and its members. DOC."""
         answer = await self._request(Call("GET", "/v1/team"))

@@ -32,6 +32,9 @@ BUSY_PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # seconds; another p
 on_wait: ContextVar[Callable[[float], Awaitable[None]] | None] = ContextVar("on_wait", default=None)
 """Told of every wait of more than `WORTH_REPORTING` seconds, before it starts."""
 
+on_progress: ContextVar[Callable[[int, int | None], Awaitable[None]] | None] = ContextVar("on_progress", default=None)
+"""Told how far the reading of the whole account is that a call waits for: contacts so far, and of how many."""
+
 bulk_work: ContextVar[bool] = ContextVar("bulk_work", default=False)
 """Set while many requests are made on behalf of one call. It leaves room for others."""
 

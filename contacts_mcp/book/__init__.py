@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from contacts_mcp.book.listing.listing import Listing, list_contacts
     from contacts_mcp.book.people.create import create as create_contact
     from contacts_mcp.book.people.delete import delete as delete_contact
-    from contacts_mcp.book.people.lookup import Found
+    from contacts_mcp.book.people.lookup import Found, identified
     from contacts_mcp.book.people.lookup import lookup as look_up
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
+    from contacts_mcp.book.search.describing import Description, FieldUse, describe, fields_in_use
+    from contacts_mcp.book.search.doubles import DoublesShown, find_doubles
+    from contacts_mcp.book.search.finding import Finding, Matched, find
+    from contacts_mcp.book.search.known import Known
+    from contacts_mcp.book.search.merge import Loss, Merged, Source, merge
+    from contacts_mcp.book.search.naming import called
     from contacts_mcp.book.vocabulary import NameList
     from contacts_mcp.book.writing.settle import settle
     from contacts_mcp.state.journal import Entry
@@ -40,19 +46,35 @@ __all__ = [
     "Book",
     "Card",
     "Change",
+    "Description",
+    "DoublesShown",
     "Entry",
+    "FieldUse",
     "Filters",
+    "Finding",
     "Found",
+    "Known",
     "Listing",
+    "Loss",
+    "Matched",
+    "Merged",
     "NameList",
     "Outcome",
     "ShownChange",
+    "Source",
     "Wanted",
+    "called",
     "changes_of",
     "create_contact",
     "delete_contact",
+    "describe",
+    "fields_in_use",
+    "find",
+    "find_doubles",
+    "identified",
     "list_contacts",
     "look_up",
+    "merge",
     "settle",
     "undo",
     "update_contact",
@@ -78,6 +100,22 @@ _HOME = {
     "settle": "writing.settle.settle",
     "undo": "history.undo.undo",
     "update_contact": "people.update.update",
+    "Description": "search.describing.Description",
+    "FieldUse": "search.describing.FieldUse",
+    "describe": "search.describing.describe",
+    "fields_in_use": "search.describing.fields_in_use",
+    "Finding": "search.finding.Finding",
+    "Matched": "search.finding.Matched",
+    "find": "search.finding.find",
+    "Known": "search.known.Known",
+    "called": "search.naming.called",
+    "identified": "people.lookup.identified",
+    "DoublesShown": "search.doubles.DoublesShown",
+    "find_doubles": "search.doubles.find_doubles",
+    "Loss": "search.merge.Loss",
+    "Merged": "search.merge.Merged",
+    "Source": "search.merge.Source",
+    "merge": "search.merge.merge",
 }
 
 

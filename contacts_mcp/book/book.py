@@ -6,11 +6,11 @@ A server makes it once and passes it to every function here.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.cards import Card, Change
@@ -24,8 +24,32 @@ from contacts_mcp.state.locks import Locks
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone, parse_phone
 
+if TYPE_CHECKING:
+    from contacts_mcp.state.index import Index
+
+Result = TypeVar("Result")
+
 Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone", "declined", "needs_confirmation"]
 STATUSES: tuple[str, ...] = get_args(Status)
+
+
+class Noticing(Protocol):
+    """The local mirror of the contacts, as a write needs it (`search/mirror.py`)."""
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether there is a mirror already."""
+
+    async def ask(self, question: Callable[[Index], Result]) -> Result:
+        """The answer of the mirror as it is. Raises ContactsError."""
+
+    def noticed(self, contact: Contact) -> None:
+        """The service shows the contact like this."""
+
+    def noticed_gone(self, contact_id: int) -> None:
+        """The service does not have the contact any more."""
+
+    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +61,7 @@ class Book:
     journal: Journal
     locks: Locks
     confirmations: Confirmations
+    mirror: Noticing
     imports: Imports = field(default_factory=lambda: Imports(None, ""))
     service: str = ""  # where the contacts are, for people
     region: str = "US"
@@ -54,6 +79,7 @@ class Book:
         return parse_phone(text, region=self.region, argument=argument, naming=naming)
 
     async def aclose(self) -> None:
+        await self.mirror.aclose()
         await self.api.aclose()
         self.journal.close()
         self.imports.close()
@@ -72,18 +98,22 @@ class Outcome:
     question: str = ""  # ... the question to put to a person
 
 
-def risky(name: str, contact: Contact, arguments: dict[str, Any] | None = None) -> RiskyAction:
-    """The action `name` on `contact`, in the state it is in now."""
-    state = json.dumps([contact.rev, contact.updated, values_of(contact)], sort_keys=True)
-    return RiskyAction(name, {contact.id: state}, arguments or {})
+def risky(
+    name: str, contact: Contact, arguments: dict[str, Any] | None = None, *, others: Sequence[Contact] = ()
+) -> RiskyAction:
+    """The action `name` on `contact` and the `others`, each in the state it is in now."""
+    states = {
+        each.id: json.dumps([each.rev, each.updated, values_of(each)], sort_keys=True) for each in (contact, *others)
+    }
+    return RiskyAction(name, states, arguments or {})
 
 
-def refusal(book: Book, action: RiskyAction, token: str) -> list[str] | None:
+def refusal(book: Book, action: RiskyAction, token: str, *, always_asks: bool = False) -> list[str] | None:
     """None if `token` permits the action or nothing is confirmed. Otherwise the notes on a token that does not.
 
     A token that permits the action is used up by this call, in every process that shares the journal.
     """
-    if not book.confirms:
+    if not book.confirms and not always_asks:
         return None
     reason = book.confirmations.refusal(token, action) if token else ""
     if token and not reason:
@@ -102,12 +132,15 @@ def confirmed(
     question: str,
     changes: Sequence[Change] = (),
     notes: Sequence[str] = (),
+    always_asks: bool = False,
 ) -> Outcome | None:
     """The answer that asks for a confirmation of `action`, None if `token` permits it or nothing is confirmed.
 
+    `always_asks` confirms also where the settings confirm nothing.
+
     A token that permits the action is used up by this call, in every process that shares the journal.
     """
-    refused = refusal(book, action, token)
+    refused = refusal(book, action, token, always_asks=always_asks)
     if refused is None:
         return None
     return Outcome(

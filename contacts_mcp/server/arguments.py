@@ -40,20 +40,9 @@ def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_own_names(tool: ToolEntry, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`given` under the tool's own names. A filter takes one value, so a list of one is taken for it."""
-    renamed = dict(given)
-    for other, own in ACCEPTED.get(tool.name, {}).items():
-        if other not in given or own in given:
-            continue
-        value = from_json(renamed.pop(other))
-        if isinstance(value, list) and len(value) > 1:
-            raise InvalidArgument(
-                other,
-                f"{len(value)} were given, and a filter takes one.",
-                expected=f"Give one as {own}. For several, make one call each.",
-            )
-        renamed[own] = value[0] if isinstance(value, list) and value else value
-    return renamed
+    """`given` under the tool's own names."""
+    others = {other: own for other, own in ACCEPTED.get(tool.name, {}).items() if own not in given}
+    return {others.get(name, name): value for name, value in given.items()}
 
 
 def _meant(tool: ToolEntry, model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:

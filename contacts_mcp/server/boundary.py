@@ -10,8 +10,12 @@ import anyio
 
 from contacts_mcp.server.arguments import read_arguments
 from contacts_mcp.server.explain import explain, too_late
+from contacts_mcp.server.tools import TOOLS
+from contacts_mcp.server.tools.aliases import successor
 from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.tools.parameters import from_json, is_nothing
 from contacts_mcp.server.views.fitting import Answer
+from contacts_mcp.words.note import Note
 from contacts_mcp.workspace import announcing_waits, noting_writes
 
 _log = logging.getLogger(__name__)
@@ -41,7 +45,10 @@ async def call(
         await announce(f"Heymarket's rate limit is used up; going on in {seconds:.0f} seconds.")
 
     async def answered() -> Answer:
-        answer = await tool.function(app, **read_arguments(tool, arguments))
+        other = successor(tool.name, _given(arguments))
+        entry = next((entry for entry in TOOLS if entry.name == other), tool)
+        answer = await entry.function(app, **read_arguments(entry, arguments))
+        answer = answer if entry is tool else answer.with_note(_moved(tool, entry))
         tool.answers.model_validate(answer.facts)  # an answer keeps its published schema, or it is our mistake
         return answer
 
@@ -57,6 +64,14 @@ def log_call(tool: str, answer: Answer, *, seconds: float) -> None:
     request_id = answer.facts.get("request_id", "-") if answer.is_error else "-"
     outcome = "error" if answer.is_error else "ok"
     _log.info("call %s: %s %s, %.0f ms, request %s", tool, outcome, kind, seconds * 1000, request_id)
+
+
+def _given(arguments: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in arguments.items() if not is_nothing(from_json(value))]
+
+
+def _moved(tool: ToolEntry, other: ToolEntry) -> Note:
+    return Note("moved", f"{tool.name} has no filters now: {other.name} answered this, and takes the next page too.")
 
 
 async def bounded(

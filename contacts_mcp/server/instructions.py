@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-RISKY = ("update_contact", "delete_contact", "undo_change", "import_contacts", "update_contacts")
+RISKY = (
+    "update_contact",
+    "delete_contact",
+    "merge_contacts",
+    "undo_change",
+    "import_contacts",
+    "update_contacts",
+)
 
 # A sentence, and the tools it needs: it is said where one of them is switched on. A sentence that needs no tool is
 # always said.
 SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Keeps the contacts of a Heymarket (business SMS) account.", ()),
-    ("It cannot send texts, nor make tags, custom fields or notes.", ()),
-    ("- One person: lookup_contact (exact id, phone or e-mail).", ("lookup_contact",)),
-    ("- Several, or by name, tag, field or date: list_contacts with filters.", ("list_contacts",)),
+    ("It cannot send texts, nor make custom fields or notes.", ()),
+    ("- One person: lookup_contact (exact id, phone, e-mail or full name).", ("lookup_contact",)),
+    ("- Everything else, and every count: search_contacts, in one call with all that was said.", ("search_contacts",)),
+    ("- Fields, tags and team, with counts: describe_account.", ("describe_account",)),
     (
         "- Go on with next_cursor until complete is true. Until then a list is partial: say so.",
-        ("list_contacts", "list_changes"),
+        ("list_contacts", "list_changes", "search_contacts"),
     ),
     ("- Add: create_contact straight away. It looks for the phone first.", ("create_contact",)),
     ("- If the status is exists, tell the person, and ask before you change anything.", ("create_contact",)),
     ("- Change: update_contact. What you leave out stays. Only clear empties.", ("update_contact",)),
-    ("- A list of people: import_contacts, not one by one.", ("import_contacts",)),
-    ("- One change for many: update_contacts.", ("update_contacts",)),
+    ("- A list: import_contacts.", ("import_contacts",)),
     ("- add_tags and remove_tags keep the other tags.", ("update_contact",)),
+    ("- People in the book twice: find_duplicates, then ask which.", ("find_duplicates",)),
+    ("- One contact of several: merge_contacts.", ("merge_contacts",)),
     ("- To stop texts, set is_opted_out true. Do not delete.", ("update_contact",)),
     (
-        "- If the person named somebody, give that as name: a check of the phone or id.",
+        "- If the person named somebody, give that as name: a full name alone says who, beside a phone or id it checks.",
         ("update_contact", "delete_contact"),
     ),
     ("- Pass phones, field names, tags and people as the person wrote them.", ()),

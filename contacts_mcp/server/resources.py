@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from contacts_mcp import book as books
 from contacts_mcp.errors import ContactNotFound, ContactsError
 from contacts_mcp.server.views.changes import changes_listed
-from contacts_mcp.server.views.contacts import whole
+from contacts_mcp.server.views.contacts import use_facts, whole
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.zones import name_of
 
@@ -43,7 +43,9 @@ class ResourceEntry:
 
 
 async def fields(book: Book) -> Any:
-    return await _named(book, "fields")
+    used, _ = await books.fields_in_use(book) if book.mirror.is_in_use else ({}, None)
+    rows = await _named(book, "fields")
+    return [row | use_facts(used.get(row.get("id", 0))) for row in rows]
 
 
 async def tags(book: Book) -> Any:
@@ -83,7 +85,12 @@ async def contact(book: Book, id: str) -> Any:  # noqa: A002 -- what the templat
 
 
 RESOURCES: tuple[ResourceEntry, ...] = (
-    ResourceEntry("contacts://fields", "Custom fields", "The account's custom fields, by id and name.", fields),
+    ResourceEntry(
+        "contacts://fields",
+        "Custom fields",
+        "The account's custom fields, by id and name, with kind and count where known.",
+        fields,
+    ),
     ResourceEntry("contacts://tags", "Tags", "The account's tags, by id and name.", tags),
     ResourceEntry(
         "contacts://team", "Team", "The team members that contacts can be assigned to, by id and name.", team

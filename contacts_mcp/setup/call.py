@@ -27,7 +27,7 @@ WIDEST = 40  # characters of one cell
 NARROWEST = 8  # characters that a column keeps where the terminal is narrow
 WHOLE = ("contact_id", "phone", "field_id")  # columns that are never cut: a part of them would be another one
 GAP = "  "
-TABLES = ("list_contacts", "list_contact_fields")  # tools whose answers are shown as a table
+TABLES = ("list_contacts", "search_contacts", "list_contact_fields")  # tools whose answers are shown as a table
 DONE = {"create": "added", "update": "changed", "delete": "deleted"}
 
 
@@ -96,8 +96,9 @@ def help_for(name: str) -> str:
     formatter.write_usage(f"contacts-mcp call {name}", "[NAME=VALUE]...")
     formatter.write_paragraph()
     formatter.write_text(tool.description)
-    formatter.write_paragraph()
-    formatter.write_dl(rows)
+    if rows:
+        formatter.write_paragraph()
+        formatter.write_dl(rows)
     return formatter.getvalue().rstrip("\n")
 
 

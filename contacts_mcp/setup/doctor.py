@@ -407,6 +407,24 @@ def _journal(_: Patient, settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "journal", text, advice)
 
 
+def _index(_: Patient, settings: Settings) -> Iterator[Finding]:
+    from contacts_mcp.setup.index import known_in, summary
+    from contacts_mcp.state.index_file import IndexUnavailable, problem_with
+    from contacts_mcp.workspace import index_path
+
+    path = index_path(settings)
+    if path is None or not path.exists():
+        where = "will be filled at the first search" if path else "in memory while a server runs"
+        yield Finding(Level.OK, "index", "switched off" if settings.index == "off" else where)
+        return
+    try:
+        problem = problem_with(path)
+        text = problem or summary(known_in(path))
+    except IndexUnavailable as error:
+        problem = text = str(error)
+    yield Finding(Level.WARNING if problem else Level.OK, "index", f"{path}: {text}")
+
+
 def _signing_key(_: Patient, settings: Settings) -> Iterator[Finding]:
     flaw = "" if settings.signing_key else flaw_of_key(settings.directory / "signing.key")
     if flaw:
@@ -515,6 +533,7 @@ WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (
     _credentials,
     _data_directory,
     _journal,
+    _index,
     _signing_key,
     _pace,
     _service,

@@ -6,6 +6,8 @@ import os
 import re
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 Identity = tuple[int, int]
@@ -56,6 +58,18 @@ def switch_to_wal(db: sqlite3.Connection, *, patience: float) -> None:
             time.sleep(_PAUSE)
         else:
             return
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, *, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """All or none of the statements inside. An immediate one waits for other writers before it reads anything."""
+    db.execute(f"BEGIN {kind}")
+    try:
+        yield
+    except BaseException:
+        db.rollback()
+        raise
+    db.commit()
 
 
 def steps_of(script: str) -> list[list[str]]:

@@ -79,6 +79,7 @@ class Entry:
     updated_before: str = ""  # as the service wrote it
     updated_after: str = ""
     unanswered: bool = False  # one of its requests got no answer, and may arrive whatever came of the others
+    merge: str = ""  # the name that the changes of one merge share, "" for any other change
     looked: float = 0.0  # when an unfinished one was looked up after its request could no longer arrive
     parent: int | None = None  # the import that it is a part of
     change_id: int = 0  # 0 until it is written
@@ -215,6 +216,10 @@ class Journal:
     def by_token(self, digest: str) -> Entry | None:
         """The change that a confirmation allowed."""
         return next(iter(self._select("token = ? AND state <> 'not_done'", digest)), None)
+
+    def of_merge(self, merge: str) -> list[Entry]:
+        """The changes of one merge that were carried out or may have been, oldest first."""
+        return self._select("merge = ? AND state <> 'not_done'", merge) if merge else []
 
     def creation_of(self, contact_id: int) -> Entry | None:
         """The change that is known to have created that contact."""

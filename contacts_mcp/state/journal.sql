@@ -52,6 +52,11 @@ CREATE TABLE watch (
 );
 
 -- step 3
+-- The changes of one merge have one name: the id of the contact that was kept, a colon, and a random text.
+ALTER TABLE changes ADD COLUMN merge TEXT NOT NULL DEFAULT '';
+CREATE INDEX changes_of_merge ON changes (account, merge) WHERE merge <> '';
+
+-- step 4
 -- An import is one change with a child for each contact. SQLite changes no CHECK, so the table is made anew.
 CREATE TABLE changes_anew (
     change_id  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -75,11 +80,12 @@ CREATE TABLE changes_anew (
     unanswered INTEGER NOT NULL DEFAULT 0,
     updated_before TEXT NOT NULL DEFAULT '',
     updated_after  TEXT NOT NULL DEFAULT '',
+    merge      TEXT NOT NULL DEFAULT '',          -- the name of a merge
     parent     INTEGER REFERENCES changes         -- the import that this change is a part of
 );
 INSERT INTO changes_anew SELECT change_id, account, at, action, state, contact_id, before, wanted, after, rev_before,
     rev_after, consent, undoes, undone_by, record, token, looked, uptime, unanswered, updated_before, updated_after,
-    NULL FROM changes;
+    merge, NULL FROM changes;
 -- Numbers that were given out before stay given out.
 DELETE FROM sqlite_sequence WHERE name = 'changes_anew';
 INSERT INTO sqlite_sequence SELECT 'changes_anew', seq FROM sqlite_sequence WHERE name = 'changes';
@@ -90,3 +96,4 @@ CREATE INDEX changes_from_phone ON changes (account, json_extract(before, '$.pho
 CREATE INDEX changes_to_phone ON changes (account, json_extract(wanted, '$.phone'));
 CREATE INDEX changes_open ON changes (account) WHERE state IN ('begun', 'unknown') OR unanswered;
 CREATE INDEX changes_of_parent ON changes (parent);
+CREATE INDEX changes_of_merge ON changes (account, merge) WHERE merge <> '';

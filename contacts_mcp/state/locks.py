@@ -49,9 +49,9 @@ class Locks:
             yield
 
     @asynccontextmanager
-    async def contact(self, contact_id: int) -> AsyncIterator[None]:
-        """Hold the right to change that contact."""
-        async with self._hold("contact", [str(contact_id)]):
+    async def contact(self, *contact_ids: int) -> AsyncIterator[None]:
+        """Hold the right to change that contact, or each of several."""
+        async with self._hold("contact", [*map(str, contact_ids)]):
             yield
 
     @asynccontextmanager

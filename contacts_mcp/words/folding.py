@@ -19,15 +19,15 @@ from html import unescape
 from contacts_mcp.words.display import is_invisible
 
 # Letters that Unicode does not take apart although people type them as plain letters.
-_UNDECOMPOSED = str.maketrans(
+UNDECOMPOSED = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
+# Letters that people also write out, in the way of German and of the Nordic languages.
+WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 # Accents of Latin, Greek and Cyrillic, points of Hebrew, short vowels of Arabic. People leave them out.
 # The vowel signs of other scripts are not here: they spell words.
-_ACCENTS = re.compile(
-    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]"
-)
+ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
 
 # A service that escapes text twice sends `&amp;amp;`.
 _NUMBERED = "|".join(f"#0*{ord(char)}|#x0*{ord(char):x}" for char in "&<>\"'\xa0")
@@ -48,8 +48,8 @@ def unaccented(text: str) -> str:
     """The `caseless` text in plain letters: "Été" -> "ete", "Łódź" -> "lodz"."""
     if text.isascii():
         return caseless(text)
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_UNDECOMPOSED)
-    return caseless(_ACCENTS.sub("", plain))
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(UNDECOMPOSED)
+    return caseless(ACCENTS.sub("", plain))
 
 
 def fold(name: str) -> str:
@@ -58,7 +58,7 @@ def fold(name: str) -> str:
     A name of nothing but symbols ("#", "%") keeps them, so that it stays distinct.
     """
     plain = unaccented(name)
-    return "".join(filter(_is_significant, plain)) or plain
+    return "".join(filter(is_significant, plain)) or plain
 
 
 def snake(name: str) -> str:
@@ -67,6 +67,6 @@ def snake(name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _is_significant(char: str) -> bool:
+def is_significant(char: str) -> bool:
     """Letters, digits, and marks: the accents are gone by now, and the marks that are left spell words."""
     return unicodedata.category(char)[0] in "LNM" and not is_invisible(char)

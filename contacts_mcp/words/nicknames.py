@@ -14,15 +14,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from contacts_mcp.words.folding import fold, unaccented
+from contacts_mcp.words.folding import WRITTEN_OUT, fold, unaccented
 
-_TITLES = frozenset(
+TITLES = frozenset(
     "mr mrs ms miss mx dr prof sir dame madam jr sr ii iii iv phd md esq".split()  # noqa: SIM905 -- a list of words
 )
-_GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 # A first name, and the short forms that people say for it.
-_SHORT_FORMS = """
+SHORT_FORMS = """
 abigail: abby abbie gail / abraham: abe bram / albert: al bert bertie / alexander: alex al xander sandy sasha lex
 alexandra: alex sandra sandy lexi sasha / alfred: al alf alfie fred / alison: ali allie / amanda: mandy / andrea: andi
 andrew: andy drew / angela: angie / anthony: tony ant / antonio: tony toni / antonia: toni / arthur: art artie
@@ -65,7 +64,7 @@ zachary: zach zack
 def _formal_names() -> dict[str, frozenset[str]]:
     """short form -> the names that it stands for."""
     found: dict[str, set[str]] = defaultdict(set)
-    for entry in re.split(r"[/\n]", _SHORT_FORMS):
+    for entry in re.split(r"[/\n]", SHORT_FORMS):
         name, _, short = entry.partition(":")
         for form in short.split():
             found[form].add(name.strip())
@@ -89,7 +88,7 @@ def _words(text: str) -> list[str]:
     """The words of a name without titles. An apostrophe parts nothing: "O'Neil" is one word."""
     joined = re.sub(r"['`\u2018\u2019\u02bc.](?=\w\w)", "", text.casefold())
     words = re.findall(r"\w+", joined)
-    return [word for word in words if word not in _TITLES] or words
+    return [word for word in words if word not in TITLES] or words
 
 
 def _are_among(words: Sequence[str], others: Iterable[str]) -> bool:
@@ -120,7 +119,7 @@ def _is_same(one: str, other: str) -> bool:
 
 def _spellings(word: str) -> set[str]:
     """Without accents, and in the way of German: "müller" -> "muller", "mueller"."""
-    return {unaccented(word), unaccented(word.translate(_GERMAN))}
+    return {unaccented(word), unaccented(word.translate(WRITTEN_OUT))}
 
 
 def _names_behind(word: str) -> frozenset[str]:

@@ -57,11 +57,23 @@ def digits_of(phone: Any) -> str:
 
 
 def is_who(expected: Row, arguments: Row) -> bool:
-    """Whether `arguments` mean the contact `expected`, by its id or its phone, and not by both."""
+    """Whether `arguments` mean the contact `expected`, by its id or its phone and not by both, or by its full name."""
     by_id, by_phone = arguments.get("contact_id"), arguments.get("phone")
-    if (by_id is None) == (by_phone is None):
+    if by_id is None and by_phone is None:
+        return _words(str(arguments.get("name", ""))) in [_words(name) for name in _names_of(expected)]
+    if by_id is not None and by_phone is not None:
         return False
     return str(by_id) == str(expected["id"]) if by_phone is None else digits_of(by_phone) == expected["phone"]
+
+
+def _names_of(contact: Row) -> list[str]:
+    """The full names of a contact that has one."""
+    names = (contact.get("display_name", ""), f"{contact.get('first', '')} {contact.get('last', '')}")
+    return [name for name in names if name.strip()]
+
+
+def _words(name: str) -> list[str]:
+    return sorted(filter(None, map(fold, name.split())))
 
 
 def _rule(expected: Any) -> Callable[[Any, Any], bool] | None:

@@ -186,7 +186,7 @@ CASES = {
     "too-many-items": Case(tool="create_contact", arguments={"phone": NEW, "tags": ["VIP"] * 101}),
     "an-unknown-choice": Case(tool="list_contacts", arguments={"detail": "all"}),
     "several-wrong-arguments": Case(tool="create_contact", arguments={"first": ["x"], "is_opted_out": "maybe"}),
-    "an-argument-of-another-tool": Case(arguments={"name": "Ada"}),
+    "an-argument-of-another-tool": Case(arguments={"tag": "VIP"}),
     "an-argument-like-no-other": Case(tool="undo_change", arguments={"zzz": 1}),
     "a-field-as-an-argument": Case(tool="create_contact", arguments={"phone": NEW, "plan": "Gold"}),
     "wrong-type": Case(arguments={"contact_id": "one"}),

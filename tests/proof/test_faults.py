@@ -124,7 +124,7 @@ SCENARIOS = {
         is_done=lambda store: store.contact(2) is None,
     ),
     "list": Scenario(tool="list_contacts", operations="list_contacts count_contacts"),
-    "list-tag": Scenario(tool="list_contacts", arguments={"tag": "VIP"}, operations="list_tags"),
+    "search-tag": Scenario(tool="search_contacts", arguments={"tag": "VIP"}, operations="list_tags list_contacts"),
     "fields": Scenario(tool="list_contact_fields", operations="list_fields"),
     "changes": Scenario(
         tool="list_changes",

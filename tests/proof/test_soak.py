@@ -28,7 +28,7 @@ async def test_no_answer_is_false_and_nothing_happens_unasked() -> None:
     figures = await soak.run(300, seed=7)
     assert figures.wrong == []
     assert figures.calls.total() == 300
-    assert figures.calls.keys() == {tool.name for tool in TOOLS}
+    assert figures.calls.keys() == {tool.name for tool in TOOLS} - {"merge_contacts"}  # `test_merges` strikes merges
     assert 0.1 < figures.struck.total() / figures.requests < 0.3
     assert figures.writes > 60
     assert figures.entries["done"] > 60

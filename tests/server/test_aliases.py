@@ -16,7 +16,11 @@ BY_NAME = {tool.name: {*arguments_model(tool.function).model_fields} for tool in
     [
         ("get_contact", "lookup_contact"),
         ("add_contact", "create_contact"),
-        ("search_contacts", "list_contacts"),
+        ("find_contacts", "search_contacts"),
+        ("count_contacts", "search_contacts"),
+        ("list_tags", "describe_account"),
+        ("dedupe", "find_duplicates"),
+        ("merge", "merge_contacts"),
         ("remove_contact", "delete_contact"),
         ("list_custom_fields", "list_contact_fields"),
         ("undo", "undo_change"),
@@ -72,7 +76,10 @@ async def test_a_tool_that_is_switched_off_is_called_that(open_session: OpenSess
         ("update_contact", "tag", ["add_tags", "tags"]),
         ("lookup_contact", "id", ["contact_id"]),
         ("undo_change", "id", ["change_id"]),
-        ("list_contacts", "query", ["name"]),
+        ("search_contacts", "q", ["query"]),
+        ("search_contacts", "owner", ["assignee"]),
+        ("search_contacts", "label", ["tag"]),
+        ("merge_contacts", "confirm", ["confirm_token"]),
         ("list_contacts", "page_token", ["cursor"]),
         ("list_contacts", "Page Size", ["limit"]),
         ("list_contact_fields", "search", ["query"]),
@@ -89,7 +96,12 @@ async def test_an_unknown_parameter_is_answered_with_the_one_there_is(
 
 @pytest.mark.parametrize(
     ("tool", "called"),
-    [("lookup_contact", "name"), ("list_contacts", "phoneNumber"), ("update_contact", "notes")],
+    [
+        ("lookup_contact", "full_name"),
+        ("list_contacts", "phoneNumber"),
+        ("search_contacts", "email"),
+        ("update_contact", "notes"),
+    ],
 )
 async def test_a_parameter_of_another_tool_is_answered_with_that_tool(session: Session, tool: str, called: str) -> None:
     refusal = await session.refusal(tool, **{called: "x"})
@@ -103,7 +115,7 @@ async def test_a_parameter_like_no_other_is_answered_with_all_there_are(session:
     assert all(name in refusal["message"] for name in BY_NAME["undo_change"])
 
 
-@pytest.mark.parametrize("tool", ["create_contact", "update_contact", "list_contacts"])
+@pytest.mark.parametrize("tool", ["create_contact", "update_contact", "search_contacts"])
 async def test_a_custom_field_given_as_an_argument_is_told_where_it_goes(session: Session, tool: str) -> None:
     """And never that it might be `last`, which looks like "plan" to a machine."""
     refusal = await session.refusal(tool, plan="Gold")

@@ -33,6 +33,8 @@ Step = tuple[str, Facts | Callable[[list[Facts]], Facts]]  # a tool, and its arg
 Said = tuple[str, Facts, bool]
 
 STEPS: tuple[Step, ...] = (
+    ("list_contacts", {"limit": 5}),
+    ("list_contacts", lambda before: {"limit": 5, "cursor": before[-1]["next_cursor"], "detail": "full"}),
     ("create_contact", {"phone": "(510) 555-3344", "first": "Jo", "custom_fields": '{"Plan": "Gold"}', "tags": "VIP"}),
     ("create_contact", {"phone": "(510) 555-3344", "first": "Joe"}),
     ("create_contact", {"phone": "(510) 555-33O4"}),
@@ -51,9 +53,17 @@ STEPS: tuple[Step, ...] = (
     ("delete_contact", {"contact_id": SAM}),
     ("delete_contact", lambda before: {"contact_id": SAM, "confirm_token": before[-1]["confirm_token"]}),
     ("delete_contact", {"contact_id": SAM, "confirm_token": "made-up"}),
-    ("list_contacts", OLD | {"limit": 5}),
-    ("list_contacts", lambda before: OLD | {"limit": 5, "cursor": before[-1]["next_cursor"], "detail": "full"}),
     ("list_contacts", OLD | {"custom_fields": {"Plan": "Gold"}}),
+    ("search_contacts", OLD | {"limit": 5}),
+    ("search_contacts", lambda before: OLD | {"limit": 5, "cursor": before[-1]["next_cursor"], "detail": "full"}),
+    ("search_contacts", {"query": "rivera", "tag": "VIP"}),
+    ("search_contacts", {"tag": "Nobody's"}),
+    ("describe_account", {}),
+    ("describe_account", {"x": 1}),
+    ("find_duplicates", {"tier": "possible"}),
+    ("find_duplicates", {"cursor": "x"}),
+    ("merge_contacts", {"keep": JORDAN, "others": [1003]}),
+    ("merge_contacts", {"keep": JORDAN, "others": [JORDAN]}),
     ("list_contacts", {"cursor": "x"}),
     ("list_contact_fields", {}),
     ("list_contact_fields", {"query": "zzz"}),

@@ -20,9 +20,12 @@ from contacts_mcp.sandbox import Credentials, open_sandbox
 from contacts_mcp.setup import doctor
 from contacts_mcp.setup.assistants import BY_KEY, Machine
 from contacts_mcp.setup.doctor import Finding, Level, Patient
+from contacts_mcp.state.index import Index
 from contacts_mcp.state.journal import Journal
 from contacts_mcp.state.ledger import SqliteLedger
+from contacts_mcp.state.row import Row
 from contacts_mcp.state.signing_key import kept_key
+from contacts_mcp.workspace import index_path
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
 
@@ -77,9 +80,17 @@ def test_all_is_well_in_the_sandbox(home: Path) -> None:
     findings = doctor.examine(patient(home, sandbox=True))
     assert [finding for finding in findings if finding.level is not Level.OK and finding.about != "streams"] == []
     assert doctor.is_well(findings)
-    assert {"program", "streams", "setting", "clients", "credentials", "data directory", "requests", "service"} == {
-        finding.about for finding in findings
-    }
+    assert {
+        "program",
+        "streams",
+        "setting",
+        "clients",
+        "credentials",
+        "data directory",
+        "index",
+        "requests",
+        "service",
+    } == {finding.about for finding in findings}
 
 
 def test_it_leaves_nothing_behind(home: Path) -> None:
@@ -248,6 +259,35 @@ def test_a_data_directory_that_cannot_be_made_is_a_problem(home: Path) -> None:
 
 def a_file(home: Path) -> None:
     (home / "data").touch()
+
+
+def index_with(home: Path, *contacts: Row, sound: bool = True) -> None:
+    path = index_path(Settings.load(data_dir=home / "data", sandbox=True))
+    assert path
+    with closing(Index.open(path)) as index:
+        index.begin_walk(as_of=str(NOW))
+        index.upsert(contacts)
+        index.end_walk(began=NOW, ended=NOW)
+    if not sound:
+        path.write_bytes(b"not a database" * 500)
+
+
+def test_the_index_is_told_and_left_as_it_is(home: Path) -> None:
+    def found(**given: Any) -> list[tuple[Level, str]]:
+        return [(one.level, one.text) for one in about("index", doctor.examine(patient(home, sandbox=True, **given)))]
+
+    assert found() == [(Level.OK, "will be filled at the first search")]
+    assert found(index="off") == [(Level.OK, "switched off")]
+    assert found(index="memory") == [(Level.OK, "in memory while a server runs")]
+    assert not [*home.glob("data/index*")]
+    index_with(home, Row(id=1, first="Zbigniewa"))
+    before = [path.name for path in home.glob("data/index*")]
+    [(level, text)] = found()
+    assert (level, text.partition(": ")[2]) == (Level.OK, "1 contacts, complete as of 2027-01-15T08:00:00Z")
+    assert [path.name for path in home.glob("data/index*")] == before
+    index_with(home, sound=False)
+    [(level, text)] = found()
+    assert (level, "it cannot be read" in text) == (Level.WARNING, True)
 
 
 def no_journal_at_all(home: Path) -> None:

@@ -16,5 +16,11 @@ def bare_book(journal: Journal, clock: Clock, **settings: Any) -> Book:
     confirmations = Confirmations("account", key=b"shared", clock=clock)
     nothing: Any = None
     return Book(
-        api=nothing, vocabulary=nothing, locks=nothing, journal=journal, confirmations=confirmations, **settings
+        api=nothing,
+        vocabulary=nothing,
+        locks=nothing,
+        mirror=nothing,
+        journal=journal,
+        confirmations=confirmations,
+        **settings,
     )

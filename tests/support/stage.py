@@ -13,6 +13,7 @@ from hurried import time_of_day
 from mcp.client import Client
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Lag, Sandbox, open_sandbox
 from contacts_mcp.sandbox.rows.records import Record
@@ -91,7 +92,7 @@ class Stage(Assistant):
     def restart(self) -> None:
         """The server is started again: same files, same account, an empty memory."""
         self.wire = Wire(self.sandbox)
-        self._workspace = Workspace(self.settings, sandbox=self.wire, clock=time_of_day)
+        self._workspace = Workspace(self.settings, sandbox=self.wire, clock=time_of_day, index_runs=at_once)
 
     async def book(self) -> Book:
         assert self._workspace is not None
@@ -122,7 +123,7 @@ class Stage(Assistant):
         room = self.room.with_name(f"{self.room.name}-laptop") if laptop else self.room
         chosen = Settings.load(**self._settings | settings, data_dir=room)
         wire = Wire(self.sandbox)
-        workspace = Workspace(chosen, sandbox=wire, clock=time_of_day)
+        workspace = Workspace(chosen, sandbox=wire, clock=time_of_day, index_runs=at_once)
         try:
             async with Client(build_server(chosen, workspace=workspace), mode=mode) as connected:
                 yield Server(connected, wire)

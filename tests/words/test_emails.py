@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contacts_mcp.errors import InvalidArgument
-from contacts_mcp.words.emails import read_email, same_email, spellings
+from contacts_mcp.words.emails import is_role, letters_apart, mailbox, read_email, same_email, spellings
 
 JO = "jo@x.org"
 
@@ -239,3 +239,57 @@ def test_a_long_text_is_refused_quickly(piece: str) -> None:
     with pytest.raises(InvalidArgument):
         read_email(piece * (10_000 // len(piece)))
     assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Jo.Lee@Gmail.com", "jolee@googlemail.com"),
+        ("jo+shop@x.org", "JO@x.org"),
+        ("jo.lee@x.org", "jo.lee@X.ORG"),
+    ],
+    ids=["dots-of-gmail", "alias", "case"],
+)
+def test_addresses_of_one_mailbox_are_one(one: str, other: str) -> None:
+    assert mailbox(one) == mailbox(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("jo.lee@x.org", "jolee@x.org"), ("+jo@x.org", "@x.org"), ("jo@x.org", "jo@y.org")]
+)
+def test_other_mailboxes_stay_apart(one: str, other: str) -> None:
+    assert mailbox(one) != mailbox(other)
+
+
+@pytest.mark.parametrize(
+    ("address", "shared"),
+    [
+        ("info@x.org", True),
+        ("sales-eu@x.org", True),
+        ("Info+a@x.org", True),
+        ("jo@x.org", False),
+        ("infante@x.org", False),
+    ],
+)
+def test_a_mailbox_of_a_role_is_told_from_that_of_a_person(address: str, shared: bool) -> None:
+    assert is_role(address) is shared
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "slips"),
+    [
+        ("jordan.rivera@x.org", "jordan.rivrea@x.org", 1),
+        ("jordan.rivera@gmail.com", "jordan.rivera@gmial.com", 1),
+        ("jordan.rivera@x.org", "jordn.rivra@x.org", 2),
+        ("jordan.rivera@x.org", "jordan.lee@x.org", None),
+        ("jordan7@x.org", "jordan8@x.org", None),
+        ("jordan.rivera@x.org", "jordan_rivera@x.org", None),
+        ("jordan.a@x.org", "jordan.b@x.org", None),
+        ("jrivera@x.org", "mrivera@x.org", None),
+        ("jordan@x.org", "jordan@x.org", None),
+    ],
+)
+def test_a_slip_in_an_address_is_none_of_the_signs_by_which_namesakes_differ(
+    one: str, other: str, slips: int | None
+) -> None:
+    assert letters_apart(one, other) == letters_apart(other, one) == slips

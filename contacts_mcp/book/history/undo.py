@@ -6,6 +6,7 @@
   confirmation.
 - Nobody is opted in by an undo. An opt-out stays, whatever it was before, and so does one that is bound to the number
   by now.
+- A merge is taken back as a whole, whichever of its changes is named. The contacts that it deleted get new ids.
 - An undo is a change like any other. Taking it back puts the first change in force again, which can then be taken back
   once more.
 """
@@ -29,11 +30,12 @@ from contacts_mcp.book.vocabulary import ListName, Snapshot
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Pairs
 from contacts_mcp.book.writing.settle import plan_of, settle
-from contacts_mcp.errors import Refused
-from contacts_mcp.models import Contact, Values
+from contacts_mcp.errors import ContactNotFound, ContactsError, Refused
+from contacts_mcp.models import Contact, Value, Values
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import word
 from contacts_mcp.words.note import Note
+from contacts_mcp.words.renumbering import other_forms
 
 
 async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcome:
@@ -43,7 +45,11 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
     OutcomeUnknown.
     """
     await settle(book)
-    async with book.locks.change(change_id):
+    found = book.journal.get(change_id)
+    parts = book.journal.of_merge(found.merge) if found else []
+    async with book.locks.change(parts[0].change_id if parts else change_id):
+        if found and book.journal.of_merge(found.merge):
+            return await _undo_merge(book, found)
         entry = _undoable(book.journal.get(change_id), change_id)
         assert entry.action != "import"  # taken back by a plan of its own (`transfer/undoing.py`)
         return _undone_before(book, entry) or await _UNDO[entry.action](book, entry, confirm_token)
@@ -82,15 +88,13 @@ def _undoable(entry: Entry | None, change_id: int) -> Entry:
 
 async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
     assert entry.contact_id is not None
-    restored = {key: old for key, (old, _) in _made_by(entry).items()}
+    restored = _restored_by(entry)
     gone = _drop_missing(restored, await _names_for(book, restored))
     phone = str(restored.get("phone") or "")
     async with locked_contact(book, ContactRef(entry.contact_id), phones=[phone]) as contact:
         if before := _undone_before(book, entry):
             return before
-        now = values_of(contact)
-        left = [key for key, old in restored.items() if now.get(key, nothing_for(key)) != old]
-        await _refuse_if_moved(book, entry, now, among=left)
+        await _refuse_if_moved(book, entry, values_of(contact), among=_left_of(restored, contact))
         opt_out_kept = _keep_opted_out(restored, entry)
         if not restored:
             notes = [*gone, *(_on_kept_opt_out(contact) if opt_out_kept else [])]
@@ -100,6 +104,83 @@ async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
         edit = Edit(restored)
         outcome = await change(book, contact, edit, notes=gone, confirm_token=token, undoes=entry.change_id)
     return _undone(outcome, opt_out_kept=opt_out_kept) if outcome.status == "updated" else outcome
+
+
+async def _undo_merge(book: Book, entry: Entry) -> Outcome:
+    """Take a whole merge back: the deleted contacts first, so that nothing is lost where this stops in the middle.
+
+    A merge that was taken back in part goes on. Nothing is done where the kept contact was changed since. A contact
+    with the number of the kept one is not created beside it.
+    """
+    parts = [_undoable(part, part.change_id) for part in book.journal.of_merge(entry.merge)]
+    left = [part for part in parts if not part.undone_by]
+    if not left:
+        before = _undone_before(book, parts[0])
+        assert before
+        return before
+    phone = await _phone_of_kept(book, entry, [part for part in left if part.action == "update"])
+    beside = [part for part in left if part.action == "delete" and _is_same_number(part.before.get("phone"), phone)]
+    done: list[Outcome] = []
+    for part in sorted(left, key=lambda each: (each.action == "update", each.change_id)):
+        if part in beside:
+            continue
+        try:
+            done.append(await _UNDO[part.action](book, part, ""))
+        except ContactsError as error:
+            if done:
+                error.args = (f"{error} {_partly_undone(done, entry)}",)
+            raise
+    notes = [note for outcome in done for note in outcome.notes]
+    return Outcome(
+        status="undone" if done else "unchanged",
+        card=done[-1].card if done else None,
+        changes=[one for outcome in done for one in outcome.changes],
+        notes=[*dict.fromkeys(notes), *(_on_same_number(part) for part in beside)],
+        change_id=done[0].change_id if done else None,
+    )
+
+
+async def _phone_of_kept(book: Book, entry: Entry, updates: Sequence[Entry]) -> str:
+    """The phone of the contact that a merge kept, "" where it is no more. Raises Refused where it was changed since."""
+    kept = int(entry.merge.partition(":")[0])
+    try:
+        async with locked_contact(book, ContactRef(kept)) as contact:
+            for update in updates:
+                left = _left_of(_restored_by(update), contact)
+                await _refuse_if_moved(book, update, values_of(contact), among=left)
+            return contact.phone
+    except ContactNotFound:
+        if updates:
+            raise
+        return ""
+
+
+def _is_same_number(phone: Value, other: str) -> bool:
+    return bool(other) and phone in (other, *other_forms(other))
+
+
+def _on_same_number(entry: Entry) -> Note:
+    return Note(
+        "not_created_again",
+        f"Contact {entry.contact_id} was not created again, because the kept contact has the same number, and what "
+        "Heymarket does with two contacts of one number is not known. Its data are in the answer of list_changes.",
+    )
+
+
+def _partly_undone(done: Sequence[Outcome], entry: Entry) -> str:
+    back = ", ".join(f"contact {outcome.card.contact_id}" for outcome in done if outcome.card)
+    return f"The merge was taken back in part: {back} is there again. Call undo_change {entry.change_id} to go on."
+
+
+def _restored_by(entry: Entry) -> Values:
+    """The old values that taking an update back restores."""
+    return {key: old for key, (old, _) in _made_by(entry).items()}
+
+
+def _left_of(restored: Values, contact: Contact) -> list[str]:
+    """The keys that are not so yet."""
+    now = values_of(contact)
+    return [key for key, old in restored.items() if now.get(key, nothing_for(key)) != old]
 
 
 def _undone(outcome: Outcome, *, opt_out_kept: bool) -> Outcome:

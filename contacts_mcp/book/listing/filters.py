@@ -16,6 +16,7 @@ from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
+from contacts_mcp.words.areas import prefix_of_area, prefixes_of
 from contacts_mcp.words.dates import looks_like_date_field, read_date
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.folding import fold, unaccented
@@ -39,11 +40,15 @@ class Filters:
     `_before` does not.
     """
 
-    name: str | None = None
-    tag: str | None = None
-    assignee: str | None = None
-    custom_fields: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None  # part of a name; the walk alone knows it
+    tags: Sequence[str] = ()  # "none" is no tags
+    any_tag: bool = False  # one of `tags` is enough
+    assignee: str | None = None  # "none" is nobody
+    custom_fields: Mapping[str, str] = field(default_factory=dict)  # "" is no value, "*" any
     is_opted_out: bool | None = None
+    has_email: bool | None = None
+    area_code: str | None = None  # in the account's region, with or without its trunk 0
+    country: str | None = None  # ISO 3166, two letters
     created_after: str | None = None
     created_before: str | None = None
     updated_after: str | None = None
@@ -60,13 +65,30 @@ class Test:
     differs: Callable[[Contact], str]  # why a contact does not pass, as in "she ..."
 
 
+ANY_VALUE = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class CustomValue:
-    """A custom value asked for. An empty text asks for contacts without a value."""
+    """A custom value asked for. An empty text asks for contacts without a value, `ANY_VALUE` for those with one."""
 
     field_id: int
     label: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """The filters with every name resolved, as ids, digits and moments."""
+
+    tags: tuple[int, ...] = ()  # 0 is no tags
+    any_tag: bool = False
+    assignee: int | None = None  # 0 is nobody
+    custom: tuple[CustomValue, ...] = ()
+    is_opted_out: bool | None = None
+    has_email: bool | None = None
+    prefixes: tuple[str, ...] = ()  # of the digits of a phone; one of them is enough
+    bounds: Mapping[str, datetime] = field(default_factory=dict)  # by the names of the filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,47 +126,70 @@ def _is_unread(member: str, contact: Contact) -> bool:
     return member in contact.unread or (member.startswith("custom.") and "custom" in contact.unread)
 
 
+EVERYBODY = Matcher(None, lambda _: True, (), (), None, None, is_by_opt_out=False)
+
+
 def needed_lists(filters: Filters) -> list[ListName]:
     """The lists of names that the filters mention."""
     mentioned: dict[ListName, bool] = {
         "fields": bool(filters.custom_fields),
-        "tags": filters.tag is not None,
-        "members": filters.assignee is not None and not _is_nobody(filters.assignee),
+        "tags": any(not is_nobody(tag) for tag in filters.tags),
+        "members": filters.assignee is not None and not is_nobody(filters.assignee),
     }
     return [name for name, is_mentioned in mentioned.items() if is_mentioned]
 
 
-def matcher_for(filters: Filters, names: Snapshot, zone: tzinfo | None) -> Matcher:
-    """The filters with every name and date resolved.
+def meant_by(filters: Filters, names: Snapshot, *, zone: tzinfo | None, region: str) -> Meant:
+    """The filters with every name and date resolved. The name is left to whoever looks for it.
 
     Raises InvalidArgument, or UnknownName with every name that is not known.
     """
-    bounds = _bounds(filters, zone)
+    tags, member, custom = _resolved(filters, names)
+    return Meant(
+        tags=tags,
+        any_tag=filters.any_tag,
+        assignee=member,
+        custom=custom,
+        is_opted_out=filters.is_opted_out,
+        has_email=filters.has_email,
+        prefixes=_prefixes(filters, region),
+        bounds=_bounds(filters, zone),
+    )
+
+
+def matcher_for(filters: Filters, names: Snapshot, zone: tzinfo | None, region: str = "US") -> Matcher:
+    """The filters as tests of contacts. Raises as `meant_by`."""
+    meant = meant_by(filters, names, zone=zone, region=region)
     has_name = _name_test(filters.name) if filters.name is not None else lambda _: True
-    tests = [_date_test(name, bound, zone) for name, bound in bounds.items()]
-    if filters.is_opted_out is not None:
-        tests.append(_opt_out_test(filters.is_opted_out))
-    tag, member, custom = _resolved(filters, names)
-    if filters.tag is not None:
-        tests.append(_tag_test(tag, names.tags.label(tag)))
-    if filters.assignee is not None:
-        tests.append(_assignee_test(member, names.members.label(member) if member else ""))
+    tests = [_date_test(name, bound, zone) for name, bound in meant.bounds.items()]
+    if meant.is_opted_out is not None:
+        tests.append(_opt_out_test(meant.is_opted_out))
+    if meant.has_email is not None:
+        tests.append(_email_test(meant.has_email))
+    if meant.prefixes:
+        tests.append(_phone_test(meant.prefixes))
+    tests += _tag_tests(meant, names)
+    if meant.assignee is not None:
+        tests.append(_assignee_test(meant.assignee, names.members.label(meant.assignee) if meant.assignee else ""))
+    since = max(
+        (meant.bounds[name] for name in ("updated_after", "created_after") if name in meant.bounds), default=None
+    )
     return Matcher(
         name=filters.name,
         has_name=has_name,
-        tests=[*tests, *map(_custom_test, custom)],
-        custom=custom,
-        since=max((bounds[name] for name in ("updated_after", "created_after") if name in bounds), default=None),
-        until=bounds.get("updated_before"),
-        is_by_opt_out=filters.is_opted_out is not None,
+        tests=[*tests, *map(_custom_test, meant.custom)],
+        custom=meant.custom,
+        since=since,
+        until=meant.bounds.get("updated_before"),
+        is_by_opt_out=meant.is_opted_out is not None,
     )
 
 
 # --- names ---
 
 
-def _resolved(filters: Filters, names: Snapshot) -> tuple[int, int, list[CustomValue]]:
-    """The ids of the tag and the team member, 0 for none, and the custom values with their fields."""
+def _resolved(filters: Filters, names: Snapshot) -> tuple[tuple[int, ...], int | None, tuple[CustomValue, ...]]:
+    """The ids of the tags and the team member, and the custom values with their fields."""
     misses: list[UnknownName] = []
 
     def meant(text: str, among: Names, argument: str, hint: str = "") -> int:
@@ -154,20 +199,42 @@ def _resolved(filters: Filters, names: Snapshot) -> tuple[int, int, list[CustomV
             misses.append(_in_a_filter(miss, text, among, hint))
             return 0
 
-    tag = member = 0
-    if filters.tag is not None:
-        no_tags = "Contacts without tags cannot be listed." if _is_nobody(filters.tag) else ""
-        tag = meant(filters.tag, names.tags, "tag", no_tags)
-    if filters.assignee is not None and not _is_nobody(filters.assignee):
-        hint = 'Use a name, an e-mail or an id; "none" lists the contacts of nobody.'
+    tags = tuple(0 if is_nobody(tag) else meant(tag, names.tags, "tag") for tag in filters.tags)
+    member = None if filters.assignee is None else 0
+    if filters.assignee is not None and not is_nobody(filters.assignee):
+        hint = 'Use a name, an e-mail or an id; "none" finds the contacts of nobody.'
         member = meant(filters.assignee, names.members, "assignee", hint)
     numbers = {name: meant(name, names.fields, "custom_fields") for name in filters.custom_fields}
     if misses:
         raise UnknownName.of_several(misses)
-    return tag, member, [
+    custom = (
         CustomValue(number, label := names.fields.label(number), _sought_value(label, filters.custom_fields[name]))
         for name, number in numbers.items()
-    ]  # fmt: skip
+    )
+    return tags, member, tuple(custom)
+
+
+def _prefixes(filters: Filters, region: str) -> tuple[str, ...]:
+    """The beginnings of the phones of an area or a country. Raises InvalidArgument."""
+    found: list[str] = []
+    if filters.country is not None:
+        found = prefixes_of(filters.country)
+        if not found:
+            raise InvalidArgument(
+                "country",
+                f"{quoted(filters.country, limit=40)} is not the code of a country whose phones can be told by their beginning.",
+                expected="Expected two letters such as US, CA or DE.",
+            )
+    if filters.area_code is None:
+        return tuple(found)
+    area = prefix_of_area(filters.area_code, filters.country or region)
+    if not area:
+        raise InvalidArgument(
+            "area_code",
+            f"{quoted(filters.area_code, limit=40)} is not an area code.",
+            expected='Expected its digits, such as "510". For other pieces of a number use query: "ends in 3344".',
+        )
+    return (area,)
 
 
 def _sought_value(label: str, text: str) -> str:
@@ -180,7 +247,8 @@ def _sought_value(label: str, text: str) -> str:
         return text.strip()  # somebody may have stored just that
 
 
-def _is_nobody(text: str) -> bool:
+def is_nobody(text: str) -> bool:
+    """Whether a text means no tag, no owner or no value."""
     return text.strip().casefold() in NOBODY
 
 
@@ -257,9 +325,39 @@ def _name_test(text: str) -> Callable[[Contact], bool]:
     return passes
 
 
-def _tag_test(tag: int, label: str) -> Test:
-    shown = quoted(label, limit=NAME)
-    return Test("tags", lambda contact: tag in contact.tags, f"with tag {shown}", lambda _: f"lacks the tag {shown}")
+def _tag_tests(meant: Meant, names: Snapshot) -> list[Test]:
+    """One test for all tags where one is enough, else one for each."""
+    if not meant.tags:
+        return []
+    groups = [meant.tags] if meant.any_tag else [(tag,) for tag in meant.tags]
+    return [_tag_test(group, names) for group in groups]
+
+
+def _tag_test(tags: tuple[int, ...], names: Snapshot) -> Test:
+    if tags == (0,):
+        return Test("tags", lambda contact: not contact.tags, "without tags", lambda _: "has tags")
+    shown = " or ".join(quoted(names.tags.label(tag), limit=NAME) if tag else "no tag" for tag in tags)
+    return Test(
+        "tags",
+        lambda contact: any(tag in (contact.tags or (0,)) for tag in tags),
+        f"with tag {shown}",
+        lambda _: f"lacks the tag {shown}",
+    )
+
+
+def _email_test(wanted: bool) -> Test:
+    kinds = {True: ("with an e-mail", "has no e-mail"), False: ("without an e-mail", "has an e-mail")}
+    described, differs = kinds[wanted]
+    return Test("email", lambda contact: bool(contact.email) is wanted, described, lambda _: differs)
+
+
+def _phone_test(prefixes: tuple[str, ...]) -> Test:
+    return Test(
+        "phone",
+        lambda contact: contact.phone.startswith(prefixes),
+        "with a phone of that area",
+        lambda contact: f"has {show(contact.phone)}" if contact.phone else "has no phone",
+    )
 
 
 def _assignee_test(member: int, label: str) -> Test:
@@ -276,16 +374,16 @@ def _assignee_test(member: int, label: str) -> Test:
 def _custom_test(value: CustomValue) -> Test:
     wanted, label = unaccented(value.text), word(value.label)
 
+    def passes(contact: Contact) -> bool:
+        has = contact.custom.get(value.field_id, "")
+        return bool(has) if value.text == ANY_VALUE else unaccented(has) == wanted
+
     def differs(contact: Contact) -> str:
         has = contact.custom.get(value.field_id, "")
         return f"has {label} {quoted(has, limit=NAME)}" if has else f"has no {label}"
 
-    return Test(
-        f"custom.{value.field_id}",
-        lambda contact: unaccented(contact.custom.get(value.field_id, "")) == wanted,
-        f"with {label} {quoted(value.text, limit=NAME)}" if wanted else f"without {label}",
-        differs,
-    )
+    described = f"with {label}" if value.text == ANY_VALUE else f"with {label} {quoted(value.text, limit=NAME)}"
+    return Test(f"custom.{value.field_id}", passes, described if wanted else f"without {label}", differs)
 
 
 _OPT_OUT = {True: "is opted out", False: "is not opted out", None: "has an unknown opt-out"}
@@ -310,7 +408,9 @@ class NearMisses:
         self._matcher = matcher
         self._excluded: list[Contact] = []  # who has the name, and fails another filter
         self._others: dict[int, Contact] = {}  # who has another name
-        self._values: dict[int, Counter[str]] = {value.field_id: Counter() for value in matcher.custom if value.text}
+        self._values: dict[int, Counter[str]] = {
+            value.field_id: Counter() for value in matcher.custom if value.text not in ("", ANY_VALUE)
+        }
 
     def add(self, contact: Contact) -> None:
         """Remember a contact that was looked through."""
@@ -348,7 +448,7 @@ class NearMisses:
         label, most = word(value.label), seen.most_common(MOST_VALUES)
         found = ", ".join(quoted(text, limit=NAME) for text, _ in most)
         which = "Most common values" if len(seen) > MOST_VALUES else "Values found"
-        without = f' To list the contacts without {label}, pass "".' if _is_nobody(value.text) else ""
+        without = f' To list the contacts without {label}, pass "".' if is_nobody(value.text) else ""
         text = f"No contact checked so far has {label} {quoted(value.text, limit=NAME)}. {which}: {found}.{without}"
         return [Note("values_in_use", text)]
 

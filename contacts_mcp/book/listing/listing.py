@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,14 +22,14 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from contacts_mcp.api.answers import Rows
-from contacts_mcp.api.client import PAGE
+from contacts_mcp.api.client import PAGE, HeymarketClient
 from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.listing import cursor as cursors
 from contacts_mcp.book.listing.cursor import Position, Watch
-from contacts_mcp.book.listing.filters import Filters, Matcher, NearMisses, matcher_for, needed_lists
-from contacts_mcp.book.listing.walk import Ask, Doubt, Walk
+from contacts_mcp.book.listing.filters import EVERYBODY, Filters, Matcher, NearMisses, matcher_for, needed_lists
+from contacts_mcp.book.listing.walk import Ask, Doubt, Mark, Walk
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.errors import ContactsError, RateLimited, Rejected, UpstreamError
 from contacts_mcp.models import Contact, Values, instant
@@ -39,6 +40,7 @@ MOST_ASKED = 1_000  # for contacts that share one moment and do not fit on a pag
 REQUESTS_PER_CALL = 60
 TIME_SHARE = 0.6  # of the time until the call's deadline, for the walk; then again for each look at its end
 COUNT_PATIENCE = 5.0  # seconds for a count that the walk can do without
+_ALL = sys.maxsize
 LONG_AGO = timedelta(minutes=10)  # the clock of this machine is not off by more: the service would refuse its tokens
 
 
@@ -65,9 +67,9 @@ async def list_contacts(
     """
     start = cursors.opened(cursor, filters) if cursor else None
     matcher = await book.vocabulary.resolving(
-        needed_lists(filters), lambda names: matcher_for(filters, names, book.zone)
+        needed_lists(filters), lambda names: matcher_for(filters, names, book.zone, book.region)
     )
-    call = _Call(book, matcher, start, limit=limit, most=most or limit)
+    call = _Call(book.api, matcher, start, limit=limit, most=most or limit)
     token = bulk_work.set(not matcher.is_of_all)
     try:
         await call.run()
@@ -89,11 +91,51 @@ async def list_contacts(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some pages of a walk through the whole list."""
+
+    rows: list[Contact]  # all that the pages showed, also contacts that were given before
+    position: Position
+    failure: ContactsError | None  # why it stopped early
+    reasons: list[Note]  # at the end, why contacts may be missing
+
+
+async def read_on(api: HeymarketClient, start: Position | None, *, requests: int, checks: bool = True) -> Part:
+    """The next pages of a walk through the whole list, for a caller that keeps its position.
+
+    `checks` compares the end with the account's own count. Raises ContactsError where a page gave nothing new.
+    """
+    rows: list[Contact] = []
+    call = _Call(api, EVERYBODY, start, limit=_ALL, most=_ALL, requests=requests, keep=rows.extend)
+    await call.run()
+    reasons = await call.reasons_to_doubt() if call.is_over and checks else []
+    return Part(rows, call.position, call.failure, reasons)
+
+
+def changes_since(mark: Mark) -> Position:
+    """A walk from the newest contact down to the mark of an earlier one."""
+    return Position(replace(_first_walk(None), until=mark, lap=2))
+
+
 class _Call:
     """The part of a walk that one call makes."""
 
-    def __init__(self, book: Book, matcher: Matcher, start: Position | None, *, limit: int, most: int) -> None:
-        self._api = book.api
+    def __init__(
+        self,
+        api: HeymarketClient,
+        matcher: Matcher,
+        start: Position | None,
+        *,
+        limit: int,
+        most: int,
+        requests: int = REQUESTS_PER_CALL,
+        keep: Callable[[Sequence[Contact]], None] = lambda _: None,
+    ) -> None:
+        """`keep` is told the rows of every page."""
+        self._api = api
+        self._most_requests = requests
+        self._keep = keep
         self._matcher = matcher
         self._limit = min(limit, most)
         self._is_lowered = limit > most
@@ -104,7 +146,7 @@ class _Call:
         self._is_silent = False  # whether the service hides the opt-out of somebody
         self._unsure = 0  # contacts that do not pass, because a member that decides cannot be read
         self._near = NearMisses(matcher)
-        self._failure: ContactsError | None = None
+        self.failure: ContactsError | None = None
         self.position = start or Position(_first_walk(matcher.until))
         self.found: list[Contact] = []
 
@@ -125,14 +167,14 @@ class _Call:
         """Page after page, until there are enough contacts, the end is reached, or time is up."""
         stop_at = _share_of_deadline()
         while not self.is_over and not self._is_full:
-            if self._requests >= REQUESTS_PER_CALL or anyio.current_time() > stop_at:
+            if self._requests >= self._most_requests or anyio.current_time() > stop_at:
                 return
             try:
                 await self._next_page()
             except (RateLimited, UpstreamError) as failure:
                 if not self._given:
                     raise
-                self._failure = failure
+                self.failure = failure
                 return
 
     async def _next_page(self) -> None:
@@ -142,6 +184,7 @@ class _Call:
         if rows is None:
             self.position = replace(self.position, walk=walk.refused())
             return
+        self._keep(rows)
         if walk.question == Ask() and self.position.watch is None:
             self.position = replace(self.position, watch=_watch(rows))
         self.position = replace(self.position, unread=self.position.unread | {*map(_digest, rows.unread)})
@@ -272,16 +315,14 @@ class _Call:
         """Every reason why somebody may be missing. There is none where all calls together gave everybody."""
         walk = self.position.walk
         if not self.is_over:
-            return [_stopped(self.position, self._failure)]
+            return [_stopped(self.position, self.failure)]
         if self.position.unread:
-            many = len(self.position.unread)
-            text = f"{many} row{'' if many == 1 else 's'} of Heymarket's list could not be read, and cannot be shown."
-            return [Note("rows_unreadable", text)]
+            return [unreadable(len(self.position.unread))]
         mismatch = await self._mismatch() if self._is_of_account else None
         if mismatch is None and (not walk.doubts or await self._is_proven(walk.doubts)):
             return []
         told = walk.doubts - {"paged"} or walk.doubts
-        return [*filter(None, [mismatch]), *(_DOUBTS[doubt] for doubt in sorted(told))]
+        return [*filter(None, [mismatch]), *(DOUBTS[doubt] for doubt in sorted(told))]
 
     async def _mismatch(self) -> Note | None:
         """The reason to doubt that the count gives."""
@@ -319,7 +360,7 @@ class _Call:
         """Everything that the reader should know. A full answer that goes on says so by its cursor alone."""
         why_not = [] if self._is_full and not self.is_over else reasons
         silent = [_SILENT] if self._matcher.is_by_opt_out and self._is_silent else []
-        unsure = [_unsure(self._unsure)] if self._unsure else []
+        unsure = [left_out(self._unsure)] if self._unsure else []
         lowered = [_lowered(self._limit)] if self._is_lowered and self._is_full and not self.is_over else []
         return [*why_not, *silent, *unsure, *lowered, *self._near.notes(is_given=self.position.given > 0)]
 
@@ -327,7 +368,7 @@ class _Call:
 _SILENT = Note(
     "opt_out_hidden", "Contacts may be left out here: of some, Heymarket does not say whether they are opted out."
 )
-_DOUBTS: dict[Doubt, Note] = {
+DOUBTS: dict[Doubt, Note] = {
     "hidden": Note(
         "ties_hidden",
         "Contacts may be missing: several share one moment of change, and Heymarket's list shows no more of them than "
@@ -351,6 +392,11 @@ _DOUBTS: dict[Doubt, Note] = {
 }
 
 
+def unreadable(many: int) -> Note:
+    text = f"{many} row{'' if many == 1 else 's'} of Heymarket's list could not be read, and cannot be shown."
+    return Note("rows_unreadable", text)
+
+
 def _stopped(position: Position, failure: ContactsError | None) -> Note:
     why = f" because of a failure ({type(failure).__name__})" if failure else ""
     looked_through = position.seen + position.added
@@ -359,9 +405,10 @@ def _stopped(position: Position, failure: ContactsError | None) -> Note:
     )
 
 
-def _unsure(many: int) -> Note:
+def left_out(many: int) -> Note:
+    """The contacts that may match, and cannot be judged."""
     are = "1 contact is" if many == 1 else f"{many} contacts are"
-    text = f"{are} left out here because Heymarket shows a value that you filter by in a form that cannot be read."
+    text = f"{are} left out here because Heymarket shows a value that you ask for in a form that cannot be read."
     return Note("filter_unreadable", text)
 
 

@@ -116,6 +116,12 @@ class Mark:
     def is_crowded(self) -> bool:
         return self.floor == self.head
 
+    def doubts_about(self, settled: str) -> set[Doubt]:
+        """Reasons why another lap could overlook a change. One in the newest moment leaves a crowded page as it is."""
+        if not self.is_crowded:
+            return set()
+        return {"paged" if _is_newer(instant(settled), instant(self.head)) else "crowded"}
+
 
 @dataclass(frozen=True, slots=True)
 class Walk:
@@ -208,9 +214,7 @@ class Walk:
         if self.lap == MOST_LAPS or self.mark is None:
             return replace(self, ask=None, doubts=self.doubts | {"changing" if self.mark else "disordered"})
         again = replace(self, ask=self.start, until=self.mark, mark=None, asked=0, lap=self.lap + 1)
-        return replace(
-            again, skip=frozenset(), short=False, doubts=self.doubts | _doubts_about(self.mark, self.settled)
-        )
+        return replace(again, skip=frozenset(), short=False, doubts=self.doubts | self.mark.doubts_about(self.settled))
 
 
 # --- the table ---
@@ -419,13 +423,6 @@ _DOUBTS: Mapping[Doubt, Callable[[Walk, Sequence[Contact], Sequence[Contact]], b
     "paged": _counts_pages,
     "changing": _has_gone_back,
 }
-
-
-def _doubts_about(mark: Mark, settled: str) -> set[Doubt]:
-    """Reasons why another lap could overlook a change. A change in the newest moment leaves a crowded page as it is."""
-    if not mark.is_crowded:
-        return set()
-    return {"paged" if _is_newer(instant(settled), instant(mark.head)) else "crowded"}
 
 
 # --- contacts and moments ---

@@ -8,9 +8,11 @@ from typing import Literal
 from contacts_mcp.book.book import Book, Outcome
 from contacts_mcp.book.cards import card_of, changes_between, field_name, value_in_quotes
 from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_contact, locked_phone
-from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
+from contacts_mcp.book.people.new_tags import resolved_with_new_tags, telling_of
+from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, too_many_tags
 from contacts_mcp.book.people.suppressions import HOW_TO_OPT_IN, left_opted_out, note_on_arrival
 from contacts_mcp.book.people.update import change
+from contacts_mcp.book.search.remarks import on_new, on_values
 from contacts_mcp.book.values import differences, is_empty, is_unread, values_of
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import Plan
@@ -43,8 +45,22 @@ async def create(book: Book, phone: str, wanted: Wanted, *, if_exists: Literal["
     number = book.phone(phone)
     remarks = number.notes
     wanted = replace(wanted, phone=number.digits)
-    edit = await resolved(wanted, book.vocabulary)
-    edit = replace(edit, notes=(*remarks, *edit.notes))
+
+    async def besides(edit: Edit) -> int | None:
+        tags = edit.values.get("tags") or []
+        existing = await holder_of(book, number.digits, number.variants)
+        if existing is not None and if_exists == "report":
+            return None
+        assert isinstance(tags, list)
+        return len({*tags, *(existing.tags if existing else ())})
+
+    edit, made = await resolved_with_new_tags(book, wanted, besides=besides)
+    edit = replace(edit, notes=(*remarks, *edit.notes, *made, *await on_values(book, edit.values)))
+    with telling_of(made):
+        return await _create_or_fill(book, number, edit, if_exists=if_exists)
+
+
+async def _create_or_fill(book: Book, number: Phone, edit: Edit, *, if_exists: Literal["report", "fill"]) -> Outcome:
     if excess := excess_tags({}, edit.values):
         raise too_many_tags({}, excess, "", await book.vocabulary.naming(edit.values), added=False)
     async with locked_phone(book, number.digits):
@@ -78,6 +94,7 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
 
 
 async def _create(book: Book, edit: Edit) -> Outcome:
+    doubles = await on_new(book, edit.values)
     written, left = await write_new(book, edit.applied_to({}))
     assert written.after is not None
     after = values_of(written.after)
@@ -89,6 +106,7 @@ async def _create(book: Book, edit: Edit) -> Outcome:
         changes=changes_between({}, {key: value for key, value in after.items() if key in edit.values}, names),
         notes=[
             *edit.notes,
+            *doubles,
             *([MERGED] if is_merged else []),
             *([note_on_arrival(left, written.after)] if left else []),
             *notes_on(written, names),

@@ -11,7 +11,7 @@ from contacts_mcp.book.people.holding import ContactRef, locked_contact, refuse_
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import Plan
-from contacts_mcp.book.writing.write import Origin, carry_out
+from contacts_mcp.book.writing.write import Origin, Written, carry_out
 from contacts_mcp.errors import ContactNotFound
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
@@ -26,17 +26,18 @@ async def delete(
     phone: str | None = None,
     name: str | None = None,
     confirm_token: str = "",
+    always_asks: bool = False,
 ) -> Outcome:
     """Ask for a confirmation, or with one delete the contact, if that is the person called `name`.
 
     `status` is needs_confirmation or deleted. Raises InvalidArgument, ContactNotFound, Refused, UpstreamError,
-    OutcomeUnknown.
+    OutcomeUnknown. `always_asks` is for a contact that a name alone found: it is confirmed whatever the settings say.
     """
     ref = ref_of(book, contact_id=contact_id, phone=phone, name=name)
     try:
         async with locked_contact(book, ref) as contact:
             refuse_other_name(contact, name)
-            return await delete_held(book, contact, confirm_token, notes=ref.notes)
+            return await delete_held(book, contact, confirm_token, notes=ref.notes, always_asks=always_asks)
     except ContactNotFound:
         done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
         if done is None or done.action != "delete" or done.state != "done" or not _is_about(done, ref):
@@ -47,11 +48,17 @@ async def delete(
 
 
 async def delete_held(
-    book: Book, contact: Contact, token: str, *, notes: Sequence[str] = (), undoes: int | None = None
+    book: Book,
+    contact: Contact,
+    token: str,
+    *,
+    notes: Sequence[str] = (),
+    undoes: int | None = None,
+    always_asks: bool = False,
 ) -> Outcome:
     """Delete `contact`, which the caller holds, if `token` permits it. Else answer the question to confirm."""
     card = await card_for(contact, book.vocabulary)
-    warnings = _warnings(contact)
+    warnings = warnings_on_deletion(contact)
     who = quoted(card.name, limit=60) if card.name else "this contact"
     pending = confirmed(
         book,
@@ -63,9 +70,18 @@ async def delete_held(
             f"{_and_notes(contact)}?{''.join(f' {warning}' for warning in warnings)}"
         ),
         notes=notes,
+        always_asks=always_asks,
     )
     if pending:
         return pending
+    written = await delete_for_good(book, contact, origin=Origin(token=digest_of(token), undoes=undoes))
+    lost = "Heymarket's answer got lost. A look at the contact showed that it is gone."
+    lost_notes = [Note("answer_lost", lost)] if written.answer_lost else []
+    return Outcome(status="deleted", card=card, notes=[*notes, *warnings, *lost_notes], change_id=written.change_id)
+
+
+async def delete_for_good(book: Book, contact: Contact, *, origin: Origin) -> Written:
+    """Delete `contact`, which the caller holds and has a permission for. The journal keeps it as it was."""
     plan = Plan(
         action="delete",
         contact_id=contact.id,
@@ -74,12 +90,7 @@ async def delete_held(
         rev_before=contact.rev,
         updated_before=contact.updated,
     )
-    record = contact.model_dump(mode="json", by_alias=True)
-    origin = Origin(token=digest_of(token), undoes=undoes)
-    written = await carry_out(book, plan, record=record, origin=origin)
-    lost = "Heymarket's answer got lost. A look at the contact showed that it is gone."
-    lost_notes = [Note("answer_lost", lost)] if written.answer_lost else []
-    return Outcome(status="deleted", card=card, notes=[*notes, *warnings, *lost_notes], change_id=written.change_id)
+    return await carry_out(book, plan, record=contact.model_dump(mode="json", by_alias=True), origin=origin)
 
 
 def _and_notes(contact: Contact) -> str:
@@ -87,7 +98,8 @@ def _and_notes(contact: Contact) -> str:
     return f" and {len(notes)} note{'s' if len(notes) > 1 else ''}" if isinstance(notes, list) and notes else ""
 
 
-def _warnings(contact: Contact) -> list[str]:
+def warnings_on_deletion(contact: Contact) -> list[str]:
+    """The suppression that goes with the contact."""
     if contact.is_opted_out is False:
         return []
     state = "is opted out" if contact.is_opted_out else "may be opted out (Heymarket does not say)"

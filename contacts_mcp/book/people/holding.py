@@ -87,19 +87,23 @@ def nobody(ref: ContactRef) -> ContactNotFound:
     )
 
 
+def is_called(contact: Contact, name: str) -> bool:
+    """Whether the contact may be the person of that name."""
+    return may_be_called(name, first=contact.first, last=contact.last, display_name=contact.display_name)
+
+
 def refuse_other_name(contact: Contact, name: str | None) -> None:
     """The check that `contact` may be the person whom the caller calls `name`.
 
     Raises Refused where that is somebody else.
     """
-    names = {"first": contact.first, "last": contact.last, "display_name": contact.display_name}
-    if name is None or may_be_called(name, **names):
+    if name is None or is_called(contact, name):
         return
     own = quoted(contact.name, limit=60) if contact.name else "a contact without a name"
     number = f"The phone {show(contact.phone)}" if contact.phone else "This id"
     raise Refused(
         f"{number} belongs to {own} (contact_id {contact.id}), not to {quoted(name, limit=60)}. Nothing was changed. "
-        "Ask the person who is meant. To find somebody by name use list_contacts.",
+        "Ask the person who is meant. To find somebody by name use search_contacts.",
         kind="name_mismatch",
     )
 
@@ -135,6 +139,29 @@ async def locked_phone(book: Book, phone: str) -> AsyncIterator[None]:
             if not arriving:
                 await _settle_about(book, book.journal.unfinished(), None, *forms)
                 yield
+                return
+        await _wait_for(book, arriving)
+
+
+@asynccontextmanager
+async def locked_contacts(book: Book, contact_ids: Sequence[int]) -> AsyncIterator[list[Contact]]:
+    """Several contacts, read and locked together, in the order of their ids as given.
+
+    Raises ContactNotFound, and Refused where the caller must wait.
+    """
+    refs = [ContactRef(each) for each in contact_ids]
+    while True:
+        async with book.locks.contact(*contact_ids):
+            contacts = [await _existing(book, ref) for ref in refs]
+            about = [(contact, _forms_of(contact.phone)) for contact in contacts]
+            arriving = [entry for one, forms in about for entry in book.journal.arriving(one.id, *forms)]
+            if not arriving:
+                unfinished = book.journal.unfinished()
+                settled = [await _settle_about(book, unfinished, one.id, *forms) for one, forms in about]
+                yield [
+                    await _up_to_date(book, one, ref, settled=changed)
+                    for one, ref, changed in zip(contacts, refs, settled, strict=True)
+                ]
                 return
         await _wait_for(book, arriving)
 

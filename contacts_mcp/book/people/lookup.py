@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
-from contacts_mcp.book.people.holding import ContactRef, read
+from contacts_mcp.book.people.holding import ContactRef, is_called, read
 from contacts_mcp.book.values import values_of
 from contacts_mcp.errors import InvalidArgument
 from contacts_mcp.models import Contact
@@ -25,13 +25,22 @@ class Found:
 
 
 async def lookup(
-    book: Book, *, contact_id: int | None = None, phone: str | None = None, email: str | None = None
+    book: Book,
+    *,
+    contact_id: int | None = None,
+    phone: str | None = None,
+    email: str | None = None,
+    called: str | None = None,
 ) -> Found:
-    """The contacts with that id, phone or e-mail. Raises InvalidArgument unless exactly one is given."""
+    """The contacts with that id, phone or e-mail. Raises InvalidArgument unless exactly one is given.
+
+    `called` is the name as the person said it. A note says where the contact has another one.
+    """
     if email is None:
         ref = ref_of(book, contact_id=contact_id, phone=phone, also="email")
         contact = await read(book, ref)
-        return await _found(book, [contact] if contact else [], ref.notes, sought=ref.described)
+        notes = [*ref.notes, *_on_other_name(contact, called)]
+        return await _found(book, [contact] if contact else [], notes, sought=ref.described)
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
     address = _checked(email)
@@ -46,9 +55,28 @@ async def lookup(
     return await _found(book, [*found.values()], notes, sought=f"the e-mail {quoted(address, limit=60)}")
 
 
+async def identified(book: Book, *, contact_id: int | None, phone: str | None, name: str | None) -> int | None:
+    """The id of the contact that is meant, where a name alone says so. Beside an id or a phone a name is a check.
+
+    Raises InvalidArgument where there is no mirror, and Refused unless exactly one contact is meant.
+    """
+    if contact_id is not None or phone is not None or name is None:
+        return contact_id
+    from contacts_mcp.book.search.naming import whose  # the mirror costs time, and most calls do not need it
+
+    return await whose(book, name)
+
+
 def _may_have(contact: Contact, emails: Sequence[str]) -> bool:
     """Whether a contact that the service found has one of these e-mails. Some services ignore what they do not know."""
     return "email" in contact.unread or any(same_email(contact.email, email) for email in emails)
+
+
+def _on_other_name(contact: Contact | None, called: str | None) -> list[Note]:
+    if contact is None or called is None or is_called(contact, called):
+        return []
+    text = f"This contact is not called {quoted(called, limit=60)}. Ask the person who is meant."
+    return [Note("name_mismatch", text)]
 
 
 async def _found(book: Book, contacts: list[Contact], notes: Sequence[str], *, sought: str) -> Found:
@@ -74,7 +102,7 @@ def ref_of(
         raise InvalidArgument(
             "name",
             f"{quoted(name, limit=60)} alone does not say which contact is meant.",
-            expected="Find the contact with list_contacts first. Then give contact_id, and name as a check."
+            expected="Find the contact with search_contacts first. Then give contact_id, and name as a check."
             + (" To rename, use first and last." if changes else ""),
         )
     if (contact_id is None) == (phone is None):
@@ -98,8 +126,8 @@ def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:
     )
 
 
-_BY_NAME = " By name use list_contacts."
-_BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: lookup_contact, list_contacts."
+_BY_NAME = " By name use search_contacts."
+_BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: lookup_contact, search_contacts."
 
 
 def _checked(email: str) -> str:

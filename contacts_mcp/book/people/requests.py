@@ -50,6 +50,7 @@ class Wanted:
     tags: Sequence[str] | None = None
     add_tags: Sequence[str] = ()
     remove_tags: Sequence[str] = ()
+    create_missing_tags: bool = False
     is_opted_out: bool | None = None
     clear: Sequence[str] = ()
 

@@ -9,10 +9,12 @@ from contacts_mcp.book.book import Book, Outcome, confirmed, risky
 from contacts_mcp.book.cards import card_for, card_of, changes_between, field_name
 from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.fields import NAMES
-from contacts_mcp.book.people.holding import holder_of, locked_contact, refuse_other_name
+from contacts_mcp.book.people.holding import ContactRef, holder_of, locked_contact, read, refuse_other_name
 from contacts_mcp.book.people.lookup import ref_of
-from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, resolved, too_many_tags
+from contacts_mcp.book.people.new_tags import resolved_with_new_tags, telling_of
+from contacts_mcp.book.people.requests import Edit, Wanted, excess_tags, too_many_tags
 from contacts_mcp.book.people.suppressions import leaves_number, left_opted_out, note_on_arrival, notes_on_departure
+from contacts_mcp.book.search.remarks import on_values
 from contacts_mcp.book.values import is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
@@ -23,8 +25,8 @@ from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.note import Note
+from contacts_mcp.words.phones import Phone, show
 from contacts_mcp.words.phones import notes_on as phone_notes
-from contacts_mcp.words.phones import show
 from contacts_mcp.words.renumbering import other_forms
 
 
@@ -47,14 +49,45 @@ async def update(
     ref = ref_of(book, contact_id=contact_id, phone=phone, name=name, changes=True)
     moved = book.phone(new_phone, argument="new_phone") if new_phone is not None else None
     wanted = replace(wanted, phone=moved.digits if moved else None)
-    edit = await resolved(wanted, book.vocabulary)
+
+    async def besides(edit: Edit) -> int | None:
+        if moved or edit.values.get("is_opted_out") is False:
+            raise InvalidArgument(
+                "create_missing_tags",
+                "goes with no change that may need a confirmation.",
+                expected="Nothing was changed. Set the tags in a call of their own.",
+            )
+        contact = await read(book, ref)
+        if contact is None:
+            return None
+        refuse_other_name(contact, name)
+        tags = edit.applied_to(values_of(contact)).get("tags") or []
+        return len(tags) if isinstance(tags, list) else None
+
+    edit, made = await resolved_with_new_tags(book, wanted, besides=besides)
     if edit == Edit({}):
         raise InvalidArgument(
             "update_contact",
             "nothing to change was given.",
             expected='Name at least one field, for example last: "Rivera". To empty a field, name it in clear.',
         )
-    notes = [*phone_notes(*(number for number in (ref.phone, moved) if number)), *edit.notes]
+    notes = [*phone_notes(*(number for number in (ref.phone, moved) if number)), *edit.notes, *made]
+    notes += await on_values(book, edit.values)
+    with telling_of(made):
+        return await _change_of(book, ref, edit, moved, notes, name=name, consent=consent, confirm_token=confirm_token)
+
+
+async def _change_of(
+    book: Book,
+    ref: ContactRef,
+    edit: Edit,
+    moved: Phone | None,
+    notes: Sequence[str],
+    *,
+    name: str | None,
+    consent: str,
+    confirm_token: str,
+) -> Outcome:
     async with locked_contact(book, ref, phones=[moved.digits] if moved else []) as before:
         refuse_other_name(before, name)
         if moved and moved.digits != before.phone:
@@ -118,7 +151,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
             "Nothing was changed.",
             kind="no_phone",
         )
-    _refuse_losses(before, edit)
+    refuse_losses(before, edit)
     moves = wanted["phone"] != before.phone
     left = left_opted_out(book, str(wanted["phone"])) if moves else None
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
@@ -129,7 +162,7 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     return plan, left
 
 
-def _refuse_losses(before: Contact, edit: Edit) -> None:
+def refuse_losses(before: Contact, edit: Edit) -> None:
     """Refuse a change that would lose a value which cannot be read. Raises Refused.
 
     An update sends the names along. Tags are written as a whole, and so are custom values that are replaced.

@@ -462,6 +462,10 @@ class _Run:
 
     def _done(self, one: _Sent) -> tuple[Entry, StoredRow]:
         seen = Sight.of(one.contact)
+        if one.contact is not None:
+            self.book.mirror.noticed(one.contact)
+        elif one.plan.contact_id is not None:
+            self.book.mirror.noticed_gone(one.plan.contact_id)
         reply_rev = (one.reply.rev or 0) if one.reply else 0
         entry = replace(
             self._as_given_up(one),

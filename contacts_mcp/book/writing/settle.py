@@ -70,13 +70,19 @@ async def settle_entry(book: Book, change_id: int) -> None:
     if found != "done":
         book.journal.looked_at(replace(entry, state=found))
         return
-    after = seen.values or {}
+    _complete(book, entry, seen)
+
+
+def _complete(book: Book, entry: Entry, seen: Sight) -> None:
+    """Write down that `entry` was carried out, as `seen` shows."""
+    if entry.action == "delete" and entry.contact_id is not None:
+        book.mirror.noticed_gone(entry.contact_id)
     book.journal.looked_at(
         replace(
             entry,
             state="done",
             contact_id=seen.contact_id or entry.contact_id,
-            after=after,
+            after=seen.values or {},
             rev_after=seen.rev,
             updated_after=seen.updated,
         )

@@ -49,6 +49,7 @@ class Origin:
     consent: str = ""  # the words with which a person opted in again
     token: str = ""  # digest of the confirmation that allowed it
     undoes: int | None = None  # the change that it takes back
+    merge: str = ""  # the name of the merge that it belongs to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,7 @@ class _Write:
                 consent=origin.consent,
                 token=origin.token,
                 undoes=origin.undoes,
+                merge=origin.merge,
             )
         )
 
@@ -292,6 +294,10 @@ class _Write:
         if after is not None:
             found |= {"contact_id": after.id, "after": seen.values, "updated_after": after.updated}
         unanswered = self._finish("done", **found)
+        if after is not None:
+            self._book.mirror.noticed(after)
+        elif self._plan.contact_id is not None:
+            self._book.mirror.noticed_gone(self._plan.contact_id)
         return Written(
             after=after,
             change_id=self._entry.change_id if self._book.remembers else None,

@@ -20,8 +20,11 @@ TOOLS: Mapping[str, str] = {
         "update_contact": "edit_contact change_contact modify_contact patch_contact set_contact tag_contact "
         "assign_contact opt_out_contact",
         "delete_contact": "remove_contact erase_contact archive_contact",
-        "list_contacts": "get_contacts find_contacts search_contact search_contacts query_contacts filter_contacts "
-        "list_all_contacts",
+        "list_contacts": "get_contacts list_all_contacts all_contacts",
+        "search_contacts": "find_contacts search_contact query_contacts filter_contacts search find count_contacts",
+        "describe_account": "account_info get_account list_tags get_tags list_members get_team account_summary stats",
+        "find_duplicates": "list_duplicates get_duplicates find_doubles duplicates dedupe deduplicate",
+        "merge_contacts": "merge_contact merge combine_contacts join_contacts",
         "list_contact_fields": "list_fields get_fields list_custom_fields get_custom_fields get_contact_fields "
         "list_contact_field",
         "list_changes": "get_changes list_history get_history recent_changes change_history",
@@ -77,13 +80,38 @@ _NOTES = (
 )
 
 # Names that are taken for a parameter, because they cannot mean anything else: by tool.
-ACCEPTED: Mapping[str, Mapping[str, str]] = {"list_contacts": {"tags": "tag"}}
+ACCEPTED: Mapping[str, Mapping[str, str]] = {
+    "search_contacts": {"tags": "tag", "is_opted_out": "opted_out", "name": "query"}
+}
+
+# Parameters that moved to another tool, which answers a call that has them: by tool.
+MOVED: Mapping[str, tuple[str, frozenset[str]]] = {
+    "list_contacts": (
+        "search_contacts",
+        frozenset(
+            [
+                *(
+                    "query",
+                    "name",
+                    "tag",
+                    "tags",
+                    "assignee",
+                    "custom_fields",
+                    "is_opted_out",
+                    "opted_out",
+                    "has_email",
+                ),
+                *("area_code", "country", "sort", "created_after", "created_before", "updated_after", "updated_before"),
+            ]
+        ),
+    )
+}
 
 _ORDERS = frozenset(
     "sort sort_by sorting order order_by ordering sort_order direction".split()  # noqa: SIM905 -- a list of words
 )
 ORDERED: Mapping[str, str] = {
-    "list_contacts": "Contacts always come last changed first. created_after and updated_after narrow them.",
+    "list_contacts": "Contacts always come last changed first. search_contacts has sort.",
     "list_changes": "Changes always come newest first.",
     "list_contact_fields": "Fields come in the order of Heymarket.",
 }
@@ -103,15 +131,27 @@ ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
         "create_contact": _NOTES,
         "update_contact": _NOTES,
         "lookup_contact": (
-            "name first last display_name full_name query search tag tags assignee custom_fields",
-            "To find people by name, tag, field or date use list_contacts.",
+            "first last display_name full_name query search tag tags assignee custom_fields",
+            "To find people by parts of a name, tag, field or date use search_contacts.",
         ),
         "list_contacts": (
             "phone phone_number number mobile email contact_id id",
             "To look up a phone, e-mail or id use lookup_contact.",
         ),
+        "search_contacts": (
+            "phone phone_number number mobile email contact_id id",
+            "Put a phone or an e-mail, whole or in part, into query. For an id use lookup_contact.",
+        ),
     }.items()
 }
+
+
+def successor(tool: str, given: Collection[str]) -> str:
+    """The tool that answers a call of `tool` with these parameters, "" where it is `tool` itself."""
+    if tool not in MOVED:
+        return ""
+    other, moved = MOVED[tool]
+    return other if any(_folded(name) in moved for name in given) else ""
 
 
 def right_tools(name: str, enabled: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 from contacts_mcp import book as books
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
-from contacts_mcp.server.tools.requests import filled, request
+from contacts_mcp.server.tools.requests import request
 from contacts_mcp.server.views.contacts import Detail, ListResult, LookupResult, listed, looked_up
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.server.views.writes import CreateResult, DeleteResult, UpdateResult, wrote
@@ -28,6 +28,7 @@ async def create_contact(
     avatar: p.Avatar = None,
     assignee: p.FirstAssignee = None,
     tags: p.FirstTags = None,
+    create_missing_tags: p.CreateMissingTags = None,
     is_opted_out: p.IsOptedOut = None,
     if_exists: Annotated[
         Literal["report", "fill"],
@@ -51,10 +52,14 @@ async def lookup_contact(
     contact_id: p.ContactId = None,
     phone: p.SoughtPhone = None,
     email: p.SoughtEmail = None,
+    name: p.SoughtName = None,
 ) -> Answer:
-    """Get everything about the contact with exactly this id, phone or e-mail (give one).
-    Answers found false if nobody has it. By name, tag, field or date use list_contacts."""
-    return looked_up(await books.look_up(await app.book(), contact_id=contact_id, phone=phone, email=email))
+    """Get everything about the contact with exactly this id, phone, e-mail or full name (give one).
+    Answers found false if nobody has it. By parts of a name, tag, field or date use search_contacts."""
+    book = await app.book()
+    if name is not None and contact_id is None and phone is None and email is None:
+        return looked_up(await books.called(book, name))
+    return looked_up(await books.look_up(book, contact_id=contact_id, phone=phone, email=email, called=name))
 
 
 LOOKUP = ToolEntry(
@@ -79,15 +84,17 @@ async def update_contact(
     tags: p.Tags = None,
     add_tags: p.AddTags = None,
     remove_tags: p.RemoveTags = None,
+    create_missing_tags: p.CreateMissingTags = None,
     is_opted_out: p.IsOptedOutOnUpdate = None,
     consent: p.Consent = None,
     clear: p.Clear = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Change one contact, by contact_id or phone. Fields not given stay. Only clear empties.
-    To add one use create_contact."""
+    """Change one contact, by id, phone or full name. Fields not given stay. Only clear empties."""
     asked = request(books.update_contact, locals())
-    return wrote(await books.update_contact(await app.book(), **asked))
+    book = await app.book()
+    contact_id = await books.identified(book, contact_id=contact_id, phone=phone, name=name)
+    return wrote(await books.update_contact(book, **asked | {"contact_id": contact_id}))
 
 
 UPDATE = ToolEntry(
@@ -108,10 +115,14 @@ async def delete_contact(
     name: p.WhoseName = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Delete one contact, by contact_id or phone, and its whole conversation for good. The first call deletes nothing:
-    it shows the contact and answers a confirm_token. To stop texts, set is_opted_out with update_contact instead."""
+    """Delete one contact, by id, phone or full name, and its whole conversation for good. The first call deletes
+    nothing: it shows the contact and answers a confirm_token. To stop texts, set is_opted_out with update_contact
+    instead."""
+    book = await app.book()
+    is_by_name = contact_id is None and phone is None
+    contact_id = await books.identified(book, contact_id=contact_id, phone=phone, name=name)
     deleted = await books.delete_contact(
-        await app.book(), contact_id=contact_id, phone=phone, name=name, confirm_token=confirm_token or ""
+        book, contact_id=contact_id, phone=phone, name=name, confirm_token=confirm_token or "", always_asks=is_by_name
     )
     return wrote(deleted)
 
@@ -129,34 +140,18 @@ DELETE = ToolEntry(
 async def list_contacts(
     app: App,
     limit: Annotated[p.UpTo100, p.described("Contacts per page.")] = 25,
-    cursor: Annotated[str | None, p.described("next_cursor of the last answer, with the same filters.")] = None,
+    cursor: Annotated[str | None, p.described("next_cursor of the last answer.")] = None,
     detail: Annotated[
         Detail,
         BeforeValidator(p.in_small_letters),
-        p.described("concise shows only the custom fields you filter by; full shows all, of at most 25 contacts."),
+        p.described("full shows all fields, of at most 25 contacts."),
     ] = "concise",
-    name: Annotated[str | None, p.described("Part of a name.")] = None,
-    tag: Annotated[str | None, p.described("Has this tag.")] = None,
-    assignee: Annotated[str | None, p.described('Assigned to this team member; "none" for nobody.')] = None,
-    custom_fields: Annotated[p.CustomFields, p.described('Exactly these custom values; "" for no value.')] = None,
-    is_opted_out: Annotated[bool | None, p.described("Opted out of texts, or not.")] = None,
-    created_after: Annotated[str | None, p.described("Local day (2026-11-01) or RFC 3339 moment, inclusive.")] = None,
-    created_before: Annotated[str | None, p.described("Exclusive.")] = None,
-    updated_after: Annotated[str | None, p.described("Inclusive.")] = None,
-    updated_before: Annotated[str | None, p.described("Exclusive.")] = None,
 ) -> Answer:
-    """List or search contacts, last changed first. Filters combine. Answers next_cursor while there may be more, the
-    total if no filter is given, and complete true only if all were seen. One exact phone or e-mail: lookup_contact."""
-    filters = filled(books.Filters, locals())
-    book = await app.book()
+    """List all contacts, last changed first. To find or count some use search_contacts.
+    Answers next_cursor while there may be more, the total, and complete true only if all were seen."""
     most = MOST_IN_FULL if detail == "full" else limit
-    listing = await books.list_contacts(book, filters, limit=limit, most=most, cursor=cursor or "")
-    return listed(
-        listing,
-        detail=detail,
-        shown_fields=listing.shown_fields,
-        shows_created=bool(created_after or created_before),
-    )
+    listing = await books.list_contacts(await app.book(), books.Filters(), limit=limit, most=most, cursor=cursor or "")
+    return listed(listing, detail=detail)
 
 
 LIST = ToolEntry(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from contacts_mcp import book as books
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.views.contacts import MOST_FIELDS, FieldsResult, fields_listed
@@ -15,10 +16,12 @@ async def list_contact_fields(
     query: Annotated[str | None, p.described("Part of a field's name; all fields without it.")] = None,
 ) -> Answer:
     """List the account's custom fields. Their names are the keys of custom_fields in the other tools."""
-    fields = (await (await app.book()).vocabulary.read("fields")).fields
+    book = await app.book()
+    fields = (await book.vocabulary.read("fields")).fields
+    uses = await books.fields_in_use(book) if book.mirror.is_in_use else None
     named = fields.matching(query or "")
     shown = [(field.id, fields.label(field.id)) for field in named[:MOST_FIELDS]]
-    return fields_listed(shown, query=query or "", total=len(named), unread_rows=fields.unread_rows())
+    return fields_listed(shown, query=query or "", total=len(named), unread_rows=fields.unread_rows(), uses=uses)
 
 
 LIST = ToolEntry(

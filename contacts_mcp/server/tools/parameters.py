@@ -99,10 +99,12 @@ def _plain_text(value: object) -> object:
 
 
 _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), BeforeValidator(_word)]
+Word = _Text
 Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
 LongText = Annotated[str, StringConstraints(max_length=LONGEST_TABLE)]
 Id = Annotated[int, Field(ge=1, lt=MOST_ID), BeforeValidator(_number)]
-Ids = Annotated[list[Id], Field(max_length=MOST_IDS), BeforeValidator(from_json)]
+ManyIds = Annotated[list[Id], Field(max_length=MOST_IDS), BeforeValidator(from_json)]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS), BeforeValidator(from_json)]
 UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
 UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
 ChangeCursor = Annotated[int, BeforeValidator(_change_number), WithJsonSchema({"type": "string"})]
@@ -115,7 +117,7 @@ def described(description: str) -> Any:
     return field
 
 
-ContactId = Annotated[Id | None, described("Id from an answer.")]
+ContactId = Annotated[Id | None, described("From an answer.")]
 # Without a country code the account's region is assumed, so every phone says how to name another country.
 _COUNTRY = "No country code: region assumed."
 Phone = Annotated[
@@ -124,12 +126,13 @@ Phone = Annotated[
 SoughtPhone = Annotated[_Text | None, described(f"Exact phone. {_COUNTRY}")]
 SoughtEmail = Annotated[_Text | None, described("Exact e-mail.")]
 WhosePhone = Annotated[_Text | None, described(f"Present phone. {_COUNTRY}")]
-WhoseName = Annotated[_Text | None, described("Name as said, to check.")]
-NewPhone = Annotated[_Text | None, described("New phone; region assumed too.")]
+SoughtName = Annotated[_Text | None, described("Full name.")]
+WhoseName = Annotated[_Text | None, described("To check; alone: in full.")]
+NewPhone = Annotated[_Text | None, described("New; region assumed too.")]
 First = Annotated[_Text | None, described("First name.")]
 Last = Annotated[_Text | None, described("Last name.")]
-NewFirst = Annotated[_Text | None, described("New first name.")]
-NewLast = Annotated[_Text | None, described("New last name.")]
+NewFirst = Annotated[_Text | None, described("New one.")]
+NewLast = Annotated[_Text | None, described("New one.")]
 DisplayName = Annotated[_Text | None, described("Shown name, set separately.")]
 Email = Annotated[_Text | None, described("E-mail.")]
 Avatar = Annotated[_Text | None, described("Picture URL.")]
@@ -140,10 +143,11 @@ FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or 
 FirstTags = Annotated[Names | None, described("Tag names, at most 5.")]
 Assignee = Annotated[_Text | None, described('Team member; "none" unassigns.')]
 Tags = Annotated[Names | None, described("Replaces all tags.")]
-AddTags = Annotated[Names | None, described("Tags to add; at most 5 in all.")]
-RemoveTags = Annotated[Names | None, described("Tags to remove.")]
+AddTags = Annotated[Names | None, described("At most 5 in all.")]
+RemoveTags = Annotated[Names | None, described("To remove.")]
+CreateMissingTags = Annotated[bool | None, described("Makes new ones.")]
 IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
 IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false needs consent.")]
 Consent = Annotated[_Text | None, described("When and how they agreed. Ask, never assume.")]
-Clear = Annotated[Names | None, described("Fields to empty.")]
+Clear = Annotated[Names | None, described("To empty.")]
 ConfirmToken = Annotated[_Text | None, described("From needs_confirmation, after a yes.")]

@@ -28,7 +28,7 @@ _PAGE = 25
 Show = Literal[
     "problems", "new", "fill", "update", "same", "skip", "conflict", "duplicate", "invalid", "moved", "failed"
 ]
-PlanNumber = Annotated[p.Id | None, p.described("To carry out or go on with.")]
+PlanNumber = Annotated[p.Id | None, p.described("To carry out.")]
 
 
 async def import_contacts(
@@ -49,8 +49,8 @@ async def import_contacts(
     plan: PlanNumber = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Import a list of contacts from a file or a pasted table. The first call changes nothing: it answers the plan.
-    Nobody is opted in. The whole run is one change for undo_change."""
+    """Import contacts from a file or a pasted table. The first call only answers the plan. Nobody is opted in.
+    The run is one change for undo_change."""
     from contacts_mcp.book.transfer.deciding import Switches
     from contacts_mcp.book.transfer.opening import opened_source, pasted_source
     from contacts_mcp.book.transfer.planning import Asked, plan_file
@@ -99,10 +99,10 @@ async def update_contacts(
     where: Annotated[
         p.TextsByName | None,
         p.described(
-            "Filters of list_contacts (tag, assignee, name, is_opted_out, updated_after) or custom fields: exact values."
+            "Filters: name, tag, assignee, is_opted_out, updated_after, created_after, or custom fields by value."
         ),
     ] = None,
-    contact_ids: Annotated[p.Ids | None, p.described("Or their ids.")] = None,
+    contact_ids: Annotated[p.ManyIds | None, p.described("Or their ids.")] = None,
     custom_fields: p.CustomFields = None,
     assignee: p.Assignee = None,
     add_tags: p.AddTags = None,
@@ -112,8 +112,7 @@ async def update_contacts(
     plan: PlanNumber = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Make one change to many contacts. The first call changes nothing: it answers the plan.
-    Nobody is opted in. For one contact use update_contact."""
+    """Make one change to many contacts. The first call only answers the plan. Nobody is opted in."""
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.transfer.many import Chosen, plan_change
 
@@ -153,7 +152,7 @@ async def import_status(
     cursor: Annotated[p.ChangeCursor | None, p.described("next_cursor of the last answer.")] = None,
     stop: Annotated[bool | None, p.described("Ends the run.")] = None,
 ) -> Answer:
-    """How far an import or a change of many is, and what came of its rows. Waits a while for news."""
+    """How far an import or a change of many is, and what came of its rows."""
     book = await app.book()
     number = plan or _newest(book)
     if stop and _named(book, number).state == "running":

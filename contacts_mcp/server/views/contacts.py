@@ -34,7 +34,9 @@ from contacts_mcp.words.display import (
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
-    from contacts_mcp.book import Card, Found, Listing
+    from contacts_mcp.book import Card, FieldUse, Found, Known, Listing
+
+    FieldUses = tuple[Mapping[int, FieldUse], Known | None]
 
 MOST_FIELDS = 400  # of one answer
 
@@ -113,7 +115,7 @@ def listed(
             lines += (
                 [who(card), *detail_lines(card, cut)]
                 if is_full
-                else [_line(card, shown_fields, shows_created=shows_created)]
+                else [line(card, shown_fields, shows_created=shows_created)]
             )
         return [*lines, *_ending_lines(listing), *listing.notes], facts
 
@@ -137,20 +139,36 @@ def _many(number: int) -> str:
     return f"{number} contact{'' if number == 1 else 's'}"
 
 
-def fields_listed(fields: Sequence[tuple[int, str]], *, query: str, total: int, unread_rows: str = "") -> Answer:
+def fields_listed(
+    fields: Sequence[tuple[int, str]], *, query: str, total: int, unread_rows: str = "", uses: FieldUses | None = None
+) -> Answer:
     """The answer to a question for custom fields.
 
     `total` is how many there are, of which `fields` are shown. `unread_rows` says that others could not be read.
+    `uses` is how they are used, and by which contacts of the account.
     """
+    used, known = uses or ({}, None)
     notes = [_how_many_fields(len(fields), query=query, total=total, is_all=not unread_rows)]
     notes += [Note("rows_unreadable", unread_rows)] if unread_rows else []
     if any(label.endswith(f" ({number})") for number, label in fields):
         text = "A number in brackets belongs to the name: another field has the same name without it."
         notes.append(Note("shared_names", text))
-    structure = [{"field_id": number, "name": label} for number, label in fields]
+    if used and known:
+        whose = "all contacts" if known.complete else f"{known.searched} contacts"
+        notes.append(Note("counted", f"Kinds and counts are of {whose}, as of {known.as_of or 'now'}."))
+    structure = [{"field_id": number, "name": label, **use_facts(used.get(number))} for number, label in fields]
     facts = FieldsResult(fields=structure, total=total, **noted(notes))
-    lines = [f"{number}: {word(label, limit=LABEL)}" for number, label in fields]
+    lines = [f"{number}: {word(label, limit=LABEL)}{_use_in_words(used.get(number))}" for number, label in fields]
     return fitted(lambda _: ([*lines, *notes], facts))
+
+
+def use_facts(use: FieldUse | None) -> dict[str, Any]:
+    """The kind of a field and how many contacts have it, where that is known."""
+    return {"kind": use.kind, "contacts": use.contacts} if use else {}
+
+
+def _use_in_words(use: FieldUse | None) -> str:
+    return f" ({use.kind}; {_many(use.contacts or 0)})" if use else ""
 
 
 def _how_many_fields(shown: int, *, query: str, total: int, is_all: bool) -> Note:
@@ -265,7 +283,7 @@ def _by(note: Mapping[str, Any]) -> str:
     return f" ({', '.join(known)})" if known else ""
 
 
-def _line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> str:
+def line(card: Card, shown_fields: Sequence[str], *, shows_created: bool) -> str:
     fields = [
         f"{word(name, limit=LABEL)} {quoted(card.custom_fields[name], limit=NAME)}"
         for name in shown_fields

@@ -77,7 +77,13 @@ def wrote(outcome: Outcome) -> Answer:
         )
         contact = detail_lines(card, cut) if card and shows_contact else []
         changes = [f"- {line}" for line in change_lines(outcome.changes, cut)]
-        return [_headline(outcome), *contact, *changes, *_confirmation_lines(outcome), *outcome.notes], facts
+        return [
+            _headline(outcome),
+            *contact,
+            *changes,
+            *confirmation_lines(outcome.question, outcome.confirm_token),
+            *outcome.notes,
+        ], facts
 
     return fitted(shown)
 
@@ -109,10 +115,11 @@ HEADLINES: dict[Status, str] = {
 }
 
 
-def _confirmation_lines(outcome: Outcome) -> list[str]:
-    if not outcome.confirm_token:
+def confirmation_lines(question: str, token: str) -> list[str]:
+    """How to go on with a change that needs a confirmation."""
+    if not token:
         return []
     return [
-        f"Ask the person: {outcome.question}",
-        f"If they say yes, repeat this call with confirm_token {outcome.confirm_token} (valid once, for 15 minutes).",
+        f"Ask the person: {question}",
+        f"If they say yes, repeat this call with confirm_token {token} (valid once, for 15 minutes).",
     ]

@@ -33,6 +33,7 @@ from contacts_mcp.book.people.holding import (
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
+from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.write import LOOK_DELAYS
 from contacts_mcp.errors import ContactNotFound, OutcomeUnknown, Refused
@@ -374,7 +375,7 @@ async def test_another_server_of_the_machine_waits_as_well(stage: Stage, book: B
     with pytest.raises(OutcomeUnknown):
         await create(book, f"+{FREE}", Wanted(first="Cleo"))
     wire: Any = stage.wire
-    second = Workspace(stage.settings, sandbox=wire, clock=time_of_day)
+    second = Workspace(stage.settings, sandbox=wire, clock=time_of_day, index_runs=at_once)
     outcome = await create(await second.book(), f"+{FREE}", Wanted(first="Cleo"))
     assert outcome.status == "exists"
     assert [person["first"] for person in stage.people().values() if person["phone"] == FREE] == ["Cleo"]

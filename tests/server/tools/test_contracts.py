@@ -23,11 +23,21 @@ from contacts_mcp.server.instructions import SENTENCES, instructions_for
 from contacts_mcp.server.tools import TOOLS, enabled_tools
 from contacts_mcp.server.tools.entry import Scope, ToolEntry
 from contacts_mcp.server.tools.schemas import output_schema
+from contacts_mcp.server.views.doubles import HEADLINES as OF_A_MERGE
 from contacts_mcp.server.views.writes import HEADLINES
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 SIX = ("create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields")
-READING = ["lookup_contact", "list_contacts", "list_contact_fields", "list_changes"]
+READING = [
+    "lookup_contact",
+    "list_contacts",
+    "search_contacts",
+    "describe_account",
+    "find_duplicates",
+    "list_contact_fields",
+    "list_changes",
+]
+DELETING = ("delete_contact", "merge_contacts", "undo_change")
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
 SCALARS = ("string", "integer", "number", "boolean")
 # What makes clients drop a server, or read a schema otherwise than it is meant.
@@ -177,6 +187,7 @@ async def test_the_hints_say_what_the_tools_do(catalogue: list[Tool]) -> None:
     assert [name for name, hint in hints.items() if hint["destructiveHint"]] == [
         "update_contact",
         "delete_contact",
+        "merge_contacts",
         "undo_change",
         "import_contacts",
         "update_contacts",
@@ -187,7 +198,7 @@ async def test_the_hints_say_what_the_tools_do(catalogue: list[Tool]) -> None:
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_a_tool_needs_the_scopes_of_what_it_does(tool: ToolEntry) -> None:
     assert tool.reads_only == (tool.name in READING)
-    assert ("contacts:delete" in tool.scopes) == (tool.name in ("delete_contact", "undo_change"))
+    assert ("contacts:delete" in tool.scopes) == (tool.name in DELETING)
     assert {*tool.scopes} <= {*get_args(Scope)}
 
 
@@ -199,21 +210,22 @@ async def test_the_statuses_of_a_change_are_published(catalogue: list[Tool]) -> 
             published[tool["name"]] = status["enum"]
     assert [*published] == [tool.name for tool in TOOLS if not tool.reads_only]
     of_runs = {"planned", "planning", "running", "stopped", "done"}
-    assert {status for statuses in published.values() for status in statuses} - of_runs == {*STATUSES} == {*HEADLINES}
+    assert {status for statuses in published.values() for status in statuses} - of_runs == {*STATUSES, *OF_A_MERGE}
+    assert {*HEADLINES} == {*STATUSES}
 
 
 # What it costs (design, section 3: bytes divided by four).
 
 
-async def test_the_catalogue_costs_at_most_4200_tokens(catalogue: list[Tool]) -> None:
-    assert tokens(catalogue) <= 4_200
+async def test_the_catalogue_costs_at_most_5300_tokens(catalogue: list[Tool]) -> None:
+    assert tokens(catalogue) <= 5_300
 
 
-async def test_the_catalogue_without_the_tools_for_many_contacts_costs_at_most_2850_tokens(
+async def test_the_catalogue_without_the_tools_for_many_contacts_costs_at_most_4300_tokens(
     catalogue: list[Tool],
 ) -> None:
     many = {tool.name for tool in TOOLS if tool.group == "transfer"}
-    assert tokens([tool for tool in catalogue if tool["name"] not in many]) <= 2_850
+    assert tokens([tool for tool in catalogue if tool["name"] not in many]) <= 4_300
 
 
 async def test_the_six_tools_cost_at_most_2600_tokens(catalogue: list[Tool]) -> None:

@@ -23,10 +23,10 @@ def office_of(*leads: str) -> Sandbox:
 
 
 async def pages(session: Session, *, limit: int) -> list[str]:
-    """The last line of each page of the leads."""
+    """The last line of each page of the list."""
     endings, cursor = [], {}
     while not endings or cursor:
-        result = await session.call("list_contacts", tag="Lead", limit=limit, **cursor)
+        result = await session.call("list_contacts", limit=limit, **cursor)
         endings.append(text_of(result).splitlines()[-1])
         following = result.structured_content["next_cursor"]
         cursor = {"cursor": following} if following else {}
@@ -50,12 +50,11 @@ async def test_the_end_of_a_later_page_speaks_of_that_page_and_of_all(
         async with open_session(mode=era, sandbox=sandbox) as session:
             *before, end = await pages(session, limit=limit)
     assert end == last
-    assert all(line == f"{limit} contacts; complete: false;" for line in before)
+    assert all(line == f"{limit} contacts of {leads}; complete: false;" for line in before)
 
 
 async def test_an_empty_last_page_does_not_say_that_there_was_nobody(open_session: OpenSession, era: str) -> None:
     with closing(office_of(*(f"Lead {number}" for number in range(40)))) as sandbox:
-        sandbox.store.add_contact(phone="15105559999", display_name="No lead", updated="2026-04-01T00:00:00Z")
         async with open_session(mode=era, sandbox=sandbox) as session:
             *_, end = await pages(session, limit=40)
     assert end == "No further contacts, 40 on all pages; complete: true."
@@ -76,7 +75,7 @@ async def test_who_was_added_today_is_answered_by_the_local_day(open_session: Op
         for name, created in [("Yesterday", "2026-05-01T06:59:00Z"), ("Today", "2026-05-02T00:30:00Z")]:
             sandbox.store.add_contact(phone=f"1510555{len(name):04}", first=name, created=created, updated=created)
         async with open_session(mode=era, sandbox=sandbox, time_zone="America/Los_Angeles") as session:
-            result = await session.call("list_contacts", created_after="2026-05-01")
+            result = await session.call("search_contacts", created_after="2026-05-01")
             (contact,) = result.structured_content["contacts"]
             assert (contact["created"], contact["updated"]) == ("2026-05-01T17:30:00-07:00",) * 2
             assert "; created 2026-05-01; updated 2026-05-01" in text_of(result)

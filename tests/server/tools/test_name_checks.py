@@ -44,14 +44,6 @@ async def test_a_confirmation_does_not_excuse_another_name(session: Session) -> 
     assert facts["status"] == "deleted"
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-async def test_a_name_alone_is_told_the_way(session: Session, tool: str) -> None:
-    refusal = await session.refusal(tool, name="Jordan", **TOOLS[tool])
-    assert (refusal["kind"], refusal["argument"]) == ("invalid_argument", "name")
-    assert "list_contacts first" in refusal["message"]
-    assert session.operations == []
-
-
 async def test_a_nameless_contact_is_nobody_that_was_named(open_session: OpenSession) -> None:
     async with open_session() as session:
         session.sandbox.store.touch(SAM, first="", last="", display_name="")

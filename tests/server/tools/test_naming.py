@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contacts_mcp import book as books
-from contacts_mcp.server.tools import contacts
+from contacts_mcp.server.tools import contacts, search
 from contacts_mcp.server.tools.requests import filled, request
 from contacts_mcp.server.tools.schemas import arguments_model
 
@@ -32,9 +32,11 @@ def test_a_parameter_goes_to_only_one_of_them() -> None:
     assert asked == {"phone": "1", "new_phone": "2", "wanted": books.Wanted(first="Jo")}
 
 
-def test_every_filter_is_a_parameter_of_the_list() -> None:
-    assert {one.name for one in fields(books.Filters)} <= arguments_model(contacts.LIST.function).model_fields.keys()
+def test_every_filter_is_a_parameter_of_the_search() -> None:
+    other_names = {"name": "query", "tags": "tag", "any_tag": "tag_match", "is_opted_out": "opted_out"}
+    filters = {other_names.get(one.name, one.name) for one in fields(books.Filters)}
+    assert filters <= arguments_model(search.SEARCH.function).model_fields.keys()
 
 
 def test_what_was_not_given_keeps_its_default() -> None:
-    assert filled(books.Filters, {"name": "Jo", "tag": None, "limit": 3}) == books.Filters(name="Jo")
+    assert filled(books.Filters, {"name": "Jo", "tags": None, "limit": 3}) == books.Filters(name="Jo")

@@ -176,7 +176,7 @@ FILTERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a custom value": ({"custom": {"31": ["Gold"]}}, {"custom_fields": {"Plan": "Gold"}}),
     "any custom value": ({"custom": "Gold"}, {"custom_fields": {"Plan": "Gold"}}),
     "an owner": ({"assigned_user_id": ["Alex"]}, {"assignee": "Alex Kim"}),
-    "a name": ({"first": ["Jordan"], "display_name": ["Jordan"]}, {"name": "Jordan"}),
+    "a name": ({"first": ["Jordan"], "display_name": ["Jordan"], "email": ""}, {"name": "Jordan"}),
 }
 
 

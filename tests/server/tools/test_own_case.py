@@ -21,7 +21,7 @@ def case(name: str, tool: str, said: str, /, *, never: str = "Nearest", **argume
     return pytest.param(tool, arguments, said, never, id=name)
 
 
-UPDATE, LIST = "update_contact", "list_contacts"
+UPDATE, LIST = "update_contact", "search_contacts"
 BOTH = "is both set and cleared. Mention it in one place only."
 OFF = 'To take all off, use update_contact with clear: ["tags"].'
 ANY = "out to list contacts with any."
@@ -54,7 +54,6 @@ REFUSED = [
     case("no tags, as a word", UPDATE, OFF, tags="none", never="made in Heymarket"),
     case("no tags to add", UPDATE, "Name each tag to add, or leave add_tags out.", add_tags=["none"], never="made in"),
     case("all tags to remove", UPDATE, 'To take all tags off, use clear: ["tags"].', remove_tags=["all"]),
-    case("no tag, as a filter", LIST, "Contacts without tags cannot be listed.", tag="none", never="unassigns"),
     case("any tag, as a filter", LIST, f"Leave tag {ANY}", tag="any"),
     case("anybody, as a filter", LIST, f"Leave assignee {ANY}", assignee="anybody"),
     case(
@@ -106,6 +105,9 @@ async def test_nobody_is_a_filter_and_a_value_but_no_name(session: Session) -> N
     nobodys = await session.ok(LIST, assignee="none", limit=100)
     assert nobodys["contacts"]
     assert all("assignee" not in contact for contact in nobodys["contacts"])
+    untagged = await session.ok(LIST, tag="none", limit=100)
+    assert untagged["contacts"]
+    assert all("tags" not in contact for contact in untagged["contacts"])
     plan = await session.ok(LIST, custom_fields={"Plan": "none"})
     assert 'To list the contacts without Plan, pass "".' in plan["notes"][0]
 
@@ -128,11 +130,6 @@ async def test_an_undo_of_a_create_that_was_changed_since_advises_to_decide(
     assert said in message
     assert "Decide with the person" in message
     assert "delete" not in message
-
-
-async def test_a_name_alone_is_told_how_to_rename_only_where_that_can_be_meant(session: Session) -> None:
-    assert "To rename" in (await session.refusal(UPDATE, name="Jordan", last="Lee"))["message"]
-    assert "To rename" not in (await session.refusal("delete_contact", name="Jordan"))["message"]
 
 
 @pytest.mark.parametrize("day", ["January 15, 2027", "15.1.2027", "2027/01/15", "2027-01-15", " 2027-1-15 "])

@@ -83,7 +83,16 @@ ANSWERS: dict[str, tuple[str, Ask, list[str]]] = {
     "an undo to confirm": ("undo_change", an_undo_to_confirm, ["needs_confirmation", "confirm_token"]),
     "a page": ("list_contacts", asking("list_contacts", limit=2), ["complete: false", "next_cursor"]),
     "all": ("list_contacts", asking("list_contacts", limit=100), ["complete: true"]),
-    "nobody": ("list_contacts", asking("list_contacts", name="Zzyzx"), ["complete: true"]),
+    "found": ("search_contacts", asking("search_contacts", query="rivera"), ["complete: true", "sure"]),
+    "found on pages": ("search_contacts", asking("search_contacts", limit=2), ["complete: true", "next_cursor"]),
+    "nobody": ("search_contacts", asking("search_contacts", query="Zzyzx"), ["complete: true"]),
+    "the account": ("describe_account", asking("describe_account"), ["complete: true"]),
+    "no doubles": ("find_duplicates", asking("find_duplicates"), ["complete: true"]),
+    "a merge to confirm": (
+        "merge_contacts",
+        asking("merge_contacts", keep=JORDAN, others=[1002]),
+        ["needs_confirmation", "confirm_token"],
+    ),
     "changes": ("list_changes", changes_on_two_pages, ["complete: false", "next_cursor"]),
     "no changes": ("list_changes", asking("list_changes"), ["complete: true"]),
     "looked up": ("lookup_contact", asking("lookup_contact", contact_id=JORDAN), []),
@@ -198,7 +207,10 @@ def test_a_contact_is_published_with_its_members() -> None:
         contact = members.get("contact") or members.get("contacts", {}).get("items")
         if contact:
             published[tool.name] = {name: kind["type"] for name, kind in contact["properties"].items()}
-    assert len(published) == 6
+    assert len(published) == 8
+    published["search_contacts"] = {
+        name: kind for name, kind in published["search_contacts"].items() if name not in ("match", "why")
+    }
     assert all(one == {"contact_id": "integer", "name": "string", "phone": "string"} for one in published.values())
 
 
