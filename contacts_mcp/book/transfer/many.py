@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.listing.filters import Filters
@@ -16,7 +17,17 @@ from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import StoredPlan
 
 _PAGE = 1_000
-_TEXTS = tuple(one.name for one in fields(Filters) if one.name not in ("custom_fields", "is_opted_out"))
+_TEXTS = (
+    "name",
+    "assignee",
+    "area_code",
+    "country",
+    "created_after",
+    "created_before",
+    "updated_after",
+    "updated_before",
+)
+_FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_email": "has_email"}
 _YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -36,16 +47,20 @@ class Chosen:
 
 def filters_of(where: Mapping[str, str]) -> Filters:
     """Flat filters -> those of a list. A name that is no filter is a custom field. Raises InvalidArgument."""
-    texts = {name: value for name, value in where.items() if name in _TEXTS}
-    opted_out = where.get("is_opted_out", where.get("opted_out"))
-    if opted_out is not None and opted_out.casefold() not in _YES_OR_NO:
-        raise InvalidArgument("where", "is_opted_out is true or false.")
-    others = {name: value for name, value in where.items() if name not in (*_TEXTS, "is_opted_out", "opted_out")}
-    return replace(
-        Filters(**texts),  # type: ignore[arg-type]  # texts alone
-        custom_fields=others,
-        is_opted_out=None if opted_out is None else _YES_OR_NO[opted_out.casefold()],
-    )
+    given: dict[str, Any] = {}
+    custom: dict[str, str] = {}
+    for name, value in where.items():
+        if name in _TEXTS:
+            given[name] = value
+        elif name in ("tag", "tags"):
+            given["tags"] = [tag.strip() for tag in value.split(",")]
+        elif name not in _FLAGS:
+            custom[name] = value
+        elif value.casefold() not in _YES_OR_NO:
+            raise InvalidArgument("where", f"{name} is true or false.")
+        else:
+            given[_FLAGS[name]] = _YES_OR_NO[value.casefold()]
+    return Filters(**given, custom_fields=custom)
 
 
 async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:

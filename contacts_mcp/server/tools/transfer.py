@@ -99,7 +99,7 @@ async def update_contacts(
     where: Annotated[
         p.TextsByName | None,
         p.described(
-            "Filters: name, tag, assignee, is_opted_out, updated_after, created_after, or custom fields by value."
+            "Filters of search_contacts (tag, assignee, opted_out, area_code, updated_after), or field: value."
         ),
     ] = None,
     contact_ids: Annotated[p.ManyIds | None, p.described("Or their ids.")] = None,

@@ -62,7 +62,7 @@ async def test_calls_find_room_while_the_mirror_is_filled(book: Book, sandbox: S
         began = anyio.current_time()
         await look_up(book, contact_id=1001)
         waits.append(anyio.current_time() - began)
-    assert len(waits) > 10
+    assert len(waits) > 2
     assert max(waits) <= LONGEST_WAIT
 
 
