@@ -154,8 +154,8 @@ class _Methods:
             return result_of(answer)
         deadline = Deadline(self._seconds)
 
-        async def announce(text: str) -> None:
-            await ctx.session.report_progress(0, None, text)
+        async def announce(text: str, done: float = 0, total: float | None = None) -> None:
+            await ctx.session.report_progress(done, total, text)
 
         said = await converse(
             lambda arguments: call(tool, self._app, arguments, deadline=deadline, announce=announce),

@@ -73,7 +73,7 @@ async def _ask_afterwards(_: Question) -> Reply | None:
     return None
 
 
-async def _announce(text: str) -> None:
+async def _announce(text: str, done: float = 0, total: float | None = None) -> None:  # noqa: ARG001 -- of all callers
     click.echo(text, err=True)
 
 

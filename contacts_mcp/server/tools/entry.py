@@ -12,6 +12,7 @@ from contacts_mcp.server.views.fitting import Answer
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
+    from contacts_mcp.server.jobs import Work
 
 # What a caller must be allowed to do. `contacts:bulk` is for tools that change many contacts in one call.
 Scope = Literal["contacts:read", "contacts:write", "contacts:delete", "contacts:bulk"]
@@ -30,7 +31,7 @@ class App(Opener, Protocol):
     def is_under_way(self, number: int) -> bool:
         """Whether the work of that number goes on in this server."""
 
-    async def carry_on(self, number: int, work: Callable[[Callable[[], bool]], Awaitable[None]]) -> bool:
+    async def carry_on(self, number: int, work: Work) -> bool:
         """Do work that may take longer than a call (`jobs.py`). Returns whether it is over."""
 
     async def news_of(self, number: int, seconds: float) -> bool:

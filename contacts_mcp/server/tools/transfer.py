@@ -19,6 +19,7 @@ from contacts_mcp.words.note import Note
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
     from contacts_mcp.book.vocabulary import Snapshot
+    from contacts_mcp.server.jobs import Watch
     from contacts_mcp.state.imports import StoredPlan, StoredRow
     from contacts_mcp.state.journal import Entry
 
@@ -63,7 +64,7 @@ async def import_contacts(
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
     number = book.imports.begin("file", {"file": Path(path).name if path else "the pasted table"}, asked.as_json())
 
-    async def make(_: Callable[[], bool]) -> None:
+    async def make(_: Callable[[], bool], __: Watch) -> None:
         try:
             if text is not None:
                 source, facts = pasted_source(text)
@@ -197,7 +198,7 @@ async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
         return await _carry_out(app, book, stored, token)
     number = stored.plan if stored else begin_undo(book, entry)
 
-    async def make(_: Callable[[], bool]) -> None:
+    async def make(_: Callable[[], bool], __: Watch) -> None:
         await plan_undo(book, number, entry)
 
     if stored is None and not await app.carry_on(number, make):
@@ -240,8 +241,8 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
         if refused is not None:
             return await _shown(app, book, plan.plan, notes=refused)
 
-    async def work(is_time_over: Callable[[], bool]) -> None:
-        await run(book, plan.plan, is_time_over=is_time_over)
+    async def work(is_time_over: Callable[[], bool], watch: Watch) -> None:
+        await run(book, plan.plan, is_time_over=is_time_over, watch=lambda now: watch(now.finished, now.total))
 
     is_over = await app.carry_on(plan.plan, work)
     return _now(book, plan.plan, None if is_over else "running")

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from support import OpenSession, Session, text_of, tokens
 
+from contacts_mcp.sandbox import Fault
+
 HEADER = "Phone,First name,Last name,Email,Plan"
 
 
@@ -151,3 +153,37 @@ async def test_the_run_is_one_line_among_the_changes_and_a_row_of_each_contact(s
     number = found["contacts"][0]["contact_id"]
     own = await facts(session, "list_changes", contact_id=number)
     assert [(one["action"], one["contact_id"]) for one in own["changes"]] == [("create", number)]
+
+
+async def test_a_long_run_goes_on_in_the_server_tells_how_far_it_is_and_can_be_stopped(
+    open_session: OpenSession,
+) -> None:
+    heard: list[tuple[float, float | None]] = []
+
+    async def hear(done: float, total: float | None, _: str | None) -> None:
+        heard.append((done, total))
+
+    # A call of 11 seconds may work for one of them: ten are kept for its answer.
+    async with open_session(call_timeout=11.0) as session:
+        session.sandbox.faults.add(Fault("search_contacts", "stall_after", delay=0.4, skip=1, times=-1))
+        plan = await facts(session, "import_contacts", text=table(150))
+        arguments = {"plan": plan["plan"], "confirm_token": plan["confirm_token"]}
+        result = await session.client.call_tool("import_contacts", arguments, progress_callback=hear)
+        assert result.structured_content is not None
+        assert result.structured_content["status"] == "running"
+        assert heard
+        assert {total for _, total in heard} == {150}
+        await facts(session, "import_status", plan=plan["plan"], show="problems", stop=True)
+        stopped = await facts(session, "import_status", plan=plan["plan"])
+        assert stopped["status"] == "stopped"
+        session.sandbox.faults.clear()
+        done = await facts(session, "import_contacts", plan=plan["plan"])
+        assert (done["status"], done["outcomes"]) == ("done", {"done": 150})
+
+
+async def test_no_file_is_read_where_no_folder_is_open(open_session: OpenSession, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(table(5), encoding="utf-8")
+    async with open_session(files=[]) as session:
+        refused = await session.call("import_contacts", path=str(tmp_path / "list.csv"))
+        assert refused.structured_content is not None
+        assert refused.structured_content["kind"] == "no_folders"
