@@ -396,3 +396,40 @@ async def test_an_undo_opts_nobody_in(open_stage: OpenStage) -> None:
         await undone(stage, done.change_id)
         ada = stage.people()[stage.ADA]
         assert (ada["is_opted_out"], ada["last"]) == (True, "Example")
+
+
+SINGLE_FAULTS = [fault for fault in BATCH_FAULTS if "items" not in fault.values[0]]
+
+
+@pytest.mark.parametrize("known_phone", ["reject", "update", "double"])
+@pytest.mark.parametrize("fault", SINGLE_FAULTS)
+async def test_whatever_becomes_of_a_single_create_everybody_is_there_once(
+    open_stage: OpenStage, fault: dict[str, Any], known_phone: str
+) -> None:
+    async with open_stage() as stage:
+        await stage.fresh(known_phone=known_phone, batch_limit=1)
+        book = await stage.book()
+        plan = await planned(book, table(12))
+        stage.sandbox.faults.add(Fault(operation="create_contact", skip=2, **fault))
+        await until_done(book, plan)
+        stage.sandbox.land_all()
+        phones = phones_of(stage)
+        assert len(phones) == len({*phones})
+        failed = {row.phone for row in book.imports.rows(plan.plan, state="failed", limit=99)}
+        assert len(phones) + len(failed - {*phones}) == 14
+        assert not failed & {*phones}
+
+
+@pytest.mark.parametrize("fault", SINGLE_FAULTS)
+async def test_whatever_becomes_of_an_update_it_is_told_rightly(open_stage: OpenStage, fault: dict[str, Any]) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        text = "Phone,First name,Last name\n5105550101,Grace,Hopper\n5105550102,Benjamin,Franklin\n"
+        plan = await planned(book, text, existing="overwrite")
+        stage.sandbox.faults.add(Fault(operation="update_contact", skip=1, **fault))
+        await until_done(book, plan)
+        stage.sandbox.land_all()
+        names = {person["phone"]: person["last"] for person in stage.people().values()}
+        wanted = {"15105550101": "Hopper", "15105550102": "Franklin"}
+        for row in book.imports.every_row(plan.plan):
+            assert (names[row.phone] == wanted[row.phone]) == (row.state == "done"), row
