@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio
 
 from contacts_mcp.server.arguments import read_arguments
 from contacts_mcp.server.explain import explain, too_late
+from contacts_mcp.server.jobs import on_progress
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.server.tools.aliases import successor
 from contacts_mcp.server.tools.entry import App, ToolEntry
@@ -21,7 +22,12 @@ from contacts_mcp.workspace import announcing_waits, noting_writes
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Announce = Callable[[str], Awaitable[None]]
+
+
+class Announce(Protocol):
+    """Tells the client how a call goes on: a text, and how much of how much is done, where that is known."""
+
+    async def __call__(self, text: str, done: float = 0, total: float | None = None) -> None: ...
 
 
 class Deadline:
@@ -53,7 +59,11 @@ async def call(
         return answer
 
     start = anyio.current_time()
-    answer = await bounded(answered, tool.name, deadline=deadline, waiting=waiting)
+    token = on_progress.set(announce)
+    try:
+        answer = await bounded(answered, tool.name, deadline=deadline, waiting=waiting)
+    finally:
+        on_progress.reset(token)
     log_call(tool.name, answer, seconds=anyio.current_time() - start)
     return answer
 

@@ -58,10 +58,11 @@ from contacts_mcp.server.boundary import Deadline, bounded, call, log_call
 from contacts_mcp.server.confirming import Question, converse
 from contacts_mcp.server.explain import no_such_tool
 from contacts_mcp.server.instructions import instructions_for
+from contacts_mcp.server.jobs import Jobs
 from contacts_mcp.server.prompts import PromptFile, load_prompts
 from contacts_mcp.server.resources import RESOURCES, ResourceEntry, completions
 from contacts_mcp.server.tools import TOOLS, enabled_tools
-from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.tools.entry import App, Opener, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema, output_schema
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.words.display import quoted, visible
@@ -83,20 +84,21 @@ ICON = Icon(
 )
 
 
-def build_server(settings: Settings, *, workspace: App | None = None) -> Server[App]:
+def build_server(settings: Settings, *, workspace: Opener | None = None) -> Server[App]:
     """A server for one account.
 
     `workspace` is one made by the caller, who then closes it. Raises AccountError for an unknown tool in the settings.
     """
     tools = enabled_tools(settings)
     own = Workspace(settings)
-    app = workspace or own
+    app = Jobs(workspace or own)
     methods = _Methods(settings, tools, app)
 
     @asynccontextmanager
     async def lifespan(_: Server[App]) -> AsyncIterator[App]:
         try:
-            yield app
+            async with app.served():
+                yield app
         finally:
             with anyio.CancelScope(shield=True):
                 await own.aclose()  # which was never opened, where the caller gave one
@@ -152,8 +154,8 @@ class _Methods:
             return result_of(answer)
         deadline = Deadline(self._seconds)
 
-        async def announce(text: str) -> None:
-            await ctx.session.report_progress(0, None, text)
+        async def announce(text: str, done: float = 0, total: float | None = None) -> None:
+            await ctx.session.report_progress(done, total, text)
 
         said = await converse(
             lambda arguments: call(tool, self._app, arguments, deadline=deadline, announce=announce),

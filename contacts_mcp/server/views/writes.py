@@ -58,12 +58,6 @@ class DeleteResult(ConfirmableResult):
     status: Literal["deleted", "declined", "needs_confirmation"]
 
 
-class UndoResult(ConfirmableResult):
-    """Answer of undo_change."""
-
-    status: Literal["undone", "unchanged", "declined", "needs_confirmation"]
-
-
 def wrote(outcome: Outcome) -> Answer:
     """The answer to a change, made or still to be confirmed."""
     card = outcome.card
