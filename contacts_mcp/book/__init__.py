@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from contacts_mcp.book.people.lookup import lookup as look_up
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
-    from contacts_mcp.book.search.describing import Description, FieldUse, describe, fields_in_use
+    from contacts_mcp.book.search.describing import Description, FieldUse, describe, described_so_far
     from contacts_mcp.book.search.doubles import DoublesShown, find_doubles
     from contacts_mcp.book.search.finding import Finding, Matched, find
     from contacts_mcp.book.search.known import Known
@@ -68,7 +68,7 @@ __all__ = [
     "create_contact",
     "delete_contact",
     "describe",
-    "fields_in_use",
+    "described_so_far",
     "find",
     "find_doubles",
     "identified",
@@ -103,7 +103,7 @@ _HOME = {
     "Description": "search.describing.Description",
     "FieldUse": "search.describing.FieldUse",
     "describe": "search.describing.describe",
-    "fields_in_use": "search.describing.fields_in_use",
+    "described_so_far": "search.describing.described_so_far",
     "Finding": "search.finding.Finding",
     "Matched": "search.finding.Matched",
     "find": "search.finding.find",

@@ -1,4 +1,4 @@
-"""What the account holds: its fields with their kind and use, tags and members with counts, and the state of the mirror.
+"""The account described: its fields with their kind and use, its tags and members with counts, and the mirror's state.
 
 The mirror counts. So every number is as old as the mirror, and says so.
 """
@@ -6,9 +6,9 @@ The mirror counts. So every number is as old as the mirror, and says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from contacts_mcp.api.pace import on_progress
@@ -26,9 +26,15 @@ from contacts_mcp.words.names import Named, Names
 
 MOST_CHOICES = 12  # values of a field that is a choice
 SHARE_OF_KIND = 0.95  # of a field's contacts whose value is of one kind
+MOST_FOR_DOUBLES = 100_000  # contacts up to which doubles are counted
 LEAST_FOR_CHOICE = 3  # contacts a value on average
 
 Kind = Literal["text", "number", "date", "choice", "empty"]
+
+_FORMS: Mapping[Kind, re.Pattern[str]] = {
+    "date": re.compile(r"\d{4}-\d{2}-\d{2}"),
+    "number": re.compile(r"[-+]?\d+(?:[.,]\d+)?"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,7 @@ class Description:
 
 
 async def describe(book: Book) -> Description:
-    """What the account holds. Raises UpstreamError."""
+    """The account, with counts where there is a mirror. Raises UpstreamError."""
     names = await book.vocabulary.read(*LISTS)
     mirror = mirror_of(book)
     known = await mirror.ready(wait=waiting_time(), announce=on_progress.get())
@@ -66,7 +72,17 @@ async def describe(book: Book) -> Description:
             members=[(names.members.label(one.id), None) for one in names.members.items],
             known=known,
         )
-    return await mirror.ask(lambda index: _counted(index, names, known))
+    account = await mirror.ask(lambda index: _counted(index, names, known))
+    return replace(account, counts=account.counts | await mirror.ask(_doubles))
+
+
+def _doubles(index: Index) -> dict[str, int]:
+    """How many sets of contacts are one person for sure. In a large book that takes too long to be told here."""
+    if index.state.contacts > MOST_FOR_DOUBLES:
+        return {}
+    from contacts_mcp.book.search.duplicates import find
+
+    return {"sets_of_doubles": find(index, most=1).total}
 
 
 def _counted(index: Index, names: Snapshot, known: Known) -> Description:
@@ -88,17 +104,16 @@ def _counted(index: Index, names: Snapshot, known: Known) -> Description:
     )
 
 
-async def fields_in_use(book: Book) -> tuple[dict[int, FieldUse], Known | None]:
-    """How each custom field is used, and how much of the book says so: without a request, from a mirror in use."""
+async def described_so_far(book: Book) -> Description | None:
+    """The knowledge of a mirror in use, without a request. None where there is none."""
     if not book.mirror.is_in_use:
-        return {}, None
-    names, known = await book.vocabulary.read("fields"), await mirror_of(book).known()
+        return None
+    names, known = await book.vocabulary.read(*LISTS), await mirror_of(book).known()
     if not known.is_there:
-        return {}, None
+        return None
     with suppress(IndexUnavailable):
-        described = await book.mirror.ask(lambda index: _counted(index, names, known))
-        return {use.field_id: use for use in described.fields}, known
-    return {}, None
+        return await book.mirror.ask(lambda index: _counted(index, names, known))
+    return None
 
 
 def use_of(index: Index, number: int, fields: Names) -> FieldUse:
@@ -110,7 +125,7 @@ def use_of(index: Index, number: int, fields: Names) -> FieldUse:
 def _use(index: Index, one: Named, fields: Names, counts: dict[str, int]) -> FieldUse:
     contacts, values = counts.get(field_mark(one.id), 0), index.values(one.id)
     kind = kind_of(values, contacts)
-    frequent = sorted(values, key=lambda value: (-value[1], value[0])) if kind == "choice" else []
+    frequent = sorted(values, key=_most_frequent_first) if kind == "choice" else []
     return FieldUse(
         field_id=one.id,
         name=fields.label(one.id),
@@ -125,7 +140,7 @@ def _use(index: Index, one: Named, fields: Names, counts: dict[str, int]) -> Fie
 
 def kind_of_value(text: str) -> Kind:
     """The kind of one value alone."""
-    return "date" if _DAY.fullmatch(text.strip()) else "number" if _NUMBER.fullmatch(text.strip()) else "text"
+    return next((kind for kind, form in _FORMS.items() if form.fullmatch(text.strip())), "text")
 
 
 def kind_of(values: Sequence[tuple[str, int]], contacts: int) -> Kind:
@@ -133,17 +148,22 @@ def kind_of(values: Sequence[tuple[str, int]], contacts: int) -> Kind:
     if not contacts or not values:
         return "empty"
     known = sum(count for _, count in values)
-    for kind, pattern in (("date", _DAY), ("number", _NUMBER)):
-        if sum(count for text, count in values if pattern.fullmatch(text)) >= SHARE_OF_KIND * known:
-            return kind  # type: ignore[return-value]  # one of the two
+    for kind, form in _FORMS.items():
+        if sum(count for text, count in values if form.fullmatch(text)) >= SHARE_OF_KIND * known:
+            return kind
     is_choice = len(values) <= MOST_CHOICES and known >= LEAST_FOR_CHOICE * len(values)
     return "choice" if is_choice else "text"
 
 
 def values_in_use(index: Index, field_id: int, *, most: int) -> list[str]:
     """The most frequent values of a field as they are written, the most frequent first."""
-    frequent = sorted(index.values(field_id), key=lambda value: (-value[1], value[0]))
+    frequent = sorted(index.values(field_id), key=_most_frequent_first)
     return [_as_written(index, field_id, text) for text, _ in frequent[:most]]
+
+
+def _most_frequent_first(value: tuple[str, int]) -> tuple[int, str]:
+    text, contacts = value
+    return -contacts, text
 
 
 def _as_written(index: Index, field_id: int, folded: str) -> str:
@@ -154,14 +174,11 @@ def _as_written(index: Index, field_id: int, folded: str) -> str:
 
 def are_twins(one: str, other: str) -> bool:
     """Whether two names of fields may mean one thing: "Plan" and "plan tier", "E-mail 2" and "email"."""
-    words, others = ({*re.findall(r"[^\W_]+", unaccented(name))} - _QUALIFIERS for name in (one, other))
+    words, others = ({*re.findall(r"[^\W_]+", unaccented(name))}.difference(_QUALIFIERS) for name in (one, other))
     return (bool(words) and words == others) or fold(one) == fold(other) != ""
 
 
-_QUALIFIERS = frozenset(
-    "tier type level kind name value field code no number id info status current new old 1 2".split()  # noqa: SIM905 -- a list of words
+_QUALIFIERS = (
+    *("tier", "type", "level", "kind", "name", "value", "field", "code", "no", "number", "id", "info", "status"),
+    *("current", "new", "old", "1", "2"),
 )
-
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?")
