@@ -45,7 +45,7 @@ async def test_an_import_that_is_killed_again_and_again_comes_to_its_end(tmp_pat
     file = anyio.Path(tmp_path / "list.csv")
     await file.write_text(f"Phone,First name,Last name\n{rows}")
     sandbox = open_sandbox(contacts=0, behaviour=Behaviour(requests_per_minute=0))
-    requests = sandbox.state.requests = Deadly()  # type: ignore[assignment]
+    requests = sandbox.state.requests = Deadly()
     async with anyio.create_task_group() as tasks:
         url = await tasks.start(serve, sandbox)
         environment = {

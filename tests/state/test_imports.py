@@ -12,7 +12,8 @@ from contacts_mcp.state.imports import KEEP, Imports, StoredRow, moved_on
 
 
 def a_row(number: int, **facts: object) -> StoredRow:
-    return StoredRow(row=number, line=number + 1, decision="new", state="planned", phone=f"1510555{number:04}", **facts)  # type: ignore[arg-type]
+    phone = f"1510555{number:04}"
+    return StoredRow(row=number, line=number + 1, decision="new", state="planned", phone=phone, **facts)
 
 
 def test_a_plan_and_its_rows_come_back_as_they_were_stored(tmp_path: Path) -> None:
