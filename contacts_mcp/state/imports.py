@@ -1,4 +1,4 @@
-"""The plans of imports and their rows: what a person was shown is stored, and that is what runs.
+"""The plans of imports and their rows. A plan is stored as it was shown, and runs as it is stored.
 
 - The plans are in one SQLite file beside the journal, for its owner only. Without a path they are in memory.
 - A row is a state, not a place in a count: a run that was killed anywhere leaves rows that say how far they came.
@@ -244,7 +244,7 @@ class Imports:
                 for side in ("", "-wal", "-shm"):
                     self._path.with_name(self._path.name + side).unlink(missing_ok=True)
             raise AccountError(
-                f"Nothing was changed: the file that holds the plans of imports cannot be used ({type(error).__name__}). "
+                f"Nothing was changed: the file with the plans of imports cannot be used ({type(error).__name__}). "
                 "The owner of this machine can make the data directory writable, "
                 "or set CONTACTS_MCP_DATA_DIR to one that is."
             ) from None
