@@ -62,9 +62,10 @@ class Visits:
         self.account = Account(Behaviour.drawn(self.dice, kind), self.dice)
         self.kind = kind
         self.index = Index.open(None)
+        self.journal = Journal(None, "account")
         self.filler = Filler(
             cast("HeymarketClient", self.account),
-            Journal(None, "account"),
+            self.journal,
             in_index=self._in_index,
             is_in_memory=False,
             clock=lambda: self.account.now / SECOND,
@@ -117,6 +118,7 @@ async def mirrored(name: str, kind: Kind) -> tuple[Counter[str], list[str]]:
             wrong.append(f"{name}, visit {number}: missing {sorted(missing)}: {visits.account.behaviour}")
         visits.pass_time()
     visits.index.close()
+    visits.journal.close()
     return said, wrong
 
 
