@@ -27,9 +27,10 @@ from contacts_mcp.book.transfer.running import Progress, Watch, run
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier
 from contacts_mcp.config import Settings
-from contacts_mcp.errors import CredentialsMissing, Refused
+from contacts_mcp.errors import CredentialsMissing, InvalidArgument, Refused
 from contacts_mcp.server.views import transfer as view
 from contacts_mcp.state.imports import StoredPlan
+from contacts_mcp.words.display import quoted
 from contacts_mcp.words.names import Names
 from contacts_mcp.workspace import Workspace
 
@@ -153,10 +154,26 @@ def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
         elif name == "assignee":
             assignee = value
         elif name == "is_opted_out":
-            opted_out = value.casefold() in ("true", "yes")
+            opted_out = _yes_or_no(value)
         else:
             custom[name] = value
-    return Wanted(custom_fields=custom, assignee=assignee, is_opted_out=opted_out, **lists)  # type: ignore[arg-type]
+    return Wanted(
+        custom_fields=custom,
+        assignee=assignee,
+        is_opted_out=opted_out,
+        add_tags=lists["add_tags"],
+        remove_tags=lists["remove_tags"],
+        clear=lists["clear"],
+    )
+
+
+def _yes_or_no(value: str) -> bool:
+    meant = {"yes": True, "true": True, "no": False, "false": False}.get(value.strip().casefold())
+    if meant is None:
+        raise InvalidArgument(
+            "is_opted_out", f"{quoted(value, limit=40)} is no answer.", expected="Expected yes or no."
+        )
+    return meant
 
 
 async def _carry_out(
@@ -173,12 +190,7 @@ async def _carry_out(
         book = await workspace.book()
         plan = await make(book)
         has_work = bool(book.imports.states(plan.plan).get("planned"))
-        names = plan.counts.get("decisions", {})
-        examples = [row for name in names for row in book.imports.rows(plan.plan, decision=name, limit=1)]
-        tables = [table for row in examples for table in (row.before, row.wanted)]
-        names = await book.vocabulary.naming(*tables, dict.fromkeys(plan.counts.get("keys", {}), ""))
-        shown = view.planned(plan, examples, names, token="")
-        terminal.say("\n".join(shown.lines[: -2 if has_work else -1]))
+        terminal.say("\n".join((await _lines_of(book, plan))[: -2 if has_work else -1]))
         if dry_run or not has_work:
             place = problems_file(book, plan, [*folders, Path.cwd()]) if folders and not dry_run else ""
             if place:
@@ -193,6 +205,15 @@ async def _carry_out(
     finally:
         with anyio.CancelScope(shield=True):
             await workspace.aclose()
+
+
+async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
+    """The plan as the tool shows it, with one example of each decision."""
+    decisions = plan.counts.get("decisions", {})
+    examples = [row for name in decisions for row in book.imports.rows(plan.plan, decision=name, limit=1)]
+    tables = [table for row in examples for table in (row.before, row.wanted)]
+    names = await book.vocabulary.naming(*tables, dict.fromkeys(plan.counts.get("keys", {}), ""))
+    return view.planned(plan, examples, names, token="").lines
 
 
 async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[Path], again: str) -> bool:

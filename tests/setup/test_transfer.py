@@ -98,11 +98,12 @@ def test_one_change_for_many_is_done_at_the_terminal(tmp_path: Path, file: Path)
     ("words", "said"),
     [
         (["update", "--where", "tag=VIP", "--set", "is_opted_out=false"], "Nobody is opted in"),
+        (["update", "--where", "tag=VIP", "--set", "is_opted_out=maybe"], "Expected yes or no"),
         (["update", "--where", "tag=VIP"], "nothing to change"),
         (["update", "--set", "Plan=Gold"], "exactly one says which contacts"),
         (["update", "--where", "tag=VIP", "--set", "Plan"], "NAME=VALUE"),
     ],
-    ids=["opt in", "no change", "nobody", "no value"],
+    ids=["opt in", "no answer", "no change", "nobody", "no value"],
 )
 def test_a_change_of_many_that_makes_no_sense_is_refused(tmp_path: Path, words: list[str], said: str) -> None:
     refused = run(tmp_path, *words, "--yes")

@@ -304,19 +304,6 @@ async def everybody_is_as_planned(stage: Stage, before: dict[str, Any], wanted: 
         assert not before.get(phone, {}).get("is_opted_out") or person["is_opted_out"]
 
 
-async def everybody_is_as_planned(stage: Stage, before: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """The rows have their values, others are untouched, and nobody was opted in."""
-    found = await look(await stage.book(), [*wanted])
-    for phone, values in wanted.items():
-        (contact,) = found.with_phone(phone)
-        assert differences(values, values_of(contact), among=values) == {}
-    for person in stage.people().values():
-        phone = person["phone"]
-        if phone not in wanted:
-            assert person == before[phone]
-        assert not before.get(phone, {}).get("is_opted_out") or person["is_opted_out"]
-
-
 @pytest.mark.parametrize("seed", range(40))
 async def test_what_runs_is_what_was_planned_and_a_second_plan_has_nothing_to_do(
     open_stage: OpenStage, seed: int
