@@ -102,6 +102,7 @@ FLAGS: dict[str, Any] = {
     "call_timeout": {"type": float},
     "confirm": {"type": click.Choice(["auto", "token", "off"])},
     "journal": {"is_flag": True, "default": None, "names": "--journal/--no-journal"},
+    "files": {"metavar": "DIRS"},
     "index": {"type": click.Choice(["disk", "memory", "off"])},
     "data_dir": {"metavar": "DIR"},
     "log_level": {"metavar": "LEVEL"},
@@ -142,8 +143,9 @@ def serve(address: str | None, **flags: Any) -> None:
         from contacts_mcp.server.server import build_server
 
         settings = load(flags)
-        if place is not None and not settings.time_zone:
-            settings = settings.model_copy(update={"time_zone": "UTC"})  # callers may be anywhere
+        if place is not None:
+            # Callers may be anywhere: their days are not this machine's, and neither are their files.
+            settings = settings.model_copy(update={"time_zone": settings.time_zone or "UTC", "files": []})
         try:
             set_up_logging(settings.log_level, settings.log_file)
             server = build_server(settings)
@@ -312,6 +314,105 @@ def _pair(argument: str) -> tuple[str, str]:
     return name, value
 
 
+@main.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--existing",
+    type=click.Choice(["fill", "overwrite", "skip"]),
+    default="fill",
+    show_default=True,
+    help="Contacts that are there: fill their empty fields, overwrite with the file, or leave them alone.",
+)
+@click.option(
+    "--twice",
+    type=click.Choice(["tell", "merge"]),
+    default="tell",
+    show_default=True,
+    help="Later rows of a phone: only tell, or fill the blanks of the first.",
+)
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Give every contact this tag; may be repeated.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="HEADER=FIELD", help="What a column holds; may be repeated."
+)
+@click.option("--encoding", default="", metavar="NAME", help="The file's encoding, where the guess is wrong.")
+@click.option("--sheet", default="", metavar="NAME", help="The sheet of a workbook.")
+@click.option("--dry-run", is_flag=True, help="Only show the plan.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON lines.")
+@with_settings
+def import_file(
+    file: Path,
+    existing: Any,
+    twice: Any,
+    tags: tuple[str, ...],
+    columns: tuple[str, ...],
+    encoding: str,
+    sheet: str,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Import the contacts of FILE: CSV in any form, XLSX, vCard or JSON lines.
+
+    Shows the plan, asks, and writes the rows that could not be imported into FILE.problems.csv. Nobody is opted in.
+    """
+    from contacts_mcp.book.transfer.deciding import Switches
+    from contacts_mcp.book.transfer.planning import Asked
+    from contacts_mcp.server.logs import set_up_logging
+    from contacts_mcp.setup import transfer
+
+    if as_json and not dry_run:
+        raise click.UsageError("--json prints a plan: give --dry-run with it.")
+    settings = load(flags)
+    asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags, columns=dict(map(_pair, columns)))
+    chosen = transfer.FileToImport(path=file, asked=asked, encoding=encoding, sheet=sheet)
+    try:
+        set_up_logging(settings.log_level, settings.log_file)
+        if as_json:
+            for line in transfer.as_json_lines(settings, chosen):
+                click.echo(line)
+            return
+        is_well = transfer.import_file(settings, chosen, _terminal(), dry_run=dry_run, yes=yes)
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+    if not is_well:
+        raise SystemExit(1)
+
+
+@main.command("update")
+@click.option("--where", "where", multiple=True, metavar="NAME=VALUE", help="Which contacts; several combine.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="What to set; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Only show the plan.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_settings
+def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool, yes: bool, **flags: Any) -> None:
+    """Make one change to many contacts: contacts-mcp update --where tag=Oakland --set Plan=Gold.
+
+    --where takes name, tag, assignee, is_opted_out, has_email, area_code, country, created_after, created_before,
+    updated_after, updated_before, or a custom field. --set takes assignee, add_tag, remove_tag, is_opted_out=true, clear, or a custom field.
+    """
+    from contacts_mcp.server.logs import set_up_logging
+    from contacts_mcp.setup import transfer
+
+    settings = load(flags)
+    try:
+        set_up_logging(settings.log_level, settings.log_file)
+        wanted = transfer.wanted_of([_pair(one) for one in changes])
+        chosen = dict(map(_pair, where))
+        is_well = transfer.update_many(settings, chosen, wanted, _terminal(), dry_run=dry_run, yes=yes)
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+    if not is_well:
+        raise SystemExit(1)
+
+
+def _terminal() -> Any:
+    from contacts_mcp.setup.transfer import Terminal
+
+    return Terminal(say=click.echo, confirm=_confirm, shows_progress=sys.stderr.isatty())
+
+
 @main.command()
 @click.argument("client", required=False)
 @click.option("--print", "only_print", is_flag=True, help="Only print what to paste into the client's file by hand.")
@@ -404,14 +505,19 @@ def journal() -> None:
 @click.option("--data-dir", metavar="DIR", help="The data directory, where it is not the usual one.")
 @click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
 def clear_journal(data_dir: str | None) -> None:
-    """Forget all finished changes of all accounts, before-images included."""
+    """Forget all finished changes of all accounts, before-images and plans of imports included."""
+    from contacts_mcp.state.imports import Imports
     from contacts_mcp.state.journal import Journal
 
     path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
-    if not path.exists():
-        click.echo("Forgot 0 changes.")
-        return
+    plans = path.with_name("imports.sqlite3")
     try:
+        if plans.exists():
+            with closing(Imports(plans, "")) as kept:
+                kept.forget()
+        if not path.exists():
+            click.echo("Forgot 0 changes.")
+            return
         with closing(Journal(path, "")) as opened:
             click.echo(f"Forgot {opened.forget()} changes.")
     except ContactsError as error:

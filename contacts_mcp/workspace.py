@@ -98,6 +98,7 @@ class Workspace:
         from contacts_mcp.book.confirmations import Confirmations
         from contacts_mcp.book.search.mirror import Mirror, in_thread
         from contacts_mcp.book.vocabulary import Vocabulary
+        from contacts_mcp.state.imports import Imports
         from contacts_mcp.state.journal import Journal
         from contacts_mcp.state.ledger import SqliteLedger
         from contacts_mcp.state.locks import Locks
@@ -124,6 +125,8 @@ class Workspace:
             mirror=mirror,
             locks=Locks(home / "locks", account),
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
+            imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
+            folders=tuple(settings.folders),
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
             remembers=self._remembers,
@@ -174,6 +177,7 @@ def _opened_sandbox(settings: Settings) -> Sandbox:
 
 def reset_sandbox(settings: Settings) -> str:
     """Put the sandbox back as it was at first, and forget its changes. Returns its name. Raises AccountError."""
+    from contacts_mcp.state.imports import Imports
     from contacts_mcp.state.index import Index
     from contacts_mcp.state.journal import Journal
 
@@ -183,6 +187,9 @@ def reset_sandbox(settings: Settings) -> str:
     if journal.exists():
         with closing(Journal(journal, settings.account)) as opened:
             opened.forget_own()
+    if (plans := settings.directory / "imports.sqlite3").exists():
+        with closing(Imports(plans, settings.account)) as kept:
+            kept.forget_own()
     index = index_path(settings)
     if index and index.exists():
         with closing(Index(index)) as mirrored:

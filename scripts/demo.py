@@ -19,6 +19,7 @@ from mcp_types import TextContent
 
 PHONE = "(510) 555-3344"
 E164 = "+15105553344"
+MANY_TOOLS = {"import_contacts", "import_status", "update_contacts"}
 HISTORY_TOOLS = {"list_changes", "undo_change"}
 SEEDED = 300  # people in a fresh sandbox
 PAGE = 5
@@ -97,6 +98,8 @@ async def converse(talk: Conversation, offered: set[str]) -> None:
     change_id = await delete(talk, contact_id)
     if offered >= HISTORY_TOOLS:
         await undo(talk, change_id)
+    if offered >= MANY_TOOLS:
+        await many(talk)
 
 
 async def add_somebody(talk: Conversation) -> None:
@@ -248,6 +251,22 @@ async def undo(talk: Conversation, change_id: int) -> None:
     await talk.person("Bring Avery back.", "undo_change", change_id=change_id)
     facts = await talk.person("", "lookup_contact", phone=PHONE)
     talk.must("the contact is there again", holds=facts["found"])
+
+
+async def many(talk: Conversation) -> None:
+    facts = await talk.person(
+        "Add the two from the fair.", "import_contacts", text="Phone,First\n510-555-3361,Ines\n510-555-3362,Rui"
+    )
+    talk.must("nothing is changed before the plan is confirmed", holds=facts["status"] == "needs_confirmation")
+    plan, token = facts["plan"], facts["confirm_token"]
+    facts = await talk.person("Yes, add them.", "import_contacts", plan=plan, confirm_token=token)
+    talk.must("both were added", holds=facts["outcomes"] == {"done": 2})
+    await talk.person("How did that go?", "import_status", plan=plan)
+
+    facts = await talk.person(
+        "Tag everybody called Ines as VIP.", "update_contacts", where={"name": "Ines"}, add_tags=["VIP"]
+    )
+    talk.must("that is a plan, too", holds=facts["status"] == "needs_confirmation")
 
 
 def command() -> str:

@@ -2,7 +2,8 @@
 
 - The service allows a number of requests a minute per key (`heymarket-api.md` section 5).
 - A ledger says when there is room (`state/ledger.py`). The pace waits for it.
-- Bulk work may use only `BULK_SHARE` of the limit, so that a question asked meanwhile does not wait behind an import.
+- Bulk work leaves a reserve, so that a question asked meanwhile does not wait behind an import. The reserve breathes:
+  it is `RESERVE` of the limit, or twice as many requests as were asked interactively here in the last minute.
 - A 429 says that somebody else uses the key too. Every server then pauses until the service should answer again.
 - Where the service does not say when, the pause doubles from `UNSAID` seconds on, until a request goes through.
 - A ledger that another process has is asked again after each of `BUSY_PAUSES`. Then this server counts alone a while.
@@ -10,8 +11,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from math import ceil
 
 import anyio
 
@@ -19,7 +22,8 @@ from contacts_mcp.errors import RateLimited
 from contacts_mcp.state.ledger import WINDOW, Ledger, LedgerBusy
 from contacts_mcp.state.uptime import uptime
 
-BULK_SHARE = 0.8
+RESERVE = 0.03
+LARGEST_RESERVE = 0.5
 LEAST_WAIT = 0.001  # seconds; a shorter one may end before the clock has moved
 WORTH_REPORTING = 2.0
 UNSAID = 1.0  # seconds of the first pause after a 429 without Retry-After
@@ -50,13 +54,24 @@ class Pace:
         self._sleep = sleep
         self._unsaid = UNSAID
         self._paused_until = float("-inf")
+        self._asked: deque[float] = deque(maxlen=limit)  # when interactive requests were sent from here
 
     async def wait(self) -> None:
         """Return once a request may be sent. Raises RateLimited at once if that is after the caller's deadline."""
-        limit = max(1, int(self._limit * BULK_SHARE)) if bulk_work.get() else self._limit
-        while seconds := await self._seconds_until_free(limit):
+        is_bulk = bulk_work.get()
+        while seconds := await self._seconds_until_free(self._bulk_limit() if is_bulk else self._limit):
             await self._announce(seconds)
             await self._sleep(max(seconds, LEAST_WAIT))
+        if not is_bulk:
+            self._asked.append(self._clock())
+
+    def _bulk_limit(self) -> int:
+        """The part of the limit that bulk work may use now."""
+        since = self._clock() - WINDOW
+        while self._asked and self._asked[0] <= since:
+            self._asked.popleft()
+        reserve = max(ceil(self._limit * RESERVE), 2 * len(self._asked))
+        return max(1, self._limit - min(reserve, int(self._limit * LARGEST_RESERVE)))
 
     async def _seconds_until_free(self, limit: int) -> float:
         """0 where a place was taken."""

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from contacts_mcp.api.client import HeymarketClient
@@ -17,6 +18,7 @@ from contacts_mcp.book.confirmations import REASONS, Confirmations, RiskyAction,
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.vocabulary import Vocabulary
 from contacts_mcp.models import Contact
+from contacts_mcp.state.imports import Imports
 from contacts_mcp.state.journal import Journal
 from contacts_mcp.state.locks import Locks
 from contacts_mcp.words.note import Note
@@ -60,9 +62,11 @@ class Book:
     locks: Locks
     confirmations: Confirmations
     mirror: Noticing
+    imports: Imports = field(default_factory=lambda: Imports(None, ""))
     service: str = ""  # where the contacts are, for people
     region: str = "US"
     remembers: bool = True  # False where no later call knows the changes: their numbers are not told
+    folders: tuple[Path, ...] = ()  # open to imports and exports
     confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
 
     @property
@@ -78,6 +82,7 @@ class Book:
         await self.mirror.aclose()
         await self.api.aclose()
         self.journal.close()
+        self.imports.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,21 @@ def risky(
     return RiskyAction(name, states, arguments or {})
 
 
+def refusal(book: Book, action: RiskyAction, token: str, *, always_asks: bool = False) -> list[str] | None:
+    """None if `token` permits the action or nothing is confirmed. Otherwise the notes on a token that does not.
+
+    A token that permits the action is used up by this call, in every process that shares the journal.
+    """
+    if not book.confirms and not always_asks:
+        return None
+    reason = book.confirmations.refusal(token, action) if token else ""
+    if token and not reason:
+        if book.journal.spend_token(digest_of(token)):
+            return None
+        reason = REASONS["used"]
+    return [Note("token_refused", f"Not done: {reason}. Here is a new one.")] if reason else []
+
+
 def confirmed(
     book: Book,
     action: RiskyAction,
@@ -120,14 +140,9 @@ def confirmed(
 
     A token that permits the action is used up by this call, in every process that shares the journal.
     """
-    if not book.confirms and not always_asks:
+    refused = refusal(book, action, token, always_asks=always_asks)
+    if refused is None:
         return None
-    reason = book.confirmations.refusal(token, action) if token else ""
-    if token and not reason:
-        if book.journal.spend_token(digest_of(token)):
-            return None
-        reason = REASONS["used"]
-    refused = [Note("token_refused", f"Not done: {reason}. Here is a new one.")] if reason else []
     return Outcome(
         status="needs_confirmation",
         card=card,

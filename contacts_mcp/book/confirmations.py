@@ -58,11 +58,11 @@ class Confirmations:
         self._key = hashlib.sha256(b"confirmations\0" + key).digest() if key else secrets.token_bytes(32)
         self._clock = clock
 
-    def token_for(self, action: RiskyAction) -> str:
-        """A fresh token that permits `action`."""
+    def token_for(self, action: RiskyAction, *, lifetime: float = LIFETIME) -> str:
+        """A fresh token that permits `action` for so many seconds."""
         parts = self._parts(action)
         hints = b"".join(map(_hint, parts.values()))
-        payload = _PAYLOAD.pack(int(self._clock() + LIFETIME), secrets.token_bytes(_NONCE_BYTES), hints)
+        payload = _PAYLOAD.pack(int(self._clock() + lifetime), secrets.token_bytes(_NONCE_BYTES), hints)
         return _written(payload + self._mac(payload, parts))
 
     def refusal(self, token: str, action: RiskyAction) -> str:

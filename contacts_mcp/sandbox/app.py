@@ -168,6 +168,7 @@ class Endpoint:
             path=arrival.scope["path_params"],
             query=_query(arrival.scope),
             body=self._checked(arrival.raw),
+            items=arrival.fault.items if arrival.fault else None,
         )
 
     def _checked(self, raw: bytes) -> Any:

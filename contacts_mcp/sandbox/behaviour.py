@@ -23,6 +23,7 @@ class Behaviour:
     not_found: Literal["404", "400", "null"] = "404"
     known_phone: Literal["reject", "update", "double"] = "reject"  # or a second contact, also by a PUT
     batch_reply: Literal["failed", "ok", "contacts"] = "failed"
+    batch_limit: int = 0  # contacts of one batch. 0 is no limit
     put_without_names: Literal["blank", "keep"] = "blank"
     tags_on_put: Literal["replace", "add"] = "replace"
     unknown_custom_key: Literal["drop", "reject"] = "drop"

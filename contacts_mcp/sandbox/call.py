@@ -53,6 +53,7 @@ class Call:
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Any  # checked already
+    items: int | None = None  # of a batch, only so many are carried out
     written: list[tuple[int, Record | None]] = field(default_factory=list)  # ids, and the contacts as they were before
 
     @property

@@ -109,7 +109,9 @@ def batch_contacts(call: Call) -> Reply:
     overwrite = call.overwrite
     failed: list[Any] = []
     written: list[Record] = []
-    for item in call.body:
+    if call.behaviour.batch_limit and len(call.body) > call.behaviour.batch_limit:
+        raise BadData(f"a batch may have {call.behaviour.batch_limit} contacts")
+    for item in call.body[: call.items]:
         try:
             written += _write_one(item, call, overwrite=overwrite)
         except BadData:

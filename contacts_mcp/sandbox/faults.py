@@ -23,6 +23,7 @@ One request is struck by one fault at most, before its credentials and the quota
 
 `late` goes with every kind that arrives, and is neither carried out nor pretended.
 A write that is struck by it is carried out so many seconds later (see `late.py`).
+`items` goes with a batch: its first items are carried out, at once or late, and the others never.
 `lag` goes with every kind that is carried out, at once or late. It begins then (see `rows/replica.py`).
 
 A drop is the exception ConnectionDropped, raised by the app.
@@ -101,6 +102,7 @@ class Fault:
     probability: float = 1.0  # below 1 it strikes some requests only, and only those count for `times`
     late: float | None = None  # a write is carried out so many seconds after it arrived
     lag: Lag | None = None  # the reads that do not see the write yet, in addition to those of the Behaviour
+    items: int | None = None  # of a batch, only so many of the first items are carried out
     pretended_rev: PretendedRev = "grown"  # as if the write was made, as if it was not, or left out
 
     def __post_init__(self) -> None:
@@ -109,6 +111,8 @@ class Fault:
             raise ValueError(f"a {self.kind} of {self.operation} leaves nothing to carry out late")
         if self.lag is not None and not self._can_lag:
             raise ValueError(f"a {self.kind} of {self.operation} leaves no write that reads could lag behind")
+        if self.items is not None and self.operation not in ("*", "batch_contacts"):
+            raise ValueError(f"{self.operation} has no items, of which some could be carried out")
         if self.lag is None and self.kind == "lag":
             raise ValueError("a lag needs its lag")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
 import anyio
 
 from contacts_mcp.server.arguments import read_arguments
 from contacts_mcp.server.explain import explain, too_late
+from contacts_mcp.server.jobs import on_progress
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.server.tools.aliases import successor
 from contacts_mcp.server.tools.entry import App, ToolEntry
@@ -22,7 +23,12 @@ from contacts_mcp.workspace import announcing, noting_writes
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Announce = Callable[[str], Awaitable[None]]
+
+
+class Announce(Protocol):
+    """Tells the client how a call goes on: a text, and how much of how much is done, where that is known."""
+
+    async def __call__(self, text: str, done: float = 0, total: float | None = None) -> None: ...
 
 
 class Deadline:
@@ -89,15 +95,22 @@ async def bounded(
     return too_late(deadline.seconds, wrote=wrote())
 
 
-def _announcing(announce: Announce | None) -> AbstractContextManager[None]:
+@contextmanager
+def _announcing(announce: Announce | None) -> Iterator[None]:
     if announce is None:
-        return nullcontext()
+        yield
+        return
 
     async def waits(seconds: float) -> None:
         await announce(f"Heymarket's rate limit is used up; going on in {seconds:.0f} seconds.")
 
     async def progress(contacts: int, of: int | None) -> None:
         share = f"{contacts:,} of {of:,}" if of is not None else f"{contacts:,}"
-        await announce(f"The local index of contacts is being filled: {share} so far.")
+        await announce(f"The local index of contacts is being filled: {share} so far.", contacts, of)
 
-    return announcing(waits=waits, progress=progress)
+    token = on_progress.set(announce)
+    try:
+        with announcing(waits=waits, progress=progress):
+            yield
+    finally:
+        on_progress.reset(token)

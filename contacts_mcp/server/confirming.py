@@ -93,7 +93,7 @@ def question_in(answer: Answer) -> Question | None:
     facts = answer.facts
     if answer.is_error or facts.get("status") != "needs_confirmation" or "question" not in facts:
         return None
-    return Question(facts["question"], facts["confirm_token"], facts["contact"])
+    return Question(facts["question"], facts["confirm_token"], facts.get("contact", {}))
 
 
 def reply_of(*, approves: bool, after: float) -> Reply:

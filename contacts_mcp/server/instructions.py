@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-RISKY = ("update_contact", "delete_contact", "merge_contacts", "undo_change")
+RISKY = (
+    "update_contact",
+    "delete_contact",
+    "merge_contacts",
+    "undo_change",
+    "import_contacts",
+    "update_contacts",
+)
 
 # A sentence, and the tools it needs: it is said where one of them is switched on. A sentence that needs no tool is
 # always said.
@@ -21,6 +28,7 @@ SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("- Add: create_contact straight away. It looks for the phone first.", ("create_contact",)),
     ("- If the status is exists, tell the person, and ask before you change anything.", ("create_contact",)),
     ("- Change: update_contact. What you leave out stays. Only clear empties.", ("update_contact",)),
+    ("- A list: import_contacts.", ("import_contacts",)),
     ("- add_tags and remove_tags keep the other tags.", ("update_contact",)),
     ("- People in the book twice: find_duplicates, then ask which.", ("find_duplicates",)),
     ("- One contact of several: merge_contacts.", ("merge_contacts",)),

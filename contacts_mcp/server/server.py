@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import count
 from typing import Any, TypeAlias
 
 import anyio
@@ -59,10 +58,11 @@ from contacts_mcp.server.boundary import Deadline, bounded, call, log_call
 from contacts_mcp.server.confirming import Question, converse
 from contacts_mcp.server.explain import no_such_tool
 from contacts_mcp.server.instructions import instructions_for
+from contacts_mcp.server.jobs import Jobs
 from contacts_mcp.server.prompts import PromptFile, load_prompts
 from contacts_mcp.server.resources import RESOURCES, ResourceEntry, completions
 from contacts_mcp.server.tools import TOOLS, enabled_tools
-from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.tools.entry import App, Opener, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema, output_schema
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.words.display import quoted, visible
@@ -72,6 +72,7 @@ Context: TypeAlias = ServerRequestContext[App, Any]
 
 NAME = "contacts-mcp"
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+A_BIT = 0.001  # of progress, for a word that has no number: the protocol wants every step higher than the last
 LISTS_KEEP_MS = 3_600_000  # the lists do not change while a server runs
 
 ICON = Icon(
@@ -84,20 +85,21 @@ ICON = Icon(
 )
 
 
-def build_server(settings: Settings, *, workspace: App | None = None) -> Server[App]:
+def build_server(settings: Settings, *, workspace: Opener | None = None) -> Server[App]:
     """A server for one account.
 
     `workspace` is one made by the caller, who then closes it. Raises AccountError for an unknown tool in the settings.
     """
     tools = enabled_tools(settings)
     own = Workspace(settings)
-    app = workspace or own
+    app = Jobs(workspace or own)
     methods = _Methods(settings, tools, app)
 
     @asynccontextmanager
     async def lifespan(_: Server[App]) -> AsyncIterator[App]:
         try:
-            yield app
+            async with app.served():
+                yield app
         finally:
             with anyio.CancelScope(shield=True):
                 await own.aclose()  # which was never opened, where the caller gave one
@@ -153,10 +155,12 @@ class _Methods:
             return result_of(answer)
         deadline = Deadline(self._seconds)
 
-        told = count(1)  # progress must grow, and the texts have numbers of several kinds
+        told = 0.0
 
-        async def announce(text: str) -> None:
-            await ctx.session.report_progress(next(told), None, text)
+        async def announce(text: str, done: float = 0, total: float | None = None) -> None:
+            nonlocal told
+            told = done if done > told else told + A_BIT
+            await ctx.session.report_progress(told, total, text)
 
         said = await converse(
             lambda arguments: call(tool, self._app, arguments, deadline=deadline, announce=announce),

@@ -15,6 +15,7 @@ from contacts_mcp.config import Settings
 from contacts_mcp.server.boundary import Deadline, call
 from contacts_mcp.server.confirming import Question, Reply, Returned, converse
 from contacts_mcp.server.explain import no_such_tool
+from contacts_mcp.server.jobs import Jobs
 from contacts_mcp.server.tools import TOOLS, enabled_tools
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema
@@ -43,7 +44,7 @@ def call_tool(settings: Settings, name: str, arguments: Mapping[str, Any]) -> An
     async def run() -> Answer:
         workspace = Workspace(settings, for_one_call=True)
         try:
-            return await _answer(tool, workspace, settings, arguments)
+            return await _answer(tool, Jobs(workspace), settings, arguments)
         finally:
             with anyio.CancelScope(shield=True):
                 await workspace.aclose()
@@ -72,7 +73,7 @@ async def _ask_afterwards(_: Question) -> Reply | None:
     return None
 
 
-async def _announce(text: str) -> None:
+async def _announce(text: str, done: float = 0, total: float | None = None) -> None:  # noqa: ARG001 -- of all callers
     click.echo(text, err=True)
 
 
@@ -172,18 +173,20 @@ def _cut(text: str, width: int) -> str:
 
 def sentence(change: Mapping[str, Any]) -> str:
     """One change of list_changes: "Change 2, 2026-11-25T23:46:45Z: Avery Brooks (1301) was changed. ..."."""
-    who = (
-        f"{_cell(change['name'])} ({change['contact_id']})" if change.get("name") else f"contact {change['contact_id']}"
-    )
+    if change["action"] == "import":
+        return f"Change {change['change_id']}, {change['at']}: {change['about']}.{_undoing(change)}"
+    number = change.get("contact_id", "without an id yet")
+    who = f"{_cell(change['name'])} ({number})" if change.get("name") else f"contact {number}"
     parts = [f"Change {change['change_id']}, {change['at']}: {who} {_outcome(change)}."]
     details = [f"{one['field']} from {_told(one['before'])} to {_told(one['after'])}" for one in change["changes"]]
     if details and change["action"] == "update":
         parts.append(f"{', '.join(details)}.")
-    if change.get("undoes"):
-        parts.append(f"This took back change {change['undoes']}.")
-    if change.get("undone_by"):
-        parts.append(f"Change {change['undone_by']} took it back.")
-    return " ".join(parts)
+    return " ".join(parts) + _undoing(change)
+
+
+def _undoing(change: Mapping[str, Any]) -> str:
+    took = f" This took back change {change['undoes']}." if change.get("undoes") else ""
+    return took + (f" Change {change['undone_by']} took it back." if change.get("undone_by") else "")
 
 
 def _outcome(change: Mapping[str, Any]) -> str:

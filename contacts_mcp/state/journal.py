@@ -8,6 +8,8 @@
 - A file that cannot be read is set aside under another name, and the caller is told.
 - Ages of a minute are measured by the uptime of the machine (`uptime.py`), because a time of day can be set.
 - Entries older than 30 days go, once the machine has run for a day since it saw that time of day (`_purge`).
+- An import is one entry without values, and its contacts are entries below it. All questions about contacts and
+  phones see those like any other.
 - The journal holds personal data, because nothing could be restored without. No other file of the server does.
 """
 
@@ -17,8 +19,8 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -53,7 +55,7 @@ _PATIENCE = 1.0  # seconds for another server's write, which takes a few thousan
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Action = Literal["create", "update", "delete"]
+Action = Literal["create", "update", "delete", "import"]
 State = Literal["begun", "done", "not_done", "unknown"]
 
 
@@ -79,6 +81,7 @@ class Entry:
     unanswered: bool = False  # one of its requests got no answer, and may arrive whatever came of the others
     merge: str = ""  # the name that the changes of one merge share, "" for any other change
     looked: float = 0.0  # when an unfinished one was looked up after its request could no longer arrive
+    parent: int | None = None  # the import that it is a part of
     change_id: int = 0  # 0 until it is written
     at: float = 0.0  # Unix seconds
     uptime: float | None = None  # of the machine at that moment; None in entries of the first version
@@ -128,32 +131,49 @@ class Journal:
 
     def begin(self, entry: Entry) -> Entry:
         """Write `entry` down before anything is sent. Returns it with its id."""
+        (begun,) = self.begin_all([entry])
+        return begun
+
+    def begin_all(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Write several down before any of them is sent, all or none. Returns them with their ids."""
         self._purge()
-        begun = replace(entry, at=self._clock(), uptime=self._uptime(), state="begun")
-        cursor = self._execute(_INSERT, self._account.name, *(_column(begun, name) for name in _COLUMNS))
-        return replace(begun, change_id=cursor.lastrowid or 0)
+        at, running = self._clock(), self._uptime()
+        begun = [replace(entry, at=at, uptime=running, state="begun") for entry in entries]
+        ids = self._done(lambda db: self._inserted(db, begun))
+        return [replace(entry, change_id=number) for entry, number in zip(begun, ids, strict=True)]
+
+    def _inserted(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
+        with _transaction(db):
+            rows = ([self._account.name, *(_column(entry, name) for name in _COLUMNS)] for entry in entries)
+            return [db.execute(_INSERT, row).lastrowid or 0 for row in rows]
 
     def finish(self, entry: Entry) -> bool:
         """Write down how it came out, and on the change it took back that it did. Answers whether that worked.
 
         Never fails, because the request is out. An entry that cannot be completed is looked up later.
         """
+        return self.finish_all([entry])
+
+    def finish_all(self, entries: Sequence[Entry]) -> bool:
+        """As `finish`, for several at once."""
         try:
-            self._execute("BEGIN IMMEDIATE")
-            outcome = f"UPDATE changes SET {_ASSIGNED} WHERE change_id = ? AND at = ? AND {self._ours}"
-            values = (_column(entry, name) for name in _OUTCOME)
-            self._execute(outcome, *values, entry.change_id, entry.at, *self._account.names)
-            if entry.state == "done" and entry.undoes:
-                self._execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", entry.change_id, entry.undoes)
-                self._execute(_IN_FORCE_AGAIN, entry.undoes)
-            self._execute("COMMIT")
+            self._done(lambda db: self._completed(db, entries))
         except AccountError as error:
             self._untold = error if isinstance(error, JournalSetAside) else None
-            _log.warning("how change %d came out could not be written down; it will be looked up", entry.change_id)
-            if self._db and self._db.in_transaction:
-                self._db.rollback()
+            ids = ", ".join(str(entry.change_id) for entry in entries[:3])
+            _log.warning("how change %s came out could not be written down; it will be looked up", ids)
             return False
         return True
+
+    def _completed(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+        outcome = f"UPDATE changes SET {_ASSIGNED} WHERE change_id = ? AND at = ? AND {self._ours}"
+        with _transaction(db):
+            for entry in entries:
+                values = (_column(entry, name) for name in _OUTCOME)
+                db.execute(outcome, (*values, entry.change_id, entry.at, *self._account.names))
+                if entry.state == "done" and entry.undoes:
+                    db.execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", (entry.change_id, entry.undoes))
+                    db.execute(_IN_FORCE_AGAIN, (entry.undoes,))
 
     def given_up(self, entry: Entry) -> Entry:
         """`entry` with a copy of its request left unanswered just now."""
@@ -177,13 +197,21 @@ class Journal:
         return next(iter(self._select("change_id = ?", change_id)), None)
 
     def entries(self, *, contact_id: int | None = None, before: int | None = None, limit: int = 25) -> list[Entry]:
-        """The newest entries first. `before` is the id to go on below."""
+        """The newest entries first. `before` is the id to go on below.
+
+        The parts of an import are given only where a contact is asked for.
+        """
         self._purge()
         chosen = {"contact_id = ?": contact_id, "change_id < ?": before}
         given = {test: value for test, value in chosen.items() if value is not None}
-        where = " AND ".join([self._ours, *given])
+        where = " AND ".join([self._ours, *given, *(["parent IS NULL"] if contact_id is None else [])])
         query = f"SELECT * FROM changes WHERE {where} ORDER BY change_id DESC LIMIT ?"
         return [_entry(row) for row in self._rows(query, *self._account.names, *given.values(), limit)]
+
+    def parts_of(self, change_id: int, *, after: int = 0, limit: int = 1_000) -> list[Entry]:
+        """The changes below an import, oldest first. `after` is the id to go on above."""
+        query = f"SELECT * FROM changes WHERE {self._ours} AND parent = ? AND change_id > ? ORDER BY change_id LIMIT ?"
+        return [_entry(row) for row in self._rows(query, *self._account.names, change_id, after, limit)]
 
     def by_token(self, digest: str) -> Entry | None:
         """The change that a confirmation allowed."""
@@ -232,6 +260,18 @@ class Journal:
         names = self._account.names
         return self._select(f"{either} AND state <> 'not_done'", *names, phone, *names, phone)
 
+    def known_phones(self, phones: Sequence[str]) -> set[str]:
+        """Those of `phones` that a change was about, at most some hundred at once."""
+        if not phones:
+            return set()
+        marks = ", ".join("?" * len(phones))
+        asked = [
+            f"SELECT {phone} FROM changes WHERE {self._ours} AND {phone} IN ({marks})"
+            for phone in (_FROM_PHONE, _TO_PHONE)
+        ]
+        names = self._account.names
+        return {str(row[0]) for row in self._rows(" UNION ".join(asked), *names, *phones, *names, *phones)}
+
     def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
         """The changes of the last `within` seconds that gave a contact that phone, or may have, oldest first."""
         young, moments = self._younger_than(within)
@@ -258,7 +298,9 @@ class Journal:
         unknown, and they were not looked up since their request could arrive for the last time.
         """
         try:
-            return self._select("state IN ('begun', 'unknown') AND (state = 'begun' OR looked = 0)")
+            return self._select(
+                f"{_OPEN} AND action <> 'import' AND (state = 'begun' OR state = 'unknown' AND looked = 0)"
+            )
         except JournalSetAside as told_to_nobody:  # whoever settles goes on without
             self._untold = told_to_nobody
             raise
@@ -439,6 +481,19 @@ _ASSIGNED = ", ".join(f"{name} = ?" for name in _OUTCOME)
 _IN_FORCE_AGAIN = (
     "UPDATE changes SET undone_by = NULL WHERE change_id = (SELECT undoes FROM changes WHERE change_id = ?)"
 )
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.rollback()
+        raise
 
 
 def _column(entry: Entry, name: str) -> Any:

@@ -55,3 +55,45 @@ CREATE TABLE watch (
 -- The changes of one merge have one name: the id of the contact that was kept, a colon, and a random text.
 ALTER TABLE changes ADD COLUMN merge TEXT NOT NULL DEFAULT '';
 CREATE INDEX changes_of_merge ON changes (account, merge) WHERE merge <> '';
+
+-- step 4
+-- An import is one change with a child for each contact. SQLite changes no CHECK, so the table is made anew.
+CREATE TABLE changes_anew (
+    change_id  INTEGER PRIMARY KEY AUTOINCREMENT,
+    account    TEXT NOT NULL,
+    at         REAL NOT NULL,
+    action     TEXT NOT NULL CHECK (action IN ('create', 'update', 'delete', 'import')),
+    state      TEXT NOT NULL CHECK (state IN ('begun', 'done', 'not_done', 'unknown')),
+    contact_id INTEGER,                           -- NULL of an import, too
+    before     TEXT NOT NULL,
+    wanted     TEXT NOT NULL,
+    after      TEXT NOT NULL DEFAULT '{}',
+    rev_before INTEGER NOT NULL DEFAULT 0,
+    rev_after  INTEGER NOT NULL DEFAULT 0,
+    consent    TEXT NOT NULL DEFAULT '',
+    undoes     INTEGER REFERENCES changes,
+    undone_by  INTEGER REFERENCES changes,
+    record     TEXT NOT NULL DEFAULT '{}',        -- of an import: its plan, its source and its counts
+    token      TEXT NOT NULL DEFAULT '',
+    looked     REAL NOT NULL DEFAULT 0,
+    uptime     REAL,
+    unanswered INTEGER NOT NULL DEFAULT 0,
+    updated_before TEXT NOT NULL DEFAULT '',
+    updated_after  TEXT NOT NULL DEFAULT '',
+    merge      TEXT NOT NULL DEFAULT '',          -- the name of a merge
+    parent     INTEGER REFERENCES changes         -- the import that this change is a part of
+);
+INSERT INTO changes_anew SELECT change_id, account, at, action, state, contact_id, before, wanted, after, rev_before,
+    rev_after, consent, undoes, undone_by, record, token, looked, uptime, unanswered, updated_before, updated_after,
+    merge, NULL FROM changes;
+-- Numbers that were given out before stay given out.
+DELETE FROM sqlite_sequence WHERE name = 'changes_anew';
+INSERT INTO sqlite_sequence SELECT 'changes_anew', seq FROM sqlite_sequence WHERE name = 'changes';
+DROP TABLE changes;
+ALTER TABLE changes_anew RENAME TO changes;
+CREATE INDEX changes_of_contact ON changes (account, contact_id, change_id);
+CREATE INDEX changes_from_phone ON changes (account, json_extract(before, '$.phone'));
+CREATE INDEX changes_to_phone ON changes (account, json_extract(wanted, '$.phone'));
+CREATE INDEX changes_open ON changes (account) WHERE state IN ('begun', 'unknown') OR unanswered;
+CREATE INDEX changes_of_parent ON changes (parent);
+CREATE INDEX changes_of_merge ON changes (account, merge) WHERE merge <> '';

@@ -55,6 +55,18 @@ class Locks:
             yield
 
     @asynccontextmanager
+    async def contacts(self, *contact_ids: int) -> AsyncIterator[None]:
+        """Hold the right to change all of those contacts."""
+        async with self._hold("contact", map(str, contact_ids)):
+            yield
+
+    @asynccontextmanager
+    async def plan(self, plan: int) -> AsyncIterator[bool]:
+        """Hold the right to run that plan, which dies with the process. Yields False at once where somebody has it."""
+        async with self._stripe(f"plan-{plan}").if_free() as is_held:
+            yield is_held
+
+    @asynccontextmanager
     async def if_free(self, contact_id: int | None, phone: str) -> AsyncIterator[bool]:
         """Hold the contact, or the phone where it has no id yet, if nobody does. Otherwise yield False at once."""
         kind, key = ("phone", phone) if contact_id is None else ("contact", str(contact_id))
@@ -78,7 +90,8 @@ class Locks:
 
     def _stripes_of(self, kind: str, keys: Iterable[str]) -> list[_Stripe]:
         """The stripes to hold for all of `keys`, in the order that everybody keeps."""
-        names = {_name(account, kind, key) for account in self._account.lock_names for key in keys if key}
+        keys = [key for key in keys if key]
+        names = {_name(account, kind, key) for account in self._account.lock_names for key in keys}
         return [self._stripe(name) for name in sorted(names)]
 
     def _stripe(self, name: str) -> _Stripe:

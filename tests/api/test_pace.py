@@ -162,12 +162,31 @@ async def test_accounts_do_not_share_a_limit(world: World, tmp_path: Path) -> No
         assert await places(awake(other, 5, world)) == 5
 
 
-async def test_bulk_work_leaves_a_fifth_for_questions(world: World, ledger: SqliteLedger) -> None:
-    pace = awake(ledger, 60, world)
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [(0, 97), (1, 97), (10, 80), (40, 50)],
+    ids=["97 % when nobody asks", "one question", "twice as much as was asked", "never less than half"],
+)
+async def test_bulk_work_leaves_a_reserve_that_breathes(
+    world: World, ledger: SqliteLedger, asked: int, left: int
+) -> None:
+    pace = awake(ledger, 100, world)
+    for _ in range(asked):
+        await pace.wait()
     token = bulk_work.set(True)
-    assert await places(pace) == 48
+    used = await places(pace)
     bulk_work.reset(token)
-    assert await places(pace) == 12
+    assert asked + used == max(left, asked)
+
+
+async def test_the_reserve_shrinks_again_a_minute_after_the_last_question(world: World, ledger: SqliteLedger) -> None:
+    pace = awake(ledger, 100, world)
+    for _ in range(20):
+        await pace.wait()
+    world.now += WINDOW + 1
+    token = bulk_work.set(True)
+    assert await places(pace) == 97
+    bulk_work.reset(token)
 
 
 async def test_bulk_work_with_the_smallest_limit_still_moves(world: World, ledger: SqliteLedger) -> None:

@@ -293,3 +293,24 @@ async def test_the_answer_to_a_question_survives_a_restart(open_stage: OpenStage
 
 def test_a_question_may_be_answered_for_as_long_as_its_token_lives() -> None:
     assert ANSWERABLE == LIFETIME
+
+
+LIST = "Phone,First\n5105550181,Ines\n5105550182,Rui"
+
+
+async def test_a_yes_to_a_plan_carries_that_plan_out_in_one_call(era: str, open_stage: OpenStage) -> None:
+    seen: list[ElicitRequestFormParams] = []
+    async with open_stage(mode=era, client=person("accept", YES, seen=seen)) as stage:
+        facts = await stage.ok("import_contacts", text=LIST)
+        assert (facts["status"], facts["outcomes"]) == ("done", {"done": 2})
+        assert len(seen) == 1
+        assert "2 to create" in seen[0].message
+        assert len(stage.people()) == 4
+
+
+async def test_a_no_to_a_plan_changes_nothing(era: str, open_stage: OpenStage) -> None:
+    async with open_stage(mode=era, client=person("decline")) as stage:
+        before = stage.people()
+        facts = await stage.ok("import_contacts", text=LIST)
+        assert facts["status"] == "declined"
+        assert stage.people() == before

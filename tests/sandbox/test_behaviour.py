@@ -26,7 +26,15 @@ def test_every_switch_lists_its_sides_and_the_default_is_one_of_them() -> None:
     assert switches["create_status"] == (200, 201)
     assert switches["honours_page"] == (False, True)
     assert all(getattr(Behaviour(), name) in sides for name, sides in switches.items())
-    numbers = {"page_size", "max_limit", "requests_per_minute", "retry_after", "read_delay_writes", "lags"}
+    numbers = {
+        "batch_limit",
+        "page_size",
+        "max_limit",
+        "requests_per_minute",
+        "retry_after",
+        "read_delay_writes",
+        "lags",
+    }
     assert {field.name for field in fields(Behaviour)} == switches.keys() | numbers
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contacts_mcp.sandbox import Sandbox
+from contacts_mcp.sandbox import Behaviour, Fault, Sandbox
 
 JORDAN = "/v1/contact/1001"
 PHONE = "15105550100"
@@ -237,6 +237,27 @@ async def test_a_batch_names_an_item_with_an_unknown_tag_or_assignee_as_failed(
     bad = [{"phone": NEW, "tags": [{"tag_id": 999}]}, {"phone": "15105553345", "assignee_id": 1}]
     assert (await client.post("/v1/batch/contacts", json=bad)).json() == bad
     assert len(sandbox.store.contacts()) == 40
+
+
+async def test_a_fault_carries_out_the_first_items_of_a_batch_alone(
+    sandbox: Sandbox, client: httpx.AsyncClient
+) -> None:
+    sandbox.faults.add(Fault("batch_contacts", "status_after", status=500, items=1))
+    reply = await client.post("/v1/batch/contacts", json=[{"phone": NEW}, {"phone": "15105553345"}])
+    assert reply.status_code == 500
+    assert [sandbox.store.contact_by_phone(phone) is not None for phone in (NEW, "15105553345")] == [True, False]
+
+
+def test_only_a_batch_has_items() -> None:
+    with pytest.raises(ValueError, match="has no items"):
+        Fault("create_contact", "drop_after", items=1)
+
+
+async def test_a_batch_that_is_too_long_is_refused_as_a_whole(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.behaviour = Behaviour(batch_limit=1, requests_per_minute=0)
+    reply = await client.post("/v1/batch/contacts", json=[{"phone": NEW}, {"phone": "15105553345"}])
+    assert reply.status_code == 400
+    assert sandbox.store.contact_by_phone(NEW) is None
 
 
 async def test_batch_with_overwrite_updates_the_known(sandbox: Sandbox, client: httpx.AsyncClient) -> None:

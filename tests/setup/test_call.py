@@ -74,6 +74,16 @@ STEPS: tuple[Step, ...] = (
     ("undo_change", {"change_id": 1}),
     ("undo_change", {"change_id": 99}),
     ("undo_change", {}),
+    ("import_contacts", {"text": "Phone,First\n5105557781,Ada\n5105557782,Ben\n12,Cy"}),
+    (
+        "import_contacts",
+        lambda before: {"plan": before[-1]["plan"], "confirm_token": before[-1]["confirm_token"]},
+    ),
+    ("import_contacts", {}),
+    ("import_status", {"show": "problems"}),
+    ("import_status", {"plan": 99}),
+    ("update_contacts", {"contact_ids": [JORDAN], "add_tags": ["VIP"], "remove_tags": "Lead"}),
+    ("update_contacts", {"where": {"tag": "VIP"}, "is_opted_out": "false"}),
     ("no_such_tool", {}),
 )
 

@@ -809,3 +809,63 @@ async def test_a_journal_that_breaks_in_the_middle_of_a_write_does_not_turn_it_i
         assert "could not be written down" in caplog.text
         with closing(sqlite3.connect(tmp_path / "data" / "journal.sqlite3", timeout=0)) as db:
             db.execute("BEGIN IMMEDIATE")  # would fail if the journal were still in the middle of its own
+
+
+def an_import(journal: Journal, *phones: str) -> tuple[Entry, list[Entry]]:
+    """An import that is begun, with a create for each phone."""
+    parent = journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 7}))
+    wanted = ({"phone": phone} for phone in phones)
+    return parent, journal.begin_all(
+        [Entry(action="create", before={}, wanted=values, parent=parent.change_id) for values in wanted]
+    )
+
+
+def test_an_import_is_one_change_in_the_list_and_its_contacts_are_found_by_contact(path: Path, clock: Clock) -> None:
+    journal = Journal(path, "ours", clock=clock)
+    parent, parts = an_import(journal, "15105550101", "15105550102")
+    journal.finish_all(
+        [replace(part, state="done", contact_id=1000 + at, rev_after=1) for at, part in enumerate(parts)]
+    )
+    journal.finish(replace(parent, state="done"))
+    assert [entry.change_id for entry in journal.entries()] == [parent.change_id]
+    assert [entry.change_id for entry in journal.entries(contact_id=1001)] == [parts[1].change_id]
+    assert [entry.change_id for entry in journal.parts_of(parent.change_id)] == [part.change_id for part in parts]
+
+
+def test_the_rows_of_an_import_are_seen_by_every_question_about_contacts_and_phones(path: Path, clock: Clock) -> None:
+    journal = Journal(path, "ours", clock=clock)
+    parent, (create, left) = an_import(journal, "15105550101", "15105550102")
+    journal.finish(replace(create, state="done", contact_id=1001, rev_after=4, after=create.wanted))
+    move = Entry(
+        action="update",
+        contact_id=1001,
+        before={"phone": "15105550101"},
+        wanted={"phone": "15105550109"},
+        parent=parent.change_id,
+    )
+    (moved,) = journal.begin_all([move])
+    creation = journal.creation_of(1001)
+    assert creation is not None
+    assert creation.change_id == create.change_id
+    assert journal.rev_written(1001) == 4
+    assert [entry.change_id for entry in journal.departures_from("15105550101")] == [moved.change_id]
+    assert {entry.change_id for entry in journal.unfinished()} == {left.change_id, moved.change_id}
+    assert [entry.change_id for entry in journal.arriving(None, "15105550102")] == [left.change_id]
+    assert journal.known_phones(["15105550101", "15105550102", "15105550103"]) == {"15105550101", "15105550102"}
+
+
+def test_a_journal_of_the_second_version_keeps_its_changes_and_its_numbers(path: Path, clock: Clock) -> None:
+    steps = steps_of(resources.files("contacts_mcp.state").joinpath("journal.sql").read_text(encoding="utf-8"))
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in (statement for step in steps[:2] for statement in step):
+            db.execute(statement)
+        insert = (
+            "INSERT INTO changes (change_id, account, at, action, state, before, wanted) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        rows = [(number, "ours", clock(), "create", "done", "{}", '{"phone": "15105550101"}') for number in (5, 9)]
+        db.executemany(insert, rows)
+        db.execute("DELETE FROM changes WHERE change_id = 9")
+        db.execute("PRAGMA user_version = 2")
+    journal = Journal(path, "ours", clock=clock)
+    assert [(entry.change_id, entry.parent) for entry in journal.entries()] == [(5, None)]
+    assert journal.begin(Entry(action="import", before={}, wanted={})).change_id == 10

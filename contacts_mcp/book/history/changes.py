@@ -49,6 +49,8 @@ def _asked(entry: Entry) -> tuple[Values, Values]:
 
     A change of unknown outcome shows the values it asked for.
     """
+    if entry.action == "import":
+        return {}, {}
     after = entry.after if entry.state == "done" else entry.wanted
     asked = plan_of(entry).asked
     return (

@@ -51,6 +51,7 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
         if found and book.journal.of_merge(found.merge):
             return await _undo_merge(book, found)
         entry = _undoable(book.journal.get(change_id), change_id)
+        assert entry.action != "import"  # taken back by a plan of its own (`transfer/undoing.py`)
         return _undone_before(book, entry) or await _UNDO[entry.action](book, entry, confirm_token)
 
 

@@ -29,7 +29,8 @@ LOOKS_TO_BE_SURE = 12  # in a row, before a change is called not done: some of t
 
 
 def plan_of(entry: Entry) -> Plan:
-    """The write that `entry` describes."""
+    """The write that `entry` describes, which is no import: that has writes below it."""
+    assert entry.action != "import"
     return Plan(
         action=entry.action,
         contact_id=entry.contact_id,

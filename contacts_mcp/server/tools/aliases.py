@@ -28,6 +28,10 @@ TOOLS: Mapping[str, str] = {
         "list_contact_fields": "list_fields get_fields list_custom_fields get_custom_fields get_contact_fields "
         "list_contact_field",
         "list_changes": "get_changes list_history get_history recent_changes change_history",
+        "import_contacts": "import_file import_csv bulk_import bulk_create_contacts create_contacts add_contacts "
+        "upload_contacts import_list",
+        "update_contacts": "bulk_update bulk_update_contacts update_many_contacts tag_contacts batch_update_contacts",
+        "import_status": "get_import_status import_progress list_imports job_status",
         "undo_change": "undo undo_last_change revert_change restore_contact",
     }.items()
     for old in all_old.split()
@@ -61,6 +65,11 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
         "updated_after": "since date",
         "detail": "verbosity verbose full",
         "clear": "unset empty blank",
+        "path": "file filename file_path",
+        "text": "csv table data rows content",
+        "where": "filters filter",
+        "contact_ids": "ids contacts",
+        "columns": "mapping column_mapping",
     }.items()
     for old in all_old.split()
 }

@@ -7,9 +7,11 @@ from typing import Annotated
 from contacts_mcp import book as books
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.tools.transfer import undo_run
 from contacts_mcp.server.views.changes import ChangesResult, changes_listed
 from contacts_mcp.server.views.fitting import Answer
-from contacts_mcp.server.views.writes import UndoResult, wrote
+from contacts_mcp.server.views.transfer import UndoResult
+from contacts_mcp.server.views.writes import wrote
 
 
 async def list_changes(
@@ -34,7 +36,11 @@ async def undo_change(
 ) -> Answer:
     """Take one change back. Restores exactly the fields it changed, or creates a deleted contact again (with a new id).
     Deletes a created contact after a confirmation. Refused if the contact was changed since."""
-    return wrote(await books.undo(await app.book(), change_id, confirm_token=confirm_token or ""))
+    book = await app.book()
+    entry = book.journal.get(change_id)
+    if entry is not None and entry.action == "import":
+        return await undo_run(app, book, entry, confirm_token or "")
+    return wrote(await books.undo(book, change_id, confirm_token=confirm_token or ""))
 
 
 UNDO = ToolEntry(

@@ -12,16 +12,30 @@ from contacts_mcp.server.views.fitting import Answer
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
+    from contacts_mcp.server.jobs import Work
 
 # What a caller must be allowed to do. `contacts:bulk` is for tools that change many contacts in one call.
 Scope = Literal["contacts:read", "contacts:write", "contacts:delete", "contacts:bulk"]
 
 
-class App(Protocol):
-    """The part of a running server that tools use. It is the first parameter of every tool."""
+class Opener(Protocol):
+    """The owner of an address book."""
 
     async def book(self) -> Book:
         """The address book, opened when it is first needed. Raises AccountError where it cannot be."""
+
+
+class App(Opener, Protocol):
+    """The part of a running server that tools use. It is the first parameter of every tool."""
+
+    def is_under_way(self, number: int) -> bool:
+        """Whether the work of that number goes on in this server."""
+
+    async def carry_on(self, number: int, work: Work) -> bool:
+        """Do work that may take longer than a call (`jobs.py`). Returns whether it is over."""
+
+    async def news_of(self, number: int, seconds: float) -> bool:
+        """Wait for the end of such work, at most so long. Returns whether it is over."""
 
 
 @dataclass(frozen=True, slots=True)

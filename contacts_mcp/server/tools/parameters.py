@@ -16,7 +16,9 @@ from pydantic.fields import FieldInfo
 from contacts_mcp.words.numbers import number_text
 
 LONGEST_TEXT = 10_000
+LONGEST_TABLE = 60_000
 MOST_ITEMS = 100
+MOST_IDS = 1_000
 LONGEST_ID = 20  # digits of an id that are looked at
 MOST_ID = 2**53  # the first whole number that JSON cannot carry
 
@@ -99,12 +101,14 @@ def _plain_text(value: object) -> object:
 _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT), BeforeValidator(_word)]
 Word = _Text
 Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
+LongText = Annotated[str, StringConstraints(max_length=LONGEST_TABLE)]
 Id = Annotated[int, Field(ge=1, lt=MOST_ID), BeforeValidator(_number)]
+ManyIds = Annotated[list[Id], Field(max_length=MOST_IDS), BeforeValidator(from_json)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS), BeforeValidator(from_json)]
 UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
 UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
 ChangeCursor = Annotated[int, BeforeValidator(_change_number), WithJsonSchema({"type": "string"})]
-_TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
+TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
 
 
 def described(description: str) -> Any:
@@ -132,7 +136,7 @@ NewLast = Annotated[_Text | None, described("New one.")]
 DisplayName = Annotated[_Text | None, described("Shown name, set separately.")]
 Email = Annotated[_Text | None, described("E-mail.")]
 Avatar = Annotated[_Text | None, described("Picture URL.")]
-CustomFields = Annotated[_TextsByName | None, described("By name (list_contact_fields). Dates: YYYY-MM-DD.")]
+CustomFields = Annotated[TextsByName | None, described("By name (list_contact_fields). Dates: YYYY-MM-DD.")]
 FirstCustomFields = Annotated[CustomFields, BeforeValidator(_without_placeholders)]
 ReplaceCustomFields = Annotated[bool | None, described("Drops others.")]
 FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or id.")]

@@ -66,6 +66,7 @@ def _told_facts(one: ShownChange, cut: Cut) -> dict[str, Any]:
         "name": visible(_name_in(entry), limit=NAME),
         "changes": change_facts(one.changes[: cut.items], cut),
         "consent": visible(entry.consent, limit=VALUE),
+        "about": _about_run(entry) if entry.action == "import" else "",
         "undoes": entry.undoes,
         "undone_by": entry.undone_by,
     }
@@ -77,6 +78,8 @@ def _told_line(one: ShownChange, cut: Cut) -> str:
     undone = f"; taken back by {entry.undone_by}" if entry.undone_by else ""
     undoes = f"; takes back {entry.undoes}" if entry.undoes else ""
     about = f"contact {entry.contact_id or '(no id yet)'} {quoted(_name_in(entry), limit=NAME)}"
+    if entry.action == "import":
+        return f"change {entry.change_id}, {one.at}: {_about_run(entry)}{_STATES[entry.state]}{undoes}{undone}"
     consent = f"; consent given: {quoted(entry.consent, limit=VALUE)}" if entry.consent else ""
     more = f"; … (+{len(one.changes) - cut.items} more)" if len(one.changes) > cut.items else ""
     changes = "; ".join(change_lines(one.changes[: cut.items], cut))
@@ -84,6 +87,15 @@ def _told_line(one: ShownChange, cut: Cut) -> str:
         f"change {entry.change_id}, {one.at}: {entry.action} {about}{_STATES[entry.state]}{undoes}{undone}: "
         f"{changes}{more}{consent}"
     )
+
+
+def _about_run(entry: Entry) -> str:
+    """A run of many rows on one line: its source, and how many rows came out how."""
+    record = entry.record
+    kinds = {"file": "import of", "update": "one change for many:", "undo": "taking back a run:"}
+    counts = ", ".join(f"{count} {decision}" for decision, count in record.get("counts", {}).items())
+    what = f"{kinds.get(record.get('kind', ''), 'run of')} {quoted(str(record.get('file', '')), limit=NAME)}"
+    return f"{what} (plan {record.get('plan')}{f': {counts}' if counts else ''})"
 
 
 _STATES = {

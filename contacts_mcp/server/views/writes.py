@@ -58,12 +58,6 @@ class DeleteResult(ConfirmableResult):
     status: Literal["deleted", "declined", "needs_confirmation"]
 
 
-class UndoResult(ConfirmableResult):
-    """Answer of undo_change."""
-
-    status: Literal["undone", "unchanged", "declined", "needs_confirmation"]
-
-
 def wrote(outcome: Outcome) -> Answer:
     """The answer to a change, made or still to be confirmed."""
     card = outcome.card
@@ -95,12 +89,13 @@ def wrote(outcome: Outcome) -> Answer:
 
 
 def declined(contact: Mapping[str, Any]) -> Answer:
-    """The answer to a no. `contact` is the one that the person was shown, in the form of `whole`."""
+    """The answer to a no. `contact` is the one that the person was shown, in the form of `whole`; {} of many."""
     note = Note("declined", "The person was asked and said no. Nothing was changed.")
     result = ConfirmableResult(status="declined", contact=dict(contact), changes=[], **noted([note]))
     name = quoted(str(contact["name"]), limit=NAME) if contact.get("name") else ""
     about = " ".join(filter(None, (str(contact.get("contact_id", "")), name, str(contact.get("phone", "")))))
-    return fitted(lambda _: ([f"{HEADLINES['declined']}: contact {about}."], result))
+    shown = f": contact {about}" if about else ""
+    return fitted(lambda _: ([f"{HEADLINES['declined']}{shown}."], result))
 
 
 def _headline(outcome: Outcome) -> str:

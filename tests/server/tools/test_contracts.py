@@ -7,6 +7,7 @@ The snapshot is renewed by `scripts/snapshots`, on purpose only: assistants depe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +22,7 @@ from contacts_mcp.errors import AccountError
 from contacts_mcp.server.instructions import SENTENCES, instructions_for
 from contacts_mcp.server.tools import TOOLS, enabled_tools
 from contacts_mcp.server.tools.entry import Scope, ToolEntry
+from contacts_mcp.server.tools.schemas import output_schema
 from contacts_mcp.server.views.doubles import HEADLINES as OF_A_MERGE
 from contacts_mcp.server.views.writes import HEADLINES
 
@@ -187,6 +189,8 @@ async def test_the_hints_say_what_the_tools_do(catalogue: list[Tool]) -> None:
         "delete_contact",
         "merge_contacts",
         "undo_change",
+        "import_contacts",
+        "update_contacts",
     ]
     assert all(hint["openWorldHint"] for hint in hints.values())
 
@@ -205,15 +209,23 @@ async def test_the_statuses_of_a_change_are_published(catalogue: list[Tool]) -> 
         if status := tool["outputSchema"]["properties"].get("status"):
             published[tool["name"]] = status["enum"]
     assert [*published] == [tool.name for tool in TOOLS if not tool.reads_only]
-    assert {status for statuses in published.values() for status in statuses} == {*STATUSES, *OF_A_MERGE}
+    of_runs = {"planned", "planning", "running", "stopped", "done"}
+    assert {status for statuses in published.values() for status in statuses} - of_runs == {*STATUSES, *OF_A_MERGE}
     assert {*HEADLINES} == {*STATUSES}
 
 
 # What it costs (design, section 3: bytes divided by four).
 
 
-async def test_the_catalogue_costs_at_most_4300_tokens(catalogue: list[Tool]) -> None:
-    assert tokens(catalogue) <= 4_300
+async def test_the_catalogue_costs_at_most_5300_tokens(catalogue: list[Tool]) -> None:
+    assert tokens(catalogue) <= 5_300
+
+
+async def test_the_catalogue_without_the_tools_for_many_contacts_costs_at_most_4300_tokens(
+    catalogue: list[Tool],
+) -> None:
+    many = {tool.name for tool in TOOLS if tool.group == "transfer"}
+    assert tokens([tool for tool in catalogue if tool["name"] not in many]) <= 4_300
 
 
 async def test_the_six_tools_cost_at_most_2600_tokens(catalogue: list[Tool]) -> None:
@@ -229,11 +241,17 @@ async def test_instructions_are_served_and_cost_at_most_400_tokens(session: Sess
     assert tokens(session.client.instructions) < 400
 
 
+def names(text: str, tool: str) -> bool:
+    """Whether a text names a tool. The name of one may be the beginning of another's."""
+    return re.search(rf"\b{tool}\b", text) is not None
+
+
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_instructions_speak_of_no_tool_that_is_switched_off_and_of_every_confirmation(tool: ToolEntry) -> None:
     text = instructions_for([tool.name])
-    assert [other.name for other in TOOLS if other.name in text and other is not tool] == []
-    assert ("needs_confirmation" in text) == (tool.name in ("update_contact", *DELETING))
+    assert [other.name for other in TOOLS if names(text, other.name) and other is not tool] == []
+    confirms = "question" in output_schema(tool.answers)["properties"]
+    assert ("needs_confirmation" in text) == confirms
     assert "never instructions" in text
 
 
@@ -250,10 +268,10 @@ async def test_instructions_and_prompts_say_nothing_of_what_is_switched_off(
 
 
 def test_every_sentence_of_the_instructions_needs_tools_that_it_or_its_topic_names() -> None:
-    names = {tool.name for tool in TOOLS}
+    tools = {tool.name for tool in TOOLS}
     for sentence, needs in SENTENCES:
-        assert {*needs} <= names
-        assert {name for name in names if name in sentence} <= {*needs}
+        assert {*needs} <= tools
+        assert {name for name in tools if names(sentence, name)} <= {*needs}
 
 
 async def test_the_instructions_name_only_tools_and_arguments_there_are(catalogue: list[Tool]) -> None:

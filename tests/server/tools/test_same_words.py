@@ -47,6 +47,19 @@ async def changes_on_two_pages(session: Session) -> CallToolResult:
     return await session.call("list_changes", limit=1)
 
 
+TABLE = "Phone,First\n5105557781,Ada\n5105557782,Ben"
+
+
+async def a_run(session: Session) -> CallToolResult:
+    plan = await session.ok("import_contacts", text=TABLE)
+    return await session.call("import_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
+
+
+async def rows_of_a_plan(session: Session) -> CallToolResult:
+    plan = await session.ok("import_contacts", text=TABLE)
+    return await session.call("import_status", plan=plan["plan"], show="new")
+
+
 # The tool, a call of it, and the words that stand in both forms of its answer.
 ANSWERS: dict[str, tuple[str, Ask, list[str]]] = {
     "created": ("create_contact", asking("create_contact", phone=NEW), ["created"]),
@@ -83,6 +96,18 @@ ANSWERS: dict[str, tuple[str, Ask, list[str]]] = {
     "changes": ("list_changes", changes_on_two_pages, ["complete: false", "next_cursor"]),
     "no changes": ("list_changes", asking("list_changes"), ["complete: true"]),
     "looked up": ("lookup_contact", asking("lookup_contact", contact_id=JORDAN), []),
+    "an import to confirm": (
+        "import_contacts",
+        asking("import_contacts", text=TABLE),
+        ["needs_confirmation", "confirm_token"],
+    ),
+    "an import that is done": ("import_contacts", a_run, ["done"]),
+    "a change of many to confirm": (
+        "update_contacts",
+        asking("update_contacts", contact_ids=[JORDAN], add_tags=["Lead"]),
+        ["needs_confirmation", "confirm_token"],
+    ),
+    "rows of a plan": ("import_status", rows_of_a_plan, ["complete: true"]),
     "fields": ("list_contact_fields", asking("list_contact_fields"), []),
 }
 

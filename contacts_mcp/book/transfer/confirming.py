@@ -1,0 +1,53 @@
+"""The confirmation of a plan: bound to every row, good for an hour, used once."""
+
+from __future__ import annotations
+
+from contacts_mcp.book.book import Book, refusal
+from contacts_mcp.book.confirmations import RiskyAction
+from contacts_mcp.book.transfer.planning import digest_of_plan
+from contacts_mcp.errors import Refused
+from contacts_mcp.state.imports import StoredPlan
+
+LIFETIME = 3600.0  # seconds: a person reads a list
+_STARTED = ("running", "stopped")
+
+
+def action_of(plan: StoredPlan) -> RiskyAction:
+    return RiskyAction(f"import {plan.kind}", {}, {"plan": plan.plan, "digest": plan.digest})
+
+
+def token_for(book: Book, plan: StoredPlan) -> str:
+    return book.confirmations.token_for(action_of(plan), lifetime=LIFETIME)
+
+
+def named(book: Book, number: int) -> StoredPlan:
+    """The plan with that number. Raises Refused."""
+    plan = book.imports.plan(number)
+    if plan is None:
+        raise Refused(
+            f"There is no plan {number}. Plans are kept for a day. Plan the import again.", kind="no_such_plan"
+        )
+    return plan
+
+
+def plan_of_token(book: Book, token: str) -> StoredPlan | None:
+    """The plan that `token` permits: a client that asked the person itself repeats its first call with the token."""
+    planned = book.imports.plans("planned")
+    return next((plan for plan in planned if not book.confirmations.refusal(token, action_of(plan))), None)
+
+
+def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
+    """None where the plan may run now. Otherwise the notes on a token that does not permit it.
+
+    A run that was begun goes on without a new confirmation. Raises Refused for a plan that is over, or not ready.
+    """
+    if plan.state in _STARTED:
+        return None
+    if plan.state != "planned":
+        why = "is still being made" if plan.state == "reading" else "is done"
+        raise Refused(f"Plan {plan.plan} {why}. Ask import_status for it.", kind=f"plan_{plan.state}")
+    if digest_of_plan(book, plan) != plan.digest:
+        raise Refused(
+            f"The rows of plan {plan.plan} are not those that were shown. Plan the import again.", kind="plan_altered"
+        )
+    return refusal(book, action_of(plan), token)

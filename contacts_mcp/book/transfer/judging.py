@@ -1,0 +1,102 @@
+"""Whether a row of a plan may run now: as planned, already so, or moved since. Pure but for the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.transfer.deciding import Switches
+from contacts_mcp.book.transfer.looking import Looked, judged
+from contacts_mcp.book.transfer.planning import switches_of, wish_from
+from contacts_mcp.book.transfer.undoing import UndoJudge
+from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
+from contacts_mcp.book.values import differences
+from contacts_mcp.book.writing.plan import Plan
+from contacts_mcp.models import Contact, Values
+from contacts_mcp.state.imports import StoredPlan, StoredRow
+
+__all__ = ["Go", "Judge", "Moved", "judge_for"]
+
+
+class Judge(Protocol):
+    """The rule for the rows of one plan."""
+
+    def email_of(self, row: StoredRow) -> str:
+        """The e-mail to look up with the row, or ""."""
+
+    def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
+        """What to do with the row now."""
+
+
+def judge_for(book: Book, plan: StoredPlan, change_id: int) -> Judge:
+    if plan.kind == "undo":
+        return UndoJudge(book)
+    switches = switches_of(plan) if plan.kind == "file" else Switches(existing="overwrite")
+    return _RowJudge(book, switches, change_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _RowJudge:
+    """Decides a row again and compares."""
+
+    book: Book
+    switches: Switches
+    change_id: int
+
+    def email_of(self, row: StoredRow) -> str:
+        return str(row.wish["values"].get("email", "")) if row.decision == "new" else ""
+
+    def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
+        found = judged(self.book, wish_from(row), looked, None, self.switches, besides=self._made_here)
+        now = found.decision
+        contact = found.contacts[0] if len(found.contacts) == 1 else None
+        is_as_planned = (now.decision, now.contact_id, now.before) == (row.decision, row.contact_id, row.before)
+        if is_as_planned and _is_as_wanted(now.wanted, row.wanted):
+            plan = _plan(row, now.wanted, contact, overwrite=bool(row.wish["replace"]))
+            return Moved("would opt somebody in.") if plan.opts_in else Go(plan, contact)
+        if now.decision == "same":
+            return None
+        return Moved(_why(row, now.reason, contact), {} if contact is None else _shown(row.before, now.before))
+
+    def _made_here(self, contact: Contact) -> bool:
+        """Whether an earlier row of this very plan wrote the contact: two rows may have one e-mail."""
+        written = self.book.journal.last_after(contact.id)
+        return written is not None and written.parent == self.change_id
+
+
+def _is_as_wanted(now: Values, planned: Values) -> bool:
+    """Whether the same would be written. An opt-out may have come to the number since."""
+    return all(key == "is_opted_out" and wanted is True for key, (_, wanted) in differences(planned, now).items())
+
+
+def _plan(row: StoredRow, wanted: Values, contact: Contact | None, *, overwrite: bool) -> Plan:
+    if contact is None:
+        values = {key: value for key, value in wanted.items() if not (key == "is_opted_out" and value is False)}
+        return Plan(action="create", before={}, wanted=values)
+    return Plan(
+        action="update",
+        contact_id=contact.id,
+        before=row.before,
+        wanted=wanted,
+        rev_before=contact.rev,
+        updated_before=contact.updated,
+        overwrite=overwrite,
+    )
+
+
+def _why(row: StoredRow, reason: str, contact: Contact | None) -> str:
+    if reason == "two_contacts":
+        return "two contacts have this phone now."
+    if reason == "another_number":
+        return "a contact with another number has this e-mail now."
+    if contact is None:
+        return "the contact is not there with this phone any more."
+    if row.contact_id is None:
+        return "a contact with this phone appeared since."
+    return "the contact was changed since."
+
+
+def _shown(before: Values, now: Values) -> Mapping[str, Any]:
+    return {key: list(pair) for key, pair in differences(before, now).items()}

@@ -1,0 +1,328 @@
+"""Rows and the book -> a stored plan, which is what a person confirms and what runs.
+
+1. The rows are read, looked up some hundred at a time and decided. What is stored is never worked out again.
+2. The digest covers every row in order: its line, its decision, the contact and its state, the wanted values. It covers
+   the columns, the switches and the file's own digest besides.
+3. A plan that cannot be read to its end is no plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from contacts_mcp.api.pace import bulk_work
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.people.requests import Edit
+from contacts_mcp.book.transfer.deciding import RUNNING, Switches, decide
+from contacts_mcp.book.transfer.limits import MOST_ROWS, unreadable
+from contacts_mcp.book.transfer.looking import AT_ONCE, Judged, in_parts, judged, look
+from contacts_mcp.book.transfer.mapping import Mapping as Columns
+from contacts_mcp.book.transfer.mapping import mapping_of
+from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
+from contacts_mcp.book.transfer.report import questions_of
+from contacts_mcp.book.transfer.sources.source import Record, Source
+from contacts_mcp.book.transfer.twins import Earlier, SeenInFile, likeness, merged
+from contacts_mcp.book.transfer.wishes import Wish, wish_of
+from contacts_mcp.book.vocabulary import Snapshot
+from contacts_mcp.models import Contact
+from contacts_mcp.state.imports import StoredPlan, StoredRow
+
+_LOOKED_UP = 8 * AT_ONCE  # rows decided together
+_TOLD_CELLS = ("invalid", "conflict", "duplicate")  # decisions whose rows go into the problems file as they came
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The choices of the person who imports."""
+
+    switches: Switches = field(default_factory=Switches)
+    tags: Sequence[str] = ()  # given to every contact
+    columns: Mapping[str, str] = field(default_factory=dict)  # header -> target
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self.switches), "tags": list(self.tags), "columns": dict(self.columns)}
+
+
+def switches_of(plan: StoredPlan) -> Switches:
+    return Switches(existing=plan.switches["existing"], twice=plan.switches["twice"])
+
+
+# A file
+
+
+async def plan_file(book: Book, plan: int, source: Source, asked: Asked) -> StoredPlan:
+    """Fill `plan`, which was begun for that source. Raises Refused, InvalidArgument, UnknownName, UpstreamError."""
+    token = bulk_work.set(True)
+    try:
+        return await _Planning(book, plan, asked).of(source)
+    except BaseException:
+        book.imports.drop(plan)
+        raise
+    finally:
+        bulk_work.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One row on its way to a decision."""
+
+    row: Row
+    wish: Wish
+    earlier: Earlier | None
+    cells: dict[str, str]
+
+
+class _Planning:
+    def __init__(self, book: Book, plan: int, asked: Asked) -> None:
+        self._book = book
+        self._plan = plan
+        self._asked = asked
+        self._counts = Counts()
+
+    async def of(self, source: Source) -> StoredPlan:
+        names = await self._book.vocabulary.read("fields", "tags", "members")
+        columns = mapping_of(source, fields=names.fields, given=self._asked.columns, region=self._book.region)
+        if not columns.has_phones:
+            raise unreadable(
+                "no_phone_column",
+                f"No column of the file holds phones. Its columns are: {', '.join(source.headers[:20])}.",
+                'Name the one that does in columns, for example {"Contact no": "phone"}.',
+            )
+        tags = [names.tags.resolve(tag, argument="tags").id for tag in self._asked.tags]
+        tally = Tally()
+        for part in in_parts(self._read(source, columns, names, tags, tally), _LOOKED_UP):
+            await self._decide(part, columns)
+        facts = self._facts(source, columns, tally)
+        return self._stored(facts)
+
+    def _read(
+        self, source: Source, columns: Columns, names: Snapshot, tags: Sequence[int], tally: Tally
+    ) -> Iterator[_Read]:
+        seen = SeenInFile()
+        needs_assignee = any(column.target == "assignee" and column.is_given for column in columns.columns)
+        fills = self._asked.switches.twice == "merge"
+        fuller = _merged_rows(source, columns, self._book.region, fills=fills)
+        kept: list[Record] = []
+
+        def records() -> Iterator[Record]:
+            for record in source.records():
+                kept[:] = [record]
+                yield record
+
+        for came in rows_of(replace(source, records=records), columns, region=self._book.region, tally=tally):
+            earlier = seen.first_with(came)
+            row = fuller.get(came.number, came)
+            wish = wish_of(row, names, is_exact=columns.is_ours, needs_assignee=needs_assignee, more_tags=tags)
+            yield _Read(row, wish, earlier, {header: str(cell) for header, cell in kept[0].cells.items()})
+
+    async def _decide(self, part: Sequence[_Read], columns: Columns) -> None:
+        asked = [one.wish for one in part if not one.wish.refused and one.earlier is None]
+        looked = await look(self._book, [wish.phone for wish in asked], [wish.email for wish in asked])
+        rows = []
+        for one in part:
+            found = judged(self._book, one.wish, looked, one.earlier, self._asked.switches)
+            row = _stored_row(one, found, columns)
+            self._counts.add(row, one.row)
+            rows.append(row)
+        self._book.imports.add(self._plan, rows)
+
+    def _facts(self, source: Source, columns: Columns, tally: Tally) -> dict[str, Any]:
+        plan = self._book.imports.plan(self._plan)
+        assert plan is not None
+        return plan.facts | {
+            "format": source.format,
+            "encoding": source.encoding,
+            "delimiter": source.delimiter,
+            "sheet": source.sheet,
+            "header_line": source.header_line,
+            "region": self._book.region,
+            "headers": list(source.headers),
+            "columns": {} if columns.is_cards else columns.proposal,
+            "custom": dict(columns.custom),
+            "not_contacts": source.not_contacts,
+            "questions": [str(note) for note in questions_of(columns, tally)],
+            "assumptions": [str(note) for note in (*source.assumptions, *columns.notes)],
+        }
+
+    def _stored(self, facts: Mapping[str, Any]) -> StoredPlan:
+        self._book.imports.set(self._plan, facts=facts, counts=self._counts.as_json())
+        return sealed(self._book, self._plan)
+
+
+def _merged_rows(source: Source, columns: Columns, region: str, *, fills: bool) -> dict[int, Row]:
+    """Number -> the first row of a phone, together with the later ones: their opt-outs, and their values if it fills.
+
+    The rows are read once more for it, and only where that can make a difference.
+    """
+    if not fills and not columns.opt_outs and not columns.is_ours:
+        return {}
+    first: dict[str, Row] = {}
+    fuller: dict[int, Row] = {}
+    for row in rows_of(source, columns, region=region):
+        if row.refused:
+            continue
+        known = first.setdefault(row.phone, row)
+        if known is not row and (fills or (row.opt_out and not known.opt_out)):
+            first[row.phone] = fuller[known.number] = merged(known, row, fills=fills)
+    return fuller
+
+
+def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
+    row, wish, decision = one.row, one.wish, found.decision
+    runs = decision.decision in RUNNING
+    shown: dict[str, Any] = {
+        "name": row.display_name or " ".join(filter(None, (row.first, row.last))),
+        "value": row.value if row.refused else "",
+        "problem": wish.problem,
+        "conflicts": decision.conflicts,
+        "left_tags": list(decision.left_tags),
+        "unknown": list(wish.unknown),
+        "notes": list(row.notes),
+        "opted_out": decision.opted_out,
+        "says_in": wish.says_in,
+    }
+    if one.earlier:
+        kind, has_other_name = likeness(row, one.earlier, columns.ids)
+        shown |= {"of_line": one.earlier.line, "likeness": "other_name" if has_other_name else kind}
+    if runs or decision.decision in _TOLD_CELLS:
+        shown["cells"] = one.cells
+    return StoredRow(
+        row=row.number,
+        line=row.line,
+        phone=row.phone,
+        decision=decision.decision,
+        reason=decision.reason,
+        contact_id=decision.contact_id,
+        state="planned" if runs else "",
+        wish=wish_as_json(wish) if runs else {},
+        expected=found.state,
+        before=decision.before if runs else {},
+        wanted=decision.wanted,
+        shown={name: value for name, value in shown.items() if value},
+    )
+
+
+# One change for many
+
+
+async def plan_update(book: Book, plan: int, contacts: Sequence[Contact], edit: Edit) -> StoredPlan:
+    """Fill `plan` with one row for each of these contacts, all with the same edit."""
+    counts, rows = Counts(), []
+    if len(contacts) > MOST_ROWS:
+        raise unreadable("too_many_rows", f"These are more than {MOST_ROWS:,} contacts.", "Narrow the filters.")
+    for number, contact in enumerate(contacts, start=1):
+        row = _update_row(number, contact, edit)
+        counts.add(row)
+        rows.append(row)
+    book.imports.add(plan, rows)
+    book.imports.set(plan, counts=counts.as_json())
+    return sealed(book, plan)
+
+
+def _update_row(number: int, contact: Contact, edit: Edit) -> StoredRow:
+    wish = Wish(line=number, edit=replace(edit, values={**edit.values, "phone": contact.phone}))
+    if not contact.phone:
+        wish = replace(wish, refused="no_phone", problem="has no phone, and Heymarket changes no contact without.")
+    looked_at = Judged(decide(wish, [contact], [], None, Switches(existing="overwrite")), (contact,))
+    decision = looked_at.decision
+    runs = decision.decision in RUNNING
+    shown = {"name": contact.name, "problem": wish.problem, "left_tags": list(decision.left_tags)}
+    return StoredRow(
+        row=number,
+        line=number,
+        phone=contact.phone,
+        decision=decision.decision,
+        reason=decision.reason,
+        contact_id=contact.id,
+        state="planned" if runs else "",
+        wish=wish_as_json(wish) if runs else {},
+        expected=looked_at.state,
+        before=decision.before if runs else {},
+        wanted=decision.wanted,
+        shown={name: value for name, value in shown.items() if value},
+    )
+
+
+# What both store
+
+
+class Counts:
+    """What a plan tells about all of its rows."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, Counter[str]] = {
+            name: Counter()
+            for name in (
+                "decisions",
+                "changes",
+                "reasons",
+                "notes",
+                "likeness",
+                "unknown",
+                "conflicts",
+                "marks",
+                "keys",
+            )
+        }
+
+    def add(self, row: StoredRow, read: Row | None = None) -> None:
+        counters, shown = self._counters, row.shown
+        counters["decisions"][row.decision] += 1
+        if row.reason:
+            counters["reasons"][f"{row.decision} {row.reason}"] += 1
+        if row.wanted:
+            changed = [key for key, value in row.wanted.items() if row.before.get(key) != value]
+            counters["changes"].update(f"{row.decision} {key}" for key in changed)
+            counters["keys"].update(changed)
+        counters["notes"].update(read.notes if read else ())
+        counters["conflicts"].update([*shown.get("conflicts", ())])
+        counters["keys"].update([*shown.get("conflicts", ())])
+        counters["unknown"].update(f"{kind} {text}"[:80] for kind, text in shown.get("unknown", ()))
+        counters["marks"].update(name for name in ("opted_out", "says_in", "left_tags") if shown.get(name))
+        if "likeness" in shown:
+            counters["likeness"][shown["likeness"]] += 1
+
+    def as_json(self) -> dict[str, dict[str, int]]:
+        return {name: dict(counter.most_common(50)) for name, counter in self._counters.items() if counter}
+
+
+def sealed(book: Book, plan: int) -> StoredPlan:
+    """The plan, ready to be confirmed."""
+    stored = book.imports.plan(plan)
+    assert stored is not None
+    book.imports.set(plan, digest=digest_of_plan(book, stored), state="planned")
+    ready = book.imports.plan(plan)
+    assert ready is not None
+    return ready
+
+
+def digest_of_plan(book: Book, plan: StoredPlan) -> str:
+    """BLAKE2b of 128 bits over everything that a person confirms, read back from the file."""
+    found = hashlib.blake2b(digest_size=16)
+    head = [plan.kind, plan.switches, plan.facts.get("digest"), plan.facts.get("columns"), plan.facts.get("edit")]
+    found.update(json.dumps(head, sort_keys=True).encode("utf-8", "surrogatepass"))
+    for row in book.imports.every_row(plan.plan):
+        said = [row.line, row.decision, row.contact_id, row.expected, row.wanted]
+        found.update(json.dumps(said, sort_keys=True).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def wish_as_json(wish: Wish) -> dict[str, Any]:
+    edit = wish.edit
+    return {
+        "values": edit.values,
+        "add": list(edit.add_tags),
+        "remove": list(edit.remove_tags),
+        "replace": edit.replace_custom,
+    }
+
+
+def wish_from(row: StoredRow) -> Wish:
+    stored = row.wish
+    edit = Edit(stored["values"], stored["replace"], add_tags=tuple(stored["add"]), remove_tags=tuple(stored["remove"]))
+    return Wish(line=row.line, edit=edit)

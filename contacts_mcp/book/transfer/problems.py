@@ -1,0 +1,116 @@
+"""The rows of a run that were not imported, as a file that can be corrected and imported again.
+
+It has the file's own columns in their order, then `line` and `problem`. Those two are not imported.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.transfer.own import guarded
+from contacts_mcp.state.imports import StoredPlan, StoredRow
+
+REASONS = {
+    "no_phone": "has no phone",
+    "letters": "has letters in its phone",
+    "local": "has no area code",
+    "digits_lost": "lost digits of its phone in a spreadsheet",
+    "extension": "has an extension",
+    "several": "holds several phones in one cell",
+    "short_code": "is a short code",
+    "invalid_or_length": "has no valid phone",
+    "opt_out_unclear": "says neither yes nor no about the opt-out",
+    "another_number": "belongs to somebody with another number",
+    "two_contacts": "belongs to two contacts",
+    "says_otherwise": "says otherwise than the contact",
+    "seen_in_file": "has the phone of an earlier line",
+}
+_MOST_NAMES = 100
+
+
+def problem_of(row: StoredRow) -> str:
+    """Why a row was not imported as it stands, in words. "" where it was, or where there was nothing to do."""
+    if row.state in ("moved", "failed", "told"):
+        return row.outcome
+    if row.decision == "invalid":
+        why = str(row.shown.get("problem") or REASONS.get(row.reason, row.reason.replace("_", " ")))
+        return why if any(row.shown.get("cells", {}).values()) else f"{why}: {row.shown.get('value', '')}"
+    if row.decision == "conflict":
+        pairs = row.shown.get("conflicts", {})
+        told = "; ".join(f"{key}: has {_text(had)}, the file says {_text(said)}" for key, (had, said) in pairs.items())
+        return f"{REASONS.get(row.reason, row.reason)}{f' ({told})' if told else ''}"
+    if row.decision == "duplicate" and row.shown.get("likeness") in ("says_otherwise", "knows_more", "other_name"):
+        return f"{REASONS['seen_in_file']} ({row.shown.get('of_line')})"
+    return ""
+
+
+def problems_file(book: Book, plan: StoredPlan, folders: list[Path]) -> str:
+    """The place of the file of problems, which is written when it is first asked for. "" where there is none."""
+    if "problems_file" not in plan.facts:
+        written = _write_problems(book, plan, folders)
+        plan.facts["problems_file"] = str(written) if written else ""
+        book.imports.set(plan.plan, facts=plan.facts)
+    return str(plan.facts["problems_file"])
+
+
+def _write_problems(book: Book, plan: StoredPlan, folders: list[Path]) -> Path | None:
+    """The file of problems in the first of `folders` that can be written. None where there is no problem.
+
+    Nothing that is there is overwritten.
+    """
+    rows = _rows(book, plan)
+    first = next(rows, None)
+    if first is None:
+        return None
+    headers = list(plan.facts.get("headers", []))
+    name = Path(str(plan.facts.get("file", "import"))).name
+    for folder in folders:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return _written(folder, name, headers, first, rows)
+    return None
+
+
+def _rows(book: Book, plan: StoredPlan) -> Iterator[tuple[StoredRow, str]]:
+    return ((row, problem) for row in book.imports.every_row(plan.plan) if (problem := problem_of(row)))
+
+
+def _written(
+    folder: Path, name: str, headers: list[str], first: tuple[StoredRow, str], rows: Iterator[tuple[StoredRow, str]]
+) -> Path:
+    """Raises OSError."""
+    temporary = folder / f".{name}.{os.getpid()}.part"
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
+            table = csv.writer(file)
+            table.writerow([*map(guarded, headers), "line", "problem"])
+            for row, problem in (first, *rows):
+                cells = row.shown.get("cells", {})
+                table.writerow([*(guarded(cells.get(header, "")) for header in headers), row.line, guarded(problem)])
+            file.flush()
+            os.fsync(file.fileno())
+        return _linked(temporary, folder, Path(name).name)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _linked(temporary: Path, folder: Path, name: str) -> Path:
+    """The file under the first free name. Raises OSError."""
+    for number in range(1, _MOST_NAMES):
+        place = folder / f"{name}.problems{f'-{number}' if number > 1 else ''}.csv"
+        try:
+            os.link(temporary, place)
+        except FileExistsError:
+            continue
+        return place
+    raise FileExistsError(name)
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,128 @@
+"""Work that may take longer than a call: it goes on in the server, and the call answers how far it is.
+
+In a process of one call, and where the server's life is the call's own, the work stops between two chunks instead. The
+next call goes on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.abc import TaskGroup
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Book
+    from contacts_mcp.server.tools.entry import Opener
+
+LONGEST = 40.0  # seconds of a call for such work; clients cut calls at 60
+LEFT = 10.0  # seconds of the call that are kept for its answer
+
+Watch = Callable[[int, int], Awaitable[None]]
+"""Told how many rows of how many are finished."""
+
+Work = Callable[[Callable[[], bool], Watch], Awaitable[None]]
+"""Work that asks the given function whether it has to stop, and tells how far it is."""
+
+on_progress: ContextVar[Callable[[str, float, float], Awaitable[None]] | None] = ContextVar("on_progress", default=None)
+"""Told a text, and how much of how much is done, while a call waits for such work."""
+
+
+class Job:
+    """One piece of work on its way."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.error: Exception | None = None
+        self.news = anyio.Event()
+        self.finished = self.total = 0
+
+    def tell(self) -> None:
+        """Wake those who wait for news."""
+        self.news.set()
+        self.news = anyio.Event()
+
+    async def watch(self, finished: int, total: int) -> None:
+        self.finished, self.total = finished, total
+        self.tell()
+
+
+class Jobs:
+    """The book of a server, and the work that goes on behind its calls."""
+
+    def __init__(self, app: Opener) -> None:
+        self._app = app
+        self._groups: list[TaskGroup] = []
+        self._jobs: dict[int, Job] = {}
+
+    async def book(self) -> Book:
+        return await self._app.book()
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[None]:
+        """While a server lives, work may go on in it."""
+        async with anyio.create_task_group() as group:
+            self._groups.append(group)
+            try:
+                yield
+            finally:
+                self._groups.remove(group)
+                group.cancel_scope.cancel()
+
+    def is_under_way(self, number: int) -> bool:
+        return number in self._jobs
+
+    async def carry_on(self, number: int, work: Work) -> bool:
+        """Do the work of that number, or wait for it where it is under way. Returns whether it is over by now.
+
+        Raises its error, if that came in time.
+        """
+        seconds = max(0.0, min(LONGEST, anyio.current_effective_deadline() - anyio.current_time() - LEFT))
+        if number not in self._jobs and not self._groups:
+            stop_at = anyio.current_time() + seconds
+            await work(lambda: anyio.current_time() >= stop_at, _report)
+            return True
+        if number not in self._jobs:
+            self._jobs[number] = Job()
+            self._groups[-1].start_soon(self._done, number, work)
+        return await self.news_of(number, seconds)
+
+    async def news_of(self, number: int, seconds: float) -> bool:
+        """Wait for the end of a job, at most so long, and report how far it is. Returns whether it is over."""
+        job = self._jobs.get(number)
+        if job is None:
+            return True
+        with anyio.move_on_after(seconds):
+            while not job.is_over:
+                await job.news.wait()
+                if job.total:
+                    await _report(job.finished, job.total)
+        if job.is_over and job.error is not None:
+            raise job.error
+        return job.is_over
+
+    async def _done(self, number: int, work: Work) -> None:
+        # The server must list its tools before it needs any of this.
+        from contacts_mcp.api.pace import on_wait
+        from contacts_mcp.book.search import mirror
+
+        job = self._jobs[number]
+        for told in (on_wait, mirror.on_progress, on_progress):
+            told.set(None)  # the call that began it is answered by then
+        try:
+            await work(lambda: False, job.watch)
+        except Exception as error:  # noqa: BLE001 -- the call that waits for it gets it, and the plan holds it
+            job.error = error
+        finally:
+            del self._jobs[number]
+            job.is_over = True
+            job.tell()
+
+
+async def _report(finished: int, total: int) -> None:
+    tell = on_progress.get()
+    if tell is not None:
+        await tell(f"{finished:,} of {total:,} rows", finished, total)

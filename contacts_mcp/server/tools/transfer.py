@@ -1,0 +1,301 @@
+"""The tools for many contacts at once. The first call plans and changes nothing, the second one carries the plan out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from contacts_mcp import book as books
+from contacts_mcp.errors import InvalidArgument, Refused
+from contacts_mcp.server.tools import parameters as p
+from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.tools.requests import filled
+from contacts_mcp.server.views.fitting import Answer
+from contacts_mcp.server.views.transfer import PlanResult, Status, StatusResult, planned, progress, rows_shown
+from contacts_mcp.server.views.writes import wrote
+from contacts_mcp.words.note import Note
+
+if TYPE_CHECKING:
+    from contacts_mcp.book import Book
+    from contacts_mcp.book.vocabulary import Snapshot
+    from contacts_mcp.server.jobs import Watch
+    from contacts_mcp.state.imports import StoredPlan, StoredRow
+    from contacts_mcp.state.journal import Entry
+
+_NEWS = 25.0  # seconds that a question about progress waits for news
+_PAGE = 25
+
+Show = Literal[
+    "problems", "new", "fill", "update", "same", "skip", "conflict", "duplicate", "invalid", "moved", "failed"
+]
+PlanNumber = Annotated[p.Id | None, p.described("To carry out.")]
+
+
+async def import_contacts(
+    app: App,
+    path: Annotated[str | None, p.described("File: CSV, XLSX, vCard, JSON lines.")] = None,
+    text: Annotated[p.LongText | None, p.described("Or a pasted table, at most 200 rows.")] = None,
+    existing: Annotated[
+        Literal["fill", "overwrite", "skip"],
+        p.described("Known contacts: fill empty fields, overwrite, or leave alone."),
+    ] = "fill",
+    twice: Annotated[
+        Literal["tell", "merge"], p.described("Later rows of a phone: only tell, or fill blanks.")
+    ] = "tell",
+    tags: Annotated[p.Names | None, p.described("Tags for all of them.")] = None,
+    columns: Annotated[p.TextsByName | None, p.described('{"Header": "phone"}, to correct the plan.')] = None,
+    encoding: Annotated[str | None, p.described("If misread.")] = None,
+    sheet: Annotated[str | None, p.described("Of a workbook.")] = None,
+    plan: PlanNumber = None,
+    confirm_token: p.ConfirmToken = None,
+) -> Answer:
+    """Import contacts from a file or a pasted table. The first call only answers the plan. Nobody is opted in.
+    The run is one change for undo_change."""
+    from contacts_mcp.book.transfer.deciding import Switches
+    from contacts_mcp.book.transfer.opening import opened_source, pasted_source
+    from contacts_mcp.book.transfer.planning import Asked, plan_file
+
+    book = await app.book()
+    if stored := _stored(book, plan, confirm_token):
+        return await _carry_out(app, book, stored, confirm_token or "")
+    if (path is None) == (text is None):
+        raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
+    asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
+    number = book.imports.begin("file", {"file": Path(path).name if path else "the pasted table"}, asked.as_json())
+
+    async def make(_: Callable[[], bool], __: Watch) -> None:
+        try:
+            if text is not None:
+                source, facts = pasted_source(text)
+                book.imports.set(number, facts=facts)
+                await plan_file(book, number, source, asked)
+                return
+            with opened_source(
+                path or "", book.folders, region=book.region, encoding=encoding or "", sheet=sheet or ""
+            ) as (source, facts):
+                book.imports.set(number, facts=facts)
+                await plan_file(book, number, source, asked)
+        except BaseException:
+            book.imports.drop(number)
+            raise
+
+    if not await app.carry_on(number, make):
+        return _now(book, number, "planning")
+    return await _shown(app, book, number)
+
+
+IMPORT = ToolEntry(
+    import_contacts,
+    answers=PlanResult,
+    title="Import contacts",
+    group="transfer",
+    scopes=("contacts:write", "contacts:bulk"),
+    destructive=True,
+)
+
+
+async def update_contacts(
+    app: App,
+    where: Annotated[
+        p.TextsByName | None,
+        p.described(
+            "Filters of search_contacts (tag, assignee, opted_out, area_code, updated_after), or field: value."
+        ),
+    ] = None,
+    contact_ids: Annotated[p.ManyIds | None, p.described("Or their ids.")] = None,
+    custom_fields: p.CustomFields = None,
+    assignee: p.Assignee = None,
+    add_tags: p.AddTags = None,
+    remove_tags: p.RemoveTags = None,
+    is_opted_out: p.IsOptedOut = None,
+    clear: p.Clear = None,
+    plan: PlanNumber = None,
+    confirm_token: p.ConfirmToken = None,
+) -> Answer:
+    """Make one change to many contacts. The first call only answers the plan. Nobody is opted in."""
+    from contacts_mcp.book.people.requests import Wanted
+    from contacts_mcp.book.transfer.many import Chosen, plan_change
+
+    book = await app.book()
+    if stored := _stored(book, plan, confirm_token):
+        return await _carry_out(app, book, stored, confirm_token or "")
+    wanted = filled(
+        Wanted,
+        {
+            "custom_fields": custom_fields,
+            "assignee": assignee,
+            "add_tags": add_tags,
+            "remove_tags": remove_tags,
+            "is_opted_out": is_opted_out,
+            "clear": clear,
+        },
+    )
+    made = await plan_change(book, Chosen(where=where or {}, contact_ids=contact_ids or ()), wanted)
+    return await _shown(app, book, made.plan)
+
+
+UPDATE = ToolEntry(
+    update_contacts,
+    answers=PlanResult,
+    title="Update many contacts",
+    group="transfer",
+    scopes=("contacts:write", "contacts:bulk"),
+    destructive=True,
+    keeps_empty=("assignee",),
+)
+
+
+async def import_status(
+    app: App,
+    plan: Annotated[p.Id | None, p.described("The newest without.")] = None,
+    show: Annotated[Show | None, p.described("Rows with this decision or outcome.")] = None,
+    cursor: Annotated[p.ChangeCursor | None, p.described("next_cursor of the last answer.")] = None,
+    stop: Annotated[bool | None, p.described("Ends the run.")] = None,
+) -> Answer:
+    """How far an import or a change of many is, and what came of its rows."""
+    book = await app.book()
+    number = plan or _newest(book)
+    if stop and _named(book, number).state == "running":
+        book.imports.set(number, asked=1)
+    if show is None and app.is_under_way(number):
+        await app.news_of(number, _NEWS)
+    rows = _rows(book, number, show, after=cursor or 0) if show else []
+    shown = rows[:_PAGE]
+    stored, status, place = _state_of(book, number)
+    names = await _names(book, shown)
+    states = book.imports.states(number)
+    is_more = len(rows) > _PAGE
+    return rows_shown(stored, states, shown, names, status=status, is_more=is_more, problems_file=place)
+
+
+STATUS = ToolEntry(
+    import_status,
+    answers=StatusResult,
+    title="Import status",
+    group="transfer",
+    scopes=("contacts:read", "contacts:bulk"),
+)
+
+TOOLS = (IMPORT, UPDATE, STATUS)
+
+
+# Taking a run back, for undo_change
+
+
+async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
+    """Plan to take a whole run back, and carry that out after a confirmation."""
+    from contacts_mcp.book.transfer.running import close
+    from contacts_mcp.book.transfer.undoing import begin_undo, plan_that_undoes, plan_undo
+
+    if entry.undone_by:
+        before = Note("undone_before", f"Change {entry.change_id} was taken back already, by change {entry.undone_by}.")
+        return wrote(books.Outcome(status="unchanged", notes=[before]))
+    if entry.state != "done":
+        await close(book, int(entry.record["plan"]))
+    stored = plan_that_undoes(book, entry)
+    if stored is not None and (token or stored.state != "planned"):
+        return await _carry_out(app, book, stored, token)
+    number = stored.plan if stored else begin_undo(book, entry)
+
+    async def make(_: Callable[[], bool], __: Watch) -> None:
+        await plan_undo(book, number, entry)
+
+    if stored is None and not await app.carry_on(number, make):
+        return _now(book, number, "planning")
+    return await _shown(app, book, number)
+
+
+# What they share
+
+
+def _stored(book: Book, plan: int | None, token: str | None) -> StoredPlan | None:
+    """The plan that a call is about, None for a call that makes one."""
+    from contacts_mcp.book.transfer.confirming import plan_of_token
+
+    if plan is not None:
+        return _named(book, plan)
+    return plan_of_token(book, token) if token else None
+
+
+def _named(book: Book, number: int) -> StoredPlan:
+    from contacts_mcp.book.transfer.confirming import named
+
+    return named(book, number)
+
+
+def _newest(book: Book) -> int:
+    plans = book.imports.plans("reading", "planned", "running", "stopped", "done")
+    if not plans:
+        raise Refused("There was no import in the last day.", kind="no_such_plan")
+    return plans[0].plan
+
+
+async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answer:
+    """Run a plan that is permitted, for as long as a call may last."""
+    from contacts_mcp.book.transfer.confirming import permitted
+    from contacts_mcp.book.transfer.running import run
+
+    if not app.is_under_way(plan.plan):
+        refused = permitted(book, plan, token)
+        if refused is not None:
+            return await _shown(app, book, plan.plan, notes=refused)
+
+    async def work(is_time_over: Callable[[], bool], watch: Watch) -> None:
+        await run(book, plan.plan, is_time_over=is_time_over, watch=lambda now: watch(now.finished, now.total))
+
+    is_over = await app.carry_on(plan.plan, work)
+    return _now(book, plan.plan, None if is_over else "running")
+
+
+async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None = None) -> Answer:
+    """A plan that was made. Where nothing is to be confirmed, it is carried out at once."""
+    from contacts_mcp.book.transfer.confirming import token_for
+
+    plan = _named(book, number)
+    has_work = bool(book.imports.states(number).get("planned"))
+    if has_work and not book.confirms:
+        return await _carry_out(app, book, plan, "")
+    decisions = plan.counts.get("decisions", {})
+    examples = [row for name in decisions for row in book.imports.rows(number, decision=name, limit=1)]
+    token = token_for(book, plan) if has_work else ""
+    return planned(plan, examples, await _names(book, examples, plan), token=token, notes=notes or ())
+
+
+async def _names(book: Book, rows: Sequence[StoredRow], plan: StoredPlan | None = None) -> Snapshot:
+    """Names for everything in these rows and in what the plan counts."""
+    keys = plan.counts.get("keys", {}) if plan else {}
+    conflicts = [{key: pair[0] for key, pair in row.shown.get("conflicts", {}).items()} for row in rows]
+    tables = [table for row in rows for table in (row.before, row.wanted)]
+    return await book.vocabulary.naming(*tables, *conflicts, dict.fromkeys(keys, ""))
+
+
+def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]:
+    most = _PAGE + 1
+    if show in ("moved", "failed"):
+        return book.imports.rows(number, state=show, after=after, limit=most)
+    if show != "problems":
+        return book.imports.rows(number, decision=show, after=after, limit=most)
+    from contacts_mcp.book.transfer.problems import problem_of
+
+    found: list[StoredRow] = []
+    while len(found) < most and (rows := book.imports.rows(number, after=after, limit=500)):
+        after = rows[-1].row
+        found += [row for row in rows if problem_of(row)]
+    return found[:most]
+
+
+def _now(book: Book, number: int, status: Status | None = None) -> Answer:
+    """How far a plan is."""
+    plan, now, place = _state_of(book, number)
+    return progress(plan, book.imports.states(number), status=status or now, problems_file=place)
+
+
+def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
+    """A plan, what to call its state, and the place of its file of problems."""
+    from contacts_mcp.book.transfer.problems import problems_file
+
+    plan = _named(book, number)
+    now: Status = "planning" if plan.state == "reading" else plan.state
+    is_of_file = now == "done" and "path" in plan.facts
+    return plan, now, problems_file(book, plan, [Path(plan.facts["path"]).parent]) if is_of_file else ""

@@ -1,0 +1,411 @@
+"""The answers about many contacts at once: the plan, how far its run is, and what came of its rows.
+
+A plan of any length is told in about 600 tokens: counts, columns, assumptions, a few examples. Rows are shown a page at
+a time, where they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
+
+from contacts_mcp.server.views.fitting import Answer, ContactFacts, Facts, going_on, noted
+from contacts_mcp.words.display import quoted, visible
+from contacts_mcp.words.note import Note
+from contacts_mcp.words.phones import show
+
+if TYPE_CHECKING:
+    from contacts_mcp.book.vocabulary import Snapshot
+    from contacts_mcp.state.imports import StoredPlan, StoredRow
+
+VALUE = 40  # characters of a text from a file
+MOST_LISTED = 8
+MOST_EXAMPLES = 8
+PER_MINUTE = 485  # requests, when nobody else asks
+
+Status = Literal["needs_confirmation", "planned", "planning", "running", "stopped", "done", "declined"]
+
+
+class PlanResult(BaseModel):
+    """Answer of a tool that plans and carries out. A field that does not apply is left out."""
+
+    status: Status
+    plan: int | None = None
+    about: Facts | None = None  # the source, its columns and what is not imported
+    counts: Facts | None = None  # decision -> rows
+    outcomes: Facts | None = None  # state -> rows, once the run was begun
+    change_id: int | None = None
+    question: str | None = None
+    confirm_token: str | None = None
+    notes: list[str]
+    note_kinds: list[str] | None = None
+
+
+class StatusResult(BaseModel):
+    """Answer of import_status."""
+
+    status: Literal["planned", "planning", "running", "stopped", "done"]
+    plan: int
+    about: Facts | None = None
+    counts: Facts | None = None
+    outcomes: Facts | None = None
+    shown: list[Facts] | None = None
+    next_cursor: str  # empty at the end
+    complete: bool
+    change_id: int | None = None
+    notes: list[str]
+    note_kinds: list[str] | None = None
+
+
+class UndoResult(PlanResult):
+    """Answer of undo_change: about one contact, or about a whole run."""
+
+    status: Literal["undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"]  # type: ignore[assignment]  # not those of a run alone
+    contact: ContactFacts | None = None
+    changes: list[Facts] | None = None
+
+
+TOLD = {
+    "new": "to create",
+    "fill": "contacts get empty fields filled",
+    "update": "contacts to change",
+    "same": "are so already",
+    "skip": "are there and stay as they are",
+    "conflict": "not imported, they contradict the book",
+    "duplicate": "not imported, the phone stands on an earlier line",
+    "invalid": "cannot be imported",
+    "delete": "created contacts to delete, with their conversations",
+    "restore": "contacts to restore",
+    "create_again": "deleted contacts to create again",
+    "kept": "kept, because they were changed since or are gone",
+}
+OUTCOMES = {
+    "done": "done",
+    "told": "done with a remark",
+    "moved": "not run, because the contact was changed after the plan was made",
+    "failed": "failed",
+    "planned": "not reached yet",
+    "sending": "sent, outcome not seen yet",
+}
+
+
+def requests_of(plan: StoredPlan) -> int:
+    """About how many requests the run takes."""
+    counts: dict[str, int] = plan.counts.get("decisions", {})
+    creates = counts.get("new", 0) + counts.get("create_again", 0)
+    singles = sum(counts.get(name, 0) for name in ("fill", "update", "delete", "restore"))
+    looks = 2 * (-(-creates // 100)) + 2 * (-(-singles // 25))
+    return looks + -(-creates // 500) + singles + (8 if creates > 1 else 0)
+
+
+def planned(
+    plan: StoredPlan,
+    examples: Sequence[StoredRow],
+    names: Snapshot,
+    *,
+    token: str,
+    notes: Sequence[str] = (),
+) -> Answer:
+    """The plan, and the call that carries it out. Without a token there is nothing to do."""
+    counts, facts = _named(plan.counts, names), plan.facts
+    decisions = counts.get("decisions", {})
+    question = _question(plan) if token else ""
+    rows = sum(decisions.values())
+    about = {
+        "source": _text(facts.get("file", "")),
+        "rows": rows,
+        "fields": _fields(counts),
+        "columns": {_text(header): target for header, target in _first(facts.get("columns", {})).items()},
+        "not_imported": _not_imported(facts),
+        "refused": counts.get("reasons"),
+        "requests": requests_of(plan),
+    }
+    result = PlanResult(
+        status="needs_confirmation" if token else "planned",
+        plan=plan.plan,
+        about={name: value for name, value in about.items() if value},
+        counts=decisions,
+        question=question or None,
+        confirm_token=token or None,
+        **noted([*_remarks(plan, counts), *notes]),
+    )
+    lines = [
+        f"{result.status}: plan {plan.plan}, {_source(plan)}, {rows:,} rows. Nothing is changed yet.",
+        *(f"- {count:,} {TOLD.get(name, name)}{_with(name, counts)}" for name, count in decisions.items()),
+        *_column_lines(facts),
+        *(f"- {_example(row, names)}" for row in examples[:MOST_EXAMPLES]),
+        *result.notes,
+        *_next_lines(plan, token, question),
+    ]
+    return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+
+
+def _named(counts: Mapping[str, Any], names: Snapshot) -> dict[str, Any]:
+    """The counts with the fields under the names that people give them."""
+    from contacts_mcp.book.cards import field_name
+
+    def label(key: str) -> str:
+        decision, space, name = key.rpartition(" ")
+        return f"{decision}{space}{field_name(name, names)}"
+
+    told = ("changes", "conflicts")
+    return {
+        name: {label(key): count for key, count in table.items()} if name in told else table
+        for name, table in counts.items()
+    }
+
+
+def _next_lines(plan: StoredPlan, token: str, question: str) -> list[str]:
+    rows = f'To see rows: import_status(plan={plan.plan}, show="conflict").'
+    if not token:
+        return ["There is nothing to do.", rows]
+    seconds = requests_of(plan) * 60 / PER_MINUTE
+    takes = "some seconds" if requests_of(plan) < PER_MINUTE else f"about {max(1, round(seconds / 60))} min"
+    return [
+        f"It takes about {requests_of(plan):,} requests, {takes}. {rows}",
+        f'{question} After a yes call {call_for(plan)}, confirm_token="{token}").',
+    ]
+
+
+def _question(plan: StoredPlan) -> str:
+    decisions = plan.counts.get("decisions", {})
+    running = ("new", "fill", "update", "delete", "restore", "create_again")
+    parts = [f"{decisions[name]:,} {TOLD[name]}" for name in running if decisions.get(name)]
+    return f"Carry out plan {plan.plan} ({_source(plan)}): {', '.join(parts)}?"
+
+
+def _source(plan: StoredPlan) -> str:
+    facts = plan.facts
+    name = quoted(str(facts.get("file", "")), limit=60)
+    if plan.kind == "undo":
+        return f"taking back change {facts.get('undoes')}"
+    if plan.kind == "update":
+        return f"one change for {name}"
+    how = ", ".join(str(facts[key]) for key in ("format", "encoding", "sheet") if facts.get(key))
+    return f"{name} ({visible(how, limit=60)})"
+
+
+def _fields(counts: Mapping[str, Any]) -> dict[str, int]:
+    return {key: count for key, count in list(counts.get("changes", {}).items())[:MOST_LISTED] if "new " not in key}
+
+
+def _with(decision: str, counts: Mapping[str, Any]) -> str:
+    """The fields that this decision writes, or the reasons for it, with their numbers."""
+    if decision == "new":
+        return ""
+    table = {**counts.get("changes", {}), **counts.get("reasons", {})}
+    if decision == "duplicate":
+        table = {f"duplicate {kind}": count for kind, count in counts.get("likeness", {}).items()}
+    found = {key.partition(" ")[2]: count for key, count in table.items() if key.partition(" ")[0] == decision}
+    parts = [f"{name.replace('_', ' ')} {count:,}" for name, count in list(found.items())[:MOST_LISTED]]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _first(table: Mapping[str, str]) -> dict[str, str]:
+    return dict(list(table.items())[:20])
+
+
+def _not_imported(facts: Mapping[str, Any]) -> list[str]:
+    columns = facts.get("columns", {})
+    return [_text(header) for header in facts.get("headers", []) if columns.get(header) in (None, "other")][:20]
+
+
+def _column_lines(facts: Mapping[str, Any]) -> list[str]:
+    columns = [
+        f"{quoted(header, limit=VALUE)} -> {target}" for header, target in _first(facts.get("columns", {})).items()
+    ]
+    others = [quoted(header, limit=VALUE) for header in _not_imported(facts)]
+    return [
+        *([f"Columns: {', '.join(columns)}."] if columns else []),
+        *([f"Not imported: {', '.join(others[:MOST_LISTED])}{_more(others)}."] if others and columns else []),
+    ]
+
+
+def _more(items: Sequence[Any]) -> str:
+    return f" and {len(items) - MOST_LISTED} more" if len(items) > MOST_LISTED else ""
+
+
+def _remarks(plan: StoredPlan, counts: Mapping[str, Any]) -> list[str]:
+    facts = plan.facts
+    marks, unknown = counts.get("marks", {}), counts.get("unknown", {})
+    told = [visible(text, limit=200) for text in [*facts.get("assumptions", []), *facts.get("questions", [])][:6]]
+    if count := counts.get("notes", {}).get("assumed_country"):
+        told.append(f"{count:,} phones have no country code and were read as {facts.get('region')}.")
+    if count := counts.get("notes", {}).get("name_split"):
+        told.append(f"{count:,} full names were split into first and last.")
+    if count := marks.get("opted_out"):
+        told.append(f"{count:,} contacts are opted out of texts, and stay so.")
+    if count := marks.get("says_in"):
+        told.append(f"{count:,} rows say that they are not opted out. That is not imported: nobody is opted in.")
+    if count := marks.get("left_tags"):
+        told.append(f"{count:,} contacts have no room for all tags (5 each).")
+    if unknown:
+        names = ", ".join(
+            f"{quoted(name.partition(' ')[2], limit=VALUE)} {n:,}" for name, n in list(unknown.items())[:5]
+        )
+        told.append(f"Left out, because the account does not have them: {names}. Tags are made in Heymarket.")
+    if conflicts := counts.get("conflicts"):
+        parts = ", ".join(f"{name} {count:,}" for name, count in list(conflicts.items())[:5])
+        told.append(f"The file says otherwise than the book, and the book stays: {parts}.")
+    return told
+
+
+def _example(row: StoredRow, names: Snapshot) -> str:
+    name = quoted(str(row.shown["name"]), limit=VALUE) if row.shown.get("name") else ""
+    who = " ".join(filter(None, (name, show(row.phone) if row.phone else "")))
+    why = _changes(row, names) if row.state == "planned" else _why(row, names)
+    return f"line {row.line}, {row.decision}: {who}{f' ({why})' if why else ''}"
+
+
+def _changes(row: StoredRow, names: Snapshot) -> str:
+    """What a planned row would change of a contact."""
+    if not row.before or not row.wanted:
+        return ""
+    pairs = {key: (row.before.get(key), value) for key, value in row.wanted.items() if row.before.get(key) != value}
+    return _pairs(pairs, names)
+
+
+def _pairs(pairs: Mapping[str, Sequence[Any]], names: Snapshot) -> str:
+    from contacts_mcp.book.cards import field_name, in_quotes
+
+    told = [
+        f"{field_name(key, names)} {in_quotes(key, had, names)} -> {in_quotes(key, said, names)}"
+        for key, (had, said) in list(pairs.items())[:3]
+    ]
+    return visible("; ".join(told), limit=200)
+
+
+def _why(row: StoredRow, names: Snapshot) -> str:
+    if row.outcome:
+        return visible(row.outcome, limit=200)
+    if pairs := row.shown.get("conflicts"):
+        return _pairs(pairs, names)
+    if row.decision == "duplicate":
+        return f"line {row.shown.get('of_line')}, {str(row.shown.get('likeness', '')).replace('_', ' ')}"
+    if problem := row.shown.get("problem"):
+        return visible(str(problem), limit=160)
+    value = quoted(str(row.shown["value"]), limit=VALUE) if row.shown.get("value") else ""
+    return " ".join(filter(None, (value, row.reason.replace("_", " "))))
+
+
+def progress(
+    plan: StoredPlan,
+    states: Mapping[str, int],
+    *,
+    status: Status,
+    problems_file: str = "",
+) -> Answer:
+    """How far a run is, or what came of it."""
+    found = {state: count for state, count in states.items() if state}
+    lines, notes = _progress_lines(plan, found, status, problems_file)
+    result = PlanResult(
+        status=status,
+        plan=plan.plan,
+        about=_about_progress(plan, found, problems_file),
+        counts=plan.counts.get("decisions") or None,
+        outcomes=found,
+        change_id=plan.change_id,
+        **noted(notes),
+    )
+    return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+
+
+def rows_shown(
+    plan: StoredPlan,
+    states: Mapping[str, int],
+    rows: Sequence[StoredRow],
+    names: Snapshot,
+    *,
+    status: Status,
+    is_more: bool,
+    problems_file: str = "",
+) -> Answer:
+    """How far a run is, and a page of its rows."""
+    found = {state: count for state, count in states.items() if state}
+    cursor = str(rows[-1].row) if is_more else ""
+    lines, notes = _progress_lines(plan, found, status, problems_file)
+    lines += [f"- {_example(row, names)}" for row in rows]
+    lines.append(f"complete: false; {going_on(cursor)}" if cursor else "complete: true.")
+    result = StatusResult(
+        status=status,  # type: ignore[arg-type]  # of a plan that exists
+        plan=plan.plan,
+        about=_about_progress(plan, found, problems_file),
+        counts=plan.counts.get("decisions") or None,
+        outcomes=found,
+        shown=[_row_facts(row, names) for row in rows] or None,
+        next_cursor=cursor,
+        complete=not cursor,
+        change_id=plan.change_id,
+        **noted(notes),
+    )
+    return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+
+
+def _left(found: Mapping[str, int]) -> int:
+    return found.get("planned", 0) + found.get("sending", 0)
+
+
+def _about_progress(plan: StoredPlan, found: Mapping[str, int], problems_file: str) -> dict[str, Any]:
+    total = sum(found.values())
+    about = {"source": _text(plan.facts.get("file", "")), "problems_file": problems_file}
+    return {name: value for name, value in about.items() if value} | {"finished": total - _left(found), "total": total}
+
+
+def _progress_lines(
+    plan: StoredPlan, found: Mapping[str, int], status: Status, problems_file: str
+) -> tuple[list[str], list[str]]:
+    """The lines, and those among them that are notes."""
+    total = sum(found.values())
+    notes: list[str] = []
+    if problems_file:
+        place = quoted(problems_file, limit=400)
+        notes.append(Note("problems_file", f"The rows that were not imported are in {place}. Correct and import that."))
+    if status == "done" and plan.change_id:
+        whole = f"The whole run is change {plan.change_id}. undo_change takes it back."
+        notes.append(Note("one_change", whole))
+    if plan.problem and status == "stopped":
+        notes.append(Note("stopped", plan.problem))
+    outcomes = [f"- {count:,} {OUTCOMES.get(state, state)}" for state, count in found.items()]
+    return [_headline(plan, status, total - _left(found), total), *outcomes, *notes], notes
+
+
+def call_for(plan: StoredPlan) -> str:
+    """The beginning of the call that carries this plan out, or goes on with it."""
+    if plan.kind == "undo":
+        return f"undo_change(change_id={plan.facts.get('undoes')}"
+    tool = "update_contacts" if plan.kind == "update" else "import_contacts"
+    return f"{tool}(plan={plan.plan}"
+
+
+def _headline(plan: StoredPlan, status: Status, finished: int, total: int) -> str:
+    name = f"{status}: plan {plan.plan} ({_source(plan)})"
+    match status:
+        case "planning":
+            return f"{name} is still being made. Ask import_status(plan={plan.plan}) in a minute."
+        case "running":
+            return f"{name}, {finished:,} of {total:,} rows. Ask import_status(plan={plan.plan}) in a minute."
+        case "stopped":
+            return f"{name} at {finished:,} of {total:,} rows. Call {call_for(plan)}) to go on."
+        case "planned":
+            return f"{name} was not begun."
+        case _:
+            return f"{name}, {finished:,} of {total:,} rows."
+
+
+def _row_facts(row: StoredRow, names: Snapshot) -> dict[str, Any]:
+    facts = {
+        "line": row.line,
+        "decision": row.decision,
+        "state": row.state,
+        "name": _text(row.shown.get("name", "")),
+        "phone": row.phone,
+        "contact_id": row.contact_id,
+        "why": _changes(row, names) if row.state == "planned" else _why(row, names),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _text(text: object) -> str:
+    return visible(str(text), limit=VALUE)

@@ -1,0 +1,240 @@
+"""The commands for many contacts at once: the same plans, runs and rules as over MCP, at a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import click
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.transfer.many import Chosen, plan_change
+from contacts_mcp.book.transfer.mapping import mapping_of
+from contacts_mcp.book.transfer.opening import opened_source
+from contacts_mcp.book.transfer.planning import Asked, plan_file
+from contacts_mcp.book.transfer.problems import problems_file
+from contacts_mcp.book.transfer.reading import Row
+from contacts_mcp.book.transfer.report import report, without_account
+from contacts_mcp.book.transfer.running import Progress, Watch, run
+from contacts_mcp.book.transfer.sources.source import Source
+from contacts_mcp.book.transfer.twins import Earlier
+from contacts_mcp.config import Settings
+from contacts_mcp.errors import CredentialsMissing, InvalidArgument, Refused
+from contacts_mcp.server.views import transfer as view
+from contacts_mcp.state.imports import StoredPlan
+from contacts_mcp.words.display import quoted
+from contacts_mcp.words.names import Names
+from contacts_mcp.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileToImport:
+    """A file named at the terminal, and how to read it."""
+
+    path: Path
+    asked: Asked
+    encoding: str = ""
+    sheet: str = ""
+
+    @property
+    def folders(self) -> list[Path]:
+        """The file's own folder: who sits at the terminal may read it."""
+        return [self.path.expanduser().absolute().parent]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
+    """The plan of a file as JSON lines: first the file, then its rows, each with its decision. Nothing is changed.
+
+    Without credentials it is the reading alone: every row is new, invalid or a duplicate.
+    """
+    try:
+        lines: list[str] = anyio.run(_planned_lines, settings, file)
+    except Refused as refused:
+        lines = [json.dumps({"file": file.name, "refused": refused.kind, "problem": str(refused)}, ensure_ascii=False)]
+    yield from lines
+
+
+async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
+    workspace = Workspace(settings)
+    try:
+        with opened_source(
+            file.name, file.folders, region=settings.default_region, encoding=file.encoding, sheet=file.sheet
+        ) as (source, facts):
+            try:
+                book = await workspace.book()
+            except CredentialsMissing:
+                return _lines(source, None, {}, file, settings.default_region)
+            names = (await book.vocabulary.read("fields")).fields
+            if not mapping_of(source, fields=names, given=file.asked.columns, region=book.region).has_phones:
+                return _lines(source, names, {}, file, book.region)
+            plan = await planned(book, source, facts, file.asked)
+            decisions = {row.row: row.decision for row in book.imports.every_row(plan.plan)}
+            book.imports.drop(plan.plan)
+            return _lines(source, names, decisions, file, book.region)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await workspace.aclose()
+
+
+async def planned(book: Book, source: Source, facts: Mapping[str, Any], asked: Asked) -> StoredPlan:
+    """A new plan for a source."""
+    plan = book.imports.begin("file", facts, asked.as_json())
+    return await plan_file(book, plan, source, asked)
+
+
+def _lines(
+    source: Source, names: Names | None, decisions: Mapping[int, str], file: FileToImport, region: str
+) -> list[str]:
+    def decide(row: Row, earlier: Earlier | None) -> str:
+        return decisions.get(row.number) or without_account(row, earlier)
+
+    columns = mapping_of(source, fields=names, given=file.asked.columns, region=region)
+    return [*report(source, columns, name=file.name, region=region, decide=decide)]
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The person at the terminal."""
+
+    say: Callable[[str], object]
+    confirm: Callable[[str], bool]
+    shows_progress: bool = False
+
+
+def import_file(settings: Settings, file: FileToImport, terminal: Terminal, *, dry_run: bool, yes: bool) -> bool:
+    """Show the plan of a file, ask, run it, and write the file of problems. False where rows failed or it stopped."""
+
+    async def make(book: Book) -> StoredPlan:
+        with opened_source(file.name, file.folders, region=book.region, encoding=file.encoding, sheet=file.sheet) as (
+            source,
+            facts,
+        ):
+            return await planned(book, source, facts, file.asked)
+
+    again = "contacts-mcp call import_contacts plan={}"
+    return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, file.folders, again)
+
+
+def update_many(
+    settings: Settings, where: Mapping[str, str], wanted: Wanted, terminal: Terminal, *, dry_run: bool, yes: bool
+) -> bool:
+    """The same for one change of many contacts."""
+
+    async def make(book: Book) -> StoredPlan:
+        return await plan_change(book, Chosen(where=where), wanted)
+
+    again = "contacts-mcp call update_contacts plan={}"
+    return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, [], again)
+
+
+_LISTS = {"add_tag": "add_tags", "remove_tag": "remove_tags", "clear": "clear"}
+
+
+def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
+    """The change that `--set` describes. A name that is no field of every contact is a custom field."""
+    lists: dict[str, list[str]] = {name: [] for name in _LISTS.values()}
+    custom: dict[str, str] = {}
+    assignee: str | None = None
+    opted_out: bool | None = None
+    for name, value in pairs:
+        if name in _LISTS:
+            lists[_LISTS[name]].append(value)
+        elif name == "assignee":
+            assignee = value
+        elif name == "is_opted_out":
+            opted_out = _yes_or_no(value)
+        else:
+            custom[name] = value
+    return Wanted(
+        custom_fields=custom,
+        assignee=assignee,
+        is_opted_out=opted_out,
+        add_tags=lists["add_tags"],
+        remove_tags=lists["remove_tags"],
+        clear=lists["clear"],
+    )
+
+
+def _yes_or_no(value: str) -> bool:
+    meant = {"yes": True, "true": True, "no": False, "false": False}.get(value.strip().casefold())
+    if meant is None:
+        raise InvalidArgument(
+            "is_opted_out", f"{quoted(value, limit=40)} is no answer.", expected="Expected yes or no."
+        )
+    return meant
+
+
+async def _carry_out(
+    settings: Settings,
+    make: Callable[[Book], Awaitable[StoredPlan]],
+    terminal: Terminal,
+    dry_run: bool,
+    yes: bool,
+    folders: list[Path],
+    again: str,
+) -> bool:
+    workspace = Workspace(settings)
+    try:
+        book = await workspace.book()
+        plan = await make(book)
+        has_work = bool(book.imports.states(plan.plan).get("planned"))
+        terminal.say("\n".join((await _lines_of(book, plan))[: -2 if has_work else -1]))
+        if dry_run or not has_work:
+            place = problems_file(book, plan, [*folders, Path.cwd()]) if folders and not dry_run else ""
+            if place:
+                terminal.say(f"The rows that were not imported are in {place}.")
+            return True
+        question = f"Carry this out ({view.requests_of(plan):,} requests)?"
+        if not yes and not await anyio.to_thread.run_sync(terminal.confirm, question):
+            book.imports.drop(plan.plan)
+            terminal.say("Nothing was changed.")
+            return True
+        return await _run(book, plan, terminal, folders, again)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await workspace.aclose()
+
+
+async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
+    """The plan as the tool shows it, with one example of each decision."""
+    decisions = plan.counts.get("decisions", {})
+    examples = [row for name in decisions for row in book.imports.rows(plan.plan, decision=name, limit=1)]
+    tables = [table for row in examples for table in (row.before, row.wanted)]
+    names = await book.vocabulary.naming(*tables, dict.fromkeys(plan.counts.get("keys", {}), ""))
+    return view.planned(plan, examples, names, token="").lines
+
+
+async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[Path], again: str) -> bool:
+    with _bar(book, plan, is_shown=terminal.shows_progress) as watch:
+        done = await run(book, plan.plan, watch=watch)
+    states = book.imports.states(plan.plan)
+    status: view.Status = "stopped" if done.state == "stopped" else "done"
+    place = problems_file(book, done, [*folders, Path.cwd()]) if folders and status == "done" else ""
+    for line in view.progress(done, states, status=status, problems_file=place).lines:
+        terminal.say(line)
+    if status == "stopped":
+        terminal.say(f"Go on with: {again.format(plan.plan)}")
+    return status == "done" and not states.get("failed")
+
+
+@contextmanager
+def _bar(book: Book, plan: StoredPlan, *, is_shown: bool) -> Iterator[Watch]:
+    total = sum(count for state, count in book.imports.states(plan.plan).items() if state)
+    with click.progressbar(length=total, label="Importing", file=sys.stderr, hidden=not is_shown) as bar:
+
+        async def watch(now: Progress) -> None:
+            bar.update(now.finished - bar.pos)
+
+        yield watch

@@ -1,0 +1,440 @@
+"""Plans that run. They do exactly the planned, through every fault on the way."""
+
+from __future__ import annotations
+
+import io
+import random
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from support import OpenStage, Stage
+from support.clock import HURRIED, Backend
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.transfer.deciding import Switches
+from contacts_mcp.book.transfer.looking import look
+from contacts_mcp.book.transfer.opening import pasted_source
+from contacts_mcp.book.transfer.planning import Asked, plan_file
+from contacts_mcp.book.transfer.running import run
+from contacts_mcp.book.transfer.sources import choosing
+from contacts_mcp.book.transfer.undoing import begin_undo, plan_undo
+from contacts_mcp.book.values import differences, values_of
+from contacts_mcp.sandbox import Fault, Lag
+from contacts_mcp.state.imports import StoredPlan
+
+
+@pytest.fixture
+def anyio_backend() -> Backend:
+    return HURRIED
+
+
+def table(count: int, *, first: int = 200) -> str:
+    rows = (f"510555{number:04},F{number},L{number},p{number}@example.com" for number in range(first, first + count))
+    return "\n".join(["Phone,First name,Last name,Email", *rows])
+
+
+async def planned(book: Book, text: str, **choices: Any) -> StoredPlan:
+    _, facts = pasted_source("Phone\n1")
+    source = choosing.read(io.BytesIO(text.encode()), region="US")
+    asked = Asked(switches=Switches(**choices))
+    return await plan_file(book, book.imports.begin("file", facts, asked.as_json()), source, asked)
+
+
+def outcomes(book: Book, plan: StoredPlan) -> dict[str, int]:
+    return {state: count for state, count in book.imports.states(plan.plan).items() if state}
+
+
+def phones_of(stage: Stage) -> list[str]:
+    return sorted(person["phone"] for person in stage.people().values())
+
+
+async def test_new_contacts_are_created_as_planned(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, table(180))
+        assert plan.counts["decisions"] == {"new": 180}
+        done = await run(book, plan.plan)
+        assert (done.state, done.problem, outcomes(book, plan)) == ("done", "", {"done": 180})
+        assert len(phones_of(stage)) == 182
+        again = await planned(book, table(180))
+        assert again.counts["decisions"] == {"same": 180}
+
+
+async def until_done(book: Book, plan: StoredPlan, *, most: int = 60) -> StoredPlan:
+    """The run, gone on with as often as something stops it."""
+    now = plan
+    for _ in range(most):
+        now = await run(book, plan.plan)
+        if now.state == "done":
+            return now
+    raise AssertionError(now.problem)
+
+
+BATCH_FAULTS = [
+    pytest.param({"kind": "drop_before"}, id="lost on the way there"),
+    pytest.param({"kind": "drop_after"}, id="carried out, answer lost"),
+    pytest.param({"kind": "drop_before", "late": 20.0}, id="carried out 20 s after the client gave up"),
+    pytest.param({"kind": "silence", "late": 30.0}, id="silence, carried out 30 s later"),
+    pytest.param({"kind": "status", "status": 500}, id="500, nothing carried out"),
+    pytest.param({"kind": "status_after", "status": 500}, id="500, carried out"),
+    pytest.param({"kind": "gateway_after", "status": 504}, id="the gateway gave up, carried out"),
+    pytest.param({"kind": "html_after"}, id="a page, carried out"),
+    pytest.param({"kind": "truncate"}, id="half an answer"),
+    pytest.param({"kind": "empty"}, id="an empty answer"),
+    pytest.param({"kind": "wrong_type"}, id="called text"),
+    pytest.param({"kind": "pretend"}, id="only pretended"),
+    pytest.param({"kind": "status", "status": 400}, id="refused as a whole"),
+    pytest.param({"kind": "status", "status": 429, "retry_after": 2}, id="rate"),
+    pytest.param({"kind": "refuse"}, id="no connection"),
+    pytest.param({"kind": "drop_after", "items": 11}, id="half carried out, answer lost"),
+    pytest.param({"kind": "status_after", "status": 500, "items": 11}, id="500, half carried out"),
+    pytest.param({"kind": "drop_before", "late": 20.0, "items": 11}, id="half carried out 20 s later"),
+    pytest.param({"kind": "lag", "lag": Lag(seconds=1.0), "items": 11}, id="half carried out, all well by its answer"),
+]
+
+
+@pytest.mark.parametrize("known_phone", ["reject", "update", "double"])
+@pytest.mark.parametrize("fault", BATCH_FAULTS)
+async def test_whatever_becomes_of_a_batch_everybody_is_there_once(
+    open_stage: OpenStage, fault: dict[str, Any], known_phone: str
+) -> None:
+    async with open_stage() as stage:
+        await stage.fresh(known_phone=known_phone)
+        book = await stage.book()
+        plan = await planned(book, table(60))
+        stage.sandbox.faults.add(Fault(operation="batch_contacts", skip=2, **fault))
+        await until_done(book, plan)
+        stage.sandbox.land_all()
+        phones = phones_of(stage)
+        assert len(phones) == len({*phones}) == 62
+        assert outcomes(book, plan) == {"done": 60}
+
+
+@pytest.mark.parametrize("known_phone", ["reject", "update", "double"])
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_fifth_of_all_requests_fail_and_some_arrive_late_and_nobody_is_lost_or_doubled(
+    open_stage: OpenStage, known_phone: str, seed: int
+) -> None:
+    async with open_stage() as stage:
+        await stage.fresh(known_phone=known_phone)
+        stage.sandbox.faults.clear()
+        stage.sandbox.faults._dice.seed(seed)  # another sequence of the same faults
+        book = await stage.book()
+        plan = await planned(book, table(150))
+        chances = {
+            "drop_before": {"late": 25.0},
+            "drop_after": {},
+            "status_after": {"status": 502},
+            "status": {"status": 500},
+            "truncate": {},
+        }
+        for operation in ("batch_contacts", "create_contact", "search_contacts"):
+            for kind, options in chances.items():
+                more = {} if operation == "search_contacts" and "late" in options else options
+                fault = Fault(operation=operation, kind=kind, times=-1, probability=0.04, **more)
+                stage.sandbox.faults.add(fault)
+        await until_done(book, plan)
+        stage.sandbox.land_all()
+        phones = phones_of(stage)
+        assert len(phones) == len({*phones}) == 152
+        assert {*outcomes(book, plan)} <= {"done", "told"}
+
+
+class Killed(BaseException):
+    """The process dies: nothing is written down after it."""
+
+
+async def killed_at(book: Book, plan: StoredPlan, at: int) -> None:
+    """Run a plan in a process that dies when it is about to make its n-th request."""
+    sent = 0
+
+    async def dying(call: Any) -> Any:
+        nonlocal sent
+        sent += 1
+        if sent == at:
+            book.journal.finish_all = book.imports.save = lambda *_: None
+            raise Killed
+        return await requesting(call)
+
+    requesting = book.api._request  # the door that every request goes through
+    book.api._request = dying
+    with suppress(Killed):
+        await run(book, plan.plan)
+
+
+@pytest.mark.parametrize("at", range(1, 26))
+async def test_a_run_that_is_killed_at_any_request_goes_on_without_doubling_or_losing(
+    open_stage: OpenStage, at: int
+) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, table(120))
+        await killed_at(book, plan, at)
+        stage.restart()
+        book = await stage.book()
+        await until_done(book, plan)
+        phones = phones_of(stage)
+        assert len(phones) == len({*phones}) == 122
+        assert outcomes(book, plan) == {"done": 120}
+
+
+async def test_a_batch_that_is_too_long_for_the_service_goes_out_singly(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        await stage.fresh(batch_limit=10)
+        book = await stage.book()
+        plan = await planned(book, table(60))
+        await until_done(book, plan)
+        assert len(phones_of(stage)) == 62
+        assert outcomes(book, plan) == {"done": 60}
+
+
+@pytest.mark.parametrize("drops", ["custom", "tags", "email"])
+async def test_what_a_batch_drops_in_silence_is_told_after_one_contact_and_the_rest_goes_out_singly(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, drops: str
+) -> None:
+    from contacts_mcp.sandbox import app
+
+    whole = app.HANDLERS["batch_contacts"]
+
+    def dropping(call: Any) -> Any:
+        for item in call.body:
+            item.pop(drops, None)
+        return whole(call)
+
+    monkeypatch.setitem(app.HANDLERS, "batch_contacts", dropping)
+    async with open_stage() as stage:
+        book = await stage.book()
+        rows = (f"510555{number:04},F{number},p{number}@example.com,Gold,VIP" for number in range(200, 230))
+        plan = await planned(book, "\n".join(["Phone,First name,Email,Plan,Tags", *rows]))
+        await until_done(book, plan)
+        assert outcomes(book, plan) == {"told": 1, "done": 29}
+        (told,) = book.imports.rows(plan.plan, state="told")
+        assert "did not keep" in told.outcome
+        assert len(phones_of(stage)) == 32
+
+
+DRIFTS: dict[str, dict[str, Any]] = {
+    "first": {"first": "Adah"},
+    "last": {"last": "Other"},
+    "display_name": {"display_name": "Ada the first"},
+    "email": {"email": "other@example.com"},
+    "avatar": {"avatar": "https://example.com/a.png"},
+    "tags": {"tags": [101]},
+    "assignee": {"assigned_user_id": 503},
+    "opt-out": {"is_opted_out": True},
+    "custom": {"custom": {"31": "Silver", "33": "Oakland"}},
+    "phone": {"phone": "15105550177"},
+}
+
+
+@pytest.mark.parametrize("change", DRIFTS.values(), ids=DRIFTS)
+async def test_a_contact_that_somebody_changed_since_the_plan_is_told_and_not_touched(
+    open_stage: OpenStage, change: dict[str, Any]
+) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, "Phone,Last name,Plan\n510 555 0101,Lovelace,Basic\n", existing="overwrite")
+        assert plan.counts["decisions"] == {"update": 1}
+        row = stage.row(stage.ADA)
+        stage.sandbox.state.records.replace({**row, **change, "rev": row["rev"] + 1})
+        before = stage.people()
+        await run(book, plan.plan)
+        assert outcomes(book, plan) == {"moved": 1}
+        assert stage.people() == before
+
+
+async def test_a_contact_that_is_as_wanted_by_now_is_done_without_a_request(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, "Phone,Last name\n510 555 0101,Lovelace\n", existing="overwrite")
+        row = stage.row(stage.ADA)
+        stage.sandbox.state.records.replace({**row, "last": "Lovelace", "rev": row["rev"] + 1})
+        stage.sandbox.requests.clear()
+        await run(book, plan.plan)
+        assert outcomes(book, plan) == {"done": 1}
+        assert [request.operation for request in stage.sandbox.requests] == ["search_contacts"]
+
+
+async def test_a_contact_that_appeared_since_the_plan_is_told_and_not_doubled(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, table(3))
+        stage.sandbox.store.add_contact(phone="15105550201", first="Somebody")
+        await run(book, plan.plan)
+        assert outcomes(book, plan) == {"done": 2, "moved": 1}
+        assert phones_of(stage).count("15105550201") == 1
+
+
+async def test_a_number_that_was_left_opted_out_arrives_opted_out(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        token = (await stage.ok("delete_contact", contact_id=stage.BEN))["confirm_token"]
+        await stage.ok("delete_contact", contact_id=stage.BEN, confirm_token=token)
+        book = await stage.book()
+        plan = await planned(book, "Phone,First name,Opted out\n510 555 0102,Benny,no\n")
+        await run(book, plan.plan)
+        assert outcomes(book, plan) == {"done": 1}
+        (benny,) = [person for person in stage.people().values() if person["phone"] == "15105550102"]
+        assert benny["is_opted_out"] is True
+
+
+def a_random_file(dice: random.Random, phones: list[str]) -> str:
+    """Rows about known and new people, some twice, some unreadable."""
+    rows = []
+    for _ in range(dice.randint(5, 40)):
+        phone = dice.choice([*phones, *(f"510555{dice.randint(300, 340):04}" for _ in range(3)), "12", ""])
+        name = dice.choice(["", "Ada", "ada", "Grace", "Ben"])
+        email = dice.choice(["", "ada@example.com", "new@example.com", "not an address"])
+        tags = dice.choice(["", "VIP", "VIP;Lead", "Nobody knows this tag"])
+        out = dice.choice(["", "yes", "no"])
+        rows.append(f"{phone},{name},Example,{email},{dice.choice(['', 'Gold', 'Basic'])},{tags},{out}")
+    return "\n".join(["Phone,First name,Last name,Email,Plan,Tags,Opted out", *rows])
+
+
+async def everybody_is_as_planned(stage: Stage, before: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """The rows have their values, others are untouched, and nobody was opted in."""
+    found = await look(await stage.book(), [*wanted])
+    for phone, values in wanted.items():
+        (contact,) = found.with_phone(phone)
+        assert differences(values, values_of(contact), among=values) == {}
+    for person in stage.people().values():
+        phone = person["phone"]
+        if phone not in wanted:
+            assert person == before[phone]
+        assert not before.get(phone, {}).get("is_opted_out") or person["is_opted_out"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_what_runs_is_what_was_planned_and_a_second_plan_has_nothing_to_do(
+    open_stage: OpenStage, seed: int
+) -> None:
+    dice = random.Random(seed)
+    async with open_stage() as stage:
+        book = await stage.book()
+        before = {person["phone"]: person for person in stage.people().values()}
+        text = a_random_file(dice, [*before])
+        choices = {
+            "existing": dice.choice(["fill", "overwrite", "skip"]),
+            "twice": dice.choice(["tell", "merge"]),
+        }
+        plan = await planned(book, text, **choices)
+        wanted = {row.phone: row.wanted for row in book.imports.every_row(plan.plan) if row.state == "planned"}
+        await until_done(book, plan)
+        assert {*outcomes(book, plan)} <= {"done"}
+        await everybody_is_as_planned(stage, before, wanted)
+        ran = {row.row for row in book.imports.every_row(plan.plan) if row.state}
+        again = await planned(book, text, **choices)
+        rows = [row for row in book.imports.every_row(again.plan) if row.row in ran]
+        # What contradicted the book beside an empty field that was filled does so still.
+        assert {row.reason or row.decision for row in rows} <= {"same", "skip", "says_otherwise"}
+
+
+async def undone(stage: Stage, change_id: int) -> StoredPlan:
+    """The run of a plan that takes that change back, gone on with until it is done."""
+    book = await stage.book()
+    entry = book.journal.get(change_id)
+    assert entry is not None
+    plan = await plan_undo(book, begin_undo(book, entry), entry)
+    return await until_done(book, plan)
+
+
+async def test_an_undo_restores_what_is_as_the_run_left_it_and_names_what_is_kept(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        before = stage.people()
+        book = await stage.book()
+        text = f"{table(6)}\n5105550101,Grace,Hopper,grace@example.com\n5105550102,Benjamin,Franklin,b@example.com"
+        plan = await planned(book, text, existing="overwrite")
+        done = await until_done(book, plan)
+        assert outcomes(book, plan) == {"done": 8}
+        changed = next(person for person in stage.sandbox.store.contacts() if person["phone"] == "15105550203")
+        for number, change in ((changed["id"], {"first": "Changed"}), (stage.ADA, {"last": "Changed"})):
+            row = stage.row(number)
+            stage.sandbox.state.records.replace({**row, **change, "rev": row["rev"] + 1})
+        assert done.change_id is not None
+        undo = await undone(stage, done.change_id)
+        assert undo.counts["decisions"] == {"delete": 5, "kept": 1, "restore": 2}
+        after = stage.people()
+        assert after.keys() == {*before, changed["id"]}
+        assert after[stage.BEN] == before[stage.BEN]
+        assert after[stage.ADA] == {**before[stage.ADA], "last": "Changed"}
+
+
+async def test_an_undo_of_an_undo_puts_everything_back(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        text = f"{table(4)}\n5105550101,Grace,Hopper,grace@example.com"
+        plan = await planned(book, text, existing="overwrite")
+        done = await until_done(book, plan)
+        imported = {person["phone"]: person["first"] for person in stage.people().values()}
+        assert done.change_id is not None
+        first = await undone(stage, done.change_id)
+        assert first.change_id is not None
+        again = await undone(stage, first.change_id)
+        assert again.counts["decisions"] == {"create_again": 4, "restore": 1}
+        assert {person["phone"]: person["first"] for person in stage.people().values()} == imported
+
+
+@pytest.mark.parametrize("at", range(1, 14))
+async def test_an_undo_that_is_killed_at_any_request_goes_on_to_its_end(open_stage: OpenStage, at: int) -> None:
+    async with open_stage() as stage:
+        before = stage.people()
+        book = await stage.book()
+        plan = await planned(book, f"{table(8)}\n5105550101,Grace,Hopper,grace@example.com", existing="overwrite")
+        done = await until_done(book, plan)
+        assert done.change_id is not None
+        entry = book.journal.get(done.change_id)
+        assert entry is not None
+        undo = await plan_undo(book, begin_undo(book, entry), entry)
+        await killed_at(book, undo, at)
+        stage.restart()
+        book = await stage.book()
+        await until_done(book, undo)
+        assert stage.people() == before
+
+
+async def test_an_undo_opts_nobody_in(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, "Phone,Opted out,Last name\n5105550101,yes,Lovelace\n", existing="overwrite")
+        done = await until_done(book, plan)
+        assert done.change_id is not None
+        await undone(stage, done.change_id)
+        ada = stage.people()[stage.ADA]
+        assert (ada["is_opted_out"], ada["last"]) == (True, "Example")
+
+
+SINGLE_FAULTS = [fault for fault in BATCH_FAULTS if "items" not in fault.values[0]]
+
+
+@pytest.mark.parametrize("known_phone", ["reject", "update", "double"])
+@pytest.mark.parametrize("fault", SINGLE_FAULTS)
+async def test_whatever_becomes_of_a_single_create_everybody_is_there_once(
+    open_stage: OpenStage, fault: dict[str, Any], known_phone: str
+) -> None:
+    async with open_stage() as stage:
+        await stage.fresh(known_phone=known_phone, batch_limit=1)
+        book = await stage.book()
+        plan = await planned(book, table(12))
+        stage.sandbox.faults.add(Fault(operation="create_contact", skip=2, **fault))
+        await until_done(book, plan)
+        stage.sandbox.land_all()
+        phones = phones_of(stage)
+        assert len(phones) == len({*phones})
+        failed = {row.phone for row in book.imports.rows(plan.plan, state="failed", limit=99)}
+        assert len(phones) + len(failed - {*phones}) == 14
+        assert not failed & {*phones}
+
+
+@pytest.mark.parametrize("fault", SINGLE_FAULTS)
+async def test_whatever_becomes_of_an_update_it_is_told_rightly(open_stage: OpenStage, fault: dict[str, Any]) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        text = "Phone,First name,Last name\n5105550101,Grace,Hopper\n5105550102,Benjamin,Franklin\n"
+        plan = await planned(book, text, existing="overwrite")
+        stage.sandbox.faults.add(Fault(operation="update_contact", skip=1, **fault))
+        await until_done(book, plan)
+        stage.sandbox.land_all()
+        names = {person["phone"]: person["last"] for person in stage.people().values()}
+        wanted = {"15105550101": "Hopper", "15105550102": "Franklin"}
+        for row in book.imports.every_row(plan.plan):
+            assert (names[row.phone] == wanted[row.phone]) == (row.state == "done"), row

@@ -1,0 +1,80 @@
+"""`kill -9` of an import in a process of its own: the next one goes on, and nobody is lost or doubled.
+
+Guards `contacts_mcp/book/transfer/running.py` and `contacts_mcp/state/imports.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from anyio.abc import Process
+
+from contacts_mcp.sandbox import Behaviour, Credentials, open_sandbox, serve
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9 is a word of POSIX systems")
+
+ROWS = 140
+MOMENTS = (4, 6, 3, 5)  # the request of each process at which it dies
+
+
+class Deadly(list[Any]):
+    """The requests of a sandbox, in which the n-th kills the process that sent it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kill: Callable[[], None] | None = None
+        self.left = 0
+
+    def append(self, request: Any) -> None:
+        super().append(request)
+        self.left -= 1
+        if self.left == 0 and self.kill is not None:
+            self.kill()
+
+
+async def test_an_import_that_is_killed_again_and_again_comes_to_its_end(tmp_path: Path) -> None:
+    rows = "".join(f"510555{number:04},F{number},L{number}\n" for number in range(200, 200 + ROWS))
+    file = anyio.Path(tmp_path / "list.csv")
+    await file.write_text(f"Phone,First name,Last name\n{rows}")
+    sandbox = open_sandbox(contacts=0, behaviour=Behaviour(requests_per_minute=0))
+    requests = sandbox.state.requests = Deadly()
+    async with anyio.create_task_group() as tasks:
+        url = await tasks.start(serve, sandbox)
+        environment = {
+            **os.environ,
+            "HEYMARKET_BASE_URL": url,
+            "HEYMARKET_API_KEY": Credentials().api_key,
+            "CONTACTS_MCP_DATA_DIR": str(tmp_path / "data"),
+        }
+        first = ["import", str(file), "--yes"]
+        again = ["call", "import_contacts", "plan=1"]
+        killed = 0
+        for at, words in zip(MOMENTS, [first, *[again] * len(MOMENTS)], strict=False):
+            async with await _started(words, environment) as process:
+                requests.left, requests.kill = at + 4 * (words is first), _killing(process)
+                killed += await process.wait() == -signal.SIGKILL
+        requests.kill = None
+        async with await _started(again, environment) as process:
+            assert await process.wait() == 0
+        tasks.cancel_scope.cancel()
+    phones = [person["phone"] for person in sandbox.store.contacts()]
+    sandbox.close()
+    assert killed >= 2
+    assert len(phones) == len({*phones}) == ROWS
+
+
+async def _started(words: list[str], environment: dict[str, str]) -> Process:
+    command = [sys.executable, "-m", "contacts_mcp", *words]
+    return await anyio.open_process(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _killing(process: Process) -> Callable[[], None]:
+    return lambda: os.kill(process.pid, signal.SIGKILL)

@@ -1,0 +1,189 @@
+"""Many contacts at once over the real chain: the plan, the confirmation, the run, its status, and taking it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import OpenSession, Session, text_of, tokens
+
+from contacts_mcp.sandbox import Fault
+
+HEADER = "Phone,First name,Last name,Email,Plan"
+
+
+def table(count: int, *, first: int = 200) -> str:
+    rows = (
+        f"510555{number:04},F{number},L{number},p{number}@example.com,Gold" for number in range(first, first + count)
+    )
+    return "\n".join([HEADER, *rows])
+
+
+async def facts(session: Session, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await session.call(tool, **arguments)
+    assert not result.is_error, text_of(result)
+    assert isinstance(result.structured_content, dict)
+    return result.structured_content
+
+
+async def planned_and_run(session: Session, tool: str = "import_contacts", **arguments: Any) -> dict[str, Any]:
+    plan = await facts(session, tool, **arguments)
+    assert plan["status"] == "needs_confirmation"
+    return await facts(session, tool, plan=plan["plan"], confirm_token=plan["confirm_token"])
+
+
+def people(session: Session) -> dict[str, dict[str, Any]]:
+    """Phone -> the person, without the members that every write moves."""
+    moving = ("rev", "updated", "created", "id", "uuid")
+    return {
+        person["phone"]: {name: value for name, value in person.items() if name not in moving}
+        for person in session.sandbox.store.contacts()
+    }
+
+
+async def test_a_pasted_table_is_planned_confirmed_run_and_taken_back(session: Session) -> None:
+    before = people(session)
+    plan = await facts(session, "import_contacts", text=table(40))
+    assert (plan["counts"], plan["about"]["columns"]["Plan"]) == ({"new": 40}, "custom")
+    assert people(session) == before
+    done = await facts(session, "import_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
+    assert (done["status"], done["outcomes"]) == ("done", {"done": 40})
+    assert len(people(session)) == len(before) + 40
+    undo = await facts(session, "undo_change", change_id=done["change_id"])
+    assert (undo["status"], undo["counts"]) == ("needs_confirmation", {"delete": 40})
+    undone = await facts(session, "undo_change", change_id=done["change_id"], confirm_token=undo["confirm_token"])
+    assert (undone["status"], undone["outcomes"]) == ("done", {"done": 40})
+    assert people(session) == before
+    again = await facts(session, "undo_change", change_id=done["change_id"])
+    assert again["status"] == "unchanged"
+
+
+async def test_a_token_runs_its_own_plan_once_and_no_other(session: Session) -> None:
+    one = await facts(session, "import_contacts", text=table(3))
+    other = await facts(session, "import_contacts", text=table(3, first=300))
+    refused = await facts(session, "import_contacts", plan=other["plan"], confirm_token=one["confirm_token"])
+    assert (refused["status"], refused["note_kinds"][-1]) == ("needs_confirmation", "token_refused")
+    done = await facts(session, "import_contacts", plan=one["plan"], confirm_token=one["confirm_token"])
+    assert done["status"] == "done"
+    twice = await session.call("import_contacts", plan=one["plan"], confirm_token=one["confirm_token"])
+    assert twice.is_error
+
+
+async def test_a_client_that_repeats_its_first_call_with_the_token_runs_that_plan(session: Session) -> None:
+    plan = await facts(session, "import_contacts", text=table(3))
+    done = await facts(session, "import_contacts", text=table(3), confirm_token=plan["confirm_token"])
+    assert (done["status"], done["plan"]) == ("done", plan["plan"])
+
+
+async def test_a_file_is_read_only_below_the_open_folders(open_session: OpenSession, tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    (folder / "list.csv").write_text(table(5) + "\n5105550190x,Bad,Row,,\n", encoding="utf-8")
+    (tmp_path / "secret.csv").write_text(table(5), encoding="utf-8")
+    async with open_session(files=[folder]) as session:
+        done = await planned_and_run(session, path="list.csv")
+        assert (done["counts"], done["outcomes"]) == ({"new": 5, "invalid": 1}, {"done": 5})
+        assert "5105550190x" in (folder / "list.csv.problems.csv").read_text(encoding="utf-8")
+        for name in (str(tmp_path / "secret.csv"), "../secret.csv"):
+            outside = await session.call("import_contacts", path=name)
+            assert outside.is_error
+            assert outside.structured_content is not None
+            assert outside.structured_content["kind"] == "outside_folders"
+
+
+async def test_one_change_for_many_by_filters_is_planned_run_and_taken_back(session: Session) -> None:
+    before = people(session)
+    done = await planned_and_run(session, "update_contacts", where={"tag": "VIP"}, add_tags=["Lead"])
+    changed = {phone for phone, person in people(session).items() if person != before[phone]}
+    assert done["status"] == "done"
+    assert len(changed) == done["outcomes"]["done"] > 0
+    undo = await facts(session, "undo_change", change_id=done["change_id"])
+    await facts(session, "undo_change", change_id=done["change_id"], confirm_token=undo["confirm_token"])
+    assert people(session) == before
+
+
+async def test_nobody_is_opted_in_by_a_change_of_many(session: Session) -> None:
+    result = await session.call("update_contacts", where={"is_opted_out": "true"}, is_opted_out=False)
+    assert result.is_error
+    assert result.structured_content is not None
+    assert result.structured_content["kind"] == "no_opt_in"
+    assert not {operation for operation in session.operations if operation.startswith(("update", "create", "batch"))}
+
+
+async def test_nobody_is_opted_in_by_a_file_whatever_it_says(session: Session) -> None:
+    out = {phone for phone, person in people(session).items() if person["is_opted_out"]}
+    assert out
+    rows = [f"+{phone},no,Somebody" for phone in out]
+    done = await planned_and_run(session, text="\n".join(["Phone,Opted out,Last name", *rows]), existing="overwrite")
+    assert done["status"] == "done"
+    assert {phone for phone, person in people(session).items() if person["is_opted_out"]} == out
+
+
+async def test_the_plan_of_10000_rows_costs_at_most_1000_tokens(open_session: OpenSession, tmp_path: Path) -> None:
+    rows = "\n".join(f"{2125550000 + number + 10_000 * (number // 10_000)},A{number},B,Gold" for number in range(9_000))
+    text = f"Phone,First name,Last name,Plan\n{rows}\n" + "".join(f"x{number},Bad,Row,\n" for number in range(1_000))
+    (tmp_path / "long.csv").write_text(text, encoding="utf-8")
+    async with open_session(files=[tmp_path]) as session:
+        plan = await session.call("import_contacts", path="long.csv")
+        assert not plan.is_error, text_of(plan)
+        assert tokens(text_of(plan)) <= 1_000
+
+
+async def test_the_status_shows_rows_by_decision_and_by_problem(session: Session) -> None:
+    plan = await facts(session, "import_contacts", text=f"{table(30)}\n123,Bad,Row,,\n")
+    new = await facts(session, "import_status", plan=plan["plan"], show="new")
+    assert (len(new["shown"]), new["next_cursor"], new["complete"]) == (25, "25", False)
+    rest = await facts(session, "import_status", plan=plan["plan"], show="new", cursor=new["next_cursor"])
+    assert (len(rest["shown"]), rest["next_cursor"], rest["complete"]) == (5, "", True)
+    problems = await facts(session, "import_status", show="problems")
+    assert [row["line"] for row in problems["shown"]] == [32]
+
+
+@pytest.mark.parametrize("given", [{}, {"path": "a.csv", "text": "b"}], ids=["nothing", "both"])
+async def test_an_import_needs_one_source(session: Session, given: dict[str, str]) -> None:
+    assert (await session.call("import_contacts", **given)).is_error
+
+
+async def test_the_run_is_one_line_among_the_changes_and_a_row_of_each_contact(session: Session) -> None:
+    done = await planned_and_run(session, text=table(3))
+    changes = await facts(session, "list_changes")
+    assert [(one["change_id"], one["action"]) for one in changes["changes"]] == [(done["change_id"], "import")]
+    found = await facts(session, "lookup_contact", phone="5105550200")
+    number = found["contacts"][0]["contact_id"]
+    own = await facts(session, "list_changes", contact_id=number)
+    assert [(one["action"], one["contact_id"]) for one in own["changes"]] == [("create", number)]
+
+
+async def test_a_long_run_goes_on_in_the_server_tells_how_far_it_is_and_can_be_stopped(
+    open_session: OpenSession,
+) -> None:
+    heard: list[tuple[float, float | None]] = []
+
+    async def hear(done: float, total: float | None, _: str | None) -> None:
+        heard.append((done, total))
+
+    # A call of 11 seconds may work for one of them: ten are kept for its answer.
+    async with open_session(call_timeout=11.0) as session:
+        session.sandbox.faults.add(Fault("search_contacts", "stall_after", delay=0.4, skip=1, times=-1))
+        plan = await facts(session, "import_contacts", text=table(150))
+        arguments = {"plan": plan["plan"], "confirm_token": plan["confirm_token"]}
+        result = await session.client.call_tool("import_contacts", arguments, progress_callback=hear)
+        assert result.structured_content is not None
+        assert result.structured_content["status"] == "running"
+        assert heard
+        assert {total for _, total in heard} == {150}
+        await facts(session, "import_status", plan=plan["plan"], show="problems", stop=True)
+        stopped = await facts(session, "import_status", plan=plan["plan"])
+        assert stopped["status"] == "stopped"
+        session.sandbox.faults.clear()
+        done = await facts(session, "import_contacts", plan=plan["plan"])
+        assert (done["status"], done["outcomes"]) == ("done", {"done": 150})
+
+
+async def test_no_file_is_read_where_no_folder_is_open(open_session: OpenSession, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(table(5), encoding="utf-8")
+    async with open_session(files=[]) as session:
+        refused = await session.call("import_contacts", path=str(tmp_path / "list.csv"))
+        assert refused.structured_content is not None
+        assert refused.structured_content["kind"] == "no_folders"
