@@ -35,7 +35,7 @@ BOOK = (
     "book",
     "writing listing",
     "people search",
-    "history",
+    "history transfer",
     "__init__",
 )
 
@@ -52,6 +52,7 @@ KEPT_TO = {
     "mcp": PROTOCOL,
     "mcp_types": PROTOCOL,
     "phonenumbers": "words",
+    "python_calamine": "book/transfer/sources/sheet",
     "rapidfuzz": "words",
     "anyascii": "words",
     "pydantic_settings": "config",

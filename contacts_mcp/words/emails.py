@@ -69,6 +69,8 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 def read_email(text: str, *, argument: str = "email") -> Cleaned:
     """The address of a text, and a note if it came in a wrapping. Raises InvalidArgument for every other text."""
     line, notes = clean_line(text, argument=argument)
+    if line.isascii() and "&" not in line and _is_address(line):  # nearly all there are
+        return Cleaned(line, notes)
     address = _unwrapped(line)
     if len(_addresses(line)) > 1:
         problem = f"{quoted(line, limit=60)} holds several e-mail addresses."

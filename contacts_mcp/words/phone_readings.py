@@ -81,12 +81,12 @@ def lacks_trunk(written: str, home: Reading) -> bool:
 
 def excess(digits: str, region: str) -> int:
     """How many digits there are more than the region's longest number has, its trunk prefix included."""
-    longest, trunk = _longest(region)
+    longest, trunk = longest_and_trunk(region)
     return len(digits) - longest - (len(trunk) if trunk and digits.startswith(trunk) else 0)
 
 
 @lru_cache(maxsize=256)
-def _longest(region: str) -> tuple[int, str]:
+def longest_and_trunk(region: str) -> tuple[int, str]:
     """The digits of the region's longest number, of those that people have, and its trunk prefix.
 
     Service numbers do not count: an Australian one may have 12 digits, a person's has 9.

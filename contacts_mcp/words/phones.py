@@ -20,9 +20,18 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from contacts_mcp.errors import InvalidPhone
+from contacts_mcp.words import north_america
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.note import Note
-from contacts_mcp.words.phone_readings import ROAMING, Reading, elsewhere, excess, lacks_trunk, readings
+from contacts_mcp.words.phone_readings import (
+    ROAMING,
+    Reading,
+    elsewhere,
+    excess,
+    lacks_trunk,
+    longest_and_trunk,
+    readings,
+)
 from contacts_mcp.words.phone_text import (
     LONGEST_RAW,
     LONGEST_TEXT,
@@ -119,6 +128,8 @@ def parse_phone(text: str, *, region: str = "US", argument: str = "phone", namin
     length, country_code, renumbered, invalid, unknown_region.
     """
     region = region.strip().upper()
+    if not naming and (quick := north_america.read(text, region)):
+        return Phone(quick.digits, assumed_region=quick.assumed_region)
     try:
         written = read_text(text)
         if naming:
@@ -137,6 +148,19 @@ def is_region(code: str) -> bool:
     from phonenumbers import SUPPORTED_REGIONS
 
     return code in SUPPORTED_REGIONS
+
+
+def region_of_code(code: int) -> str:
+    """The main country of a calling code: 44 -> "GB", "" for a code of no country."""
+    import phonenumbers
+
+    region = phonenumbers.region_code_for_country_code(code)
+    return region if region in phonenumbers.SUPPORTED_REGIONS else ""
+
+
+def trunk_prefix(region: str) -> str:
+    """The digit that people of a region write before a number at home ("0" in Germany), "" if there is none."""
+    return longest_and_trunk(region)[1]
 
 
 def from_api(value: object) -> str:

@@ -1,0 +1,183 @@
+"""Opening a file that an import may read: only under allowed folders, by descriptor, without symlinks.
+
+1. The folders are resolved once. A path is walked from its folder component by component, and a symlink anywhere is
+   refused, also one that stays inside.
+2. The descriptor is checked, not the path: a regular file, and no larger than allowed. Only it is read then.
+3. A bare name is looked for in each folder. Several hits are listed, and none is chosen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from contacts_mcp.book.transfer.limits import MOST_BYTES
+from contacts_mcp.errors import Refused
+from contacts_mcp.words.display import quoted
+
+_IS_WINDOWS = sys.platform == "win32"
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_CHUNK = 1 << 20
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))]
+)
+MOST_LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file that may be read, as long as it is open."""
+
+    path: Path
+    stream: BinaryIO
+    size: int
+
+    def digest(self) -> str:
+        """BLAKE2b of the content, in hexadecimal."""
+        found = hashlib.blake2b(digest_size=16)
+        self.stream.seek(0)
+        while chunk := self.stream.read(_CHUNK):
+            found.update(chunk)
+        self.stream.seek(0)
+        return found.hexdigest()
+
+
+def resolved_roots(folders: Sequence[Path | str]) -> tuple[Path, ...]:
+    """The folders that exist, resolved, each once. The root of the disk and a home itself are never among them."""
+    home = Path.home()
+    found = (Path(folder).expanduser().resolve() for folder in folders)
+    return tuple(
+        dict.fromkeys(folder for folder in found if folder.is_dir() and folder not in (home, Path(folder.anchor)))
+    )
+
+
+@contextmanager
+def opened(name: str, roots: Sequence[Path], *, most: int = MOST_BYTES) -> Iterator[OpenFile]:
+    """The file called `name` under one of `roots`, open for reading.
+
+    Raises Refused with the kind no_folders, outside_folders, not_found, several_files, link, no_file or too_large.
+    """
+    root, parts = _placed(name, roots)
+    descriptor = _walked(root, parts, name)
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            _refuse("no_file", f"{quoted(name, limit=100)} is no file.")
+        if facts.st_size > most:
+            problem = f"The file has {facts.st_size:,} bytes, and {most:,} are the most."
+            _refuse("too_large", problem, "Import it in parts.")
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            yield OpenFile(root.joinpath(*parts), stream, facts.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def _placed(name: str, roots: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
+    """The folder and the components under it that a name means."""
+    if not roots:
+        _refuse("no_folders", "No folder is open to imports.", "The operator names some in CONTACTS_MCP_FILES.")
+    _refuse_odd_name(name)
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        return _under_root(Path(os.path.normpath(path)), name, roots)
+    relative = Path(os.path.normpath(path))
+    if relative.parts[:1] == ("..",):
+        _refuse(
+            "outside_folders", f"{quoted(name, limit=100)} is outside of the folders open to imports.", _listed(roots)
+        )
+    hits = [root for root in roots if os.path.lexists(root / relative)]
+    if not hits:
+        _refuse("not_found", f"There is no file {quoted(name, limit=100)}.", f"Looked in {_listed(roots)}")
+    if len(hits) > 1:
+        found = ", ".join(quoted(str(root / relative)) for root in hits[:MOST_LISTED])
+        _refuse("several_files", f"Several files have that name: {found}.", "Give the whole path.")
+    return hits[0], relative.parts
+
+
+def _under_root(path: Path, name: str, roots: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
+    """An absolute path, with its folder as it was resolved. The folders above the root may have another spelling."""
+    for root in roots:
+        if path.is_relative_to(root):
+            return root, path.relative_to(root).parts
+    for parent in path.parents:
+        resolved = parent.resolve()
+        if resolved in roots:
+            return resolved, path.relative_to(parent).parts
+    return _refuse(
+        "outside_folders", f"{quoted(name, limit=100)} is outside of the folders open to imports.", _listed(roots)
+    )
+
+
+def _refuse_odd_name(name: str) -> None:
+    if not name.strip() or "\0" in name:
+        _refuse("not_found", "The name of the file is missing.")
+    if not _IS_WINDOWS:
+        return
+    parts = name.replace("/", "\\").split("\\")
+    is_odd = name.startswith(("\\\\", "//")) or any(":" in part for part in parts[1:])
+    if is_odd or any(part.split(".")[0].strip().lower() in _DEVICES for part in parts):
+        _refuse("outside_folders", f"{quoted(name, limit=100)} is no plain path of this machine.")
+
+
+def _walked(root: Path, parts: Sequence[str], name: str) -> int:
+    """The descriptor of the file, walked to from its folder."""
+    if not parts:
+        _refuse("no_file", f"{quoted(name, limit=100)} is a folder.")
+    if _IS_WINDOWS:
+        return _walked_by_path(root, parts, name)
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            at, behind = _step(part, at, _FLAGS | os.O_DIRECTORY, name), at
+            os.close(behind)
+        # O_NONBLOCK: opening a pipe would wait for a writer
+        return _step(parts[-1], at, _FLAGS | os.O_NONBLOCK, name)
+    finally:
+        os.close(at)
+
+
+def _step(part: str, folder: int, flags: int, name: str) -> int:
+    try:
+        return os.open(part, flags, dir_fd=folder)
+    except OSError as error:
+        if _is_link(part, folder):
+            _refuse("link", f"{quoted(name, limit=100)} goes over a symbolic link.", "Give the file itself.")
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            _refuse("not_found", f"There is no file {quoted(name, limit=100)}.")
+        _refuse("not_readable", f"{quoted(name, limit=100)} cannot be opened ({error.strerror}).")
+
+
+def _is_link(part: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _walked_by_path(root: Path, parts: Sequence[str], name: str) -> int:
+    """As `_walked` where no descriptor of a folder can be walked from: the path is resolved before and after."""
+    path = root.joinpath(*parts)
+    try:
+        before = path.resolve(strict=True)
+        descriptor = os.open(path, _FLAGS)
+    except OSError:
+        _refuse("not_found", f"There is no file {quoted(name, limit=100)}.")
+    if before != path or path.resolve(strict=True) != before:
+        os.close(descriptor)
+        _refuse("link", f"{quoted(name, limit=100)} goes over a link.", "Give the file itself.")
+    return descriptor
+
+
+def _listed(roots: Sequence[Path]) -> str:
+    return f"{', '.join(quoted(str(root)) for root in roots[:MOST_LISTED])}."
+
+
+def _refuse(kind: str, problem: str, advice: str = "") -> NoReturn:
+    raise Refused(f"{problem} {advice}".strip(), kind=kind)

@@ -1,0 +1,147 @@
+"""Text with a delimiter: commas, semicolons, tabs or bars, as spreadsheets and other programs write it.
+
+1. `sep=;` in the first line says the delimiter and is no row.
+2. Else the delimiter is the one under which the header is known best, then the one that cuts rows most steadily.
+3. The physical line where a row begins is its number, also where cells hold line breaks.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+from contacts_mcp.book.transfer.limits import unreadable
+from contacts_mcp.book.transfer.own import is_own_header
+from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of
+from contacts_mcp.book.transfer.sources.source import Record, Source
+from contacts_mcp.book.transfer.sources.tables import Cells, Header, find_header, headers_of, records_of
+from contacts_mcp.errors import Refused
+
+DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE_LINES = 300
+_SAMPLE_CHARACTERS = 200_000
+_SEP = re.compile(r'"?sep=(.)"?[\s;,]*', re.IGNORECASE)
+
+
+class _Cut(NamedTuple):
+    """One way to cut the first rows."""
+
+    delimiter: str
+    rows: list[Cells]
+    header: Header
+    steadiness: float  # the share of rows with the most frequent number of cells, 0 if that is one
+
+    @property
+    def headers(self) -> tuple[tuple[str, ...], int]:
+        """The names of the columns, and the line of the header, 0 if there is none."""
+        at = self.header.at
+        if at is None:
+            return headers_of([""] * self.width, self.rows), 0
+        return headers_of(self.rows[at].cells, self.rows[at + 1 :]), self.rows[at].line
+
+    @property
+    def width(self) -> int:
+        return max((len(row.cells) for row in self.rows), default=0)
+
+    @property
+    def rank(self) -> tuple[int, float, int]:
+        return self.header.score, self.steadiness, self.width
+
+
+def read(stream: BinaryIO, encoding: Encoding, *, delimiter: str = "") -> Source:
+    """The table in a text file. Raises Refused for one that is none."""
+    sample = _sample(lines_of(stream, encoding.name))
+    sep = _SEP.fullmatch(sample[0]) if sample else None
+    skipped = 1 if sep else 0
+    said = delimiter or (sep[1] if sep else "")
+    candidates = [said] if said else [*DELIMITERS]
+    best = max((_cut(sample[skipped:], one, first_line=1 + skipped) for one in candidates), key=lambda cut: cut.rank)
+    headers, header_line = best.headers
+    is_ours = is_own_header(headers)
+    not_contacts: list[int] = []
+
+    def records() -> Iterator[Record]:
+        lines = lines_of(stream, encoding.name)
+        rows = rows_of(lines, best.delimiter, skipped=skipped, skips_blanks=not is_ours, is_whole=True)
+        return records_of(rows, headers, header_line, not_contacts)
+
+    return Source(
+        format="csv",
+        encoding=encoding.name,
+        delimiter=best.delimiter,
+        header_line=header_line,
+        headers=headers,
+        records=records,
+        is_ours=is_ours,
+        assumptions=[encoding.note] if encoding.note else [],
+        not_contacts=not_contacts,
+    )
+
+
+def rows_of(
+    lines: Iterable[str], delimiter: str, *, skipped: int = 0, skips_blanks: bool = True, is_whole: bool = False
+) -> Iterator[Cells]:
+    """The rows of a text. `skips_blanks` leaves out the blanks behind a delimiter, so that quotes may follow them.
+
+    Of a whole text, a row over several lines with a quote too many is refused: it may have swallowed others.
+    """
+    taken = _Taken(iter(lines))
+    for _ in range(skipped):
+        next(taken, None)
+    taken.lines = []
+    reader = csv.reader(taken, delimiter=delimiter, skipinitialspace=skips_blanks)
+    number = 1 + skipped
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problem = f"The row that begins in line {number} cannot be read ({error})."
+            raise unreadable("cell_too_long", problem, "A quotation mark may be without its partner.") from None
+        raw, taken.lines = taken.lines, []
+        is_open = is_whole and len(raw) > 1 and "".join(raw).count('"') % 2
+        yield Cells(number, cells, raw, "quote_not_closed" if is_open else "")
+        number += len(raw)
+
+
+class _Taken:
+    """An iterator that remembers the lines it gave."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.lines: list[str] = []
+
+    def __iter__(self) -> _Taken:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.lines.append(line)
+        return line
+
+
+def _sample(lines: Iterator[str]) -> list[str]:
+    sample: list[str] = []
+    size = 0
+    for line in islice(lines, _SAMPLE_LINES):
+        sample.append(line)
+        size += len(line)
+        if size > _SAMPLE_CHARACTERS:
+            break
+    return sample
+
+
+def _cut(sample: list[str], delimiter: str, *, first_line: int) -> _Cut:
+    rows: list[Cells] = []
+    with suppress(Refused):  # the whole file is read again, and refused then
+        rows.extend(row._replace(line=row.line + first_line - 1) for row in rows_of(sample, delimiter))
+    widths = Counter(len(row.cells) for row in rows if any(row.cells))
+    (width, count), *_ = widths.most_common(1) or [(0, 0)]
+    steadiness = count / widths.total() if width > 1 else 0.0
+    return _Cut(delimiter, rows, find_header(rows), steadiness)

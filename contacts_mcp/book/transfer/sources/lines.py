@@ -1,0 +1,168 @@
+"""JSON lines: an object a line. A list of objects in one pair of brackets is read as well.
+
+1. Numbers are the digits that a person would write. Null is nothing.
+2. A list of texts under a phone is several columns: "phone", "phone (2)". Any other list is one cell, cut again by the
+   reader of tags.
+3. The objects inside are columns of their own: {"custom": {"Plan": ...}} is "Plan", {"address": {"city": ...}} is
+   "address city".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, BinaryIO
+
+from contacts_mcp.book.transfer.headers import known
+from contacts_mcp.book.transfer.limits import LONGEST_CELL, LONGEST_SHOWN, MOST_COLUMNS, unreadable
+from contacts_mcp.book.transfer.own import joined_tags
+from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of
+from contacts_mcp.book.transfer.sources.source import NumberText, Record, Source
+from contacts_mcp.words.folding import fold
+from contacts_mcp.words.note import Note
+from contacts_mcp.words.numbers import number_text
+
+_UNNAMED = frozenset(["custom", "customfields", "fields", "properties", "attributes", "contact", "data", "person"])
+_DEEPEST = 4
+_VALUES = ("value", "number", "phone", "email", "name", "address")
+
+
+def read(stream: BinaryIO, encoding: Encoding) -> Source:
+    notes = [encoding.note] if encoding.note else []
+    return source_of(lambda: lines_of(stream, encoding.name), encoding=encoding.name, notes=notes)
+
+
+def source_of(
+    lines: Callable[[], Iterable[str]], *, encoding: str = "utf-8", notes: list[Note] | None = None
+) -> Source:
+    """The objects of a text. `lines` gives its physical lines, from the beginning at each call."""
+    not_contacts: list[int] = []
+
+    def records() -> Iterator[Record]:
+        return _records(lines(), not_contacts)
+
+    headers: dict[str, None] = {}
+    for record in records():
+        headers.update(dict.fromkeys(record.cells))
+        if len(headers) > MOST_COLUMNS:
+            raise unreadable("too_many_columns", f"The objects have more than {MOST_COLUMNS} different names.")
+    return Source(
+        format="jsonl",
+        encoding=encoding,
+        headers=tuple(headers),
+        records=records,
+        assumptions=notes or [],
+        not_contacts=not_contacts,
+    )
+
+
+def _records(lines: Iterable[str], not_contacts: list[int]) -> Iterator[Record]:
+    not_contacts.clear()
+    numbered = enumerate(lines, start=1)
+    has_begun = False
+    for number, line in numbered:
+        text = line.strip().lstrip("\ufeff")
+        if not text:
+            not_contacts.append(number)
+        elif text.startswith("[") and not has_begun:
+            yield from _listed(chain([(number, line)], numbered))
+            return
+        else:
+            has_begun = True
+            yield _record(number, text.rstrip(","))
+
+
+def _listed(numbered: Iterable[tuple[int, str]]) -> Iterator[Record]:
+    """The objects of one list. It is held whole, and so bounded by the size of the file."""
+    pairs = list(numbered)
+    text = "".join(line for _, line in pairs)
+    first = pairs[0][0]
+    at = text.index("[") + 1
+    decoder = json.JSONDecoder()
+    number, counted = first, 0
+    while True:
+        while at < len(text) and text[at] in " \t\r\n,":
+            at += 1
+        number, counted = number + text.count("\n", counted, at), at
+        if at >= len(text) or text[at] == "]":
+            return
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            yield Record(number, {}, "not_json", text[at : at + LONGEST_SHOWN])
+            return
+        yield _of_value(number, value, text[counted:at])
+
+
+def _record(number: int, text: str) -> Record:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return Record(number, {}, "not_json", text)
+    return _of_value(number, value, text)
+
+
+def _of_value(number: int, value: object, text: str) -> Record:
+    if not isinstance(value, dict):
+        return Record(number, {}, "not_json", text)
+    cells: dict[str, str] = {}
+    _flatten(value, "", cells, _DEEPEST)
+    if any(len(cell) > LONGEST_CELL for cell in cells.values()):
+        return Record(number, {}, "cell_too_long", text[:LONGEST_SHOWN])
+    return Record(number, cells)
+
+
+def _flatten(value: dict[str, Any], prefix: str, cells: dict[str, str], depth: int) -> None:
+    for name, item in value.items():
+        header = f"{prefix} {name}".strip()
+        if isinstance(item, dict) and depth:
+            _flatten(item, prefix if fold(name) in _UNNAMED else header, cells, depth - 1)
+        elif isinstance(item, list):
+            _flatten_list(item, header, cells)
+        elif item is not None:
+            _put(cells, header, _text(item))
+
+
+def _flatten_list(items: list[Any], header: str, cells: dict[str, str]) -> None:
+    meaning = known(header)
+    if items and all(isinstance(item, dict) for item in items):
+        for item in items:
+            _put(cells, *_labelled(header, item))
+    elif meaning and meaning.target in ("phone", "email"):
+        for item in items:
+            _put(cells, header, _text(item))
+    elif all(isinstance(item, str) for item in items):
+        _put(cells, header, joined_tags(items))
+    else:
+        _put(cells, header, json.dumps(items, ensure_ascii=False))
+
+
+def _labelled(header: str, item: dict[str, Any]) -> tuple[str, str]:
+    """{"type": "work", "value": ...} as a column and its cell: "phone work"."""
+    value = next((item[key] for key in _VALUES if key in item), item)
+    label = next((_text(item[key]) for key in ("type", "label", "kind") if item.get(key)), "")
+    return f"{header} {label}".strip(), _text(value)
+
+
+def _put(cells: dict[str, str], header: str, text: str) -> None:
+    if not text:
+        return
+    shown, count = header, 1
+    while shown in cells:
+        count += 1
+        shown = f"{header} ({count})"
+    cells[shown] = text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool | dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    try:
+        return NumberText(number_text(value))
+    except ValueError:
+        return repr(value)
