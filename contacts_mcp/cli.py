@@ -103,6 +103,7 @@ FLAGS: dict[str, Any] = {
     "confirm": {"type": click.Choice(["auto", "token", "off"])},
     "journal": {"is_flag": True, "default": None, "names": "--journal/--no-journal"},
     "index": {"type": click.Choice(["disk", "memory", "off"])},
+    "files": {"metavar": "DIRS"},
     "data_dir": {"metavar": "DIR"},
     "log_level": {"metavar": "LEVEL"},
     "log_file": {"metavar": "FILE"},
@@ -142,8 +143,9 @@ def serve(address: str | None, **flags: Any) -> None:
         from contacts_mcp.server.server import build_server
 
         settings = load(flags)
-        if place is not None and not settings.time_zone:
-            settings = settings.model_copy(update={"time_zone": "UTC"})  # callers may be anywhere
+        if place is not None:
+            # Callers may be anywhere: their days are not this machine's, and neither are their files.
+            settings = settings.model_copy(update={"time_zone": settings.time_zone or "UTC", "files": []})
         try:
             set_up_logging(settings.log_level, settings.log_file)
             server = build_server(settings)

@@ -41,6 +41,10 @@ def _names(value: object) -> object:
     return names
 
 
+def _folders(value: object) -> object:
+    return [part.strip() for part in value.split(os.pathsep) if part.strip()] if isinstance(value, str) else value
+
+
 class InvalidSettings(AccountError):
     """A setting has a value that cannot be used. The text names the variable and the expected value, never a secret."""
 
@@ -115,6 +119,11 @@ class Settings(BaseSettings):
         "one kept in the data directory by default.",
     )
     journal: bool = Field(True, description="Keep before-images of changes for 30 days, for undo.")
+    files: Annotated[list[Path] | None, NoDecode, BeforeValidator(_folders)] = Field(
+        None,
+        description="Folders whose files may be imported and written, separated as in PATH; over stdio Downloads, "
+        "Documents, Desktop and the working directory by default, over HTTP none at all.",
+    )
     index: Literal["disk", "memory", "off"] = Field(
         "disk",
         description="Where the local index of contacts is kept, by which they are searched: "
@@ -239,6 +248,17 @@ class Settings(BaseSettings):
         if not place.is_absolute():  # a user without a home: "~" would be a folder wherever the server is started
             raise InvalidSettings("CONTACTS_MCP_DATA_DIR is needed, because this user has no home folder.")
         return place
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders open to imports and exports, not yet resolved."""
+        if self.files is not None:
+            return self.files
+        try:
+            home = Path.home()
+        except RuntimeError:
+            return [Path.cwd()]
+        return [*(home / name for name in ("Downloads", "Documents", "Desktop")), Path.cwd()]
 
     @property
     def zone(self) -> tzinfo | None:

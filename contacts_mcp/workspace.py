@@ -124,6 +124,7 @@ class Workspace:
             mirror=mirror,
             locks=Locks(home / "locks", account),
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
+            folders=tuple(settings.folders),
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
             remembers=self._remembers,

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from contacts_mcp.api.client import HeymarketClient
@@ -63,6 +64,7 @@ class Book:
     service: str = ""  # where the contacts are, for people
     region: str = "US"
     remembers: bool = True  # False where no later call knows the changes: their numbers are not told
+    folders: tuple[Path, ...] = ()  # open to imports and exports
     confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
 
     @property
