@@ -23,7 +23,7 @@ from contacts_mcp.server.server import build_server
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.workspace import Workspace
 
-CATALOGUE = 4_300
+CATALOGUE = 5_300
 BASIC_TOOLS = 2_600
 ONE_TOOL = 600
 INSTRUCTION = 400

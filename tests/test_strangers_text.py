@@ -37,6 +37,8 @@ STRANGERS = {
 OURS = {
     ("book/listing/filters.py", "contact.first"),  # compared, not shown
     ("book/listing/filters.py", "contact.last"),
+    ("book/transfer/reading.py", "row.first"),
+    ("book/transfer/reading.py", "row.last"),
     ("server/arguments.py", "advice(tool.name, name, known)"),  # a tool of ours; the function quotes the name
     ("server/boundary.py", "other.name"),  # tools of ours
     ("server/boundary.py", "tool.name"),

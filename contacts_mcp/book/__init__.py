@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from contacts_mcp.book.people.lookup import lookup as look_up
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
-    from contacts_mcp.book.search.describing import Description, FieldUse, describe, fields_in_use
+    from contacts_mcp.book.search.describing import Description, FieldUse, Picture, describe, fields_in_use, picture
     from contacts_mcp.book.search.doubles import DoublesShown, find_doubles
     from contacts_mcp.book.search.finding import Finding, Matched, find
     from contacts_mcp.book.search.known import Known
     from contacts_mcp.book.search.merge import Loss, Merged, Source, merge
     from contacts_mcp.book.search.naming import called
+    from contacts_mcp.book.transfer.export import Exported, export
+    from contacts_mcp.book.transfer.formats import Format
     from contacts_mcp.book.vocabulary import NameList
     from contacts_mcp.book.writing.settle import settle
     from contacts_mcp.state.journal import Entry
@@ -49,9 +51,11 @@ __all__ = [
     "Description",
     "DoublesShown",
     "Entry",
+    "Exported",
     "FieldUse",
     "Filters",
     "Finding",
+    "Format",
     "Found",
     "Known",
     "Listing",
@@ -60,6 +64,7 @@ __all__ = [
     "Merged",
     "NameList",
     "Outcome",
+    "Picture",
     "ShownChange",
     "Source",
     "Wanted",
@@ -68,6 +73,7 @@ __all__ = [
     "create_contact",
     "delete_contact",
     "describe",
+    "export",
     "fields_in_use",
     "find",
     "find_doubles",
@@ -75,6 +81,7 @@ __all__ = [
     "list_contacts",
     "look_up",
     "merge",
+    "picture",
     "settle",
     "undo",
     "update_contact",
@@ -116,6 +123,11 @@ _HOME = {
     "Merged": "search.merge.Merged",
     "Source": "search.merge.Source",
     "merge": "search.merge.merge",
+    "Exported": "transfer.export.Exported",
+    "Format": "transfer.formats.Format",
+    "Picture": "search.describing.Picture",
+    "export": "transfer.export.export",
+    "picture": "search.describing.picture",
 }
 
 

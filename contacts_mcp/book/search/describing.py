@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 from contacts_mcp.api.pace import on_progress
@@ -18,14 +20,25 @@ from contacts_mcp.book.search.mirror import mirror_of, waiting_time
 from contacts_mcp.book.vocabulary import LISTS, Snapshot
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.index_file import IndexUnavailable
-from contacts_mcp.state.match import expression
+from contacts_mcp.state.match import Bounds, expression
 from contacts_mcp.state.match import word as match_word
-from contacts_mcp.state.row import HAS_EMAIL, OPTED_OUT, UNKNOWN, assignee_mark, field_mark, tag_mark, value_mark
+from contacts_mcp.state.row import (
+    HAS_EMAIL,
+    OPTED_OUT,
+    UNKNOWN,
+    assignee_mark,
+    field_mark,
+    microseconds,
+    tag_mark,
+    value_mark,
+)
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 
 MOST_CHOICES = 12  # values of a field that is a choice
 SHARE_OF_KIND = 0.95  # of a field's contacts whose value is of one kind
+MONTHS = 12
+MOST_SHOWN_VALUES = 25
 LEAST_FOR_CHOICE = 3  # contacts a value on average
 
 Kind = Literal["text", "number", "date", "choice", "empty"]
@@ -86,6 +99,66 @@ def _counted(index: Index, names: Snapshot, known: Known) -> Description:
         },
         known=known,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """The whole book in counts of contacts."""
+
+    account: Description
+    field: str = ""  # the custom field that was asked for, as its label
+    values: Sequence[tuple[str, int]] = ()  # of that field, the most frequent first
+    other_values: int = 0  # further values of that field
+    months: Sequence[tuple[str, int]] = ()  # "2026-11", by creation, the newest first
+    earlier: int = 0  # contacts created before these months
+
+
+async def picture(book: Book, *, by: str = "") -> Picture:
+    """The book in counts, and by the values of one custom field. Raises UnknownName, UpstreamError."""
+    field_id: int | None = None
+    if by:
+        resolve = partial(_field_named, text=by)
+        field_id = await book.vocabulary.resolving(["fields"], resolve)
+    account = await describe(book)
+    if not account.known.is_there:
+        return Picture(account=account)
+    names = await book.vocabulary.read("fields")
+    starts = _months(datetime.now(book.zone))
+
+    def counted(index: Index) -> Picture:
+        moments = [microseconds(start.astimezone(UTC)) for start in starts]
+        counts = [
+            index.counted(Bounds(created_from=start, created_before=end))
+            for start, end in zip(moments, [None, *moments], strict=False)
+        ]
+        values = _counted_values(index, field_id) if field_id is not None else []
+        return Picture(
+            account=account,
+            field=names.fields.label(field_id) if field_id is not None else "",
+            values=values[:MOST_SHOWN_VALUES],
+            other_values=max(0, len(values) - MOST_SHOWN_VALUES),
+            months=[(f"{start:%Y-%m}", count) for start, count in zip(starts, counts, strict=True) if count],
+            earlier=index.counted(Bounds(created_before=moments[-1])),
+        )
+
+    return await mirror_of(book).ask(counted)
+
+
+def _field_named(names: Snapshot, text: str) -> int:
+    return names.fields.resolve(text, argument="by").id
+
+
+def _months(now: datetime) -> list[datetime]:
+    """The first moments of the last twelve months, the newest first."""
+    year, month = now.year, now.month
+    counted = [divmod(12 * year + month - 1 - back, 12) for back in range(MONTHS)]
+    return [datetime(each, number + 1, 1, tzinfo=now.tzinfo) for each, number in counted]
+
+
+def _counted_values(index: Index, field_id: int) -> list[tuple[str, int]]:
+    frequent = sorted(index.values(field_id), key=lambda value: (-value[1], value[0]))
+    shown = [(_as_written(index, field_id, text), count) for text, count in frequent[:MOST_SHOWN_VALUES]]
+    return [*shown, *frequent[MOST_SHOWN_VALUES:]]
 
 
 async def fields_in_use(book: Book) -> tuple[dict[int, FieldUse], Known | None]:

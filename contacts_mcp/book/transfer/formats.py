@@ -122,6 +122,7 @@ def _write_csv(stream: BinaryIO, lines: Sequence[Line], custom: Sequence[str]) -
 
 def _write_sheet(stream: BinaryIO, lines: Sequence[Line], custom: Sequence[str]) -> None:
     import xlsxwriter
+    from xlsxwriter.exceptions import FileCreateError
 
     if len(lines) > MOST_SHEET_ROWS:
         raise _too_much(f"A sheet holds at most {MOST_SHEET_ROWS:,} contacts.")
@@ -140,7 +141,10 @@ def _write_sheet(stream: BinaryIO, lines: Sequence[Line], custom: Sequence[str])
         for at, text in enumerate(_texts(line, custom)):
             if text and sheet.write_string(number, at, text, text_format):
                 raise _too_much("A text is longer than a cell of a sheet may be.")
-    book.close()
+    try:
+        book.close()
+    except FileCreateError as error:  # around the error of the disk
+        raise OSError(*error.args[0].args) from None
 
 
 def _too_much(problem: str) -> Refused:

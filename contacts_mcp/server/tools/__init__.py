@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
-from contacts_mcp.server.tools import changes, contacts, doubles, fields, search
+from contacts_mcp.server.tools import changes, contacts, doubles, export, fields, search
 from contacts_mcp.server.tools.entry import ToolEntry
 from contacts_mcp.words.display import quoted
 
-TOOLS: tuple[ToolEntry, ...] = (*contacts.TOOLS, *search.TOOLS, *doubles.TOOLS, *fields.TOOLS, *changes.TOOLS)
+TOOLS: tuple[ToolEntry, ...] = (
+    *contacts.TOOLS,
+    *search.TOOLS,
+    *doubles.TOOLS,
+    *fields.TOOLS,
+    *changes.TOOLS,
+    *export.TOOLS,
+)
 
 
 def enabled_tools(settings: Settings) -> list[ToolEntry]:

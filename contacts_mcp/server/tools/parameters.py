@@ -104,7 +104,7 @@ Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS), BeforeVali
 UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
 UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
 ChangeCursor = Annotated[int, BeforeValidator(_change_number), WithJsonSchema({"type": "string"})]
-_TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
+TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
 
 
 def described(description: str) -> Any:
@@ -132,7 +132,7 @@ NewLast = Annotated[_Text | None, described("New one.")]
 DisplayName = Annotated[_Text | None, described("Shown name, set separately.")]
 Email = Annotated[_Text | None, described("E-mail.")]
 Avatar = Annotated[_Text | None, described("Picture URL.")]
-CustomFields = Annotated[_TextsByName | None, described("By name (list_contact_fields). Dates: YYYY-MM-DD.")]
+CustomFields = Annotated[TextsByName | None, described("By name (list_contact_fields). Dates: YYYY-MM-DD.")]
 FirstCustomFields = Annotated[CustomFields, BeforeValidator(_without_placeholders)]
 ReplaceCustomFields = Annotated[bool | None, described("Drops all others.")]
 FirstAssignee = Annotated[_Text | None, described("Team member: name, e-mail or id.")]

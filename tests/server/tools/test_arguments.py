@@ -76,6 +76,7 @@ def test_only_what_can_be_cleared_keeps_its_empty_value() -> None:
     assert {tool.name: {*tool.keeps_empty} for tool in TOOLS if tool.keeps_empty} == {
         "update_contact": {*CLEARABLE},
         "search_contacts": {"custom_fields"},
+        "export_contacts": {"where"},
     }
 
 

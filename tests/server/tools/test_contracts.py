@@ -34,6 +34,7 @@ READING = [
     "find_duplicates",
     "list_contact_fields",
     "list_changes",
+    "export_contacts",
 ]
 DELETING = ("delete_contact", "merge_contacts", "undo_change")
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
@@ -212,8 +213,15 @@ async def test_the_statuses_of_a_change_are_published(catalogue: list[Tool]) -> 
 # What it costs (design, section 3: bytes divided by four).
 
 
-async def test_the_catalogue_costs_at_most_4300_tokens(catalogue: list[Tool]) -> None:
-    assert tokens(catalogue) <= 4_300
+async def test_the_catalogue_costs_at_most_5300_tokens(catalogue: list[Tool]) -> None:
+    assert tokens(catalogue) <= 5_300
+
+
+async def test_the_catalogue_without_the_tools_for_many_contacts_costs_at_most_4300_tokens(
+    catalogue: list[Tool],
+) -> None:
+    many = {tool.name for tool in TOOLS if tool.group == "transfer"}
+    assert tokens([tool for tool in catalogue if tool["name"] not in many]) <= 4_300
 
 
 async def test_the_six_tools_cost_at_most_2600_tokens(catalogue: list[Tool]) -> None:
