@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import PurePath
 
 import anyio
+import anyio.to_thread
 
 from contacts_mcp.api.pace import bulk_work, on_progress
 from contacts_mcp.book.book import Book
@@ -26,7 +27,7 @@ from contacts_mcp.book.search.finding import marks_of
 from contacts_mcp.book.search.mirror import mirror_of, waiting_time
 from contacts_mcp.book.search.question import Answer, Question
 from contacts_mcp.book.search.search import everybody_in, not_judged
-from contacts_mcp.book.transfer.files import place_for, resolved_roots
+from contacts_mcp.book.transfer.files import Place, place_for, resolved_roots
 from contacts_mcp.book.transfer.formats import ENDINGS, Format, Line, column_of, line_of, write
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.vocabulary import LISTS
@@ -37,6 +38,7 @@ from contacts_mcp.words.note import Note
 
 MOST_INLINE = 25  # contacts
 MOST_INLINE_BYTES = 20_000
+MOST_AT_ONCE = 1_000  # contacts that are written in the event loop; more are written in a thread
 BATCH = 100  # contacts that one request reads again
 PAGES = 5  # of the list, between two looks at the time
 TIME_SHARE = 0.8  # of the time that the call has left, for reading
@@ -98,8 +100,10 @@ async def export(
         )
     if not gathered.is_complete:
         place = place.called(partial_name(place.path.name))
-    with place.writing() as stream:
-        write(stream, kind, lines, custom)
+    if len(lines) > MOST_AT_ONCE:
+        await anyio.to_thread.run_sync(_written, place, kind, lines, custom)
+    else:
+        _written(place, kind, lines, custom)
     return Exported(
         format=kind,
         contacts=len(lines),
@@ -107,6 +111,11 @@ async def export(
         path=str(place.path),
         notes=[*gathered.notes, *notes],
     )
+
+
+def _written(place: Place, kind: Format, lines: Sequence[Line], custom: Sequence[str]) -> None:
+    with place.writing() as stream:
+        write(stream, kind, lines, custom)
 
 
 def partial_name(name: str) -> str:
@@ -218,7 +227,13 @@ async def _walked(book: Book, wanted: marks.Filters, stop_at: float, announce: A
     position: Position | None = None
     seen: dict[int, bool] = {}  # id -> whether it may pass, and cannot be judged
     while True:
-        part = await read_on(book.api, position, requests=PAGES)
+        try:
+            part = await read_on(book.api, position, requests=PAGES)
+        except (RateLimited, UpstreamError) as failure:
+            if position is None:
+                raise
+            gathered.is_a_part(_stopped(len(seen), None, failure))
+            break
         position = part.position
         for contact in part.rows:
             row = Row.of(contact)
@@ -232,9 +247,9 @@ async def _walked(book: Book, wanted: marks.Filters, stop_at: float, announce: A
             await announce(len(seen), None)
         is_over = position.walk.ask is None
         if is_over or part.failure or anyio.current_time() > stop_at:
+            for reason in part.reasons if is_over else [_stopped(len(seen), None, part.failure)]:
+                gathered.is_a_part(reason)
             break
-    for reason in part.reasons if is_over else [_stopped(len(seen), None, part.failure)]:
-        gathered.is_a_part(reason)
     if odd := sum(seen.values()):
         gathered.is_a_part(left_out(odd))
     return gathered

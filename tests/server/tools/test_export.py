@@ -192,19 +192,20 @@ async def test_a_full_disk_is_told_and_leaves_nothing(
     assert names_in(folder) == []
 
 
+@pytest.mark.parametrize("pages", [1, 5])
 @pytest.mark.parametrize("index", ["memory", "off"])
 async def test_a_part_of_the_book_says_so_in_the_answer_and_in_the_name(
-    open_session: OpenSession, folder: Path, index: str
+    open_session: OpenSession, folder: Path, index: str, pages: int
 ) -> None:
-    async with open_session(files=[folder], index=index, contacts=700) as session:
-        session.sandbox.faults.add(Fault("list_contacts", "status", times=-1, skip=1))
+    async with open_session(files=[folder], index=index, contacts=1_500) as session:
+        session.sandbox.faults.add(Fault("list_contacts", "status", times=-1, skip=pages))
         result = await session.call("export_contacts", file="contacts.csv")
         facts = result.structured_content
         assert (facts["complete"], facts["file"]) == (False, str(folder / "contacts.partial.csv"))
         assert "complete: false" in text_of(result)
         assert set(facts["note_kinds"]) & {"book_partial", "stopped_early"}
     assert names_in(folder) == ["contacts.partial.csv"]
-    assert 0 < len(table(folder / "contacts.partial.csv")) == facts["contacts"] < 700
+    assert 0 < len(table(folder / "contacts.partial.csv")) == facts["contacts"] < 1_500
 
 
 async def test_a_service_that_fails_between_two_batches_leaves_a_part(open_session: OpenSession, folder: Path) -> None:
