@@ -3,8 +3,8 @@
 Usage: doubles.py [contacts] [seed] [--hard]. Exits 1 where a figure is missed. 100,000 contacts take a minute.
 
 - *Plain*: 12 kinds of double that have a key in common (phone, mailbox, customer number).
-- *Hard*: five more kinds without any: a digit off, a country missing, an address mistyped, each also with another
-  spelling of the name, and a new phone with nothing but a rare name and the city.
+- *Hard*: five more kinds without any. Three have a digit off, a country left out, or a mistyped address.
+  A fourth has such a slip beside another form of the name. The last has nothing in common but a rare name and the city.
 - Traps: households, families with one mailbox, namesakes, companies with one phone, twins, juniors, "info@".
 """
 

@@ -391,7 +391,7 @@ class Objects:
         }
         if given and dice.random() < 0.05:
             del given[dice.choice(chosen)]
-        if dice.random() < 0.1:
+        if dice.random() < (0.1 if len(self._names) > 1 else 0.2):  # little else can be wrong with one parameter
             given[dice.choice((*ODD_KEYS, *self._right))] = some_value(dice)
         return given
 

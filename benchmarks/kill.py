@@ -327,7 +327,7 @@ async def _check(
 
 
 async def _check_search(server: Server, after: dict[int, Record], figures: Figures) -> None:
-    """Whoever a search tells is there, so, and nobody is missing."""
+    """A search tells everybody, as they are, and nobody else."""
     told: dict[int, Record] = {}
     page: Record = {"next_cursor": ""}
     while not told or page["next_cursor"]:

@@ -1,7 +1,7 @@
 """Filling the mirror of a large account: `python benchmarks/mirror.py [contacts]`.
 
-The service is a list in this process that costs next to nothing. So the figures are those of the mirror: CPU seconds,
-the memory that it adds, the size of the file, and what a refresh of the unchanged account costs.
+The service is a list in this process that costs next to nothing. So the figures are those of the mirror.
+They are CPU seconds, the added memory, the size of the file, and the cost of a refresh of the unchanged account.
 """
 
 from __future__ import annotations

@@ -710,10 +710,14 @@ class Judge:
             call.answer = "nothing"
             self._judge_not_done(call, status or _text(result))
             self._count(call, "refused or failed, nothing done" if kind else status or "answered")
-            if plan.looks_at and not kind and plan.looks_at not in self._watch.odd:
-                self._judge_look(call, plan.looks_at, facts)
-            if plan.tool in LISTING and not kind:
-                self._judge_listed(call, facts, behind)
+            if not kind:
+                self._judge_read(call, plan, facts, behind)
+
+    def _judge_read(self, call: Asked, plan: Plan, facts: Values, behind: AbstractSet[int]) -> None:
+        if plan.looks_at and plan.looks_at not in self._watch.odd:
+            self._judge_look(call, plan.looks_at, facts)
+        if plan.tool in LISTING:
+            self._judge_listed(call, facts, behind)
 
     def _count(self, call: Asked, outcome: str) -> None:
         self._figures.answers[f"{VERBS.get(call.tool, 'read')}: {outcome}"] += 1

@@ -101,7 +101,8 @@ class Settings(BaseSettings):
     read_only: bool = Field(False, description="Offer only the tools that read.")
     tools: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         default_factory=list,
-        description="Tools or groups (`contacts`, `fields`, `history`) to offer, comma separated; all by default.",
+        description="Tools or groups (`contacts`, `search`, `duplicates`, `fields`, `history`) to offer, "
+        "comma separated; all by default.",
     )
     requests_per_minute: int = Field(
         500, ge=1, le=100_000, description="Most API requests in any minute, by all servers of this machine together."

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from contacts_mcp.book.people.lookup import lookup as look_up
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.people.update import update as update_contact
-    from contacts_mcp.book.search.describing import Description, FieldUse, Picture, describe, fields_in_use, picture
+    from contacts_mcp.book.search.describing import Description, FieldUse, describe, described_so_far
     from contacts_mcp.book.search.doubles import DoublesShown, find_doubles
     from contacts_mcp.book.search.finding import Finding, Matched, find
     from contacts_mcp.book.search.known import Known
     from contacts_mcp.book.search.merge import Loss, Merged, Source, merge
     from contacts_mcp.book.search.naming import called
+    from contacts_mcp.book.search.picture import Picture, picture
     from contacts_mcp.book.transfer.export import Exported, export
     from contacts_mcp.book.transfer.formats import Format
     from contacts_mcp.book.vocabulary import NameList
@@ -73,8 +74,8 @@ __all__ = [
     "create_contact",
     "delete_contact",
     "describe",
+    "described_so_far",
     "export",
-    "fields_in_use",
     "find",
     "find_doubles",
     "identified",
@@ -110,7 +111,7 @@ _HOME = {
     "Description": "search.describing.Description",
     "FieldUse": "search.describing.FieldUse",
     "describe": "search.describing.describe",
-    "fields_in_use": "search.describing.fields_in_use",
+    "described_so_far": "search.describing.described_so_far",
     "Finding": "search.finding.Finding",
     "Matched": "search.finding.Matched",
     "find": "search.finding.find",
@@ -125,9 +126,9 @@ _HOME = {
     "merge": "search.merge.merge",
     "Exported": "transfer.export.Exported",
     "Format": "transfer.formats.Format",
-    "Picture": "search.describing.Picture",
+    "Picture": "search.picture.Picture",
     "export": "transfer.export.export",
-    "picture": "search.describing.picture",
+    "picture": "search.picture.picture",
 }
 
 

@@ -26,7 +26,10 @@ SENTENCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("- One contact of several: merge_contacts.", ("merge_contacts",)),
     ("- To stop texts, set is_opted_out true. Do not delete.", ("update_contact",)),
     (
-        "- If the person named somebody, give that as name: a full name alone says who, beside a phone or id it checks.",
+        (
+            "- If the person named somebody, give that as name: "
+            "a full name alone says who, beside a phone or id it checks."
+        ),
         ("update_contact", "delete_contact"),
     ),
     ("- Pass phones, field names, tags and people as the person wrote them.", ()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from contacts_mcp.words.display import quoted
 from contacts_mcp.words.zones import name_of
 
 if TYPE_CHECKING:
-    from contacts_mcp.book import Book
+    from contacts_mcp.book import Book, Description
     from contacts_mcp.book.vocabulary import ListName
     from contacts_mcp.words.names import Names
 
@@ -43,17 +43,19 @@ class ResourceEntry:
 
 
 async def fields(book: Book) -> Any:
-    used, _ = await books.fields_in_use(book) if book.mirror.is_in_use else ({}, None)
-    rows = await _named(book, "fields")
-    return [row | use_facts(used.get(row.get("id", 0))) for row in rows]
+    account = await _described(book)
+    used = {one.field_id: one for one in account.fields} if account else {}
+    return [row | use_facts(used.get(row.get("id", 0))) for row in await _named(book, "fields")]
 
 
 async def tags(book: Book) -> Any:
-    return await _named(book, "tags")
+    account = await _described(book)
+    return _with_counts(await _named(book, "tags"), account.tags if account else ())
 
 
 async def team(book: Book) -> Any:
-    return await _named(book, "members")
+    account = await _described(book)
+    return _with_counts(await _named(book, "members"), account.members if account else ())
 
 
 async def changes(book: Book) -> Any:
@@ -68,6 +70,7 @@ async def status(book: Book) -> Any:
         "region": book.region,
         "time_zone": name_of(book.zone),
         "risky_changes_are_confirmed": book.confirms,
+        "local_index": await _index(book),
         "contacts": await _counted(book.api.count_contacts),
         "custom_fields": await _counted(lambda: _size(book, "fields")),
         "tags": await _counted(lambda: _size(book, "tags")),
@@ -133,6 +136,25 @@ async def _named(book: Book, which: ListName) -> list[dict[str, Any]]:
     more = len(names.items) - MOST_LISTED
     listed: list[dict[str, Any]] = [{"id": item.id, "name": names.label(item.id)} for item in names.items[:MOST_LISTED]]
     return [*listed, *([{"not_shown": more}] if more > 0 else [])]
+
+
+async def _described(book: Book) -> Description | None:
+    """The local index tells about the account, if it is in use already."""
+    return await books.described_so_far(book) if book.mirror.is_in_use else None
+
+
+def _with_counts(rows: list[dict[str, Any]], counts: Sequence[tuple[str, int | None]]) -> list[dict[str, Any]]:
+    """Each row with the number of its contacts, where that is known."""
+    known = {name: count for name, count in counts if count is not None}
+    return [row | ({"contacts": known[row["name"]]} if row.get("name") in known else {}) for row in rows]
+
+
+async def _index(book: Book) -> dict[str, Any] | str:
+    account = await _described(book)
+    if account is None:
+        return "not in use"
+    known = account.known
+    return {"contacts": known.searched, "complete": known.complete, "as_of": known.as_of}
 
 
 async def _size(book: Book, which: ListName) -> int:

@@ -415,7 +415,7 @@ class Index:
     # Doubles
 
     def facts(self, *, after: int = 0, most: int) -> list[Facts]:
-        """What tells doubles, of the contacts with ids above `after`, in the order of their ids."""
+        """The facts that tell doubles, of the contacts with ids above `after`, in the order of their ids."""
         query = f"{_FACTS} WHERE id > ? ORDER BY id LIMIT ?"
         return self._read(lambda db: [Facts(*record) for record in db.execute(query, (after, most))])
 

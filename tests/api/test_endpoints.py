@@ -175,6 +175,13 @@ async def list_tags(client: HeymarketClient, sandbox: Sandbox) -> None:
     assert sandbox.requests[1].body == {"date": cursor}
 
 
+async def create_tag(client: HeymarketClient, sandbox: Sandbox) -> None:
+    await client.create_tag("Ambassador")
+    assert [tag["tag"] for tag in sandbox.store.tags()].count("Ambassador") == 1
+    with pytest.raises(Rejected):
+        await client.create_tag("Ambassador")
+
+
 async def get_team(client: HeymarketClient, sandbox: Sandbox) -> None:
     team = await client.get_team()
     read = [(member.id, member.name, member.email) for member in team.members]
@@ -202,6 +209,7 @@ MATTERS: dict[Check, str] = {
     delete_what_is_not_there: "not_found error_body",
     list_custom_fields: "lists ids_as_strings field_name_key",
     list_tags: "lists cursor timestamps offset",
+    create_tag: "create_status sends_uuid error_body",
     get_team: "phone_plus",
     list_inboxes: "lists phone_plus",
 }

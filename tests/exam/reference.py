@@ -37,7 +37,7 @@ class Reference:
         self._answers: list[Any] = []
 
     def __call__(self, line: Line) -> Line:
-        """What the solution says next."""
+        """The next line of the solution."""
         if line["type"] == "start":
             self._steps = iter(self._written[line["task"]])
         if line["type"] == "result":

@@ -187,6 +187,8 @@ CASES = {
     "an-unknown-choice": Case(tool="list_contacts", arguments={"detail": "all"}),
     "several-wrong-arguments": Case(tool="create_contact", arguments={"first": ["x"], "is_opted_out": "maybe"}),
     "an-argument-of-another-tool": Case(arguments={"tag": "VIP"}),
+    "a-name-that-nobody-has": Case(tool="update_contact", arguments={"name": "Quentin Zzyzx", "last": "Lee"}),
+    "a-name-that-is-near": Case(tool="update_contact", arguments={"name": "Ada Exampel", "last": "Lee"}),
     "an-argument-like-no-other": Case(tool="undo_change", arguments={"zzz": 1}),
     "a-field-as-an-argument": Case(tool="create_contact", arguments={"phone": NEW, "plan": "Gold"}),
     "wrong-type": Case(arguments={"contact_id": "one"}),

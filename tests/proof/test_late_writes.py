@@ -482,7 +482,7 @@ LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
 async def test_a_late_deletion_can_be_taken_back_and_its_opt_out_is_remembered(
     open_stage: OpenStage, meanwhile: tuple[str, dict[str, Any]]
 ) -> None:
-    """Whatever looked at the contact in the meantime, when it was still there."""
+    """This holds for any look at the contact in the meantime, when it was still there."""
     async with open_stage(confirm="off") as stage:
         lose(stage, "delete_contact", late=AT_MOST)
         assert await stage.kind_of("delete_contact", contact_id=stage.BEN) == "unknown_outcome"

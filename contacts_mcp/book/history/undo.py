@@ -117,36 +117,46 @@ async def _undo_merge(book: Book, entry: Entry) -> Outcome:
         before = _undone_before(book, parts[0])
         assert before
         return before
-    phone = await _phone_of_kept(book, entry, [part for part in left if part.action == "update"])
+    phone = await _phone_of_kept(book, entry, left)
     beside = [part for part in left if part.action == "delete" and _is_same_number(part.before.get("phone"), phone)]
+    done = await _undo_parts(book, entry, [part for part in left if part not in beside])
+    return _as_one(done, notes=[_on_same_number(part) for part in beside])
+
+
+async def _undo_parts(book: Book, entry: Entry, parts: Sequence[Entry]) -> list[Outcome]:
+    """Take these changes of a merge back, the deletions first. An error says which ones were taken back before it."""
     done: list[Outcome] = []
-    for part in sorted(left, key=lambda each: (each.action == "update", each.change_id)):
-        if part in beside:
-            continue
+    for part in sorted(parts, key=lambda each: (each.action == "update", each.change_id)):
         try:
             done.append(await _UNDO[part.action](book, part, ""))
         except ContactsError as error:
             if done:
                 error.args = (f"{error} {_partly_undone(done, entry)}",)
             raise
-    notes = [note for outcome in done for note in outcome.notes]
+    return done
+
+
+def _as_one(done: Sequence[Outcome], *, notes: Sequence[str]) -> Outcome:
+    """The outcomes of the parts of a merge as one. The card is the one of the kept contact, which comes last."""
+    said = dict.fromkeys(note for outcome in done for note in outcome.notes)
     return Outcome(
         status="undone" if done else "unchanged",
         card=done[-1].card if done else None,
         changes=[one for outcome in done for one in outcome.changes],
-        notes=[*dict.fromkeys(notes), *(_on_same_number(part) for part in beside)],
+        notes=[*said, *notes],
         change_id=done[0].change_id if done else None,
     )
 
 
-async def _phone_of_kept(book: Book, entry: Entry, updates: Sequence[Entry]) -> str:
+async def _phone_of_kept(book: Book, entry: Entry, left: Sequence[Entry]) -> str:
     """The phone of the contact that a merge kept, "" where it is no more. Raises Refused where it was changed since."""
     kept = int(entry.merge.partition(":")[0])
+    updates = [part for part in left if part.action == "update"]
     try:
         async with locked_contact(book, ContactRef(kept)) as contact:
             for update in updates:
-                left = _left_of(_restored_by(update), contact)
-                await _refuse_if_moved(book, update, values_of(contact), among=left)
+                among = _left_of(_restored_by(update), contact)
+                await _refuse_if_moved(book, update, values_of(contact), among=among)
             return contact.phone
     except ContactNotFound:
         if updates:

@@ -222,7 +222,8 @@ def _prefixes(filters: Filters, region: str) -> tuple[str, ...]:
         if not found:
             raise InvalidArgument(
                 "country",
-                f"{quoted(filters.country, limit=40)} is not the code of a country whose phones can be told by their beginning.",
+                f"{quoted(filters.country, limit=40)} is not the code of a country whose phones can be told by their "
+                "beginning.",
                 expected="Expected two letters such as US, CA or DE.",
             )
     if filters.area_code is None:
@@ -445,12 +446,16 @@ class NearMisses:
         seen = self._values.get(value.field_id)
         if not seen or unaccented(value.text) in map(unaccented, seen):
             return []
-        label, most = word(value.label), seen.most_common(MOST_VALUES)
-        found = ", ".join(quoted(text, limit=NAME) for text, _ in most)
-        which = "Most common values" if len(seen) > MOST_VALUES else "Values found"
-        without = f' To list the contacts without {label}, pass "".' if is_nobody(value.text) else ""
-        text = f"No contact checked so far has {label} {quoted(value.text, limit=NAME)}. {which}: {found}.{without}"
-        return [Note("values_in_use", text)]
+        return [note_on_values(value, [text for text, _ in seen.most_common()], nobody="No contact checked so far")]
+
+
+def note_on_values(asked: CustomValue, in_use: Sequence[str], *, nobody: str) -> Note:
+    """The values in use, the most frequent first, where `nobody` has the one asked for."""
+    label, found = word(asked.label), ", ".join(quoted(text, limit=NAME) for text in in_use[:MOST_VALUES])
+    which = "Most common values" if len(in_use) > MOST_VALUES else "Values found"
+    without = f' To list the contacts without {label}, pass "".' if is_nobody(asked.text) else ""
+    text = f"{nobody} has {label} {quoted(asked.text, limit=NAME)}. {which}: {found}.{without}"
+    return Note("values_in_use", text)
 
 
 def _who(contact: Contact) -> str:

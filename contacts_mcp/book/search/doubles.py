@@ -61,11 +61,8 @@ async def find_doubles(book: Book, *, tier: Tier = "sure", limit: int = 10, curs
             expected="Look for one person with search_contacts instead.",
         )
     found: Doubles = await mirror.ask(lambda index: duplicates.find(index, tier=tier, most=limit, below=below))
-    asked = {row.id: row for one in found.sets for row in one.contacts}
-    seen = {contact.id: contact for contact in (await mirror.verified(asked)).contacts}
-    now = {number: one for number, one in seen.items() if Row.of(one) == asked[number]}
-    told: Values = {custom_key(each.field_id): "" for each in _evidence(found) if each.field_id is not None}
-    names = await book.vocabulary.naming(told, *map(values_of, now.values()))
+    now = await _as_found(book, found.sets)
+    names = await _names_for(book, found.sets, now)
     sets = [_shown(one, now, names) for one in found.sets if all(row.id in now for row in one.contacts)]
     notes = [*known.notes, *_on_changed(len(found.sets) - len(sets)), *_on_shared(found.shared, names)]
     return DoublesShown(
@@ -78,8 +75,18 @@ async def find_doubles(book: Book, *, tier: Tier = "sure", limit: int = 10, curs
     )
 
 
-def _evidence(found: Doubles) -> list[Evidence]:
-    return [each for one in found.sets for pair in one.pairs for each in pair.evidence]
+async def _as_found(book: Book, sets: Sequence[DoubleSet]) -> Mapping[int, Contact]:
+    """The contacts of these sets as the service has them now. One that was changed meanwhile is left out."""
+    rows = {row.id: row for one in sets for row in one.contacts}
+    checked = await mirror_of(book).verified(rows)
+    return {contact.id: contact for contact in checked.contacts if Row.of(contact) == rows[contact.id]}
+
+
+async def _names_for(book: Book, sets: Sequence[DoubleSet], contacts: Mapping[int, Contact]) -> Snapshot:
+    """The names of the fields in the evidence, and of everything that the contacts have."""
+    evidence = (each for one in sets for pair in one.pairs for each in pair.evidence)
+    fields: Values = {custom_key(each.field_id): "" for each in evidence if each.field_id is not None}
+    return await book.vocabulary.naming(fields, *map(values_of, contacts.values()))
 
 
 def _shown(one: DoubleSet, now: Mapping[int, Contact], names: Snapshot) -> SetShown:
@@ -120,8 +127,8 @@ _REASONS: Mapping[Kind, str] = {
 
 
 def _on_changed(many: int) -> list[Note]:
-    text = f"{many} set{'' if many == 1 else 's'} changed at this moment and is left out. Call again to see all."
-    return [Note("changed_meanwhile", text)] if many else []
+    sets = "1 set changed at this moment and is" if many == 1 else f"{many} sets changed at this moment and are"
+    return [Note("changed_meanwhile", f"{sets} left out. Call again to see all.")] if many else []
 
 
 def _on_shared(shared: Sequence[Shared], names: Snapshot) -> list[Note]:
@@ -147,7 +154,7 @@ def _opened(cursor: str, tier: Tier) -> Place:
         text = cursor[:_LONGEST_CURSOR]
         its_tier, (strength, ids) = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_"))
         place = float(strength), tuple(int(each) for each in ids)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):  # the last of a number without end
         raise InvalidArgument(
             "cursor", "is not a cursor of find_duplicates.", expected="Ask again without it."
         ) from None

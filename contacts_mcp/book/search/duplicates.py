@@ -11,7 +11,7 @@ Memory does not grow with the account: keys and pairs lie in a file, and of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -71,7 +71,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubles:
-    """One page of the sets, the strongest first, and what there is in all."""
+    """One page of the sets, the strongest first, with the totals of all pages."""
 
     tier: Tier
     sets: tuple[DoubleSet, ...]
@@ -106,7 +106,7 @@ def find(index: Index, *, tier: Tier = "sure", most: int = 10, below: Place | No
     page = onward[:most]
     return Doubles(
         tier=tier,
-        sets=tuple(_shown(index, page, tier, _account(index, search.contacts, search.numbers))),
+        sets=tuple(_with_evidence(index, page, tier, _account(index, search.contacts, search.numbers))),
         total=len(search.places),
         contacts=len({each for _, ids in search.places for each in ids}),
         searched=search.contacts,
@@ -214,10 +214,16 @@ def _holders(index: Index) -> Callable[[int, str], int]:
 def _judged(index: Index, blocks: Blocks, tier: Tier, account: Account) -> Iterator[tuple[tuple[int, int], float]]:
     for chunk in blocks.pairs():
         for one, other, comparison in _compared(index, chunk, account):
-            if tier == "sure" and comparison.is_sure:
-                yield (one, other), comparison.score
-            elif tier == "possible" and comparison.is_possible and not comparison.is_sure:
-                yield (one, other), comparison.bits
+            strength = _strength(comparison, tier)
+            if strength is not None:
+                yield (one, other), strength
+
+
+def _strength(comparison: Comparison, tier: Tier) -> float | None:
+    """The strength of a pair in its tier, None where the pair is not of this tier."""
+    if comparison.is_sure:
+        return comparison.score if tier == "sure" else None
+    return comparison.bits if tier == "possible" and comparison.is_possible else None
 
 
 def _compared(
@@ -267,9 +273,7 @@ def sets_of(pairs: dict[tuple[int, int], float], *, strong: float) -> list[tuple
         mine, its = set_of.get(one, [one]), set_of.get(other, [other])
         if mine is its:
             continue
-        links = sum((min(a, b), max(a, b)) in pairs for a in mine for b in its)
-        are_alone = len(mine) == len(its) == 1
-        if not (are_alone or weight >= strong or links > 1):
+        if weight < strong and not _are_tied(mine, its, pairs):
             left.append((weight, (one, other)))
             continue
         joined = [*mine, *its]
@@ -280,6 +284,12 @@ def sets_of(pairs: dict[tuple[int, int], float], *, strong: float) -> list[tuple
     return [*whole, *((weight, ids) for weight, ids in left if set_of.get(ids[0]) is not set_of.get(ids[1]))]
 
 
+def _are_tied(mine: Sequence[int], its: Sequence[int], pairs: Collection[tuple[int, int]]) -> bool:
+    """Whether weak pairs make one set of these two: two contacts alone by one pair, else by two pairs."""
+    links = sum((min(a, b), max(a, b)) in pairs for a in mine for b in its)
+    return links > 1 or len(mine) == len(its) == 1
+
+
 def _order(place: Place) -> tuple[float, tuple[int, ...]]:
     strength, ids = place
     return -strength, tuple(ids)
@@ -288,20 +298,33 @@ def _order(place: Place) -> tuple[float, tuple[int, ...]]:
 # Showing
 
 
-def _shown(index: Index, places: Sequence[Place], tier: Tier, account: Account) -> Iterator[DoubleSet]:
+def _with_evidence(index: Index, places: Sequence[Place], tier: Tier, account: Account) -> Iterator[DoubleSet]:
     """These sets with their contacts and evidence."""
     asked = [pair for _, ids in places for pair in combinations(ids, 2)]
-    found: dict[tuple[int, int], PairFound] = {}
-    for at in range(0, len(asked), _CHUNK):
-        for one, other, its in _compared(index, asked[at : at + _CHUNK], account):
-            if its.is_sure if tier == "sure" else its.is_possible and not its.is_sure:
-                strength = its.score if tier == "sure" else its.bits
-                found[one, other] = PairFound(one, other, tier, round(strength, 3), its.evidence)
+    found = {(pair.one, pair.other): pair for pair in _pairs_found(index, asked, tier, account)}
     rows = {row.id: row for row in index.rows({each for _, ids in places for each in ids})}
     for strength, ids in places:
         pairs = [found[pair] for pair in combinations(ids, 2) if pair in found]
-        contacts = sorted((rows[each] for each in ids if each in rows), key=lambda row: (-(row.updated or 0), -row.id))
-        yield DoubleSet(tuple(contacts), tuple(sorted(pairs, key=lambda pair: -pair.strength)), strength)
+        contacts = [rows[each] for each in ids if each in rows]
+        yield DoubleSet(
+            tuple(sorted(contacts, key=_newest_first)), tuple(sorted(pairs, key=_strongest_first)), strength
+        )
+
+
+def _pairs_found(index: Index, asked: Sequence[tuple[int, int]], tier: Tier, account: Account) -> Iterator[PairFound]:
+    for at in range(0, len(asked), _CHUNK):
+        for one, other, comparison in _compared(index, asked[at : at + _CHUNK], account):
+            strength = _strength(comparison, tier)
+            if strength is not None:
+                yield PairFound(one, other, tier, round(strength, 3), comparison.evidence)
+
+
+def _newest_first(row: Row) -> tuple[int, int]:
+    return -(row.updated or 0), -row.id
+
+
+def _strongest_first(pair: PairFound) -> float:
+    return -pair.strength
 
 
 def _told(index: Index, crowds: Sequence[Crowd], account: Account) -> Iterator[Shared]:

@@ -1,7 +1,7 @@
 """Whether two contacts are one person: the evidence, and its weight in two tiers. Pure.
 
-**Sure** rests on a key that both have (phone, mailbox, a number such as that of a customer) and on like names:
-a score, 1 for the same name. It is a double from `SURE` on.
+**Sure** rests on like names and on a key that both have: a phone, a mailbox, or a number such as that of a customer.
+It is a score, 1 for the same name. Two contacts are a double from `SURE` on.
 
 **Possible** adds bits. A bit doubles the odds. It starts from the odds that two contacts of the account are one person.
 
@@ -115,7 +115,7 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """What makes evidence rare or common in one account."""
+    """The numbers of one account that make evidence rare or common."""
 
     contacts: int
     numbers: frozenset[int] = frozenset()  # the custom fields that tell one contact from another
@@ -271,7 +271,8 @@ def _is_slip(phone: str, other: str) -> bool:
     if len(differing) == 1:
         return True
     first, last = (differing[0], differing[-1]) if differing else (0, 0)
-    return len(differing) == last - first + 1 == 2 and phone[first] == other[last] and phone[last] == other[first]  # noqa: PLR2004 -- two neighbours
+    are_neighbours = len(differing) == last - first + 1 == 2  # noqa: PLR2004 -- two of them
+    return are_neighbours and phone[first] == other[last] and phone[last] == other[first]
 
 
 def _about_mailboxes(one: Person, other: Person, names: Kind | None) -> list[Evidence]:

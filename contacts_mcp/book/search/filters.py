@@ -20,13 +20,15 @@ from contacts_mcp.state.row import (
 )
 from contacts_mcp.words.folding import unaccented
 
+FieldKind = Literal["is", "any", "none"]
+
 
 @dataclass(frozen=True, slots=True)
 class FieldFilter:
     """A condition on one custom field."""
 
     field_id: int
-    kind: Literal["is", "any", "none"] = "is"
+    kind: FieldKind = "is"
     value: str = ""  # of "is"; case, accents and width are forgiven
 
 

@@ -16,7 +16,17 @@ from dataclasses import dataclass, replace
 from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
-from contacts_mcp.book.listing.filters import ANY_VALUE, CustomValue, Filters, Meant, is_nobody, meant_by, needed_lists
+from contacts_mcp.book.listing.filters import (
+    ANY_VALUE,
+    MOST_VALUES,
+    NAME,
+    CustomValue,
+    Filters,
+    Meant,
+    meant_by,
+    needed_lists,
+    note_on_values,
+)
 from contacts_mcp.book.listing.listing import left_out, list_contacts
 from contacts_mcp.book.people.holding import with_any_form
 from contacts_mcp.book.search import filters as marks
@@ -30,19 +40,17 @@ from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import ContactsError, InvalidArgument, InvalidPhone
 from contacts_mcp.models import Contact, Values
-from contacts_mcp.state.row import Row, microseconds
+from contacts_mcp.state.index import Index
+from contacts_mcp.state.row import Row, microseconds, value_mark
 from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.emails import spellings
-from contacts_mcp.words.folding import unaccented
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
 
 ROUNDS = 3  # times that a question is asked, where contacts were changed meanwhile
 WALKED = "walk."  # before the cursor of a walk
 MOST_OFFERED = 3  # contacts that a filter leaves out
-MOST_VALUES = 5  # of a field, listed where nobody has the requested one
-NAME = 60  # characters of a name or value in a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ async def find(
     )
     answer, contacts = await _confirmed(book, question)
     many = await mirror_of(book).ask(lambda index: not_judged(index, question, answer))
-    offers = [] if answer.total else await _offers(book, question, meant)
+    offers = [] if answer.total else await _offers(book, question, meant, known)
     known = with_notes(known, [*([left_out(many)] if many else []), *offers], known.failure)
     return await _told(book, answer, contacts, meant=meant, known=known, question=question)
 
@@ -151,16 +159,13 @@ async def _all_of(book: Book, contacts: Sequence[Contact], why: str, notes: Sequ
 
 def marks_of(meant: Meant) -> marks.Filters:
     """The filters as the mirror knows them."""
-    kinds = {ANY_VALUE: "any", "": "none"}
+    kinds: Mapping[str, marks.FieldKind] = {ANY_VALUE: "any", "": "none"}
     bounds = {name.replace("_after", "_from"): microseconds(moment) for name, moment in meant.bounds.items()}
     return marks.Filters(
         tags=meant.tags,
         any_tag=meant.any_tag,
         assignee=meant.assignee,
-        fields=tuple(
-            marks.FieldFilter(one.field_id, kinds.get(one.text, "is"), one.text)  # type: ignore[arg-type]  # three words
-            for one in meant.custom
-        ),
+        fields=tuple(marks.FieldFilter(one.field_id, kinds.get(one.text, "is"), one.text) for one in meant.custom),
         is_opted_out=meant.is_opted_out,
         has_email=meant.has_email,
         phone_prefixes=meant.prefixes,
@@ -216,6 +221,8 @@ async def _told(
 
 def _notes(answer: Answer, question: Question) -> list[Note]:
     notes: list[Note] = []
+    if not answer.is_exact:
+        notes.append(Note("total_at_least", f"At least {answer.total} contacts match; there may be more."))
     if answer.ignored:
         words = ", ".join(quoted(each, limit=40) for each in answer.ignored)
         notes.append(Note("words_ignored", f"Nobody here has {words}; the other words were found."))
@@ -227,10 +234,11 @@ def _notes(answer: Answer, question: Question) -> list[Note]:
 # Offers where nobody matches
 
 
-async def _offers(book: Book, question: Question, meant: Meant) -> list[Note]:
+async def _offers(book: Book, question: Question, meant: Meant, known: Known) -> list[Note]:
     """The values in use of the fields that were filtered by, and the contacts that the filters leave out."""
+    nobody = "No contact" if known.complete else "No contact checked so far"
     asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
-    notes = [note for one in asked if (note := await _on_value(book, one))]
+    notes = [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
     if not question.query or question.filters.are_none:
         return notes
     without = replace(question, filters=marks.Filters(), cursor="", limit=MOST_OFFERED)
@@ -239,27 +247,26 @@ async def _offers(book: Book, question: Question, meant: Meant) -> list[Note]:
     if not found:
         return notes
     who = ", ".join(f"{one.id} {quoted(one.name, limit=NAME)} {show(one.phone)}".rstrip() for one in found)
-    text = f"Nobody matches all of it. Without the filters {quoted(question.query, limit=NAME)} finds {who}."
+    text = f"{nobody} matches all of it. Without the filters {quoted(question.query, limit=NAME)} finds {who}."
     return [*notes, Note("excluded_by_filter", text)]
 
 
-async def _on_value(book: Book, asked: CustomValue) -> Note | None:
+async def _on_value(book: Book, asked: CustomValue, *, nobody: str) -> Note | None:
     """The values in use, where nobody has the one asked for."""
-    values = await mirror_of(book).ask(lambda index: values_in_use(index, asked.field_id, most=MOST_VALUES + 1))
-    if not values or unaccented(asked.text) in map(unaccented, values):
-        return None
-    label, found = word(asked.label), ", ".join(quoted(text, limit=NAME) for text in values[:MOST_VALUES])
-    which = "Most common values" if len(values) > MOST_VALUES else "Values found"
-    without = f' To list the contacts without {label}, pass "".' if is_nobody(asked.text) else ""
-    text = f"No contact has {label} {quoted(asked.text, limit=NAME)}. {which}: {found}.{without}"
-    return Note("values_in_use", text)
+
+    def looked_up(index: Index) -> list[str]:
+        is_held = index.holders(value_mark(asked.field_id, asked.text))
+        return [] if is_held else values_in_use(index, asked.field_id, most=MOST_VALUES + 1)
+
+    values = await mirror_of(book).ask(looked_up)
+    return note_on_values(asked, values, nobody=nobody) if values else None
 
 
 # Why
 
 
 def _why(hit: Hit, names: Snapshot) -> str:
-    """Why a contact was found, in words: 'jordn ~ Jordan (1 letter apart); "gold" in Plan'."""
+    """Why a contact was found, in words, as `"jordn" is 1 letter apart from "Jordan"; "gold" in Plan`."""
     return "; ".join(dict.fromkeys(_one_why(why, names) for why in hit.why))
 
 

@@ -25,8 +25,10 @@ from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.note import Note
 
-MOST_OFFERED = 5
+MOST_OFFERED = 5  # contacts that may be meant
 NAME = 60  # characters of a name in a sentence
+
+_PARTIAL = Note("partly_searched", "Not all contacts are in the local index yet.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,16 @@ async def whose(book: Book, name: str) -> int:
     if len(meant.exactly) == 1 and not meant.notes:
         return meant.exactly[0].id
     offers = await _offers(book, meant.exactly or meant.near)
-    called = quoted(name, limit=NAME)
+    said = quoted(name, limit=NAME)
     if len(meant.exactly) > 1:
-        problem, kind = f"{len(meant.exactly)} contacts are called {called}", "several_of_that_name"
+        problem, kind = f"{len(meant.exactly)} contacts are called {said}", "several_of_that_name"
     elif meant.exactly:
-        problem, kind = f"One contact found so far is called {called}, and there may be others", "name_not_certain"
+        problem, kind = f"One contact found so far is called {said}, and there may be others", "name_not_certain"
     else:
-        problem, kind = f"{_nobody(meant)} is called {called}", "nobody_of_that_name"
-    near = ". The nearest:" if offers and not meant.exactly else ":" if offers else "."
-    why = f" {' '.join(meant.notes)}" if meant.notes else ""
-    text = f"{problem}{near} {'; '.join(offers)}{'.' if offers else ''}{why} Nothing was changed."
-    raise Refused(f"{' '.join(text.split())} Ask the person who is meant, then give contact_id.", kind=kind)
+        problem, kind = f"{_nobody(meant)} is called {said}", "nobody_of_that_name"
+    offered = f"{':' if meant.exactly else '. The nearest:'} {'; '.join(offers)}" if offers else ""
+    after = "Nothing was changed. Ask the person who is meant, then give contact_id."
+    raise Refused(" ".join([f"{problem}{offered}.", *meant.notes, after]), kind=kind)
 
 
 async def called(book: Book, name: str) -> Found:
@@ -98,9 +99,6 @@ async def _meant(book: Book, name: str) -> Meant:
         answer = await mirror.ask(lambda index: search(index, question))
         near = await _as_seen(book, [hit.row for hit in answer.hits])
     return Meant(exactly, near, () if known.complete else known.notes or (_PARTIAL,))
-
-
-_PARTIAL = Note("partly_searched", "Not all contacts are in the local index yet.")
 
 
 async def _as_seen(book: Book, rows: Sequence[Row]) -> list[Contact]:

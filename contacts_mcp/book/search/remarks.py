@@ -1,7 +1,7 @@
 """Remarks on a change, by what the mirror holds. They ask the service nothing, and hold back nothing.
 
-- A value that is unusual for its field: another spelling of one in use, a new one beside a few choices, another form of
-  date or number.
+- A value that is unusual for its field: another spelling of one in use, or a new one beside a few choices.
+- A value that is no date, or no number, where the others are.
 - A field with a twin, such as "Plan" beside "plan tier".
 - A new contact that is probably in the book already.
 
@@ -68,7 +68,10 @@ def _on_value(use: FieldUse, text: str, names: Snapshot) -> list[Note]:
 
 
 async def on_new(book: Book, values: Values) -> list[Note]:
-    """A remark on contacts that the new one probably doubles: three looks into the mirror."""
+    """A remark on contacts that the new one probably doubles, by its names and e-mail.
+
+    The phone was looked for before, in the service itself.
+    """
     if not book.mirror.is_in_use:
         return []
     from contacts_mcp.book.search.duplicates import probable_doubles_of

@@ -442,10 +442,10 @@ def _accepted_but(plan: Plan, sent: _Sent, contact: Contact | None) -> OutcomeUn
     rev = sent.reply.rev or 0 if sent.reply else 0
     revs = f" (rev {contact.rev}, and {rev} was written)" if rev and contact.rev else ""
     if contact.rev > rev > 0:
-        text = f"Heymarket accepted the {plan.action}, and somebody changed the contact again after it{revs}. {_LOOK_FIRST}"
+        text = f", and somebody changed the contact again after it{revs}. {_LOOK_FIRST}"
     else:
-        text = f"Heymarket accepted the {plan.action} and still shows the contact as it was before{revs}. {_LOOK_LATER}"
-    return OutcomeUnknown(text, rev=rev)
+        text = f" and still shows the contact as it was before{revs}. {_LOOK_LATER}"
+    return OutcomeUnknown(f"Heymarket accepted the {plan.action}{text}", rev=rev)
 
 
 def _other_has_phone(contact_id: int | None) -> str:

@@ -18,10 +18,10 @@ async def list_contact_fields(
     """List the account's custom fields. Their names are the keys of custom_fields in the other tools."""
     book = await app.book()
     fields = (await book.vocabulary.read("fields")).fields
-    uses = await books.fields_in_use(book) if book.mirror.is_in_use else None
+    account = await books.described_so_far(book) if book.mirror.is_in_use else None
     named = fields.matching(query or "")
     shown = [(field.id, fields.label(field.id)) for field in named[:MOST_FIELDS]]
-    return fields_listed(shown, query=query or "", total=len(named), unread_rows=fields.unread_rows(), uses=uses)
+    return fields_listed(shown, query=query or "", total=len(named), unread_rows=fields.unread_rows(), account=account)
 
 
 LIST = ToolEntry(

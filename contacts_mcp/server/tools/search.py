@@ -58,7 +58,7 @@ SEARCH = ToolEntry(
 
 
 async def describe_account(app: App) -> Answer:
-    """What the account holds: custom fields with their kind and values, tags and team members, each with the number of
+    """Show the custom fields with their kind and values, the tags and the team members, each with the number of
     contacts, and the totals."""
     return described(await books.describe(await app.book()))
 

@@ -14,6 +14,7 @@ from contacts_mcp.server.views.fitting import (
     Answer,
     ContactFacts,
     Shown,
+    completeness,
     fitted,
     going_on,
     noted,
@@ -34,9 +35,7 @@ from contacts_mcp.words.display import (
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
-    from contacts_mcp.book import Card, FieldUse, Found, Known, Listing
-
-    FieldUses = tuple[Mapping[int, FieldUse], Known | None]
+    from contacts_mcp.book import Card, Description, FieldUse, Found, Listing
 
 MOST_FIELDS = 400  # of one answer
 
@@ -125,7 +124,7 @@ def listed(
 def _ending_lines(listing: Listing) -> list[str]:
     """How many those are, and whether there are more. The last of several pages also counts those before it."""
     here, given = len(listing.cards), listing.given
-    complete = f"complete: {'true' if listing.complete else 'false'}"
+    complete = completeness(listing.complete)
     if listing.next_cursor:
         of_all = f" of {listing.total}" if listing.total is not None else ""
         return [f"{_many(here)}{of_all}; {complete}; {going_on(listing.next_cursor)}"]
@@ -140,20 +139,26 @@ def _many(number: int) -> str:
 
 
 def fields_listed(
-    fields: Sequence[tuple[int, str]], *, query: str, total: int, unread_rows: str = "", uses: FieldUses | None = None
+    fields: Sequence[tuple[int, str]],
+    *,
+    query: str,
+    total: int,
+    unread_rows: str = "",
+    account: Description | None = None,
 ) -> Answer:
     """The answer to a question for custom fields.
 
     `total` is how many there are, of which `fields` are shown. `unread_rows` says that others could not be read.
-    `uses` is how they are used, and by which contacts of the account.
+    `account` is what is known of their use.
     """
-    used, known = uses or ({}, None)
+    used = {one.field_id: one for one in account.fields} if account else {}
     notes = [_how_many_fields(len(fields), query=query, total=total, is_all=not unread_rows)]
     notes += [Note("rows_unreadable", unread_rows)] if unread_rows else []
     if any(label.endswith(f" ({number})") for number, label in fields):
         text = "A number in brackets belongs to the name: another field has the same name without it."
         notes.append(Note("shared_names", text))
-    if used and known:
+    if account:
+        known = account.known
         whose = "all contacts" if known.complete else f"{known.searched} contacts"
         notes.append(Note("counted", f"Kinds and counts are of {whose}, as of {known.as_of or 'now'}."))
     structure = [{"field_id": number, "name": label, **use_facts(used.get(number))} for number, label in fields]

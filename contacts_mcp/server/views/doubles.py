@@ -8,7 +8,17 @@ from pydantic import BaseModel
 
 from contacts_mcp.server.views.changes import change_facts, change_lines
 from contacts_mcp.server.views.contacts import concise, line, who, whole
-from contacts_mcp.server.views.fitting import CUTS, Answer, ContactFacts, Facts, Shown, fitted, going_on, noted
+from contacts_mcp.server.views.fitting import (
+    CUTS,
+    Answer,
+    ContactFacts,
+    Facts,
+    Shown,
+    completeness,
+    fitted,
+    going_on,
+    noted,
+)
 from contacts_mcp.server.views.writes import confirmation_lines
 from contacts_mcp.words.display import LABEL, Cut, in_line, safe, visible, word
 
@@ -80,8 +90,8 @@ def duplicates_found(doubles: DoublesShown) -> Answer:
 
 def _ending(doubles: DoublesShown) -> str:
     sets = f"{doubles.total} set{'' if doubles.total == 1 else 's'} with {doubles.contacts} contacts"
-    complete = f"complete: {'true' if doubles.known.complete else 'false'}"
-    return "; ".join(filter(None, [sets, complete, doubles.next_cursor and going_on(doubles.next_cursor)])) + "."
+    onward = [going_on(doubles.next_cursor)] if doubles.next_cursor else []
+    return "; ".join([sets, completeness(doubles.known.complete), *onward]) + "."
 
 
 HEADLINES = {
@@ -92,42 +102,44 @@ HEADLINES = {
 
 
 def merged(outcome: Merged) -> Answer:
-    """The answer to a merge, made or still to be confirmed: each value with its source, and what is lost."""
+    """The answer to a merge, made or still to be confirmed: the values with their sources, and the losses."""
 
     def shown(cut: Cut) -> Shown:
-        facts = MergeResult.model_construct(
-            status=outcome.status,
-            contact=whole(outcome.card, cut) if outcome.card else {},
-            others=[whole(card, cut) for card in outcome.others],
-            sources=[_source_facts(one, cut) for one in outcome.sources],
-            losses=[_loss_facts(one, cut) for one in outcome.losses],
-            changes=change_facts(outcome.changes, cut),
-            change_id=outcome.change_id,
-            question=outcome.question or None,
-            confirm_token=outcome.confirm_token or None,
-            **noted(outcome.notes),
-        )
-        kept = who(outcome.card) if outcome.card else "the contact"
-        change = f" (change {outcome.change_id})" if outcome.change_id else ""
-        lines = [
-            f"{HEADLINES[outcome.status]} {kept}{change}.",
-            *(f"  {'deleted' if outcome.deleted else 'to be deleted'}: {who(card)}" for card in outcome.others),
-            *(f"- {text}" for text in change_lines(outcome.changes, cut)),
-            *(f"- {_source_line(one, cut)}" for one in outcome.sources if outcome.confirm_token),
-            *(f"- lost: {_loss_line(one, cut)}" for one in outcome.losses),
-            *confirmation_lines(outcome.question, outcome.confirm_token),
-        ]
-        return [*lines, *outcome.notes], facts
+        return [*_merge_lines(outcome, cut), *outcome.notes], _merge_facts(outcome, cut)
 
     return fitted(shown)
 
 
-def _source_facts(one: Source, cut: Cut) -> dict[str, Any]:
+def _merge_facts(outcome: Merged, cut: Cut) -> MergeResult:
+    return MergeResult.model_construct(
+        status=outcome.status,
+        contact=whole(outcome.card, cut) if outcome.card else {},
+        others=[whole(card, cut) for card in outcome.others],
+        sources=[_value_facts(one, cut) for one in outcome.sources],
+        losses=[_value_facts(one, cut) | {"reason": one.reason} for one in outcome.losses],
+        changes=change_facts(outcome.changes, cut),
+        change_id=outcome.change_id,
+        question=outcome.question or None,
+        confirm_token=outcome.confirm_token or None,
+        **noted(outcome.notes),
+    )
+
+
+def _merge_lines(outcome: Merged, cut: Cut) -> list[str]:
+    kept = who(outcome.card) if outcome.card else "the contact"
+    change = f" (change {outcome.change_id})" if outcome.change_id else ""
+    return [
+        f"{HEADLINES[outcome.status]} {kept}{change}.",
+        *(f"  {'deleted' if outcome.deleted else 'to be deleted'}: {who(card)}" for card in outcome.others),
+        *(f"- {text}" for text in change_lines(outcome.changes, cut)),
+        *(f"- {_source_line(one, cut)}" for one in outcome.sources if outcome.confirm_token),
+        *(f"- lost: {_loss_line(one, cut)}" for one in outcome.losses),
+        *confirmation_lines(outcome.question, outcome.confirm_token),
+    ]
+
+
+def _value_facts(one: Source | Loss, cut: Cut) -> dict[str, Any]:
     return {"field": one.field, "value": safe(one.value, cut), "from": one.contact_id}
-
-
-def _loss_facts(one: Loss, cut: Cut) -> dict[str, Any]:
-    return {"field": one.field, "value": safe(one.value, cut), "from": one.contact_id, "reason": one.reason}
 
 
 def _source_line(one: Source, cut: Cut) -> str:

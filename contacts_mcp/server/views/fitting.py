@@ -97,6 +97,11 @@ def _fitting(lines: Sequence[str], most: int) -> list[str]:
     return kept
 
 
+def completeness(is_complete: bool) -> str:
+    """Whether everybody was looked at, in the words of the structure."""
+    return f"complete: {'true' if is_complete else 'false'}"
+
+
 def going_on(next_cursor: str) -> str:
     """How to get the next page, in the words of the structure."""
     return f"to go on, repeat this call with cursor = next_cursor: {next_cursor}"

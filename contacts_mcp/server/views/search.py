@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel
 
 from contacts_mcp.server.views.contacts import Detail, concise, detail_lines, line, who, whole
-from contacts_mcp.server.views.fitting import CUTS, Answer, Facts, Shown, fitted, going_on, noted, with_members
+from contacts_mcp.server.views.fitting import (
+    CUTS,
+    Answer,
+    Facts,
+    Shown,
+    completeness,
+    fitted,
+    going_on,
+    noted,
+    with_members,
+)
 from contacts_mcp.words.display import LABEL, Cut, all_in_line, quoted, visible, word
 
 if TYPE_CHECKING:
@@ -89,7 +99,7 @@ def _lines(one: Matched, finding: Finding, detail: Detail, cut: Cut, *, shows_cr
 
 def _ending(finding: Finding) -> str:
     """How many match, how much of the book that is, and how to go on."""
-    parts = [_how_many(finding), f"complete: {'true' if finding.complete else 'false'}"]
+    parts = [_how_many(finding), completeness(finding.complete)]
     if not finding.complete and finding.searched is not None:
         of = f" of {finding.of}" if finding.of is not None else ""
         parts.append(f"{finding.searched}{of} contacts searched so far, others may match")
@@ -176,5 +186,4 @@ def _state_lines(known: Known) -> list[str]:
         return []
     of = f" of {known.of}" if known.of is not None else ""
     whole_book = "all contacts" if known.complete else f"{known.searched}{of} contacts"
-    complete = "true" if known.complete else "false"
-    return [f"Counted from {whole_book}; complete: {complete}; as of {known.as_of or 'now'}."]
+    return [f"Counted from {whole_book}; {completeness(known.complete)}; as of {known.as_of or 'now'}."]

@@ -1,4 +1,4 @@
-"""Merging: one contact gets everything that it lacks, and only then the others go; nothing is lost without a word.
+"""Merging: one contact gets everything that it lacks, and only then the others go. Nothing is lost without a word.
 
 Guards `contacts_mcp/book/search/merge.py`, and the undo of a merge in `contacts_mcp/book/history/undo.py`.
 """
@@ -190,30 +190,44 @@ people = st.builds(
 )
 
 
-@given(kept=people, others=st.lists(people, min_size=1, max_size=3))
-def test_every_value_is_kept_or_named_as_lost(kept: Person, others: list[Person]) -> None:
-    """The law of the merge, whatever the contacts hold."""
-    survivor = Contact(id=1, phone="12125550141", **kept)
-    rest = [Contact(id=at, phone="12125550141", **other) for at, other in enumerate(others, 2)]
-    plan = plan_of(survivor, rest)
+survivors = people.map(lambda person: Contact(id=1, phone="12125550141", **person))
+rests = st.lists(people, min_size=1, max_size=3).map(
+    lambda others: [Contact(id=at, phone="12125550141", **other) for at, other in enumerate(others, 2)]
+)
+
+
+@given(kept=survivors, others=rests)
+def test_every_value_is_kept_or_named_as_lost(kept: Contact, others: list[Contact]) -> None:
+    """The law of the merge for any contacts. Tags and opt-outs have laws of their own."""
+    plan = plan_of(kept, others)
     lost = [(key, value) for key, value, _, _ in plan.losses]
-    for key, value in values_of(survivor).items():
-        if key not in ("tags", "is_opted_out") and value not in (None, ""):
-            assert plan.wanted[key] == value
-    for other in rest:
-        for key, value in values_of(other).items():
-            if key == "tags":
-                gone = {tag for name, tags in lost if name == "tags" for tag in tags}
-                assert {*other.tags} <= {*plan.wanted["tags"]} | gone
-            elif key == "display_name":  # not taken where it says what the name says
-                names = (plan.wanted["first"], plan.wanted["last"], plan.wanted[key], "")
-                assert value in names or (key, value) in lost
-            elif key != "is_opted_out" and value not in (None, ""):
-                assert plan.wanted[key] == value or (key, value) in lost
+    assert plan.wanted.items() >= _single_values(kept).items()
+    for other in others:
+        for key, value in _single_values(other).items():
+            # A display name is not taken where it says what the name says.
+            places = ("first", "last", "display_name") if key == "display_name" else (key,)
+            assert value in [plan.wanted[place] for place in places] or (key, value) in lost
+
+
+def _single_values(contact: Contact) -> dict[str, Any]:
+    manifold = ("tags", "is_opted_out")
+    return {key: value for key, value in values_of(contact).items() if key not in manifold and value not in (None, "")}
+
+
+@given(kept=survivors, others=rests)
+def test_every_tag_is_kept_or_named_as_lost(kept: Contact, others: list[Contact]) -> None:
+    plan = plan_of(kept, others)
+    lost = {tag for key, tags, _, _ in plan.losses if key == "tags" for tag in tags}
     assert len(plan.wanted["tags"]) <= MOST_TAGS
-    theirs = {each.is_opted_out for each in rest}
-    is_stricter = True in theirs or (survivor.is_opted_out is False and None in theirs)
-    assert plan.wanted["is_opted_out"] is (True if is_stricter else survivor.is_opted_out)
+    for contact in (kept, *others):
+        assert {*contact.tags} <= {*plan.wanted["tags"]} | lost
+
+
+@given(kept=survivors, others=rests)
+def test_the_most_restrictive_opt_out_of_any_wins(kept: Contact, others: list[Contact]) -> None:
+    theirs = {other.is_opted_out for other in others}
+    is_stricter = True in theirs or (kept.is_opted_out is False and None in theirs)
+    assert plan_of(kept, others).wanted["is_opted_out"] is (True if is_stricter else kept.is_opted_out)
 
 
 # Opt-outs

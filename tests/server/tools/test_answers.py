@@ -1,5 +1,6 @@
-"""What tools answer: a text that is enough by itself, the same facts as a structure that keeps its published schema,
-both within their budget.
+"""The answers of tools: a text that is enough by itself, and the same facts as a structure of the published schema.
+
+Both keep within their budget.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ async def assert_valid(session: Session, tool: str, result: CallToolResult) -> N
 
 
 def words_of(value: Any) -> list[str]:
-    """What must be readable in the text, of one value of a change."""
+    """The words of one value of a change that must be readable in the text."""
     if isinstance(value, bool):
         return ["yes" if value else "no"]
     return [str(item) for item in value] if isinstance(value, list) else [str(value) or "(empty)"]
@@ -163,7 +164,7 @@ async def test_the_structure_of_a_write_keeps_its_schema(session: Session, statu
 async def test_a_person_who_says_no_is_told_apart(
     open_session: OpenSession, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`declined` is a status of its own; nothing is done."""
+    """`declined` is a status of its own. Nothing is done."""
     monkeypatch.setattr("contacts_mcp.server.confirming.FASTEST_PERSON", 0.0)  # no person is that quick
 
     async def no(*_: Any) -> ElicitResult:

@@ -1,5 +1,5 @@
-"""How arguments are read: what clients really send is understood,
-and what cannot be meant is refused before anything is sent.
+"""How arguments are read. The forms that clients really send are understood.
+Forms that cannot be meant are refused before anything is sent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ JORDAN = 1001  # of the seeded book
 
 @pytest.fixture
 async def session(open_session: OpenSession) -> AsyncIterator[Session]:
-    """Arguments are read alike in both eras; test_sessions goes through both."""
+    """Arguments are read alike in both eras. test_sessions goes through both."""
     async with open_session() as opened:
         yield opened
 
@@ -249,7 +249,7 @@ async def test_a_null_counts_as_not_given(session: Session) -> None:
 
 @pytest.mark.parametrize("word", ["null", "true", "None", "[1]", "{}", '{"a": 1}', "NaN", "0", "-"])
 async def test_a_name_that_looks_like_json_stays_a_name(session: Session, word: str) -> None:
-    """People are called Null and True; the SDK by itself would turn the one into no name at all."""
+    """People are called Null and True. The SDK by itself would turn the one into no name at all."""
     facts = await session.ok("create_contact", phone=PHONE, first=word, last=word, custom_fields={"Plan": word})
     stored = session.sandbox.store.contact(facts["contact"]["contact_id"])
     assert (stored["first"], stored["last"], stored["custom"]) == (word, word, {"31": word})

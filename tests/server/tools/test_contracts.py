@@ -1,5 +1,5 @@
-"""What an assistant reads before its first call:
-names, descriptions, schemas and hints of the tools, and what they cost.
+"""The catalogue that an assistant reads before its first call:
+names, descriptions, schemas and hints of the tools, and their cost.
 
 The snapshot is renewed by `scripts/snapshots`, on purpose only: assistants depend on every word of it.
 """
@@ -83,7 +83,7 @@ def snapshot(name: str) -> Json:
 
 
 async def test_each_tool_is_as_in_the_snapshot(catalogue: list[Tool]) -> None:
-    """Name, title, description, both schemas and the hints; `scripts/snapshots` renews it."""
+    """Name, title, description, both schemas and the hints. `scripts/snapshots` renews it."""
     assert catalogue == snapshot("tools")
 
 

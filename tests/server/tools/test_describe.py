@@ -41,6 +41,9 @@ async def test_the_kind_of_a_field_is_told_by_what_is_there(session: Session, fi
 
 async def test_the_totals_are_those_of_the_account(session: Session) -> None:
     session.sandbox.store.add_contact(phone="15105557001")
+    session.sandbox.store.add_contact(
+        phone="15105557002", first="Jordan", last="Rivera", email="jordan.rivera@example.com"
+    )
     people = session.sandbox.store.contacts()
     counts = (await session.ok("describe_account"))["counts"]
     assert counts == {
@@ -51,6 +54,7 @@ async def test_the_totals_are_those_of_the_account(session: Session) -> None:
         "without_tags": sum(not one["tags"] for one in people),
         "without_assignee": sum(not one["assigned_user_id"] for one in people),
         "with_email": sum(bool(one["email"]) for one in people),
+        "sets_of_doubles": 1,
     }
 
 
@@ -59,6 +63,21 @@ async def test_a_field_of_nearly_the_same_name_is_named(session: Session) -> Non
     fields = (await session.ok("describe_account"))["fields"]
     assert named(fields, "Plan")["twins"] == ["Plan tier"]
     assert named(fields, "Plan tier")["kind"] == "empty"
+
+
+async def test_the_resources_have_the_counts_once_the_mirror_is_in_use(session: Session) -> None:
+    async def read(uri: str) -> Any:
+        return json.loads((await session.client.read_resource(uri)).contents[0].text)
+
+    assert (await read("contacts://status"))["local_index"] == "not in use"
+    assert "contacts" not in named(await read("contacts://tags"), "VIP")
+    account = await session.ok("describe_account")
+    for uri, rows in (("contacts://tags", account["tags"]), ("contacts://team", account["members"])):
+        assert {one["name"]: one["contacts"] for one in await read(uri)} == {
+            one["name"]: one["contacts"] for one in rows
+        }
+    index = (await read("contacts://status"))["local_index"]
+    assert (index["contacts"], index["complete"]) == (30, True)
 
 
 async def test_without_an_index_there_are_names_and_no_counts(open_session: OpenSession, era: str) -> None:

@@ -74,7 +74,7 @@ async def test_a_set_that_was_changed_unseen_is_left_out_and_told(session: Sessi
     assert (await session.ok("find_duplicates"))["total"] == 0
 
 
-@pytest.mark.parametrize("cursor", ["x", "WyJzdXJlIl0", "5"])
+@pytest.mark.parametrize("cursor", ["x", "WyJzdXJlIl0", "5", "WyJzdXJlIixbMSxbSW5maW5pdHldXV0", "W1tb" * 496])
 async def test_a_made_up_cursor_is_refused(session: Session, cursor: str) -> None:
     assert (await session.refusal("find_duplicates", cursor=cursor))["argument"] == "cursor"
 

@@ -1,5 +1,5 @@
-"""How many requests a call costs (issue 2, "What it must reach"):
-each one is a wait for the person and a part of the account's minute.
+"""How many requests a call costs (issue 2, "What it must reach").
+Each one is a wait for the person and a part of the account's minute.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAMED = {"custom_fields": {"Plan": "Gold"}, "tags": ["VIP"], "assignee": "Priya 
 
 
 async def learn_names(session: Session) -> None:
-    """What the first call that needs them fetches: fields, tags, team members."""
+    """Have the lists fetched, as the first call does that needs them: fields, tags, team members."""
     await session.ok("create_contact", phone="(510) 555-3399", **NAMED)
 
 

@@ -1,4 +1,4 @@
-"""`search_contacts` through the real chain, in both protocol eras: whom it finds, why, and what it knows of the rest."""
+"""`search_contacts` through the real chain, in both protocol eras: the contacts found, the reasons, and the rest."""
 
 from __future__ import annotations
 
@@ -175,6 +175,18 @@ async def test_a_value_that_nobody_has_is_answered_with_those_in_use(session: Se
     facts = await session.ok("search_contacts", custom_fields={"Plan": "Platinum"})
     assert facts["note_kinds"] == ["values_in_use"]
     assert all(f'"{plan}"' in facts["notes"][0] for plan in ("Basic", "Gold", "Premium", "Silver"))
+
+
+async def test_a_rare_value_that_somebody_has_is_not_called_missing(session: Session) -> None:
+    """Nobody matches both filters. The value is not among the most frequent ones."""
+    store = session.sandbox.store
+    for at in range(8):
+        store.add_contact(phone=f"1212555{at:04}", first="Many", custom={NUMBER: f"A-{at}"})
+    store.add_contact(phone="12125559999", first="Rare", custom={NUMBER: "Z-9"}, is_opted_out=False)
+    rare = await session.ok("search_contacts", custom_fields={"Customer #": "Z-9"}, opted_out=True)
+    assert (rare["total"], rare.get("note_kinds")) == (0, None)
+    missing = await session.ok("search_contacts", custom_fields={"Customer #": "Z-10"}, opted_out=True)
+    assert missing["note_kinds"] == ["values_in_use"]
 
 
 async def test_a_word_that_nobody_has_is_named_and_the_others_are_found(session: Session) -> None:
@@ -374,3 +386,15 @@ async def test_a_whole_book_in_another_time_zone_has_its_own_days(open_session: 
         async with open_session(mode=era, sandbox=sandbox, time_zone="America/Los_Angeles") as session:
             assert (await session.ok("search_contacts", created_before="2026-05-02"))["total"] == 1
             assert (await session.ok("search_contacts", created_after="2026-05-02"))["total"] == 0
+
+
+async def test_the_list_alone_still_answers_a_filter_to_the_end(open_session: OpenSession, era: str) -> None:
+    async with open_session(mode=era, tools=["list_contacts"]) as session:
+        found, cursor = list[int](), dict[str, str]()
+        while True:
+            facts = await session.ok("list_contacts", tag="VIP", limit=4, **cursor)
+            found += ids(facts)
+            if not facts["next_cursor"]:
+                break
+            cursor = {"cursor": facts["next_cursor"]}
+        assert {*found} == {one["id"] for one in session.sandbox.store.contacts() if VIP in one["tags"]}

@@ -1,5 +1,5 @@
-"""Sessions as an assistant has them with an office manager, in both eras of the protocol,
-on a sandbox in the process and over real HTTP.
+"""Sessions as an assistant has them with an office manager, in both eras of the protocol.
+They run on a sandbox in the process and over real HTTP.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ async def test_a_token_is_good_for_what_was_shown_and_nothing_else(session: Sess
 
 
 async def test_a_new_field_can_be_used_without_a_restart(session: Session) -> None:
-    """Somebody adds a field in Heymarket while the assistant works; the list is fetched again on a miss."""
+    """Somebody adds a field in Heymarket while the assistant works. The list is fetched again on a miss."""
     session.sandbox.store.add_field("Shoe Size")
     updated = await session.ok("update_contact", contact_id=JORDAN, custom_fields={"shoe size": 42})
     assert updated["changes"] == [{"field": "Shoe Size", "before": "", "after": "42"}]

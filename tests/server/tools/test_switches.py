@@ -94,7 +94,7 @@ async def update(session: Session, contact_id: int) -> None:
 
 
 async def clear(session: Session, contact_id: int) -> None:
-    """What is cleared is empty afterwards, or the answer says that it is not."""
+    """Clear some fields. They are empty afterwards, or the answer says that they are not."""
     answer = await session.ok(
         "update_contact", contact_id=contact_id, clear=["email", "Region", "assignee"], remove_tags=["Lead"]
     )
