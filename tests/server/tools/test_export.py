@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from support import OpenSession, Session, text_of
 
+from contacts_mcp.book.search.filters import Filters
+from contacts_mcp.book.search.search import everybody_in
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.reading import Row, rows_of
 from contacts_mcp.book.transfer.sources import choosing
@@ -221,14 +223,16 @@ async def test_a_contact_that_was_changed_behind_the_mirror_is_judged_anew(
     open_session: OpenSession, folder: Path
 ) -> None:
     """Its change is not in the list yet, and the look before the writing shows it."""
-    async with open_session(files=[folder], index="memory") as session:
+    async with open_session(files=[folder], index="memory", contacts=400) as session:
         await session.ok("search_contacts", limit=1)
         vips = [one["id"] for one in people(session) if VIP in one["tags"]]
         mirror = (await session.workspace.book()).mirror
         row = (await mirror.ask(lambda index: index.rows(vips[:1])))[0]
-        others = [one["id"] for one in people(session) if VIP not in one["tags"]]
-        stale = (await mirror.ask(lambda index: index.rows(others[:1])))[0]
+        others = [one for one in people(session) if VIP not in one["tags"]]
+        oldest = min(others, key=lambda one: one["updated"])["id"]  # on no page that a refresh reads
+        stale = (await mirror.ask(lambda index: index.rows([oldest])))[0]
         await mirror.ask(lambda index: index.upsert([replace(stale, tags=row.tags)]))
+        assert oldest in await mirror.ask(lambda index: everybody_in(index, Filters(tags=(VIP,))))
         await session.ok("export_contacts", file="vips.csv", where={"tag": "VIP"})
     assert {int(each["contact id"]) for each in table(folder / "vips.csv")} == {*vips}
 
