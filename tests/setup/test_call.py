@@ -74,6 +74,10 @@ STEPS: tuple[Step, ...] = (
     ("undo_change", {"change_id": 1}),
     ("undo_change", {"change_id": 99}),
     ("undo_change", {}),
+    ("export_contacts", {"where": {"tag": "VIP", "opted_out": "true"}}),
+    ("export_contacts", {}),
+    ("export_contacts", {"by": "Plan"}),
+    ("export_contacts", {"by": "Plan", "file": "contacts.csv"}),
     ("no_such_tool", {}),
 )
 
