@@ -369,6 +369,19 @@ class Objects:
             "others": lambda dice: [
                 dice.choice((*self._ids, dice.randint(1, 2000))) for _ in range(dice.choice((1, 1, 2)))
             ],
+            "where": one_of(
+                {"tag": "VIP"},
+                {"Plan": "Gold"},
+                {"opted_out": "true", "tag": "Lead"},
+                {"has_email": "perhaps"},
+                {"tag": 3},
+            ),
+            "file": one_of(
+                "a.csv", "b.xlsx", "c.vcf", "d.jsonl", "a.csv", "../e.csv", "f", "/etc/g.csv", "n/h.csv", "\0"
+            ),
+            "format": one_of("csv", "vcard", "vcard4", "jsonl", "CSV", "xlsx"),
+            "overwrite": one_of(True, False, "true"),
+            "by": one_of("Plan", "all", "Region", "Shoe size", "ALL"),
             "if_exists": one_of("report", "fill", "overwrite"),
             "detail": one_of("concise", "full", "FULL"),
             "limit": one_of(1, 2, 25, 50, 100, 101, "10"),
@@ -519,7 +532,9 @@ async def _fuzz_in_one_room(tool: str, objects: int, figures: Figures, dice: Dic
         tempfile.TemporaryDirectory() as home,
         closing(open_sandbox(contacts=60, behaviour=behaviour, clock=time_of_day)) as sandbox,
     ):
-        settings = Settings.load(sandbox=True, data_dir=Path(home), requests_per_minute=100_000)
+        lists = Path(home, "lists")  # no file of an export lands elsewhere
+        lists.mkdir()  # noqa: ASYNC240 -- before anything runs
+        settings = Settings.load(sandbox=True, data_dir=Path(home), files=[lists], requests_per_minute=100_000)
         workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day, index_runs=at_once)
         async with AsyncExitStack() as opened:
             opened.push_async_callback(workspace.aclose)

@@ -102,8 +102,8 @@ FLAGS: dict[str, Any] = {
     "call_timeout": {"type": float},
     "confirm": {"type": click.Choice(["auto", "token", "off"])},
     "journal": {"is_flag": True, "default": None, "names": "--journal/--no-journal"},
-    "files": {"metavar": "DIRS"},
     "index": {"type": click.Choice(["disk", "memory", "off"])},
+    "files": {"metavar": "DIRS"},
     "data_dir": {"metavar": "DIR"},
     "log_level": {"metavar": "LEVEL"},
     "log_file": {"metavar": "FILE"},
@@ -411,6 +411,66 @@ def _terminal() -> Any:
     from contacts_mcp.setup.transfer import Terminal
 
     return Terminal(say=click.echo, confirm=_confirm, shows_progress=sys.stderr.isatty())
+
+
+@main.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--where", "where", multiple=True, metavar="NAME=VALUE", help="Which contacts; several combine.")
+@click.option(
+    "--format", "kind", type=click.Choice(["csv", "xlsx", "vcard", "vcard4", "jsonl"]), help="By the ending of FILE."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@with_settings
+def export_file(file: Path, where: tuple[str, ...], kind: Any, overwrite: bool, **flags: Any) -> None:
+    """Write contacts into FILE: .csv, .xlsx, .vcf (vCard) or .jsonl. contacts-mcp export vips.xlsx --where tag=VIP
+
+    --where takes tag, assignee, opted_out, has_email, area_code, country, created_after, created_before,
+    updated_after, updated_before, or a custom field. Exits 1 where only a part could be read.
+    """
+    from contacts_mcp.server.logs import set_up_logging
+    from contacts_mcp.setup.export import export_file, told
+
+    settings = load(flags)
+    try:
+        set_up_logging(settings.log_level, settings.log_file)
+        with _progress("Contacts") as announce:
+            chosen = dict(map(_pair, where))
+            exported = export_file(settings, file, chosen, kind=kind, overwrite=overwrite, announce=announce)
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(told(exported))
+    if not exported.complete:
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("field", required=False, default="")
+@with_settings
+def picture(field: str, **flags: Any) -> None:
+    """Show the whole book in counts: by tag, by the values of a custom FIELD, opted out, by month, what is filled."""
+    from contacts_mcp.server.logs import set_up_logging
+    from contacts_mcp.setup.export import book_in_counts
+
+    settings = load(flags)
+    try:
+        set_up_logging(settings.log_level, settings.log_file)
+        with _progress("Contacts") as announce:
+            answer = book_in_counts(settings, field, announce)
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(answer.text)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on stderr, where that is a terminal."""
+    with click.progressbar(length=1, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+
+        def announce(done: int, of: int | None) -> None:
+            bar.length = max(of or 0, done, 1)
+            bar.update(done - bar.pos)
+
+        yield announce
 
 
 @main.command()

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     read_only: bool = Field(False, description="Offer only the tools that read.")
     tools: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         default_factory=list,
-        description="Tools or groups (`contacts`, `search`, `duplicates`, `fields`, `history`) to offer, "
+        description="Tools or groups (`contacts`, `search`, `duplicates`, `fields`, `history`, `transfer`) to offer, "
         "comma separated; all by default.",
     )
     requests_per_minute: int = Field(

@@ -240,14 +240,13 @@ def client_for(
 
 @contextmanager
 def announcing(
-    waits: Callable[[float], Awaitable[None]], progress: Callable[[int, int | None], Awaitable[None]]
+    waits: Callable[[float], Awaitable[None]], progress: Callable[[str, int, int | None], Awaitable[None]]
 ) -> Iterator[None]:
     """Within this, `waits` hears of every long wait for the rate limit, in seconds, before it starts.
 
-    `progress` hears how many contacts are in the local index, and of how many, while a call waits for it to be filled.
+    `progress` hears how far longer work is that a call waits for, as `pace.on_progress` does.
     """
-    from contacts_mcp.api.pace import on_wait
-    from contacts_mcp.book.search.mirror import on_progress
+    from contacts_mcp.api.pace import on_progress, on_wait
 
     tokens = on_wait.set(waits), on_progress.set(progress)
     try:

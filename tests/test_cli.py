@@ -331,6 +331,30 @@ def test_days_are_local_over_stdio_and_utc_over_http_unless_a_zone_is_set(
     assert [settings.time_zone for settings in served] == [zone]
 
 
+@pytest.mark.parametrize(
+    ("words", "folders"),
+    [
+        ((), ["Downloads", "Documents", "Desktop", Path.cwd().name]),
+        (("--files", "/lists"), ["lists"]),
+        (("--http", "127.0.0.1:8000"), []),
+        (("--http", "127.0.0.1:8000", "--files", "/lists"), []),
+    ],
+    ids=str,
+)
+def test_an_assistant_has_some_folders_over_stdio_and_none_over_http(
+    run: Any, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], folders: list[str]
+) -> None:
+    served: list[Settings] = []
+
+    def built(settings: Settings) -> None:
+        served.append(settings)
+        raise InvalidSettings("far enough")
+
+    monkeypatch.setattr(server, "build_server", built)
+    assert "far enough" in run("serve", *words).stderr
+    assert [[folder.name for folder in settings.folders] for settings in served] == [folders]
+
+
 def test_every_setting_that_is_no_secret_is_a_flag() -> None:
     secrets = {"secret_id", "secret_key", "api_key", "signing_key"}
     assert FLAGS.keys() == Settings.model_fields.keys() - secrets

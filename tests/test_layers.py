@@ -53,6 +53,7 @@ KEPT_TO = {
     "mcp_types": PROTOCOL,
     "phonenumbers": "words",
     "python_calamine": "book/transfer/sources/sheet",
+    "xlsxwriter": "book/transfer/formats",
     "rapidfuzz": "words",
     "anyascii": "words",
     "pydantic_settings": "config",

@@ -39,6 +39,8 @@ OURS = {
     ("book/transfer/reading.py", "row.first"),
     ("book/transfer/reading.py", "row.last"),
     ("book/listing/filters.py", "contact.last"),
+    ("book/transfer/reading.py", "row.first"),
+    ("book/transfer/reading.py", "row.last"),
     ("server/arguments.py", "advice(tool.name, name, known)"),  # a tool of ours; the function quotes the name
     ("server/boundary.py", "other.name"),  # tools of ours
     ("server/boundary.py", "tool.name"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from math import ceil
 
 import anyio
@@ -32,8 +33,19 @@ BUSY_PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # seconds; another p
 on_wait: ContextVar[Callable[[float], Awaitable[None]] | None] = ContextVar("on_wait", default=None)
 """Told of every wait of more than `WORTH_REPORTING` seconds, before it starts."""
 
+on_progress: ContextVar[Callable[[str, int, int | None], Awaitable[None]] | None] = ContextVar(
+    "on_progress", default=None
+)
+"""Told how far work is that a call waits for: a clause such as "rows are finished", how many, and of how many."""
+
 bulk_work: ContextVar[bool] = ContextVar("bulk_work", default=False)
 """Set while many requests are made on behalf of one call. It leaves room for others."""
+
+
+def telling(clause: str) -> Callable[[int, int | None], Awaitable[None]] | None:
+    """`on_progress` for one piece of work, or None where nobody listens."""
+    tell = on_progress.get()
+    return partial(tell, clause) if tell is not None else None
 
 
 class Pace:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from contacts_mcp.book.search.known import Known
     from contacts_mcp.book.search.merge import Loss, Merged, Source, merge
     from contacts_mcp.book.search.naming import called
+    from contacts_mcp.book.search.picture import Picture, picture
+    from contacts_mcp.book.transfer.export import Exported, export
+    from contacts_mcp.book.transfer.formats import Format
     from contacts_mcp.book.vocabulary import NameList
     from contacts_mcp.book.writing.settle import settle
     from contacts_mcp.state.journal import Entry
@@ -49,9 +52,11 @@ __all__ = [
     "Description",
     "DoublesShown",
     "Entry",
+    "Exported",
     "FieldUse",
     "Filters",
     "Finding",
+    "Format",
     "Found",
     "Known",
     "Listing",
@@ -60,6 +65,7 @@ __all__ = [
     "Merged",
     "NameList",
     "Outcome",
+    "Picture",
     "ShownChange",
     "Source",
     "Wanted",
@@ -69,12 +75,14 @@ __all__ = [
     "delete_contact",
     "describe",
     "described_so_far",
+    "export",
     "find",
     "find_doubles",
     "identified",
     "list_contacts",
     "look_up",
     "merge",
+    "picture",
     "settle",
     "undo",
     "update_contact",
@@ -116,6 +124,11 @@ _HOME = {
     "Merged": "search.merge.Merged",
     "Source": "search.merge.Source",
     "merge": "search.merge.merge",
+    "Exported": "transfer.export.Exported",
+    "Format": "transfer.formats.Format",
+    "Picture": "search.picture.Picture",
+    "export": "transfer.export.export",
+    "picture": "search.picture.picture",
 }
 
 

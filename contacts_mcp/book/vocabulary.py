@@ -38,6 +38,7 @@ LISTS: tuple[ListName, ...] = ("fields", "tags", "members")
 # The list that an argument's names stand in.
 _LIST_OF: Mapping[str, ListName] = {
     "custom_fields": "fields",
+    "by": "fields",
     "clear": "fields",
     "tag": "tags",
     "tags": "tags",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeVar
 
 import anyio
 
 from contacts_mcp.server.arguments import read_arguments
 from contacts_mcp.server.explain import explain, too_late
-from contacts_mcp.server.jobs import on_progress
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.server.tools.aliases import successor
 from contacts_mcp.server.tools.entry import App, ToolEntry
@@ -95,22 +94,15 @@ async def bounded(
     return too_late(deadline.seconds, wrote=wrote())
 
 
-@contextmanager
-def _announcing(announce: Announce | None) -> Iterator[None]:
+def _announcing(announce: Announce | None) -> AbstractContextManager[None]:
     if announce is None:
-        yield
-        return
+        return nullcontext()
 
     async def waits(seconds: float) -> None:
         await announce(f"Heymarket's rate limit is used up; going on in {seconds:.0f} seconds.")
 
-    async def progress(contacts: int, of: int | None) -> None:
-        share = f"{contacts:,} of {of:,}" if of is not None else f"{contacts:,}"
-        await announce(f"The local index of contacts is being filled: {share} so far.", contacts, of)
+    async def progress(clause: str, done: int, of: int | None) -> None:
+        share = f"{done:,} of {of:,}" if of is not None else f"{done:,}"
+        await announce(f"{share} {clause}.", done, of)
 
-    token = on_progress.set(announce)
-    try:
-        with announcing(waits=waits, progress=progress):
-            yield
-    finally:
-        on_progress.reset(token)
+    return announcing(waits=waits, progress=progress)

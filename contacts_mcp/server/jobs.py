@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import anyio
@@ -26,9 +25,6 @@ Watch = Callable[[int, int], Awaitable[None]]
 
 Work = Callable[[Callable[[], bool], Watch], Awaitable[None]]
 """Work that asks the given function whether it has to stop, and tells how far it is."""
-
-on_progress: ContextVar[Callable[[str, float, float], Awaitable[None]] | None] = ContextVar("on_progress", default=None)
-"""Told a text, and how much of how much is done, while a call waits for such work."""
 
 
 class Job:
@@ -105,13 +101,11 @@ class Jobs:
         return job.is_over
 
     async def _done(self, number: int, work: Work) -> None:
-        # The server must list its tools before it needs any of this.
-        from contacts_mcp.api.pace import on_wait
-        from contacts_mcp.book.search import mirror
+        from contacts_mcp.api.pace import on_progress, on_wait  # the server must list its tools before it needs this
 
         job = self._jobs[number]
-        for told in (on_wait, mirror.on_progress, on_progress):
-            told.set(None)  # the call that began it is answered by then
+        on_wait.set(None)  # the call that began it is answered by then
+        on_progress.set(None)
         try:
             await work(lambda: False, job.watch)
         except Exception as error:  # noqa: BLE001 -- the call that waits for it gets it, and the plan holds it
@@ -123,6 +117,7 @@ class Jobs:
 
 
 async def _report(finished: int, total: int) -> None:
-    tell = on_progress.get()
-    if tell is not None:
-        await tell(f"{finished:,} of {total:,} rows", finished, total)
+    from contacts_mcp.api.pace import telling
+
+    if tell := telling("rows are finished"):
+        await tell(finished, total)

@@ -72,3 +72,14 @@ def calling_code(country: str) -> str:
     from phonenumbers import country_code_for_region
 
     return str(country_code_for_region(country.upper()) or "")
+
+
+def code_apart(digits: str) -> str:
+    """A phone with a blank behind its calling code: "15105550101" -> "+1 5105550101".
+
+    A spreadsheet keeps such a text as it is, and takes digits alone for a number.
+    """
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    length = next((cut for cut in (1, 2, 3) if int(digits[:cut] or 0) in COUNTRY_CODE_TO_REGION_CODE), 1)
+    return f"+{digits[:length]} {digits[length:]}" if digits else ""

@@ -84,6 +84,10 @@ STEPS: tuple[Step, ...] = (
     ("import_status", {"plan": 99}),
     ("update_contacts", {"contact_ids": [JORDAN], "add_tags": ["VIP"], "remove_tags": "Lead"}),
     ("update_contacts", {"where": {"tag": "VIP"}, "is_opted_out": "false"}),
+    ("export_contacts", {"where": {"tag": "VIP", "opted_out": "true"}}),
+    ("export_contacts", {}),
+    ("export_contacts", {"by": "Plan"}),
+    ("export_contacts", {"by": "Plan", "file": "contacts.csv"}),
     ("no_such_tool", {}),
 )
 

@@ -96,7 +96,7 @@ async def find(
         return await _walked(book, filters, query=query, sort=sort, limit=limit, cursor=cursor, known=known)
     question = Question(
         query=query,
-        filters=_marks_of(meant),
+        filters=marks_of(meant),
         sort=sort,
         limit=limit,
         cursor=cursor,
@@ -155,7 +155,7 @@ async def _all_of(book: Book, contacts: Sequence[Contact], why: str, notes: Sequ
 # By the mirror
 
 
-def _marks_of(meant: Meant) -> marks.Filters:
+def marks_of(meant: Meant) -> marks.Filters:
     """The filters as the mirror knows them."""
     kinds: Mapping[str, marks.FieldKind] = {ANY_VALUE: "any", "": "none"}
     bounds = {name.replace("_after", "_from"): microseconds(moment) for name, moment in meant.bounds.items()}

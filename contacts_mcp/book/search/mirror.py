@@ -21,14 +21,14 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
-from contextvars import Context, ContextVar
+from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from contacts_mcp.api.pace import bulk_work
+from contacts_mcp.api.pace import bulk_work, telling
 from contacts_mcp.book.search.known import OFF, Known, known_from, with_notes, without_index
 from contacts_mcp.errors import ContactsError, UpstreamError
 from contacts_mcp.state.index_file import IndexUnavailable
@@ -54,9 +54,6 @@ Announce = Callable[[int, int | None], Awaitable[None]]
 """Told how many contacts were read so far, and how many the account has, if that is known."""
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 
-on_progress: ContextVar[Announce | None] = ContextVar("on_progress", default=None)
-"""Told of the progress of a filling that this call waits for."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -76,10 +73,11 @@ def mirror_of(book: Book) -> Mirror:
     return book.mirror
 
 
-async def ready_for_call(book: Book) -> Known:
-    """`Mirror.ready` within the time that this call has. `on_progress` hears of the progress."""
+async def ready_for_call(book: Book, *, patience: float = LONGEST_WAIT) -> Known:
+    """`Mirror.ready` within the time that this call has, and `patience` seconds. Its client hears of the progress."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return await mirror_of(book).ready(wait=min(LONGEST_WAIT, WAIT_SHARE * left), announce=on_progress.get())
+    announce = telling("contacts are in the local index now")
+    return await mirror_of(book).ready(wait=min(patience, WAIT_SHARE * left), announce=announce)
 
 
 class Mirror:

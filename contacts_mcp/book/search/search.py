@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.ladder import MOST, Ladder
 from contacts_mcp.book.search.phones import by_email, by_phone
 from contacts_mcp.book.search.question import Answer, Hit, Position, Question, match_of, opened, sealed
@@ -26,6 +27,7 @@ MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
 _RARE = 2_000  # contacts up to which all that pass the filters are sorted
 _BATCH = 500
 _NAME_FOR_ADDRESS = 0.75  # the score of a contact without the address that was asked for, but of its name
+_ALL = 2**40
 
 Item = TypeVar("Item")
 
@@ -175,6 +177,14 @@ def _filtered(index: Index, question: Question, position: Position) -> Page:
     scored = _sorted_lines([Scored(line, 1.0, ()) for line in lines], question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
     return _listed(index, [each.line.id for each in page], total, is_sorted=total <= MOST_SORTED), after
+
+
+def everybody_in(index: Index, filters: Filters) -> list[int]:
+    """All contacts that pass the filters, the newest first."""
+    wanted = expression(filters.clauses, without=filters.without) if filters.clauses or filters.without else ""
+    if not wanted:
+        return index.newest(most=_ALL, bounds=filters.bounds)
+    return index.matching(wanted, most=_ALL, bounds=filters.bounds)
 
 
 def _newest_of(index: Index, question: Question, wanted: str, position: Position) -> tuple[list[int], int]:

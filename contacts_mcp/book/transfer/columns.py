@@ -106,7 +106,7 @@ def rank(kind: str) -> int:
 
 
 def _column(header: str, source: Source, fields: Names | None, questions: list[Note]) -> Column:
-    if source.format == "vcard":
+    if source.format == "vcard" and not source.is_ours:
         return Column(header, *(cards.meaning(header) or UNKNOWN))
     label = _custom_label(header, fields)
     if source.is_ours:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 FIRST_COLUMNS = (
     "phone",
@@ -29,6 +29,10 @@ _TO_UNGUARD = re.compile(r"'+[=+\-@\t\r]")
 _TAG = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^";]*))\s*(?:;|$)')
 
 
+CUSTOM = "custom"  # in JSON lines, the member that holds the custom values
+_MEMBERS = (*FIRST_COLUMNS, CUSTOM, *LAST_COLUMNS)
+
+
 def own_header(custom: Iterable[str]) -> tuple[str, ...]:
     """The header of an export with these custom fields, named by their labels."""
     return (*FIRST_COLUMNS, *custom, *LAST_COLUMNS)
@@ -36,6 +40,24 @@ def own_header(custom: Iterable[str]) -> tuple[str, ...]:
 
 def is_own_header(headers: Sequence[str]) -> bool:
     return tuple(headers[: len(FIRST_COLUMNS)]) == FIRST_COLUMNS and tuple(headers[-3:]) == LAST_COLUMNS
+
+
+def is_own_object(value: Mapping[str, object]) -> bool:
+    """Whether an object of JSON lines has the members that our export gives it, in their order."""
+    names = [*value]
+    return names[: len(_MEMBERS)] == [*_MEMBERS]
+
+
+def cells_of_object(value: Mapping[str, object]) -> dict[str, str]:
+    """The cells of such an object, by our own columns and the labels of custom fields."""
+    custom, tags, out = value[CUSTOM], value["tags"], value["opted out"]
+    texts = {name: text for name, text in value.items() if name in FIRST_COLUMNS and isinstance(text, str)}
+    texts |= {name: str(value[name]) for name in LAST_COLUMNS}
+    texts["tags"] = joined_tags(map(str, tags)) if isinstance(tags, list) else ""
+    texts["opted out"] = opt_out_text(out if isinstance(out, bool) else None)
+    if isinstance(custom, dict):
+        texts |= {label: text for label, text in custom.items() if isinstance(text, str)}
+    return {name: text for name, text in texts.items() if text}
 
 
 def guarded(text: str) -> str:

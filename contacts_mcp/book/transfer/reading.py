@@ -234,7 +234,7 @@ def _noted(row: Row, cell: TextCell) -> str:
 
 def _ours(number: int, record: Record, mapping: Mapping, region: str) -> Row:
     """A row that our export wrote: every text is as it stood in the book, blanks at its ends too."""
-    cells = {header: own.unguarded(cell) for header, cell in record.cells.items() if cell}
+    cells = {header: cell for header, cell in record.cells.items() if cell}
     row = Row(
         number,
         record.line,

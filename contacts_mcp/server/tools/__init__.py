@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError
-from contacts_mcp.server.tools import changes, contacts, doubles, fields, search, transfer
+from contacts_mcp.server.tools import changes, contacts, doubles, export, fields, search, transfer
 from contacts_mcp.server.tools.entry import ToolEntry
 from contacts_mcp.words.display import quoted
 
@@ -18,6 +18,7 @@ TOOLS: tuple[ToolEntry, ...] = (
     *fields.TOOLS,
     *changes.TOOLS,
     *transfer.TOOLS,
+    *export.TOOLS,
 )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from contacts_mcp.book.transfer.files import opened, resolved_roots
+from contacts_mcp.book.transfer.files import Place, opened, place_for, resolved_roots
 from contacts_mcp.errors import Refused
 
 
@@ -95,3 +96,100 @@ def test_the_descriptor_is_read_and_not_the_path(folder: Path) -> None:
         (folder / "list.csv").unlink()
         (folder / "list.csv").symlink_to("/etc/passwd")
         assert file.stream.read() == b"Phone\n"
+
+
+# New files
+
+
+def place(name: str, folder: Path, *, overwrite: bool = False) -> Place:
+    return place_for(name.format(folder=folder), resolved_roots([folder]), overwrite=overwrite)
+
+
+def written(at: Place, content: bytes = b"new") -> Path:
+    with at.writing() as stream:
+        stream.write(content)
+    return at.path
+
+
+@pytest.mark.parametrize("name", ["new.csv", "./new.csv", "deep/new.csv", "{folder}/new.csv"])
+def test_a_new_file_is_written_whole_and_for_its_owner_alone(folder: Path, name: str) -> None:
+    path = written(place(name, folder))
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in path.parent.iterdir() if each.name.startswith(".")] == []
+
+
+def test_a_name_that_is_taken_stays_as_it_is_unless_the_caller_says_otherwise(folder: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        place("list.csv", folder).check()
+    assert refused.value.kind == "name_taken"
+    assert written(place("list.csv", folder, overwrite=True)).read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_name_that_is_taken_meanwhile_is_not_overwritten(
+    folder: Path, has_links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_links)
+    at = place("new.csv", folder)
+
+    def race() -> None:
+        with at.writing() as stream:
+            stream.write(b"ours")
+            at.path.write_bytes(b"theirs")
+
+    with pytest.raises(Refused) as refused:
+        race()
+    assert refused.value.kind == "name_taken"
+    assert at.path.read_bytes() == b"theirs"
+    assert [each.name for each in folder.iterdir() if each.name.startswith(".")] == []
+    at.path.unlink()
+    assert written(at).read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../new.csv", "outside_folders"),
+        ("/etc/new.csv", "outside_folders"),
+        ("{folder}/../new.csv", "outside_folders"),
+        ("link.csv", "link"),
+        ("near.csv", "link"),
+        ("way/new.csv", "link"),
+        ("pipe", "no_file"),
+        ("deep", "no_file"),
+        (".", "no_file"),
+        ("gone/new.csv", "not_found"),
+        ("", "not_found"),
+    ],
+)
+def test_nothing_is_written_elsewhere_or_over_a_link(folder: Path, tmp_path: Path, name: str, kind: str) -> None:
+    with pytest.raises(Refused) as refused:
+        written(place(name, folder, overwrite=True))
+    assert refused.value.kind == kind
+    assert (tmp_path / "outside.csv").read_text() == "secret"
+
+
+def test_without_a_folder_nothing_is_written() -> None:
+    with pytest.raises(Refused) as refused:
+        place_for("new.csv", ())
+    assert refused.value.kind == "no_folders"
+
+
+def test_a_full_disk_leaves_nothing_behind(folder: Path) -> None:
+    before = {each.name for each in folder.iterdir()}
+
+    def fill() -> None:
+        with place("new.csv", folder).writing() as stream:
+            stream.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(Refused) as refused:
+        fill()
+    assert refused.value.kind == "not_written"
+    assert "No space left on device" in str(refused.value)
+    assert {each.name for each in folder.iterdir()} == before

@@ -36,6 +36,7 @@ READING = [
     "find_duplicates",
     "list_contact_fields",
     "list_changes",
+    "export_contacts",
 ]
 DELETING = ("delete_contact", "merge_contacts", "undo_change")
 HINTS = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}

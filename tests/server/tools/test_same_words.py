@@ -95,6 +95,8 @@ ANSWERS: dict[str, tuple[str, Ask, list[str]]] = {
     ),
     "changes": ("list_changes", changes_on_two_pages, ["complete: false", "next_cursor"]),
     "no changes": ("list_changes", asking("list_changes"), ["complete: true"]),
+    "an export as text": ("export_contacts", asking("export_contacts", where={"tag": "VIP"}), ["complete: true"]),
+    "the book in counts": ("export_contacts", asking("export_contacts", by="Plan"), ["complete: true"]),
     "looked up": ("lookup_contact", asking("lookup_contact", contact_id=JORDAN), []),
     "an import to confirm": (
         "import_contacts",

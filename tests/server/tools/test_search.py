@@ -347,7 +347,7 @@ async def test_a_call_that_waits_for_the_filling_tells_how_far_it_is(
     steps = [step for step, _ in told]
     assert steps == sorted({*steps}), "the protocol wants every step higher than the one before"
     assert told
-    filled = re.compile(r"The local index of contacts is being filled: \d+( of 400)? so far\.")
+    filled = re.compile(r"\d+( of 400)? contacts are in the local index now\.")
     assert all(filled.fullmatch(text) for _, text in told)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
+from contacts_mcp.book.transfer import own_cards
 from contacts_mcp.book.transfer.headers import Known, known
 from contacts_mcp.book.transfer.limits import LARGEST_CARD, LONGEST_CELL, MOST_COLUMNS
 from contacts_mcp.book.transfer.own import joined_tags
@@ -105,6 +106,7 @@ class _Reader:
         self.charsets: set[str] = set()  # of values with bytes beyond ASCII that say theirs
         self.is_raw = False  # whether a value has bytes beyond ASCII and says no charset
         self.is_assumed = False
+        self.is_ours = True  # until a card is met that our export did not write
 
     def records(self, lines: Iterator[str], not_contacts: list[int]) -> Iterator[Record]:
         not_contacts.clear()
@@ -194,6 +196,10 @@ class _Reader:
     # One card
 
     def _record(self, card: _Card, refused: str = "") -> Record:
+        self.is_ours = self.is_ours and own_cards.is_own(card.properties)
+        if self.is_ours:
+            fault = "card_too_large" if card.size > LARGEST_CARD else ""
+            return Record(card.line, own_cards.cells_of(card.properties), refused or fault)
         kind = (card.first("KIND") or card.first("X-ADDRESSBOOKSERVER-KIND")).strip().lower()
         is_group = kind in ("group", "list")
         is_company = is_group or kind == "org" or card.first("X-ABSHOWAS").strip().upper() == "COMPANY"
@@ -268,13 +274,18 @@ def read(stream: BinaryIO, encoding: Encoding, *, region: str) -> Source:
         return reader.records(_without_mark(lines), not_contacts)
 
     headers: dict[str, None] = {}
+    has_own = False
     for record in records():
+        has_own |= reader.is_ours
         headers.update(dict.fromkeys(record.cells))
+    if has_own and not reader.is_ours:  # cards of ours among others are read as any
+        headers = dict.fromkeys(header for record in records() for header in record.cells)
     return Source(
         format="vcard",
         encoding=_shown_encoding(reader),
         headers=tuple(headers),
         records=records,
+        is_ours=reader.is_ours and bool(headers),
         assumptions=[encoding.note] if encoding.note and (reader.is_raw or not reader.charsets) else [],
         not_contacts=not_contacts,
     )

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from contacts_mcp.book.transfer.limits import unreadable
-from contacts_mcp.book.transfer.own import is_own_header
+from contacts_mcp.book.transfer.own import is_own_header, unguarded
 from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of
 from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.book.transfer.sources.tables import Cells, Header, find_header, headers_of, records_of
@@ -63,12 +63,15 @@ def read(stream: BinaryIO, encoding: Encoding, *, delimiter: str = "") -> Source
     best = max((_cut(sample[skipped:], one, first_line=1 + skipped) for one in candidates), key=lambda cut: cut.rank)
     headers, header_line = best.headers
     is_ours = is_own_header(headers)
+    if is_ours:
+        headers = tuple(map(unguarded, headers))
     not_contacts: list[int] = []
 
     def records() -> Iterator[Record]:
         lines = lines_of(stream, encoding.name)
         rows = rows_of(lines, best.delimiter, skipped=skipped, skips_blanks=not is_ours, is_whole=True)
-        return records_of(rows, headers, header_line, not_contacts)
+        found = records_of(rows, headers, header_line, not_contacts)
+        return map(_unguarded, found) if is_ours else found
 
     return Source(
         format="csv",
@@ -108,6 +111,10 @@ def rows_of(
         is_open = is_whole and len(raw) > 1 and "".join(raw).count('"') % 2
         yield Cells(number, cells, raw, "quote_not_closed" if is_open else "")
         number += len(raw)
+
+
+def _unguarded(record: Record) -> Record:
+    return record._replace(cells={header: unguarded(cell) for header, cell in record.cells.items()})
 
 
 class _Taken:

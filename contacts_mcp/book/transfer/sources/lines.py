@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from contacts_mcp.book.transfer.headers import known
 from contacts_mcp.book.transfer.limits import LONGEST_CELL, LONGEST_SHOWN, MOST_COLUMNS, unreadable
-from contacts_mcp.book.transfer.own import joined_tags
+from contacts_mcp.book.transfer.own import cells_of_object, is_own_object, joined_tags
 from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of
 from contacts_mcp.book.transfer.sources.source import NumberText, Record, Source
 from contacts_mcp.words.folding import fold
@@ -38,9 +38,10 @@ def source_of(
 ) -> Source:
     """The objects of a text. `lines` gives its physical lines, from the beginning at each call."""
     not_contacts: list[int] = []
+    is_ours = _is_ours(lines())
 
     def records() -> Iterator[Record]:
-        return _records(lines(), not_contacts)
+        return _own_records(lines()) if is_ours else _records(lines(), not_contacts)
 
     headers: dict[str, None] = {}
     for record in records():
@@ -52,9 +53,36 @@ def source_of(
         encoding=encoding,
         headers=tuple(headers),
         records=records,
+        is_ours=is_ours,
         assumptions=notes or [],
         not_contacts=not_contacts,
     )
+
+
+def _is_ours(lines: Iterable[str]) -> bool:
+    """Whether every line is an object that our export wrote."""
+    has_any = False
+    for line in lines:
+        value = _loaded(line)
+        if not (isinstance(value, dict) and is_own_object(value)):
+            return False
+        has_any = True
+    return has_any
+
+
+def _own_records(lines: Iterable[str]) -> Iterator[Record]:
+    for number, line in enumerate(lines, start=1):
+        cells = cells_of_object(_loaded(line))
+        is_long = any(len(cell) > LONGEST_CELL for cell in cells.values())
+        yield Record(number, {} if is_long else cells, "cell_too_long" if is_long else "")
+
+
+def _loaded(line: str) -> Any:
+    """The value in a line, None for a line that holds none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _records(lines: Iterable[str], not_contacts: list[int]) -> Iterator[Record]:

@@ -1,0 +1,34 @@
+"""Filters as flat pairs of name and text, as a command line and a short parameter give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from contacts_mcp.book.listing.filters import Filters
+from contacts_mcp.errors import InvalidArgument
+
+_TEXTS = ("assignee", "area_code", "country", "created_after", "created_before", "updated_after", "updated_before")
+_FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_email": "has_email"}
+_YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def filters_of(where: Mapping[str, str]) -> Filters:
+    """The filters of a search. A name that is no filter is a custom field. Raises InvalidArgument.
+
+    Several tags stand between commas, and all of them must be there.
+    """
+    given: dict[str, Any] = {}
+    custom: dict[str, str] = {}
+    for name, value in where.items():
+        if name in _TEXTS:
+            given[name] = value
+        elif name in ("tag", "tags"):
+            given["tags"] = [tag.strip() for tag in value.split(",")]
+        elif name not in _FLAGS:
+            custom[name] = value
+        elif value.casefold() not in _YES_OR_NO:
+            raise InvalidArgument("where", f"{name} is true or false.")
+        else:
+            given[_FLAGS[name]] = _YES_OR_NO[value.casefold()]
+    return Filters(**given, custom_fields=custom)

@@ -1,0 +1,51 @@
+"""The tool that exports contacts, and that shows the whole book in counts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from contacts_mcp import book as books
+from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.server.tools import parameters as p
+from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.views.export import ExportResult, pictured, written
+from contacts_mcp.server.views.fitting import Answer
+
+ALL = "all"
+
+
+async def export_contacts(
+    app: App,
+    where: Annotated[
+        p.TextsByName | None, p.described("Filters of search_contacts (tag, opted_out), or field: value.")
+    ] = None,
+    file: Annotated[str | None, p.described("As contacts.csv, .xlsx, .vcf or .jsonl. None: up to 25 as text.")] = None,
+    format: Annotated[  # noqa: A002 -- the name that callers use
+        Literal["csv", "xlsx", "vcard", "vcard4", "jsonl"] | None, p.described("By the ending.")
+    ] = None,
+    overwrite: Annotated[bool, p.described("A file that exists.")] = False,
+    by: Annotated[str | None, p.described('Instead: the whole book in counts, by a custom field or "all".')] = None,
+) -> Answer:
+    """Write contacts into a file on this machine. complete false: a part, in NAME.partial.csv."""
+    from contacts_mcp.book.transfer.where import filters_of
+
+    if by:
+        if file or where:
+            raise InvalidArgument("by", "shows the whole book.", expected="Leave out file and where.")
+        return pictured(await books.picture(await app.book(), by="" if by.strip().lower() == ALL else by))
+    exported = await books.export(
+        await app.book(), filters_of(where or {}), file=file or "", kind=format, overwrite=overwrite
+    )
+    return written(exported)
+
+
+EXPORT = ToolEntry(
+    export_contacts,
+    answers=ExportResult,
+    title="Export contacts",
+    group="transfer",
+    scopes=("contacts:read",),
+    keeps_empty=("where",),
+)
+
+TOOLS = (EXPORT,)
