@@ -22,7 +22,7 @@ Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone
 class WriteResult(BaseModel):
     """Answer of a tool that changes a contact. A field that does not apply is left out."""
 
-    status: Status
+    status: str
     contact: ContactFacts
     changes: list[Facts]
     notes: list[str]
