@@ -55,7 +55,7 @@ def export_file(
 
 
 def told(exported: Exported) -> str:
-    """What came of an export, in words."""
+    """The result of an export, in words."""
     return written(exported).text
 
 

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -61,7 +60,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What came of an export."""
+    """The result of an export."""
 
     format: Format
     contacts: int
@@ -261,6 +260,3 @@ def _stopped(done: int, of: int | None, failure: Exception | None = None) -> Not
     text = f"Stopped after {done:,}{total} contacts{why}. The command contacts-mcp export takes the time it needs."
     return Note("stopped_early", text)
 
-
-FOREVER = math.inf
-"""The patience of a command."""

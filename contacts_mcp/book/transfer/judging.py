@@ -27,7 +27,7 @@ class Judge(Protocol):
         """The e-mail to look up with the row, or ""."""
 
     def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
-        """What to do with the row now."""
+        """The verdict on the row by this look."""
 
 
 def judge_for(book: Book, plan: StoredPlan, change_id: int) -> Judge:

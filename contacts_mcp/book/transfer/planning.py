@@ -1,6 +1,6 @@
 """Rows and the book -> a stored plan, which is what a person confirms and what runs.
 
-1. The rows are read, looked up some hundred at a time and decided. What is stored is never worked out again.
+1. The rows are read, looked up some hundred at a time and decided. A stored row is never worked out again.
 2. The digest covers every row in order: its line, its decision, the contact and its state, the wanted values. It covers
    the columns, the switches and the file's own digest besides.
 3. A plan that cannot be read to its end is no plan.
@@ -252,7 +252,7 @@ def _update_row(number: int, contact: Contact, edit: Edit) -> StoredRow:
 
 
 class Counts:
-    """What a plan tells about all of its rows."""
+    """The counts over all rows of a plan."""
 
     def __init__(self) -> None:
         self._counters: dict[str, Counter[str]] = {

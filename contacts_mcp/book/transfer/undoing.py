@@ -126,7 +126,7 @@ class UndoJudge:
 
 
 def undone(book: Book, entry: Entry, contact: Contact | None, looked: Looked) -> Verdict:
-    """What takes one change back now. None where nothing is left to take back."""
+    """The verdict on taking one change back now. None where nothing is left to take back."""
     if entry.action == "delete":
         return _created_again(book, entry, looked)
     if contact is None:

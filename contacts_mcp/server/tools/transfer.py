@@ -1,4 +1,4 @@
-"""The tools for many contacts at once. The first call plans and changes nothing, the second one carries the plan out."""
+"""The tools for many contacts at once. The first call only plans, and the second one carries the plan out."""
 
 from __future__ import annotations
 

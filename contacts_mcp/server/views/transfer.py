@@ -1,4 +1,4 @@
-"""The answers about many contacts at once: the plan, how far its run is, and what came of its rows.
+"""The answers about many contacts at once: the plan, the progress of its run, and the outcomes of its rows.
 
 A plan of any length is told in about 600 tokens: counts, columns, assumptions, a few examples. Rows are shown a page at
 a time, where they are asked for.
@@ -62,7 +62,9 @@ class StatusResult(BaseModel):
 class UndoResult(PlanResult):
     """Answer of undo_change: about one contact, or about a whole run."""
 
-    status: Literal["undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"]  # type: ignore[assignment]  # not those of a run alone
+    status: Literal[  # type: ignore[assignment]  # those of one contact as well
+        "undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"
+    ]
     contact: ContactFacts | None = None
     changes: list[Facts] | None = None
 
@@ -260,7 +262,7 @@ def _example(row: StoredRow, names: Snapshot) -> str:
 
 
 def _changes(row: StoredRow, names: Snapshot) -> str:
-    """What a planned row would change of a contact."""
+    """The changes that a planned row would make to a contact."""
     if not row.before or not row.wanted:
         return ""
     pairs = {key: (row.before.get(key), value) for key, value in row.wanted.items() if row.before.get(key) != value}
@@ -297,7 +299,7 @@ def progress(
     status: Status,
     problems_file: str = "",
 ) -> Answer:
-    """How far a run is, or what came of it."""
+    """The progress of a run, or its outcome."""
     found = {state: count for state, count in states.items() if state}
     lines, notes = _progress_lines(plan, found, status, problems_file)
     result = PlanResult(
@@ -322,7 +324,7 @@ def rows_shown(
     is_more: bool,
     problems_file: str = "",
 ) -> Answer:
-    """How far a run is, and a page of its rows."""
+    """The progress of a run, and a page of its rows."""
     found = {state: count for state, count in states.items() if state}
     cursor = str(rows[-1].row) if is_more else ""
     lines, notes = _progress_lines(plan, found, status, problems_file)
