@@ -26,6 +26,7 @@ from contacts_mcp.book.transfer.report import report, without_account
 from contacts_mcp.book.transfer.running import Progress, Watch, run
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier
+from contacts_mcp.book.transfer.where import yes_or_no
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import CredentialsMissing, InvalidArgument, Refused
 from contacts_mcp.server.views import transfer as view
@@ -154,7 +155,7 @@ def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
         elif name == "assignee":
             assignee = value
         elif name == "is_opted_out":
-            opted_out = _yes_or_no(value)
+            opted_out = _opt_out(value)
         else:
             custom[name] = value
     return Wanted(
@@ -167,13 +168,13 @@ def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
     )
 
 
-def _yes_or_no(value: str) -> bool:
-    meant = {"yes": True, "true": True, "no": False, "false": False}.get(value.strip().casefold())
-    if meant is None:
+def _opt_out(value: str) -> bool:
+    answer = yes_or_no(value)
+    if answer is None:
         raise InvalidArgument(
             "is_opted_out", f"{quoted(value, limit=40)} is no answer.", expected="Expected yes or no."
         )
-    return meant
+    return answer
 
 
 async def _carry_out(

@@ -20,7 +20,7 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Edit
 from contacts_mcp.book.transfer.deciding import RUNNING, Switches, decide
 from contacts_mcp.book.transfer.limits import MOST_ROWS, unreadable
-from contacts_mcp.book.transfer.looking import AT_ONCE, Judged, in_parts, judged, look
+from contacts_mcp.book.transfer.looking import TOGETHER, Judged, in_parts, judged, look
 from contacts_mcp.book.transfer.mapping import Mapping as Columns
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
@@ -32,7 +32,6 @@ from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 
-_LOOKED_UP = 8 * AT_ONCE  # rows decided together
 _TOLD_CELLS = ("invalid", "conflict", "duplicate")  # decisions whose rows go into the problems file as they came
 
 
@@ -95,7 +94,7 @@ class _Planning:
             )
         tags = [names.tags.resolve(tag, argument="tags").id for tag in self._asked.tags]
         tally = Tally()
-        for part in in_parts(self._read(source, columns, names, tags, tally), _LOOKED_UP):
+        for part in in_parts(self._read(source, columns, names, tags, tally), TOGETHER):
             await self._decide(part, columns)
         facts = self._facts(source, columns, tally)
         return self._stored(facts)

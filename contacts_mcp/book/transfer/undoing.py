@@ -14,7 +14,7 @@ from typing import Any
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.suppressions import left_opted_out
-from contacts_mcp.book.transfer.looking import Looked, in_parts, look
+from contacts_mcp.book.transfer.looking import TOGETHER, Looked, in_parts, look
 from contacts_mcp.book.transfer.planning import Counts, sealed
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import differences, is_empty, nothing_for, values_of
@@ -24,7 +24,6 @@ from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 from contacts_mcp.state.journal import Entry
 
-_LOOKED_UP = 800
 _DECISIONS = {"create": "delete", "update": "restore", "delete": "create_again"}
 
 
@@ -43,7 +42,7 @@ async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
     """Fill the plan that takes that run back."""
     try:
         counts, number = Counts(), 0
-        for part in in_parts(_parts(book, parent), _LOOKED_UP):
+        for part in in_parts(_parts(book, parent), TOGETHER):
             looked = await look(book, [_phone_of(entry) for entry in part])
             rows = []
             for entry in part:
