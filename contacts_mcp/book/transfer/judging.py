@@ -17,8 +17,6 @@ from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 
-__all__ = ["Go", "Judge", "Moved", "judge_for"]
-
 
 class Judge(Protocol):
     """The rule for the rows of one plan."""
