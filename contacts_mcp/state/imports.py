@@ -130,8 +130,16 @@ class Imports:
             blank = ", ".join(f"{name} = '{{}}'" for name in _TABLES)
             db.execute(f"UPDATE rows SET {blank} WHERE plan = ? AND state = 'done'", (plan,))
 
+    @contextmanager
+    def filling(self, plan: int) -> Iterator[None]:
+        """While its rows are added. A plan that cannot be filled to its end is forgotten: it is none."""
+        try:
+            yield
+        except BaseException:
+            self.drop(plan)
+            raise
+
     def drop(self, plan: int) -> None:
-        """Forget a plan, such as one whose file could not be read to its end."""
         with self._transaction() as db:
             db.execute("DELETE FROM rows WHERE plan = ?", (plan,))
             db.execute("DELETE FROM plans WHERE plan = ?", (plan,))

@@ -50,11 +50,8 @@ async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
     contacts, notes = await (_by_ids(book, chosen.contact_ids) if chosen.contact_ids else _by_filters(book, chosen))
     facts = {"file": chosen.described, "edit": repr(edit), "assumptions": notes}
     plan = book.imports.begin("update", facts, {})
-    try:
+    with book.imports.filling(plan):
         return await plan_update(book, plan, contacts, edit)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
 
 
 async def _by_filters(book: Book, chosen: Chosen) -> tuple[list[Contact], list[str]]:

@@ -58,10 +58,8 @@ async def plan_file(book: Book, plan: int, source: Source, asked: Asked) -> Stor
     """Fill `plan`, which was begun for that source. Raises Refused, InvalidArgument, UnknownName, UpstreamError."""
     token = bulk_work.set(True)
     try:
-        return await _Planning(book, plan, asked).of(source)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
+        with book.imports.filling(plan):
+            return await _Planning(book, plan, asked).of(source)
     finally:
         bulk_work.reset(token)
 

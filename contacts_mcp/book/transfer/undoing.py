@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -40,22 +41,16 @@ def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
 
 async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
     """Fill the plan that takes that run back."""
-    try:
-        counts, number = Counts(), 0
+    counts, numbers = Counts(), itertools.count(1)
+    with book.imports.filling(plan):
         for part in in_parts(_parts(book, parent), TOGETHER):
             looked = await look(book, [_phone_of(entry) for entry in part])
-            rows = []
-            for entry in part:
-                number += 1
-                row = _row(book, number, entry, looked)
+            rows = [_row(book, number, entry, looked) for entry, number in zip(part, numbers, strict=False)]
+            for row in rows:
                 counts.add(row)
-                rows.append(row)
             book.imports.add(plan, rows)
         book.imports.set(plan, counts=counts.as_json())
         return sealed(book, plan)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
 
 
 def _parts(book: Book, parent: Entry) -> Iterator[Entry]:

@@ -53,7 +53,7 @@ async def import_contacts(
     """Import contacts from a file or a pasted table. The first call only answers the plan. Nobody is opted in.
     The run is one change for undo_change."""
     from contacts_mcp.book.transfer.deciding import Switches
-    from contacts_mcp.book.transfer.opening import opened_source, pasted_source
+    from contacts_mcp.book.transfer.opening import PASTED, given_source
     from contacts_mcp.book.transfer.planning import Asked, plan_file
 
     book = await app.book()
@@ -62,23 +62,13 @@ async def import_contacts(
     if (path is None) == (text is None):
         raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
-    number = book.imports.begin("file", {"file": Path(path).name if path else "the pasted table"}, asked.as_json())
+    number = book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
 
     async def make(_: Callable[[], bool], __: Watch) -> None:
-        try:
-            if text is not None:
-                source, facts = pasted_source(text)
-                book.imports.set(number, facts=facts)
-                await plan_file(book, number, source, asked)
-                return
-            with opened_source(
-                path or "", book.folders, region=book.region, encoding=encoding or "", sheet=sheet or ""
-            ) as (source, facts):
-                book.imports.set(number, facts=facts)
-                await plan_file(book, number, source, asked)
-        except BaseException:
-            book.imports.drop(number)
-            raise
+        given = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
+        with book.imports.filling(number), given as (source, facts):
+            book.imports.set(number, facts=facts)
+            await plan_file(book, number, source, asked)
 
     if not await app.carry_on(number, make):
         return _now(book, number, "planning")

@@ -324,7 +324,7 @@ def rows_shown(
     is_more: bool,
     problems_file: str = "",
 ) -> Answer:
-    """The progress of a run, and a page of its rows."""
+    """How far a run is, and a page of its rows."""
     found = {state: count for state, count in states.items() if state}
     cursor = str(rows[-1].row) if is_more else ""
     lines, notes = _progress_lines(plan, found, status, problems_file)
