@@ -171,7 +171,6 @@ def _merged_rows(source: Source, columns: Columns, region: str, *, fills: bool) 
 
 def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
     row, wish, decision = one.row, one.wish, found.decision
-    runs = decision.decision in RUNNING
     shown: dict[str, Any] = {
         "name": row.display_name or " ".join(filter(None, (row.first, row.last))),
         "value": row.value if row.refused else "",
@@ -186,22 +185,9 @@ def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
     if one.earlier:
         kind, has_other_name = likeness(row, one.earlier, columns.ids)
         shown |= {"of_line": one.earlier.line, "likeness": "other_name" if has_other_name else kind}
-    if runs or decision.decision in _TOLD_CELLS:
+    if decision.decision in (*RUNNING, *_TOLD_CELLS):
         shown["cells"] = one.cells
-    return StoredRow(
-        row=row.number,
-        line=row.line,
-        phone=row.phone,
-        decision=decision.decision,
-        reason=decision.reason,
-        contact_id=decision.contact_id,
-        state="planned" if runs else "",
-        wish=wish_as_json(wish) if runs else {},
-        expected=found.state,
-        before=decision.before if runs else {},
-        wanted=decision.wanted,
-        shown={name: value for name, value in shown.items() if value},
-    )
+    return _row_of(wish, found, number=row.number, phone=row.phone, contact_id=decision.contact_id, shown=shown)
 
 
 # One change for many
@@ -225,27 +211,34 @@ def _update_row(number: int, contact: Contact, edit: Edit) -> StoredRow:
     wish = Wish(line=number, edit=replace(edit, values={**edit.values, "phone": contact.phone}))
     if not contact.phone:
         wish = replace(wish, refused="no_phone", problem="has no phone, and Heymarket changes no contact without.")
-    looked_at = Judged(decide(wish, [contact], [], None, Switches(existing="overwrite")), (contact,))
-    decision = looked_at.decision
+    found = Judged(decide(wish, [contact], [], None, Switches(existing="overwrite")), (contact,))
+    shown = {"name": contact.name, "problem": wish.problem, "left_tags": list(found.decision.left_tags)}
+    return _row_of(wish, found, number=number, phone=contact.phone, contact_id=contact.id, shown=shown)
+
+
+# Both store
+
+
+def _row_of(
+    wish: Wish, found: Judged, *, number: int, phone: str, contact_id: int | None, shown: Mapping[str, Any]
+) -> StoredRow:
+    """The row of a plan. Only one that runs keeps what it needs for that."""
+    decision = found.decision
     runs = decision.decision in RUNNING
-    shown = {"name": contact.name, "problem": wish.problem, "left_tags": list(decision.left_tags)}
     return StoredRow(
         row=number,
-        line=number,
-        phone=contact.phone,
+        line=wish.line,
+        phone=phone,
         decision=decision.decision,
         reason=decision.reason,
-        contact_id=contact.id,
+        contact_id=contact_id,
         state="planned" if runs else "",
         wish=wish_as_json(wish) if runs else {},
-        expected=looked_at.state,
+        expected=found.state,
         before=decision.before if runs else {},
         wanted=decision.wanted,
         shown={name: value for name, value in shown.items() if value},
     )
-
-
-# What both store
 
 
 class Counts:

@@ -12,9 +12,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 import anyio
 
@@ -23,7 +24,7 @@ from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.holding import is_behind
 from contacts_mcp.book.transfer.judging import Judge, judge_for
-from contacts_mcp.book.transfer.looking import Looked, all_of, forms_of, look
+from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, all_of, forms_of, look
 from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import values_of
@@ -52,6 +53,16 @@ ACTIONS: dict[str, Action] = {
     "restore": "update",
     "delete": "delete",
 }
+
+
+def requests_for(decisions: Mapping[str, int]) -> int:
+    """About how many requests a run takes: batches and singles, with a look before and after each."""
+    actions = {name: ACTIONS[name] for name in decisions if name in ACTIONS}
+    creates = sum(decisions[name] for name, action in actions.items() if action == "create")
+    singles = sum(decisions[name] for name in actions) - creates
+    looks = 2 * ceil(creates / AT_ONCE) + 2 * ceil(singles / MOST_SINGLES)
+    slow_start = 2 * (len(CHUNKS) - 1) if creates > 1 else 0
+    return looks + slow_start + ceil(creates / CHUNKS[-1]) + singles
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,11 +95,9 @@ OUTCOMES = {
 
 def requests_of(plan: StoredPlan) -> int:
     """About how many requests the run takes."""
-    counts: dict[str, int] = plan.counts.get("decisions", {})
-    creates = counts.get("new", 0) + counts.get("create_again", 0)
-    singles = sum(counts.get(name, 0) for name in ("fill", "update", "delete", "restore"))
-    looks = 2 * (-(-creates // 100)) + 2 * (-(-singles // 25))
-    return looks + -(-creates // 500) + singles + (8 if creates > 1 else 0)
+    from contacts_mcp.book.transfer.running import requests_for
+
+    return requests_for(plan.counts.get("decisions", {}))
 
 
 def planned(
