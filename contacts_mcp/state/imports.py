@@ -14,18 +14,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
-from contacts_mcp.state.database import bring_up_to, connect, is_spoilt, steps_of, switch_to_wal, version_of
+from contacts_mcp.state.database import is_spoilt, opened, transaction
 
 KEEP = 24 * 3600.0  # seconds
 _PATIENCE = 5.0  # seconds for another process
 _PURGE_EVERY = 600.0
+_NEWER = "The plans of imports were written by a newer contacts-mcp. Update this one."
 
 PlanKind = Literal["file", "update", "undo"]
 PlanState = Literal["reading", "planned", "running", "stopped", "done"]
@@ -234,17 +234,15 @@ class Imports:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._opened() as db:
-            db.execute("BEGIN IMMEDIATE")
-            with db:
-                yield db
+        with self._opened() as db, transaction(db):
+            yield db
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """The file, opened when it is first needed. A file that is no database any more is made anew."""
         try:
             if self._db is None:
-                self._db = _open(self._path)
+                self._db = opened(self._path, "imports.sql", patience=_PATIENCE, newer=_NEWER)
             yield self._db
         except (OSError, sqlite3.Error) as error:
             if is_spoilt(error) and self._path:
@@ -256,26 +254,6 @@ class Imports:
                 "The owner of this machine can make the data directory writable, "
                 "or set CONTACTS_MCP_DATA_DIR to one that is."
             ) from None
-
-
-def _open(path: Path | None) -> sqlite3.Connection:
-    db = connect(path, patience=_PATIENCE)
-    try:
-        _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    switch_to_wal(db, patience=_PATIENCE)
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA secure_delete = ON")
-    steps = steps_of(files(__package__).joinpath("imports.sql").read_text(encoding="utf-8"))
-    if version_of(db) > len(steps):
-        raise AccountError("The plans of imports were written by a newer contacts-mcp. Update this one.")
-    bring_up_to(db, steps)
 
 
 def _json(value: Any) -> str:
