@@ -27,7 +27,6 @@ from contacts_mcp.words.folding import caseless
 from contacts_mcp.words.renumbering import other_forms
 
 AT_ONCE = 100  # phones and e-mails of one search; nobody says how many the service takes
-TOGETHER = 8 * AT_ONCE  # rows that are looked up before the next ones are taken
 _SIDE_BY_SIDE = 8  # requests under way
 
 Item = TypeVar("Item")

@@ -20,7 +20,7 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Edit
 from contacts_mcp.book.transfer.deciding import RUNNING, Switches, decide
 from contacts_mcp.book.transfer.limits import MOST_ROWS, unreadable
-from contacts_mcp.book.transfer.looking import TOGETHER, Judged, in_parts, judged, look
+from contacts_mcp.book.transfer.looking import AT_ONCE, Judged, in_parts, judged, look
 from contacts_mcp.book.transfer.mapping import Mapping as Columns
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
@@ -32,6 +32,7 @@ from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 
+_LOOKED_UP = 8 * AT_ONCE  # rows decided together
 _TOLD_CELLS = ("invalid", "conflict", "duplicate")  # decisions whose rows go into the problems file as they came
 
 
@@ -92,7 +93,7 @@ class _Planning:
             )
         tags = [names.tags.resolve(tag, argument="tags").id for tag in self._asked.tags]
         tally = Tally()
-        for part in in_parts(self._read(source, columns, names, tags, tally), TOGETHER):
+        for part in in_parts(self._read(source, columns, names, tags, tally), _LOOKED_UP):
             await self._decide(part, columns)
         facts = self._facts(source, columns, tally)
         return self._stored(facts)
@@ -171,6 +172,7 @@ def _merged_rows(source: Source, columns: Columns, region: str, *, fills: bool) 
 
 def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
     row, wish, decision = one.row, one.wish, found.decision
+    runs = decision.decision in RUNNING
     shown: dict[str, Any] = {
         "name": row.display_name or " ".join(filter(None, (row.first, row.last))),
         "value": row.value if row.refused else "",
@@ -185,9 +187,31 @@ def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
     if one.earlier:
         kind, has_other_name = likeness(row, one.earlier, columns.ids)
         shown |= {"of_line": one.earlier.line, "likeness": "other_name" if has_other_name else kind}
-    if decision.decision in (*RUNNING, *_TOLD_CELLS):
+    if runs or decision.decision in _TOLD_CELLS:
         shown["cells"] = one.cells
     return _row_of(wish, found, number=row.number, phone=row.phone, contact_id=decision.contact_id, shown=shown)
+
+
+def _row_of(
+    wish: Wish, found: Judged, *, number: int, phone: str, contact_id: int | None, shown: Mapping[str, Any]
+) -> StoredRow:
+    """The row of a plan. Only one that runs keeps what it needs for that."""
+    decision = found.decision
+    runs = decision.decision in RUNNING
+    return StoredRow(
+        row=number,
+        line=wish.line,
+        phone=phone,
+        decision=decision.decision,
+        reason=decision.reason,
+        contact_id=contact_id,
+        state="planned" if runs else "",
+        wish=wish_as_json(wish) if runs else {},
+        expected=found.state,
+        before=decision.before if runs else {},
+        wanted=decision.wanted,
+        shown={name: value for name, value in shown.items() if value},
+    )
 
 
 # One change for many
@@ -216,29 +240,7 @@ def _update_row(number: int, contact: Contact, edit: Edit) -> StoredRow:
     return _row_of(wish, found, number=number, phone=contact.phone, contact_id=contact.id, shown=shown)
 
 
-# Both store
-
-
-def _row_of(
-    wish: Wish, found: Judged, *, number: int, phone: str, contact_id: int | None, shown: Mapping[str, Any]
-) -> StoredRow:
-    """The row of a plan. Only one that runs keeps what it needs for that."""
-    decision = found.decision
-    runs = decision.decision in RUNNING
-    return StoredRow(
-        row=number,
-        line=wish.line,
-        phone=phone,
-        decision=decision.decision,
-        reason=decision.reason,
-        contact_id=contact_id,
-        state="planned" if runs else "",
-        wish=wish_as_json(wish) if runs else {},
-        expected=found.state,
-        before=decision.before if runs else {},
-        wanted=decision.wanted,
-        shown={name: value for name, value in shown.items() if value},
-    )
+# What both store
 
 
 class Counts:

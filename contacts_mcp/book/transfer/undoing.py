@@ -15,7 +15,7 @@ from typing import Any
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.suppressions import left_opted_out
-from contacts_mcp.book.transfer.looking import TOGETHER, Looked, in_parts, look
+from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, in_parts, look
 from contacts_mcp.book.transfer.planning import Counts, sealed
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import differences, is_empty, nothing_for, values_of
@@ -25,6 +25,7 @@ from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 from contacts_mcp.state.journal import Entry
 
+_LOOKED_UP = 8 * AT_ONCE  # changes looked up together
 _DECISIONS = {"create": "delete", "update": "restore", "delete": "create_again"}
 
 
@@ -43,7 +44,7 @@ async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
     """Fill the plan that takes that run back."""
     counts, numbers = Counts(), itertools.count(1)
     with book.imports.filling(plan):
-        for part in in_parts(_parts(book, parent), TOGETHER):
+        for part in in_parts(_parts(book, parent), _LOOKED_UP):
             looked = await look(book, [_phone_of(entry) for entry in part])
             rows = [_row(book, number, entry, looked) for entry, number in zip(part, numbers, strict=False)]
             for row in rows:

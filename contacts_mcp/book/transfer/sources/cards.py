@@ -21,7 +21,7 @@ from contacts_mcp.book.transfer.headers import Known, known
 from contacts_mcp.book.transfer.limits import LARGEST_CARD, LONGEST_CELL, MOST_COLUMNS
 from contacts_mcp.book.transfer.own import joined_tags
 from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of, page_of
-from contacts_mcp.book.transfer.sources.source import Record, Source
+from contacts_mcp.book.transfer.sources.source import Record, Source, free_header
 
 _BEGIN = re.compile(r"\s*BEGIN\s*:\s*VCARD\s*", re.IGNORECASE)
 _END = re.compile(r"\s*END\s*:\s*VCARD\s*", re.IGNORECASE)
@@ -393,10 +393,5 @@ def _plain(value: str, version: str) -> str:
 
 def _put(cells: dict[str, str], header: str, text: str) -> None:
     """Keeps a text under a header of its own."""
-    if not text.strip():
-        return
-    shown, count = header, 1
-    while shown in cells:
-        count += 1
-        shown = f"{header} ({count})"
-    cells[shown] = text
+    if text.strip():
+        cells[free_header(header, cells)] = text
