@@ -16,6 +16,7 @@ import click
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.transfer.confirming import examples_of
 from contacts_mcp.book.transfer.many import Chosen, plan_change
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.opening import opened_source
@@ -210,10 +211,7 @@ async def _carry_out(
 
 async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
     """The plan as the tool shows it, with one example of each decision."""
-    decisions = plan.counts.get("decisions", {})
-    examples = [row for name in decisions for row in book.imports.rows(plan.plan, decision=name, limit=1)]
-    tables = [table for row in examples for table in (row.before, row.wanted)]
-    names = await book.vocabulary.naming(*tables, dict.fromkeys(plan.counts.get("keys", {}), ""))
+    examples, names = await examples_of(book, plan)
     return view.planned(plan, examples, names, token="").lines
 
 

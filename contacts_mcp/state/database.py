@@ -44,7 +44,7 @@ def connect(path: Path | None, *, patience: float) -> sqlite3.Connection:
 def opened(path: Path | None, schema: str, *, patience: float, newer: str) -> sqlite3.Connection:
     """A connection to the file at `path`, brought up to the steps of `schema`, which is a file of this room.
 
-    What is deleted there is gone down to its bytes. Raises OSError, sqlite3.Error, and AccountError with the text
+    Deleted rows are gone down to their bytes. Raises OSError, sqlite3.Error, and AccountError with the text
     `newer` where a newer version wrote the file.
     """
     db = connect(path, patience=patience)

@@ -30,7 +30,6 @@ _NEWER = "The plans of imports were written by a newer contacts-mcp. Update this
 PlanKind = Literal["file", "update", "undo"]
 PlanState = Literal["reading", "planned", "running", "stopped", "done"]
 RowState = Literal["", "planned", "sending", "done", "told", "moved", "failed"]
-OPEN: tuple[RowState, ...] = ("planned", "sending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,15 +195,8 @@ class Imports:
 
     def states(self, plan: int) -> dict[str, int]:
         """State -> rows in it."""
-        return self._counts("state", plan)
-
-    def decisions(self, plan: int) -> dict[str, int]:
-        """Decision -> rows with it."""
-        return self._counts("decision", plan)
-
-    def _counts(self, column: str, plan: int) -> dict[str, int]:
         with self._opened() as db:
-            found = db.execute(f"SELECT {column}, count(*) FROM rows WHERE plan = ? GROUP BY {column}", (plan,))
+            found = db.execute("SELECT state, count(*) FROM rows WHERE plan = ? GROUP BY state", (plan,))
             return dict(map(tuple, found))
 
     # The file
