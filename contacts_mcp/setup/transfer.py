@@ -69,8 +69,7 @@ def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
 
 
 async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
-    workspace = Workspace(settings)
-    try:
+    async with Workspace(settings) as workspace:
         with opened_source(
             file.name, file.folders, region=settings.default_region, encoding=file.encoding, sheet=file.sheet
         ) as (source, facts):
@@ -85,9 +84,6 @@ async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
             decisions = {row.row: row.decision for row in book.imports.every_row(plan.plan)}
             book.imports.drop(plan.plan)
             return _lines(source, names, decisions, file, book.region)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await workspace.aclose()
 
 
 async def planned(book: Book, source: Source, facts: Mapping[str, Any], asked: Asked) -> StoredPlan:
@@ -187,8 +183,7 @@ async def _carry_out(
     folders: list[Path],
     again: str,
 ) -> bool:
-    workspace = Workspace(settings)
-    try:
+    async with Workspace(settings) as workspace:
         book = await workspace.book()
         plan = await make(book)
         has_work = bool(book.imports.states(plan.plan).get("planned"))
@@ -204,9 +199,6 @@ async def _carry_out(
             terminal.say("Nothing was changed.")
             return True
         return await _run(book, plan, terminal, folders, again)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await workspace.aclose()
 
 
 async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
