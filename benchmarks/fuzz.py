@@ -335,6 +335,44 @@ def custom_fields(dice: Dice) -> Any:
     return json.dumps(chosen) if dice.random() < 0.15 else chosen
 
 
+# A right value of each parameter that does not depend on earlier answers.
+RIGHT: dict[str, Callable[[Dice], Any]] = {
+    **dict.fromkeys(
+        ("phone", "new_phone"),
+        lambda dice: f"+1212555{dice.randrange(1000, 1300)}" if dice.random() < 0.3 else one_of(*PHONES)(dice),
+    ),
+    **dict.fromkeys(("first", "last", "display_name", "name", "consent"), one_of(*NAMES)),
+    "query": one_of(*QUERIES),
+    "email": one_of(*EMAILS),
+    "avatar": one_of(*URLS),
+    "custom_fields": custom_fields,
+    "assignee": one_of(*MEMBERS),
+    **dict.fromkeys(("tag", "tags", "add_tags", "remove_tags"), some_of(*TAGS)),
+    "clear": some_of(*CLEARABLE),
+    **dict.fromkeys(FLAGS, one_of(True, False, "true", "no", 1)),
+    "tag_match": one_of("all", "any", "ALL"),
+    "area_code": one_of("510", 212, "0510", "(415)", "51", "x"),
+    "country": one_of("US", "DE", "gb", "XX", "Germany", "001"),
+    "sort": one_of("best", "name", "newest_change", "newest_contact", "Best"),
+    "tier": one_of("sure", "possible", "SURE"),
+    "where": one_of(
+        {"tag": "VIP"},
+        {"Plan": "Gold"},
+        {"opted_out": "true", "tag": "Lead"},
+        {"has_email": "perhaps"},
+        {"tag": 3},
+    ),
+    "file": one_of("a.csv", "b.xlsx", "c.vcf", "d.jsonl", "a.csv", "../e.csv", "f", "/etc/g.csv", "n/h.csv", "\0"),
+    "format": one_of("csv", "vcard", "vcard4", "jsonl", "CSV", "xlsx"),
+    "overwrite": one_of(True, False, "true"),
+    "by": one_of("Plan", "all", "Region", "Shoe size", "ALL"),
+    "if_exists": one_of("report", "fill", "overwrite"),
+    "detail": one_of("concise", "full", "FULL"),
+    "limit": one_of(1, 2, 25, 50, 100, 101, "10"),
+    **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), one_of(*DATES)),
+}
+
+
 class Objects:
     """Makes argument objects for one tool. It learns ids, tokens and cursors from the answers."""
 
@@ -346,46 +384,15 @@ class Objects:
         self._cursors: deque[Any] = deque(["", 5], maxlen=10)
         self._ids: deque[int] = deque([1001, 1002, 1010], maxlen=20)
         self._change_ids: deque[int] = deque([1], maxlen=20)
-        self._right: dict[str, Callable[[Dice], Any]] = {
-            **dict.fromkeys(
-                ("phone", "new_phone"),
-                lambda dice: f"+1212555{dice.randrange(1000, 1300)}" if dice.random() < 0.3 else one_of(*PHONES)(dice),
-            ),
-            **dict.fromkeys(("first", "last", "display_name", "name", "consent"), one_of(*NAMES)),
-            "query": one_of(*QUERIES),
-            "email": one_of(*EMAILS),
-            "avatar": one_of(*URLS),
-            "custom_fields": custom_fields,
-            "assignee": one_of(*MEMBERS),
-            **dict.fromkeys(("tag", "tags", "add_tags", "remove_tags"), some_of(*TAGS)),
-            "clear": some_of(*CLEARABLE),
-            **dict.fromkeys(FLAGS, one_of(True, False, "true", "no", 1)),
-            "tag_match": one_of("all", "any", "ALL"),
-            "area_code": one_of("510", 212, "0510", "(415)", "51", "x"),
-            "country": one_of("US", "DE", "gb", "XX", "Germany", "001"),
-            "sort": one_of("best", "name", "newest_change", "newest_contact", "Best"),
-            "tier": one_of("sure", "possible", "SURE"),
+        self._right = RIGHT | self._learned()
+
+    def _learned(self) -> dict[str, Callable[[Dice], Any]]:
+        """A right value of each parameter that an earlier answer names."""
+        return {
             "keep": lambda dice: dice.choice((*list(self._ids)[:3], dice.randint(1, 2000))),
             "others": lambda dice: [
                 dice.choice((*self._ids, dice.randint(1, 2000))) for _ in range(dice.choice((1, 1, 2)))
             ],
-            "where": one_of(
-                {"tag": "VIP"},
-                {"Plan": "Gold"},
-                {"opted_out": "true", "tag": "Lead"},
-                {"has_email": "perhaps"},
-                {"tag": 3},
-            ),
-            "file": one_of(
-                "a.csv", "b.xlsx", "c.vcf", "d.jsonl", "a.csv", "../e.csv", "f", "/etc/g.csv", "n/h.csv", "\0"
-            ),
-            "format": one_of("csv", "vcard", "vcard4", "jsonl", "CSV", "xlsx"),
-            "overwrite": one_of(True, False, "true"),
-            "by": one_of("Plan", "all", "Region", "Shoe size", "ALL"),
-            "if_exists": one_of("report", "fill", "overwrite"),
-            "detail": one_of("concise", "full", "FULL"),
-            "limit": one_of(1, 2, 25, 50, 100, 101, "10"),
-            **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), one_of(*DATES)),
             "contact_id": lambda dice: dice.choice(
                 (*list(self._ids)[:3], dice.choice(self._ids), str(dice.choice(self._ids)), dice.randint(1, 2000))
             ),

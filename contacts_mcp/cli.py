@@ -390,7 +390,8 @@ def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool,
     """Make one change to many contacts: contacts-mcp update --where tag=Oakland --set Plan=Gold.
 
     --where takes name, tag, assignee, is_opted_out, has_email, area_code, country, created_after, created_before,
-    updated_after, updated_before, or a custom field. --set takes assignee, add_tag, remove_tag, is_opted_out=true, clear, or a custom field.
+    updated_after, updated_before, or a custom field. --set takes assignee, add_tag, remove_tag, is_opted_out=true,
+    clear, or a custom field.
     """
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup import transfer

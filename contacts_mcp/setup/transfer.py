@@ -16,6 +16,7 @@ import click
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Wanted
+from contacts_mcp.book.transfer.confirming import examples_of
 from contacts_mcp.book.transfer.many import Chosen, plan_change
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.opening import opened_source
@@ -26,6 +27,7 @@ from contacts_mcp.book.transfer.report import report, without_account
 from contacts_mcp.book.transfer.running import Progress, Watch, run
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier
+from contacts_mcp.book.transfer.where import yes_or_no
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import CredentialsMissing, InvalidArgument, Refused
 from contacts_mcp.server.views import transfer as view
@@ -67,8 +69,7 @@ def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
 
 
 async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
-    workspace = Workspace(settings)
-    try:
+    async with Workspace(settings) as workspace:
         with opened_source(
             file.name, file.folders, region=settings.default_region, encoding=file.encoding, sheet=file.sheet
         ) as (source, facts):
@@ -83,9 +84,6 @@ async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
             decisions = {row.row: row.decision for row in book.imports.every_row(plan.plan)}
             book.imports.drop(plan.plan)
             return _lines(source, names, decisions, file, book.region)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await workspace.aclose()
 
 
 async def planned(book: Book, source: Source, facts: Mapping[str, Any], asked: Asked) -> StoredPlan:
@@ -154,7 +152,7 @@ def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
         elif name == "assignee":
             assignee = value
         elif name == "is_opted_out":
-            opted_out = _yes_or_no(value)
+            opted_out = _opt_out(value)
         else:
             custom[name] = value
     return Wanted(
@@ -167,13 +165,13 @@ def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
     )
 
 
-def _yes_or_no(value: str) -> bool:
-    meant = {"yes": True, "true": True, "no": False, "false": False}.get(value.strip().casefold())
-    if meant is None:
+def _opt_out(value: str) -> bool:
+    answer = yes_or_no(value)
+    if answer is None:
         raise InvalidArgument(
             "is_opted_out", f"{quoted(value, limit=40)} is no answer.", expected="Expected yes or no."
         )
-    return meant
+    return answer
 
 
 async def _carry_out(
@@ -185,8 +183,7 @@ async def _carry_out(
     folders: list[Path],
     again: str,
 ) -> bool:
-    workspace = Workspace(settings)
-    try:
+    async with Workspace(settings) as workspace:
         book = await workspace.book()
         plan = await make(book)
         has_work = bool(book.imports.states(plan.plan).get("planned"))
@@ -202,17 +199,11 @@ async def _carry_out(
             terminal.say("Nothing was changed.")
             return True
         return await _run(book, plan, terminal, folders, again)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await workspace.aclose()
 
 
 async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
     """The plan as the tool shows it, with one example of each decision."""
-    decisions = plan.counts.get("decisions", {})
-    examples = [row for name in decisions for row in book.imports.rows(plan.plan, decision=name, limit=1)]
-    tables = [table for row in examples for table in (row.before, row.wanted)]
-    names = await book.vocabulary.naming(*tables, dict.fromkeys(plan.counts.get("keys", {}), ""))
+    examples, names = await examples_of(book, plan)
     return view.planned(plan, examples, names, token="").lines
 
 

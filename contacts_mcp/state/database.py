@@ -8,7 +8,10 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
+
+from contacts_mcp.errors import AccountError
 
 Identity = tuple[int, int]
 
@@ -36,6 +39,31 @@ def connect(path: Path | None, *, patience: float) -> sqlite3.Connection:
     db = sqlite3.connect(place, isolation_level=None, timeout=patience, check_same_thread=False)
     db.row_factory = sqlite3.Row
     return db
+
+
+def opened(path: Path | None, schema: str, *, patience: float, newer: str) -> sqlite3.Connection:
+    """A connection to the file at `path`, brought up to the steps of `schema`, which is a file of this room.
+
+    Deleted rows are gone down to their bytes. Raises OSError, sqlite3.Error, and AccountError with the text
+    `newer` where a newer version wrote the file.
+    """
+    db = connect(path, patience=patience)
+    try:
+        switch_to_wal(db, patience=patience)
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA secure_delete = ON")
+        steps = steps_of(files(__package__).joinpath(schema).read_text(encoding="utf-8"))
+        _refuse_newer(db, steps, newer)
+        bring_up_to(db, steps)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _refuse_newer(db: sqlite3.Connection, steps: list[list[str]], text: str) -> None:
+    if version_of(db) > len(steps):
+        raise AccountError(text)
 
 
 def _make_private(path: Path) -> None:

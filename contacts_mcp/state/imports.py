@@ -14,23 +14,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
-from contacts_mcp.state.database import bring_up_to, connect, is_spoilt, steps_of, switch_to_wal, version_of
+from contacts_mcp.state.database import is_spoilt, opened, transaction
 
 KEEP = 24 * 3600.0  # seconds
 _PATIENCE = 5.0  # seconds for another process
 _PURGE_EVERY = 600.0
+_NEWER = "The plans of imports were written by a newer contacts-mcp. Update this one."
 
 PlanKind = Literal["file", "update", "undo"]
 PlanState = Literal["reading", "planned", "running", "stopped", "done"]
 RowState = Literal["", "planned", "sending", "done", "told", "moved", "failed"]
-OPEN: tuple[RowState, ...] = ("planned", "sending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +129,16 @@ class Imports:
             blank = ", ".join(f"{name} = '{{}}'" for name in _TABLES)
             db.execute(f"UPDATE rows SET {blank} WHERE plan = ? AND state = 'done'", (plan,))
 
+    @contextmanager
+    def filling(self, plan: int) -> Iterator[None]:
+        """While its rows are added. A plan that cannot be filled to its end is forgotten: it is none."""
+        try:
+            yield
+        except BaseException:
+            self.drop(plan)
+            raise
+
     def drop(self, plan: int) -> None:
-        """Forget a plan, such as one whose file could not be read to its end."""
         with self._transaction() as db:
             db.execute("DELETE FROM rows WHERE plan = ?", (plan,))
             db.execute("DELETE FROM plans WHERE plan = ?", (plan,))
@@ -188,15 +195,8 @@ class Imports:
 
     def states(self, plan: int) -> dict[str, int]:
         """State -> rows in it."""
-        return self._counts("state", plan)
-
-    def decisions(self, plan: int) -> dict[str, int]:
-        """Decision -> rows with it."""
-        return self._counts("decision", plan)
-
-    def _counts(self, column: str, plan: int) -> dict[str, int]:
         with self._opened() as db:
-            found = db.execute(f"SELECT {column}, count(*) FROM rows WHERE plan = ? GROUP BY {column}", (plan,))
+            found = db.execute("SELECT state, count(*) FROM rows WHERE plan = ? GROUP BY state", (plan,))
             return dict(map(tuple, found))
 
     # The file
@@ -226,17 +226,15 @@ class Imports:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._opened() as db:
-            db.execute("BEGIN IMMEDIATE")
-            with db:
-                yield db
+        with self._opened() as db, transaction(db):
+            yield db
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """The file, opened when it is first needed. A file that is no database any more is made anew."""
         try:
             if self._db is None:
-                self._db = _open(self._path)
+                self._db = opened(self._path, "imports.sql", patience=_PATIENCE, newer=_NEWER)
             yield self._db
         except (OSError, sqlite3.Error) as error:
             if is_spoilt(error) and self._path:
@@ -248,26 +246,6 @@ class Imports:
                 "The owner of this machine can make the data directory writable, "
                 "or set CONTACTS_MCP_DATA_DIR to one that is."
             ) from None
-
-
-def _open(path: Path | None) -> sqlite3.Connection:
-    db = connect(path, patience=_PATIENCE)
-    try:
-        _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    switch_to_wal(db, patience=_PATIENCE)
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA secure_delete = ON")
-    steps = steps_of(files(__package__).joinpath("imports.sql").read_text(encoding="utf-8"))
-    if version_of(db) > len(steps):
-        raise AccountError("The plans of imports were written by a newer contacts-mcp. Update this one.")
-    bring_up_to(db, steps)
 
 
 def _json(value: Any) -> str:

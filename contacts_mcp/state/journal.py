@@ -33,13 +33,11 @@ from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.database import (
     Identity,
-    bring_up_to,
     code_of,
-    connect,
     identity,
     is_spoilt,
+    opened,
     steps_of,
-    switch_to_wal,
     version_of,
 )
 from contacts_mcp.state.uptime import passed, uptime
@@ -51,6 +49,12 @@ RUN_FIRST = 24 * 3600.0  # seconds that the machine must have run since a time o
 LONGEST_CALL = 3600.0  # seconds for which a change that was begun may be in somebody's hands
 _PURGE_EVERY = 3600.0
 _PATIENCE = 1.0  # seconds for another server's write, which takes a few thousandths; nothing else goes on meanwhile
+_SCHEMA = "journal.sql"
+_NEWER = (
+    "Nothing was changed: the journal that makes changes undoable was written by a newer contacts-mcp. "
+    "The owner of this machine can update this one, set CONTACTS_MCP_DATA_DIR to another place, "
+    "or give up undo with CONTACTS_MCP_JOURNAL=off."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -436,7 +440,7 @@ class Journal:
         if self._failed and 0 <= now - self._failed[0] < _PATIENCE:
             raise self._failed[1]
         try:
-            return _open(self._path)
+            return opened(self._path, _SCHEMA, patience=_PATIENCE, newer=_NEWER)
         except (OSError, sqlite3.Error) as error:
             self._identity = identity(self._path)
             self._failed = None if is_spoilt(error) else (now, error)
@@ -506,33 +510,8 @@ def _entry(row: sqlite3.Row) -> Entry:
     return Entry(**columns | {"unanswered": bool(row["unanswered"])})
 
 
-def _open(path: Path | None) -> sqlite3.Connection:
-    """Raises OSError, sqlite3.Error, and AccountError where a newer version wrote it."""
-    db = connect(path, patience=_PATIENCE)
-    try:
-        _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    switch_to_wal(db, patience=_PATIENCE)
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA secure_delete = ON")
-    steps = _steps()
-    if version_of(db) > len(steps):
-        raise AccountError(
-            "Nothing was changed: the journal that makes changes undoable was written by a newer contacts-mcp. "
-            "The owner of this machine can update this one, set CONTACTS_MCP_DATA_DIR to another place, "
-            "or give up undo with CONTACTS_MCP_JOURNAL=off."
-        )
-    bring_up_to(db, steps)
-
-
 def _steps() -> list[list[str]]:
-    return steps_of(files(__package__).joinpath("journal.sql").read_text(encoding="utf-8"))
+    return steps_of(files(__package__).joinpath(_SCHEMA).read_text(encoding="utf-8"))
 
 
 def _unusable(error: Exception) -> AccountError:

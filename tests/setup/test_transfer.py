@@ -71,6 +71,16 @@ def test_an_import_is_done_after_a_yes_and_its_problems_are_in_a_file(tmp_path: 
     assert "12 are so already" in run(tmp_path, "import", str(file), "--dry-run").output
 
 
+def test_a_second_file_of_problems_stands_beside_the_first(tmp_path: Path, file: Path) -> None:
+    taken = file.with_name("fair.csv.problems.csv")
+    taken.write_text("mine", encoding="utf-8")
+    done = run(tmp_path, "import", str(file), answer="y\n")
+    second = file.with_name("fair.csv.problems-2.csv")
+    assert str(second) in done.output
+    assert second.read_text(encoding="utf-8-sig").splitlines()[1].startswith("12,Bad,Row,,14,")
+    assert (taken.read_text(encoding="utf-8"), {*file.parent.iterdir()}) == ("mine", {file, taken, second})
+
+
 def test_an_import_is_left_after_a_no(tmp_path: Path, file: Path) -> None:
     assert "Nothing was changed." in run(tmp_path, "import", str(file), answer="n\n").output
     assert "12 to create" in run(tmp_path, "import", str(file), "--dry-run").output

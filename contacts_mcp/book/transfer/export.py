@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -54,14 +53,31 @@ class Gathered:
     is_complete: bool = True
     notes: list[Note] = field(default_factory=list)
 
-    def is_a_part(self, note: Note | None = None) -> None:
-        self.is_complete = False
-        self.notes += [note] if note else []
+    def are_a_part(self, reasons: Sequence[Note]) -> None:
+        """Others may be missing, for each of these reasons. Without a reason nobody is."""
+        self.is_complete = self.is_complete and not reasons
+        self.notes += reasons
+
+    def is_a_part(self, reason: Note) -> None:
+        self.are_a_part([reason])
+
+    def sort_in(self, contacts: Sequence[Contact], wanted: marks.Filters) -> dict[int, bool]:
+        """Take those that pass. Returns id -> whether a contact may pass, and cannot be judged."""
+        unjudged: dict[int, bool] = {}
+        for contact in contacts:
+            row = Row.of(contact)
+            passes = wanted.passes(row)
+            unjudged[contact.id] = not passes and wanted.may_pass(row)
+            if passes:
+                self.contacts[contact.id] = contact
+            else:
+                self.contacts.pop(contact.id, None)  # it was changed during the walk
+        return unjudged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What came of an export."""
+    """The result of an export."""
 
     format: Format
     contacts: int
@@ -225,32 +241,26 @@ async def _walked(book: Book, wanted: marks.Filters, stop_at: float, announce: A
     """Those whom the pages of the list show."""
     gathered = Gathered()
     position: Position | None = None
-    seen: dict[int, bool] = {}  # id -> whether it may pass, and cannot be judged
+    unjudged: dict[int, bool] = {}  # id of everybody seen -> whether that contact may pass, and cannot be judged
     while True:
         try:
             part = await read_on(book.api, position, requests=PAGES)
         except (RateLimited, UpstreamError) as failure:
             if position is None:
                 raise
-            gathered.is_a_part(_stopped(len(seen), None, failure))
+            gathered.is_a_part(_stopped(len(unjudged), None, failure))
             break
         position = part.position
-        for contact in part.rows:
-            row = Row.of(contact)
-            passes = wanted.passes(row)
-            seen[contact.id] = not passes and wanted.may_pass(row)
-            if passes:
-                gathered.contacts[contact.id] = contact
-            else:
-                gathered.contacts.pop(contact.id, None)  # changed during the walk
+        unjudged |= gathered.sort_in(part.rows, wanted)
         if announce:
-            await announce(len(seen), None)
-        is_over = position.walk.ask is None
-        if is_over or part.failure or anyio.current_time() > stop_at:
-            for reason in part.reasons if is_over else [_stopped(len(seen), None, part.failure)]:
-                gathered.is_a_part(reason)
+            await announce(len(unjudged), None)
+        if position.walk.ask is None:  # the end of the list
+            gathered.are_a_part(part.reasons)
             break
-    if odd := sum(seen.values()):
+        if part.failure or anyio.current_time() > stop_at:
+            gathered.is_a_part(_stopped(len(unjudged), None, part.failure))
+            break
+    if odd := sum(unjudged.values()):
         gathered.is_a_part(left_out(odd))
     return gathered
 
@@ -260,7 +270,3 @@ def _stopped(done: int, of: int | None, failure: Exception | None = None) -> Not
     total = f" of {of:,}" if of is not None else ""
     text = f"Stopped after {done:,}{total} contacts{why}. The command contacts-mcp export takes the time it needs."
     return Note("stopped_early", text)
-
-
-FOREVER = math.inf
-"""The patience of a command."""

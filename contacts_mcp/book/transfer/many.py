@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.listing.filters import Filters
 from contacts_mcp.book.listing.listing import list_contacts
 from contacts_mcp.book.people.requests import Edit, Wanted, resolved
-from contacts_mcp.book.transfer.looking import all_of, in_parts, look
+from contacts_mcp.book.transfer.looking import all_of, look
 from contacts_mcp.book.transfer.planning import plan_update
+from contacts_mcp.book.transfer.where import filters_of
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import StoredPlan
 
 _PAGE = 1_000
-_TEXTS = (
-    "name",
-    "assignee",
-    "area_code",
-    "country",
-    "created_after",
-    "created_before",
-    "updated_after",
-    "updated_before",
-)
-_FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_email": "has_email"}
-_YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,24 +30,6 @@ class Chosen:
         if self.contact_ids:
             return f"{len(self.contact_ids)} contacts by id"
         return ", ".join(f"{name} {value}" for name, value in self.where.items())
-
-
-def filters_of(where: Mapping[str, str]) -> Filters:
-    """Flat filters -> those of a list. A name that is no filter is a custom field. Raises InvalidArgument."""
-    given: dict[str, Any] = {}
-    custom: dict[str, str] = {}
-    for name, value in where.items():
-        if name in _TEXTS:
-            given[name] = value
-        elif name in ("tag", "tags"):
-            given["tags"] = [tag.strip() for tag in value.split(",")]
-        elif name not in _FLAGS:
-            custom[name] = value
-        elif value.casefold() not in _YES_OR_NO:
-            raise InvalidArgument("where", f"{name} is true or false.")
-        else:
-            given[_FLAGS[name]] = _YES_OR_NO[value.casefold()]
-    return Filters(**given, custom_fields=custom)
 
 
 async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
@@ -81,40 +50,38 @@ async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
     contacts, notes = await (_by_ids(book, chosen.contact_ids) if chosen.contact_ids else _by_filters(book, chosen))
     facts = {"file": chosen.described, "edit": repr(edit), "assumptions": notes}
     plan = book.imports.begin("update", facts, {})
-    try:
+    with book.imports.filling(plan):
         return await plan_update(book, plan, contacts, edit)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
 
 
 async def _by_filters(book: Book, chosen: Chosen) -> tuple[list[Contact], list[str]]:
-    filters = filters_of(chosen.where)
-    phones: list[str] = []
-    ids: list[int] = []
-    cursor, notes = "", []
+    """The contacts in the order of the list, each as it is now, and the reasons why others may be missing."""
+    phones, notes = await _listed(book, chosen)
+    looked = await look(book, filter(None, phones.values()))
+    found = {contact.id: contact for phone in phones.values() if phone for contact in looked.with_phone(phone)}
+    others, _ = await _by_ids(book, [number for number in phones if number not in found])
+    found |= {contact.id: contact for contact in others}
+    return [found[number] for number in phones if number in found], notes
+
+
+async def _listed(book: Book, chosen: Chosen) -> tuple[dict[int, str], list[str]]:
+    """Id -> the digits of the phone, of everybody who passes the filters, and why the list may lack contacts."""
+    filters = filters_of(chosen.where, by_name=True)
+    phones: dict[int, str] = {}
+    cursor = ""
     while True:
         listing = await list_contacts(book, filters, limit=_PAGE, cursor=cursor)
-        for card in listing.cards:
-            ids.append(card.contact_id)
-            phones.append("".join(filter(str.isdigit, card.phone)))
+        phones |= {card.contact_id: "".join(filter(str.isdigit, card.phone)) for card in listing.cards}
         cursor = listing.next_cursor
         if not cursor:
             break
-    if not listing.complete:
-        notes = [
-            "The list may lack contacts, because the book was changed while it was read.",
-            *map(str, listing.notes),
-        ]
-    looked = await look(book, filter(None, phones))
-    found = {contact.id: contact for phone in phones if phone for contact in looked.with_phone(phone)}
-    missing = [number for number in ids if number not in found]
-    others, _ = await _by_ids(book, missing)
-    found |= {contact.id: contact for contact in others}
-    return [found[number] for number in ids if number in found], notes
+    if listing.complete:
+        return phones, []
+    return phones, ["The list may lack contacts, because the book was changed while it was read.", *listing.notes]
 
 
 async def _by_ids(book: Book, ids: Sequence[int]) -> tuple[list[Contact], list[str]]:
+    """The contacts in the order of the ids, and a note on ids that nobody has."""
     found: dict[int, Contact] = {}
 
     async def get(number: int) -> None:
@@ -122,8 +89,8 @@ async def _by_ids(book: Book, ids: Sequence[int]) -> tuple[list[Contact], list[s
         if contact is not None:
             found[number] = contact
 
-    for part in in_parts(dict.fromkeys(ids), 8):
-        await all_of([(get, number) for number in part])
-    missing = [number for number in ids if number not in found]
+    wanted = list(dict.fromkeys(ids))
+    await all_of([(get, number) for number in wanted])
+    missing = [number for number in wanted if number not in found]
     told = f"{len(missing)} of the ids are no contact: {', '.join(map(str, missing[:5]))}."
-    return [found[number] for number in dict.fromkeys(ids) if number in found], [told] if missing else []
+    return [found[number] for number in wanted if number in found], [told] if missing else []

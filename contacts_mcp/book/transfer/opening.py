@@ -16,6 +16,18 @@ PASTED = "the pasted table"
 
 
 @contextmanager
+def given_source(
+    path: str | None, text: str | None, folders: Sequence[Path], *, region: str, encoding: str = "", sheet: str = ""
+) -> Iterator[tuple[Source, dict[str, Any]]]:
+    """The table in `text` if there is one, else the file at `path`. Raises Refused."""
+    if text is not None:
+        yield pasted_source(text)
+        return
+    with opened_source(path or "", folders, region=region, encoding=encoding, sheet=sheet) as opened_one:
+        yield opened_one
+
+
+@contextmanager
 def opened_source(
     name: str, folders: Sequence[Path], *, region: str, encoding: str = "", sheet: str = ""
 ) -> Iterator[tuple[Source, dict[str, Any]]]:

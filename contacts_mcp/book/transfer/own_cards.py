@@ -1,7 +1,8 @@
 """Our own export as vCards: the properties of a card, and the texts in them, both directions together.
 
-1. What a vCard has a place for stands there, so that any address book reads it: N, FN, TEL, EMAIL, CATEGORIES.
-2. All else stands in properties of our own. They also say what the card cannot: an empty display name, a text of blanks.
+1. N, FN, TEL, EMAIL and CATEGORIES stand in their own places, so that any address book reads them.
+2. All else stands in properties of our own. They also say what the card cannot: an empty display name, a text of
+   blanks.
 3. A carriage return is written as `\\r`, which vCard has no sign for.
 """
 

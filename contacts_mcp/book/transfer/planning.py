@@ -1,6 +1,6 @@
 """Rows and the book -> a stored plan, which is what a person confirms and what runs.
 
-1. The rows are read, looked up some hundred at a time and decided. What is stored is never worked out again.
+1. The rows are read, looked up some hundred at a time and decided. A stored row is never worked out again.
 2. The digest covers every row in order: its line, its decision, the contact and its state, the wanted values. It covers
    the columns, the switches and the file's own digest besides.
 3. A plan that cannot be read to its end is no plan.
@@ -59,10 +59,8 @@ async def plan_file(book: Book, plan: int, source: Source, asked: Asked) -> Stor
     """Fill `plan`, which was begun for that source. Raises Refused, InvalidArgument, UnknownName, UpstreamError."""
     token = bulk_work.set(True)
     try:
-        return await _Planning(book, plan, asked).of(source)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
+        with book.imports.filling(plan):
+            return await _Planning(book, plan, asked).of(source)
     finally:
         bulk_work.reset(token)
 
@@ -191,13 +189,22 @@ def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
         shown |= {"of_line": one.earlier.line, "likeness": "other_name" if has_other_name else kind}
     if runs or decision.decision in _TOLD_CELLS:
         shown["cells"] = one.cells
+    return _row_of(wish, found, number=row.number, phone=row.phone, contact_id=decision.contact_id, shown=shown)
+
+
+def _row_of(
+    wish: Wish, found: Judged, *, number: int, phone: str, contact_id: int | None, shown: Mapping[str, Any]
+) -> StoredRow:
+    """The row of a plan. Only one that runs keeps what it needs for that."""
+    decision = found.decision
+    runs = decision.decision in RUNNING
     return StoredRow(
-        row=row.number,
-        line=row.line,
-        phone=row.phone,
+        row=number,
+        line=wish.line,
+        phone=phone,
         decision=decision.decision,
         reason=decision.reason,
-        contact_id=decision.contact_id,
+        contact_id=contact_id,
         state="planned" if runs else "",
         wish=wish_as_json(wish) if runs else {},
         expected=found.state,
@@ -228,31 +235,16 @@ def _update_row(number: int, contact: Contact, edit: Edit) -> StoredRow:
     wish = Wish(line=number, edit=replace(edit, values={**edit.values, "phone": contact.phone}))
     if not contact.phone:
         wish = replace(wish, refused="no_phone", problem="has no phone, and Heymarket changes no contact without.")
-    looked_at = Judged(decide(wish, [contact], [], None, Switches(existing="overwrite")), (contact,))
-    decision = looked_at.decision
-    runs = decision.decision in RUNNING
-    shown = {"name": contact.name, "problem": wish.problem, "left_tags": list(decision.left_tags)}
-    return StoredRow(
-        row=number,
-        line=number,
-        phone=contact.phone,
-        decision=decision.decision,
-        reason=decision.reason,
-        contact_id=contact.id,
-        state="planned" if runs else "",
-        wish=wish_as_json(wish) if runs else {},
-        expected=looked_at.state,
-        before=decision.before if runs else {},
-        wanted=decision.wanted,
-        shown={name: value for name, value in shown.items() if value},
-    )
+    found = Judged(decide(wish, [contact], [], None, Switches(existing="overwrite")), (contact,))
+    shown = {"name": contact.name, "problem": wish.problem, "left_tags": list(found.decision.left_tags)}
+    return _row_of(wish, found, number=number, phone=contact.phone, contact_id=contact.id, shown=shown)
 
 
 # What both store
 
 
 class Counts:
-    """What a plan tells about all of its rows."""
+    """The counts over all rows of a plan."""
 
     def __init__(self) -> None:
         self._counters: dict[str, Counter[str]] = {

@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.suppressions import left_opted_out
-from contacts_mcp.book.transfer.looking import Looked, in_parts, look
+from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, in_parts, look
 from contacts_mcp.book.transfer.planning import Counts, sealed
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import differences, is_empty, nothing_for, values_of
@@ -24,7 +25,7 @@ from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 from contacts_mcp.state.journal import Entry
 
-_LOOKED_UP = 800
+_LOOKED_UP = 8 * AT_ONCE  # changes looked up together
 _DECISIONS = {"create": "delete", "update": "restore", "delete": "create_again"}
 
 
@@ -41,22 +42,16 @@ def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
 
 async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
     """Fill the plan that takes that run back."""
-    try:
-        counts, number = Counts(), 0
+    counts, numbers = Counts(), itertools.count(1)
+    with book.imports.filling(plan):
         for part in in_parts(_parts(book, parent), _LOOKED_UP):
             looked = await look(book, [_phone_of(entry) for entry in part])
-            rows = []
-            for entry in part:
-                number += 1
-                row = _row(book, number, entry, looked)
+            rows = [_row(book, number, entry, looked) for entry, number in zip(part, numbers, strict=False)]
+            for row in rows:
                 counts.add(row)
-                rows.append(row)
             book.imports.add(plan, rows)
         book.imports.set(plan, counts=counts.as_json())
         return sealed(book, plan)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
 
 
 def _parts(book: Book, parent: Entry) -> Iterator[Entry]:
@@ -126,7 +121,7 @@ class UndoJudge:
 
 
 def undone(book: Book, entry: Entry, contact: Contact | None, looked: Looked) -> Verdict:
-    """What takes one change back now. None where nothing is left to take back."""
+    """The verdict on taking one change back now. None where nothing is left to take back."""
     if entry.action == "delete":
         return _created_again(book, entry, looked)
     if contact is None:

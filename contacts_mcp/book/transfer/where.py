@@ -13,22 +13,28 @@ _FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_emai
 _YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def filters_of(where: Mapping[str, str]) -> Filters:
+def filters_of(where: Mapping[str, str], *, by_name: bool = False) -> Filters:
     """The filters of a search. A name that is no filter is a custom field. Raises InvalidArgument.
 
-    Several tags stand between commas, and all of them must be there.
+    Several tags stand between commas, and all of them must be there. `by_name` allows the filter `name`, which the
+    list knows and the mirror does not.
     """
     given: dict[str, Any] = {}
     custom: dict[str, str] = {}
     for name, value in where.items():
-        if name in _TEXTS:
+        if name in _TEXTS or (by_name and name == "name"):
             given[name] = value
         elif name in ("tag", "tags"):
             given["tags"] = [tag.strip() for tag in value.split(",")]
         elif name not in _FLAGS:
             custom[name] = value
-        elif value.casefold() not in _YES_OR_NO:
+        elif (answer := yes_or_no(value)) is None:
             raise InvalidArgument("where", f"{name} is true or false.")
         else:
-            given[_FLAGS[name]] = _YES_OR_NO[value.casefold()]
+            given[_FLAGS[name]] = answer
     return Filters(**given, custom_fields=custom)
+
+
+def yes_or_no(text: str) -> bool | None:
+    """The answer in a text, None where it is neither."""
+    return _YES_OR_NO.get(text.strip().casefold())

@@ -1,8 +1,8 @@
-"""The tools for many contacts at once. The first call plans and changes nothing, the second one carries the plan out."""
+"""The tools for many contacts at once. The first call only plans, and the second one carries the plan out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,7 +18,6 @@ from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
-    from contacts_mcp.book.vocabulary import Snapshot
     from contacts_mcp.server.jobs import Watch
     from contacts_mcp.state.imports import StoredPlan, StoredRow
     from contacts_mcp.state.journal import Entry
@@ -53,7 +52,7 @@ async def import_contacts(
     """Import contacts from a file or a pasted table. The first call only answers the plan. Nobody is opted in.
     The run is one change for undo_change."""
     from contacts_mcp.book.transfer.deciding import Switches
-    from contacts_mcp.book.transfer.opening import opened_source, pasted_source
+    from contacts_mcp.book.transfer.opening import PASTED, given_source
     from contacts_mcp.book.transfer.planning import Asked, plan_file
 
     book = await app.book()
@@ -62,23 +61,13 @@ async def import_contacts(
     if (path is None) == (text is None):
         raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
-    number = book.imports.begin("file", {"file": Path(path).name if path else "the pasted table"}, asked.as_json())
+    number = book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
 
     async def make(_: Callable[[], bool], __: Watch) -> None:
-        try:
-            if text is not None:
-                source, facts = pasted_source(text)
-                book.imports.set(number, facts=facts)
-                await plan_file(book, number, source, asked)
-                return
-            with opened_source(
-                path or "", book.folders, region=book.region, encoding=encoding or "", sheet=sheet or ""
-            ) as (source, facts):
-                book.imports.set(number, facts=facts)
-                await plan_file(book, number, source, asked)
-        except BaseException:
-            book.imports.drop(number)
-            raise
+        given = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
+        with book.imports.filling(number), given as (source, facts):
+            book.imports.set(number, facts=facts)
+            await plan_file(book, number, source, asked)
 
     if not await app.carry_on(number, make):
         return _now(book, number, "planning")
@@ -154,6 +143,8 @@ async def import_status(
     stop: Annotated[bool | None, p.described("Ends the run.")] = None,
 ) -> Answer:
     """How far an import or a change of many is, and what came of its rows."""
+    from contacts_mcp.book.transfer.confirming import names_in
+
     book = await app.book()
     number = plan or _newest(book)
     if stop and _named(book, number).state == "running":
@@ -163,7 +154,7 @@ async def import_status(
     rows = _rows(book, number, show, after=cursor or 0) if show else []
     shown = rows[:_PAGE]
     stored, status, place = _state_of(book, number)
-    names = await _names(book, shown)
+    names = await names_in(book, shown)
     states = book.imports.states(number)
     is_more = len(rows) > _PAGE
     return rows_shown(stored, states, shown, names, status=status, is_more=is_more, problems_file=place)
@@ -250,24 +241,15 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
 
 async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None = None) -> Answer:
     """A plan that was made. Where nothing is to be confirmed, it is carried out at once."""
-    from contacts_mcp.book.transfer.confirming import token_for
+    from contacts_mcp.book.transfer.confirming import examples_of, token_for
 
     plan = _named(book, number)
     has_work = bool(book.imports.states(number).get("planned"))
     if has_work and not book.confirms:
         return await _carry_out(app, book, plan, "")
-    decisions = plan.counts.get("decisions", {})
-    examples = [row for name in decisions for row in book.imports.rows(number, decision=name, limit=1)]
+    examples, names = await examples_of(book, plan)
     token = token_for(book, plan) if has_work else ""
-    return planned(plan, examples, await _names(book, examples, plan), token=token, notes=notes or ())
-
-
-async def _names(book: Book, rows: Sequence[StoredRow], plan: StoredPlan | None = None) -> Snapshot:
-    """Names for everything in these rows and in what the plan counts."""
-    keys = plan.counts.get("keys", {}) if plan else {}
-    conflicts = [{key: pair[0] for key, pair in row.shown.get("conflicts", {}).items()} for row in rows]
-    tables = [table for row in rows for table in (row.before, row.wanted)]
-    return await book.vocabulary.naming(*tables, *conflicts, dict.fromkeys(keys, ""))
+    return planned(plan, examples, names, token=token, notes=notes or ())
 
 
 def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]:

@@ -1,4 +1,4 @@
-"""The answers about many contacts at once: the plan, how far its run is, and what came of its rows.
+"""The answers about many contacts at once: the plan, the progress of its run, and the outcomes of its rows.
 
 A plan of any length is told in about 600 tokens: counts, columns, assumptions, a few examples. Rows are shown a page at
 a time, where they are asked for.
@@ -62,7 +62,9 @@ class StatusResult(BaseModel):
 class UndoResult(PlanResult):
     """Answer of undo_change: about one contact, or about a whole run."""
 
-    status: Literal["undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"]  # type: ignore[assignment]  # not those of a run alone
+    status: Literal[  # type: ignore[assignment]  # those of one contact as well
+        "undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"
+    ]
     contact: ContactFacts | None = None
     changes: list[Facts] | None = None
 
@@ -93,11 +95,9 @@ OUTCOMES = {
 
 def requests_of(plan: StoredPlan) -> int:
     """About how many requests the run takes."""
-    counts: dict[str, int] = plan.counts.get("decisions", {})
-    creates = counts.get("new", 0) + counts.get("create_again", 0)
-    singles = sum(counts.get(name, 0) for name in ("fill", "update", "delete", "restore"))
-    looks = 2 * (-(-creates // 100)) + 2 * (-(-singles // 25))
-    return looks + -(-creates // 500) + singles + (8 if creates > 1 else 0)
+    from contacts_mcp.book.transfer.running import requests_for
+
+    return requests_for(plan.counts.get("decisions", {}))
 
 
 def planned(
@@ -260,7 +260,7 @@ def _example(row: StoredRow, names: Snapshot) -> str:
 
 
 def _changes(row: StoredRow, names: Snapshot) -> str:
-    """What a planned row would change of a contact."""
+    """The changes that a planned row would make to a contact."""
     if not row.before or not row.wanted:
         return ""
     pairs = {key: (row.before.get(key), value) for key, value in row.wanted.items() if row.before.get(key) != value}
@@ -297,7 +297,7 @@ def progress(
     status: Status,
     problems_file: str = "",
 ) -> Answer:
-    """How far a run is, or what came of it."""
+    """The progress of a run, or its outcome."""
     found = {state: count for state, count in states.items() if state}
     lines, notes = _progress_lines(plan, found, status, problems_file)
     result = PlanResult(

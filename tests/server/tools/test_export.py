@@ -1,4 +1,4 @@
-"""`export_contacts` through the real chain: whom it writes, where, and what it says of a part."""
+"""`export_contacts` through the real chain: its contacts, its file, and the words about a part."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from contacts_mcp.book.transfer.headers import known
 from contacts_mcp.book.transfer.limits import LONGEST_CELL, LONGEST_SHOWN, MOST_COLUMNS, unreadable
 from contacts_mcp.book.transfer.own import cells_of_object, is_own_object, joined_tags
 from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of
-from contacts_mcp.book.transfer.sources.source import NumberText, Record, Source
+from contacts_mcp.book.transfer.sources.source import NumberText, Record, Source, free_header
 from contacts_mcp.words.folding import fold
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.numbers import number_text
@@ -174,13 +174,8 @@ def _labelled(header: str, item: dict[str, Any]) -> tuple[str, str]:
 
 
 def _put(cells: dict[str, str], header: str, text: str) -> None:
-    if not text:
-        return
-    shown, count = header, 1
-    while shown in cells:
-        count += 1
-        shown = f"{header} ({count})"
-    cells[shown] = text
+    if text:
+        cells[free_header(header, cells)] = text
 
 
 def _text(value: Any) -> str:

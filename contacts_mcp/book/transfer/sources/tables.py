@@ -9,13 +9,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from contacts_mcp.book.transfer.headers import known
 from contacts_mcp.book.transfer.limits import LONGEST_CELL, MOST_COLUMNS, unreadable
-from contacts_mcp.book.transfer.sources.source import Record
+from contacts_mcp.book.transfer.sources.source import Record, free_header
 from contacts_mcp.words.folding import unaccented
 
 HEADER_WITHIN = 40  # rows from the top
@@ -83,15 +82,10 @@ def headers_of(header: Sequence[str], rows: Iterable[Cells]) -> tuple[str, ...]:
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once: the second "Phone" is "Phone (2)"."""
-    taken: Counter[str] = Counter()
-    found: list[str] = []
+    """Each name once, as `free_header` tells them apart."""
+    found: dict[str, None] = {}
     for name in names:
-        taken[name] += 1
-        count = taken[name]
-        while (shown := name if count == 1 else f"{name} ({count})") in found:
-            count += 1
-        found.append(shown)
+        found[free_header(name, found)] = None
     return tuple(found)
 
 
