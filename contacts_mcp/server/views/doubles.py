@@ -51,7 +51,7 @@ class MergeResult(BaseModel):
 
     status: Literal["merged", "unchanged", "declined", "needs_confirmation"]
     contact: ContactFacts
-    others: list[ContactFacts]
+    others: list[Facts]  # as `contact`
     sources: list[Facts]
     losses: list[Facts]
     changes: list[Facts]
