@@ -25,7 +25,7 @@ def named(book: Book, number: int) -> StoredPlan:
     plan = book.imports.plan(number)
     if plan is None:
         raise Refused(
-            f"There is no plan {number}. Plans are kept for a day. Make it again: give the source and the change once more.",
+            f"There is no plan {number}. Plans are kept for a day. Make the plan again.",
             kind="no_such_plan",
         )
     return plan

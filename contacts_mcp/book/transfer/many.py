@@ -85,7 +85,7 @@ async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
         )
     if wanted.is_opted_out is False:
         raise Refused(
-            "Nobody is opted in for many at once, because that needs each person's consent. Use update_contact for one. "
+            "Nobody is opted in for many at once, which needs the consent of each. Use update_contact for one. "
             "Nothing was changed.",
             kind="no_opt_in",
         )

@@ -30,7 +30,7 @@ async def export_contacts(
         str | None, p.described('Instead of contacts: counts of the whole book, by this custom field or "all".')
     ] = None,
 ) -> Answer:
-    """Write contacts into a file on this machine, all or those that match; or show the whole book in counts. complete
+    """Write contacts into a file on this machine, or show the whole book in counts (by). complete
     is false if contacts may be missing: the file is then NAME.partial.csv."""
     from contacts_mcp.book.transfer.where import filters_of
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 VALUE = 40  # characters of a text from a file
 MOST_LISTED = 8
 MOST_EXAMPLES = 8
+MOST_REMARKS = 6  # assumptions and questions about the file
 PER_MINUTE = 485  # requests, when nobody else asks
 
 Status = Literal["needs_confirmation", "planned", "planning", "running", "stopped", "done", "declined"]
@@ -274,40 +275,51 @@ def _more(items: Sequence[Any]) -> str:
 
 def _remarks(plan: StoredPlan, counts: Mapping[str, Any]) -> list[str]:
     facts = plan.facts
-    marks, unknown = counts.get("marks", {}), counts.get("unknown", {})
-    told = [visible(text, limit=200) for text in [*facts.get("assumptions", []), *facts.get("questions", [])][:6]]
-    told += _switches_told(plan)
-    if count := counts.get("notes", {}).get("assumed_country"):
-        told.append(f"Phones without a country code, read as {facts.get('region')}: {count:,}.")
-    if count := counts.get("notes", {}).get("name_split"):
-        told.append(f"Full names split into first and last: {count:,}.")
-    if count := marks.get("opted_out"):
-        told.append(f"Opted out of texts, and staying so: {_contacts(count)}.")
-    if count := marks.get("says_in"):
-        told.append(f"Rows that say not opted out: {count:,}. That is not imported, because nobody is opted in.")
-    if count := marks.get("left_tags"):
-        told.append(f"No room for all tags (at most 5 each): {_contacts(count)}.")
-    if unknown:
-        names = ", ".join(
-            f"{quoted(name.partition(' ')[2], limit=VALUE)} {n:,}" for name, n in list(unknown.items())[:5]
-        )
-        is_tag = any(name.startswith("tag ") for name in unknown)
-        way = " update_contact makes a tag with create_missing_tags. Then plan again." if is_tag else ""
-        told.append(f"Left out, because the account does not have them: {names}.{way}")
+    questions = [Note("question", visible(text, limit=200)) for text in facts.get("questions", [])[:MOST_REMARKS]]
+    room = MOST_REMARKS - len(questions)
+    told: list[str] = [
+        *(Note("assumption", visible(text, limit=200)) for text in facts.get("assumptions", [])[:room]),
+        *questions,
+        *_switches_told(plan),
+    ]
+    for table, name, text in _COUNTED:
+        if count := counts.get(table, {}).get(name):
+            told.append(Note(name, text.format(f"{count:,}", region=facts.get("region"))))
+    if unknown := counts.get("unknown", {}):
+        told.append(Note("unknown_names", _told_of_unknown(unknown)))
     if conflicts := counts.get("conflicts"):
         parts = ", ".join(f"{name} {count:,}" for name, count in list(conflicts.items())[:5])
         way = 'To take the values of the file, plan again with existing="overwrite".'
-        told.append(f"The file and the book differ, and the book stays as it is: {parts}. {way}")
+        text = f"The file and the book differ, and the book stays as it is: {parts}. {way}"
+        told.append(Note("book_stays", text))
     return told
 
 
-def _switches_told(plan: StoredPlan) -> list[str]:
+# Where a plan counts it, the kind of the note, and its words.
+_COUNTED = (
+    ("notes", "assumed_country", "Phones without a country code, read as {region}: {}."),
+    ("notes", "name_split", "Full names split into first and last: {}."),
+    ("marks", "opted_out", "Contacts that are opted out of texts, and stay so: {}."),
+    ("marks", "says_in", "Rows that say not opted out: {}. That is not imported, because nobody is opted in."),
+    ("marks", "left_tags", "Contacts without room for all tags (at most 5 each): {}."),
+)
+
+
+def _told_of_unknown(unknown: Mapping[str, int]) -> str:
+    names = ", ".join(f"{quoted(name.partition(' ')[2], limit=VALUE)} {n:,}" for name, n in list(unknown.items())[:5])
+    is_tag = any(name.startswith("tag ") for name in unknown)
+    way = " update_contact makes a tag with create_missing_tags. Then plan again." if is_tag else ""
+    return f"Left out, because the account does not have them: {names}.{way}"
+
+
+def _switches_told(plan: StoredPlan) -> list[Note]:
     """The choices of the call that are not the usual ones, as they change values."""
     tags = ", ".join(quoted(tag, limit=VALUE) for tag in plan.switches.get("tags", ()))
     is_overwriting = plan.switches.get("existing") == "overwrite"
+    replacing = Note("overwrites", "Values of the file replace those in the book. Blanks erase nothing.")
     return [
-        *(["Values of the file replace those in the book. Blanks erase nothing."] if is_overwriting else []),
-        *([f"Tags of this import: {tags}."] if tags else []),
+        *([replacing] if is_overwriting else []),
+        *([Note("tags_given", f"Tags of this import: {tags}.")] if tags else []),
     ]
 
 
@@ -387,7 +399,9 @@ def rows_shown(
     found = {state: count for state, count in states.items() if state}
     cursor = str(rows[-1].row) if rows and is_more else ""
     lines, notes = _progress_lines(plan, found, status, problems_file)
+    page: dict[str, Any] = {}
     if rows is not None:
+        page = {"shown": [_row_facts(row, names) for row in rows], "next_cursor": cursor, "complete": not cursor}
         lines += [f"- {_example(plan, row, names)}" for row in rows] or ["There are no such rows."]
         lines.append(f"complete: false; {going_on(cursor)}" if cursor else "complete: true.")
     result = StatusResult(
@@ -396,11 +410,9 @@ def rows_shown(
         about=_about_progress(plan, found, problems_file),
         counts=plan.counts.get("decisions") or None,
         outcomes=found,
-        shown=None if rows is None else [_row_facts(row, names) for row in rows],
-        next_cursor=None if rows is None else cursor,
-        complete=None if rows is None else not cursor,
         change_id=plan.change_id,
         **noted(notes),
+        **page,
     )
     return Answer(lines, result.model_dump(mode="json", exclude_none=True))
 
