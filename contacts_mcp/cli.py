@@ -387,7 +387,7 @@ def import_file(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings
 def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool, yes: bool, **flags: Any) -> None:
-    """Make one change to many contacts: contacts-mcp update --where tag=Oakland --set Plan=Gold.
+    """Make one change to many contacts: contacts-mcp update --where Region=Oakland --set Plan=Gold.
 
     --where takes name, tag, assignee, is_opted_out, has_email, area_code, country, created_after, created_before,
     updated_after, updated_before, or a custom field. --set takes assignee, add_tag, remove_tag, is_opted_out=true,

@@ -68,7 +68,7 @@ def test_an_import_is_done_after_a_yes_and_its_problems_are_in_a_file(tmp_path: 
     problems = file.with_name("fair.csv.problems.csv").read_text(encoding="utf-8-sig").splitlines()
     assert problems[0] == f"{HEADER.strip()},line,problem"
     assert problems[1].startswith("12,Bad,Row,,14,")
-    assert "12 are so already" in run(tmp_path, "import", str(file), "--dry-run").output
+    assert "12 already as wanted" in run(tmp_path, "import", str(file), "--dry-run").output
 
 
 def test_a_second_file_of_problems_stands_beside_the_first(tmp_path: Path, file: Path) -> None:
@@ -101,7 +101,7 @@ def test_one_change_for_many_is_done_at_the_terminal(tmp_path: Path, file: Path)
     done = run(tmp_path, *words)
     assert done.exit_code == 0, done.output
     assert "is change" in done.output
-    assert "are so already" in run(tmp_path, *words).output
+    assert "already as wanted" in run(tmp_path, *words).output
 
 
 @pytest.mark.parametrize(

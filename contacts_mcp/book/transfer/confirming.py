@@ -28,7 +28,8 @@ def named(book: Book, number: int) -> StoredPlan:
     plan = book.imports.plan(number)
     if plan is None:
         raise Refused(
-            f"There is no plan {number}. Plans are kept for a day. Plan the import again.", kind="no_such_plan"
+            f"There is no plan {number}. Plans are kept for a day. Make the plan again.",
+            kind="no_such_plan",
         )
     return plan
 
@@ -47,11 +48,11 @@ def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
     if plan.state in _STARTED:
         return None
     if plan.state != "planned":
-        why = "is still being made" if plan.state == "reading" else "is done"
-        raise Refused(f"Plan {plan.plan} {why}. Ask import_status for it.", kind=f"plan_{plan.state}")
+        why = "is still being made" if plan.state == "reading" else "is done already"
+        raise Refused(f"Plan {plan.plan} {why}. Call import_status(plan={plan.plan}).", kind=f"plan_{plan.state}")
     if digest_of_plan(book, plan) != plan.digest:
         raise Refused(
-            f"The rows of plan {plan.plan} are not those that were shown. Plan the import again.", kind="plan_altered"
+            f"The rows of plan {plan.plan} are not those that were shown. Make the plan again.", kind="plan_altered"
         )
     return refusal(book, action_of(plan), token)
 

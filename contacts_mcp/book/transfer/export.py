@@ -160,7 +160,7 @@ def _inline(kind: Format, lines: Sequence[Line], custom: Sequence[str]) -> str:
         used = {label for line in lines for label in line.custom}
         write(stream, kind, lines, [label for label in custom if label in used])
     if len(lines) > MOST_INLINE or stream.tell() > MOST_INLINE_BYTES:
-        text = f"{len(lines):,} contacts are too many for an answer. Give file, such as contacts.csv."
+        text = f"{len(lines):,} contacts are too many for an answer, which holds {MOST_INLINE}. Give file."
         raise Refused(text, kind="too_many_for_answer")
     return stream.getvalue().decode("utf-8-sig")
 

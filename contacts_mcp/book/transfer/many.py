@@ -14,8 +14,10 @@ from contacts_mcp.book.transfer.where import filters_of
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import StoredPlan
+from contacts_mcp.words.display import quoted
 
 _PAGE = 1_000
+_VALUE = 40  # characters of a value in the description of a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,27 @@ class Chosen:
         return ", ".join(f"{name} {value}" for name, value in self.where.items())
 
 
+def told(wanted: Wanted) -> str:
+    """The change in the words of the person who asks for it: `Plan = "Gold", add tags "VIP"`."""
+    lists = (("add tags", wanted.add_tags), ("remove tags", wanted.remove_tags), ("empty", wanted.clear))
+    parts = [
+        *(f"{name} = {quoted(value, limit=_VALUE)}" for name, value in wanted.custom_fields.items()),
+        *([f"assignee = {quoted(wanted.assignee, limit=_VALUE)}"] if wanted.assignee else []),
+        *(f"{verb} {', '.join(quoted(name, limit=_VALUE) for name in names)}" for verb, names in lists if names),
+        *(["opt out of texts"] if wanted.is_opted_out else []),
+    ]
+    return ", ".join(parts)
+
+
 async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
     """A plan that makes one change to all of these contacts. Raises InvalidArgument, UnknownName, Refused."""
     if bool(chosen.where) == bool(chosen.contact_ids):
-        raise InvalidArgument("where or contact_ids", "exactly one says which contacts are meant.")
+        raise InvalidArgument(
+            "where or contact_ids", "exactly one says which contacts are meant.", expected='As where: {"tag": "VIP"}.'
+        )
     if wanted.is_opted_out is False:
         raise Refused(
-            "Nobody is opted in for many at once: that needs each person's consent. Use update_contact for one. "
+            "Nobody is opted in for many at once, which needs the consent of each. Use update_contact for one. "
             "Nothing was changed.",
             kind="no_opt_in",
         )
@@ -48,7 +64,7 @@ async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
             "update_contacts", "nothing to change was given.", expected='For example add_tags: ["VIP"].'
         )
     contacts, notes = await (_by_ids(book, chosen.contact_ids) if chosen.contact_ids else _by_filters(book, chosen))
-    facts = {"file": chosen.described, "edit": repr(edit), "assumptions": notes}
+    facts = {"file": chosen.described, "change": told(wanted), "edit": repr(edit), "assumptions": notes}
     plan = book.imports.begin("update", facts, {})
     with book.imports.filling(plan):
         return await plan_update(book, plan, contacts, edit)

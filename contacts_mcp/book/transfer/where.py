@@ -10,6 +10,8 @@ from contacts_mcp.errors import InvalidArgument
 
 _TEXTS = ("assignee", "area_code", "country", "created_after", "created_before", "updated_after", "updated_before")
 _FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_email": "has_email"}
+# Parameters of the search that narrow nothing down here. They would be taken for custom fields.
+_NO_FILTERS = frozenset(["query", "tag_match", "sort", "limit", "cursor", "detail", "custom_fields"])
 _YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -19,6 +21,11 @@ def filters_of(where: Mapping[str, str], *, by_name: bool = False) -> Filters:
     Several tags stand between commas, and all of them must be there. `by_name` allows the filter `name`, which the
     list knows and the mirror does not.
     """
+    if wrong := _NO_FILTERS & {*where}:
+        filters = ", ".join(["tag", "opted_out", "has_email", *_TEXTS])
+        raise InvalidArgument(
+            "where", f"{min(wrong)} is no filter here.", expected=f"Filters: {filters}, or a custom field by its name."
+        )
     given: dict[str, Any] = {}
     custom: dict[str, str] = {}
     for name, value in where.items():

@@ -26,9 +26,23 @@ _NEWS = 25.0  # seconds that a question about progress waits for news
 _PAGE = 25
 
 Show = Literal[
-    "problems", "new", "fill", "update", "same", "skip", "conflict", "duplicate", "invalid", "moved", "failed"
+    "problems",
+    "new",
+    "fill",
+    "update",
+    "same",
+    "skip",
+    "conflict",
+    "duplicate",
+    "invalid",
+    "delete",
+    "restore",
+    "create_again",
+    "kept",
+    "moved",
+    "failed",
 ]
-PlanNumber = Annotated[p.Id | None, p.described("To carry out.")]
+PlanNumber = Annotated[p.Id | None, p.described("Number of a plan, to run it or go on.")]
 
 
 async def import_contacts(
@@ -37,20 +51,21 @@ async def import_contacts(
     text: Annotated[p.LongText | None, p.described("Or a pasted table, at most 200 rows.")] = None,
     existing: Annotated[
         Literal["fill", "overwrite", "skip"],
-        p.described("Known contacts: fill empty fields, overwrite, or leave alone."),
+        p.described("Contacts in the book: fill empty fields, overwrite, or skip."),
     ] = "fill",
     twice: Annotated[
-        Literal["tell", "merge"], p.described("Later rows of a phone: only tell, or fill blanks.")
+        Literal["tell", "merge"],
+        p.described("One phone on several lines: tell takes the first, merge fills its blanks."),
     ] = "tell",
-    tags: Annotated[p.Names | None, p.described("Tags for all of them.")] = None,
-    columns: Annotated[p.TextsByName | None, p.described('{"Header": "phone"}, to correct the plan.')] = None,
-    encoding: Annotated[str | None, p.described("If misread.")] = None,
-    sheet: Annotated[str | None, p.described("Of a workbook.")] = None,
+    tags: Annotated[p.Names | None, p.described("Added to all of them.")] = None,
+    columns: Annotated[p.TextsByName | None, p.described('To correct the plan: {"Header": "phone"} or "skip".')] = None,
+    encoding: Annotated[str | None, p.described("If misread: utf-8, cp1252.")] = None,
+    sheet: Annotated[str | None, p.described("Sheet of a workbook.")] = None,
     plan: PlanNumber = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Import contacts from a file or a pasted table. The first call only answers the plan. Nobody is opted in.
-    The run is one change for undo_change."""
+    """Import contacts from a file or a pasted table. The first call changes nothing: it answers a plan and a
+    confirm_token. Blanks erase nothing, and nobody is opted in. undo_change takes the whole run back."""
     from contacts_mcp.book.transfer.deciding import Switches
     from contacts_mcp.book.transfer.opening import PASTED, given_source
     from contacts_mcp.book.transfer.planning import Asked, plan_file
@@ -88,11 +103,9 @@ async def update_contacts(
     app: App,
     where: Annotated[
         p.TextsByName | None,
-        p.described(
-            "Filters of search_contacts (tag, assignee, opted_out, area_code, updated_after), or field: value."
-        ),
+        p.described('All who match, as {"tag": "VIP", "Plan": "Gold"}: filters of search_contacts or custom fields.'),
     ] = None,
-    contact_ids: Annotated[p.ManyIds | None, p.described("Or their ids.")] = None,
+    contact_ids: Annotated[p.ManyIds | None, p.described("Or these.")] = None,
     custom_fields: p.CustomFields = None,
     assignee: p.Assignee = None,
     add_tags: p.AddTags = None,
@@ -102,7 +115,8 @@ async def update_contacts(
     plan: PlanNumber = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Make one change to many contacts. The first call only answers the plan. Nobody is opted in."""
+    """Make the same change to many contacts. The first call changes nothing: it answers a plan and a confirm_token.
+    Nobody is opted in. undo_change takes the whole run back."""
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.transfer.many import Chosen, plan_change
 
@@ -137,12 +151,13 @@ UPDATE = ToolEntry(
 
 async def import_status(
     app: App,
-    plan: Annotated[p.Id | None, p.described("The newest without.")] = None,
-    show: Annotated[Show | None, p.described("Rows with this decision or outcome.")] = None,
+    plan: Annotated[p.Id | None, p.described("Its number; the newest without.")] = None,
+    show: Annotated[Show | None, p.described("List rows with this decision or outcome.")] = None,
     cursor: Annotated[p.ChangeCursor | None, p.described("next_cursor of the last answer.")] = None,
-    stop: Annotated[bool | None, p.described("Ends the run.")] = None,
+    stop: Annotated[bool | None, p.described("Stops the run; it can go on later.")] = None,
 ) -> Answer:
-    """How far an import or a change of many is, and what came of its rows."""
+    """Show how far import_contacts, update_contacts or the undo of one is, and its rows with the reasons. Can
+    stop the run."""
     from contacts_mcp.book.transfer.confirming import names_in
 
     book = await app.book()
@@ -157,7 +172,8 @@ async def import_status(
     names = await names_in(book, shown)
     states = book.imports.states(number)
     is_more = len(rows) > _PAGE
-    return rows_shown(stored, states, shown, names, status=status, is_more=is_more, problems_file=place)
+    page = shown if show else None
+    return rows_shown(stored, states, page, names, status=status, is_more=is_more, problems_file=place)
 
 
 STATUS = ToolEntry(
@@ -218,7 +234,8 @@ def _named(book: Book, number: int) -> StoredPlan:
 def _newest(book: Book) -> int:
     plans = book.imports.plans("reading", "planned", "running", "stopped", "done")
     if not plans:
-        raise Refused("There was no import in the last day.", kind="no_such_plan")
+        text = "There was no plan in the last day. import_contacts and update_contacts make one."
+        raise Refused(text, kind="no_such_plan")
     return plans[0].plan
 
 

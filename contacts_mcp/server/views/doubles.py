@@ -11,7 +11,6 @@ from contacts_mcp.server.views.contacts import concise, line, who, whole
 from contacts_mcp.server.views.fitting import (
     CUTS,
     Answer,
-    ContactFacts,
     Facts,
     Shown,
     completeness,
@@ -50,7 +49,7 @@ class MergeResult(ConfirmableResult):
     """Answer of merge_contacts."""
 
     status: Literal["merged", "unchanged", "declined", "needs_confirmation"]
-    others: list[ContactFacts]
+    others: list[Facts]  # as `contact`
     sources: list[Facts]
     losses: list[Facts]
 

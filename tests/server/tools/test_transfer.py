@@ -187,3 +187,79 @@ async def test_no_file_is_read_where_no_folder_is_open(open_session: OpenSession
         refused = await session.call("import_contacts", path=str(tmp_path / "list.csv"))
         assert refused.structured_content is not None
         assert refused.structured_content["kind"] == "no_folders"
+
+
+# The words of the answers: each is understood alone, and names the next call.
+
+
+async def test_the_question_about_a_change_of_many_says_the_change_and_for_whom(session: Session) -> None:
+    """A client may show the question alone."""
+    plan = await facts(
+        session, "update_contacts", where={"tag": "VIP"}, add_tags=["Lead"], custom_fields={"Plan": "Gold"}
+    )
+    for part in ('Plan = "Gold"', 'add tags "Lead"', '"tag VIP"', f"change {plan['counts']['update']} contact"):
+        assert part in plan["question"]
+
+
+async def test_a_plan_says_which_switches_and_tags_it_has(session: Session) -> None:
+    plan = await session.call("import_contacts", text=table(2), tags=["VIP"], existing="overwrite")
+    assert 'Tags of this import: "VIP".' in text_of(plan)
+    assert "Values of the file replace those in the book. Blanks erase nothing." in text_of(plan)
+    usual = text_of(await session.call("import_contacts", text=table(2)))
+    assert "Tags of this import" not in usual
+    assert "replace those" not in usual
+
+
+async def test_a_column_that_is_not_imported_is_named_with_the_way_to_import_it(session: Session) -> None:
+    text = "Phone,Shoe size\n5105550201,44\n"
+    assert 'columns={"Shoe size": "NAME OF A FIELD"}' in text_of(await session.call("import_contacts", text=text))
+    plan = await facts(session, "import_contacts", text=text, columns={"Shoe size": "Plan"})
+    assert "not_imported" not in plan["about"]
+
+
+async def test_a_plan_that_was_not_begun_leads_to_its_question(session: Session) -> None:
+    plan = await facts(session, "import_contacts", text=table(2))
+    status = await session.call("import_status", plan=plan["plan"])
+    assert f"For its question call import_contacts(plan={plan['plan']})." in text_of(status)
+    again = await facts(session, "import_contacts", plan=plan["plan"])
+    assert again["question"] == plan["question"]
+    nothing = await facts(session, "update_contacts", where={"tag": "VIP"}, add_tags=["VIP"])
+    assert "It does nothing." in text_of(await session.call("import_status", plan=nothing["plan"]))
+
+
+async def test_a_status_without_rows_does_not_say_that_anything_is_complete(session: Session) -> None:
+    plan = await facts(session, "import_contacts", text=table(2))
+    status = await session.call("import_status", plan=plan["plan"])
+    assert "complete" not in text_of(status)
+    assert status.structured_content is not None
+    assert not {"complete", "next_cursor", "shown"} & {*status.structured_content}
+    none = await session.call("import_status", plan=plan["plan"], show="conflict")
+    assert "There are no such rows.\ncomplete: true." in text_of(none)
+
+
+async def test_a_run_tells_the_rows_that_it_left_out_and_how_to_see_them(session: Session) -> None:
+    text = f"{table(2)}\n123,Bad,Row,,\n"
+    plan = await facts(session, "import_contacts", text=text)
+    done = await session.call("import_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
+    lines = text_of(done).splitlines()
+    assert "- 1 left out: not valid" in lines
+    assert f'For the reasons call import_status(plan={plan["plan"]}, show="problems").' in lines
+    change = done.structured_content["change_id"] if done.structured_content else 0
+    assert lines[-1].endswith(f"To take it back call undo_change(change_id={change}).")
+
+
+async def test_contacts_that_an_undo_keeps_are_named_with_the_reason(session: Session) -> None:
+    done = await planned_and_run(session, text=table(2))
+    await facts(session, "update_contact", phone="+15105550200", last="Changed")
+    undo = await session.call("undo_change", change_id=done["change_id"])
+    assert undo.structured_content is not None
+    number = undo.structured_content["plan"]
+    assert f'import_status(plan={number}, show="kept")' in text_of(undo)
+    kept = await facts(session, "import_status", plan=number, show="kept")
+    assert [(row["phone"], row["why"]) for row in kept["shown"]] == [("15105550200", "the contact was changed since.")]
+
+
+async def test_a_conflict_shows_both_values_and_the_switch_that_takes_the_files(session: Session) -> None:
+    plan = text_of(await session.call("import_contacts", text="Phone,First\n510-555-0100,Jordy\n"))
+    assert 'first: the book has "Jordan", the file "Jordy"' in plan
+    assert 'existing="overwrite"' in plan
