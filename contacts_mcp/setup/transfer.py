@@ -17,14 +17,14 @@ import click
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.transfer.confirming import examples_of
-from contacts_mcp.book.transfer.many import Chosen, plan_change
+from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.opening import opened_source
 from contacts_mcp.book.transfer.planning import Asked, plan_file
 from contacts_mcp.book.transfer.problems import problems_file
 from contacts_mcp.book.transfer.reading import Row
 from contacts_mcp.book.transfer.report import report, without_account
-from contacts_mcp.book.transfer.running import Progress, Watch, run
+from contacts_mcp.book.transfer.running import Watch, run
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier
 from contacts_mcp.book.transfer.where import yes_or_no
@@ -131,7 +131,9 @@ def update_many(
     """The same for one change of many contacts."""
 
     async def make(book: Book) -> StoredPlan:
-        return await plan_change(book, Chosen(where=where), wanted)
+        chosen = Chosen(where=where)
+        edit = await edit_for(book, chosen, wanted)
+        return await plan_change(book, begin_change(book, chosen, wanted, edit), chosen, edit)
 
     again = "contacts-mcp call update_contacts plan={}"
     return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, [], again)
@@ -225,7 +227,7 @@ def _bar(book: Book, plan: StoredPlan, *, is_shown: bool) -> Iterator[Watch]:
     total = sum(count for state, count in book.imports.states(plan.plan).items() if state)
     with click.progressbar(length=total, label="Importing", file=sys.stderr, hidden=not is_shown) as bar:
 
-        async def watch(now: Progress) -> None:
-            bar.update(now.finished - bar.pos)
+        async def watch(finished: int, _: int) -> None:
+            bar.update(finished - bar.pos)
 
         yield watch

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.listing.listing import list_contacts
 from contacts_mcp.book.people.requests import Edit, Wanted, resolved
-from contacts_mcp.book.transfer.looking import all_of, look
+from contacts_mcp.book.transfer.gathering import gather
+from contacts_mcp.book.transfer.looking import all_of
 from contacts_mcp.book.transfer.planning import plan_update
 from contacts_mcp.book.transfer.where import filters_of
 from contacts_mcp.errors import InvalidArgument, Refused
@@ -16,7 +17,6 @@ from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import StoredPlan
 from contacts_mcp.words.display import quoted
 
-_PAGE = 1_000
 _VALUE = 40  # characters of a value in the description of a change
 
 
@@ -46,12 +46,13 @@ def told(wanted: Wanted) -> str:
     return ", ".join(parts)
 
 
-async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
-    """A plan that makes one change to all of these contacts. Raises InvalidArgument, UnknownName, Refused."""
+async def edit_for(book: Book, chosen: Chosen, wanted: Wanted) -> Edit:
+    """The edit that all of them get. Raises InvalidArgument, UnknownName, Refused."""
     if bool(chosen.where) == bool(chosen.contact_ids):
         raise InvalidArgument(
             "where or contact_ids", "exactly one says which contacts are meant.", expected='As where: {"tag": "VIP"}.'
         )
+    filters_of(chosen.where)  # a wrong one is told at once
     if wanted.is_opted_out is False:
         raise Refused(
             "Nobody is opted in for many at once, which needs the consent of each. Use update_contact for one. "
@@ -63,37 +64,26 @@ async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
         raise InvalidArgument(
             "update_contacts", "nothing to change was given.", expected='For example add_tags: ["VIP"].'
         )
-    contacts, notes = await (_by_ids(book, chosen.contact_ids) if chosen.contact_ids else _by_filters(book, chosen))
-    facts = {"file": chosen.described, "change": told(wanted), "edit": repr(edit), "assumptions": notes}
-    plan = book.imports.begin("update", facts, {})
+    return edit
+
+
+def begin_change(book: Book, chosen: Chosen, wanted: Wanted, edit: Edit) -> int:
+    """The number of an empty plan for that change."""
+    return book.imports.begin("update", {"file": chosen.described, "change": told(wanted), "edit": repr(edit)}, {})
+
+
+async def plan_change(book: Book, plan: int, chosen: Chosen, edit: Edit) -> StoredPlan:
+    """Fill a plan that makes one change to all of these contacts. Raises InvalidArgument, UnknownName, UpstreamError."""
     with book.imports.filling(plan):
+        if chosen.contact_ids:
+            contacts, notes = await _by_ids(book, chosen.contact_ids)
+        else:
+            gathered = await gather(book, filters_of(chosen.where), patience=math.inf)
+            contacts, notes = [*gathered.contacts.values()], [*map(str, gathered.notes)]
+        begun = book.imports.plan(plan)
+        assert begun is not None
+        book.imports.set(plan, facts=begun.facts | {"assumptions": notes})
         return await plan_update(book, plan, contacts, edit)
-
-
-async def _by_filters(book: Book, chosen: Chosen) -> tuple[list[Contact], list[str]]:
-    """The contacts in the order of the list, each as it is now, and the reasons why others may be missing."""
-    phones, notes = await _listed(book, chosen)
-    looked = await look(book, filter(None, phones.values()))
-    found = {contact.id: contact for phone in phones.values() if phone for contact in looked.with_phone(phone)}
-    others, _ = await _by_ids(book, [number for number in phones if number not in found])
-    found |= {contact.id: contact for contact in others}
-    return [found[number] for number in phones if number in found], notes
-
-
-async def _listed(book: Book, chosen: Chosen) -> tuple[dict[int, str], list[str]]:
-    """Id -> the digits of the phone, of everybody who passes the filters, and why the list may lack contacts."""
-    filters = filters_of(chosen.where, by_name=True)
-    phones: dict[int, str] = {}
-    cursor = ""
-    while True:
-        listing = await list_contacts(book, filters, limit=_PAGE, cursor=cursor)
-        phones |= {card.contact_id: "".join(filter(str.isdigit, card.phone)) for card in listing.cards}
-        cursor = listing.next_cursor
-        if not cursor:
-            break
-    if listing.complete:
-        return phones, []
-    return phones, ["The list may lack contacts, because the book was changed while it was read.", *listing.notes]
 
 
 async def _by_ids(book: Book, ids: Sequence[int]) -> tuple[list[Contact], list[str]]:

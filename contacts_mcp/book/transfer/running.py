@@ -65,15 +65,8 @@ def requests_for(decisions: Mapping[str, int]) -> int:
     return looks + slow_start + ceil(creates / CHUNKS[-1]) + singles
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is."""
-
-    finished: int
-    total: int
-
-
-Watch = Callable[[Progress], Awaitable[None]]
+Watch = Callable[[int, int], Awaitable[None]]
+"""Told how many rows are finished, and of how many."""
 
 
 async def run(
@@ -241,7 +234,7 @@ class _Run:
         if self.watch is not None:
             states = self.book.imports.states(self.number)
             left = states.get("planned", 0) + states.get("sending", 0)
-            await self.watch(Progress(self.total - left, self.total))
+            await self.watch(self.total - left, self.total)
 
     # One chunk
 

@@ -8,18 +8,19 @@ from typing import Any
 from contacts_mcp.book.listing.filters import Filters
 from contacts_mcp.errors import InvalidArgument
 
-_TEXTS = ("assignee", "area_code", "country", "created_after", "created_before", "updated_after", "updated_before")
+_TEXTS = (
+    "name", "assignee", "area_code", "country", "created_after", "created_before", "updated_after", "updated_before",
+)  # fmt: skip
 _FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_email": "has_email"}
 # Parameters of the search that narrow nothing down here. They would be taken for custom fields.
 _NO_FILTERS = frozenset(["query", "tag_match", "sort", "limit", "cursor", "detail", "custom_fields"])
 _YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def filters_of(where: Mapping[str, str], *, by_name: bool = False) -> Filters:
-    """The filters of a search. A name that is no filter is a custom field. Raises InvalidArgument.
+def filters_of(where: Mapping[str, str]) -> Filters:
+    """The filters of a search, and part of a name. Any other name is a custom field. Raises InvalidArgument.
 
-    Several tags stand between commas, and all of them must be there. `by_name` allows the filter `name`, which the
-    list knows and the mirror does not.
+    Several tags stand between commas, and all of them must be there.
     """
     if wrong := _NO_FILTERS & {*where}:
         filters = ", ".join(["tag", "opted_out", "has_email", *_TEXTS])
@@ -29,7 +30,7 @@ def filters_of(where: Mapping[str, str], *, by_name: bool = False) -> Filters:
     given: dict[str, Any] = {}
     custom: dict[str, str] = {}
     for name, value in where.items():
-        if name in _TEXTS or (by_name and name == "name"):
+        if name in _TEXTS:
             given[name] = value
         elif name in ("tag", "tags"):
             given["tags"] = [tag.strip() for tag in value.split(",")]

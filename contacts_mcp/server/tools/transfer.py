@@ -18,7 +18,6 @@ from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
-    from contacts_mcp.server.jobs import Watch
     from contacts_mcp.state.imports import StoredPlan, StoredRow
     from contacts_mcp.state.journal import Entry
 
@@ -78,7 +77,7 @@ async def import_contacts(
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
     number = book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
 
-    async def make(_: Callable[[], bool], __: Watch) -> None:
+    async def make(_: Callable[[], bool]) -> None:
         given = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
         with book.imports.filling(number), given as (source, facts):
             book.imports.set(number, facts=facts)
@@ -118,7 +117,7 @@ async def update_contacts(
     """Make the same change to many contacts. The first call changes nothing: it answers a plan and a confirm_token.
     Nobody is opted in. undo_change takes the whole run back."""
     from contacts_mcp.book.people.requests import Wanted
-    from contacts_mcp.book.transfer.many import Chosen, plan_change
+    from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 
     book = await app.book()
     if stored := _stored(book, plan, confirm_token):
@@ -134,8 +133,16 @@ async def update_contacts(
             "clear": clear,
         },
     )
-    made = await plan_change(book, Chosen(where=where or {}, contact_ids=contact_ids or ()), wanted)
-    return await _shown(app, book, made.plan)
+    chosen = Chosen(where=where or {}, contact_ids=contact_ids or ())
+    edit = await edit_for(book, chosen, wanted)
+    number = begin_change(book, chosen, wanted, edit)
+
+    async def make(_: Callable[[], bool]) -> None:
+        await plan_change(book, number, chosen, edit)
+
+    if not await app.carry_on(number, make):
+        return _now(book, number, "planning")
+    return await _shown(app, book, number)
 
 
 UPDATE = ToolEntry(
@@ -164,7 +171,7 @@ async def import_status(
     number = plan or _newest(book)
     if stop and _named(book, number).state == "running":
         book.imports.set(number, asked=1)
-    if show is None and app.is_under_way(number):
+    if show is None:
         await app.news_of(number, _NEWS)
     rows = _rows(book, number, show, after=cursor or 0) if show else []
     shown = rows[:_PAGE]
@@ -205,7 +212,7 @@ async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
         return await _carry_out(app, book, stored, token)
     number = stored.plan if stored else begin_undo(book, entry)
 
-    async def make(_: Callable[[], bool], __: Watch) -> None:
+    async def make(_: Callable[[], bool]) -> None:
         await plan_undo(book, number, entry)
 
     if stored is None and not await app.carry_on(number, make):
@@ -241,6 +248,7 @@ def _newest(book: Book) -> int:
 
 async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answer:
     """Run a plan that is permitted, for as long as a call may last."""
+    from contacts_mcp.api.pace import telling
     from contacts_mcp.book.transfer.confirming import permitted
     from contacts_mcp.book.transfer.running import run
 
@@ -249,8 +257,8 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
         if refused is not None:
             return await _shown(app, book, plan.plan, notes=refused)
 
-    async def work(is_time_over: Callable[[], bool], watch: Watch) -> None:
-        await run(book, plan.plan, is_time_over=is_time_over, watch=lambda now: watch(now.finished, now.total))
+    async def work(is_time_over: Callable[[], bool]) -> None:
+        await run(book, plan.plan, is_time_over=is_time_over, watch=telling("rows are finished"))
 
     is_over = await app.carry_on(plan.plan, work)
     return _now(book, plan.plan, None if is_over else "running")
