@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contacts_mcp.words import phone_text
-from contacts_mcp.words.nicknames import TITLES
 from contacts_mcp.words.search_words import pieces
+from contacts_mcp.words.titles import TITLES
 
 MOST_WORDS = 8
 LONGEST_QUERY = 500  # characters
