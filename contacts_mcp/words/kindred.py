@@ -39,6 +39,16 @@ def kindred(word: str) -> Mapping[str, float]:
     return _kindred(word)
 
 
+def is_short_form(short: str, name: str) -> bool:
+    """Whether people say `short` for the folded `name`: "sam" for "samuel", and not the other way round.
+
+    Two spellings of one name, and two short forms of it, are none of each other.
+    """
+    short_forms, _ = _tables()
+    are_spellings = any({short, name} <= {*spellings} for spellings in _spellings())
+    return len(short) < len(name) and short in short_forms.get(name, ()) and not are_spellings
+
+
 @lru_cache(maxsize=2048)
 def _kindred(word: str) -> Mapping[str, float]:
     short_forms, names = _tables()
@@ -57,10 +67,14 @@ def _tables() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
         for form in forms:
             short_forms[name].add(form)
             names[form].add(name)
-    for spellings in map(str.split, re.split(r"[/\n]", _SPELLINGS)):
+    for spellings in _spellings():
         for name in spellings:
             short_forms[name].update(spellings)
     return dict(short_forms), dict(names)
+
+
+def _spellings() -> list[list[str]]:
+    return [*map(str.split, re.split(r"[/\n]", _SPELLINGS))]
 
 
 def _pairs() -> Iterator[tuple[str, Iterable[str]]]:
