@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from contacts_mcp.book.book import Book
@@ -263,11 +264,11 @@ async def _offers(book: Book, question: Question, meant: Meant, known: Known, *,
 
 
 async def _other_names(book: Book, query: str) -> list[Note]:
-    """The tags and team members that the words name. A query does not look for these."""
-    try:
-        names = await book.vocabulary.read("tags", "members")
-    except ContactsError:
-        return []
+    """The tags and known team members that the words name. A query does not look for these."""
+    names = await book.vocabulary.naming()
+    if not names.tags.items:
+        with suppress(ContactsError):
+            names = await book.vocabulary.read("tags")
     said = {fold(each) for each in query.split()} | {fold(query)}
     tags = [one.name for one in names.tags.items if fold(one.name) in said]
     members = [one.name for one in names.members.items if not said.isdisjoint(map(fold, (one.name, *one.aliases)))]

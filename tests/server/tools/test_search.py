@@ -493,3 +493,10 @@ async def test_the_list_alone_still_answers_a_filter_to_the_end(open_session: Op
                 break
             cursor = {"cursor": facts["next_cursor"]}
         assert {*found} == {one["id"] for one in session.sandbox.store.contacts() if VIP in one["tags"]}
+
+
+async def test_an_address_in_any_case_is_looked_up_where_the_index_knows_it(session: Session) -> None:
+    odd = session.sandbox.store.add_contact(phone="15105557001", first="Odd", email="oDD.cAse@Example.org")
+    await session.ok("search_contacts", query="Odd")
+    facts = await session.ok("lookup_contact", email="odd.case@example.org")
+    assert [one["contact_id"] for one in facts["contacts"]] == [odd]
