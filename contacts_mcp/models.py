@@ -90,7 +90,7 @@ def _phone(value: object) -> str:
 
 
 def _whole(value: object) -> int:
-    """A whole number, also as text. `True` is none, although Python takes it for 1. The journal and the index keep 64 bits."""
+    """A whole number, also as text. `True` is none, although Python takes it for 1. SQLite keeps no larger ones."""
     number = None
     if isinstance(value, str) and len(value) <= LONGEST_WHOLE and value.isascii():
         text = value.strip()

@@ -7,8 +7,8 @@
 3. A date with two readings is refused with both ("03/04/2027"). A day that does not exist is refused, and a date
    without its year or day or with two digits of the year. So are days as machines count them, and days that depend on
    today.
-4. A date in other words is refused, because nobody reads it for certain: a year with the number of a day or the name
-   of a month ("15 stycznia 2027", "2027-01-15 or later"), or the characters for year, month and day.
+4. A date in other words is refused, because nobody reads it for certain ("15 stycznia 2027", "2027-01-15 or later").
+   It holds a year, and the number of a day or the name of a month.
 5. Any other text is no date and stays as it is ("never", "see notes").
 """
 

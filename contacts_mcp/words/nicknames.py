@@ -202,7 +202,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _are_alike_in_latin(one: str, other: str) -> bool:
-    """Whether a word in Latin letters may be one of another script: "Maria" for \u041c\u0430\u0440\u0438\u044f, not Mario."""
+    """Whether a word in Latin letters may be one of another script. It sounds the same, and ends in the same letter."""
     said, foreign = (one, other) if one.isascii() else (other, one)
     forms = [form for piece in pieces(foreign) for form in piece.spellings if form.isascii()]
     return any(form == said or (sound(form) == sound(said) != "" and _end(form) == _end(said)) for form in forms)

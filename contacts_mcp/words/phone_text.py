@@ -1,10 +1,9 @@
 """The text of one phone, before the numbering library sees it: folded to ASCII, or refused as something else.
 
 1. Folding comes first: the digits of every script, full-width forms, every dash and space, invisible characters.
-2. A scheme in front (`tel:`, `whatsapp:`), and a full stop or comma behind are dropped. So is the
-   writing of a spreadsheet: `'` and `="..."` that make a text of a number, `.0` behind the digits, commas between
-   thousands (`6,145,550,123`), `6.145550123E9` with every digit there. `6.14555E+09` has lost its last digits and is
-   refused.
+2. A scheme in front (`tel:`, `whatsapp:`), and a full stop or comma behind are dropped. So is the writing of a
+   spreadsheet: `'5105553344`, `="5105553344"`, `.0` behind the digits, commas between thousands. `6.145550123E9` is
+   read, with every digit there. `6.14555E+09` has lost its last digits and is refused.
 3. Then only the characters of one phone may be left: digits, one leading plus, ( ) - . / and spaces.
    The library would find a number inside prose, and turn a letter O into another number.
 4. A word at the end is keypad digits if it has three letters in a row and three digits before it ("1-800-FLOWERS").

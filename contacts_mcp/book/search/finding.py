@@ -90,12 +90,7 @@ async def find(
     meant = await book.vocabulary.resolving(
         needed_lists(filters), lambda names: meant_by(filters, names, zone=book.zone, region=book.region)
     )
-    if query.strip() and read(query) == Words(()):
-        raise InvalidArgument(
-            "query",
-            f"{quoted(query, limit=40)} holds no letter and no digit, so there is nothing to search for.",
-            expected="Leave query out to find by filters alone.",
-        )
+    _refuse_without_words(query)
     if query and filters == Filters() and (exact := await _exact(book, query)) is not None:
         return exact
     if cursor.startswith(WALKED):
@@ -114,10 +109,18 @@ async def find(
     )
     answer, contacts = await _confirmed(book, question)
     many = await mirror_of(book).ask(lambda index: not_judged(index, question, answer))
-    is_certain = any(hit.match != "guess" for hit in answer.hits)
-    offers = [] if is_certain or cursor else await _offers(book, question, meant, known, has_guesses=bool(answer.hits))
+    offers = [] if cursor else await _offers(book, question, answer, meant=meant, known=known)
     known = with_notes(known, [*([left_out(many)] if many else []), *offers], known.failure)
     return await _told(book, answer, contacts, meant=meant, known=known, question=question)
+
+
+def _refuse_without_words(query: str) -> None:
+    if query.strip() and read(query) == Words(()):
+        raise InvalidArgument(
+            "query",
+            f"{quoted(query, limit=40)} holds no letter and no digit, so there is nothing to search for.",
+            expected="Leave query out to find by filters alone.",
+        )
 
 
 async def _field_names(book: Book) -> tuple[str, ...]:
@@ -242,29 +245,43 @@ def _notes(answer: Answer, question: Question) -> list[Note]:
 # Offers where nobody matches
 
 
-async def _offers(book: Book, question: Question, meant: Meant, known: Known, *, has_guesses: bool) -> list[Note]:
-    """The values in use of the fields that were filtered by, and the contacts that the filters leave out."""
+async def _offers(book: Book, question: Question, answer: Answer, *, meant: Meant, known: Known) -> list[Note]:
+    """Ways on where only guesses match: the contacts that the filters leave out. Where nobody does, others too.
+
+    These are the values in use of the fields that were filtered by, or the tags and members that the words name.
+    """
+    if any(hit.match != "guess" for hit in answer.hits):
+        return []
     nobody = "No contact" if known.complete else "No contact checked so far"
-    asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
-    notes = [note for one in asked if not has_guesses and (note := await _on_value(book, one, nobody=nobody))]
-    if not question.query:
-        return notes
-    if question.filters.are_none:
-        return [*notes, *([] if has_guesses else await _other_names(book, question.query))]
+    notes: list[Note] = []
+    if not answer.hits:
+        asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
+        notes += [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
+        notes += await _other_names(book, question)
+    matches = "Only guesses match" if answer.hits else f"{nobody} matches"
+    return [*notes, *await _excluded(book, question, meant, matches=matches)]
+
+
+async def _excluded(book: Book, question: Question, meant: Meant, *, matches: str) -> list[Note]:
+    """The contacts that the words find and the filters leave out."""
+    if not question.query or question.filters.are_none:
+        return []
     without = replace(question, filters=marks.Filters(), cursor="", limit=MOST_OFFERED)
     answer, contacts = await _confirmed(book, without)
     found = [hit.row for hit in answer.hits if hit.match != "guess"]
     if not found:
-        return notes
+        return []
     names = await book.vocabulary.naming({custom_key(one.field_id): "" for one in meant.custom})
     who = ", ".join(_left_out(contacts[row.id], question.filters.failed(row), names) for row in found)
-    matches = "Only guesses match" if has_guesses else f"{nobody} matches"
     text = f"{matches} all of it. Without the filters {quoted(question.query, limit=NAME)} finds {who}."
-    return [*notes, Note("excluded_by_filter", text)]
+    return [Note("excluded_by_filter", text)]
 
 
-async def _other_names(book: Book, query: str) -> list[Note]:
+async def _other_names(book: Book, question: Question) -> list[Note]:
     """The tags and known team members that the words name. A query does not look for these."""
+    query = question.query
+    if not query or not question.filters.are_none:
+        return []
     names = await book.vocabulary.naming()
     if not names.tags.items:
         with suppress(ContactsError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contacts_mcp.words import phone_text
-from contacts_mcp.words.search_words import pieces
+from contacts_mcp.words.search_words import Piece, pieces
 from contacts_mcp.words.titles import GENERATIONS, TITLES
 
 MOST_WORDS = 8
@@ -33,7 +33,7 @@ has have how in is list many me mobile my named number of on our people person p
 that the to who whose with
 """
 FILLERS = frozenset(_FILLERS.split())
-_MEANS_ANYBODY = frozenset("all any anybody contacts everybody everyone people somebody someone".split())  # noqa: SIM905 -- a list of words
+_MEANS_ANYBODY = {"all", "any", "anybody", "contacts", "everybody", "everyone", "people", "somebody", "someone"}
 
 PieceOf = Literal["any", "beginning", "ending", "inside"]
 
@@ -156,14 +156,17 @@ def _email(text: str) -> Email | None:
 def _words(text: str) -> Words:
     found: list[Asked] = []
     for said in _with_phones_joined(text).split():
-        for piece in pieces(said):
-            forms = (piece.joined or piece.words[0], *piece.spellings)
-            if _POSSESSIVE.search(said):
-                forms = (*forms, *(form[:-1] for form in forms))
-            found.append(Asked(said, tuple(dict.fromkeys(forms)), piece.words if piece.joined else ()))
+        found += [_asked(said, piece) for piece in pieces(said)]
     named = [each for at, each in enumerate(found) if not _is_title(each, at)] or found
     words = tuple({word.plain: word for word in named}.values())[:MOST_WORDS]
     return Words(words, frozenset(part for word in found for part in word.parts or word.forms[:1]))
+
+
+def _asked(said: str, piece: Piece) -> Asked:
+    forms = [piece.joined or piece.words[0], *piece.spellings]
+    if _POSSESSIVE.search(said):
+        forms += [form[:-1] for form in forms]
+    return Asked(said, tuple(dict.fromkeys(forms)), piece.words if piece.joined else ())
 
 
 def _is_title(asked: Asked, at: int) -> bool:

@@ -119,10 +119,7 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
     most = MOST if question.sort == "best" else MOST_SORTED
     fillers = FILLERS.union(each for text in question.optional for piece in pieces(text) for each in piece.words)
     ladder = Ladder(index, asked, question.filters, fillers=fillers, most=most)
-    found = ladder.climb() if position.below is None else ladder.after(position.below)
-    if not found.scored and (others := ladder.words_in_use()):
-        found = Ladder(index, others, question.filters, fillers=fillers, most=most).climb()
-        found = Found([replace(each, score=min(each.score, _SCORE_OF_A_PART)) for each in found.scored])
+    found = _climbed(ladder) if position.below is None else ladder.after(position.below)
     scored = _sorted_lines(_without_guesses(found.scored), question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
     if after is None and found.expression and question.sort == "best":
@@ -138,6 +135,16 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
         is_sorted=question.sort == "best" or not found.expression,
         ignored=_ignored(asked.words, hits, fillers),
     ), after
+
+
+def _climbed(ladder: Ladder) -> Found:
+    """The contacts that fit the words, or else those that fit the words which somebody has."""
+    found = ladder.climb()
+    if found.scored or (others := ladder.of_words_in_use()) is None:
+        return found
+    part = others.climb()
+    scored = [replace(each, score=min(each.score, _SCORE_OF_A_PART)) for each in part.scored]
+    return Found(scored, is_capped=part.is_capped)
 
 
 def _without_guesses(scored: list[Scored]) -> list[Scored]:
