@@ -109,7 +109,7 @@ def _reason(each: Evidence, names: Snapshot) -> str:
 
 _REASONS: Mapping[Kind, str] = {
     "name_same": "the same name {one}",
-    "name_nickname": "{one} is a short form of {other}",
+    "name_nickname": "{one} and {other} are forms of one name",
     "name_spelling": "{one} is spelled nearly as {other}",
     "name_part": "{one} is a part of {other}",
     "name_differs": "but {one} and {other} differ",
