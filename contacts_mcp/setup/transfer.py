@@ -22,11 +22,9 @@ from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.opening import opened_source
 from contacts_mcp.book.transfer.planning import Asked, plan_file
 from contacts_mcp.book.transfer.problems import problems_file
-from contacts_mcp.book.transfer.reading import Row
-from contacts_mcp.book.transfer.report import report, without_account
+from contacts_mcp.book.transfer.report import Decided, report
 from contacts_mcp.book.transfer.running import Watch, run
 from contacts_mcp.book.transfer.sources.source import Source
-from contacts_mcp.book.transfer.twins import Earlier
 from contacts_mcp.book.transfer.where import yes_or_no
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import CredentialsMissing, InvalidArgument, Refused
@@ -81,7 +79,10 @@ async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
             if not mapping_of(source, fields=names, given=file.asked.columns, region=book.region).has_phones:
                 return _lines(source, names, {}, file, book.region)
             plan = await planned(book, source, facts, file.asked)
-            decisions = {row.row: row.decision for row in book.imports.every_row(plan.plan)}
+            decisions = {
+                row.row: Decided(row.decision, row.reason, row.shown.get("problem", ""))
+                for row in book.imports.every_row(plan.plan)
+            }
             book.imports.drop(plan.plan)
             return _lines(source, names, decisions, file, book.region)
 
@@ -93,13 +94,10 @@ async def planned(book: Book, source: Source, facts: Mapping[str, Any], asked: A
 
 
 def _lines(
-    source: Source, names: Names | None, decisions: Mapping[int, str], file: FileToImport, region: str
+    source: Source, names: Names | None, decisions: Mapping[int, Decided], file: FileToImport, region: str
 ) -> list[str]:
-    def decide(row: Row, earlier: Earlier | None) -> str:
-        return decisions.get(row.number) or without_account(row, earlier)
-
     columns = mapping_of(source, fields=names, given=file.asked.columns, region=region)
-    return [*report(source, columns, name=file.name, region=region, decide=decide)]
+    return [*report(source, columns, name=file.name, region=region, decided=decisions)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,3 +126,17 @@ def test_clearing_the_journal_forgets_the_plans_too(tmp_path: Path, file: Path) 
     cleared = CliRunner().invoke(main, ["journal", "clear", "--yes", "--data-dir", str(tmp_path / "data")])
     assert cleared.exit_code == 0, cleared.output
     assert b"Bad" not in (tmp_path / "data" / "imports.sqlite3").read_bytes()
+
+
+def test_a_row_that_its_values_refuse_says_why_and_is_no_first_one(tmp_path: Path) -> None:
+    file = tmp_path / "tags.csv"
+    tags = "VIP;Lead;Newsletter;Past Due;Supplier;Do Not Call"
+    file.write_text(f"Phone,Name,Tags\n+15105550188,Ada Byron,{tags}\n+15105550188,Ada Byron,VIP\n", encoding="utf-8")
+    head, refused, taken = map(
+        json.loads, run(tmp_path, "import", str(file), "--dry-run", "--json").output.splitlines()
+    )
+    assert head["counts"] == {"invalid": 1, taken["decision"]: 1}
+    assert (head["refused_rows"], head["duplicates"]) == (1, 0)
+    assert (refused["decision"], refused["refused"]) == ("invalid", "too_many_tags")
+    assert "6 tags" in refused["value"]
+    assert "duplicate_of_line" not in taken

@@ -102,6 +102,15 @@ _YES = frozenset(
         "verdadero",
         "vero",
         "on",
+        "ano",
+        "igen",
+        "kyllä",
+        "так",
+        "はい",
+        "是",
+        "예",
+        "כן",
+        "نعم",
         "✓",
         "✔",
         "☑",
@@ -129,6 +138,17 @@ _NO = frozenset(
         "faux",
         "falso",
         "off",
+        "nee",
+        "nej",
+        "nei",
+        "ei",
+        "nem",
+        "ні",
+        "いいえ",
+        "否",
+        "아니오",
+        "לא",
+        "لا",
         "✗",
         "✘",
         "☐",
@@ -281,6 +301,8 @@ def opt_out_of(cell: str, *, yes_is_out: bool = True) -> bool | None:
     text = plain(cell)
     if not text or is_error(text):
         return None
+    if whole := _WHOLE_FLOAT.fullmatch(text):
+        text = whole[1]
     word = text.casefold() if len(text) == 1 else (fold(text) or text)
     if word in _OUT | _IN:
         return word in _OUT

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -104,7 +104,11 @@ class _Planning:
         seen = SeenInFile()
         needs_assignee = any(column.target == "assignee" and column.is_given for column in columns.columns)
         fills = self._asked.switches.twice == "merge"
-        fuller = _merged_rows(source, columns, self._book.region, fills=fills)
+
+        def wished(row: Row) -> Wish:
+            return wish_of(row, names, is_exact=columns.is_ours, needs_assignee=needs_assignee, more_tags=tags)
+
+        fuller = _merged_rows(rows_of(source, columns, region=self._book.region), columns, wished, fills=fills)
         kept: list[Record] = []
 
         def records() -> Iterator[Record]:
@@ -113,9 +117,10 @@ class _Planning:
                 yield record
 
         for came in rows_of(replace(source, records=records), columns, region=self._book.region, tally=tally):
-            earlier = seen.first_with(came)
             row = fuller.get(came.number, came)
-            wish = wish_of(row, names, is_exact=columns.is_ours, needs_assignee=needs_assignee, more_tags=tags)
+            wish = wished(row)
+            row.refused = came.refused = wish.refused  # so that a later row of this phone is no duplicate of it
+            earlier = seen.first_with(came)
             yield _Read(row, wish, earlier, {header: str(cell) for header, cell in kept[0].cells.items()})
 
     async def _decide(self, part: Sequence[_Read], columns: Columns) -> None:
@@ -152,20 +157,26 @@ class _Planning:
         return sealed(self._book, self._plan)
 
 
-def _merged_rows(source: Source, columns: Columns, region: str, *, fills: bool) -> dict[int, Row]:
+def _merged_rows(
+    rows: Iterable[Row], columns: Columns, wished: Callable[[Row], Wish], *, fills: bool
+) -> dict[int, Row]:
     """Number -> the first row of a phone, together with the later ones: their opt-outs, and their values if it fills.
 
-    The rows are read once more for it, and only where that can make a difference.
+    The rows are read once more for it, and only where that can make a difference. One that cannot be imported is none.
     """
     if not fills and not columns.opt_outs and not columns.is_ours:
         return {}
     first: dict[str, Row] = {}
     fuller: dict[int, Row] = {}
-    for row in rows_of(source, columns, region=region):
+    for row in rows:
         if row.refused:
             continue
         known = first.setdefault(row.phone, row)
-        if known is not row and (fills or (row.opt_out and not known.opt_out)):
+        if known is row or wished(row).refused:
+            continue
+        if wished(known).refused:
+            first[row.phone] = row
+        elif fills or (row.opt_out and not known.opt_out):
             first[row.phone] = fuller[known.number] = merged(known, row, fills=fills)
     return fuller
 

@@ -117,8 +117,10 @@ def _read_names(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> Non
     parts = _parts_of_name(row, cells, mapping, used)
     row.first, row.last = parts["first"], parts["last"]
     whole = parts["display"] or parts["full"]
-    if parts["is_full"] and not (row.first or row.last):
-        _split_name(row, whole, parts["company"])
+    if parts["to_split"] and not (row.first or row.last):
+        _split_name(row, parts["to_split"], parts["company"])
+        if parts["display"] != parts["to_split"]:
+            _keep_both(row, parts["display"])
     else:
         in_order = " ".join(filter(None, (parts[target] for target in _IN_ORDER)))
         row.display_name = whole or (in_order if row.first or row.last else parts["company"])
@@ -133,20 +135,26 @@ _TAKEN = ("first", "last", "infix", "full", "display")  # the others are kept be
 
 
 def _parts_of_name(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> dict[str, str]:
-    """The texts about the name. `is_full` says that the whole is one full name, to be split if that is certain."""
-    parts = dict.fromkeys((*_IN_ORDER, *_TAKEN, "company", "is_full"), "")
+    """The texts about the name. `to_split` is the full name, to be split if that is certain."""
+    parts = dict.fromkeys((*_IN_ORDER, *_TAKEN, "company", "to_split"), "")
     for target in (*_IN_ORDER, "infix", "full", "display", "company"):
         header, cell = mapping.said(target, cells)
         if header:
             parts[target] = _noted(row, name_of(cell, is_last=target == "last"))
             used.update({header} if target in _TAKEN else ())
-        if header and target in ("full", "display"):
-            parts["is_full"] = "yes" if parts[target] and header in mapping.full_names else ""
-    if parts["last"] and parts["infix"]:
-        parts["last"] = f"{parts['infix']} {parts['last']}"
+        if header in mapping.full_names:
+            parts["to_split"] = parts["to_split"] or parts[target]
+    parts["last"] = " ".join(filter(None, (parts["infix"], parts["last"])))
     if not is_title(parts["prefix"]):  # a title of a job
         parts["prefix"] = ""
     return parts
+
+
+def _keep_both(row: Row, display: str) -> None:
+    """Keep a display name beside a full one. A full name that was not split stays whole in front of it."""
+    row.display_name = (
+        f"{row.display_name} ({display})" if row.display_name and display else row.display_name or display
+    )
 
 
 def _split_name(row: Row, whole: str, company: str) -> None:

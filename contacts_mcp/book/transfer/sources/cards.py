@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from contacts_mcp.book.transfer import own_cards
-from contacts_mcp.book.transfer.headers import Known, known
+from contacts_mcp.book.transfer.headers import Known, kind_of_phone
 from contacts_mcp.book.transfer.limits import LARGEST_CARD, LONGEST_CELL, MOST_COLUMNS
 from contacts_mcp.book.transfer.own import joined_tags
 from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of, page_of
@@ -51,6 +51,9 @@ _MEANINGS = {
     "company": Known("company"),
     "email": Known("email"),
     "tags": Known("tags"),
+    "opted out": Known("opt_out"),
+    "assignee": Known("assignee"),
+    "avatar": Known("avatar"),
 }
 _KEPT = {
     "TITLE": "title",
@@ -63,7 +66,36 @@ _KEPT = {
     "IMPP": "message address",
     "X-SKYPE": "skype",
     "UID": "uid",
+    **{name: place for name, place in own_cards.PLACES.items() if place in _MEANINGS},
 }
+OUR_FIELD = "field "  # a custom field that our export wrote into a card
+# Properties that are read elsewhere, or are about the file and its look.
+_NOT_KEPT = _BINARY | frozenset(
+    [
+        "VERSION",
+        "PRODID",
+        "REV",
+        "N",
+        "FN",
+        "ORG",
+        "ADR",
+        "TEL",
+        "EMAIL",
+        "CATEGORIES",
+        "KIND",
+        "X-ADDRESSBOOKSERVER-KIND",
+        "X-ABLABEL",
+        "X-ABSHOWAS",
+        "X-ABADR",
+        "X-MS-OL-DESIGN",
+        "X-MS-CARDPICTURE",
+        "CLIENTPIDMAP",
+        "CLASS",
+        "MAILER",
+        "SORT-STRING",
+        "PROFILE",
+    ]
+)
 
 
 class _Property(NamedTuple):
@@ -237,7 +269,9 @@ class _Reader:
         _put(cells, "full name" if card.is_of_a_person else "display name", _plain(card.first("FN"), card.version))
         organization = _structured(card.first("ORG"), card.version)
         _put(cells, "company", ", ".join(part for part in organization if part.strip()))
-        _put(cells, "address", ", ".join(part for part in _structured(card.first("ADR"), card.version) if part.strip()))
+        for one in card.properties:
+            if one.name == "ADR":
+                _put(cells, "address", ", ".join(part for part in _structured(one.value, card.version) if part.strip()))
 
     def _numbers(self, card: _Card, cells: dict[str, str]) -> None:
         labels = {one.group: one.value for one in card.properties if one.name == "X-ABLABEL" and one.group}
@@ -257,8 +291,11 @@ class _Reader:
         ]
         _put(cells, "tags", joined_tags(tag for tag in tags if tag and tag.casefold() not in _SYSTEM_TAGS))
         for one in card.properties:
-            if one.name in _KEPT:
-                _put(cells, _KEPT[one.name], _plain(one.value, card.version))
+            if one.name == own_cards.FIELD:
+                label, text, *_ = [*_structured(one.value, "3.0"), ""]
+                _put(cells, f"{OUR_FIELD}{label}", text)
+            elif one.name not in _NOT_KEPT:
+                _put(cells, _KEPT.get(one.name, one.name.lower()), _plain(one.value, card.version))
 
 
 def _device(one: _Property) -> str:
@@ -315,8 +352,7 @@ def meaning(header: str) -> Known | None:
         return _MEANINGS.get(base, Known("other"))
     if not label:
         return Known("phone", "main")
-    found = known(f"phone {label.rstrip(')')}")
-    return found if found and found.target == "phone" else Known("phone", "other")
+    return Known("phone", kind_of_phone(label.rstrip(")")))
 
 
 def is_cards(start: str) -> bool:

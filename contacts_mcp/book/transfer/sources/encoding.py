@@ -95,7 +95,8 @@ def lines_of(stream: BinaryIO, encoding: str) -> Iterator[str]:
                 raise unreadable("line_too_long", f"Line {number} is longer than {LONGEST_LINE:,} characters.")
             yield line
     finally:
-        text.detach()
+        if not stream.closed:  # as it is for a reader that is left half-way
+            text.detach()
 
 
 def _checked(name: str) -> str:
