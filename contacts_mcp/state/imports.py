@@ -271,7 +271,7 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)  # escaped, because no file takes the half characters of a text as they are
 
 
 def _column(row: StoredRow, name: str) -> Any:
