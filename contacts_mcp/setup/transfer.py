@@ -67,7 +67,7 @@ def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
 
 
 async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
-    workspace = Workspace(settings)
+    workspace = Workspace(settings, for_one_call=True)
     try:
         with opened_source(
             file.name, file.folders, region=settings.default_region, encoding=file.encoding, sheet=file.sheet
@@ -185,7 +185,7 @@ async def _carry_out(
     folders: list[Path],
     again: str,
 ) -> bool:
-    workspace = Workspace(settings)
+    workspace = Workspace(settings, for_one_call=True)
     try:
         book = await workspace.book()
         plan = await make(book)

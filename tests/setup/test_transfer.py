@@ -71,6 +71,16 @@ def test_an_import_is_done_after_a_yes_and_its_problems_are_in_a_file(tmp_path: 
     assert "12 are so already" in run(tmp_path, "import", str(file), "--dry-run").output
 
 
+@pytest.mark.parametrize("journal", ["true", "false"])
+def test_a_run_says_that_it_can_be_taken_back_only_where_a_later_command_can(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    monkeypatch.setenv("CONTACTS_MCP_JOURNAL", journal)
+    done = run(tmp_path, "import", str(file), "--yes")
+    assert "12 done" in done.output
+    assert ("undo_change" in done.output) is (journal == "true")
+
+
 def test_an_import_is_left_after_a_no(tmp_path: Path, file: Path) -> None:
     assert "Nothing was changed." in run(tmp_path, "import", str(file), answer="n\n").output
     assert "12 to create" in run(tmp_path, "import", str(file), "--dry-run").output

@@ -27,7 +27,7 @@ from contacts_mcp.book.transfer.judging import Go, Judge, Moved, judge_for
 from contacts_mcp.book.transfer.looking import Looked, all_of, forms_of, look
 from contacts_mcp.book.values import differences, is_empty, values_of
 from contacts_mcp.book.writing.plan import Plan, Sight
-from contacts_mcp.book.writing.settle import settle_entry
+from contacts_mcp.book.writing.settle import close_run, settle_entry
 from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
 from contacts_mcp.errors import (
     AccountError,
@@ -85,17 +85,32 @@ async def run(
         bulk_work.reset(token)
 
 
-async def close(book: Book, plan: int) -> None:
+async def is_run(book: Book, plan: int) -> bool:
+    """Whether some process runs the plan. A killed one leaves a plan that only looks like it."""
+    async with book.locks.plan(plan) as is_held:
+        return not is_held
+
+
+async def close(book: Book, parent: Entry) -> None:
     """End a run that stopped on its way, so that it can be taken back. Rows without a clear outcome are looked at once.
 
     Raises Refused where it is being run.
     """
+    plan = int(parent.record["plan"])
     async with book.locks.plan(plan) as is_held:
         if not is_held:
             raise Refused(
                 f"Plan {plan} is being run. Stop it first: import_status(plan={plan}, stop=true).", kind="runs"
             )
-        await _Run(book, plan, None, lambda: False).close()
+        if book.imports.plan(plan) is not None:
+            await _Run(book, plan, None, lambda: False).close()
+            return
+        for entry in book.journal.unfinished():  # the plan got too old, and the journal alone knows its rows
+            if entry.parent == parent.change_id:
+                phones = (str(table.get("phone", "")) for table in (entry.before, entry.wanted))
+                async with book.locks.phones(*phones), book.locks.contact(*filter(None, [entry.contact_id])):
+                    await settle_entry(book, entry.change_id)
+        close_run(book, parent)
 
 
 @dataclass(slots=True)
@@ -135,7 +150,8 @@ class _Run:
         self.judge = judge_for(self.book, plan, self.parent.change_id)
         states = self.book.imports.states(self.number)
         self.total = sum(count for state, count in states.items() if state)
-        self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=self.parent.change_id)
+        change_id = self.parent.change_id if self.book.remembers else None
+        self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=change_id)
         try:
             is_over = await self._passes()
         except ContactsError as error:
@@ -176,10 +192,7 @@ class _Run:
         )
 
     def _finish(self) -> None:
-        states = self.book.imports.states(self.number)
-        is_whole = not states.get("failed") and not states.get("planned")
-        undoes = self.parent.undoes if is_whole else None  # else the rest can still be taken back
-        self.book.journal.finish(replace(self.parent, state="done", undoes=undoes))
+        close_run(self.book, self.parent)
         self.book.imports.finish(self.number)
 
     # One pass after the other
@@ -456,7 +469,10 @@ class _Run:
         if not is_over:
             return replace(self._as_given_up(one), state="unknown"), one.row
         given = circumstances(self.book, one.plan, one.entry, contact=one.contact, is_over=True)
-        if one.plan.proof(Sight.of(one.contact), given) != "not_done":
+        has_left = one.contact is None and self.book.journal.departures_from(
+            one.row.phone, after=one.row.change_id or 0
+        )
+        if has_left or one.plan.proof(Sight.of(one.contact), given) != "not_done":
             return replace(one.entry, state="unknown", looked=self.book.imports.now), moved_on(one.row, "told", _UNSURE)
         return replace(one.entry, state="not_done"), self._once_more(one.row)
 
@@ -475,16 +491,21 @@ class _Run:
             rev_after=reply_rev or seen.rev,
             updated_after=seen.updated,
         )
+        return entry, self._row_as_done(replace(one, entry=entry), seen)
+
+    def _row_as_done(self, one: _Sent, seen: Sight) -> StoredRow:
+        """A row whose change was carried out, with what is to be told about that."""
         report = one.plan.report(seen, one.reply)
         told = {
             "not_kept": [*report.unkept],
             "disturbed": [*report.disturbed],
+            "stays": [*one.row.shown.get("kept", ())],
             "someone_else": report.someone_else or (one.plan.action == "create" and seen.rev > 1),
         }
         shown = one.row.shown | {name: value for name, value in told.items() if value}
         is_told = any(told.values())
-        row = replace(one.row, contact_id=entry.contact_id, shown=shown)
-        return entry, moved_on(row, "told" if is_told else "done", _told_of(told) if is_told else "")
+        row = replace(one.row, contact_id=one.entry.contact_id, shown=shown)
+        return moved_on(row, "told" if is_told else "done", _told_of(told) if is_told else "")
 
     def _as_given_up(self, one: _Sent) -> Entry:
         """The entry of a row whose request was left unanswered just now. An earlier one keeps its age."""
@@ -511,7 +532,7 @@ class _Run:
             phones = list(dict.fromkeys(form for row in rows for form in forms_of(row.phone)))
             ids = [row.contact_id for row in rows if row.contact_id]
             async with self.book.locks.phones(*phones), self.book.locks.contacts(*ids):
-                sent = [self._as_sent(row, unfinished) for row in rows]
+                sent = self._without_known([self._as_sent(row, unfinished) for row in rows])
                 over = [one for one in sent if self._seconds_left(one) <= 0]
                 young = [one for one in sent if self._seconds_left(one) > 0]
                 for some, is_over in ((over, True), (young, False)):
@@ -519,6 +540,12 @@ class _Run:
                     self._write_outcomes(some, is_over=is_over)
             await self._report()
         return True
+
+    def _without_known(self, sent: Sequence[_Sent]) -> list[_Sent]:
+        """The rows to look at. A call about the contact may have found out the others, and they are done."""
+        known = [one for one in sent if one.entry.state == "done"]
+        self.book.imports.save(self.number, [self._row_as_done(one, _as_left(one.entry)) for one in known])
+        return [one for one in sent if one.entry.state != "done"]
 
     def _unfinished_parts(self) -> dict[tuple[str, int | None], Entry]:
         """The unfinished entries of this run by phone and contact, for rows that do not know their entry."""
@@ -558,6 +585,12 @@ _OTHER = "somebody has this phone now, and it may be another contact."
 _UNSURE = "may or may not have been carried out; look the contact up."
 
 
+def _as_left(entry: Entry) -> Sight:
+    """A contact as its change left it, by the journal."""
+    values = entry.after if entry.action != "delete" else None
+    return Sight(values=values, contact_id=entry.contact_id, rev=entry.rev_after, updated=entry.updated_after)
+
+
 def _settled(row: StoredRow, verdict: Moved | None) -> StoredRow:
     """A row that needs no request any more."""
     if verdict is None:
@@ -570,6 +603,7 @@ def _told_of(told: dict[str, Any]) -> str:
     texts = {
         "not_kept": "Heymarket did not keep {}.",
         "disturbed": "Heymarket changed {} as well.",
+        "stays": "Somebody changed {} after the run, and that stays.",
         "someone_else": "Somebody else wrote to this contact at the same time.",
     }
     return " ".join(

@@ -25,6 +25,7 @@ from contacts_mcp.state.imports import StoredPlan, StoredRow
 from contacts_mcp.state.journal import Entry
 
 _LOOKED_UP = 800
+_UNSURE = "may or may not have been carried out; look the contact up."
 _DECISIONS = {"create": "delete", "update": "restore", "delete": "create_again"}
 
 
@@ -60,16 +61,16 @@ async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
 
 
 def _parts(book: Book, parent: Entry) -> Iterator[Entry]:
-    """The changes of the run that stand."""
+    """The changes of the run that stand, and those of which nobody knows whether they do."""
     after = 0
     while found := book.journal.parts_of(parent.change_id, after=after):
         after = found[-1].change_id
-        yield from (entry for entry in found if entry.state == "done" and not entry.undone_by)
+        yield from (entry for entry in found if entry.state != "not_done" and not entry.undone_by)
 
 
 def _row(book: Book, number: int, entry: Entry, looked: Looked) -> StoredRow:
     contact = _contact_of(entry, looked)
-    verdict = undone(book, entry, contact, looked)
+    verdict = undone(book, entry, contact, looked) if entry.state == "done" else Moved(_UNSURE)
     shown: dict[str, Any] = {"name": _name(entry)}
     if isinstance(verdict, Go):
         decision = _DECISIONS[entry.action]
@@ -202,10 +203,10 @@ def _contact_of(entry: Entry, looked: Looked) -> Contact | None:
 
 
 def _phone_of(entry: Entry) -> str:
-    table = entry.before if entry.action == "delete" else entry.after
+    table = entry.before if entry.action == "delete" else entry.after or entry.wanted
     return str(table.get("phone", ""))
 
 
 def _name(entry: Entry) -> str:
-    table = entry.after or entry.before
+    table = entry.after or entry.before or entry.wanted
     return str(table.get("display_name") or f"{table.get('first', '')} {table.get('last', '')}".strip())
