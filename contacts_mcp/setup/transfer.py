@@ -67,7 +67,7 @@ def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
 
 
 async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
-    async with Workspace(settings) as workspace:
+    async with Workspace(settings, for_one_call=True) as workspace:
         with opened_source(
             file.name, file.folders, region=settings.default_region, encoding=file.encoding, sheet=file.sheet
         ) as (source, facts):
@@ -183,7 +183,7 @@ async def _carry_out(
     folders: list[Path],
     again: str,
 ) -> bool:
-    async with Workspace(settings) as workspace:
+    async with Workspace(settings, for_one_call=True) as workspace:
         book = await workspace.book()
         plan = await make(book)
         has_work = bool(book.imports.states(plan.plan).get("planned"))

@@ -3,7 +3,7 @@
 - The plans are in one SQLite file beside the journal, for its owner only. Without a path they are in memory.
 - A row is a state, not a place in a count: a run that was killed anywhere leaves rows that say how far they came.
 - The file holds personal data. A plan that is done keeps only the rows that there is something to tell about. A day
-  after it was made, a plan goes.
+  after it was made, a plan goes. One that is running stays a day longer.
 """
 
 from __future__ import annotations
@@ -220,9 +220,10 @@ class Imports:
             return
         self._purged = now
         with self._transaction() as db:
-            old = "SELECT plan FROM plans WHERE made < ?"
-            db.execute(f"DELETE FROM rows WHERE plan IN ({old})", (now - KEEP,))
-            db.execute("DELETE FROM plans WHERE made < ?", (now - KEEP,))
+            old = "made < ? AND (state <> 'running' OR made < ?)"  # a killed process leaves a plan that looks running
+            moments = (now - KEEP, now - 2 * KEEP)
+            db.execute(f"DELETE FROM rows WHERE plan IN (SELECT plan FROM plans WHERE {old})", moments)
+            db.execute(f"DELETE FROM plans WHERE {old}", moments)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -249,7 +250,7 @@ class Imports:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)  # escaped, because no file takes the half characters of a text as they are
 
 
 def _column(row: StoredRow, name: str) -> Any:

@@ -309,6 +309,10 @@ class Journal:
             self._untold = told_to_nobody
             raise
 
+    def open_runs(self) -> list[Entry]:
+        """The changes of whole runs that were begun and not completed, oldest first."""
+        return self._select("action = 'import' AND state = 'begun'")
+
     def arriving(self, contact_id: int | None, *phones: str) -> list[Entry]:
         """The entries about that contact, or about one of `phones`, whose request may still arrive, oldest first.
 

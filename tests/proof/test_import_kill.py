@@ -1,5 +1,7 @@
 """`kill -9` of an import in a process of its own: the next one goes on, and nobody is lost or doubled.
 
+`benchmarks/kill_import.py` kills 50 processes amid faults, late writes, a second writer and undos.
+
 Guards `contacts_mcp/book/transfer/running.py` and `contacts_mcp/state/imports.py`.
 """
 
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import kill_import
 import pytest
 from anyio.abc import Process
 
@@ -78,3 +81,25 @@ async def _started(words: list[str], environment: dict[str, str]) -> Process:
 
 def _killing(process: Process) -> Callable[[], None]:
     return lambda: os.kill(process.pid, signal.SIGKILL)
+
+
+async def test_imports_that_are_killed_amid_faults_and_undone_lose_and_double_nobody() -> None:
+    figures = await kill_import.run(4, seed=3, each=2)
+    assert figures.wrong == []
+    assert figures.kills >= 4
+    assert figures.rows["done"] > 10
+
+
+async def test_a_row_that_is_told_wrongly_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof is worth nothing if it overlooks what it is for."""
+    monkeypatch.setattr(kill_import, "UNSURE", ())
+    monkeypatch.setattr(kill_import.Round, "_edit", _delete_somebody)
+    figures = await kill_import.run(1, seed=3, each=1)
+    assert figures.wrong
+
+
+def _delete_somebody(this: kill_import.Round, _: int) -> None:
+    """Somebody of the file is gone, and nobody says so."""
+    people = [one for one in this.sandbox.store.contacts() if one["phone"] in this.rows and one["id"] > 30]
+    if people:
+        this.sandbox.store.delete(people[0]["id"])

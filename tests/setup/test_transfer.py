@@ -81,6 +81,16 @@ def test_a_second_file_of_problems_stands_beside_the_first(tmp_path: Path, file:
     assert (taken.read_text(encoding="utf-8"), {*file.parent.iterdir()}) == ("mine", {file, taken, second})
 
 
+@pytest.mark.parametrize("journal", ["true", "false"])
+def test_a_run_says_that_it_can_be_taken_back_only_where_a_later_command_can(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    monkeypatch.setenv("CONTACTS_MCP_JOURNAL", journal)
+    done = run(tmp_path, "import", str(file), "--yes")
+    assert "12 done" in done.output
+    assert ("undo_change" in done.output) is (journal == "true")
+
+
 def test_an_import_is_left_after_a_no(tmp_path: Path, file: Path) -> None:
     assert "Nothing was changed." in run(tmp_path, "import", str(file), answer="n\n").output
     assert "12 to create" in run(tmp_path, "import", str(file), "--dry-run").output

@@ -9,7 +9,7 @@ from contacts_mcp.book.confirmations import RiskyAction
 from contacts_mcp.book.transfer.planning import digest_of_plan
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import Refused
-from contacts_mcp.state.imports import StoredPlan, StoredRow
+from contacts_mcp.state.imports import KEEP, StoredPlan, StoredRow
 
 LIFETIME = 3600.0  # seconds: a person reads a list
 _STARTED = ("running", "stopped")
@@ -45,6 +45,8 @@ def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
 
     A run that was begun goes on without a new confirmation. Raises Refused for a plan that is over, or not ready.
     """
+    if book.imports.now - plan.made > KEEP:
+        raise Refused(f"Plan {plan.plan} is older than a day. Plan the import again.", kind="plan_old")
     if plan.state in _STARTED:
         return None
     if plan.state != "planned":

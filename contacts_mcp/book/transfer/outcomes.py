@@ -31,10 +31,11 @@ MOST_TRIES = 3  # of one row
 
 _MADE_BY_SERVICE = frozenset(["display_name", "is_opted_out"])  # values that a new contact may have without our doing
 _OTHER = "somebody has this phone now, and it may be another contact."
-_UNSURE = "may or may not have been carried out; look the contact up."
+UNSURE = "may or may not have been carried out; look the contact up."
 _REMARKS = {
     "not_kept": "Heymarket did not keep {}.",
     "disturbed": "Heymarket changed {} as well.",
+    "stays": "Somebody changed {} after the run, and that stays.",
     "someone_else": "Somebody else wrote to this contact at the same time.",
 }
 
@@ -93,9 +94,14 @@ def _done(book: Book, one: Sent) -> tuple[Entry, StoredRow]:
         rev_after=reply_rev or seen.rev,
         updated_after=seen.updated,
     )
+    return entry, row_as_done(replace(one, entry=entry), seen)
+
+
+def row_as_done(one: Sent, seen: Sight) -> StoredRow:
+    """A row whose change was carried out, with what is to be told about that."""
     remarks = _remarks_on(one, seen)
-    row = replace(one.row, contact_id=entry.contact_id, shown=one.row.shown | remarks)
-    return entry, moved_on(row, "told" if remarks else "done", _in_words(remarks))
+    row = replace(one.row, contact_id=one.entry.contact_id, shown=one.row.shown | remarks)
+    return moved_on(row, "told" if remarks else "done", _in_words(remarks))
 
 
 def _unclear(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, StoredRow]:
@@ -103,8 +109,9 @@ def _unclear(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, StoredRow]
     if not is_over:
         return replace(_as_given_up(book, one), state="unknown"), one.row
     given = circumstances(book, one.plan, one.entry, contact=one.contact, is_over=True)
-    if one.plan.proof(Sight.of(one.contact), given) != "not_done":
-        return replace(one.entry, state="unknown", looked=book.imports.now), moved_on(one.row, "told", _UNSURE)
+    has_left = one.contact is None and book.journal.departures_from(one.row.phone, after=one.row.change_id or 0)
+    if has_left or one.plan.proof(Sight.of(one.contact), given) != "not_done":
+        return replace(one.entry, state="unknown", looked=book.imports.now), moved_on(one.row, "told", UNSURE)
     return replace(one.entry, state="not_done"), _once_more(one.row)
 
 
@@ -128,6 +135,7 @@ def _remarks_on(one: Sent, seen: Sight) -> dict[str, Any]:
     remarks = {
         "not_kept": [*report.unkept],
         "disturbed": [*report.disturbed],
+        "stays": [*one.row.shown.get("kept", ())],
         "someone_else": report.someone_else or (one.plan.action == "create" and seen.rev > 1),
     }
     return {name: value for name, value in remarks.items() if value}

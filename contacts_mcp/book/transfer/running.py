@@ -25,11 +25,11 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.holding import is_behind
 from contacts_mcp.book.transfer.judging import Judge, judge_for
 from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, all_of, forms_of, look
-from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of
+from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of, row_as_done
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import Plan, Sight
-from contacts_mcp.book.writing.settle import plan_of, settle_entry
+from contacts_mcp.book.writing.settle import close_run, plan_of, settle_entry
 from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
 from contacts_mcp.errors import (
     AccountError,
@@ -86,17 +86,31 @@ async def run(
         bulk_work.reset(token)
 
 
-async def close(book: Book, plan: int) -> None:
+async def is_run(book: Book, plan: int) -> bool:
+    """Whether some process runs the plan. A killed one leaves a plan that only looks like it."""
+    async with book.locks.plan(plan) as is_held:
+        return not is_held
+
+
+async def close(book: Book, parent: Entry) -> None:
     """End a run that stopped on its way, so that it can be taken back. Rows without a clear outcome are looked at once.
 
     Raises Refused where it is being run.
     """
+    plan = int(parent.record["plan"])
     async with book.locks.plan(plan) as is_held:
         if not is_held:
             raise Refused(
                 f"Plan {plan} is being run. Stop it first: import_status(plan={plan}, stop=true).", kind="runs"
             )
-        await _Run(book, plan, None, lambda: False).close()
+        if book.imports.plan(plan) is not None:
+            await _Run(book, plan, None, lambda: False).close()
+            return
+        for entry in book.journal.unfinished():  # the plan got too old, and the journal alone knows its rows
+            if entry.parent == parent.change_id:
+                async with book.locks.phones(*_phones_in(entry)), book.locks.contact(*filter(None, [entry.contact_id])):
+                    await settle_entry(book, entry.change_id)
+        close_run(book, parent)
 
 
 @dataclass(slots=True)
@@ -118,7 +132,8 @@ class _Run:
         self.judge = judge_for(self.book, plan, self.parent.change_id)
         states = self.book.imports.states(self.number)
         self.total = sum(count for state, count in states.items() if state)
-        self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=self.parent.change_id)
+        change_id = self.parent.change_id if self.book.remembers else None
+        self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=change_id)
         try:
             is_over = await self._passes()
         except ContactsError as error:
@@ -159,10 +174,7 @@ class _Run:
         )
 
     def _finish(self) -> None:
-        states = self.book.imports.states(self.number)
-        is_whole = not states.get("failed") and not states.get("planned")
-        undoes = self.parent.undoes if is_whole else None  # else the rest can still be taken back
-        self.book.journal.finish(replace(self.parent, state="done", undoes=undoes))
+        close_run(self.book, self.parent)
         self.book.imports.finish(self.number)
 
     # One pass after the other
@@ -443,7 +455,7 @@ class _Run:
                 return False
             after = rows[-1].row
             async with self._held(rows):
-                sent = [self._as_sent(row, unfinished) for row in rows]
+                sent = self._without_known([self._as_sent(row, unfinished) for row in rows])
                 over = [one for one in sent if self._seconds_left(one) <= 0]
                 young = [one for one in sent if self._seconds_left(one) > 0]
                 for some, is_over in ((over, True), (young, False)):
@@ -451,6 +463,12 @@ class _Run:
                     self._write_outcomes(some, is_over=is_over)
             await self._report()
         return True
+
+    def _without_known(self, sent: Sequence[Sent]) -> list[Sent]:
+        """The rows to look at. A call about the contact may have found out the others, and they are done."""
+        known = [one for one in sent if one.entry.state == "done"]
+        self.book.imports.save(self.number, [row_as_done(one, _as_left(one.entry)) for one in known])
+        return [one for one in sent if one.entry.state != "done"]
 
     def _unfinished_parts(self) -> dict[tuple[str, int | None], Entry]:
         """The unfinished entries of this run by phone and contact, for rows that do not know their entry."""
@@ -479,6 +497,12 @@ class _Run:
     def _seconds_left(self, one: Sent) -> float:
         """How long the request of a row may still be on its way."""
         return self.book.journal.seconds_left(one.entry) if one.entry.change_id else self._seconds_in_flight(one.row)
+
+
+def _as_left(entry: Entry) -> Sight:
+    """A contact as its change left it, by the journal."""
+    values = entry.after if entry.action != "delete" else None
+    return Sight(values=values, contact_id=entry.contact_id, rev=entry.rev_after, updated=entry.updated_after)
 
 
 def _settled(row: StoredRow, verdict: Moved | None) -> StoredRow:

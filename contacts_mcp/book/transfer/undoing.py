@@ -16,6 +16,7 @@ from typing import Any
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.suppressions import left_opted_out
 from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, in_parts, look
+from contacts_mcp.book.transfer.outcomes import UNSURE
 from contacts_mcp.book.transfer.planning import Counts, sealed
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import differences, is_empty, nothing_for, values_of
@@ -55,16 +56,16 @@ async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
 
 
 def _parts(book: Book, parent: Entry) -> Iterator[Entry]:
-    """The changes of the run that stand."""
+    """The changes of the run that stand, and those of which nobody knows whether they do."""
     after = 0
     while found := book.journal.parts_of(parent.change_id, after=after):
         after = found[-1].change_id
-        yield from (entry for entry in found if entry.state == "done" and not entry.undone_by)
+        yield from (entry for entry in found if entry.state != "not_done" and not entry.undone_by)
 
 
 def _row(book: Book, number: int, entry: Entry, looked: Looked) -> StoredRow:
     contact = _contact_of(entry, looked)
-    verdict = undone(book, entry, contact, looked)
+    verdict = undone(book, entry, contact, looked) if entry.state == "done" else Moved(UNSURE)
     shown: dict[str, Any] = {"name": _name(entry)}
     if isinstance(verdict, Go):
         decision = _DECISIONS[entry.action]
@@ -197,10 +198,10 @@ def _contact_of(entry: Entry, looked: Looked) -> Contact | None:
 
 
 def _phone_of(entry: Entry) -> str:
-    table = entry.before if entry.action == "delete" else entry.after
+    table = entry.before if entry.action == "delete" else entry.after or entry.wanted
     return str(table.get("phone", ""))
 
 
 def _name(entry: Entry) -> str:
-    table = entry.after or entry.before
+    table = entry.after or entry.before or entry.wanted
     return str(table.get("display_name") or f"{table.get('first', '')} {table.get('last', '')}".strip())

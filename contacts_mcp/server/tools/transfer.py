@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import anyio
+
 from contacts_mcp import book as books
-from contacts_mcp.errors import InvalidArgument, Refused
+from contacts_mcp.errors import AccountError, InvalidArgument, Refused
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.requests import filled
@@ -84,7 +87,7 @@ async def import_contacts(
             await plan_file(book, number, source, asked)
 
     if not await app.carry_on(number, make):
-        return _now(book, number, "planning")
+        return await _now(book, number, "planning")
     return await _shown(app, book, number)
 
 
@@ -141,7 +144,7 @@ async def update_contacts(
         await plan_change(book, number, chosen, edit)
 
     if not await app.carry_on(number, make):
-        return _now(book, number, "planning")
+        return await _now(book, number, "planning")
     return await _shown(app, book, number)
 
 
@@ -175,7 +178,7 @@ async def import_status(
         await app.news_of(number, _NEWS)
     rows = _rows(book, number, show, after=cursor or 0) if show else []
     shown = rows[:_PAGE]
-    stored, status, place = _state_of(book, number)
+    stored, status, place = await _state_of(book, number)
     names = await names_in(book, shown)
     states = book.imports.states(number)
     is_more = len(rows) > _PAGE
@@ -206,7 +209,7 @@ async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
         before = Note("undone_before", f"Change {entry.change_id} was taken back already, by change {entry.undone_by}.")
         return wrote(books.Outcome(status="unchanged", notes=[before]))
     if entry.state != "done":
-        await close(book, int(entry.record["plan"]))
+        await close(book, entry)
     stored = plan_that_undoes(book, entry)
     if stored is not None and (token or stored.state != "planned"):
         return await _carry_out(app, book, stored, token)
@@ -216,7 +219,7 @@ async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
         await plan_undo(book, number, entry)
 
     if stored is None and not await app.carry_on(number, make):
-        return _now(book, number, "planning")
+        return await _now(book, number, "planning")
     return await _shown(app, book, number)
 
 
@@ -260,8 +263,13 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
     async def work(is_time_over: Callable[[], bool]) -> None:
         await run(book, plan.plan, is_time_over=is_time_over, watch=telling("rows are finished"))
 
-    is_over = await app.carry_on(plan.plan, work)
-    return _now(book, plan.plan, None if is_over else "running")
+    try:
+        is_over = await app.carry_on(plan.plan, work)
+    except anyio.get_cancelled_exc_class():  # nobody waits for it any more: it ends after this chunk
+        with suppress(AccountError):
+            book.imports.set(plan.plan, asked=1)
+        raise
+    return await _now(book, plan.plan, None if is_over else "running")
 
 
 async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None = None) -> Answer:
@@ -292,17 +300,20 @@ def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]
     return found[:most]
 
 
-def _now(book: Book, number: int, status: Status | None = None) -> Answer:
+async def _now(book: Book, number: int, status: Status | None = None) -> Answer:
     """How far a plan is."""
-    plan, now, place = _state_of(book, number)
+    plan, now, place = await _state_of(book, number)
     return progress(plan, book.imports.states(number), status=status or now, problems_file=place)
 
 
-def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
+async def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
     """A plan, what to call its state, and the place of its file of problems."""
     from contacts_mcp.book.transfer.problems import problems_file
+    from contacts_mcp.book.transfer.running import is_run
 
     plan = _named(book, number)
     now: Status = "planning" if plan.state == "reading" else plan.state
+    if now == "running" and not await is_run(book, number):
+        now = "stopped"
     is_of_file = now == "done" and "path" in plan.facts
     return plan, now, problems_file(book, plan, [Path(plan.facts["path"]).parent]) if is_of_file else ""
