@@ -1,8 +1,9 @@
 """`kill -9` of imports in processes of their own, again and again: `python benchmarks/kill_import.py [times] [seed]`.
 
 Each round has a fresh account over real HTTP, and a random list of known and new people. The known ones are filled,
-overwritten or left alone. A fifth of the requests fails. Writes are carried out after their client gave up, and batches by half. Two
-processes may go on with the same plan at once. Between two processes somebody else writes to any field of a contact.
+overwritten or left alone. A fifth of the requests fails. Writes are carried out after their client gave up, and
+batches by half. Two processes may go on with the same plan at once. Between two processes somebody else writes to any
+field of a contact.
 
 The import is killed until it is over, at a request or after a second of silence. Then it is taken back, and killed
 twice on the way. Every change of a row is watched. Afterwards
@@ -29,7 +30,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -50,6 +51,7 @@ SHARE_OF_FAULTS = 0.2
 SILENCE = 1.0  # seconds without a request, after which a process is killed
 MOST_PROCESSES = 40  # of one round
 KILLS_OF_UNDO = 2
+MADE_BESIDE = {"phone", "display_name", "is_opted_out"}  # may be written although the file says nothing of them
 UNSURE = ("may or may not", "may have been", "another contact")
 OLDER = 120.0  # seconds
 KINDS: tuple[tuple[FaultKind, Values], ...] = (
@@ -328,26 +330,36 @@ class Round:
         self._check_opt_outs()
 
     def _check_row(self, row: Values, phones: Counter[str]) -> None:
-        must, phone = self._figures.must, row["phone"]
+        must = self._figures.must
         told = f"{self.existing} {row['decision']} {row['state']} {row['outcome']!r} {row['shown'][:200]}"
         self._figures.rows[row["state"] or row["decision"]] += 1
-        own = [one for one in self._watch.events if (one.after or one.before or {})["phone"] == phone and one.changed]
-        given = {key: text for key, text in self.rows[phone].items() if text and key != "is_opted_out"}
-        own_keys = {"phone", "display_name", "is_opted_out"}
-        for event in own:
-            right = all(now == given.get(key) for key, now in event.changed.items() if key not in own_keys)
-            must(f"{told}: changed to {event.changed}", holds=right and event.after is not None)
-        creates = [event for event in own if event.before is None]
-        is_sure = not any(words in row["outcome"] for words in UNSURE)
+        own = self._changes_of(row["phone"])
+        self._check_values(told, row["phone"], own)
         must(f"{told}: left open", holds=row["state"] not in ("planned", "sending"))
-        if row["state"] in ("done", "told") and is_sure:
-            is_so_already = row["outcome"] == "is so already."
-            must(f"{told}: carried out {len(own)} times", holds=len(own) == (0 if is_so_already else 1))
-            must(f"{told}: lost", holds=phones[phone] == 1)
-            if row["decision"] == "new" and not is_so_already:
-                must(f"{told}: never created", holds=len(creates) == 1)
-        elif is_sure:
+        if any(words in row["outcome"] for words in UNSURE):
+            return
+        if row["state"] in ("done", "told"):
+            self._check_done(told, row, own, here=phones[row["phone"]])
+        else:
             must(f"{told}: was changed to {[event.changed for event in own]}", holds=not own)
+
+    def _changes_of(self, phone: str) -> list[Event]:
+        return [one for one in self._watch.events if one.changed and (one.after or one.before or {})["phone"] == phone]
+
+    def _check_values(self, told: str, phone: str, own: Sequence[Event]) -> None:
+        """Nothing but the values of the file was written."""
+        given = {key: text for key, text in self.rows[phone].items() if text and key != "is_opted_out"}
+        for event in own:
+            written = {key: now for key, now in event.changed.items() if key not in MADE_BESIDE}
+            right = event.after is not None and all(now == given.get(key) for key, now in written.items())
+            self._figures.must(f"{told}: changed to {event.changed}", holds=right)
+
+    def _check_done(self, told: str, row: Values, own: Sequence[Event], *, here: int) -> None:
+        must, is_so_already = self._figures.must, row["outcome"] == "is so already."
+        must(f"{told}: carried out {len(own)} times", holds=len(own) == (0 if is_so_already else 1))
+        must(f"{told}: lost", holds=here == 1)
+        if row["decision"] == "new" and not is_so_already:
+            must(f"{told}: never created", holds=sum(event.before is None for event in own) == 1)
 
     def _check_opt_outs(self) -> None:
         opted_in = [
@@ -359,30 +371,30 @@ class Round:
 
     def _check_undo(self) -> None:
         """Everybody is as before, or named. Somebody else's doings and opt-outs stay."""
-        must = self._figures.must
-        rows = self._select("SELECT * FROM rows WHERE plan = ?", self.plan)
-        named = {
-            row["phone"] for row in rows if row["decision"] == "kept" or row["state"] in ("told", "moved", "failed")
-        }
-        unsure = {
-            row["phone"]
-            for row in self._select("SELECT * FROM rows WHERE plan < ?", self.plan)
-            if any(words in row["outcome"] for words in UNSURE)
-        }
+        must, named = self._figures.must, self._named_by_undo()
         for person in self.sandbox.store.contacts():
-            number, phone, now = person["id"], person["phone"], values_in(person)
-            if number in self._watch.touched or phone in named | unsure:
-                continue
-            was = self.before.get(number)
-            must(f"{phone} was created and is still there, unnamed", holds=was is not None)
-            if was is not None:
-                changed = {key for key in {*was, *now} if (was.get(key) or "") != (now.get(key) or "")}
-                must(f"{phone} differs in {changed} after the undo", holds=changed <= {"is_opted_out", "display_name"})
+            if person["id"] not in self._watch.touched and person["phone"] not in named:
+                self._check_as_before(person)
         here = {person["id"] for person in self.sandbox.store.contacts()}
         must(f"gone: {self.before.keys() - here}", holds=self.before.keys() <= here)
         lost = {number for number in self._watch.touched if number not in here}
         must(f"deleted although somebody else had written to them: {lost}", holds=not lost)
         self._check_opt_outs()
+
+    def _named_by_undo(self) -> set[str]:
+        """The phones of rows that the undo names, and of those of which nobody knew what came of them."""
+        undone = self._select("SELECT * FROM rows WHERE plan = ?", self.plan)
+        told = [row for row in undone if row["decision"] == "kept" or row["state"] in ("told", "moved", "failed")]
+        run = self._select("SELECT * FROM rows WHERE plan < ?", self.plan)
+        unsure = [row for row in run if any(words in row["outcome"] for words in UNSURE)]
+        return {row["phone"] for row in (*told, *unsure)}
+
+    def _check_as_before(self, person: Values) -> None:
+        phone, now, was = person["phone"], values_in(person), self.before.get(person["id"])
+        self._figures.must(f"{phone} was created and is still there, unnamed", holds=was is not None)
+        changed = {key for key in {*(was or {}), *now} if ((was or {}).get(key) or "") != (now.get(key) or "")}
+        is_as_before = was is None or changed <= {"is_opted_out", "display_name"}
+        self._figures.must(f"{phone} differs in {changed} after the undo", holds=is_as_before)
 
 
 def faults() -> list[Fault]:

@@ -571,15 +571,11 @@ class Assistant:
                 return False
             if event.before is None:
                 return all(event.after.get(key) == value for key, value in row.items())
-            odd = self._watch.odd.get(event.contact_id, ())
-            if existing == "overwrite":
-                return _is_asked(event, row, but=odd)
             outs = {key: value for key, value in row.items() if key == "is_opted_out"}
-            if existing == "skip":
-                return _is_asked(event, outs, but=odd)
-            changed, before = event.changed, event.before
-            empty = {key: now for key, now in row.items() if not before.get(key) or key.startswith(odd)}
-            return bool(changed) and changed.keys() <= (empty | outs).keys() and _agree(changed, row)
+            if existing == "fill":
+                return self._is_filled(event, row, outs)
+            wanted = row if existing == "overwrite" else outs
+            return _is_asked(event, wanted, but=self._watch.odd.get(event.contact_id, ()))
 
         return Plan(
             "import_contacts",
@@ -587,6 +583,12 @@ class Assistant:
             may,
             sign=hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
         )
+
+    def _is_filled(self, event: Event, row: Values, outs: Values) -> bool:
+        """Whether a change of a contact put values of the row into empty fields, and no others."""
+        before, odd = event.before or {}, self._watch.odd.get(event.contact_id, ())
+        empty = {key: now for key, now in row.items() if not before.get(key) or key.startswith(odd)}
+        return bool(event.changed) and event.changed.keys() <= {*empty, *outs} and _agree(event.changed, row)
 
     def _update_many(self, mark: str) -> Plan:
         """One change for a few people, by their ids."""
@@ -826,22 +828,28 @@ class Judge:
             for event in own:
                 event.may_be_somebodys = True
         elif row.state in ("done", "told") and row.outcome != "is so already.":
-            # Nobody can tell a create that somebody else took back at once from one that never arrived.
-            standing = [event for event in own if event.before or event.contact_id not in self._watch.taken_away]
-            twice = [event for event in standing if event.asked_by == [run] and event.changed != {STRANGERS_KEY: ""}]
-            self._figures.must(f"{told}: carried out {[one.changed for one in twice]}", holds=len(twice) <= 1)
-            is_theirs = self._watch.was_touched(row.contact_id or 0, since=run.since)
-            is_theirs |= row.contact_id in self._watch.taken_away
-            self._figures.beyond_knowledge += is_theirs and not own
-            self._figures.must(f"{told}: it is not so", holds=bool(own) or is_theirs)
-            if own:
-                self._claim(min(own, key=lambda one: len(one.asked_by)), run, row.state, row.change_id)
+            self._judge_done_row(run, row, own, told)
         else:
-            gone = [event for event in own if event.before is None and event.contact_id in self._watch.taken_away]
-            self._figures.beyond_knowledge += len(gone)
-            for event in own:
-                if event not in gone:
-                    self._not_by(run, event, told)
+            self._judge_row_left_alone(run, own, told)
+
+    def _judge_done_row(self, run: Asked, row: StoredRow, own: list[Event], told: str) -> None:
+        # Nobody can tell a create that somebody else took back at once from one that never arrived.
+        standing = [event for event in own if event.before or event.contact_id not in self._watch.taken_away]
+        twice = [event for event in standing if event.asked_by == [run] and event.changed != {STRANGERS_KEY: ""}]
+        self._figures.must(f"{told}: carried out {[one.changed for one in twice]}", holds=len(twice) <= 1)
+        is_theirs = self._watch.was_touched(row.contact_id or 0, since=run.since)
+        is_theirs |= row.contact_id in self._watch.taken_away
+        self._figures.beyond_knowledge += is_theirs and not own
+        self._figures.must(f"{told}: it is not so", holds=bool(own) or is_theirs)
+        if own:
+            self._claim(min(own, key=lambda one: len(one.asked_by)), run, row.state, row.change_id)
+
+    def _judge_row_left_alone(self, run: Asked, own: list[Event], told: str) -> None:
+        gone = [event for event in own if event.before is None and event.contact_id in self._watch.taken_away]
+        self._figures.beyond_knowledge += len(gone)
+        for event in own:
+            if event not in gone:
+                self._not_by(run, event, told)
 
     def _not_by(self, call: Asked, event: Event, said: str) -> None:
         """The call did not make this change, and so somebody else who asked for it must have."""

@@ -65,7 +65,8 @@ async def _killed(book: Book, plan: int, is_end: Callable[[Any, int], bool]) -> 
         sent += 1
         if is_end(call, sent):
             book.journal.finish_all = lambda *_: False  # type: ignore[method-assign] # the dying process
-            book.imports.save = book.imports.set = lambda *_, **__: None  # type: ignore[method-assign] # the dying process
+            book.imports.save = lambda *_: None  # type: ignore[method-assign] # the dying process
+            book.imports.set = lambda *_, **__: None  # type: ignore[method-assign] # the dying process
             raise Killed
         return answer
 

@@ -73,7 +73,7 @@ def begin_change(book: Book, chosen: Chosen, wanted: Wanted, edit: Edit) -> int:
 
 
 async def plan_change(book: Book, plan: int, chosen: Chosen, edit: Edit) -> StoredPlan:
-    """Fill a plan that makes one change to all of these contacts. Raises InvalidArgument, UnknownName, UpstreamError."""
+    """Fill a plan that makes one change to all of these contacts. Raises UnknownName, UpstreamError."""
     with book.imports.filling(plan):
         if chosen.contact_ids:
             contacts, notes = await _by_ids(book, chosen.contact_ids)
