@@ -833,16 +833,17 @@ class Judge:
             self._judge_row_left_alone(run, own, told)
 
     def _judge_done_row(self, run: Asked, row: StoredRow, own: list[Event], told: str) -> None:
+        away = self._watch.taken_away
+        twice = [event for event in own if event.asked_by == [run] and event.changed != {STRANGERS_KEY: ""}]
         # Nobody can tell a create that somebody else took back at once from one that never arrived.
-        standing = [event for event in own if event.before or event.contact_id not in self._watch.taken_away]
-        twice = [event for event in standing if event.asked_by == [run] and event.changed != {STRANGERS_KEY: ""}]
-        self._figures.must(f"{told}: carried out {[one.changed for one in twice]}", holds=len(twice) <= 1)
-        is_theirs = self._watch.was_touched(row.contact_id or 0, since=run.since)
-        is_theirs |= row.contact_id in self._watch.taken_away
-        self._figures.beyond_knowledge += is_theirs and not own
-        self._figures.must(f"{told}: it is not so", holds=bool(own) or is_theirs)
+        standing = [event.changed for event in twice if event.before or event.contact_id not in away]
+        self._figures.must(f"{told}: carried out {standing}", holds=len(standing) <= 1)
         if own:
             self._claim(min(own, key=lambda one: len(one.asked_by)), run, row.state, row.change_id)
+            return
+        is_theirs = row.contact_id in away or self._watch.was_touched(row.contact_id or 0, since=run.since)
+        self._figures.beyond_knowledge += is_theirs
+        self._figures.must(f"{told}: it is not so", holds=is_theirs)
 
     def _judge_row_left_alone(self, run: Asked, own: list[Event], told: str) -> None:
         gone = [event for event in own if event.before is None and event.contact_id in self._watch.taken_away]

@@ -135,6 +135,8 @@ class Workspace:
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
             imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
             folders=tuple(settings.folders),
+            home=home,
+            requests_per_minute=settings.requests_per_minute,
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
             remembers=self._remembers,

@@ -204,7 +204,7 @@ async def _carry_out(
 async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
     """The plan as the tool shows it, with one example of each decision."""
     examples, names = await examples_of(book, plan)
-    return view.planned(plan, examples, names, token="").lines
+    return view.planned(plan, examples, names, token="", per_minute=book.requests_per_minute).lines
 
 
 async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[Path], again: str) -> bool:

@@ -282,7 +282,8 @@ async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None =
         return await _carry_out(app, book, plan, "")
     examples, names = await examples_of(book, plan)
     token = token_for(book, plan) if has_work else ""
-    return planned(plan, examples, names, token=token, notes=notes or ())
+    per_minute = book.requests_per_minute
+    return planned(plan, examples, names, token=token, per_minute=per_minute, notes=notes or ())
 
 
 def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]:
@@ -316,4 +317,7 @@ async def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
     if now == "running" and not await is_run(book, number):
         now = "stopped"
     is_of_file = now == "done" and "path" in plan.facts
-    return plan, now, problems_file(book, plan, [Path(plan.facts["path"]).parent]) if is_of_file else ""
+    if not is_of_file:
+        return plan, now, ""
+    folders = [Path(plan.facts["path"]).parent, *([book.home] if book.home else [])]
+    return plan, now, problems_file(book, plan, folders)

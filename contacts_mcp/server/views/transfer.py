@@ -24,7 +24,6 @@ VALUE = 40  # characters of a text from a file
 MOST_LISTED = 8
 MOST_EXAMPLES = 8
 MOST_REMARKS = 6  # assumptions and questions about the file
-PER_MINUTE = 485  # requests, when nobody else asks
 
 Status = Literal["needs_confirmation", "planned", "planning", "running", "stopped", "done", "declined"]
 
@@ -117,9 +116,13 @@ def planned(
     names: Snapshot,
     *,
     token: str,
+    per_minute: int,
     notes: Sequence[str] = (),
 ) -> Answer:
-    """The plan, and the call that carries it out. Without a token there is nothing to do."""
+    """The plan, and the call that carries it out. Without a token there is nothing to do.
+
+    `per_minute` is how many requests the account may make in a minute.
+    """
     counts, facts = _named(plan.counts, names), plan.facts
     decisions = counts.get("decisions", {})
     question = _question(plan) if token else ""
@@ -148,7 +151,7 @@ def planned(
         *_column_lines(facts),
         *(f"- {_example(plan, row, names)}" for row in examples[:MOST_EXAMPLES]),
         *result.notes,
-        *_next_lines(plan, token, question),
+        *_next_lines(plan, token, question, per_minute),
     ]
     return Answer(lines, result.model_dump(mode="json", exclude_none=True))
 
@@ -168,14 +171,14 @@ def _named(counts: Mapping[str, Any], names: Snapshot) -> dict[str, Any]:
     }
 
 
-def _next_lines(plan: StoredPlan, token: str, question: str) -> list[str]:
+def _next_lines(plan: StoredPlan, token: str, question: str, per_minute: int) -> list[str]:
     rows = f"To see rows call {_call_for_rows(plan)}."
     if not token:
         return ["There is nothing to do.", rows]
-    seconds = requests_of(plan) * 60 / PER_MINUTE
-    takes = "some seconds" if requests_of(plan) < PER_MINUTE else f"about {max(1, round(seconds / 60))} min"
+    requests = requests_of(plan)
+    takes = "some seconds" if requests < per_minute else f"about {max(1, round(requests / per_minute))} min"
     return [
-        f"It takes about {requests_of(plan):,} requests, {takes}. {rows}",
+        f"It takes about {requests:,} requests, {takes}. {rows}",
         f'Ask the person: {question} After a yes call {call_for(plan)}, confirm_token="{token}") within an hour.',
     ]
 
