@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import OpenSession, Session, text_of, tokens
 
+from contacts_mcp.book.transfer.files import Place
 from contacts_mcp.sandbox import Fault
+from contacts_mcp.server import jobs
 
 HEADER = "Phone,First name,Last name,Email,Plan"
 
@@ -31,6 +34,10 @@ async def planned_and_run(session: Session, tool: str = "import_contacts", **arg
     plan = await facts(session, tool, **arguments)
     assert plan["status"] == "needs_confirmation"
     return await facts(session, tool, plan=plan["plan"], confirm_token=plan["confirm_token"])
+
+
+def text_and_mode(file: Path) -> tuple[str, int]:
+    return file.read_text(encoding="utf-8"), stat.S_IMODE(file.stat().st_mode)
 
 
 def people(session: Session) -> dict[str, dict[str, Any]]:
@@ -263,3 +270,57 @@ async def test_a_conflict_shows_both_values_and_the_switch_that_takes_the_files(
     plan = text_of(await session.call("import_contacts", text="Phone,First\n510-555-0100,Jordy\n"))
     assert 'first: the book has "Jordan", the file "Jordy"' in plan
     assert 'existing="overwrite"' in plan
+
+
+async def test_a_plan_takes_as_long_as_the_limit_of_the_account_says(open_session: OpenSession) -> None:
+    async with open_session(requests_per_minute=10) as session:
+        plan = await session.call("update_contacts", where={"has_email": "true"}, add_tags=["Lead"])
+        requests = int(text_of(plan).partition("It takes about ")[2].partition(" requests")[0])
+        assert requests > 10
+        assert f"about {round(requests / 10)} min" in text_of(plan)
+
+
+async def test_problems_go_into_the_data_directory_where_the_folder_of_the_file_is_closed(
+    open_session: OpenSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "fair.csv").write_text(f"{table(2)}\n5105550190x,Bad,Row,,\n", encoding="utf-8")
+    writing = Place.writing
+
+    def closed(place: Place) -> Any:
+        if place.path.parent == folder:  # a test that runs as root may write anywhere
+            raise PermissionError
+        return writing(place)
+
+    monkeypatch.setattr(Place, "writing", closed)
+    async with open_session(files=[folder]) as session:
+        done = await planned_and_run(session, path="fair.csv")
+        place = Path(done["about"]["problems_file"])
+        assert place.is_relative_to(session.workspace._settings.directory)
+        text, mode = text_and_mode(place)
+        assert ("5105550190x" in text, mode) == (True, 0o600)
+
+
+async def test_one_change_for_many_finds_them_by_part_of_a_name_too(session: Session) -> None:
+    named = {person["phone"] for person in session.sandbox.store.contacts() if person["last"] == "Rivera"}
+    done = await planned_and_run(session, "update_contacts", where={"name": "rivera"}, add_tags=["Lead"])
+    assert done["outcomes"] == {"done": len(named)}
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["in time", "later"])
+async def test_a_plan_that_fails_is_told_whoever_asks_next(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Also where the call that began it was answered before."""
+    monkeypatch.setattr(jobs, "LONGEST", 5.0 if waits else 0.0)
+    async with open_session() as session:
+        session.sandbox.faults.add(Fault("search_contacts", "status", status=403, times=-1))
+        begun = await session.call("import_contacts", text=table(3))
+        if not waits:
+            assert begun.structured_content is not None
+            assert (begun.is_error, begun.structured_content["status"]) == (False, "planning")
+            begun = await session.call("import_status", plan=begun.structured_content["plan"])
+        assert begun.is_error
+        assert begun.structured_content is not None
+        assert begun.structured_content["kind"] == "forbidden"
