@@ -151,13 +151,13 @@ class PhoneCell(NamedTuple):
 
 def plain(cell: str) -> str:
     """A cell trimmed and without its guards. A number stays one."""
+    if isinstance(cell, NumberText):
+        return cell
     text = cell.strip()
-    if text[:1] in ("'", "=") and not isinstance(cell, NumberText):
+    if text.startswith(("'", "=")):
         text = _GUARD.sub("", text, count=1) if _GUARD.match(text) else text
         if formula := _TEXT_FORMULA.fullmatch(text):
             text = formula[1].strip()
-    if isinstance(cell, NumberText):
-        return cell
     return "" if text in _NO_VALUES else text
 
 
@@ -211,6 +211,7 @@ class TextCell(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096, typed=True)  # many people have the same first name
 def name_of(cell: str, *, is_last: bool = False) -> TextCell:
     """A part of a name. Placeholders are no names."""
     text = plain(cell)
@@ -240,6 +241,7 @@ def email_of(cell: str) -> TextCell:
         return TextCell("", ("email_unreadable",))
 
 
+@lru_cache(maxsize=1024, typed=True)  # a file has few tags
 def tags_of(cell: str) -> tuple[str, ...]:
     """The tags of a cell. It is a list in quotes, or is cut at " ::: ", lines, semicolons, bars or commas."""
     text = plain(cell)
@@ -273,6 +275,7 @@ def _is_system_tag(name: str) -> bool:
     return _SYSTEM_TAG.match(name) is not None or name.casefold() in ("mycontacts", "my contacts")
 
 
+@lru_cache(maxsize=256, typed=True)
 def opt_out_of(cell: str, *, yes_is_out: bool = True) -> bool | None:
     """Whether a cell of an opt-out says out, not out or nothing. Raises ValueError for any other text.
 

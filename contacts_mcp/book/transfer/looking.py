@@ -124,8 +124,10 @@ class Judged:
     @property
     def state(self) -> str:
         """A digest of 128 bits, which a confirmation is bound to."""
+        if not self.contacts:
+            return ""
         states = sorted(json.dumps([one.id, one.rev, one.updated, values_of(one)]) for one in self.contacts)
-        return hashlib.blake2b("\n".join(states).encode(), digest_size=16).hexdigest() if states else ""
+        return hashlib.blake2b("\n".join(states).encode(), digest_size=16).hexdigest()
 
 
 def judged(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 from contacts_mcp.book.transfer.cells import opt_out_of
@@ -18,6 +19,7 @@ from contacts_mcp.book.transfer.mapping import Mapping
 from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier, SeenInFile, likeness
+from contacts_mcp.state.scratch import Scratch
 from contacts_mcp.words.display import quoted, visible
 from contacts_mcp.words.note import Note
 
@@ -39,13 +41,15 @@ def report(
 
     The rows are held until the counts are known, so this is for files of `limits.MOST_ROWS`.
     """
-    tally, seen, counts = Tally(), SeenInFile(), Counter[str]()
+    tally, counts = Tally(), Counter[str]()
     lines = []
-    for row in rows_of(source, mapping, region=region, tally=tally):
-        earlier = seen.first_with(row)
-        decision = (decide or without_account)(row, earlier)
-        counts[decision] += 1
-        lines.append(_json(_row(row, earlier, mapping) | {"decision": decision}))
+    with closing(Scratch()) as scratch:
+        seen = SeenInFile(scratch)
+        for row in rows_of(source, mapping, region=region, tally=tally):
+            earlier = seen.first_with(row)
+            decision = (decide or without_account)(row, earlier)
+            counts[decision] += 1
+            lines.append(_json(_row(row, earlier, mapping) | {"decision": decision}))
     yield _json(_file(source, mapping, name, region, tally, counts))
     yield from lines
 
