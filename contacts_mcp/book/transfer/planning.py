@@ -20,7 +20,7 @@ from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Edit
 from contacts_mcp.book.transfer.deciding import RUNNING, Switches, decide
-from contacts_mcp.book.transfer.limits import MOST_ROWS, unreadable
+from contacts_mcp.book.transfer.limits import LARGE_ROWS, MOST_ROWS, unreadable
 from contacts_mcp.book.transfer.looking import AT_ONCE, Judged, in_parts, judged, look
 from contacts_mcp.book.transfer.mapping import Mapping as Columns
 from contacts_mcp.book.transfer.mapping import mapping_of
@@ -45,6 +45,11 @@ class Asked:
     switches: Switches = field(default_factory=Switches)
     tags: Sequence[str] = ()  # given to every contact
     columns: Mapping[str, str] = field(default_factory=dict)  # header -> target
+    large: bool = False  # a file of up to a million rows
+
+    @property
+    def most_rows(self) -> int:
+        return LARGE_ROWS if self.large else MOST_ROWS
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self.switches), "tags": list(self.tags), "columns": dict(self.columns)}
@@ -115,7 +120,8 @@ class _Planning:
         seen = SeenInFile(scratch)
         needs_assignee = any(column.target == "assignee" and column.is_given for column in columns.columns)
         fills = self._asked.switches.twice == "merge"
-        together = Together(scratch, source, columns, region=self._book.region, fills=fills)
+        region, most = self._book.region, self._asked.most_rows
+        together = Together(scratch, source, columns, region=region, fills=fills, most=most)
         kept: list[Record] = []
 
         def records() -> Iterator[Record]:
@@ -123,7 +129,7 @@ class _Planning:
                 kept[:] = [record]
                 yield record
 
-        for came in rows_of(replace(source, records=records), columns, region=self._book.region, tally=tally):
+        for came in rows_of(replace(source, records=records), columns, region=region, most=most, tally=tally):
             earlier = seen.first_with(came)
             row = came if earlier else together.first(came)
             wish = wish_of(row, names, is_exact=columns.is_ours, needs_assignee=needs_assignee, more_tags=tags)

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from typing import Literal, NamedTuple
 
 from contacts_mcp.book.fields import MOST_TAGS
+from contacts_mcp.book.transfer.limits import MOST_ROWS
 from contacts_mcp.book.transfer.mapping import Mapping
 from contacts_mcp.book.transfer.reading import Row, opted_out_phones, rows_of
 from contacts_mcp.book.transfer.sources.source import Source
@@ -46,12 +47,14 @@ class Together:
     The file is read once more for it, and only where that can make a difference.
     """
 
-    def __init__(self, scratch: Scratch, source: Source, mapping: Mapping, *, region: str, fills: bool) -> None:
+    def __init__(
+        self, scratch: Scratch, source: Source, mapping: Mapping, *, region: str, fills: bool, most: int = MOST_ROWS
+    ) -> None:
         self._scratch = scratch
         self._fills = fills
         self._changes = fills or bool(mapping.opt_outs)
         if fills:
-            for row in rows_of(source, mapping, region=region):
+            for row in rows_of(source, mapping, region=region, most=most):
                 self._add(row)
         elif mapping.opt_outs:
             for phone in opted_out_phones(source, mapping, region=region):
