@@ -1,8 +1,9 @@
 """Running a large import: `python benchmarks/importing.py [contacts]`. Exits 1 where a figure is missed.
 
 - Requests: new contacts without faults go into the sandbox of this process, which counts.
-- Speed: the same against the sandbox in a process of its own, without a limit and with the journal on. The wall clock
-  counts, so a busy machine shows less. The CPU time of this process is told beside it.
+- Speed: the same against the sandbox in a process of its own, without a limit and with the journal on. One waits while
+  the other works, so the CPU seconds of both are the time that it takes on a machine with nothing else to do. They
+  count, because machines are shared. The wall clock is told beside them.
 - The limit: the account takes no batches, so each contact is a request. Time is not waited for (`hurried.py`), and the
   sandbox refuses what is over its limit. Once the import is alone, once somebody asks every five seconds.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
+import os
 import subprocess
 import sys
 import tempfile
@@ -96,28 +98,36 @@ async def count_requests(contacts: int, folder: Path, report: Report) -> None:
 
 
 @contextmanager
-def upstream() -> Iterator[str]:
+def upstream() -> Iterator[tuple[str, int]]:
+    """The address of a sandbox in another process, and the id of that."""
     with subprocess.Popen(
         [sys.executable, str(HERE / "upstream.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
         assert process.stdin
-        yield process.stdout.readline().strip()
+        yield process.stdout.readline().strip(), process.pid
         process.stdin.close()
 
 
 async def time_run(contacts: int, folder: Path, report: Report) -> None:
     path = folder / "list.csv"
     write_list(path, contacts)
-    with upstream() as url:
+    with upstream() as (url, process):
         async with opened(folder / "speed", url=url, limit=100_000) as book:
             plan = await planned(book, path)
-            start, cpu = time.perf_counter(), time.process_time()
+            start, ours, its = time.perf_counter(), time.process_time(), cpu_of(process)
             await run(book, plan)
-            took, spent = time.perf_counter() - start, time.process_time() - cpu
+            took, ours, its = time.perf_counter() - start, time.process_time() - ours, cpu_of(process) - its
             assert done(book, plan) == contacts
-    print(f"a run of {contacts:,} in {took:.1f} s, {spent / contacts * 1e6:.0f} us of CPU a contact on our side")
-    report.add("contacts a second", contacts / took, 1_500, at_least=True)
+    each = f"{ours / contacts * 1e6:.0f} us a contact here, {its / contacts * 1e6:.0f} us in the sandbox"
+    print(f"a run of {contacts:,}: {each}; {contacts / took:,.0f} contacts a second by the wall clock")
+    report.add("contacts a CPU second of both", contacts / (ours + its), 1_500, at_least=True)
+
+
+def cpu_of(process: int) -> float:
+    """The CPU seconds that another process used so far."""
+    stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # The limit

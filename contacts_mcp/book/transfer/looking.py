@@ -45,6 +45,8 @@ class Looked:
 
     known: frozenset[str] = frozenset()  # phones that the journal knows
     unclear: set[str] = field(default_factory=set)  # phones of which reads lag behind our own change
+    in_journal: set[int] = field(default_factory=set)  # of the contacts that a search found
+    searched: set[int] = field(default_factory=set)
     _by_phone: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
     _by_email: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
 
@@ -53,6 +55,10 @@ class Looked:
         for table, key in ((self._by_phone, contact.phone), (self._by_email, caseless(contact.email))):
             if key and all(contact.id != other.id for other in table[key]):
                 table[key].append(contact)
+
+    def is_in_journal(self, contact_id: int) -> bool:
+        """Whether the journal may have an entry of that contact."""
+        return contact_id in self.in_journal or contact_id not in self.searched
 
     def with_phone(self, phone: str) -> list[Contact]:
         """The contacts with that phone in any of its forms."""
@@ -82,8 +88,13 @@ async def look(book: Book, phones: Iterable[str], emails: Iterable[str] = (), *,
 
     async def search(some: list[str], others: list[str]) -> None:
         async with limiter:
-            for contact in await book.api.search_contacts(phones=some, emails=others):
-                if not (contact.phone in known and has_left(book, contact, contact.phone)):
+            found = await book.api.search_contacts(phones=some, emails=others)
+            in_journal = book.journal.known_contacts([contact.id for contact in found])
+            looked.in_journal |= in_journal
+            looked.searched |= {contact.id for contact in found}
+            for contact in found:
+                is_known = contact.id in in_journal and contact.phone in known
+                if not (is_known and has_left(book, contact, contact.phone)):
                     looked.add(contact)
 
     parts = [*in_parts(wanted, AT_ONCE)], [*in_parts(addresses, AT_ONCE)]

@@ -38,7 +38,7 @@ from contacts_mcp.errors import (
     Unreachable,
 )
 from contacts_mcp.models import Contact, WriteReply
-from contacts_mcp.state.imports import StoredPlan, StoredRow, moved_on
+from contacts_mcp.state.imports import RowState, StoredPlan, StoredRow, moved_on
 from contacts_mcp.state.journal import IN_FLIGHT, Action, Entry
 
 CHUNKS = (1, 5, 25, 100, 500)  # rows, while every look shows what was sent
@@ -349,7 +349,7 @@ class _Run:
             async with limiter:
                 await self._send_one(one)
 
-        calls: list[tuple[Any, ...]] = [(single, one) for one in sent if one not in batch]
+        calls: list[tuple[Any, ...]] = [(single, one) for one in sent if not self._goes_by_batch(one.row)]
         await all_of([*([(self._send_batch, batch)] if batch else []), *calls])
 
     async def _send_batch(self, batch: Sequence[_Sent]) -> None:
@@ -415,7 +415,15 @@ class _Run:
         one.contact = next((contact for contact in found if known in (None, contact.id)), None)
         if one.contact is None and one.plan.contact_id is not None and (one.is_unanswered or is_over):
             one.contact = await self.book.api.get_contact(one.plan.contact_id)  # a search proves no absence
-        given = circumstances(self.book, one.plan, one.entry, reply=one.reply, contact=one.contact, is_over=is_over)
+        given = circumstances(
+            self.book,
+            one.plan,
+            one.entry,
+            reply=one.reply,
+            contact=one.contact,
+            is_over=is_over,
+            is_in_journal=one.contact is None or looked.is_in_journal(one.contact.id),
+        )
         proof = one.plan.proof(Sight.of(one.contact), given)
         one.is_proven = proof == "done" or (one.contact is not None and self._is_ours_but_less(one, given.explained))
         is_whole = one.contact is None or not one.plan.unkept(values_of(one.contact))
@@ -483,8 +491,9 @@ class _Run:
         }
         shown = one.row.shown | {name: value for name, value in told.items() if value}
         is_told = any(told.values())
-        row = replace(one.row, contact_id=entry.contact_id, shown=shown)
-        return entry, moved_on(row, "told" if is_told else "done", _told_of(told) if is_told else "")
+        state: RowState = "told" if is_told else "done"
+        outcome = _told_of(told) if is_told else ""
+        return entry, moved_on(one.row, state, outcome, contact_id=entry.contact_id, shown=shown)
 
     def _as_given_up(self, one: _Sent) -> Entry:
         """The entry of a row whose request was left unanswered just now. An earlier one keeps its age."""
