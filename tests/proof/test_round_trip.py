@@ -8,6 +8,7 @@ for one page of the list.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ async def test_export_import_export_is_the_identity(open_session: OpenSession, t
             session.sandbox.store.add_contact(phone=f"1510555018{at}", **members)
         await session.ok("export_contacts", file=files[0].name)
         fields = Names("custom field", [Named(one["id"], one["title"]) for one in session.sandbox.store.fields()])
-    for source, target in zip(files, files[1:], strict=False):
+    for source, target in pairwise(files):
         sandbox = open_sandbox(contacts=0, behaviour=Behaviour(requests_per_minute=0), clock=lambda: 1_800_000_000.0)
         async with open_session(files=[tmp_path], sandbox=sandbox, data_dir=tmp_path / target.name[:2]) as session:
             await _imported(session, source)

@@ -30,6 +30,7 @@ _ERROR = re.compile(
     r"NOM\s?\?|VALEUR!|NOMBRE!|¡REF!|¡VALOR!|¿NOMBRE\?|RIF!|VALORE!|SKÄRNING!|VÄRDEFEL!|REFERENS!|SAKNAS!)"
 )
 _HASHES = re.compile(r"#{3,}")
+_DIALLED = re.compile(r"\+?[\d(][\d ()-]*", re.ASCII)  # plainly a phone, and none of the others here
 _NEGATIVE = re.compile(r"[-\u2212]\s?\d+(?:[.,]\d+)?")
 _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0+")
 _FRACTION = re.compile(r"\d+[.,]\d{1,3}")
@@ -168,11 +169,12 @@ def is_error(text: str) -> bool:
 def phone_of(cell: str, region: str) -> PhoneCell:
     """The phone of a cell that is not empty."""
     text = plain(cell)
-    fault = _number_fault(text)
-    if fault:
-        return fault
-    whole = _WHOLE_FLOAT.fullmatch(text)
-    text = whole[1] if whole else _LEAD.sub("", text, count=1)
+    if not _DIALLED.fullmatch(text):
+        fault = _number_fault(text)
+        if fault:
+            return fault
+        whole = _WHOLE_FLOAT.fullmatch(text)
+        text = whole[1] if whole else _LEAD.sub("", text, count=1)
     try:
         return PhoneCell(parse_phone(text, region=region))
     except InvalidPhone as invalid:

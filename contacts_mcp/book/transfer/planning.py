@@ -257,30 +257,42 @@ class Counts:
 
     def __init__(self) -> None:
         self._counters: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+        self._changed: Counter[tuple[str, ...]] = Counter()  # a decision and the keys of its changes
 
     def add(self, row: StoredRow, read: Row | None = None) -> None:
         decision, shown = row.decision, row.shown
         changed = [key for key, value in row.wanted.items() if row.before.get(key) != value]
         self._count("decisions", decision)
-        self._count("changes", *[f"{decision} {key}" for key in changed])
-        self._count("keys", *changed, *shown.get("conflicts", ()))
+        self._changed[(decision, *changed)] += 1
+        if len(self._changed) >= _MOST_COUNTED:
+            self._sum_up()
         if row.reason:
             self._count("reasons", f"{decision} {row.reason}")
         if read:
             self._count("notes", *read.notes)
-        self._count("conflicts", *shown.get("conflicts", ()))
+        if conflicts := shown.get("conflicts"):
+            self._count("conflicts", *conflicts)
+            self._count("keys", *conflicts)
         self._count("unknown", *[f"{kind} {text}"[:80] for kind, text in shown.get("unknown", ())])
         self._count("marks", *[name for name in ("opted_out", "says_in", "left_tags") if shown.get(name)])
         if "likeness" in shown:
             self._count("likeness", shown["likeness"])
 
-    def _count(self, name: str, *found: str) -> None:
+    def _count(self, name: str, *found: str, times: int = 1) -> None:
         counter = self._counters[name]
         for one in found:
             if one in counter or len(counter) < _MOST_COUNTED:
-                counter[one] += 1
+                counter[one] += times
+
+    def _sum_up(self) -> None:
+        """Few rows differ in the keys that they change, so the keys are counted together first."""
+        for (decision, *keys), times in self._changed.items():
+            self._count("changes", *[f"{decision} {key}" for key in keys], times=times)
+            self._count("keys", *keys, times=times)
+        self._changed.clear()
 
     def as_json(self) -> dict[str, dict[str, int]]:
+        self._sum_up()
         return {name: dict(counter.most_common(50)) for name, counter in self._counters.items() if counter}
 
 

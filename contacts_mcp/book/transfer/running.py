@@ -46,6 +46,7 @@ MOST_SINGLES = 25  # requests of one chunk that go out singly
 MOST_TRIES = 3  # of one row
 MOST_PASSES = 12
 _SIDE_BY_SIDE = 8
+_STEP = 1.0  # seconds of a long wait, after which a run hears that it has to stop
 
 ACTIONS: dict[str, Action] = {
     "new": "create",
@@ -192,9 +193,8 @@ class _Run:
             states = self.book.imports.states(self.number)
             if not states.get("planned") and not states.get("sending"):
                 return True
-            if self.is_time_over():
+            if not await self._waited():
                 return False
-            await anyio.sleep(self._seconds_to_wait())
         self._give_up()
         return True
 
@@ -229,6 +229,15 @@ class _Run:
 
     def _has_to_stop(self) -> bool:
         return self._plan().asked or self.is_time_over()
+
+    async def _waited(self) -> bool:
+        """Wait until something may have arrived. False where the run has to stop before."""
+        until = anyio.current_time() + self._seconds_to_wait()
+        while (left := until - anyio.current_time()) > 0:
+            if self._has_to_stop():
+                return False
+            await anyio.sleep(min(left, _STEP))
+        return True
 
     def _seconds_to_wait(self) -> float:
         """Until something that is on its way cannot arrive any more."""

@@ -12,6 +12,7 @@ from contacts_mcp.book.transfer.limits import MOST_ROWS
 from contacts_mcp.book.transfer.mapping import Mapping
 from contacts_mcp.book.transfer.reading import Row, opted_out_phones, rows_of
 from contacts_mcp.book.transfer.sources.source import Source
+from contacts_mcp.state.database import json_text
 from contacts_mcp.state.scratch import Scratch
 from contacts_mcp.words.folding import caseless
 
@@ -35,7 +36,7 @@ class SeenInFile:
         """The earlier row with the phone of `row`, which is remembered if it is the first."""
         if not row.phone or row.refused:
             return None
-        said = self._scratch.keep(f"phone {row.phone}", json.dumps([row.line, facts_of(row)]))
+        said = self._scratch.keep(f"phone {row.phone}", json_text([row.line, facts_of(row)]))
         if row.email and self._scratch.keep(f"email {caseless(row.email)}", row.phone) not in (None, row.phone):
             row.notes.append("same_email_as_another_row")
         return Earlier(*json.loads(said)) if said else None
@@ -78,7 +79,7 @@ class Together:
 
 
 def _as_text(row: Row) -> str:
-    return json.dumps({field.name: getattr(row, field.name) for field in fields(row)})
+    return json_text({field.name: getattr(row, field.name) for field in fields(row)})
 
 
 def _from_text(text: str) -> Row:
