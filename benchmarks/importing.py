@@ -2,8 +2,8 @@
 
 - Requests: new contacts without faults go into the sandbox of this process, which counts.
 - Speed: the same against the sandbox in a process of its own, without a limit and with the journal on. One waits while
-  the other works, so the CPU seconds of both are the time that it takes on a machine with nothing else to do. They
-  count, because machines are shared. The wall clock is told beside them.
+  the other works, so a machine with nothing else to do takes the CPU seconds of both. They count, because machines are
+  shared. The wall clock is told beside them.
 - The limit: the account takes no batches, so each contact is a request. Time is not waited for (`hurried.py`), and the
   sandbox refuses what is over its limit. Once the import is alone, once somebody asks every five seconds.
 """

@@ -170,7 +170,7 @@ def _contact(number: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one plan cost."""
+    """The cost of one plan."""
 
     cpu: float  # seconds, without those of the stand-in
     memory: float  # MB above that of a small plan

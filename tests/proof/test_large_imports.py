@@ -1,7 +1,8 @@
-"""Short versions of the measurements of large imports. Figures that a busy machine cannot change must be right here too.
+"""Short versions of the measurements of large imports. They look at the figures that a busy machine cannot change.
 
-`benchmarks/plan.py` and `benchmarks/importing.py` measure 100,000 rows and 10,000 contacts. Guards
-`contacts_mcp/book/transfer/planning.py`, `contacts_mcp/book/transfer/running.py` and `contacts_mcp/api/pace.py`.
+`benchmarks/plan.py` and `benchmarks/importing.py` measure 100,000 rows and 10,000 contacts.
+
+Guards `contacts_mcp/book/transfer/planning.py`, `contacts_mcp/book/transfer/running.py` and `contacts_mcp/api/pace.py`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A book that is exported, imported into an empty account and exported again gives the same file, byte for byte.
 
-Guards `contacts_mcp/book/transfer/`. Ids and timestamps are the service's own: they are equal in two empty accounts with
-one clock, and differ from those of the first account. All contacts of a batch have one timestamp, so they are few enough
-for one page of the list.
+Ids and timestamps are the service's own. They are equal in two empty accounts with one clock, and differ from those of
+the first account. All contacts of a batch have one timestamp, so they are few enough for one page of the list.
+
+Guards `contacts_mcp/book/transfer/`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.state import scratch as module
@@ -32,6 +32,7 @@ def test_a_text_can_be_replaced(scratch: Scratch) -> None:
     assert (scratch.get("a"), scratch.keep("b", "fourth")) == ("second", "third")
 
 
+@settings(deadline=None)  # a busy machine takes long to make a file
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["keep", "put", "get"]), st.text("xyz"))))
 def test_it_is_as_a_table_in_memory(steps: list[tuple[str, str, str]]) -> None:
     """Also where all keys have one mark, and where texts go into the file one by one."""

@@ -56,9 +56,19 @@ class Looked:
             if key and all(contact.id != other.id for other in table[key]):
                 table[key].append(contact)
 
-    def is_in_journal(self, contact_id: int) -> bool:
+    def is_in_journal(self, contact: Contact | None) -> bool:
         """Whether the journal may have an entry of that contact."""
-        return contact_id in self.in_journal or contact_id not in self.searched
+        return contact is None or contact.id in self.in_journal or contact.id not in self.searched
+
+    def add_found(self, book: Book, found: Sequence[Contact]) -> None:
+        """The answer of a search, without those that have left their phone already."""
+        in_journal = book.journal.known_contacts([contact.id for contact in found])
+        self.in_journal |= in_journal
+        self.searched |= {contact.id for contact in found}
+        for contact in found:
+            is_known = contact.id in in_journal and contact.phone in self.known
+            if not (is_known and has_left(book, contact, contact.phone)):
+                self.add(contact)
 
     def with_phone(self, phone: str) -> list[Contact]:
         """The contacts with that phone in any of its forms."""
@@ -88,14 +98,7 @@ async def look(book: Book, phones: Iterable[str], emails: Iterable[str] = (), *,
 
     async def search(some: list[str], others: list[str]) -> None:
         async with limiter:
-            found = await book.api.search_contacts(phones=some, emails=others)
-            in_journal = book.journal.known_contacts([contact.id for contact in found])
-            looked.in_journal |= in_journal
-            looked.searched |= {contact.id for contact in found}
-            for contact in found:
-                is_known = contact.id in in_journal and contact.phone in known
-                if not (is_known and has_left(book, contact, contact.phone)):
-                    looked.add(contact)
+            looked.add_found(book, await book.api.search_contacts(phones=some, emails=others))
 
     parts = [*in_parts(wanted, AT_ONCE)], [*in_parts(addresses, AT_ONCE)]
     searches = [(search, *(part[at] if at < len(part) else [] for part in parts)) for at in range(max(map(len, parts)))]

@@ -165,7 +165,7 @@ def _parts_of_name(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> 
             parts["is_full"] = "yes" if parts[target] and header in mapping.full_names else ""
     if parts["last"] and parts["infix"]:
         parts["last"] = f"{parts['infix']} {parts['last']}"
-    if parts["prefix"] and not is_title(parts["prefix"]):  # a title of a job
+    if not is_title(parts["prefix"]):  # a title of a job
         parts["prefix"] = ""
     return parts
 

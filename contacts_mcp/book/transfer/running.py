@@ -431,7 +431,7 @@ class _Run:
             reply=one.reply,
             contact=one.contact,
             is_over=is_over,
-            is_in_journal=one.contact is None or looked.is_in_journal(one.contact.id),
+            is_in_journal=looked.is_in_journal(one.contact),
         )
         proof = one.plan.proof(Sight.of(one.contact), given)
         one.is_proven = proof == "done" or (one.contact is not None and self._is_ours_but_less(one, given.explained))

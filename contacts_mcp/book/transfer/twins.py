@@ -43,7 +43,7 @@ class SeenInFile:
 
 
 class Together:
-    """What the later rows of a phone change about its first one: their opt-outs, and their values if they fill.
+    """The changes that later rows of a phone make to its first one: their opt-outs, and their values if they fill.
 
     The file is read once more for it, and only where that can make a difference.
     """
