@@ -336,6 +336,7 @@ def _pair(argument: str) -> tuple[str, str]:
 )
 @click.option("--encoding", default="", metavar="NAME", help="The file's encoding, where the guess is wrong.")
 @click.option("--sheet", default="", metavar="NAME", help="The sheet of a workbook.")
+@click.option("--large", is_flag=True, help="Take up to 1,000,000 rows and 500 MB, not 200,000 and 50.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON lines.")
@@ -348,6 +349,7 @@ def import_file(
     columns: tuple[str, ...],
     encoding: str,
     sheet: str,
+    large: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -365,7 +367,8 @@ def import_file(
     if as_json and not dry_run:
         raise click.UsageError("--json prints a plan: give --dry-run with it.")
     settings = load(flags)
-    asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags, columns=dict(map(_pair, columns)))
+    switches = Switches(existing=existing, twice=twice)
+    asked = Asked(switches=switches, tags=tags, columns=dict(map(_pair, columns)), large=large)
     chosen = transfer.FileToImport(path=file, asked=asked, encoding=encoding, sheet=sheet)
     try:
         set_up_logging(settings.log_level, settings.log_file)

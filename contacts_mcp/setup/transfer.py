@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,13 @@ class FileToImport:
     def name(self) -> str:
         return self.path.name
 
+    def source(self, region: str) -> AbstractContextManager[tuple[Source, dict[str, Any]]]:
+        """The opened file, as `opened_source` yields it."""
+        large = self.asked.large
+        return opened_source(
+            self.name, self.folders, region=region, encoding=self.encoding, sheet=self.sheet, large=large
+        )
+
 
 def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
     """The plan of a file as JSON lines: first the file, then its rows, each with its decision. Nothing is changed.
@@ -68,9 +75,7 @@ def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
 
 async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
     async with Workspace(settings, for_one_call=True) as workspace:
-        with opened_source(
-            file.name, file.folders, region=settings.default_region, encoding=file.encoding, sheet=file.sheet
-        ) as (source, facts):
+        with file.source(settings.default_region) as (source, facts):
             try:
                 book = await workspace.book()
             except CredentialsMissing:
@@ -113,10 +118,7 @@ def import_file(settings: Settings, file: FileToImport, terminal: Terminal, *, d
     """Show the plan of a file, ask, run it, and write the file of problems. False where rows failed or it stopped."""
 
     async def make(book: Book) -> StoredPlan:
-        with opened_source(file.name, file.folders, region=book.region, encoding=file.encoding, sheet=file.sheet) as (
-            source,
-            facts,
-        ):
+        with file.source(book.region) as (source, facts):
             return await planned(book, source, facts, file.asked)
 
     again = "contacts-mcp call import_contacts plan={}"

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
-from contacts_mcp.state.database import is_spoilt, opened, transaction
+from contacts_mcp.state.database import is_spoilt, json_text, opened, transaction
 
 KEEP = 24 * 3600.0  # seconds
 _PATIENCE = 5.0  # seconds for another process
@@ -71,10 +72,14 @@ class StoredRow:
 
 
 _TABLES = ("wish", "before", "wanted", "shown")
-_COLUMNS = tuple(StoredRow.__dataclass_fields__)
+_PLAIN = tuple(name for name in StoredRow.__dataclass_fields__ if name not in _TABLES)
+_COLUMNS = (*_PLAIN, *_TABLES)
 _RUN_COLUMNS = ("state", "outcome", "sent_at", "change_id", "contact_id", "decision", "shown")
+_plain_of, _tables_of = attrgetter(*_PLAIN), attrgetter(*_TABLES)
+_run_columns_of = attrgetter(*_RUN_COLUMNS[:-1])
 _INSERT = f"INSERT INTO rows (plan, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"
 _UPDATE = f"UPDATE rows SET {', '.join(f'{name} = ?' for name in _RUN_COLUMNS)} WHERE plan = ? AND row = ?"
+_CONFIRMED = "row, line, decision, contact_id, expected, wanted"
 _PLAN_TABLES = ("facts", "switches", "counts")
 
 
@@ -162,12 +167,12 @@ class Imports:
 
     def add(self, plan: int, rows: Iterable[StoredRow]) -> None:
         with self._transaction() as db:
-            db.executemany(_INSERT, ((plan, *(_column(row, name) for name in _COLUMNS)) for row in rows))
+            db.executemany(_INSERT, ((plan, *_columns_of(row)) for row in rows))
 
     def save(self, plan: int, rows: Sequence[StoredRow]) -> None:
         """Write down how far these rows came, all or none."""
         with self._transaction() as db:
-            db.executemany(_UPDATE, ((*(_column(row, name) for name in _RUN_COLUMNS), plan, row.row) for row in rows))
+            db.executemany(_UPDATE, ((*_run_columns_of(row), _json(row.shown), plan, row.row) for row in rows))
 
     def rows(
         self,
@@ -192,6 +197,18 @@ class Imports:
         while found := self.rows(plan, after=after, limit=500):
             yield from found
             after = found[-1].row
+
+    def confirmed(self, plan: int) -> Iterator[tuple[Any, ...]]:
+        """All rows in order, as far as a person confirms them, just as they are stored."""
+        query = f"SELECT {_CONFIRMED} FROM rows WHERE plan = ? AND row > ? ORDER BY row LIMIT 500"
+        after = 0
+        while True:
+            with self._opened() as db:
+                found = [*map(tuple, db.execute(query, (plan, after)))]
+            if not found:
+                return
+            yield from found
+            after = found[-1][0]
 
     def states(self, plan: int) -> dict[str, int]:
         """State -> rows in it."""
@@ -249,17 +266,23 @@ class Imports:
             ) from None
 
 
+_NOTHING = "{}"
+
+
 def _json(value: Any) -> str:
-    return json.dumps(value)  # escaped, because no file takes the half characters of a text as they are
+    return json_text(value) if value != {} else _NOTHING
 
 
-def _column(row: StoredRow, name: str) -> Any:
-    value = getattr(row, name)
-    return _json(value) if name in _TABLES else value
+def _columns_of(row: StoredRow) -> tuple[Any, ...]:
+    return (*_plain_of(row), *map(_json, _tables_of(row)))
 
 
 def _row(row: sqlite3.Row) -> StoredRow:
-    return StoredRow(**{name: json.loads(row[name]) if name in _TABLES else row[name] for name in _COLUMNS})
+    return StoredRow(**{name: _read(row[name]) if name in _TABLES else row[name] for name in _COLUMNS})
+
+
+def _read(text: str) -> Any:
+    return json.loads(text) if text != _NOTHING else {}
 
 
 def _plan(row: sqlite3.Row) -> StoredPlan:

@@ -148,7 +148,8 @@ class Journal:
 
     def _inserted(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
         with _transaction(db):
-            rows = ([self._account.name, *(_column(entry, name) for name in _COLUMNS)] for entry in entries)
+            account = self._account.name
+            rows = ([account, *(_column(entry, name) for name in _COLUMNS)] for entry in entries)
             return [db.execute(_INSERT, row).lastrowid or 0 for row in rows]
 
     def finish(self, entry: Entry) -> bool:
@@ -171,10 +172,11 @@ class Journal:
 
     def _completed(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         outcome = f"UPDATE changes SET {_ASSIGNED} WHERE change_id = ? AND at = ? AND {self._ours}"
+        names = self._account.names
         with _transaction(db):
             for entry in entries:
                 values = (_column(entry, name) for name in _OUTCOME)
-                db.execute(outcome, (*values, entry.change_id, entry.at, *self._account.names))
+                db.execute(outcome, (*values, entry.change_id, entry.at, *names))
                 if entry.state == "done" and entry.undoes:
                     db.execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", (entry.change_id, entry.undoes))
                     db.execute(_IN_FORCE_AGAIN, (entry.undoes,))
@@ -275,6 +277,14 @@ class Journal:
         ]
         names = self._account.names
         return {str(row[0]) for row in self._rows(" UNION ".join(asked), *names, *phones, *names, *phones)}
+
+    def known_contacts(self, contact_ids: Sequence[int]) -> set[int]:
+        """Those of the contacts that a change was about, at most some hundred at once."""
+        if not contact_ids:
+            return set()
+        marks = ", ".join("?" * len(contact_ids))
+        query = f"SELECT DISTINCT contact_id FROM changes WHERE {self._ours} AND contact_id IN ({marks})"
+        return {int(row[0]) for row in self._rows(query, *self._account.names, *contact_ids)}
 
     def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
         """The changes of the last `within` seconds that gave a contact that phone, or may have, oldest first."""
@@ -506,7 +516,9 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def _column(entry: Entry, name: str) -> Any:
     value = getattr(entry, name)
-    return json.dumps(value) if name in _TABLES else value
+    if name not in _TABLES:
+        return value
+    return json.dumps(value) if value else "{}"
 
 
 def _entry(row: sqlite3.Row) -> Entry:

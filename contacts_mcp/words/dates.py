@@ -18,7 +18,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from contacts_mcp.errors import InvalidArgument
@@ -104,6 +104,11 @@ def looks_like_date_field(name: str, known_values: Collection[str] = ()) -> bool
     known = [value.strip() for value in known_values if value.strip()]
     if known:
         return sum(_ISO.fullmatch(value) is not None for value in known) >= MOST * len(known)
+    return _name_says_date(name)
+
+
+@lru_cache(maxsize=256)  # a file asks for the same fields in every row
+def _name_says_date(name: str) -> bool:
     words = re.findall(r"[a-z0-9]+", unaccented(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))
     return not _SAY_DATE.isdisjoint(words) or not _END_IN_DATE.isdisjoint(words[-1:])
 

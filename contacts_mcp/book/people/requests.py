@@ -150,6 +150,14 @@ def resolve(wanted: Wanted, names: Snapshot) -> Edit:
     return _resolve(wanted, names, *_plain_values(wanted))
 
 
+def resolve_custom(given: Mapping[str, str], names: Snapshot) -> Edit:
+    """As `resolve`, for custom values alone."""
+    misses, notes = _Misses(), list[str]()
+    values = _custom_values(given, names, misses, notes, cleared=())
+    misses.raise_if_any()
+    return Edit(values, notes=tuple(notes))
+
+
 def _resolve(wanted: Wanted, names: Snapshot, plain: Values, remarks: Sequence[str]) -> Edit:
     values, notes, misses = dict(plain), list(remarks), _Misses()
     cleared = [key for name in wanted.clear if (key := misses.collected(partial(_cleared_key, name, names)))]

@@ -45,6 +45,8 @@ class Looked:
 
     known: frozenset[str] = frozenset()  # phones that the journal knows
     unclear: set[str] = field(default_factory=set)  # phones of which reads lag behind our own change
+    in_journal: set[int] = field(default_factory=set)  # of the contacts that a search found
+    searched: set[int] = field(default_factory=set)
     _by_phone: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
     _by_email: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
 
@@ -53,6 +55,20 @@ class Looked:
         for table, key in ((self._by_phone, contact.phone), (self._by_email, caseless(contact.email))):
             if key and all(contact.id != other.id for other in table[key]):
                 table[key].append(contact)
+
+    def is_in_journal(self, contact: Contact | None) -> bool:
+        """Whether the journal may have an entry of that contact."""
+        return contact is None or contact.id in self.in_journal or contact.id not in self.searched
+
+    def add_found(self, book: Book, found: Sequence[Contact]) -> None:
+        """The answer of a search, without those that have left their phone already."""
+        in_journal = book.journal.known_contacts([contact.id for contact in found])
+        self.in_journal |= in_journal
+        self.searched |= {contact.id for contact in found}
+        for contact in found:
+            is_known = contact.id in in_journal and contact.phone in self.known
+            if not (is_known and has_left(book, contact, contact.phone)):
+                self.add(contact)
 
     def with_phone(self, phone: str) -> list[Contact]:
         """The contacts with that phone in any of its forms."""
@@ -88,9 +104,7 @@ async def _search(book: Book, phones: Sequence[str], emails: Sequence[str], look
     """Add everybody with one of these, but for those that left their phone by our own change."""
 
     async def search(some: list[str] | None, others: list[str] | None) -> None:
-        for contact in await book.api.search_contacts(phones=some or [], emails=others or []):
-            if not (contact.phone in looked.known and has_left(book, contact, contact.phone)):
-                looked.add(contact)
+        looked.add_found(book, await book.api.search_contacts(phones=some or [], emails=others or []))
 
     await all_of((search, *parts) for parts in zip_longest(in_parts(phones, AT_ONCE), in_parts(emails, AT_ONCE)))
 
@@ -138,8 +152,10 @@ class Judged:
     @property
     def state(self) -> str:
         """A digest of 128 bits, which a confirmation is bound to."""
+        if not self.contacts:
+            return ""
         states = sorted(json.dumps([one.id, one.rev, one.updated, values_of(one)]) for one in self.contacts)
-        return hashlib.blake2b("\n".join(states).encode(), digest_size=16).hexdigest() if states else ""
+        return hashlib.blake2b("\n".join(states).encode(), digest_size=16).hexdigest()
 
 
 def judged(

@@ -87,9 +87,10 @@ class Mapping:
 
     def said(self, target: str, cells: Table[str, str]) -> tuple[str, str]:
         """The first column of a single target that says something in a row, and its cell. Two empty texts for none."""
-        return next(
-            ((header, cell) for header in self.single.get(target, ()) if (cell := cells.get(header, ""))), _NOTHING
-        )
+        for header in self.single.get(target, ()):
+            if cell := cells.get(header, ""):
+                return header, cell
+        return _NOTHING
 
 
 _NOTHING = ("", "")

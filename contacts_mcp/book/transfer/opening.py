@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contacts_mcp.book.transfer.files import opened, resolved_roots
+from contacts_mcp.book.transfer.limits import LARGE_BYTES, MOST_BYTES
 from contacts_mcp.book.transfer.sources import choosing, pasted
 from contacts_mcp.book.transfer.sources.source import Source
 
@@ -29,10 +30,10 @@ def given_source(
 
 @contextmanager
 def opened_source(
-    name: str, folders: Sequence[Path], *, region: str, encoding: str = "", sheet: str = ""
+    name: str, folders: Sequence[Path], *, region: str, encoding: str = "", sheet: str = "", large: bool = False
 ) -> Iterator[tuple[Source, dict[str, Any]]]:
     """The file called `name` under one of `folders`. It can be read for as long as it is open. Raises Refused."""
-    with opened(name, resolved_roots(folders)) as file:
+    with opened(name, resolved_roots(folders), most=LARGE_BYTES if large else MOST_BYTES) as file:
         facts = {"file": file.path.name, "path": str(file.path), "digest": file.digest(), "size": file.size}
         yield choosing.read(file.stream, region=region, encoding=encoding, sheet_name=sheet), facts
 

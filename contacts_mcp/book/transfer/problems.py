@@ -40,11 +40,11 @@ def problem_of(row: StoredRow) -> str:
     """Why a row was not imported as it stands, in words. "" where it was, or where there was nothing to do."""
     if row.state in ("moved", "failed", "told"):
         return row.outcome
-    if row.decision == "kept":
-        return str(row.shown["problem"])
     if row.decision == "invalid":
         why = str(row.shown.get("problem") or REASONS.get(row.reason, row.reason.replace("_", " ")))
         return why if any(row.shown.get("cells", {}).values()) else f"{why}: {row.shown.get('value', '')}"
+    if row.decision == "kept":  # of an undo
+        return str(row.shown.get("problem", ""))
     if row.decision == "conflict":
         pairs = row.shown.get("conflicts", {})
         told = "; ".join(f"{key}: has {_text(had)}, the file says {_text(said)}" for key, (had, said) in pairs.items())

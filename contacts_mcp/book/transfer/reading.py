@@ -35,6 +35,7 @@ from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.words.folding import caseless, fold
 
 Cells = Table[str, str]
+_MOST_CONSENTS = 1_000  # different texts of one column
 
 
 @dataclass(slots=True)
@@ -69,6 +70,12 @@ class Tally:
     consents: dict[str, Counter[str]] = field(default_factory=dict)  # column about consent -> its texts
     notes: Counter[str] = field(default_factory=Counter)  # kinds of notes
 
+    def count(self, header: str, text: str) -> None:
+        """Count a text about consent. Of a column with a text of its own in every row, the first ones are enough."""
+        counter = self.consents.setdefault(header, Counter())
+        if text in counter or len(counter) < _MOST_CONSENTS:
+            counter[text] += 1
+
 
 def rows_of(
     source: Source, mapping: Mapping, *, region: str, most: int = MOST_ROWS, tally: Tally | None = None
@@ -83,8 +90,19 @@ def rows_of(
             tally.notes.update(row.notes)
             for header in mapping.consents:
                 if text := plain(record.cells.get(header, "")):
-                    tally.consents.setdefault(header, Counter())[text[:40]] += 1
+                    tally.count(header, text[:40])
         yield row
+
+
+def opted_out_phones(source: Source, mapping: Mapping, *, region: str) -> Iterator[str]:
+    """The phones of the rows that opt out. Nothing else of the rows is read."""
+    for record in source.records():
+        row = Row(0, record.line, refused=record.refused)
+        _read_opt_out(row, record.cells, mapping, set())
+        if row.opt_out:
+            _read_phone(row, record.cells, mapping, region, set())
+            if not row.refused:
+                yield row.phone
 
 
 def row_of(number: int, record: Record, mapping: Mapping, region: str) -> Row:
@@ -124,7 +142,7 @@ def _read_names(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> Non
     else:
         in_order = " ".join(filter(None, (parts[target] for target in _IN_ORDER)))
         row.display_name = whole or (in_order if row.first or row.last else parts["company"])
-    if caseless(row.display_name) == caseless(f"{row.first} {row.last}"):
+    if row.display_name and caseless(row.display_name) == caseless(f"{row.first} {row.last}"):
         row.display_name = ""
     if not any((row.first, row.last, row.display_name, row.refused)):
         row.notes.append("no_name")
@@ -132,12 +150,15 @@ def _read_names(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> Non
 
 _IN_ORDER = ("prefix", "first", "middle", "last", "suffix")
 _TAKEN = ("first", "last", "infix", "full", "display")  # the others are kept besides
+_NAMING = (*_IN_ORDER, "infix", "full", "display", "company")
 
 
 def _parts_of_name(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> dict[str, str]:
     """The texts about the name. `to_split` is the full name, to be split if that is certain."""
     parts = dict.fromkeys((*_IN_ORDER, *_TAKEN, "company", "to_split"), "")
-    for target in (*_IN_ORDER, "infix", "full", "display", "company"):
+    for target in _NAMING:
+        if target not in mapping.single:
+            continue
         header, cell = mapping.said(target, cells)
         if header:
             parts[target] = _noted(row, name_of(cell, is_last=target == "last"))
@@ -207,10 +228,11 @@ def _read_opt_out(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> N
 
 def _read_others(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
     for header, cell in cells.items():
-        text = "" if header in used else plain(cell)
+        if header in used or not (text := plain(cell)):
+            continue
         if is_error(text):
             row.notes.append("error_value")
-        elif text and not _is_default(header, text, mapping):
+        elif not _is_default(header, text, mapping):
             _keep(row, header, text, mapping)
     row.assignee = plain(mapping.said("assignee", cells)[1])
     row.avatar = plain(mapping.said("avatar", cells)[1])

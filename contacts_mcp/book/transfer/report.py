@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Mapping as Table
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from contacts_mcp.book.transfer.cells import opt_out_of
@@ -19,6 +20,7 @@ from contacts_mcp.book.transfer.mapping import Mapping
 from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier, SeenInFile, likeness
+from contacts_mcp.state.scratch import Scratch
 from contacts_mcp.words.display import quoted, visible
 from contacts_mcp.words.note import Note
 
@@ -46,16 +48,18 @@ def report(
 
     The rows are held until the counts are known, so this is for files of `limits.MOST_ROWS`.
     """
-    tally, seen, counts = Tally(), SeenInFile(), Counter[str]()
+    tally, counts = Tally(), Counter[str]()
     lines = []
-    for row in rows_of(source, mapping, region=region, tally=tally):
-        planned = (decided or {}).get(row.number)
-        if planned and planned.decision == "invalid" and not row.refused:  # for its values
-            row.refused, row.value = planned.reason, planned.problem
-        earlier = seen.first_with(row)
-        decision = planned.decision if planned else _without_account(row, earlier)
-        counts[decision] += 1
-        lines.append(_json(_row(row, earlier, mapping) | {"decision": decision}))
+    with closing(Scratch()) as scratch:
+        seen = SeenInFile(scratch)
+        for row in rows_of(source, mapping, region=region, tally=tally):
+            planned = (decided or {}).get(row.number)
+            if planned and planned.decision == "invalid" and not row.refused:  # for its values
+                row.refused, row.value = planned.reason, planned.problem
+            earlier = seen.first_with(row)
+            decision = planned.decision if planned else _without_account(row, earlier)
+            counts[decision] += 1
+            lines.append(_json(_row(row, earlier, mapping) | {"decision": decision}))
     yield _json(_file(source, mapping, name, region, tally, counts))
     yield from lines
 

@@ -44,6 +44,7 @@ from contacts_mcp.state.journal import IN_FLIGHT, Action, Entry
 CHUNKS = (1, 5, 25, 100, 500)  # rows, while every look shows what was sent
 MOST_SINGLES = 25  # requests of one chunk that go out singly
 MOST_PASSES = 12
+_STEP = 1.0  # seconds of a long wait, after which a run hears that it has to stop
 
 ACTIONS: dict[str, Action] = {
     "new": "create",
@@ -187,9 +188,8 @@ class _Run:
             states = self.book.imports.states(self.number)
             if not states.get("planned") and not states.get("sending"):
                 return True
-            if self.is_time_over():
+            if not await self._waited():
                 return False
-            await anyio.sleep(self._seconds_to_wait())
         self._give_up()
         return True
 
@@ -224,6 +224,15 @@ class _Run:
 
     def _has_to_stop(self) -> bool:
         return self._plan().asked or self.is_time_over()
+
+    async def _waited(self) -> bool:
+        """Wait until something may have arrived. False where the run has to stop before."""
+        until = anyio.current_time() + self._seconds_to_wait()
+        while (left := until - anyio.current_time()) > 0:
+            if self._has_to_stop():
+                return False
+            await anyio.sleep(min(left, _STEP))
+        return True
 
     def _seconds_to_wait(self) -> float:
         """Until something that is on its way cannot arrive any more."""
@@ -412,7 +421,15 @@ class _Run:
     async def _is_seen(self, one: Sent, looked: Looked, *, is_over: bool) -> bool:
         """Whether a look proves how the row came out, and shows all of it."""
         one.contact = await self._contact_of(one, looked, is_over=is_over)
-        given = circumstances(self.book, one.plan, one.entry, reply=one.reply, contact=one.contact, is_over=is_over)
+        given = circumstances(
+            self.book,
+            one.plan,
+            one.entry,
+            reply=one.reply,
+            contact=one.contact,
+            is_over=is_over,
+            is_in_journal=looked.is_in_journal(one.contact),
+        )
         proof = one.plan.proof(Sight.of(one.contact), given)
         one.is_proven = proof == "done" or is_ours_but_less(one, given.explained)
         is_whole = one.contact is None or not one.plan.unkept(values_of(one.contact))

@@ -144,7 +144,7 @@ def _sign_of_footer(row: Cells) -> Literal["footer", "blank", "text", "none"]:
 def _fault(cells: Sequence[str], most: int) -> str:
     if len(cells) > most and any(cell.strip() for cell in cells[most:]):
         return "too_many_cells"
-    return "cell_too_long" if any(len(cell) > LONGEST_CELL for cell in cells) else ""
+    return "cell_too_long" if max(map(len, cells), default=0) > LONGEST_CELL else ""
 
 
 def _score(cells: Sequence[str]) -> int:
@@ -181,7 +181,9 @@ def _is_no_contact(cells: Sequence[str], header: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell and not cell.isspace()]
     if len(filled) <= _MOST_OF_TOTAL and _is_total(filled, is_table=len(header) > 1):
         return True
-    return len(cells) > 1 and [cell.casefold().strip() for cell in cells[: len(header)]] == header[: len(cells)]
+    if len(cells) <= 1 or header[:1] not in ([], [cells[0].casefold().strip()]):
+        return False
+    return [cell.casefold().strip() for cell in cells[: len(header)]] == header[: len(cells)]
 
 
 def _is_total(filled: Sequence[str], *, is_table: bool) -> bool:
