@@ -179,7 +179,7 @@ async def test_a_run_of_yesterday_does_not_go_on(open_stage: OpenStage) -> None:
         stage.restart()
         await anyio.sleep(KEEP + 700)
         there = phones_of(stage)
-        assert "Plan the import again" in await stage.refused("import_contacts", plan=plan)
+        assert "Make the plan again" in await stage.refused("import_contacts", plan=plan)
         assert phones_of(stage) == there
         again, token = await planned(stage, table(30))
         await until_done(stage, again, token)
@@ -438,6 +438,6 @@ async def test_a_killed_import_without_a_journal_is_planned_again_and_doubles_no
         plan, _ = await planned(stage, table(60))
         await killed_after(await stage.book(), plan, operation)
         stage.restart()
-        assert "Plan the import again" in await stage.refused("import_contacts", plan=plan)
+        assert "Make the plan again" in await stage.refused("import_contacts", plan=plan)
         await until_done(stage, *await planned(stage, table(60)))
         assert len(phones_of(stage)) == len({*phones_of(stage)}) == 62

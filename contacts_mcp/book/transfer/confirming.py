@@ -46,7 +46,7 @@ def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
     A run that was begun goes on without a new confirmation. Raises Refused for a plan that is over, or not ready.
     """
     if book.imports.now - plan.made > KEEP:
-        raise Refused(f"Plan {plan.plan} is older than a day. Plan the import again.", kind="plan_old")
+        raise Refused(f"Plan {plan.plan} is older than a day. Make the plan again.", kind="plan_old")
     if plan.state in _STARTED:
         return None
     if plan.state != "planned":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.transfer import own
@@ -34,7 +33,7 @@ from contacts_mcp.book.transfer.phone_choice import chosen_phone
 from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.words.folding import caseless, fold
 
-Cells = Table[str, str]
+Cells = dict[str, str]
 _MOST_CONSENTS = 1_000  # different texts of one column
 
 
@@ -134,14 +133,12 @@ def _read_phone(row: Row, cells: Cells, mapping: Mapping, region: str, used: set
 def _read_names(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
     parts = _parts_of_name(row, cells, mapping, used)
     row.first, row.last = parts["first"], parts["last"]
-    whole = parts["display"] or parts["full"]
     if parts["to_split"] and not (row.first or row.last):
         _split_name(row, parts["to_split"], parts["company"])
         if parts["display"] != parts["to_split"]:
             _keep_both(row, parts["display"])
     else:
-        in_order = " ".join(filter(None, (parts[target] for target in _IN_ORDER)))
-        row.display_name = whole or (in_order if row.first or row.last else parts["company"])
+        row.display_name = _display_of(parts)
     if row.display_name and caseless(row.display_name) == caseless(f"{row.first} {row.last}"):
         row.display_name = ""
     if not any((row.first, row.last, row.display_name, row.refused)):
@@ -169,6 +166,14 @@ def _parts_of_name(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> 
     if not is_title(parts["prefix"]):  # a title of a job
         parts["prefix"] = ""
     return parts
+
+
+def _display_of(parts: dict[str, str]) -> str:
+    """The whole name where nothing is split: as it is given, else its parts in order, else the company."""
+    if whole := parts["display"] or parts["full"]:
+        return whole
+    in_order = " ".join(filter(None, (parts[target] for target in _IN_ORDER)))
+    return in_order if parts["first"] or parts["last"] else parts["company"]
 
 
 def _keep_both(row: Row, display: str) -> None:

@@ -42,7 +42,8 @@ def together(text: str, *, fills: bool) -> list[Row]:
     source = choosing.read(BytesIO(text.encode()), region="US")
     mapping = mapping_of(source, fields=FIELDS)
     with closing(Scratch()) as scratch:
-        seen, all_rows = SeenInFile(scratch), Together(scratch, source, mapping, region="US", fills=fills)
+        seen = SeenInFile(scratch)
+        all_rows = Together(scratch, source, mapping, lambda row: wish_of(row, NAMES), region="US", fills=fills)
         found = [row for row in rows_of(source, mapping, region="US") if not row.refused and not seen.first_with(row)]
         return [all_rows.first(row) for row in found]
 
