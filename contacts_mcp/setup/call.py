@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ import anyio
 import click
 
 from contacts_mcp.config import Settings
-from contacts_mcp.server.boundary import Deadline, call
+from contacts_mcp.server.boundary import Announce, Deadline, call
 from contacts_mcp.server.confirming import Question, Reply, Returned, converse
 from contacts_mcp.server.explain import no_such_tool
 from contacts_mcp.server.jobs import Jobs
@@ -27,6 +28,7 @@ WIDEST = 40  # characters of one cell
 NARROWEST = 8  # characters that a column keeps where the terminal is narrow
 WHOLE = ("contact_id", "phone", "field_id")  # columns that are never cut: a part of them would be another one
 GAP = "  "
+SAY_EVERY = 2.0  # seconds between two lines about work on its way
 TABLES = ("list_contacts", "search_contacts", "list_contact_fields")  # tools whose answers are shown as a table
 DONE = {"create": "added", "update": "changed", "delete": "deleted"}
 
@@ -54,7 +56,7 @@ async def _answer(
     """A person at a terminal has all the time they want: their reply is followed by a call of its own."""
     deadline = Deadline(settings.call_timeout)
     said = await converse(
-        lambda given: call(tool, app, given, deadline=deadline, announce=_announce),
+        lambda given: call(tool, app, given, deadline=deadline, announce=_announcing()),
         arguments,
         ask=_ask_afterwards if settings.confirm == "auto" and sys.stdin.isatty() else None,
         returned=returned,
@@ -69,8 +71,18 @@ async def _ask_afterwards(_: Question) -> Reply | None:
     return None
 
 
-async def _announce(text: str, done: float = 0, total: float | None = None) -> None:  # noqa: ARG001 -- of all callers
-    click.echo(text, err=True)
+def _announcing() -> Announce:
+    """Says on stderr how a call goes on. A count of work is said every `SAY_EVERY` seconds, and at its end."""
+    said_at = -math.inf
+
+    async def announce(text: str, done: float = 0, total: float | None = None) -> None:
+        nonlocal said_at
+        now = anyio.current_time()
+        if not done or done == total or now >= said_at + SAY_EVERY:
+            said_at = now
+            click.echo(text, err=True)
+
+    return announce
 
 
 def tool_names() -> list[str]:

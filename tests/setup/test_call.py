@@ -22,7 +22,7 @@ from contacts_mcp.sandbox import open_sandbox
 from contacts_mcp.server import confirming
 from contacts_mcp.server.server import build_server
 from contacts_mcp.server.tools import TOOLS
-from contacts_mcp.setup.call import call_tool
+from contacts_mcp.setup.call import _announcing, call_tool
 
 JORDAN, SAM = 1001, 1002  # Sam is opted out
 ERAS = ("auto", "legacy")
@@ -212,3 +212,15 @@ def test_a_call_from_the_shell_does_not_load_the_sdk(words: tuple[str, ...], tmp
     command = [sys.executable, "-c", program, "call", *words, "--sandbox", "--data-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, "mcp" in done.stderr) == (0, False), done.stderr
+
+
+async def test_work_on_its_way_is_said_now_and_then_and_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    announce = _announcing()
+    for done in range(1, 101):
+        await announce(f"{done} of 100 rows are finished.", done, 100)
+    await announce("Heymarket's rate limit is used up.")
+    assert capsys.readouterr().err.splitlines() == [
+        "1 of 100 rows are finished.",
+        "100 of 100 rows are finished.",
+        "Heymarket's rate limit is used up.",
+    ]
