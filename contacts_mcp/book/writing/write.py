@@ -305,7 +305,9 @@ class _Write:
             answer_lost=lost,
             sent_again=sent.again,
             doubles=self._doubles,
-            report=self._plan.report(seen, sent.reply, writes=writes, unanswered=unanswered - lost),
+            report=self._plan.report(
+                seen, sent.reply, writes=writes, unanswered=unanswered - lost, is_out=unanswered > 0
+            ),
         )
 
 
