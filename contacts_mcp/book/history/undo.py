@@ -131,7 +131,7 @@ async def _undo_parts(book: Book, entry: Entry, parts: Sequence[Entry]) -> list[
             done.append(await _UNDO[part.action](book, part, ""))
         except ContactsError as error:
             if done:
-                error.args = (f"{error} {_partly_undone(done, entry)}",)
+                error.tell_of(_partly_undone(done, entry))
             raise
     return done
 

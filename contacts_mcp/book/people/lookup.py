@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
-from contacts_mcp.book.people.holding import ContactRef, is_called, read
+from contacts_mcp.book.people.holding import ContactRef, is_behind, is_called, read
 from contacts_mcp.book.values import values_of
-from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.errors import AccountError, InvalidArgument
 from contacts_mcp.models import Contact
+from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.emails import same_email, spellings
 from contacts_mcp.words.note import Note
@@ -39,8 +41,11 @@ async def lookup(
     if email is None:
         ref = ref_of(book, contact_id=contact_id, phone=phone, also="email")
         contact = await read(book, ref)
-        notes = [*ref.notes, *_on_other_name(contact, called)]
-        return await _found(book, [contact] if contact else [], notes, sought=ref.described)
+        found = [contact] if contact else []
+        phones = (ref.phone.digits, *ref.phone.variants) if ref.phone else ()
+        recent = _on_recent_changes(book, found, contact_id=ref.contact_id, phones=phones)
+        notes = [*recent, *ref.notes, *_on_other_name(contact, called)]
+        return await _found(book, found, notes, sought=ref.described)
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
     address = _checked(email)
@@ -49,7 +54,8 @@ async def lookup(
         "E-mails are found as given, in small letters, in capitals, and with capitals at the start of words. "
         "One stored in another mix of them is not found."
     )
-    notes = [] if found else [Note("exact_spelling", missed)]
+    recent = _on_recent_changes(book, found, email=address)
+    notes = [*recent, *([] if found or recent else [Note("exact_spelling", missed)])]
     return await _found(book, found, notes, sought=f"the e-mail {quoted(address, limit=60)}")
 
 
@@ -81,6 +87,44 @@ def _on_other_name(contact: Contact | None, called: str | None) -> list[Note]:
         return []
     text = f"This contact is not called {quoted(called, limit=60)}. Ask the person who is meant."
     return [Note("name_mismatch", text)]
+
+
+def _on_recent_changes(
+    book: Book,
+    found: Sequence[Contact],
+    *,
+    contact_id: int | None = None,
+    phones: Sequence[str] = (),
+    email: str = "",
+) -> list[Note]:
+    """What the journal knows better than the read that found these contacts, or none. The newest change counts.
+
+    Looking up works without a journal, too.
+    """
+    shown = {contact.id: contact for contact in found}
+    with suppress(AccountError):
+        for entry in book.journal.recent():
+            values = entry.wanted or entry.before
+            is_sought = (
+                values.get("phone") in phones
+                or (entry.contact_id is not None and entry.contact_id == contact_id)
+                or bool(email and same_email(str(values.get("email", "")), email))
+            )
+            if entry.state != "not_done" and (entry.contact_id in shown or (is_sought and not shown)):
+                return _on_recent_change(book, entry, shown.get(entry.contact_id or 0))
+    return []
+
+
+def _on_recent_change(book: Book, entry: Entry, contact: Contact | None) -> list[Note]:
+    left = f"{book.journal.seconds_left(entry):.0f} seconds"
+    which = f"change {entry.change_id}" if book.remembers else f"the last {entry.action}"
+    if entry.state != "done" or entry.unanswered:
+        text = f"A request of {which} got no answer, and may still be carried out. Look again in {left}."
+        return [Note("may_still_arrive", text)]
+    is_gone = entry.action == "delete"
+    is_late = contact is not None if is_gone else contact is None or is_behind(book, contact)
+    text = f"Heymarket does not show {which} yet, which was made less than a minute ago. Look again in {left}."
+    return [Note("lagging_read", text)] if is_late else []
 
 
 async def _found(book: Book, contacts: list[Contact], notes: Sequence[str], *, sought: str) -> Found:
