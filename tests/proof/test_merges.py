@@ -186,3 +186,16 @@ async def test_an_error_in_the_middle_does_not_say_that_nothing_was_changed(open
         said = await stage.refused("merge_contacts", keep=stage.ADA, others=[cleo])
         assert "The merge stopped in the middle" in said
         assert "Nothing was changed" not in said
+
+
+async def test_a_merge_of_which_only_the_opt_out_is_left_is_not_called_taken_back(open_stage: OpenStage) -> None:
+    """The opt-out came late, and the deletion never. Nobody is opted in by an undo, so nothing is sent."""
+    async with open_stage(confirm="off", call_timeout=120) as stage:
+        stage.sandbox.store.touch(stage.BEN, custom={}, first="Ada")
+        stage.sandbox.faults.add(Fault("update_contact", "drop_before", late=LATE))
+        stage.sandbox.faults.add(Fault("update_contact", "drop_before"))
+        assert await stage.kind_of("merge_contacts", keep=stage.ADA, others=[stage.BEN]) == "unknown_outcome"
+        await anyio.sleep(60)
+        facts = await stage.ok("undo_change", change_id=1)
+        assert (facts["status"], facts["note_kinds"]) == ("unchanged", ["opt_out_stays", "nothing_sent"])
+        assert stage.people()[stage.ADA]["is_opted_out"] is True
