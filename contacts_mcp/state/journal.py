@@ -5,7 +5,7 @@
 - The journal is one SQLite file in the data directory, for its owner only, shared by all servers of the machine.
 - It is opened when it is first needed, because reading contacts must work without it.
 - A server whose file was deleted writes a new one, because nobody keeps a deleted file. It writes down again its own
-  changes whose request may still arrive.
+  changes whose request may still arrive, and the confirmations that it used up.
 - A file that cannot be read is set aside under another name, and the caller is told.
 - Ages of a minute are measured by the uptime of the machine (`uptime.py`), because a time of day can be set.
 - Entries older than 30 days go, once the machine has run for a day since it saw that time of day (`_purge`).
@@ -125,6 +125,7 @@ class Journal:
         self._failed: tuple[float, Exception] | None = None  # the last failure to open it, and when
         self._untold: AccountError | None = None
         self._out: dict[int, Entry] = {}  # changes from here whose request is, or may be, on its way
+        self._spent: set[str] = set()  # the confirmations that were used up from here
         self._lost: set[int] = set()  # those of them that were being made when the file was deleted
 
     # Writing down
@@ -178,7 +179,9 @@ class Journal:
         if self._tokens:
             return self._tokens.spend_token(digest)
         self._purge()
-        return self._execute("INSERT OR IGNORE INTO tokens VALUES (?, ?)", digest, self._clock()).rowcount > 0
+        is_fresh = self._execute(_SPEND, digest, self._clock()).rowcount > 0
+        self._spent.add(digest)
+        return is_fresh
 
     # What was done
 
@@ -422,10 +425,11 @@ class Journal:
         db.execute(_INSERT_AGAIN, (entry.change_id, self._account.name, *values))
 
     def _save_those_out(self, db: sqlite3.Connection) -> None:
-        """Write the changes whose request may still arrive into a new file.
+        """Write used confirmations, and the changes whose request may still arrive, into a new file.
 
-        One that is being made follows when it is finished.
+        A change that is being made follows when it is finished.
         """
+        db.executemany(_SPEND, [(digest, self._clock()) for digest in self._spent])
         for entry in filter(self._is_out, self._out.values()):
             if entry.state == "begun":
                 self._lost.add(entry.change_id)
@@ -481,6 +485,7 @@ _INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?'
 _INSERT_AGAIN = _INSERT.replace("INSERT INTO changes (", "INSERT OR IGNORE INTO changes (change_id, ").replace(
     "VALUES (?", "VALUES (?, ?"
 )
+_SPEND = "INSERT OR IGNORE INTO tokens VALUES (?, ?)"
 _ASSIGNED = ", ".join(f"{name} = ?" for name in _OUTCOME)
 # An undo that is itself taken back no longer stands against undoing its change.
 _IN_FORCE_AGAIN = (

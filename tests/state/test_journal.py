@@ -710,6 +710,16 @@ def test_a_server_whose_file_was_deleted_still_knows_of_its_requests_that_may_ar
         assert journal.entries() == []
 
 
+def test_a_confirmation_stays_used_where_the_file_was_deleted(tmp_path: Path, clock: Clock) -> None:
+    with closing(opened(tmp_path / "journal.sqlite3", clock)) as journal:
+        assert journal.spend_token("digest")
+        for file in tmp_path.iterdir():
+            file.unlink()
+        assert not journal.spend_token("digest")
+        with closing(opened(tmp_path / "journal.sqlite3", clock)) as other:
+            assert not other.spend_token("digest")
+
+
 def test_a_change_that_was_cleared_does_not_come_back(journal: Journal, clock: Clock) -> None:
     lost = journal.given_up(replace(journal.begin(UPDATE), state="unknown"))
     journal.finish(lost)
