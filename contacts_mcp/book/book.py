@@ -103,7 +103,7 @@ def risky(
 
 
 def _told_apart(book: Book, action: RiskyAction) -> RiskyAction:
-    """`action` with our own last change in the states of contacts without `rev`, where an older state may come again."""
+    """`action` with our own last change in the states of contacts without `rev`, which may come again."""
     newest = {each: book.journal.entries(contact_id=each, limit=1) for each in action.undated}
     last = {each: str(entry.change_id) for each, entries in newest.items() for entry in entries}
     return replace(action, contacts={each: state + last.get(each, "") for each, state in action.contacts.items()})

@@ -43,7 +43,7 @@ async def lookup(
         contact = await read(book, ref)
         found = [contact] if contact else []
         phones = (ref.phone.digits, *ref.phone.variants) if ref.phone else ()
-        recent = _on_recent_changes(book, found, contact_id=ref.contact_id, phones=phones)
+        recent = _on_recent_changes(book, found, _Sought(contact_id=ref.contact_id, phones=phones))
         notes = [*recent, *ref.notes, *_on_other_name(contact, called)]
         return await _found(book, found, notes, sought=ref.described)
     if contact_id is not None or phone is not None:
@@ -54,7 +54,7 @@ async def lookup(
         "E-mails are found as given, in small letters, in capitals, and with capitals at the start of words. "
         "One stored in another mix of them is not found."
     )
-    recent = _on_recent_changes(book, found, email=address)
+    recent = _on_recent_changes(book, found, _Sought(email=address))
     notes = [*recent, *([] if found or recent else [Note("exact_spelling", missed)])]
     return await _found(book, found, notes, sought=f"the e-mail {quoted(address, limit=60)}")
 
@@ -89,28 +89,33 @@ def _on_other_name(contact: Contact | None, called: str | None) -> list[Note]:
     return [Note("name_mismatch", text)]
 
 
-def _on_recent_changes(
-    book: Book,
-    found: Sequence[Contact],
-    *,
-    contact_id: int | None = None,
-    phones: Sequence[str] = (),
-    email: str = "",
-) -> list[Note]:
-    """What the journal knows better than the read that found these contacts, or none. The newest change counts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sought:
+    """The value by which a contact is looked up."""
 
-    Looking up works without a journal, too.
+    contact_id: int | None = None
+    phones: Sequence[str] = ()
+    email: str = ""
+
+    def is_of(self, entry: Entry) -> bool:
+        """Whether the change was about a contact with that value."""
+        values = entry.wanted or entry.before
+        if self.email:
+            return same_email(str(values.get("email", "")), self.email)
+        is_of_id = self.contact_id is not None and entry.contact_id == self.contact_id
+        return is_of_id or values.get("phone") in self.phones
+
+
+def _on_recent_changes(book: Book, found: Sequence[Contact], sought: _Sought) -> list[Note]:
+    """A note where the journal knows better than the read that found these contacts, or none.
+
+    The newest change counts. Looking up works without a journal, too.
     """
     shown = {contact.id: contact for contact in found}
     with suppress(AccountError):
         for entry in book.journal.recent():
-            values = entry.wanted or entry.before
-            is_sought = (
-                values.get("phone") in phones
-                or (entry.contact_id is not None and entry.contact_id == contact_id)
-                or bool(email and same_email(str(values.get("email", "")), email))
-            )
-            if entry.state != "not_done" and (entry.contact_id in shown or (is_sought and not shown)):
+            is_about = entry.contact_id in shown if shown else sought.is_of(entry)
+            if entry.state != "not_done" and is_about:
                 return _on_recent_change(book, entry, shown.get(entry.contact_id or 0))
     return []
 

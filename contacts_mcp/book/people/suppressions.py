@@ -7,6 +7,7 @@ and a confirmation afterwards, as for any other contact.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.writing.settle import plan_of
@@ -34,14 +35,25 @@ def left_opted_out(book: Book, phone: str, *, mover: int | None = None) -> Entry
     stayed: dict[int | None, Entry] = {}  # contact -> the change after which it was there, opted out
     for _, entry in sorted(entries.items()):
         stayed.pop(entry.contact_id, None)
-        if entry.consent and entry.state == "done" and plan_of(entry).opts_in:
-            left = None
-            stayed.clear()
-        elif entry.before.get("phone") in forms and entry.wanted.get("phone") not in forms:
-            left = entry if _may_leave_opted_out(entry) else left
-        elif _may_stay_opted_out(entry, forms) and (mover is None or entry.contact_id != mover):
+        effect = _effect(entry, forms)
+        if effect == "opted in":
+            left, stayed = None, {}
+        elif effect == "left":
+            left = entry
+        elif effect == "stayed":
             stayed[entry.contact_id] = entry
+    if mover is not None:
+        stayed.pop(mover, None)
     return max([*filter(None, [left]), *stayed.values()], key=lambda entry: entry.change_id, default=None)
+
+
+def _effect(entry: Entry, forms: Sequence[str]) -> Literal["opted in", "left", "stayed", "none"]:
+    """How the change bears on a number: an opt-in, or a contact that left it or stayed on it and may be opted out."""
+    if entry.consent and entry.state == "done" and plan_of(entry).opts_in:
+        return "opted in"
+    if entry.before.get("phone") in forms and entry.wanted.get("phone") not in forms:
+        return "left" if _may_leave_opted_out(entry) else "none"
+    return "stayed" if _may_stay_opted_out(entry, forms) else "none"
 
 
 def _may_leave_opted_out(entry: Entry) -> bool:

@@ -23,6 +23,7 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
 | update | some asked values are so, others not, no reply, and more than one write may have come | `unknown` |
+| update | the opt-out is so, others not, and no reply: it may be a STOP of the person | `unknown` |
 | update | an asked value is so | `done` |
 | update | `rev` has moved to that of the service's reply, no asked value is so | `done` |
 | update | `rev` or `updated` has moved otherwise: that may be somebody else's write | `unknown` |
@@ -247,11 +248,13 @@ class Plan:
     def _may_be_somebody_elses(self, seen: Sight, given: Circumstances) -> bool:
         """Whether somebody else may have written the asked values that show, because others do not.
 
-        Without a reply only the `rev` tells that no second write came. Emptied texts may stand whoever wrote.
+        Without a reply only the `rev` tells that no second write came. That one may be a STOP of the person, where
+        nothing but the opt-out shows. Emptied texts may stand whoever wrote.
         """
         values = seen.values or {}
-        is_one_write = 0 < self.rev_before == seen.rev - 1
         missing = self.unkept(values).keys() - {*self.left_standing(values)}
+        shown = self._visible_in(values).keys() - missing
+        is_one_write = 0 < self.rev_before == seen.rev - 1 and shown != {"is_opted_out"}
         return given.reply is None and not is_one_write and bool(missing)
 
     def _visible_in(self, seen: Values) -> Pairs:

@@ -209,6 +209,15 @@ def test_a_part_of_the_asked_values_may_be_somebody_elses_where_the_service_did_
     assert plan.proof(replace(seen, values=wanted), Circumstances(reply=reply)) == "done"
 
 
+def test_an_opt_out_alone_may_be_a_stop_of_the_person() -> None:
+    plan = replace(UPDATE, wanted=GRACE | {"is_opted_out": True})
+    stopped = sight(ADA | {"is_opted_out": True}, rev=4)
+    assert plan.proof(stopped, NOTHING) == "unknown"
+    assert plan.proof(stopped, Circumstances(reply=WriteReply(rev=4))) == "done"
+    assert plan.proof(sight(GRACE, rev=4), NOTHING) == "done"
+    assert replace(plan, wanted=ADA | {"is_opted_out": True}).proof(stopped, NOTHING) == "done"
+
+
 def test_a_text_that_the_service_did_not_empty_is_no_sign_of_somebody_else() -> None:
     """The service may want null where "" did nothing."""
     plan = replace(UPDATE, before=ADA | {"email": "a@example.com"}, wanted=GRACE | {"email": ""})
