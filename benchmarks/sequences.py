@@ -4,8 +4,8 @@ Run it by `python benchmarks/sequences.py [sequences] [seed]`.
 
 Each sequence has a fresh small account, one server and three to eight calls. Writes land up to 20 seconds late. Reads
 lag behind by up to 3 seconds and 10 reads, some kinds of read or all. A 2xx may do nothing. `rev`, `updated` and
-opt-outs may be hidden. Somebody else edits, deletes and creates between any two requests. Calls are cancelled, and
-the server dies in the middle of a write.
+opt-outs may be hidden. Somebody else edits, deletes and creates between any two requests. Calls are cancelled, the
+server dies in the middle of a write, and its time of day jumps by seconds, an hour or a month.
 
 Everything that happens to the rows is written down with the call whose request did it, however late. The laws:
 
@@ -14,6 +14,8 @@ Everything that happens to the rows is written down with the call whose request 
 - A write that arrives late finds its contact as its call left it: nothing of ours came between.
 - Nobody is opted in without consent and a confirmation.
 - Nobody of ours arrives on a number that an opted-out contact of ours left, unless opted out, and it is told.
+- A merge changes the contact that it keeps and deletes the others, and no other contact.
+- A tag is asked for once in half a minute.
 - No phone is doubled by the one server. A double with somebody else is told where it could be seen.
 - In the end the journal says `done` of the changes that were made and `not_done` only of those that were not.
 
@@ -572,7 +574,8 @@ class Judge:
         assert outcome is not None
         assert outcome.card is not None
         contact_id = outcome.card.contact_id
-        other = self._log.somebody_came_by(contact_id, "", since=call.began - BOUND)
+        touched = {contact_id, *call.merges}
+        other = any(self._log.somebody_came_by(one, "", since=call.began - BOUND) for one in touched)
         self.must(f"call {call.number} answered {call.status}, and did nothing", holds=bool(own) or other)
         is_once = self._times(call, changing) <= 1 + (other or self._clears_twice)
         self.must(f"call {call.number} did {[event.changed for event in changing]}", holds=is_once)
