@@ -577,7 +577,7 @@ class Judge:
         touched = {contact_id, *call.merges}
         other = any(self._log.somebody_came_by(one, "", since=call.began - BOUND) for one in touched)
         self.must(f"call {call.number} answered {call.status}, and did nothing", holds=bool(own) or other)
-        is_once = self._times(call, changing) <= 1 + (other or self._clears_twice)
+        is_once = self._times(call, changing) <= 1 + other + self._clears_twice
         self.must(f"call {call.number} did {[event.changed for event in changing]}", holds=is_once)
         if not own:
             return
