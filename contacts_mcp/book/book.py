@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
@@ -97,10 +97,16 @@ def risky(
     name: str, contact: Contact, arguments: dict[str, Any] | None = None, *, others: Sequence[Contact] = ()
 ) -> RiskyAction:
     """The action `name` on `contact` and the `others`, each in the state it is in now."""
-    states = {
-        each.id: json.dumps([each.rev, each.updated, values_of(each)], sort_keys=True) for each in (contact, *others)
-    }
-    return RiskyAction(name, states, arguments or {})
+    all_of_them = (contact, *others)
+    states = {each.id: json.dumps([each.rev, each.updated, values_of(each)], sort_keys=True) for each in all_of_them}
+    return RiskyAction(name, states, arguments or {}, frozenset(each.id for each in all_of_them if not each.rev))
+
+
+def _told_apart(book: Book, action: RiskyAction) -> RiskyAction:
+    """`action` with our own last change in the states of contacts without `rev`, which may come again."""
+    newest = {each: book.journal.entries(contact_id=each, limit=1) for each in action.undated}
+    last = {each: str(entry.change_id) for each, entries in newest.items() for entry in entries}
+    return replace(action, contacts={each: state + last.get(each, "") for each, state in action.contacts.items()})
 
 
 def confirmed(
@@ -122,6 +128,7 @@ def confirmed(
     """
     if not book.confirms and not always_asks:
         return None
+    action = _told_apart(book, action)
     reason = book.confirmations.refusal(token, action) if token else ""
     if token and not reason:
         if book.journal.spend_token(digest_of(token)):

@@ -4,7 +4,8 @@
   A process that dies in between leaves an entry whose outcome a look can find out.
 - The journal is one SQLite file in the data directory, for its owner only, shared by all servers of the machine.
 - It is opened when it is first needed, because reading contacts must work without it.
-- A server whose file was deleted writes a new one, because nobody keeps a deleted file.
+- A server whose file was deleted writes a new one, because nobody keeps a deleted file. It writes down again its own
+  changes whose request may still arrive, and the confirmations that it used up.
 - A file that cannot be read is set aside under another name, and the caller is told.
 - Ages of a minute are measured by the uptime of the machine (`uptime.py`), because a time of day can be set.
 - Entries older than 30 days go, once the machine has run for a day since it saw that time of day (`_purge`).
@@ -123,6 +124,9 @@ class Journal:
         self._starts_apart = path is None
         self._failed: tuple[float, Exception] | None = None  # the last failure to open it, and when
         self._untold: AccountError | None = None
+        self._out: dict[int, Entry] = {}  # changes from here whose request is, or may be, on its way
+        self._spent: set[str] = set()  # the confirmations that were used up from here
+        self._lost: set[int] = set()  # those of them that were being made when the file was deleted
 
     # Writing down
 
@@ -131,15 +135,21 @@ class Journal:
         self._purge()
         begun = replace(entry, at=self._clock(), uptime=self._uptime(), state="begun")
         cursor = self._execute(_INSERT, self._account.name, *(_column(begun, name) for name in _COLUMNS))
-        return replace(begun, change_id=cursor.lastrowid or 0)
+        begun = replace(begun, change_id=cursor.lastrowid or 0)
+        self._out = {number: out for number, out in self._out.items() if self._is_out(out)} | {begun.change_id: begun}
+        return begun
 
     def finish(self, entry: Entry) -> bool:
         """Write down how it came out, and on the change it took back that it did. Answers whether that worked.
 
         Never fails, because the request is out. An entry that cannot be completed is looked up later.
         """
+        if entry.change_id in self._out:
+            self._out[entry.change_id] = entry
         try:
             self._execute("BEGIN IMMEDIATE")
+            if entry.change_id in self._lost:
+                self._write_again(self._opened(), entry)
             outcome = f"UPDATE changes SET {_ASSIGNED} WHERE change_id = ? AND at = ? AND {self._ours}"
             values = (_column(entry, name) for name in _OUTCOME)
             self._execute(outcome, *values, entry.change_id, entry.at, *self._account.names)
@@ -153,6 +163,7 @@ class Journal:
             if self._db and self._db.in_transaction:
                 self._db.rollback()
             return False
+        self._lost.discard(entry.change_id)
         return True
 
     def given_up(self, entry: Entry) -> Entry:
@@ -168,7 +179,9 @@ class Journal:
         if self._tokens:
             return self._tokens.spend_token(digest)
         self._purge()
-        return self._execute("INSERT OR IGNORE INTO tokens VALUES (?, ?)", digest, self._clock()).rowcount > 0
+        is_fresh = self._execute(_SPEND, digest, self._clock()).rowcount > 0
+        self._spent.add(digest)
+        return is_fresh
 
     # What was done
 
@@ -249,6 +262,19 @@ class Journal:
         (row,) = self._rows(query, *self._account.names, contact_id, *moments)
         return int(row[0] or 0)
 
+    def recent(self, limit: int = 25) -> list[Entry]:
+        """The changes of the last minute, newest first, among the last `limit`. A file is never made for it."""
+        if self._db is None and not (self._path and self._path.exists()):
+            return []
+        young, moments = self._younger_than(IN_FLIGHT)
+        last = f"SELECT * FROM changes WHERE {self._ours} ORDER BY change_id DESC LIMIT ?"
+        try:
+            rows = self._rows(f"SELECT * FROM ({last}) WHERE {young}", *self._account.names, limit, *moments)
+        except JournalSetAside as told_to_nobody:  # whoever reads goes on without
+            self._untold = told_to_nobody
+            raise
+        return [_entry(row) for row in rows]
+
     # What is not known yet
 
     def unfinished(self) -> list[Entry]:
@@ -305,6 +331,7 @@ class Journal:
 
     def forget_own(self) -> None:
         """Delete every change of this account, whatever is on its way: the account itself is no more."""
+        self._out.clear()
         self._execute(f"DELETE FROM changes WHERE {self._ours}", *self._account.names)
 
     def close(self) -> None:
@@ -386,7 +413,28 @@ class Journal:
             self._identity = identity(self._path)
             if self._starts_apart:
                 self._number_apart(self._db)
+                self._save_those_out(self._db)
         return self._db
+
+    def _is_out(self, entry: Entry) -> bool:
+        is_settled = entry.state in ("done", "not_done") and not entry.unanswered
+        return entry.state == "begun" or (not is_settled and self.may_still_arrive(entry))
+
+    def _write_again(self, db: sqlite3.Connection, entry: Entry) -> None:
+        values = (_column(entry, name) for name in _COLUMNS)
+        db.execute(_INSERT_AGAIN, (entry.change_id, self._account.name, *values))
+
+    def _save_those_out(self, db: sqlite3.Connection) -> None:
+        """Write used confirmations, and the changes whose request may still arrive, into a new file.
+
+        A change that is being made follows when it is finished.
+        """
+        db.executemany(_SPEND, [(digest, self._clock()) for digest in self._spent])
+        for entry in filter(self._is_out, self._out.values()):
+            if entry.state == "begun":
+                self._lost.add(entry.change_id)
+            else:
+                self._write_again(db, entry)
 
     def _newly_opened(self) -> sqlite3.Connection:
         """Raises the failure of a moment ago again at once, because one call would wait for the same several times."""
@@ -434,6 +482,10 @@ class Journal:
 
 
 _INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"
+_INSERT_AGAIN = _INSERT.replace("INSERT INTO changes (", "INSERT OR IGNORE INTO changes (change_id, ").replace(
+    "VALUES (?", "VALUES (?, ?"
+)
+_SPEND = "INSERT OR IGNORE INTO tokens VALUES (?, ?)"
 _ASSIGNED = ", ".join(f"{name} = ?" for name in _OUTCOME)
 # An undo that is itself taken back no longer stands against undoing its change.
 _IN_FORCE_AGAIN = (

@@ -247,7 +247,7 @@ async def _shown_soon(book: Book, entry: Entry) -> Contact:
     for pause in LOOK_DELAYS:
         await anyio.sleep(pause)
         contact = await book.api.get_contact(entry.contact_id)
-        if contact is not None and not _is_behind(book, contact):
+        if contact is not None and not is_behind(book, contact):
             return contact
     phone = show(str(entry.after.get("phone", "")))
     raise Refused(
@@ -266,11 +266,11 @@ async def _up_to_date(book: Book, contact: Contact, ref: ContactRef, *, settled:
     if settled:
         contact = await _existing(book, ContactRef(contact.id))
     for pause in LOOK_DELAYS[1:]:
-        if not _is_behind(book, contact, settled=settled):
+        if not is_behind(book, contact, settled=settled):
             break
         await anyio.sleep(pause)
         contact = await _existing(book, ContactRef(contact.id))
-    if _is_behind(book, contact, settled=settled):
+    if is_behind(book, contact, settled=settled):
         raise Refused(
             f"Heymarket still shows contact {contact.id} as it was before the last change. Nothing was changed. "
             "Try again in a minute.",
@@ -283,7 +283,8 @@ async def _up_to_date(book: Book, contact: Contact, ref: ContactRef, *, settled:
     return contact
 
 
-def _is_behind(book: Book, contact: Contact, *, settled: bool = False) -> bool:
+def is_behind(book: Book, contact: Contact, *, settled: bool = False) -> bool:
+    """Whether a read shows the contact as it was before our own last change."""
     if contact.rev and contact.rev < book.journal.rev_written(contact.id):
         return True
     newest = last_change(book, contact.id, is_recent=settled)
