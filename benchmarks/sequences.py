@@ -4,8 +4,8 @@ Run it by `python benchmarks/sequences.py [sequences] [seed]`.
 
 Each sequence has a fresh small account, one server and three to eight calls. Writes land up to 20 seconds late. Reads
 lag behind by up to 3 seconds and 10 reads, some kinds of read or all. A 2xx may do nothing. `rev`, `updated` and
-opt-outs may be hidden. Somebody else edits, deletes and creates between any two requests. Calls are cancelled, and
-the server dies in the middle of a write.
+opt-outs may be hidden. Somebody else edits, deletes and creates between any two requests. Calls are cancelled, the
+server dies in the middle of a write, and its time of day jumps by seconds, an hour or a month.
 
 Everything that happens to the rows is written down with the call whose request did it, however late. The laws:
 
@@ -14,6 +14,8 @@ Everything that happens to the rows is written down with the call whose request 
 - A write that arrives late finds its contact as its call left it: nothing of ours came between.
 - Nobody is opted in without consent and a confirmation.
 - Nobody of ours arrives on a number that an opted-out contact of ours left, unless opted out, and it is told.
+- A merge changes the contact that it keeps and deletes the others, and no other contact.
+- A tag is asked for once in half a minute.
 - No phone is doubled by the one server. A double with somebody else is told where it could be seen.
 - In the end the journal says `done` of the changes that were made and `not_done` only of those that were not.
 
@@ -23,6 +25,7 @@ Time is not waited for (`hurried.py`).
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import sys
@@ -48,6 +51,7 @@ from contacts_mcp.book.people.create import create
 from contacts_mcp.book.people.delete import delete
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
+from contacts_mcp.book.search.merge import merge
 from contacts_mcp.book.search.mirror import at_once
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import ContactsError
@@ -59,6 +63,7 @@ from contacts_mcp.workspace import Workspace
 
 SEQUENCES = 20_000
 AN_HOUR = 3600.0
+DAY = 24 * AN_HOUR
 MOST_LATE = 20.0  # seconds
 LAG_SECONDS, LAG_READS = 3.0, 10
 BOUND = 30.0  # seconds after which every read has caught up
@@ -217,6 +222,7 @@ class Way(httpx.AsyncBaseTransport):
         self.call = 0
         self.phone = ""  # that the call is about
         self.is_calm = False
+        self.tags_asked_for: list[float] = []  # when
         self.told: list[str] = []
 
     def transport(self) -> httpx.AsyncBaseTransport:
@@ -233,6 +239,8 @@ class Way(httpx.AsyncBaseTransport):
             fault = self._fault(operation)
             if fault and not self._is_beyond_proof(fault, request):
                 self._sandbox.faults.add(fault)
+        if operation == "create_tag":
+            self.tags_asked_for.append(time_of_day())
         source = Source(self.call, len(self._log.events))
         await anyio.sleep(self._dice.choice((0.0, 0.02, 0.2)))
         status: object = "no answer"
@@ -344,7 +352,7 @@ def lag_by(dice: random.Random) -> Lag:
 def _operation(request: httpx.Request) -> str:
     """The operation of a write, "" for a read."""
     if request.method == "POST":
-        return "create_contact" if request.url.path == "/v1/contact" else ""
+        return {"/v1/contact": "create_contact", "/v1/tag": "create_tag"}.get(request.url.path, "")
     return {"PUT": "update_contact", "DELETE": "delete_contact"}.get(request.method, "")
 
 
@@ -360,6 +368,7 @@ class Call:
     make: Callable[[Book, str], Awaitable[Outcome | None]]
     asked: dict[str, Any] = field(default_factory=dict)  # the values it asks for, as rows have them
     opts_in: bool = False
+    merges: tuple[int, ...] = ()  # the contact that is kept, and those that are deleted
     token: str = ""
     status: str = ""  # of its answer, or the kind of its error
     outcome: Outcome | None = None
@@ -367,6 +376,12 @@ class Call:
     until: int = 0
     began: float = 0.0
     entries: list[int] = field(default_factory=list)  # the changes of the journal that it began
+    is_midway: bool = False  # an error that tells what was done before it
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether it changes several contacts: a merge, or one that is taken back."""
+        return bool(self.merges) or len(self.entries) > 1
 
     @property
     def notes(self) -> list[str]:
@@ -384,8 +399,18 @@ class Office:
 
     def call(self, number: int) -> Call:
         """Something to ask."""
-        makers = (self._create, self._update, self._opt, self._move, self._delete, self._undo, self._changes)
-        return self._dice.choices(makers, weights=(18, 22, 14, 12, 12, 14, 5))[0](number)
+        makers = (
+            self._create,
+            self._update,
+            self._opt,
+            self._move,
+            self._delete,
+            self._undo,
+            self._changes,
+            self._merge,
+            self._new_tag,
+        )
+        return self._dice.choices(makers, weights=(18, 22, 14, 12, 12, 14, 5, 9, 4))[0](number)
 
     def _create(self, number: int) -> Call:
         phone, choice = self._phone(), self._dice.choice
@@ -460,6 +485,33 @@ class Office:
 
         return Call(number, f"undo {change_id}", make)
 
+    def _merge(self, number: int) -> Call:
+        here = [contact["id"] for contact in self._store.contacts()]
+        if len(here) < 2:
+            return self._update(number)
+        keep, *others = self._dice.sample(here, min(len(here), self._dice.choice((2, 2, 3))))
+
+        async def make(book: Book, token: str) -> Outcome:
+            merged = await merge(book, keep, others, confirm_token=token)
+            self.changes += [merged.change_id] if merged.change_id else []
+            return Outcome(
+                status="updated" if merged.status == "merged" else merged.status,
+                card=merged.card,
+                notes=[*merged.notes],
+                change_id=merged.change_id,
+                confirm_token=merged.confirm_token,
+            )
+
+        return Call(number, f"merge {others} into {keep}", make, merges=(keep, *others))
+
+    def _new_tag(self, number: int) -> Call:
+        who = self._who()
+
+        async def make(book: Book, _: str) -> Outcome:
+            return await update(book, Wanted(add_tags=["Winback"], create_missing_tags=True), **who)
+
+        return Call(number, f"new tag for {who}", make)
+
     def _changes(self, number: int) -> Call:
         async def make(book: Book, _: str) -> None:
             await changes_of(book)
@@ -500,10 +552,21 @@ class Judge:
         self.judge_events()
         if call.status in DONE and "done_before" not in call.notes:
             self._judge_done(call)
-        elif call.status not in UNKNOWN:
+        elif call.status not in UNKNOWN and not call.is_midway:
             self._judge_nothing(call)
+        self._judge_reach(call)
         if call.status == "unchanged" and call.asked and call.outcome and call.outcome.card:
             self._judge_unchanged(call)
+
+    def _judge_reach(self, call: Call) -> None:
+        """A merge touches its contacts only: the kept one is never deleted, and the others are not changed."""
+        for event in self._log.of(call.number) if call.merges else ():
+            is_right = event.after is not None if event.contact_id == call.merges[0] else event.after is None
+            holds = event.contact_id in call.merges and is_right
+            self.must(f"call {call.number} did {event.changed} to contact {event.contact_id}", holds=holds)
+        if call.merges and call.status == "updated":
+            left = [one for one in call.merges[1:] if self._sandbox.state.records.contact(one) is not None]
+            self.must(f"call {call.number} merged, and {left} are there", holds=not left)
 
     def _judge_done(self, call: Call) -> None:
         own, outcome = self._log.of(call.number), call.outcome
@@ -511,28 +574,39 @@ class Judge:
         assert outcome is not None
         assert outcome.card is not None
         contact_id = outcome.card.contact_id
-        other = self._log.somebody_came_by(contact_id, "", since=call.began - BOUND)
+        touched = {contact_id, *call.merges}
+        other = any(self._log.somebody_came_by(one, "", since=call.began - BOUND) for one in touched)
         self.must(f"call {call.number} answered {call.status}, and did nothing", holds=bool(own) or other)
-        is_once = len(changing) <= 1 + (other or self._clears_twice)
+        is_once = self._times(call, changing) <= 1 + other + self._clears_twice
         self.must(f"call {call.number} did {[event.changed for event in changing]}", holds=is_once)
         if not own:
             return
         self.must(
             f"call {call.number} answered with contact {contact_id}, and changed {own[0].contact_id}",
-            holds=contact_id in {event.contact_id for event in own} or call.status == "undone",
+            holds=contact_id in {event.contact_id for event in own} or call.status == "undone" or bool(call.merges),
         )
-        if call.status != "deleted" and own[0].after is not None:
-            self._judge_shown(call, own[0])
+        if call.status != "deleted":
+            self._judge_shown(call, own, contact_id)
         self._judge_arrival_told(call, own)
+
+    @staticmethod
+    def _times(call: Call, changing: list[Event]) -> int:
+        """How often it changed something. Of a call that changes several contacts, how often the same one."""
+        if not call.is_of_many:
+            return len(changing)
+        return max(Counter(event.contact_id for event in changing).values(), default=0)
 
     @property
     def _clears_twice(self) -> bool:
         return self._behaviour.clears_with != "both"
 
-    def _judge_shown(self, call: Call, own: Event) -> None:
+    def _judge_shown(self, call: Call, own: list[Event], contact_id: int) -> None:
         card = call.outcome.card  # type: ignore[union-attr] # it has one
         assert card is not None
-        states = self._log.states(own.contact_id, since=own.number)
+        first = next((event for event in own if event.contact_id == contact_id and event.after is not None), None)
+        if first is None:
+            return
+        states = self._log.states(contact_id, since=first.number)
         shown: Row = {"first": card.first, "last": card.last, "email": card.email}
         if self._behaviour.sends_opt_out:
             shown["is_opted_out"] = card.is_opted_out
@@ -627,7 +701,7 @@ class Judge:
 
     def _judge_late(self, event: Event) -> None:
         call = self._calls[event.source.call]
-        if call.status and call.status not in {*UNKNOWN, *DONE}:
+        if call.status and call.status not in {*UNKNOWN, *DONE} and not call.is_midway:
             self.must(f"call {call.number} answered {call.status}, but did {event.changed} later", holds=False)
         between = [one for one in self._log.events[event.source.sent : event.number] if self._is_between(one, event)]
         other = between[-1].source.call if between else 0
@@ -650,15 +724,27 @@ class Judge:
             self._judge_entry(entry)
         return Counter(entry.state for entry in entries)
 
+    def _events_of(self, call: Call, entry: Entry) -> list[Event]:
+        """The changes of rows that may be the one of `entry`."""
+        events = self._log.of(call.number)
+        return [event for event in events if len(call.entries) == 1 or _is_about(event, entry)]
+
     def _judge_entry(self, entry: Entry) -> None:
         call = next(call for call in self._calls.values() if entry.change_id in call.entries)
-        events = self._log.of(call.number)
+        events = self._events_of(call, entry)
         changing = [event for event in events if event.changed]
         somebody = self._log.somebody_came_by(entry.contact_id or 0, str(entry.wanted.get("phone", "")))
         undid_it = bool(changing) and entry.action == "create" and somebody
         did = f"change {entry.change_id} is {entry.state}, and did {[event.changed for event in changing]}"
         holds = {"not_done": not changing or undid_it, "done": bool(events) or somebody, "begun": False}
         self.must(did, holds=holds.get(entry.state, True))
+
+
+def _is_about(event: Event, entry: Entry) -> bool:
+    """Whether the change of a row may be the one of that entry, among the entries of one call."""
+    if entry.action == "create":
+        return event.before is None and event.phone == entry.wanted.get("phone")
+    return event.contact_id == entry.contact_id
 
 
 # The run
@@ -695,13 +781,15 @@ class Sequence:
         self.calls: dict[int, Call] = {}
         self.judge = Judge(self.sandbox, self.log, self.calls, self.behaviour)
         self.office = Office(self.sandbox, self.dice)
+        self.skew = 0.0  # seconds by which the server's clock is ahead
+        self.jumps = self.dice.choice((0.0, 0.0, 0.2))
         self.call_timeout = self.dice.choice((30.0, 50.0, 120.0))
         self.workspace = self._server()
 
     def _server(self) -> Workspace:
         settings = Settings.load(sandbox=True, data_dir=self.home, requests_per_minute=100_000, timeout=TIMEOUT)
         way: Any = self.way  # it is only asked for a transport
-        return Workspace(settings, sandbox=way, clock=time_of_day, index_runs=at_once)
+        return Workspace(settings, sandbox=way, clock=lambda: time_of_day() + self.skew, index_runs=at_once)
 
     async def run(self) -> Counter[str]:
         """The whole sequence. Answers the states of the journal's entries in the end."""
@@ -719,6 +807,9 @@ class Sequence:
 
     async def _let_time_pass(self) -> None:
         await anyio.sleep(self.dice.choice((0.0, 0.0, 0.5, 2.0, 7.0, 25.0, 70.0)))
+        if self.dice.random() < self.jumps:
+            self.skew = self.dice.choice((0.0, -30 * DAY, -AN_HOUR, -2.0, 2.0, AN_HOUR, 30 * DAY))
+            self.way.told.append(f"               the server's clock is {self.skew} seconds ahead")
         if self.dice.random() < 0.1:
             await self._restart()
 
@@ -765,6 +856,7 @@ class Sequence:
             call.outcome = await call.make(book, call.token)
         except ContactsError as error:
             call.text += f" ({error})"
+            call.is_midway = error.is_midway
             return error.kind
         return call.outcome.status if call.outcome else "listed"
 
@@ -775,6 +867,9 @@ class Sequence:
         self.sandbox.land_due()
         self.sandbox.catch_up()
         self.judge.judge_events()
+        asked = self.way.tags_asked_for
+        is_once = all(later - one >= BOUND for one, later in itertools.pairwise(asked))
+        self.judge.must(f"a tag was asked for at {asked}", holds=is_once)
         book = await self.workspace.book()
         for _ in range(2):
             await changes_of(book)

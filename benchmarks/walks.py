@@ -22,12 +22,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Literal, cast
+from unittest.mock import patch
 
 import anyio
 
 from contacts_mcp.api.answers import Rows
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.listing import listing as listings
 from contacts_mcp.book.listing.filters import Filters
 from contacts_mcp.book.listing.listing import Listing, list_contacts
 from contacts_mcp.book.vocabulary import Vocabulary
@@ -296,12 +298,13 @@ async def walk(name: str, kind: Kind) -> tuple[Service, set[int], Listing]:
     filters = service.filters()
     given: set[int] = set()
     cursor = ""
-    for _ in range(MOST_CALLS):
-        listing = await list_contacts(book, filters, limit=limit, cursor=cursor)
-        given |= {card.contact_id for card in listing.cards}
-        cursor = listing.next_cursor
-        if not cursor:
-            break
+    with patch.object(listings, "PAGE", service.behaviour.size):  # the documented one has 30 rows
+        for _ in range(MOST_CALLS):
+            listing = await list_contacts(book, filters, limit=limit, cursor=cursor)
+            given |= {card.contact_id for card in listing.cards}
+            cursor = listing.next_cursor
+            if not cursor:
+                break
     return service, given, listing
 
 

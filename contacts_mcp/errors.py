@@ -34,6 +34,12 @@ class ContactsError(Exception):
     """Base of every error this package raises on purpose. `str(error)` is the text for the reader."""
 
     kind: str = "error"  # stable, for programs; one error may carry a finer one of its own
+    is_midway: bool = False  # a part of the call was carried out before it, and the text says so
+
+    def tell_of(self, done: str) -> None:
+        """Add to the text what the call carried out before this error."""
+        self.args = (f"{self} {done}",)
+        self.is_midway = True
 
 
 class AssistantError(ContactsError):

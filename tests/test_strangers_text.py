@@ -36,11 +36,11 @@ STRANGERS = {
 # What these put into a text is not a stranger's, or the text is not shown.
 OURS = {
     ("book/listing/filters.py", "contact.first"),  # compared, not shown
-    ("book/transfer/reading.py", "row.first"),
-    ("book/transfer/reading.py", "row.last"),
     ("book/listing/filters.py", "contact.last"),
+    ("book/transfer/reading.py", "row.display_name"),  # a value made of the file's own
     ("book/transfer/reading.py", "row.first"),
     ("book/transfer/reading.py", "row.last"),
+    ("book/transfer/twins.py", "caseless(row.email)"),  # a key
     ("server/arguments.py", "advice(tool.name, name, known)"),  # a tool of ours; the function quotes the name
     ("server/boundary.py", "other.name"),  # tools of ours
     ("server/boundary.py", "tool.name"),

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.book.cards import Card, Change
-from contacts_mcp.book.confirmations import REASONS, Confirmations, RiskyAction, digest_of
+from contacts_mcp.book.confirmations import LIFETIME, REASONS, Confirmations, RiskyAction, digest_of
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.vocabulary import Vocabulary
 from contacts_mcp.models import Contact
@@ -104,20 +104,28 @@ def risky(
     name: str, contact: Contact, arguments: dict[str, Any] | None = None, *, others: Sequence[Contact] = ()
 ) -> RiskyAction:
     """The action `name` on `contact` and the `others`, each in the state it is in now."""
-    states = {
-        each.id: json.dumps([each.rev, each.updated, values_of(each)], sort_keys=True) for each in (contact, *others)
-    }
-    return RiskyAction(name, states, arguments or {})
+    all_of_them = (contact, *others)
+    states = {each.id: json.dumps([each.rev, each.updated, values_of(each)], sort_keys=True) for each in all_of_them}
+    return RiskyAction(name, states, arguments or {}, frozenset(each.id for each in all_of_them if not each.rev))
 
 
-def refusal(book: Book, action: RiskyAction, token: str, *, always_asks: bool = False) -> list[str] | None:
+def _told_apart(book: Book, action: RiskyAction) -> RiskyAction:
+    """`action` with our own last change in the states of contacts without `rev`, which may come again."""
+    newest = {each: book.journal.entries(contact_id=each, limit=1) for each in action.undated}
+    last = {each: str(entry.change_id) for each, entries in newest.items() for entry in entries}
+    return replace(action, contacts={each: state + last.get(each, "") for each, state in action.contacts.items()})
+
+
+def refusal(
+    book: Book, action: RiskyAction, token: str, *, always_asks: bool = False, lifetime: float = LIFETIME
+) -> list[str] | None:
     """None if `token` permits the action or nothing is confirmed. Otherwise the notes on a token that does not.
 
-    A token that permits the action is used up by this call, in every process that shares the journal.
+    `lifetime` is that of tokens for such an action, in seconds. A token that permits the action is used up by this call, in every process that shares the journal.
     """
     if not book.confirms and not always_asks:
         return None
-    reason = book.confirmations.refusal(token, action) if token else ""
+    reason = book.confirmations.refusal(token, action, lifetime=lifetime) if token else ""
     if token and not reason:
         if book.journal.spend_token(digest_of(token)):
             return None
@@ -142,6 +150,7 @@ def confirmed(
 
     A token that permits the action is used up by this call, in every process that shares the journal.
     """
+    action = _told_apart(book, action)
     refused = refusal(book, action, token, always_asks=always_asks)
     if refused is None:
         return None

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LIFETIME = 900.0  # seconds
+SKEW = 60.0  # seconds by which the clocks of two servers with one key may differ
 _PARTS = ("action", "account", "contacts", "arguments", "states")
 _HINT_BYTES = 2  # of each part: enough to say which one differs, and proof of nothing
 _NONCE_BYTES = 8
@@ -43,11 +44,15 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class RiskyAction:
-    """An action to be confirmed: `name` on `contacts` (id -> the state it was shown in), with `arguments`."""
+    """An action to be confirmed: `name` on `contacts` (id -> the state it was shown in), with `arguments`.
+
+    The service shows no `rev` of the `undated` contacts.
+    """
 
     name: str
     contacts: Mapping[int, str]
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    undated: frozenset[int] = frozenset()
 
 
 class Confirmations:
@@ -65,19 +70,21 @@ class Confirmations:
         payload = _PAYLOAD.pack(int(self._clock() + lifetime), secrets.token_bytes(_NONCE_BYTES), hints)
         return _written(payload + self._mac(payload, parts))
 
-    def refusal(self, token: str, action: RiskyAction) -> str:
+    def refusal(self, token: str, action: RiskyAction, *, lifetime: float = LIFETIME) -> str:
         """Why `token` does not permit `action`, in words. It is empty if it does.
 
-        The caller knows whether it was used before.
+        `lifetime` is as in `token_for`. The caller knows whether it was used before.
         """
         raw = _read(token)
         if raw is None:
             return REASONS["form"]
         payload, mac = raw[: _PAYLOAD.size], raw[_PAYLOAD.size :]
         expiry, _, hints = _PAYLOAD.unpack(payload)
+        left = expiry - self._clock()
+        is_alive = 0 <= left <= lifetime + SKEW  # with more left, it was made before the clock was set back
         parts = self._parts(action)
         if hmac.compare_digest(mac, self._mac(payload, parts)):
-            return REASONS["expired"] if self._clock() > expiry else ""
+            return "" if is_alive else REASONS["expired"]
         given = [hints[start : start + _HINT_BYTES] for start in range(0, len(hints), _HINT_BYTES)]
         differing = (name for name, hint in zip(_PARTS, given, strict=True) if hint != _hint(parts[name]))
         return REASONS[next(differing, "form")]

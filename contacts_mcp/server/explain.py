@@ -45,7 +45,8 @@ def explain(error: Exception, tool: str) -> Answer:
     known = {name: getattr(error, name, None) for name in FACTS}
     facts = {name: value for name, value in known.items() if value not in (None, "", (), []) and value is not False}
     text = str(error)
-    if step := NEXT.get(type(error)):
+    step = NEXT.get(type(error))
+    if step and not (error.is_midway and step == _LATER):  # then it is not true that nothing was changed
         support = _FOR_SUPPORT if step == _LATER and "request_id" in facts else ""
         text = f"{text.rstrip('.')}. {step}{support}"
     return refusal(error.kind, text, **facts)

@@ -4,7 +4,8 @@
   A process that dies in between leaves an entry whose outcome a look can find out.
 - The journal is one SQLite file in the data directory, for its owner only, shared by all servers of the machine.
 - It is opened when it is first needed, because reading contacts must work without it.
-- A server whose file was deleted writes a new one, because nobody keeps a deleted file.
+- A server whose file was deleted writes a new one, because nobody keeps a deleted file. It writes down again its own
+  changes whose request may still arrive, and the confirmations that it used up.
 - A file that cannot be read is set aside under another name, and the caller is told.
 - Ages of a minute are measured by the uptime of the machine (`uptime.py`), because a time of day can be set.
 - Entries older than 30 days go, once the machine has run for a day since it saw that time of day (`_purge`).
@@ -130,6 +131,9 @@ class Journal:
         self._starts_apart = path is None
         self._failed: tuple[float, Exception] | None = None  # the last failure to open it, and when
         self._untold: AccountError | None = None
+        self._out: dict[int, Entry] = {}  # changes from here whose request is, or may be, on its way
+        self._spent: set[str] = set()  # the confirmations that were used up from here
+        self._lost: set[int] = set()  # those of them that were being made when the file was deleted
 
     # Writing down
 
@@ -144,7 +148,10 @@ class Journal:
         at, running = self._clock(), self._uptime()
         begun = [replace(entry, at=at, uptime=running, state="begun") for entry in entries]
         ids = self._done(lambda db: self._inserted(db, begun))
-        return [replace(entry, change_id=number) for entry, number in zip(begun, ids, strict=True)]
+        begun = [replace(entry, change_id=number) for entry, number in zip(begun, ids, strict=True)]
+        still = {number: out for number, out in self._out.items() if self._is_out(out)}
+        self._out = still | {entry.change_id: entry for entry in begun}
+        return begun
 
     def _inserted(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
         with _transaction(db):
@@ -161,6 +168,7 @@ class Journal:
 
     def finish_all(self, entries: Sequence[Entry]) -> bool:
         """As `finish`, for several at once."""
+        self._out.update({entry.change_id: entry for entry in entries if entry.change_id in self._out})
         try:
             self._done(lambda db: self._completed(db, entries))
         except AccountError as error:
@@ -168,6 +176,7 @@ class Journal:
             ids = ", ".join(str(entry.change_id) for entry in entries[:3])
             _log.warning("how change %s came out could not be written down; it will be looked up", ids)
             return False
+        self._lost -= {entry.change_id for entry in entries}
         return True
 
     def _completed(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
@@ -175,6 +184,8 @@ class Journal:
         names = self._account.names
         with _transaction(db):
             for entry in entries:
+                if entry.change_id in self._lost:
+                    self._write_again(db, entry)
                 values = (_column(entry, name) for name in _OUTCOME)
                 db.execute(outcome, (*values, entry.change_id, entry.at, *names))
                 if entry.state == "done" and entry.undoes:
@@ -194,7 +205,9 @@ class Journal:
         if self._tokens:
             return self._tokens.spend_token(digest)
         self._purge()
-        return self._execute("INSERT OR IGNORE INTO tokens VALUES (?, ?)", digest, self._clock()).rowcount > 0
+        is_fresh = self._execute(_SPEND, digest, self._clock()).rowcount > 0
+        self._spent.add(digest)
+        return is_fresh
 
     # What was done
 
@@ -303,6 +316,25 @@ class Journal:
         (row,) = self._rows(query, *self._account.names, contact_id, *moments)
         return int(row[0] or 0)
 
+    def recent(self, limit: int = 25) -> list[Entry]:
+        """The changes of the last minute, newest first, among the last `limit`. [] where they cannot be had at once.
+
+        It is for those who only read. The file is neither made, mended nor waited for, and mostly not even opened.
+        """
+        young, moments = self._younger_than(IN_FLIGHT)
+        last = f"SELECT * FROM changes WHERE {self._ours} ORDER BY change_id DESC LIMIT ?"
+        query, values = f"SELECT * FROM ({last}) WHERE {young}", (*self._account.names, limit, *moments)
+        if self._path is None:
+            return [_entry(row) for row in self._rows(query, *values)] if self._db else []
+        if not _was_written_lately(self._path):
+            return []
+        try:
+            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as db:
+                db.row_factory = sqlite3.Row
+                return [_entry(row) for row in db.execute(query, values)]
+        except (OSError, sqlite3.Error, IndexError):  # the last of a file from before a column was there
+            return []
+
     # What is not known yet
 
     def unfinished(self) -> list[Entry]:
@@ -365,6 +397,7 @@ class Journal:
 
     def forget_own(self) -> None:
         """Delete every change of this account, whatever is on its way: the account itself is no more."""
+        self._out.clear()
         self._execute(f"DELETE FROM changes WHERE {self._ours}", *self._account.names)
 
     def close(self) -> None:
@@ -446,7 +479,28 @@ class Journal:
             self._identity = identity(self._path)
             if self._starts_apart:
                 self._number_apart(self._db)
+                self._save_those_out(self._db)
         return self._db
+
+    def _is_out(self, entry: Entry) -> bool:
+        is_settled = entry.state in ("done", "not_done") and not entry.unanswered
+        return entry.state == "begun" or (not is_settled and self.may_still_arrive(entry))
+
+    def _write_again(self, db: sqlite3.Connection, entry: Entry) -> None:
+        values = (_column(entry, name) for name in _COLUMNS)
+        db.execute(_INSERT_AGAIN, (entry.change_id, self._account.name, *values))
+
+    def _save_those_out(self, db: sqlite3.Connection) -> None:
+        """Write used confirmations, and the changes whose request may still arrive, into a new file.
+
+        A change that is being made follows when it is finished.
+        """
+        db.executemany(_SPEND, [(digest, self._clock()) for digest in self._spent])
+        for entry in filter(self._is_out, self._out.values()):
+            if entry.state == "begun":
+                self._lost.add(entry.change_id)
+            else:
+                self._write_again(db, entry)
 
     def _newly_opened(self) -> sqlite3.Connection:
         """Raises the failure of a moment ago again at once, because one call would wait for the same several times."""
@@ -494,6 +548,10 @@ class Journal:
 
 
 _INSERT = f"INSERT INTO changes (account, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"
+_INSERT_AGAIN = _INSERT.replace("INSERT INTO changes (", "INSERT OR IGNORE INTO changes (change_id, ").replace(
+    "VALUES (?", "VALUES (?, ?"
+)
+_SPEND = "INSERT OR IGNORE INTO tokens VALUES (?, ?)"
 _ASSIGNED = ", ".join(f"{name} = ?" for name in _OUTCOME)
 # An undo that is itself taken back no longer stands against undoing its change.
 _IN_FORCE_AGAIN = (
@@ -524,6 +582,15 @@ def _column(entry: Entry, name: str) -> Any:
 def _entry(row: sqlite3.Row) -> Entry:
     columns = {name: json.loads(row[name]) if name in _TABLES else row[name] for name in Entry.__dataclass_fields__}
     return Entry(**columns | {"unanswered": bool(row["unanswered"])})
+
+
+def _was_written_lately(path: Path) -> bool:
+    """Whether some process wrote to the journal in the last minute, by the clock of the files."""
+    for file in (path.with_name(f"{path.name}-wal"), path):
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime < IN_FLIGHT:
+                return True
+    return False
 
 
 def _steps() -> list[list[str]]:

@@ -5,6 +5,7 @@
 - Locks are taken in a fixed order, so that no two writers wait for each other. First comes the change to be taken back,
   then come phones, then contacts. Several of a kind are sorted.
 - `last_write` tells when a stripe was last released after a write. A contact that was read before may be stale.
+- A tag has a lock of its own name, whose mark tells when it was last asked for. Tags are few.
 - The files are made when the first lock is taken, so that reading works where nothing can be written.
 """
 
@@ -67,6 +68,18 @@ class Locks:
             yield is_held
 
     @asynccontextmanager
+    async def tag(self, name: str) -> AsyncIterator[Making]:
+        """Hold the right to make the tag of that name."""
+        digests = [
+            hashlib.blake2b(f"{account}\n{name}".encode(), digest_size=8) for account in self._account.lock_names
+        ]
+        stripes = [self._stripe(name) for name in sorted(f"tag-{digest.hexdigest()}" for digest in digests)]
+        async with AsyncExitStack() as held:
+            for stripe in stripes:
+                await held.enter_async_context(stripe.hold(marks=False))
+            yield Making(stripes)
+
+    @asynccontextmanager
     async def if_free(self, contact_id: int | None, phone: str) -> AsyncIterator[bool]:
         """Hold the contact, or the phone where it has no id yet, if nobody does. Otherwise yield False at once."""
         kind, key = ("phone", phone) if contact_id is None else ("contact", str(contact_id))
@@ -98,6 +111,28 @@ class Locks:
         return self._stripes.setdefault(name, _Stripe(self._directory / f"{name}.lock" if self._directory else None))
 
 
+class Making:
+    """A tag that is being made, by the holder of its lock."""
+
+    def __init__(self, stripes: list[_Stripe]) -> None:
+        self._stripes = stripes
+
+    @property
+    def last(self) -> float:
+        """The uptime (`uptime.py`) at which the tag was last asked for. It was long ago where nobody noted it."""
+        return max(stripe.last_release() for stripe in self._stripes)
+
+    def note(self) -> None:
+        """Note that the tag is asked for now."""
+        for stripe in self._stripes:
+            stripe.mark()
+
+    def forget(self) -> None:
+        """Take the note back, because the request was certainly not carried out."""
+        for stripe in self._stripes:
+            stripe.unmark()
+
+
 def _name(account: str, kind: str, key: str) -> str:
     digest = hashlib.blake2b(f"{account}\n{key}".encode(), digest_size=4).digest()
     return f"{kind}-{int.from_bytes(digest) % STRIPES:02}"
@@ -113,13 +148,14 @@ class _Stripe:
         self._released = float("-inf")
 
     @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
+    async def hold(self, *, marks: bool = True) -> AsyncIterator[None]:
         async with self._here:
             await self._acquire_file()
             try:
                 yield
             finally:
-                self._mark()
+                if marks:
+                    self.mark()
                 self._release_file()
 
     @asynccontextmanager
@@ -161,7 +197,7 @@ class _Stripe:
         if self._file:
             self._file.release()
 
-    def _mark(self) -> None:
+    def mark(self) -> None:
         self._released = uptime()
         if self._mark_path:
             # Said explicitly, because the file system's own clock is coarser than a quick call, and can be set.
@@ -169,6 +205,12 @@ class _Stripe:
             with suppress(OSError):  # deleted under us: then nobody can read it either
                 self._mark_path.touch(mode=0o600)
                 os.utime(self._mark_path, ns=(moment, moment))
+
+    def unmark(self) -> None:
+        self._released = float("-inf")
+        if self._mark_path:
+            with suppress(OSError):
+                self._mark_path.unlink(missing_ok=True)
 
     def last_release(self) -> float:
         if not self._mark_path:

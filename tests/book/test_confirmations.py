@@ -16,7 +16,7 @@ from support import OFFICE, Clock, OpenSession, bare_book, kinds
 
 from contacts_mcp.book.book import Book, confirmed, risky
 from contacts_mcp.book.cards import card_of
-from contacts_mcp.book.confirmations import LIFETIME, REASONS, Confirmations, RiskyAction, digest_of
+from contacts_mcp.book.confirmations import LIFETIME, REASONS, SKEW, Confirmations, RiskyAction, digest_of
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Journal
 
@@ -93,6 +93,14 @@ def test_a_token_lives_for_15_minutes(confirmations: Confirmations, clock: Clock
     clock.now += LIFETIME
     assert confirmations.refusal(token, DELETE) == ""
     clock.now += 1
+    assert confirmations.refusal(token, DELETE) == REASONS["expired"]
+
+
+def test_a_token_of_a_clock_that_was_ahead_does_not_live_longer(confirmations: Confirmations, clock: Clock) -> None:
+    token = confirmations.token_for(DELETE)
+    clock.now -= SKEW  # another server's clock
+    assert confirmations.refusal(token, DELETE) == ""
+    clock.now -= 2  # a token holds whole seconds
     assert confirmations.refusal(token, DELETE) == REASONS["expired"]
 
 

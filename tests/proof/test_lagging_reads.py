@@ -313,3 +313,63 @@ async def test_an_accepted_write_is_told_as_it_is_or_as_unknown(
             }
         await a_minute(stage)
         assert (await states(stage))[len(case.before) + 1] == "done"
+
+
+# A look-up right after a change
+
+SOUGHT: dict[str, tuple[tuple[Call, ...], dict[str, Any]]] = {
+    "created, by phone": ((create(first="Cleo"),), {"phone": NEW}),
+    "created, by e-mail": ((create(email="cleo@example.com"),), {"email": "cleo@example.com"}),
+    "moved, by phone": ((update(new_phone=NEW),), {"phone": NEW}),
+    "opted out, by id": ((update(is_opted_out=True),), {"contact_id": Stage.ADA}),
+    "renamed, by e-mail": ((update(first="Grace"),), {"email": "ada@example.com"}),
+    "deleted, by phone": ((delete(),), {"phone": ADA}),
+    "deleted, by id": ((delete(),), {"contact_id": Stage.ADA}),
+}
+
+
+@pytest.mark.parametrize("behaviour", DATED.values(), ids=DATED)
+@pytest.mark.parametrize(("made", "sought"), SOUGHT.values(), ids=SOUGHT)
+async def test_a_look_up_that_is_older_than_our_own_change_says_so(
+    open_stage: OpenStage, made: tuple[Call, ...], sought: dict[str, Any], behaviour: dict[str, Any]
+) -> None:
+    """And one that is not says nothing."""
+    async with open_stage(confirm="off", behaviour={**behaviour, "lags": (Lag(seconds=5),)}) as stage:
+        for tool, arguments in made:
+            await stage.call(tool, **arguments)
+        kinds = (await stage.ok("lookup_contact", **sought)).get("note_kinds", [])
+        assert {"lagging_read", "may_still_arrive"} & {*kinds}
+        assert "exact_spelling" not in kinds
+        await a_minute(stage)
+        kinds = (await stage.ok("lookup_contact", **sought)).get("note_kinds", [])
+        assert not {"lagging_read", "may_still_arrive"} & {*kinds}
+
+
+async def test_a_look_up_says_that_a_change_may_still_arrive(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        stage.sandbox.faults.add(Fault("update_contact", "drop_before", late=20))
+        stage.sandbox.faults.add(Fault("update_contact", "drop_before"))
+        assert await stage.kind_of("update_contact", contact_id=stage.ADA, first="Ann") == "unknown_outcome"
+        assert "may_still_arrive" in (await stage.ok("lookup_contact", phone=ADA))["note_kinds"]
+        assert "note_kinds" not in await stage.ok("lookup_contact", phone=BEN)
+
+
+async def test_a_look_up_that_shows_the_change_says_nothing_more(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        await stage.ok("update_contact", contact_id=stage.ADA, first="Grace")
+        assert "note_kinds" not in await stage.ok("lookup_contact", phone=ADA)
+
+
+# A merge that is asked for again
+
+
+async def test_a_merge_that_was_done_already_is_not_told_from_before_it(open_stage: OpenStage) -> None:
+    async with open_stage(confirm="off") as stage:
+        old = stage.row(stage.ADA)
+        await stage.ok("update_contact", contact_id=stage.BEN, email="ben@example.com", is_opted_out=True)
+        assert (await stage.ok("merge_contacts", keep=stage.ADA, others=[stage.BEN]))["status"] == "merged"
+        stage.show_again(old, Lag(reads=10, seconds=3))
+        assert await stage.kind_of("merge_contacts", keep=stage.ADA, others=[stage.BEN]) == "lagging_read"
+        await a_minute(stage)
+        facts = await stage.ok("merge_contacts", keep=stage.ADA, others=[stage.BEN])
+        assert (facts["status"], facts["contact"]["is_opted_out"]) == ("unchanged", True)

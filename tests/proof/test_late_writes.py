@@ -572,3 +572,26 @@ async def test_a_write_that_was_accepted_and_did_nothing_is_not_called_done(
         assert facts["status"] in ("created", "updated", "deleted", "undone")
         assert facts["change_id"] == known + 2
         assert stage.people() != people
+
+
+@pytest.mark.parametrize("when", ["while it is sent", "afterwards"])
+async def test_a_journal_that_is_deleted_forgets_no_write_that_may_still_arrive(
+    open_stage: OpenStage, when: str
+) -> None:
+    async with open_stage() as stage:
+
+        def delete_it() -> None:
+            for file in stage.room.glob("journal*"):
+                file.unlink()
+
+        async def before(request: Any) -> None:
+            if request.method == "PUT":
+                stage.wire.before = None
+                delete_it()
+
+        stage.wire.before = before if when == "while it is sent" else None
+        lose(stage, "update_contact")
+        assert await stage.kind_of("update_contact", contact_id=stage.ADA, first="Ann") == "unknown_outcome"
+        if when == "afterwards":
+            delete_it()
+        assert await stage.kind_of("update_contact", contact_id=stage.ADA, last="New") == "may_still_arrive"

@@ -157,3 +157,45 @@ async def test_two_servers_that_merge_the_same_contacts_delete_none_twice_and_ke
                 tasks.start_soon(go, *pair)
         assert sorted(ends) == ["merged", "not_found"]
         assert len(stage.people()) == 1
+
+
+async def test_a_contact_that_somebody_wrote_a_note_on_meanwhile_is_not_deleted(open_stage: OpenStage) -> None:
+    """The values that a merge can take over are the same. `rev` tells that something else is not."""
+    async with open_stage(confirm="off") as stage:
+        cleo = third(stage)
+
+        async def before(request: httpx.Request) -> None:
+            if request.method == "PUT":
+                stage.sandbox.store.touch(cleo)
+
+        stage.wire.before = before
+        refusal = await stage.refusal("merge_contacts", keep=stage.ADA, others=[cleo])
+        assert (refusal["kind"], cleo in stage.people()) == ("merge_stopped", True)
+
+
+async def test_an_error_in_the_middle_does_not_say_that_nothing_was_changed(open_stage: OpenStage) -> None:
+    async with open_stage(confirm="off") as stage:
+        cleo = third(stage)
+
+        async def after(request: httpx.Request) -> None:
+            if request.method == "PUT":
+                stage.wire.after = None
+                stage.sandbox.faults.add(Fault("get_contact", "status", skip=1, times=-1))
+
+        stage.wire.after = after
+        said = await stage.refused("merge_contacts", keep=stage.ADA, others=[cleo])
+        assert "The merge stopped in the middle" in said
+        assert "Nothing was changed" not in said
+
+
+async def test_a_merge_of_which_only_the_opt_out_is_left_is_not_called_taken_back(open_stage: OpenStage) -> None:
+    """The opt-out came late, and the deletion never. Nobody is opted in by an undo, so nothing is sent."""
+    async with open_stage(confirm="off", call_timeout=120) as stage:
+        stage.sandbox.store.touch(stage.BEN, custom={}, first="Ada")
+        stage.sandbox.faults.add(Fault("update_contact", "drop_before", late=LATE))
+        stage.sandbox.faults.add(Fault("update_contact", "drop_before"))
+        assert await stage.kind_of("merge_contacts", keep=stage.ADA, others=[stage.BEN]) == "unknown_outcome"
+        await anyio.sleep(60)
+        facts = await stage.ok("undo_change", change_id=1)
+        assert (facts["status"], facts["note_kinds"]) == ("unchanged", ["opt_out_stays", "nothing_sent"])
+        assert stage.people()[stage.ADA]["is_opted_out"] is True

@@ -193,6 +193,28 @@ async def test_a_copy_that_was_sent_again_says_so_too(open_stage: OpenStage, kin
         assert facts["note_kinds"] == ["sent_again", "may_have_set_back"]
 
 
+@pytest.mark.parametrize("sends_rev", [True, False])
+async def test_the_second_write_of_a_change_that_clears_says_so_too(open_stage: OpenStage, sends_rev: bool) -> None:
+    """The service wants null where "" did nothing. A colleague is quicker than that write, and no read shows it yet."""
+    behaviour = {"clears_with": "null", "sends_rev": sends_rev}
+    async with open_stage(confirm="off", behaviour=behaviour) as stage, stage.another_server(laptop=True) as other:
+        puts = 0
+
+        async def before(request: httpx.Request) -> None:
+            nonlocal puts
+            puts += request.method == "PUT"
+            if request.method == "PUT" and puts == 2:
+                await other.ok("update_contact", contact_id=stage.ADA, first="Augusta")
+
+        stage.wire.before = before
+        facts = await stage.ok("update_contact", contact_id=stage.ADA, clear=["Plan"], email="one@example.com")
+        assert stage.people()[stage.ADA]["first"] == "Ada"
+        assert "may_have_set_back" in facts["note_kinds"]
+        stage.wire.before = None
+        facts = await stage.ok("update_contact", contact_id=stage.ADA, clear=["Region"], email="two@example.com")
+        assert "note_kinds" not in facts
+
+
 async def test_what_we_did_ourselves_is_not_called_somebody_elses(open_stage: OpenStage) -> None:
     """Both copies of a change were carried out, so `rev` grew by two."""
     async with open_stage(confirm="off") as stage:

@@ -684,6 +684,51 @@ def test_a_server_whose_file_was_deleted_writes_a_new_one(tmp_path: Path) -> Non
     journal.close()
 
 
+@pytest.mark.parametrize("is_finished_before", [True, False])
+def test_a_server_whose_file_was_deleted_still_knows_of_its_requests_that_may_arrive(
+    tmp_path: Path, clock: Clock, is_finished_before: bool
+) -> None:
+    """A change that is being made comes back when it is finished."""
+    path = tmp_path / "journal.sqlite3"
+    with closing(opened(path, clock)) as journal:
+        done = journal.begin(replace(UPDATE, contact_id=8))
+        journal.finish(replace(done, state="done"))
+        lost = journal.given_up(replace(journal.begin(UPDATE), state="unknown"))
+        if is_finished_before:
+            journal.finish(lost)
+        for file in tmp_path.iterdir():
+            file.unlink()
+        assert journal.entries() == ([lost] if is_finished_before else [])
+        journal.finish(lost)
+        assert journal.entries() == [lost]
+        with closing(opened(path, clock)) as other:
+            assert other.arriving(7) == [lost]
+        clock.now += IN_FLIGHT
+        clock.ran += IN_FLIGHT
+        for file in tmp_path.iterdir():
+            file.unlink()
+        assert journal.entries() == []
+
+
+def test_a_confirmation_stays_used_where_the_file_was_deleted(tmp_path: Path, clock: Clock) -> None:
+    with closing(opened(tmp_path / "journal.sqlite3", clock)) as journal:
+        assert journal.spend_token("digest")
+        for file in tmp_path.iterdir():
+            file.unlink()
+        assert not journal.spend_token("digest")
+        with closing(opened(tmp_path / "journal.sqlite3", clock)) as other:
+            assert not other.spend_token("digest")
+
+
+def test_a_change_that_was_cleared_does_not_come_back(journal: Journal, clock: Clock) -> None:
+    lost = journal.given_up(replace(journal.begin(UPDATE), state="unknown"))
+    journal.finish(lost)
+    clock.ran += IN_FLIGHT
+    journal.forget()
+    journal.looked_at(lost)
+    assert journal.entries() == []
+
+
 def test_a_server_that_opens_the_file_while_another_makes_it_waits(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)

@@ -132,7 +132,7 @@ async def _undo_parts(book: Book, entry: Entry, parts: Sequence[Entry]) -> list[
             done.append(await _UNDO[part.action](book, part, ""))
         except ContactsError as error:
             if done:
-                error.args = (f"{error} {_partly_undone(done, entry)}",)
+                error.tell_of(_partly_undone(done, entry))
             raise
     return done
 
@@ -140,8 +140,9 @@ async def _undo_parts(book: Book, entry: Entry, parts: Sequence[Entry]) -> list[
 def _as_one(done: Sequence[Outcome], *, notes: Sequence[str]) -> Outcome:
     """The outcomes of the parts of a merge as one. The card is the one of the kept contact, which comes last."""
     said = dict.fromkeys(note for outcome in done for note in outcome.notes)
+    is_undone = any(outcome.status == "undone" for outcome in done)
     return Outcome(
-        status="undone" if done else "unchanged",
+        status="undone" if is_undone else "unchanged",
         card=done[-1].card if done else None,
         changes=[one for outcome in done for one in outcome.changes],
         notes=[*said, *notes],

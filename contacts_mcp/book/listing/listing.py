@@ -215,8 +215,23 @@ class _Call:
         if watch is None or (self._is_full and len(rows) >= PAGE):
             return False  # in the latter case there may be more, and nobody needs it yet
         if watch.count is not None:
-            return watch.count == len(rows) and watch.head == _sight(rows)
-        return await self._counted() == len(rows) and await self._looks_like(watch.head)
+            is_one_page = watch.count == len(rows) and watch.head == _sight(rows)
+        else:
+            is_one_page = await self._counted() == len(rows) and await self._looks_like(watch.head)
+        return is_one_page and (len(rows) < PAGE or await self._ends_here())
+
+    async def _ends_here(self) -> bool:
+        """Whether the next page brings nobody new.
+
+        A full first page may still show a contact that is deleted, in place of one that the count counts.
+        """
+        walk = self.position.walk
+        if walk.ask is None:
+            return True
+        with suppress(ContactsError), anyio.CancelScope(deadline=_share_of_deadline()):
+            following = await self._fetch(walk.ask)
+            return following is not None and not walk.fresh(following)
+        return False
 
     def _examine(self, fresh: Sequence[Contact]) -> Sequence[Contact]:
         """Look through contacts until there are enough of them. The answer is those that were looked through."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
-from contacts_mcp.book.people.holding import ContactRef, is_called, read
+from contacts_mcp.book.people.holding import ContactRef, is_behind, is_called, read
 from contacts_mcp.book.values import values_of
-from contacts_mcp.errors import ContactsError, InvalidArgument
+from contacts_mcp.errors import AccountError, ContactsError, InvalidArgument
 from contacts_mcp.models import Contact
+from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.emails import same_email, spellings
 from contacts_mcp.words.note import Note
@@ -40,8 +41,11 @@ async def lookup(
     if email is None:
         ref = ref_of(book, contact_id=contact_id, phone=phone, also="email")
         contact = await read(book, ref)
-        notes = [*ref.notes, *_on_other_name(contact, called)]
-        return await _found(book, [contact] if contact else [], notes, sought=ref.described)
+        found = [contact] if contact else []
+        phones = (ref.phone.digits, *ref.phone.variants) if ref.phone else ()
+        recent = _on_recent_changes(book, found, _Sought(contact_id=ref.contact_id, phones=phones))
+        notes = [*recent, *ref.notes, *_on_other_name(contact, called)]
+        return await _found(book, found, notes, sought=ref.described)
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")
     address = _checked(email)
@@ -50,7 +54,8 @@ async def lookup(
         "E-mails are found as given, in small letters, in capitals, and with capitals at the start of words. "
         "One stored in another mix of them is not found."
     )
-    notes = [] if found else [Note("exact_spelling", missed)]
+    recent = _on_recent_changes(book, found, _Sought(email=address))
+    notes = [*recent, *([] if found or recent else [Note("exact_spelling", missed)])]
     return await _found(book, found, notes, sought=f"the e-mail {quoted(address, limit=60)}")
 
 
@@ -91,6 +96,49 @@ def _on_other_name(contact: Contact | None, called: str | None) -> list[Note]:
         return []
     text = f"This contact is not called {quoted(called, limit=60)}. Ask the person who is meant."
     return [Note("name_mismatch", text)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sought:
+    """The value by which a contact is looked up."""
+
+    contact_id: int | None = None
+    phones: Sequence[str] = ()
+    email: str = ""
+
+    def is_of(self, entry: Entry) -> bool:
+        """Whether the change was about a contact with that value."""
+        values = entry.wanted or entry.before
+        if self.email:
+            return same_email(str(values.get("email", "")), self.email)
+        is_of_id = self.contact_id is not None and entry.contact_id == self.contact_id
+        return is_of_id or values.get("phone") in self.phones
+
+
+def _on_recent_changes(book: Book, found: Sequence[Contact], sought: _Sought) -> list[Note]:
+    """A note where the journal knows better than the read that found these contacts, or none.
+
+    The newest change counts. Looking up works without a journal, too.
+    """
+    shown = {contact.id: contact for contact in found}
+    with suppress(AccountError):
+        for entry in book.journal.recent():
+            is_about = entry.contact_id in shown if shown else sought.is_of(entry)
+            if entry.state != "not_done" and is_about:
+                return _on_recent_change(book, entry, shown.get(entry.contact_id or 0))
+    return []
+
+
+def _on_recent_change(book: Book, entry: Entry, contact: Contact | None) -> list[Note]:
+    left = f"{book.journal.seconds_left(entry):.0f} seconds"
+    which = f"change {entry.change_id}" if book.remembers else f"the last {entry.action}"
+    if entry.state != "done" or entry.unanswered:
+        text = f"A request of {which} got no answer, and may still be carried out. Look again in {left}."
+        return [Note("may_still_arrive", text)]
+    is_gone = entry.action == "delete"
+    is_late = contact is not None if is_gone else contact is None or is_behind(book, contact)
+    text = f"Heymarket does not show {which} yet, which was made less than a minute ago. Look again in {left}."
+    return [Note("lagging_read", text)] if is_late else []
 
 
 async def _found(book: Book, contacts: list[Contact], notes: Sequence[str], *, sought: str) -> Found:

@@ -3,6 +3,7 @@
 - No request deletes a tag. So all the rest of the call is checked before a tag is made.
 - A change that may wait for a confirmation makes none, because nothing may be done before the yes.
 - The answer names every tag that was made, and so does an error that follows.
+- A tag is asked for once a minute, whatever a list shows meanwhile. The request may still arrive, and a list may lag.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import anyio
+
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.fields import MOST_TAGS
 from contacts_mcp.book.people.requests import Edit, Wanted, resolved
-from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, REFETCH_AFTER
+from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY
+from contacts_mcp.book.writing.write import LOOK_DELAYS
 from contacts_mcp.errors import ContactsError, InvalidArgument, Refused, Rejected, UnknownName
+from contacts_mcp.state.journal import IN_FLIGHT
+from contacts_mcp.state.uptime import passed, uptime
 from contacts_mcp.words.cleaning import clean_value
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.folding import fold
@@ -56,7 +62,7 @@ def telling_of(made: Sequence[Note]) -> Iterator[None]:
         yield
     except ContactsError as error:
         if made:
-            error.args = (f"{error} {' '.join(made)}",)
+            error.tell_of(" ".join(made))
         raise
 
 
@@ -65,7 +71,7 @@ async def _missing(book: Book, wanted: Wanted) -> list[str]:
     asked = [*(wanted.tags or ()), *wanted.add_tags] if wanted.create_missing_tags else []
     if not asked or not _those_missing(asked, (await book.vocabulary.read("tags")).tags):
         return []
-    return _those_missing(asked, (await book.vocabulary.read("tags", no_older_than=REFETCH_AFTER)).tags)
+    return _those_missing(asked, (await book.vocabulary.read("tags", no_older_than=0.0)).tags)
 
 
 def _those_missing(asked: Sequence[str], names: Names) -> list[str]:
@@ -101,20 +107,66 @@ def _without(wanted: Wanted, missing: Sequence[str]) -> Wanted:
 async def _made(book: Book, missing: Sequence[str]) -> list[Note]:
     """Make the tags, and look whether they are there."""
     near = (await book.vocabulary.read("tags")).tags.nearest
-    notes = []
+    notes: list[Note] = []
+    lost: list[str] = []
     for name in missing:
         nearest = ", ".join(quoted(one.name, limit=NAME) for one in near(name)[:3])
         others = f" Like it are {nearest}." if nearest else ""
+        with telling_of(notes):
+            if await _make(book, name):
+                text = f"The tag {quoted(name, limit=NAME)} was made; an undo leaves it.{others}"
+                notes.append(Note("tag_made", text))
+            else:
+                lost.append(name)
+    with telling_of(notes):
+        await _look_for(book, missing)
+    lost_notes = [
+        Note("tag_made", f"The tag {quoted(name, limit=NAME)} is there now; an undo leaves it.") for name in lost
+    ]
+    return [*notes, *lost_notes]
+
+
+async def _make(book: Book, name: str) -> bool:
+    """Ask for one tag. Answers whether the service said that it was made.
+
+    Raises Refused where it was asked for within the minute, and where it is not certain to be missing.
+    """
+    async with book.locks.tag(fold(name)) as making:
+        left = IN_FLIGHT - passed(making.last, uptime())
+        if left > 0:
+            if not _is_missing(name, (await book.vocabulary.read("tags", no_older_than=0.0)).tags):
+                return False  # another call made it
+            raise Refused(
+                f"The tag {quoted(name, limit=NAME)} was asked for less than a minute ago, and does not show yet. "
+                f"The contact was not changed. Repeat this call in {left:.0f} seconds.",
+                kind="may_still_arrive",
+            )
+        making.note()
         try:
             await book.api.create_tag(name)
-        except (*AMBIGUOUS, Rejected):
-            pass  # somebody else made it, or the answer was lost: the list says
-        notes.append(Note("tag_made", f"The tag {quoted(name, limit=NAME)} was made; an undo leaves it.{others}"))
-    names = (await book.vocabulary.read("tags", no_older_than=0.0)).tags
-    if absent := [name for name in missing if _is_missing(name, names)]:
-        told = ", ".join(quoted(name, limit=NAME) for name in absent)
-        raise Refused(
-            f"Heymarket does not show the tag {told} after it was made. The contact was not changed.",
-            kind="tag_not_made",
-        )
-    return notes
+        except AMBIGUOUS:
+            return False  # the list says
+        except Rejected:  # somebody else made it: the list says
+            making.forget()
+            return False
+        except ContactsError:
+            making.forget()
+            raise
+    return True
+
+
+async def _look_for(book: Book, made: Sequence[str]) -> None:
+    """Raises Refused where a tag does not show."""
+    absent = list(made)
+    for pause in LOOK_DELAYS:
+        await anyio.sleep(pause)
+        names = (await book.vocabulary.read("tags", no_older_than=0.0)).tags
+        absent = [name for name in made if _is_missing(name, names)]
+        if not absent:
+            return
+    told = ", ".join(quoted(name, limit=NAME) for name in absent)
+    raise Refused(
+        f"Heymarket does not show the tag {told}, which was asked for. It may still come. The contact was not changed. "
+        f"Repeat this call in {IN_FLIGHT:.0f} seconds.",
+        kind="tag_not_made",
+    )

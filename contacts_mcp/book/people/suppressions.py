@@ -6,6 +6,9 @@ and a confirmation afterwards, as for any other contact.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.writing.settle import plan_of
 from contacts_mcp.models import Contact
@@ -17,8 +20,11 @@ from contacts_mcp.words.renumbering import other_forms
 HOW_TO_OPT_IN = "To opt in, use update_contact with is_opted_out false and consent."
 
 
-def left_opted_out(book: Book, phone: str) -> Entry | None:
+def left_opted_out(book: Book, phone: str, *, mover: int | None = None) -> Entry | None:
     """The change that left the number opted out, None if the journal knows of none.
+
+    The caller knows that nobody but `mover` has the number. So a contact of the journal that was there has left, even
+    where somebody else deleted or moved it.
 
     A contact whose opt-out was not known counts as opted out. A later opt-in on the number, with consent, ends it.
     A number may have several forms (`words/renumbering.py`), and the opt-out holds for all of them.
@@ -26,13 +32,44 @@ def left_opted_out(book: Book, phone: str) -> Entry | None:
     forms = (phone, *other_forms(phone))
     entries = {entry.change_id: entry for form in forms for entry in book.journal.about_phone(form)}
     left: Entry | None = None
+    stayed: dict[int | None, Entry] = {}  # contact -> the change after which it was there, opted out
     for _, entry in sorted(entries.items()):
-        is_departure = entry.before.get("phone") in forms and entry.wanted.get("phone") not in forms
-        if is_departure and entry.before.get("is_opted_out") is not False:
+        stayed.pop(entry.contact_id, None)
+        effect = _effect(entry, forms)
+        if effect == "opted in":
+            left, stayed = None, {}
+        elif effect == "left":
             left = entry
-        elif entry.consent and entry.state == "done" and plan_of(entry).opts_in:
-            left = None
-    return left
+        elif effect == "stayed":
+            stayed[entry.contact_id] = entry
+    if mover is not None:
+        stayed.pop(mover, None)
+    return max([*filter(None, [left]), *stayed.values()], key=lambda entry: entry.change_id, default=None)
+
+
+def _effect(entry: Entry, forms: Sequence[str]) -> Literal["opted in", "left", "stayed", "none"]:
+    """How the change bears on a number: an opt-in, or a contact that left it or stayed on it and may be opted out."""
+    if entry.consent and entry.state == "done" and plan_of(entry).opts_in:
+        return "opted in"
+    if entry.before.get("phone") in forms and entry.wanted.get("phone") not in forms:
+        return "left" if _may_leave_opted_out(entry) else "none"
+    return "stayed" if _may_stay_opted_out(entry, forms) else "none"
+
+
+def _may_leave_opted_out(entry: Entry) -> bool:
+    """Whether the contact was, or may have been, opted out when it left.
+
+    An opt-out that shows afterwards and was not asked for came from the person at that moment.
+    """
+    came = entry.after.get("is_opted_out") and entry.wanted.get("is_opted_out") is not True
+    return entry.before.get("is_opted_out") is not False or bool(came)
+
+
+def _may_stay_opted_out(entry: Entry, forms: Sequence[str]) -> bool:
+    """Whether the contact was, or may have been, on the number and opted out after the change."""
+    if entry.state == "done":
+        return entry.after.get("phone") in forms and entry.after.get("is_opted_out") is not False
+    return entry.wanted.get("phone") in forms and entry.wanted.get("is_opted_out") is True
 
 
 def leaves_number(before: Contact, phone: str) -> bool:
@@ -42,7 +79,8 @@ def leaves_number(before: Contact, phone: str) -> bool:
 
 def note_on_arrival(left: Entry, after: Contact) -> Note:
     """Why the contact is opted out now, by what was read back."""
-    was = "was opted out" if left.before.get("is_opted_out") else "may have been opted out"
+    is_certain = left.before.get("is_opted_out") or left.after.get("is_opted_out")
+    was = "was opted out" if is_certain else "may have been opted out"
     why = f"because a contact that had {show(after.phone)} before {was} of texts (change {left.change_id})"
     if after.is_opted_out:
         return Note("arrived_opted_out", f"This contact is opted out of texts, {why}. {HOW_TO_OPT_IN}")

@@ -153,7 +153,8 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
         )
     refuse_losses(before, edit)
     moves = wanted["phone"] != before.phone
-    left = left_opted_out(book, str(wanted["phone"])) if moves else None
+    is_same_number = not leaves_number(before, str(wanted["phone"]))
+    left = left_opted_out(book, str(wanted["phone"]), mover=before.id if is_same_number else None) if moves else None
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
     if left and not opts_in:
         wanted["is_opted_out"] = True

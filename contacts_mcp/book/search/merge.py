@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.settle import settle
 from contacts_mcp.book.writing.write import Origin, Written, carry_out, update_of
-from contacts_mcp.errors import ContactsError, InvalidArgument, Refused
+from contacts_mcp.errors import ContactNotFound, ContactsError, InvalidArgument, Refused
 from contacts_mcp.models import Contact, Value, Values
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.alignment import aligned, names_of
@@ -123,8 +124,10 @@ def _merged_before(book: Book, keep: int, contact_id: int) -> Entry | None:
 
 
 async def _done_before(book: Book, keep: int, before: Sequence[Entry]) -> Merged:
-    contact = await book.api.get_contact(keep)
-    card = card_of(contact, await book.vocabulary.naming(values_of(contact))) if contact else None
+    card = None
+    with suppress(ContactNotFound):  # it was deleted since
+        async with locked_contacts(book, [keep]) as (contact,):
+            card = card_of(contact, await book.vocabulary.naming(values_of(contact)))
     parts = book.journal.of_merge(before[0].merge)
     return Merged(
         status="unchanged",
@@ -302,7 +305,7 @@ class _Steps:
                 self.deleted.append(other.id)
         except ContactsError as error:
             if self.written:
-                error.args = (f"{error} {self._so_far()}",)
+                error.tell_of(self._so_far())
             raise
 
     async def _fill(self, plan: Plan) -> None:
@@ -330,7 +333,8 @@ class _Steps:
             return
         now = await self._book.api.get_contact(other.id)
         is_behind = now is not None and 0 < now.rev < other.rev
-        if not is_behind and (now is None or values_of(now) != values_of(other)):
+        is_same = now is not None and (now.rev, values_of(now)) == (other.rev, values_of(other))
+        if not (is_behind or is_same):
             raise Refused(
                 f"Contact {other.id} was changed by somebody else meanwhile, and was not deleted.", kind="merge_stopped"
             )

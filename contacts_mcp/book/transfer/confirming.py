@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from contacts_mcp.book.book import Book, refusal
 from contacts_mcp.book.confirmations import RiskyAction
@@ -37,7 +38,8 @@ def named(book: Book, number: int) -> StoredPlan:
 def plan_of_token(book: Book, token: str) -> StoredPlan | None:
     """The plan that `token` permits: a client that asked the person itself repeats its first call with the token."""
     planned = book.imports.plans("planned")
-    return next((plan for plan in planned if not book.confirmations.refusal(token, action_of(plan))), None)
+    refusal_of = partial(book.confirmations.refusal, token, lifetime=LIFETIME)
+    return next((plan for plan in planned if not refusal_of(action_of(plan))), None)
 
 
 def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
@@ -56,7 +58,7 @@ def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
         raise Refused(
             f"The rows of plan {plan.plan} are not those that were shown. Make the plan again.", kind="plan_altered"
         )
-    return refusal(book, action_of(plan), token)
+    return refusal(book, action_of(plan), token, lifetime=LIFETIME)
 
 
 async def examples_of(book: Book, plan: StoredPlan) -> tuple[list[StoredRow], Snapshot]:

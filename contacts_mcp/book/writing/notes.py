@@ -38,6 +38,10 @@ def notes_on_values(report: Report, names: Snapshot) -> list[str]:
         name, seen = word(field_name(key, names)), in_quotes(key, found, names)
         if is_empty(asked):
             notes.append(Note("not_cleared", f"Not cleared: Heymarket kept {name} as {seen}."))
+        elif report.may_still_come:
+            sent = in_quotes(key, asked, names)
+            text = f"Not so yet: {name} was sent as {sent} and is {seen} now. It may still change within a minute."
+            notes.append(Note("not_kept", text))
         else:
             sent = in_quotes(key, asked, names)
             notes.append(Note("not_kept", f"Not kept by Heymarket: {name} was sent as {sent} and is {seen} now."))

@@ -5,7 +5,8 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 - A *look* is one read of the contact. Its result is a `Sight`.
 - A look counts only if it is not older than all that is known about the contact. `rev` tells the age first, then
   `updated`, then the last change of our own.
-- A write is atomic. A single asked value that shows proves that all of it was carried out.
+- A write is atomic. A single asked value that shows proves that all of it was carried out, unless somebody else may
+  have written that one.
 - `done` needs a sight that shows the write. `not_done` needs a sight of the contact itself. By then nothing of the
   write can arrive any more, and no read can lag behind it.
 - Everything else is `unknown`. A moved `rev` with the old values is `unknown`: somebody may have set them back.
@@ -21,6 +22,8 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 | create | no such id: a contact with all sent values, and no name, e-mail, tag or custom value besides | `done` |
 | create | any other contact | `unknown` |
 | update | older than what is known | `unknown` |
+| update | some asked values are so, others not, no reply, and more than one write may have come | `unknown` |
+| update | the opt-out is so, others not, and no reply: it may be a STOP of the person | `unknown` |
 | update | an asked value is so | `done` |
 | update | `rev` has moved to that of the service's reply, no asked value is so | `done` |
 | update | `rev` or `updated` has moved otherwise: that may be somebody else's write | `unknown` |
@@ -144,6 +147,7 @@ class Report:
     unkept: Pairs = field(default_factory=dict)  # key -> (asked, found)
     unseen: tuple[str, ...] = ()  # asked, and the service does not show it
     disturbed: Pairs = field(default_factory=dict)  # key -> (before, after) of what nobody asked for
+    may_still_come: bool = False  # a copy without an answer may still set the unkept values
     someone_else: bool = False  # somebody else wrote at the same time
     may_have_set_back: bool = False  # somebody else may have written before us, and phone and names were sent along
 
@@ -218,7 +222,8 @@ class Plan:
             return "unknown"
         # With another `rev` than that of the reply, or without any, somebody else's write may have moved the contact.
         is_ours = age == "newer" and given.has_moved(self.rev_before, to=seen)
-        return "done" if self._shows_some(seen.values) or is_ours else "unknown"
+        is_shown = self._shows_some(seen.values) and not self._may_be_somebody_elses(seen, given)
+        return "done" if is_shown or is_ours else "unknown"
 
     def _proof_of_delete(self, seen: Sight, given: Circumstances) -> Proof:
         if seen.values is None:
@@ -240,6 +245,18 @@ class Plan:
         """Whether at least one asked value is so."""
         return any(seen.get(key, nothing_for(key)) == value for key, (_, value) in self._visible_in(seen).items())
 
+    def _may_be_somebody_elses(self, seen: Sight, given: Circumstances) -> bool:
+        """Whether somebody else may have written the asked values that show, because others do not.
+
+        Without a reply only the `rev` tells that no second write came. That one may be a STOP of the person, where
+        nothing but the opt-out shows. Emptied texts may stand whoever wrote.
+        """
+        values = seen.values or {}
+        missing = self.unkept(values).keys() - {*self.left_standing(values)}
+        shown = self._visible_in(values).keys() - missing
+        is_one_write = 0 < self.rev_before == seen.rev - 1 and shown != {"is_opted_out"}
+        return given.reply is None and not is_one_write and bool(missing)
+
     def _visible_in(self, seen: Values) -> Pairs:
         return {key: pair for key, pair in self.asked.items() if not is_hidden(key, seen)}
 
@@ -256,10 +273,13 @@ class Plan:
             if is_text(key) and is_empty(value) and not is_empty(seen.get(key, nothing_for(key)))
         ]
 
-    def report(self, seen: Sight, reply: WriteReply | None, *, writes: int = 1, unanswered: int = 0) -> Report:
+    def report(
+        self, seen: Sight, reply: WriteReply | None, *, writes: int = 1, unanswered: int = 0, is_out: bool = False
+    ) -> Report:
         """How the write came out, once it is done.
 
         `writes` is how many of our own moved `rev`. `unanswered` is how many more of them may have moved it.
+        `is_out` says that one of all may still arrive.
         """
         now = seen.values or {}
         unkept = self.unkept(now)
@@ -270,6 +290,7 @@ class Plan:
             kept=tuple(key for key in self.asked if key not in {*unkept, *unseen}),
             unkept=unkept,
             unseen=unseen,
+            may_still_come=is_out and bool(unkept),
             disturbed=self._disturbed(now),
             someone_else=0 < own < seen.rev,
             may_have_set_back=self.action == "update" and 0 < self.rev_before < reply_rev - 1,

@@ -96,6 +96,7 @@ class _Write:
         self._trace = Trace(before_each=self._write_down)
         self._entry: Entry | None = None
         self._doubles: list[Contact] = []
+        self._may_have_set_back = False  # by the second write of an update that clears texts
 
     async def run(self) -> Written:
         with self._settling():
@@ -104,7 +105,7 @@ class _Write:
             writes = 1
             left = self._plan.left_standing(values_of(after)) if after and self._plan.action == "update" else []
             if after and left:
-                after, writes = await self._empty_with_null(after, left)
+                after, writes = await self._empty_with_null(after, left, sent.reply)
             return self._conclude(after, sent, writes)
 
     def _write_down(self) -> None:
@@ -263,7 +264,9 @@ class _Write:
             raise _accepted_but(plan, sent, contact)
         return contact
 
-    async def _empty_with_null(self, contact: Contact, keys: Sequence[str]) -> tuple[Contact, int]:
+    async def _empty_with_null(
+        self, contact: Contact, keys: Sequence[str], reply: WriteReply | None
+    ) -> tuple[Contact, int]:
         """The service may want null where "" did nothing, and nobody knows which (`heymarket-api.md` 3.3).
 
         The first write stands either way, so a failure here is no failure of the update. Texts that are not
@@ -271,6 +274,8 @@ class _Write:
         """
         had = values_of(contact)
         plan = update_of(contact, had | dict.fromkeys(keys, ""))
+        if not contact.rev and reply:  # the service told it, though reads do not
+            plan = replace(plan, rev_before=reply.rev or 0)
         try:
             again = await self._send(plan, empty=None)
         except OutcomeUnknown:
@@ -283,6 +288,7 @@ class _Write:
             return contact, 1
         except OutcomeUnknown as unknown:
             raise OutcomeUnknown(f"{_PARTLY_SEEN} {_LOOK_LATER}", rev=unknown.rev) from unknown.__cause__
+        self._may_have_set_back = plan.report(Sight.of(after), again.reply).may_have_set_back
         return after or contact, 2
 
     def _conclude(self, after: Contact | None, sent: _Sent, writes: int) -> Written:
@@ -298,6 +304,7 @@ class _Write:
             self._book.mirror.noticed(after)
         elif self._plan.contact_id is not None:
             self._book.mirror.noticed_gone(self._plan.contact_id)
+        report = self._plan.report(seen, sent.reply, writes=writes, unanswered=unanswered - lost, is_out=unanswered > 0)
         return Written(
             after=after,
             change_id=self._entry.change_id if self._book.remembers else None,
@@ -305,7 +312,7 @@ class _Write:
             answer_lost=lost,
             sent_again=sent.again,
             doubles=self._doubles,
-            report=self._plan.report(seen, sent.reply, writes=writes, unanswered=unanswered - lost),
+            report=replace(report, may_have_set_back=report.may_have_set_back or self._may_have_set_back),
         )
 
 

@@ -217,7 +217,8 @@ def _source(plan: StoredPlan) -> str:
     if plan.kind == "undo":
         return f"taking back change {facts.get('undoes')}"
     if plan.kind == "update":
-        return f"{visible(str(facts.get('change', '')), limit=200)} for {name}"
+        change = visible(str(facts.get("change", "")), limit=200)
+        return f"{change} for {name}"
     how = ", ".join(str(facts[key]) for key in ("format", "encoding", "sheet") if facts.get(key))
     return f"{name} ({visible(how, limit=60)})"
 

@@ -17,6 +17,7 @@ import pytest
 from support import kinds
 
 from contacts_mcp import models
+from contacts_mcp.api.client import PAGE
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cursors import unpacked
 from contacts_mcp.book.listing.filters import Filters
@@ -24,7 +25,7 @@ from contacts_mcp.book.listing.listing import Listing, list_contacts
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import InvalidArgument, Rejected, UnknownName
 from contacts_mcp.models import Contact
-from contacts_mcp.sandbox import Behaviour, Fault, Sandbox, open_sandbox
+from contacts_mcp.sandbox import Behaviour, Fault, Lag, Sandbox, open_sandbox
 from contacts_mcp.workspace import Workspace
 
 NO_FILTERS = Filters()
@@ -765,3 +766,23 @@ async def test_a_cursor_holds_no_contact_data_but_ids_and_moments(office: Sandbo
     assert held.keys() == {"version", "filters", "position"}
     assert held["position"]["walk"].keys() <= {"ask", "skip", "settled", "last", "mark", "asked", "size"}
     assert len(cursor) < 400
+
+
+async def test_a_full_first_page_that_shows_a_deleted_contact_is_not_all_there_is(few: Sandbox, tmp_path: Path) -> None:
+    """The count has just as many contacts as the page has rows. The next page shows the one who is missing."""
+    people = [add(few, number) for number in range(PAGE + 1)]
+    few.store.delete(people[-1], lag=Lag(seconds=60, of=("list_contacts",)))
+    async with opened(few, tmp_path) as book:
+        told = await everything(book)
+        assert people[0] in told.ids
+        assert told.last.complete is False
+
+
+@pytest.mark.parametrize(("many", "requests"), [(PAGE - 1, 2), (PAGE, 3)])
+async def test_a_first_page_that_is_the_whole_account_costs_one_more_only_if_it_is_full(
+    few: Sandbox, tmp_path: Path, many: int, requests: int
+) -> None:
+    people = [add(few, number) for number in range(many)]
+    async with opened(few, tmp_path) as book:
+        told = await everything(book)
+        assert (sorted(told.ids), told.last.complete, asked(few)) == (people, True, requests)

@@ -35,6 +35,11 @@ def create(wanted: Any, **outcome: Any) -> Entry:
     return Entry(**{"action": "create", "contact_id": 8, "before": {}, "wanted": wanted, "state": "done"} | outcome)
 
 
+def seen(after: Any) -> Entry:
+    """A change of another field, after which the contact was seen like this."""
+    return update(after, {"first": "Grace"}, after=after)
+
+
 AWAY = {"phone": Q}
 CONSENT = {"consent": "Asked for texts again by phone"}
 OPT_IN = update(OUT, {"is_opted_out": False}, **CONSENT)
@@ -55,6 +60,21 @@ JOURNALS: dict[str, tuple[list[Entry], int | None]] = {
     "opted out, renamed": ([update(OUT, {"first": "Grace"})], None),
     "opted out, came here": ([update({"phone": Q, "is_opted_out": True}, {"phone": P})], None),
     "opted out, left another number": ([delete({"phone": Q, "is_opted_out": True})], None),
+    # who is gone without a change of ours
+    "opted out here, gone": ([seen(OUT)], 0),
+    "unknown here, gone": ([seen(HIDDEN)], 0),
+    "not opted out here, gone": ([seen(IN)], None),
+    "opted out here, not any more, gone": ([seen(OUT), seen(IN)], None),
+    "maybe opted out here, gone": ([update(IN, {"is_opted_out": True}, state="unknown")], 0),
+    "opted out elsewhere": ([seen(OUT | {"phone": Q})], None),
+    "created opted out, gone": ([create(OUT, after=OUT)], 0),
+    "opted out here, opted in again": ([seen(OUT), OPT_IN], None),
+    "opted out here, then another left": ([seen(OUT), delete(IN, contact_id=8)], 0),
+    "opted out here, then left not opted out": ([seen(OUT), delete(IN)], None),
+    "not opted out here, after another left": ([delete(OUT), replace(seen(IN), contact_id=8)], 0),
+    # an opt-out that came at the moment of leaving
+    "opted out while it moved away": ([update(IN, AWAY, after=OUT | AWAY)], 0),
+    "opted out by moving away": ([update(IN, AWAY | {"is_opted_out": True}, after=OUT | AWAY)], None),
     # how it came out
     "maybe deleted": ([delete(OUT, state="unknown")], 0),
     "being deleted": ([delete(OUT, state="begun")], 0),
@@ -104,6 +124,14 @@ def test_a_number_is_left_opted_out_by_the_last_contact_that_left_it_so(
 ) -> None:
     journal = [written(book, entry) for entry in entries]
     assert left_opted_out(book, P) == (None if left is None else journal[left])
+
+
+def test_a_contact_that_gets_another_form_of_its_own_number_has_not_left_it(book: Book) -> None:
+    entry = written(book, seen(OUT))
+    assert left_opted_out(book, P, mover=7) is None
+    assert left_opted_out(book, P, mover=8) == entry
+    left = written(book, delete(OUT, contact_id=8))
+    assert left_opted_out(book, P, mover=7) == left
 
 
 def test_a_number_is_not_left_opted_out_by_a_contact_of_another_account(tmp_path: Path) -> None:

@@ -126,6 +126,12 @@ def test_a_deletion_doubles_nobody() -> None:
             id="assignee",
         ),
         pytest.param(
+            Report(unkept={"custom:31": ("Gold", "")}, may_still_come=True),
+            "not_kept",
+            'Not so yet: Plan was sent as "Gold" and is empty now. It may still change within a minute.',
+            id="not yet",
+        ),
+        pytest.param(
             Report(unkept={"is_opted_out": (True, False)}),
             "not_kept",
             "Not kept by Heymarket: is_opted_out was sent as yes and is no now.",

@@ -187,6 +187,44 @@ def test_a_single_asked_value_proves_the_whole_write(values: Values, outcome: st
 
 
 @pytest.mark.parametrize(
+    ("look", "reply", "outcome"),
+    [
+        (Look(4, T3), None, "done"),  # one write came, and a write is carried out whole
+        (Look(5, T3), None, "unknown"),  # two came, and one is somebody else's
+        (Look(0, T3), None, "unknown"),
+        (Look(0, ""), None, "unknown"),
+        (Look(4, "", rev_before=0), None, "unknown"),
+        (Look(5, T3), WriteReply(rev=4), "done"),
+        (Look(0, ""), WriteReply(), "done"),
+    ],
+    ids=str,
+)
+def test_a_part_of_the_asked_values_may_be_somebody_elses_where_the_service_did_not_answer(
+    look: Look, reply: WriteReply | None, outcome: str
+) -> None:
+    wanted = ADA | {"first": "Grace", "last": "Hopper"}
+    plan = replace(UPDATE, wanted=wanted, rev_before=look.rev_before)
+    seen = sight(ADA | {"first": "Grace"}, rev=look.rev, updated=look.updated)
+    assert plan.proof(seen, Circumstances(reply=reply)) == outcome
+    assert plan.proof(replace(seen, values=wanted), Circumstances(reply=reply)) == "done"
+
+
+def test_an_opt_out_alone_may_be_a_stop_of_the_person() -> None:
+    plan = replace(UPDATE, wanted=GRACE | {"is_opted_out": True})
+    stopped = sight(ADA | {"is_opted_out": True}, rev=4)
+    assert plan.proof(stopped, NOTHING) == "unknown"
+    assert plan.proof(stopped, Circumstances(reply=WriteReply(rev=4))) == "done"
+    assert plan.proof(sight(GRACE, rev=4), NOTHING) == "done"
+    assert replace(plan, wanted=ADA | {"is_opted_out": True}).proof(stopped, NOTHING) == "done"
+
+
+def test_a_text_that_the_service_did_not_empty_is_no_sign_of_somebody_else() -> None:
+    """The service may want null where "" did nothing."""
+    plan = replace(UPDATE, before=ADA | {"email": "a@example.com"}, wanted=GRACE | {"email": ""})
+    assert plan.proof(sight(GRACE | {"email": "a@example.com"}, updated=T3), NOTHING) == "done"
+
+
+@pytest.mark.parametrize(
     ("key", "had", "wanted"),
     [("custom:31", "Gold", ""), ("assignee", 502, None), ("tags", [101], []), ("email", "a@example.com", "")],
 )
@@ -272,6 +310,13 @@ def test_a_copy_without_an_answer_may_have_moved_the_rev_and_is_nobody_else() ->
     reply = WriteReply(rev=4)
     assert not UPDATE.report(sight(GRACE, rev=5), reply, unanswered=1).someone_else
     assert UPDATE.report(sight(GRACE, rev=6), reply, unanswered=1).someone_else
+
+
+def test_values_that_a_copy_without_an_answer_may_still_set_are_told_as_such() -> None:
+    plan = replace(UPDATE, wanted=GRACE | {"last": "Hopper"})
+    assert plan.report(sight(GRACE, rev=4), None, is_out=True).may_still_come
+    assert not plan.report(sight(GRACE, rev=4), None).may_still_come
+    assert not UPDATE.report(sight(GRACE, rev=4), None, is_out=True).may_still_come
 
 
 # A create
