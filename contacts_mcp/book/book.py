@@ -121,7 +121,8 @@ def refusal(
 ) -> list[str] | None:
     """None if `token` permits the action or nothing is confirmed. Otherwise the notes on a token that does not.
 
-    `lifetime` is that of tokens for such an action, in seconds. A token that permits the action is used up by this call, in every process that shares the journal.
+    `lifetime` is that of tokens for such an action, in seconds. A token that permits the action is used up by this
+    call, in every process that shares the journal.
     """
     if not book.confirms and not always_asks:
         return None
