@@ -84,16 +84,16 @@ async def test_a_colleagues_contact_is_not_claimed_by_a_lost_create(open_stage: 
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "reason"),
+    "behaviour",
     [
-        ({}, "the contact was changed since"),
-        ({"sends_rev": False}, "the contact was changed since"),
-        ({"sends_rev": False, "sends_updated": False}, "was used already"),
+        {},
+        {"sends_rev": False},
+        {"sends_rev": False, "sends_updated": False},
     ],
     ids=["dated", "without-rev", "undated"],
 )
 async def test_an_opt_in_token_is_used_up_for_every_server_of_the_machine(
-    open_stage: OpenStage, behaviour: dict[str, Any], reason: str
+    open_stage: OpenStage, behaviour: dict[str, Any]
 ) -> None:
     """It cannot undo a later STOP, not even where the contact looks as it did when the token was given."""
     async with open_stage(behaviour=behaviour) as stage:
@@ -105,7 +105,7 @@ async def test_an_opt_in_token_is_used_up_for_every_server_of_the_machine(
         stage.restart()
         again = await stage.ok("update_contact", **deed, confirm_token=token)
         assert (again["status"], again["note_kinds"]) == ("needs_confirmation", ["token_refused"])
-        assert reason in again["notes"][0]
+        assert "the contact was changed since" in again["notes"][0]
         assert stage.people()[stage.BEN]["is_opted_out"] is True
 
 
