@@ -93,6 +93,7 @@ class Workspace:
         return book
 
     def _open(self, account: Account) -> Book:
+        from contacts_mcp.api.facts import InPassing
         from contacts_mcp.api.pace import Pace
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
@@ -102,11 +103,14 @@ class Workspace:
         from contacts_mcp.state.journal import Journal
         from contacts_mcp.state.ledger import SqliteLedger
         from contacts_mcp.state.locks import Locks
+        from contacts_mcp.state.profile import Profile
 
         settings, home = self._settings, self._settings.directory
         sandbox = self._sandbox() if settings.sandbox else self._lent
         pace = Pace(SqliteLedger(home / "pace.sqlite3", account), limit=settings.requests_per_minute)
         api = client_for(settings, pace=pace, sandbox=sandbox, learn=account.learn)
+        profile = Profile(home / "profile.json", account, clock=self._clock)
+        api.listeners.append(InPassing(profile).hear)
         # Where nothing is journalled, used confirmations are still shared among processes.
         places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
         journal = Journal(places[0], account, tokens=places[1], clock=self._clock)
@@ -126,6 +130,7 @@ class Workspace:
             locks=Locks(home / "locks", account),
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
             imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
+            profile=profile,
             folders=tuple(settings.folders),
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,

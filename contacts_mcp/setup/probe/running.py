@@ -1,0 +1,189 @@
+"""One run of the probe, from the settings to the profile."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from contacts_mcp.api.client import Call, Listener
+from contacts_mcp.book.book import Book
+from contacts_mcp.config import Settings
+from contacts_mcp.errors import AccountError, ContactsError, Refused
+from contacts_mcp.setup.probe.asking import KEPT_FOR_THE_END, MOST_REQUESTS, Asker, OutOfRequests
+from contacts_mcp.setup.probe.findings import Findings
+from contacts_mcp.setup.probe.leftovers import clean
+from contacts_mcp.setup.probe.reading import Account, contacts_in, missing_as, read_account
+from contacts_mcp.setup.probe.writing import Pen, Writer, WritingEnds
+from contacts_mcp.state.profile import Seen
+from contacts_mcp.workspace import Workspace
+
+FICTIONAL = "12025550"  # followed by 100 to 199: numbers that are kept for fiction
+PAIRS = 50  # of such numbers
+PAIRS_TRIED = 3
+LONGEST_END = 90.0  # seconds for deleting what was made, when a run is broken off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The wishes of one run."""
+
+    writes: bool = False
+    phone: str = ""  # of the probe's contact, as a person writes it; "" for a fictional one
+    run: str = field(default_factory=lambda: secrets.token_hex(3))  # its name, which marks its contacts
+    listener: Listener | None = None  # told of every answer
+    announce: Callable[[int], None] = lambda _: None  # told how many requests were sent
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The end of one run."""
+
+    found: dict[str, Seen]
+    notes: list[str]  # sentences without a value of a person
+    is_clean: bool  # whether no contact of a probe is left
+    requests: int
+
+
+def announcement(settings: Settings, plan: Plan) -> str:
+    """The plan in words, before anything is asked."""
+    where = "the built-in sandbox" if settings.sandbox else settings.base_url
+    lines = [
+        f"The probe asks {where} at most {MOST_REQUESTS} requests, one after the other, and writes down how it answers.",
+        "It reads the fields, tags, team, inboxes, the count and some pages of contacts.",
+    ]
+    if plan.writes:
+        phones = plan.phone or "a fictional phone"
+        lines += [
+            f"It makes a contact with {phones} and a second one with a fictional phone, changes them and deletes them.",
+            "Their tags, custom fields and assignee are taken from yours, so a rule of your account may act on them.",
+        ]
+    lines.append("A contact that an earlier probe left behind is deleted. Nothing else is changed.")
+    return "\n".join(lines)
+
+
+def run(settings: Settings, plan: Plan) -> Probed:
+    """Probe the account, and keep its profile. Raises ContactsError."""
+    if plan.writes and (settings.read_only or not settings.journal):
+        why = "CONTACTS_MCP_READ_ONLY is set" if settings.read_only else "CONTACTS_MCP_JOURNAL is off"
+        raise AccountError(f"Nothing was asked: --write needs the journal and the right to write, and {why}.")
+
+    async def work() -> Probed:
+        workspace = Workspace(settings)
+        try:
+            return await probe(await workspace.book(), plan)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await workspace.aclose()
+
+    return anyio.run(work)
+
+
+async def probe(book: Book, plan: Plan) -> Probed:
+    """Probe the service of an open book, and keep its profile. Raises ContactsError."""
+    one = _Run(book, plan)
+    try:
+        return await one.run()
+    finally:
+        one.close()
+
+
+class _Run:
+    def __init__(self, book: Book, plan: Plan) -> None:
+        self._book = book
+        self._plan = plan
+        self._asker = Asker(book.api, announce=plan.announce)
+        self._findings = Findings()
+        self._notes: list[str] = []
+        self._left: list[str] = []
+        if plan.listener:
+            book.api.listeners.append(plan.listener)
+
+    def close(self) -> None:
+        self._asker.close()
+        if self._plan.listener:
+            self._book.api.listeners.remove(self._plan.listener)
+
+    async def run(self) -> Probed:
+        if self._book.journal.made_by_probe():
+            await self._clean("An earlier probe was broken off.")
+        self._asker.hold_back(KEPT_FOR_THE_END if self._plan.writes else 0)
+        try:
+            account = await read_account(self._asker, self._findings)
+            self._notes.append(_account_in_words(account))
+            if self._plan.writes:
+                await self._write(account)
+        except OutOfRequests:
+            self._notes.append(f"The probe ended after {self._asker.used} requests.")
+        self._asker.note(self._findings)
+        found = self._findings.all(with_writes=self._plan.writes)
+        if not self._book.profile.learn(found):
+            self._notes.append("The profile could not be written.")
+        return Probed(found, [*self._notes, *self._left], not self._left, self._asker.used)
+
+    async def _write(self, account: Account) -> None:
+        """The writing part. Its contacts are deleted whatever happens."""
+        try:
+            phones = await self._free_phones()
+        except Refused as refused:
+            self._notes.append(str(refused))
+            return
+        async with self._book.locks.phones(*phones):
+            try:
+                pen = Pen(book=self._book, asker=self._asker, findings=self._findings, run=self._plan.run)
+                await Writer(pen, account, phones, may_opt_out=not self._plan.phone).run()
+            except (WritingEnds, OutOfRequests) as end:
+                why = str(end) or "all requests were used"
+                self._notes.append(f"Writing ended early: {why}.")
+            finally:
+                with anyio.move_on_after(LONGEST_END, shield=True):
+                    await self._clean("")
+
+    async def _free_phones(self) -> tuple[str, str]:
+        """Two phones that nobody has. Raises Refused."""
+        own = self._book.phone(self._plan.phone).digits if self._plan.phone else ""
+        for attempt in range(PAIRS_TRIED):
+            at = (int(self._plan.run, 16) + attempt) % PAIRS * 2
+            phones = (own or f"{FICTIONAL}{100 + at}", f"{FICTIONAL}{101 + at}")
+            if await self._are_free(phones):
+                return phones
+        raise Refused("Nothing was written: it could not be seen that nobody has the phones.", kind="phone_taken")
+
+    async def _are_free(self, phones: tuple[str, str]) -> bool:
+        """Whether the service says that nobody has those phones. No clear answer counts as no."""
+        if self._findings.position("search") == "they may":
+            channels = [{"channel_type": "phone", "channel_ids": [*phones]}]
+            told = await self._asker.read(Call("POST", "/v2/contacts/search", {"contact_channels": channels}))
+            return told is not None and not told.is_refused and not contacts_in(told)
+        calls = [Call("POST", "/v1/contact/get", {"phone": phone}) for phone in phones]
+        return all([missing_as(await self._asker.read(call)) for call in calls])
+
+    async def _clean(self, why: str) -> None:
+        self._asker.hold_back(0)
+        self._left = ["Contacts of a probe may be left; the next run deletes them."]
+        try:
+            cleaned = await clean(self._book, self._asker, self._findings)
+        except (ContactsError, OutOfRequests) as failure:
+            told = "all requests were used" if isinstance(failure, OutOfRequests) else str(failure)
+            self._left.append(f"The probe's contacts could not be deleted: {told}.")
+            return
+        self._left = [*cleaned.left]
+        if cleaned.left:
+            self._left.append("The next run of contacts-mcp probe looks again, and deletes them.")
+        if cleaned.deleted:
+            ids = ", ".join(map(str, cleaned.deleted))
+            self._notes.append(f"{why} Deleted the probe's contacts: {ids}.".strip())
+
+
+def _account_in_words(account: Account) -> str:
+    parts: Sequence[tuple[int, str]] = (
+        (len(account.fields), "custom fields"),
+        (len(account.tags), "tags on the first page"),
+        (len(account.members), "team members"),
+        (account.inboxes, "inboxes"),
+    )
+    contacts = "an unknown number of" if account.contacts is None else str(account.contacts)
+    unread = f" No clear answer: {', '.join(account.unread)}." if account.unread else ""
+    return f"The account has {contacts} contacts, {', '.join(f'{many} {what}' for many, what in parts)}.{unread}"
