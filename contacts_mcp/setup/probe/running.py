@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
 
 from contacts_mcp.api.client import Call, Listener
+from contacts_mcp.api.facts import Row
 from contacts_mcp.book.book import Book
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError, ContactsError, Refused
-from contacts_mcp.setup.probe.asking import KEPT_FOR_THE_END, MOST_REQUESTS, Asker, OutOfRequests
+from contacts_mcp.setup.probe.asking import MOST_REQUESTS, Asker, OutOfRequests
 from contacts_mcp.setup.probe.findings import Findings
 from contacts_mcp.setup.probe.leftovers import clean
 from contacts_mcp.setup.probe.reading import Account, contacts_in, missing_as, read_account
@@ -108,8 +109,7 @@ class _Run:
 
     async def run(self) -> Probed:
         if self._book.journal.made_by_probe():
-            await self._clean("An earlier probe was broken off.")
-        self._asker.hold_back(KEPT_FOR_THE_END if self._plan.writes else 0)
+            await self._clean("An earlier probe was broken off.", {})
         try:
             account = await read_account(self._asker, self._findings)
             self._notes.append(_account_in_words(account))
@@ -130,16 +130,17 @@ class _Run:
         except Refused as refused:
             self._notes.append(str(refused))
             return
+        pen = Pen(book=self._book, asker=self._asker, findings=self._findings, run=self._plan.run)
+        writer = Writer(pen, account, phones, may_opt_out=not self._plan.phone)
         async with self._book.locks.phones(*phones):
             try:
-                pen = Pen(book=self._book, asker=self._asker, findings=self._findings, run=self._plan.run)
-                await Writer(pen, account, phones, may_opt_out=not self._plan.phone).run()
+                await writer.run()
             except (WritingEnds, OutOfRequests) as end:
                 why = str(end) or "all requests were used"
                 self._notes.append(f"Writing ended early: {why}.")
             finally:
                 with anyio.move_on_after(LONGEST_END, shield=True):
-                    await self._clean("")
+                    await self._clean("", writer.made)
 
     async def _free_phones(self) -> tuple[str, str]:
         """Two phones that nobody has. Raises Refused."""
@@ -160,11 +161,11 @@ class _Run:
         calls = [Call("POST", "/v1/contact/get", {"phone": phone}) for phone in phones]
         return all([missing_as(await self._asker.read(call)) for call in calls])
 
-    async def _clean(self, why: str) -> None:
+    async def _clean(self, why: str, known: Mapping[int, Row]) -> None:
         self._asker.hold_back(0)
         self._left = ["Contacts of a probe may be left; the next run deletes them."]
         try:
-            cleaned = await clean(self._book, self._asker, self._findings)
+            cleaned = await clean(self._book, self._asker, self._findings, known)
         except (ContactsError, OutOfRequests) as failure:
             told = "all requests were used" if isinstance(failure, OutOfRequests) else str(failure)
             self._left.append(f"The probe's contacts could not be deleted: {told}.")

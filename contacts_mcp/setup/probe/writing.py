@@ -21,9 +21,9 @@ from contacts_mcp.api.facts import Row, contact_facts, list_shape, rows_of
 from contacts_mcp.api.retries import Kind
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.values import values_of
-from contacts_mcp.errors import RateLimited, UpstreamError
+from contacts_mcp.errors import AccountError, RateLimited, UpstreamError
 from contacts_mcp.models import Contact, Values
-from contacts_mcp.setup.probe.asking import LONGEST_PAUSE, Asker, Told, told_by
+from contacts_mcp.setup.probe.asking import KEPT_PER_CONTACT, LONGEST_PAUSE, Asker, OutOfRequests, Told, told_by
 from contacts_mcp.setup.probe.findings import Findings
 from contacts_mcp.setup.probe.reading import Account, contacts_in
 from contacts_mcp.state.journal import Entry
@@ -37,6 +37,7 @@ UNKNOWN_KEY = "999999999"  # of no custom field
 _FORBIDDEN = 403
 
 Outcome = Literal["seen", "refused", "unclear"]
+Age = Literal["at once", "behind", ""]  # of a look after a write; "" where an answer to it was lost
 
 
 class WritingEnds(Exception):
@@ -84,6 +85,7 @@ class Writer:
         self._number = 0
         self._shown: Row = {}  # the contact as the last look showed it
         self._shows_rev = True
+        self.made: dict[int, Row] = {}  # the contacts of this run, as the last look showed them
         self._skipped: Entry | None = None  # of a batch that should leave a known phone alone
 
     async def run(self) -> None:
@@ -303,10 +305,10 @@ class Writer:
             self._begun("update", self._shown, marks[0]),
             self._begun("create", {}, marks[1], phone=bodies[1]["phone"]),
         ]
-        told = await self._batch(bodies, overwrite=False)
+        told = await self._batch(bodies, entries, overwrite=False)
         if told is not None and told.is_refused:
             self._finish_all(entries, "not_done")
-            self._pen.findings.add("batch_creates", "refused", f"a batch of two was refused ({told.status})")
+            self._pen.findings.add("batch_creates", "", f"a batch of two was refused ({told.status})")
             return {}
         made, _ = await self._look_for(self._other_phone, marks[1])
         if not made:
@@ -322,12 +324,14 @@ class Writer:
         self._skipped = None if own else entries[0]
         return made
 
-    async def _batch(self, bodies: Sequence[Mapping[str, Any]], *, overwrite: bool) -> Told | None:
+    async def _batch(
+        self, bodies: Sequence[Mapping[str, Any]], entries: Sequence[Entry], *, overwrite: bool
+    ) -> Told | None:
         """A batch, which is sent again if it is refused."""
         query = (("overwrite", "true" if overwrite else "false"),)
         call = Call("POST", "/v1/batch/contacts", list(bodies), Kind.WRITE, query=query)
-        told = await self._copy(call)
-        return await self._copy(call) if told is not None and told.is_refused else told
+        told = await self._copied(call, *entries)
+        return await self._copied(call, *entries) if told is not None and told.is_refused else told
 
     def _judge_batch(self, told: Told | None, made: Row, sent: Mapping[str, Any]) -> None:
         findings = self._pen.findings
@@ -349,8 +353,8 @@ class Writer:
         mark, before = self._next_mark(), self._shown
         entry = self._begun("update", before, mark)
         bodies = [{"phone": self._phone, "email": mark}]
-        told = await self._batch(bodies, overwrite=True)
-        after, _ = await self._look_for(self._phone, mark) if not (told and told.is_refused) else ({}, False)
+        told = await self._batch(bodies, [entry], overwrite=True)
+        after, _ = await self._look_for(self._phone, mark) if not (told and told.is_refused) else ({}, "")
         findings = self._pen.findings
         self._finish(entry, "done" if after else "not_done" if told and told.is_refused else "unknown", after)
         if told and told.is_refused:
@@ -378,11 +382,11 @@ class Writer:
         phones = (self._phone, self._other_phone)
         entries = [self._begun("update", before, mark) for before, mark in zip(befores, marks, strict=True)]
         bodies = [{"phone": phone, "email": mark, **NAMES} for phone, mark in zip(phones, marks, strict=True)]
-        told = await self._batch(bodies, overwrite=True)
+        told = await self._batch(bodies, entries, overwrite=True)
         is_refused = told is not None and told.is_refused
         shown = []
         for entry, phone, mark in zip(entries, phones, marks, strict=True):
-            after, _ = await self._look_for(phone, mark) if not is_refused else ({}, False)
+            after, _ = await self._look_for(phone, mark) if not is_refused else ({}, "")
             self._finish(entry, "done" if after else "not_done" if is_refused else "unknown", after)
             shown.append(after)
         if all(shown):
@@ -414,7 +418,7 @@ class Writer:
         told: Told | None = None
         for _ in range(2):
             entry = self._begun("create" if before is None else "update", before or {}, mark, phone=self._phone)
-            told = await self._copy(call)
+            told = await self._copied(call, entry)
             if told is None or not told.is_refused:
                 break
             self._finish(entry, "not_done", {})
@@ -422,10 +426,10 @@ class Writer:
             return Step("refused", {}, {}, told)
         named = _id_of(told)
         at = before.get("id") if before is not None else named
-        after, is_behind = await self._look_for(self._phone, mark, contact_id=at)
+        after, age = await self._look_for(self._phone, mark, contact_id=at)
         is_proven = bool(after) and (before is None or self._is_next(before, after))
-        if is_proven and told is not None:
-            self._pen.findings.note_age(is_behind=is_behind)
+        if is_proven and told is not None and age:
+            self._pen.findings.note_age(is_behind=age == "behind")
         self._finish(entry, "done" if after else "unknown", after)
         if after:
             self._shown = after
@@ -437,6 +441,14 @@ class Writer:
         """Whether exactly one write lies between the two, as far as `rev` tells."""
         old, new = before.get("rev"), after.get("rev")
         return new == old + 1 if isinstance(old, int) and isinstance(new, int) else not old and not new
+
+    async def _copied(self, call: Call, *entries: Entry) -> Told | None:
+        """As `_copy`. Every error of it proves that nothing was carried out, and the entries are told."""
+        try:
+            return await self._copy(call)
+        except (AccountError, OutOfRequests, WritingEnds):
+            self._finish_all(entries, "not_done")
+            raise
 
     async def _copy(self, call: Call) -> Told | None:
         """One copy of a write. None where no answer came that counts. Raises WritingEnds where it is forbidden."""
@@ -456,33 +468,39 @@ class Writer:
 
     async def _look_for(
         self, phone: str, mark: str, *, contact_id: Any = None, tries: int = len(LOOK_PAUSES)
-    ) -> tuple[Row, bool]:
-        """The contact that shows `mark`, {} where no look does, and whether the first look was behind."""
-        is_behind = False
-        for pause in LOOK_PAUSES[:tries]:
+    ) -> tuple[Row, Age]:
+        """The contact that shows `mark`, {} where no look does, and whether a look was behind."""
+        age: Age = ""
+        for number, pause in enumerate(LOOK_PAUSES[:tries]):
             await anyio.sleep(pause)
+            used = self._pen.asker.used
             shown = await self._looked(phone, contact_id)
+            is_prompt = number == 0 and self._pen.asker.used == used + 1
             found = next((row for row in shown or () if row.get("email") == mark), None)
             if found is not None:
-                return found, is_behind
-            is_behind = is_behind or shown is not None
-        return {}, False
+                return found, "at once" if is_prompt else age
+            age = "behind" if shown is not None else age
+        return {}, ""
 
     async def _looked(self, phone: str, contact_id: Any) -> list[Row] | None:
         """The contact with that id, or those with that phone. None where no clear answer came."""
-        asker = self._pen.asker
         if contact_id is not None:
-            told = await asker.read(Call("GET", f"/v1/contact/{int(contact_id)}"))
+            call = Call("GET", f"/v1/contact/{int(contact_id)}")
         elif self._pen.findings.position("search") == "they may":
             channels = [{"channel_type": "phone", "channel_ids": [phone]}]
-            told = await asker.read(Call("POST", "/v2/contacts/search", {"contact_channels": channels}))
+            call = Call("POST", "/v2/contacts/search", {"contact_channels": channels})
         else:
-            told = await asker.read(Call("POST", "/v1/contact/get", {"phone": phone}))
+            call = Call("POST", "/v1/contact/get", {"phone": phone})
+        told = await self._pen.asker.read(call, believes=True)
         return None if told is None else contacts_in(told)
 
     # The journal
 
     def _begun(self, action: Literal["create", "update"], before: Row, mark: str, *, phone: str = "") -> Entry:
+        creations = len(self._pen.book.journal.made_by_probe()) + (action == "create")
+        self._pen.asker.hold_back(KEPT_PER_CONTACT * creations)
+        if self._pen.asker.left < 1 + len(LOOK_PAUSES):
+            raise OutOfRequests
         values = values_of(Contact.model_validate(before)) if before else {}
         wanted: Values = values | {"phone": phone or values.get("phone", ""), "email": mark}
         return self._pen.book.journal.begin(
@@ -503,6 +521,8 @@ class Writer:
             journal.finish(replace(journal.given_up(entry), state=state))
             return
         contact = Contact.model_validate(after) if after else None
+        if contact is not None:
+            self.made[contact.id] = after
         found: dict[str, Any] = (
             {
                 "contact_id": contact.id,
