@@ -562,16 +562,18 @@ def doctor(as_report: bool, everything: bool, **flags: Any) -> None:
 @click.option(
     "--report", "as_report", is_flag=True, help="Print Markdown for the maintainers, without any person's data."
 )
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the exchange.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings
-def probe(writes: bool, phone: str, as_report: bool, yes: bool, **flags: Any) -> None:
+def probe(writes: bool, phone: str, as_report: bool, record: Path | None, yes: bool, **flags: Any) -> None:
     """Find out how the service of this account behaves, in at most 60 requests, and keep that as its profile.
 
-    Reads only, unless --write is given.
+    Reads only, unless --write is given. FILE gets every request and answer, with all values of people replaced.
     Exits 1 where a contact of the probe may be left.
     """
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup.probe import report, running
+    from contacts_mcp.setup.probe.asking import MOST_REQUESTS
 
     if phone and not writes:
         raise click.UsageError("--phone is for the contact that --write makes.")
@@ -579,7 +581,9 @@ def probe(writes: bool, phone: str, as_report: bool, yes: bool, **flags: Any) ->
     try:
         set_up_logging(settings.log_level, settings.log_file)
         with _progress("Requests") as announce:
-            plan = running.Plan(writes=writes, phone=phone, announce=lambda done: announce(done, None))
+            plan = running.Plan(
+                writes=writes, phone=phone, announce=lambda done: announce(done, MOST_REQUESTS), record=record
+            )
             click.echo(running.announcement(settings, plan), err=True)
             if not yes and not _confirm("Begin?"):
                 return

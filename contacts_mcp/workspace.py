@@ -121,6 +121,7 @@ class Workspace:
             is_off=settings.index == "off",
             clock=self._clock,
             run=self._index_runs or in_thread,
+            profile=profile,
         )
         return Book(
             api=api,

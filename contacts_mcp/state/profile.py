@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from contacts_mcp import __version__
 from contacts_mcp.state.account import Account
+from contacts_mcp.words.note import Note
 
 REFRESH_AFTER = 24 * 3600.0  # seconds; a line that an answer confirms is written anew when it is older
 _PATIENCE = 1.0  # seconds for another process that writes the file
@@ -111,7 +112,10 @@ class Profile:
                 self.learn({question: seen})
 
     def distrust(self, question: str, why: str) -> None:
-        """Take the position of a line away, because an answer contradicts it. `why` is for people, without values."""
+        """Take the position of a line away, because an answer contradicts it. `why` is for people, without values.
+
+        `news` tells it to the call that saw it.
+        """
         line = self.lines.get(question)
         if line is None or not line.position:
             return
@@ -121,10 +125,17 @@ class Profile:
         if not self._write(lambda lines: lines | {question: changed}):
             self._path, self._lines = None, {**self._lines, question: changed}  # at least in this process
 
-    def news(self) -> dict[str, str]:
-        """The questions whose lines were distrusted since the last call, each with the reason."""
+    def news(self) -> list[str]:
+        """A note for each line that was distrusted since this was last asked."""
         told, self._told = self._told, {}
-        return told
+        return [
+            Note(
+                "profile_distrusted",
+                f"Heymarket behaves otherwise than this account's profile said ({question}): {why}. "
+                "Every way is tried again. Run contacts-mcp probe anew.",
+            )
+            for question, why in told.items()
+        ]
 
     # The file
 

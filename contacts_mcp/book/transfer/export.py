@@ -228,7 +228,7 @@ async def _walked(book: Book, wanted: marks.Filters, stop_at: float, announce: A
     seen: dict[int, bool] = {}  # id -> whether it may pass, and cannot be judged
     while True:
         try:
-            part = await read_on(book.api, position, requests=PAGES)
+            part = await read_on(book.api, position, requests=PAGES, profile=book.profile)
         except (RateLimited, UpstreamError) as failure:
             if position is None:
                 raise

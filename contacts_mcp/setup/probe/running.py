@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 
-from contacts_mcp.api.client import Call, Listener
+from contacts_mcp.api.client import Call
 from contacts_mcp.api.facts import Row
 from contacts_mcp.book.book import Book
 from contacts_mcp.config import Settings
@@ -17,6 +18,7 @@ from contacts_mcp.setup.probe.asking import MOST_REQUESTS, Asker, OutOfRequests
 from contacts_mcp.setup.probe.findings import Findings
 from contacts_mcp.setup.probe.leftovers import clean
 from contacts_mcp.setup.probe.reading import Account, contacts_in, missing_as, read_account
+from contacts_mcp.setup.probe.recording import Recording
 from contacts_mcp.setup.probe.writing import Pen, Writer, WritingEnds
 from contacts_mcp.state.profile import Seen
 from contacts_mcp.workspace import Workspace
@@ -34,7 +36,7 @@ class Plan:
     writes: bool = False
     phone: str = ""  # of the probe's contact, as a person writes it; "" for a fictional one
     run: str = field(default_factory=lambda: secrets.token_hex(3))  # its name, which marks its contacts
-    listener: Listener | None = None  # told of every answer
+    record: Path | None = None  # the file for the exchange
     announce: Callable[[int], None] = lambda _: None  # told how many requests were sent
 
 
@@ -46,6 +48,18 @@ class Probed:
     notes: list[str]  # sentences without a value of a person
     is_clean: bool  # whether no contact of a probe is left
     requests: int
+
+
+def phones_of(run: str, attempt: int = 0) -> tuple[str, str]:
+    """Two fictional phones, which differ from run to run."""
+    at = (int(run, 16) + attempt) % PAIRS * 2
+    return f"{FICTIONAL}{100 + at}", f"{FICTIONAL}{101 + at}"
+
+
+def recording_of(plan: Plan) -> Recording:
+    """A recording for a run, to be told of its answers."""
+    own = {phone for attempt in range(PAIRS_TRIED) for phone in phones_of(plan.run, attempt)}
+    return Recording(run=plan.run, own=frozenset(own))
 
 
 def announcement(settings: Settings, plan: Plan) -> str:
@@ -99,13 +113,14 @@ class _Run:
         self._findings = Findings()
         self._notes: list[str] = []
         self._left: list[str] = []
-        if plan.listener:
-            book.api.listeners.append(plan.listener)
+        self._recording = recording_of(plan)
+        if plan.record:
+            book.api.listeners.append(self._recording.hear)
 
     def close(self) -> None:
         self._asker.close()
-        if self._plan.listener:
-            self._book.api.listeners.remove(self._plan.listener)
+        if self._plan.record:
+            self._book.api.listeners.remove(self._recording.hear)
 
     async def run(self) -> Probed:
         if self._book.journal.made_by_probe():
@@ -119,6 +134,8 @@ class _Run:
             self._notes.append(f"The probe ended after {self._asker.used} requests.")
         self._asker.note(self._findings)
         found = self._findings.all(with_writes=self._plan.writes)
+        if self._plan.record:
+            self._recording.save(self._plan.record, {name: seen.position for name, seen in found.items()})
         if not self._book.profile.learn(found):
             self._notes.append("The profile could not be written.")
         return Probed(found, [*self._notes, *self._left], not self._left, self._asker.used)
@@ -146,8 +163,8 @@ class _Run:
         """Two phones that nobody has. Raises Refused."""
         own = self._book.phone(self._plan.phone).digits if self._plan.phone else ""
         for attempt in range(PAIRS_TRIED):
-            at = (int(self._plan.run, 16) + attempt) % PAIRS * 2
-            phones = (own or f"{FICTIONAL}{100 + at}", f"{FICTIONAL}{101 + at}")
+            fictional = phones_of(self._plan.run, attempt)
+            phones = (own or fictional[0], fictional[1])
             if await self._are_free(phones):
                 return phones
         raise Refused("Nothing was written: it could not be seen that nobody has the phones.", kind="phone_taken")
