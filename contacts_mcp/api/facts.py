@@ -168,16 +168,19 @@ def _tag_shape(tag: Any) -> str:
 
 
 def _empty_members(rows: Sequence[Row]) -> Seen | None:
-    """An empty member that is sent proves the one. A member that only some rows have, and none sends empty, the other."""
-    counted = f"{len(rows)} contact{'s' if len(rows) > 1 else ''}"
-    sent = {name for row in rows for name in _MAY_BE_EMPTY if name in row and row[name] in _EMPTY}
-    missing = {name for row in rows for name in _MAY_BE_EMPTY if name not in row}
-    held = {name for row in rows for name in _MAY_BE_EMPTY if name in row}
-    if sent and not missing & held:
-        return Seen("sent", f"{', '.join(sorted(sent))} came empty in {counted}")
-    if not sent and missing & held:
-        return Seen("left out", f"{', '.join(sorted(missing & held))} missing in some of {counted}, none came empty")
+    """Members that come empty prove the one side. Members that only some rows have prove the other."""
+    having = {name: [row[name] for row in rows if name in row] for name in _MAY_BE_EMPTY}
+    sent = {name for name, values in having.items() if _has_empty(values)}
+    missing = {name for name, values in having.items() if 0 < len(values) < len(rows)}
+    if sent and not missing:
+        return Seen("sent", f"{', '.join(sorted(sent))} came empty among {len(rows)} contacts")
+    if missing and not sent:
+        return Seen("left out", f"{', '.join(sorted(missing))} missing in some of {len(rows)} contacts, none empty")
     return None
+
+
+def _has_empty(values: Sequence[Any]) -> bool:
+    return any(value in _EMPTY for value in values)
 
 
 def _presence(rows: Sequence[Row], member: str) -> Seen | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from contacts_mcp.book.fields import BY_NAME, NAMES, WRITTEN, ContactField
+from contacts_mcp.book.fields import ALWAYS_SENT, BY_NAME, NAMES, WRITTEN, ContactField
 from contacts_mcp.models import Contact, Value, Values
 
 CUSTOM = "custom:"
@@ -80,8 +80,8 @@ def body_for(
     With `overwrite` all custom values of `wanted` are sent, because those that are not sent would be lost.
     An emptied text is sent as `empty`.
     """
-    always = [field.name for field in WRITTEN if field.always_sent and not (keeps_names and field.name in NAMES)]
-    kept = {name: wanted[name] for name in always if wanted.get(name)}
+    left_out = NAMES if keeps_names else ()
+    kept = {name: wanted[name] for name in ALWAYS_SENT if wanted.get(name) and name not in left_out}
     sent = kept | dict(changed)
     body = {field.sent_as: _encoded(field, sent[field.name], empty) for field in WRITTEN if field.name in sent}
     if is_hidden("is_opted_out", changed):

@@ -1,7 +1,8 @@
 """The profile: how the service of an account was seen to behave, by the probe and by ordinary answers.
 
-- The file `profile.json` in the data directory has, for each account, a line for each question: the position, the
-  evidence, the date, and the version of this package that saw it. It holds no personal data. It is for its owner only.
+- The file `profile.json` in the data directory has a line for each question, account by account. A line holds the
+  position, the evidence, the date, and the version of this package. It holds no personal data.
+- The file is for its owner only.
 - A line is used where it has a position. Without a line, or without a profile, every way is still tried.
 - An answer that contradicts a line takes its position away at once. The line then keeps the reason, until a probe
   sees it again.

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,20 +114,21 @@ class Asker:
 
     def note(self, findings: Findings) -> None:
         """The facts of all answers together."""
-        good = [heard for heard in self._answers if _OK <= heard.status < _REFUSALS and told_by(heard)]
-        having = sum(bool(heard.headers.get("X-Request-Id")) for heard in good)
-        if good and having in (0, len(good)):
-            findings.add("request_ids", "sent" if having else "left out", f"in {having} of {len(good)} answers")
+        good = [heard for heard in self._answers if (told := told_by(heard)) and not told.is_refused]
         limited = [heard for heard in self._answers if heard.status == _TOO_MANY]
-        having = sum("Retry-After" in heard.headers for heard in limited)
-        if limited and having in (0, len(limited)):
-            findings.add("retry_after", "sent" if having else "left out", f"in {having} of {len(limited)} refusals")
-        elif not limited:
-            findings.add("retry_after", "", "no request was refused for rate")
+        _note_header(findings, "request_ids", "X-Request-Id", good)
+        _note_header(findings, "retry_after", "Retry-After", limited)
         if good:
             middle, longest = statistics.median(heard.seconds for heard in good), max(heard.seconds for heard in good)
             text = f"{len(good)} answers; the slowest took {longest * 1000:.0f} ms"
             findings.add("latency", f"{middle * 1000:.0f} ms", text)
+
+
+def _note_header(findings: Findings, name: str, header: str, among: Sequence[Heard]) -> None:
+    """Whether all of some answers have a header, or none."""
+    having = sum(bool(heard.headers.get(header)) for heard in among)
+    position = {0: "left out", len(among): "sent"}.get(having, "") if among else ""
+    findings.add(name, position, f"in {having} of {len(among)} answers" if among else "there was no such answer")
 
 
 def told_by(heard: Heard) -> Told | None:

@@ -12,7 +12,7 @@ ONLY_WRITING_TELLS = "only a write can tell; add --write"
 
 
 class Findings:
-    """What is known about each question. Two answers that disagree leave no position, whatever comes later."""
+    """The answers to each question. Two answers that disagree leave no position, whatever comes later."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Seen] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 
@@ -40,31 +41,39 @@ async def clean(book: Book, asker: Asker, findings: Findings, known: Mapping[int
 
     Raises CredentialsRefused, RateLimited, OutOfRequests.
     """
-    done, seen = Cleaned(), set[int]()
+    done, seen = Cleaned(), set[Any]()
     for entry in book.journal.made_by_probe():
         own = known.get(entry.contact_id or 0)
-        rows: list[Row] | None = [own] if own else []
-        for pause in () if own else LOOK_PAUSES if _is_young(book, entry) else LOOK_PAUSES[:1]:
-            await anyio.sleep(pause)
-            rows = await _rows_of(asker, entry)
-            if rows:
-                break
+        rows = [own] if own else await _found(book, asker, entry)
         if rows is None:
             done.left.append(f"It could not be seen whether the contact of {_when(entry)} is there.")
             continue
         ours = [row for row in rows if is_mark(row.get("email"), str(entry.record["probe"]))]
         for row in ours:
-            contact_id = int(row["id"])
-            if contact_id in seen:
-                continue
-            seen.add(contact_id)
-            if await _delete(book, asker, findings, row):
-                done.deleted.append(contact_id)
-            else:
-                done.left.append(f"Contact {contact_id} could not be deleted.")
+            if row["id"] not in seen:
+                seen.add(row["id"])
+                await _delete_and_tell(book, asker, findings, row, done)
         if not ours:
             _nothing_there(book, done, entry)
     return done
+
+
+async def _delete_and_tell(book: Book, asker: Asker, findings: Findings, row: Row, done: Cleaned) -> None:
+    if await _delete(book, asker, findings, row):
+        done.deleted.append(int(row["id"]))
+    else:
+        done.left.append(f"Contact {int(row['id'])} could not be deleted.")
+
+
+async def _found(book: Book, asker: Asker, entry: Entry) -> list[Row] | None:
+    """The contacts that may be the one of an entry. Several looks, where one may be behind."""
+    rows: list[Row] | None = None
+    for pause in LOOK_PAUSES if _is_young(book, entry) else LOOK_PAUSES[:1]:
+        await anyio.sleep(pause)
+        rows = await _rows_of(asker, entry)
+        if rows:
+            break
+    return rows
 
 
 def _is_young(book: Book, entry: Entry) -> bool:

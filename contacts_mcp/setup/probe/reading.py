@@ -174,12 +174,16 @@ def _judge_limit(findings: Findings, page: Sequence[Row], pages: _Pages, count: 
 
 def _judge_numbers(findings: Findings, page: Sequence[Row], pages: _Pages, count: int | None) -> None:
     first, second = pages.numbered
-    if second is None or first is None:
-        findings.add("page", "", _NO_ANSWER)
-    elif _same(second, page) and _same(first, page):
+    if second is None or first is None or not _same(first, page):
+        findings.add("page", "", _NO_ANSWER if second is None or first is None else "page 1 gave other contacts")
+    elif _same(second, page):
         findings.add("page", "ignored", "page 2 gave the first page again")
-    elif _same(first, page) and not _ids_of(second) & _ids_of(page) and (second or count == len(page)):
+    elif not _ids_of(second) & _ids_of(page) and (second or count == len(page)):
         findings.add("page", "counts", f"page 2 gave {len(second)} other contacts")
+    _judge_numbers_below(findings, pages)
+
+
+def _judge_numbers_below(findings: Findings, pages: _Pages) -> None:
     below, deeper = pages.below, pages.below_second
     if not below or deeper is None:
         findings.add("page_beside_date", "", "no page below a date could be compared")
@@ -271,7 +275,7 @@ async def _ask_error(asker: Asker, findings: Findings) -> None:
 
 
 def _error_shape(told: Told) -> str:
-    """The members of an error's body, or what it is instead."""
+    """The members of an error's body, or its kind where it is no object."""
     body = told.heard.body
     if not body.strip():
         return "empty"

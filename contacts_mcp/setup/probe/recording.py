@@ -25,6 +25,7 @@ from contacts_mcp.setup.probe.reading import NOBODY
 from contacts_mcp.setup.probe.writing import DEFAULT_NAME, MARK, NAMES, UNKNOWN_KEY
 
 FORMAT = 1
+NOBODY_ASSIGNED = -1
 NEWEST = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEPT_HEADERS = ("content-type", "retry-after", "x-request-id")
 KEPT_NAMES = frozenset(
@@ -174,11 +175,13 @@ class _Redaction:
             return [self._value(item, name) for item in value]
         if isinstance(value, str):
             return self._text(value, name)
-        if isinstance(value, bool) or value is None or name in NUMBERS or value == -1:
+        return self._number(value, name)
+
+    def _number(self, value: Any, name: str) -> Any:
+        """A number, which stays where it tells nothing about anybody. So do null, true and false."""
+        if isinstance(value, bool) or value is None or name in NUMBERS or value == NOBODY_ASSIGNED:
             return value
-        if isinstance(value, int):
-            return self._id(value) if name in IDS or name in ("tags", "") else 0
-        return 0
+        return self._id(value) if isinstance(value, int) and name in (*IDS, "tags", "") else 0
 
     def _name(self, name: str, *, inside: str) -> str:
         if (name in KEPT_NAMES and inside != "custom") or name in self._own:

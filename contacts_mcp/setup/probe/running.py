@@ -66,7 +66,7 @@ def announcement(settings: Settings, plan: Plan) -> str:
     """The plan in words, before anything is asked."""
     where = "the built-in sandbox" if settings.sandbox else settings.base_url
     lines = [
-        f"The probe asks {where} at most {MOST_REQUESTS} requests, one after the other, and writes down how it answers.",
+        f"The probe sends {where} at most {MOST_REQUESTS} requests, one after the other.",
         "It reads the fields, tags, team, inboxes, the count and some pages of contacts.",
     ]
     if plan.writes:

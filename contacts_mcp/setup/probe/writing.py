@@ -183,15 +183,15 @@ class Writer:
         if step.outcome == "refused":
             findings.add(name, "refused", f"a PUT with {sent} was refused twice")
             return
-        pairs = [(step.had("last"), step.has("last"))] if step.outcome == "seen" else []
+        pairs = [(step.had("last"), step.has("last"))]
         if self._account.fields:
             key = str(self._account.fields[0])
             pairs += [(_custom(step.before).get(key), _custom(step.after).get(key))]
-        pairs = [(before, after) for before, after in pairs if before]
+        pairs = [pair for pair in pairs if pair[0]]
         text = f"{len(pairs)} texts were sent as {sent} and read back"
         if pairs and not any(after for _, after in pairs):
             findings.add(name, "empties", text)
-        elif pairs and all(before == after for before, after in pairs):
+        elif pairs and _are_equal(pairs):
             findings.add(name, "does nothing", text)
         else:
             findings.add(name, "", "texts differ in it" if pairs else "no look showed the result")
@@ -251,7 +251,7 @@ class Writer:
         findings, text = self._pen.findings, f"{len(pairs)} names were left out of a PUT"
         if pairs and not any(after for _, after in pairs):
             findings.add("put_names", "blanked", text)
-        elif pairs and all(before == after for before, after in pairs):
+        elif pairs and _are_equal(pairs):
             findings.add("put_names", "kept", text)
         elif step.outcome == "refused":
             findings.add("put_names", "refused", "a PUT without names was refused twice")
@@ -293,7 +293,7 @@ class Writer:
             await self._batch_of_two(known)
 
     async def _batch_with_new(self) -> Row:
-        """A batch of the contact that is there and of a new one. The answer is the new one, {} where it was not made."""
+        """A batch of the contact that is there and of a new one. Returns the new one, {} where it was not made."""
         marks = self._next_mark("a"), self._next_mark("b")
         custom = {"custom": {str(number): f"probe {number}" for number in self._account.fields[:1]}}
         filled = NAMES | (custom if self._account.fields else {})
@@ -338,15 +338,8 @@ class Writer:
         texts = all(made.get(name) == sent[name] for name in NAMES)
         is_whole = texts and _custom(made) == sent.get("custom", {})
         findings.add("batch_creates", "yes" if is_whole else "in part", "a contact of a batch was read back")
-        if told is None:
-            return
-        rows = rows_of("/v1/contacts", told.value) if list_shape(told.value) else []
-        if told.value == "ok":
-            findings.add("batch_reply", "ok", "a batch that made a contact was answered so")
-        elif rows and any(row.get("id") == made.get("id") for row in rows):
-            findings.add("batch_reply", "contacts", "a batch was answered with the contact that it made")
-        elif told.value == [] or (rows and all("id" not in row for row in rows)):
-            findings.add("batch_reply", "the failed ones", f"a batch that made a contact named {len(rows)} contacts")
+        if told is not None and (position := _reply_of_batch(told.value, made)):
+            findings.add("batch_reply", position, "the reply of a batch that made a contact")
 
     async def _batch_without_the_rest(self, old: Row) -> None:
         """A batch of one, with overwrite. `old` is the contact before an earlier batch that should have skipped it."""
@@ -354,16 +347,27 @@ class Writer:
         entry = self._begun("update", before, mark)
         bodies = [{"phone": self._phone, "email": mark}]
         told = await self._batch(bodies, [entry], overwrite=True)
-        after, _ = await self._look_for(self._phone, mark) if not (told and told.is_refused) else ({}, "")
+        after = await self._after_batch(told, entry, self._phone, mark)
         findings = self._pen.findings
-        self._finish(entry, "done" if after else "not_done" if told and told.is_refused else "unknown", after)
         if told and told.is_refused:
             findings.add("batch_overwrite", "refused", f"a batch with overwrite was refused ({told.status})")
         if not after or after.get("id") != before.get("id"):
             return
         self._shown = after
-        if not self._is_next(before, after):
-            return
+        if self._is_next(before, after):
+            self._judge_batch_without_the_rest(old, before, after)
+
+    async def _after_batch(self, told: Told | None, entry: Entry, phone: str, mark: str) -> Row:
+        """The contact as a batch left it, {} where no look shows the mark. The entry is finished."""
+        if told is not None and told.is_refused:
+            self._finish(entry, "not_done", {})
+            return {}
+        after, _ = await self._look_for(phone, mark)
+        self._finish(entry, "done" if after else "unknown", after)
+        return after
+
+    def _judge_batch_without_the_rest(self, old: Row, before: Row, after: Row) -> None:
+        findings = self._pen.findings
         findings.add("batch_overwrite", "it does", "a batch of one with overwrite=true was read back")
         if self._skipped and old.get("rev") and old.get("rev") == before.get("rev"):
             findings.add("batch_existing", "skipped", "a batch left a contact with a known phone as it was")
@@ -383,13 +387,8 @@ class Writer:
         entries = [self._begun("update", before, mark) for before, mark in zip(befores, marks, strict=True)]
         bodies = [{"phone": phone, "email": mark, **NAMES} for phone, mark in zip(phones, marks, strict=True)]
         told = await self._batch(bodies, entries, overwrite=True)
-        is_refused = told is not None and told.is_refused
-        shown = []
-        for entry, phone, mark in zip(entries, phones, marks, strict=True):
-            after, _ = await self._look_for(phone, mark) if not is_refused else ({}, "")
-            self._finish(entry, "done" if after else "not_done" if is_refused else "unknown", after)
-            shown.append(after)
-        if all(shown):
+        triples = zip(entries, phones, marks, strict=True)
+        if all([await self._after_batch(told, *each) for each in triples]):
             self._pen.findings.add("batch_overwrite", "it does", "a batch of two with overwrite=true was read back")
 
     # One write
@@ -415,27 +414,30 @@ class Writer:
 
     async def _send(self, call: Call, before: Row | None, mark: str, *, besides: Row | None = None) -> Step:
         """One write with its entry, and a look. A refusal is asked for twice. `before` is None for a create."""
+        told, entry = await self._sent(call, before, mark)
+        if entry is None:
+            return Step("refused", {}, {}, told)
+        at = before.get("id") if before is not None else _id_of(told)
+        after, age = await self._look_for(self._phone, mark, contact_id=at)
+        self._finish(entry, "done" if after else "unknown", after)
+        if after:
+            self._shown = after
+        if not after or (before is not None and not self._is_next(before, after)):
+            return Step("unclear", {}, {}, told)
+        if told is not None and age:
+            self._pen.findings.note_age(is_behind=age == "behind")
+        return Step("seen", besides or before or {}, after, told)
+
+    async def _sent(self, call: Call, before: Row | None, mark: str) -> tuple[Told | None, Entry | None]:
+        """The answer to a write, and its entry. No entry where it was refused twice."""
         told: Told | None = None
         for _ in range(2):
             entry = self._begun("create" if before is None else "update", before or {}, mark, phone=self._phone)
             told = await self._copied(call, entry)
             if told is None or not told.is_refused:
-                break
+                return told, entry
             self._finish(entry, "not_done", {})
-        else:
-            return Step("refused", {}, {}, told)
-        named = _id_of(told)
-        at = before.get("id") if before is not None else named
-        after, age = await self._look_for(self._phone, mark, contact_id=at)
-        is_proven = bool(after) and (before is None or self._is_next(before, after))
-        if is_proven and told is not None and age:
-            self._pen.findings.note_age(is_behind=age == "behind")
-        self._finish(entry, "done" if after else "unknown", after)
-        if after:
-            self._shown = after
-        if not is_proven:
-            return Step("unclear", {}, {}, told)
-        return Step("seen", besides or before or {}, after, told)
+        return told, None
 
     def _is_next(self, before: Row, after: Row) -> bool:
         """Whether exactly one write lies between the two, as far as `rev` tells."""
@@ -555,6 +557,20 @@ class Writer:
 def is_mark(email: Any, run: str) -> bool:
     """Whether an e-mail is a mark of that run."""
     return isinstance(email, str) and email.startswith(f"{MARK}-{run}-") and email.endswith("@example.com")
+
+
+def _are_equal(pairs: Sequence[tuple[Any, Any]]) -> bool:
+    return all(before == after for before, after in pairs)
+
+
+def _reply_of_batch(value: Any, made: Row) -> str:
+    """How a batch that made a contact was answered, "" where that is none of the known ways."""
+    rows = rows_of("/v1/contacts", value) if list_shape(value) else []
+    if value == "ok":
+        return "ok"
+    if any(row.get("id") == made.get("id") for row in rows):
+        return "contacts"
+    return "the failed ones" if value == [] or (rows and all("id" not in row for row in rows)) else ""
 
 
 def _custom(row: Row) -> dict[str, Any]:

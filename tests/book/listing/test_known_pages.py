@@ -1,4 +1,4 @@
-"""Pages of a known service: as long as the profile says, and of the usual length again once an answer contradicts it."""
+"""Pages of a known service: as long as the profile says, and of the usual length once an answer contradicts it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Probes that are killed with SIGKILL at a request, each in a forked process, and the next run after each.
 
-Prints a line of JSON for each kill: the request, whether it was carried out, and what the next run says and leaves.
+Prints a line of JSON for each kill: the request, whether it was carried out, and the end of the next run.
 Run as a program with a folder, the first request, and the step between requests.
 """
 
@@ -44,7 +44,7 @@ def _run_and_die(number: int, *, carried_out: bool, file: Path, room: Path) -> N
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-    HeymarketClient._exchange = exchange  # type: ignore[method-assign]
+    HeymarketClient._exchange = exchange  # type: ignore[method-assign]  # the process ends in it
     _probe(file, room)
     os._exit(0)
 

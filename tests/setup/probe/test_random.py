@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import HURRIED, Backend
@@ -59,13 +60,13 @@ def rows(sandbox: Sandbox) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("kind", NASTY)
-async def test_with_faults_of_a_fifth_nothing_is_named_wrongly_or_left(kind: str, tmp_path: Path) -> None:
+async def test_with_faults_of_a_fifth_nothing_is_named_wrongly_or_left(kind: Any, tmp_path: Path) -> None:
     dice = random.Random(kind)
     for number in range(4):
         behaviour = anything(dice)
         sandbox = open_sandbox(behaviour=behaviour, contacts=40, seed=number)
         before = rows(sandbox)
-        sandbox.faults.add(Fault("*", kind, times=-1, probability=0.2))  # type: ignore[arg-type]
+        sandbox.faults.add(Fault("*", kind, times=-1, probability=0.2))
         end = await probed(sandbox, tmp_path / str(number))
         assert wrong(end, behaviour) == {}, behaviour
         assert len(sandbox.requests) <= MOST_REQUESTS

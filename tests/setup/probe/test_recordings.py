@@ -56,7 +56,7 @@ def anyio_backend() -> Backend:
 
 async def probed_by(service: Sandbox | Replay, room: Path, *, run: str = RUN, record: Path | None = None) -> Probed:
     settings = Settings.load(sandbox=True, data_dir=room, requests_per_minute=100_000)
-    workspace = Workspace(settings, sandbox=service)  # type: ignore[arg-type]
+    workspace = Workspace(settings, sandbox=service)  # type: ignore[arg-type]  # it plays the part of a sandbox
     try:
         return await probe(await workspace.book(), Plan(writes=True, run=run, record=record))
     finally:
@@ -80,7 +80,7 @@ async def test_a_recorded_service_is_seen_as_it_was(file: Path, tmp_path: Path) 
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: file.stem)
 async def test_ordinary_calls_read_a_recorded_service(file: Path, tmp_path: Path) -> None:
     settings = Settings.load(sandbox=True, data_dir=tmp_path)
-    workspace = Workspace(settings, sandbox=Replay(file))  # type: ignore[arg-type]
+    workspace = Workspace(settings, sandbox=Replay(file))  # type: ignore[arg-type]  # it plays the part of a sandbox
     try:
         book = await workspace.book()
         fields, tags = await book.api.list_custom_fields(), await book.api.list_tags()
