@@ -57,6 +57,7 @@ class Asker:
         self._announce = announce
         self._held_back = 0
         self.used = 0
+        self.failure: UpstreamError | None = None  # the last one
         self._answers: list[Heard] = []
         self._api.listeners.append(self._listen)
 
@@ -109,7 +110,8 @@ class Asker:
             if refused.retry_after and refused.retry_after > LONGEST_PAUSE:
                 raise
             return None  # the pace holds the next request back
-        except UpstreamError:
+        except UpstreamError as failure:
+            self.failure = failure
             return None
 
     def note(self, findings: Findings) -> None:

@@ -138,6 +138,7 @@ async def _delete(book: Book, asker: Asker, findings: Findings, row: Row) -> boo
             if said:
                 findings.add("deleted_look", said, "a contact was deleted and asked for")
                 book.journal.finish(replace(entry, state="done"))
+                book.mirror.noticed_gone(contact.id)
                 return True
             if not is_accepted:
                 break

@@ -10,6 +10,7 @@ from typing import Any
 from contacts_mcp.api.answers import is_page, number
 from contacts_mcp.api.client import Call
 from contacts_mcp.api.facts import Row, facts_of, rows_of
+from contacts_mcp.errors import UpstreamError
 from contacts_mcp.models import instant
 from contacts_mcp.setup.probe.asking import Asker, Told
 from contacts_mcp.setup.probe.findings import Findings
@@ -35,7 +36,10 @@ class Account:
 
 
 async def read_account(asker: Asker, findings: Findings) -> Account:
-    """Ask everything that reading can tell. Raises CredentialsRefused, RateLimited, OutOfRequests."""
+    """Ask everything that reading can tell.
+
+    Raises CredentialsRefused, RateLimited, OutOfRequests, and UpstreamError where the service gives no answer at all.
+    """
     account = Account()
     await _read_lists(asker, findings, account)
     account.page = await _page(asker, findings) or []
@@ -52,6 +56,8 @@ async def read_account(asker: Asker, findings: Findings) -> Account:
 
 async def _read_lists(asker: Asker, findings: Findings, account: Account) -> None:
     team = await asker.read(Call("GET", "/v1/team"))
+    if team is None and await asker.read(Call("GET", "/v1/inboxes")) is None:
+        raise asker.failure or UpstreamError("Heymarket gave no clear answer to any question, though asked again")
     members = team.value.get("members") if team and isinstance(team.value, Mapping) else None
     account.members = _ids(members) if isinstance(members, list) else []
     for call, name in (

@@ -6,14 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import HURRIED, Backend
 from support.probing import RUN, dump, probed
 
 from contacts_mcp.config import Settings
-from contacts_mcp.errors import AccountError, CredentialsRefused
-from contacts_mcp.sandbox import Behaviour, Fault, open_sandbox
+from contacts_mcp.errors import AccountError, CredentialsRefused, UpstreamError
+from contacts_mcp.sandbox import Behaviour, Fault, Intervention, Lag, open_sandbox
 from contacts_mcp.setup.probe.running import FICTIONAL, PAIRS, Plan, run
 from contacts_mcp.setup.probe.writing import MARK
 
@@ -45,6 +46,15 @@ async def test_refused_credentials_end_the_probe(tmp_path: Path) -> None:
     with pytest.raises(CredentialsRefused):
         await probed(sandbox, tmp_path)
     assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ["refuse", "status", "html", "empty"])
+async def test_a_service_that_gives_no_answer_ends_the_probe_early(kind: Any, tmp_path: Path) -> None:
+    sandbox = open_sandbox()
+    sandbox.faults.add(Fault("*", kind, times=-1))
+    with pytest.raises(UpstreamError):
+        await probed(sandbox, tmp_path)
+    assert len(sandbox.requests) <= 8
 
 
 async def test_a_phone_that_somebody_has_is_left_alone(tmp_path: Path) -> None:
@@ -102,3 +112,19 @@ def test_a_probe_killed_at_a_request_leaves_nothing_that_the_next_run_does_not_d
     assert [kill["carried_out"] for kill in kills] == [False, True]
     assert all(kill["is_same"] for kill in kills)
     assert all(kill["is_clean"] or "may still arrive" in " ".join(kill["notes"]) for kill in kills)
+
+
+async def test_somebody_who_writes_between_a_write_and_its_look_misleads_nobody(tmp_path: Path) -> None:
+    """A colleague empties the name right after a PUT that did not."""
+    sandbox = open_sandbox(behaviour=Behaviour(requests_per_minute=0, clears_with="neither"))
+    edit = Intervention("edit", "update_contact", "after", phone=FIRST_PHONE, members={"last": "", "custom": {}})
+    sandbox.interventions.add(edit)
+    end = await probed(sandbox, tmp_path)
+    assert end.found["clear_empty"].position != "empties"
+
+
+async def test_a_single_read_that_is_behind_is_noticed(tmp_path: Path) -> None:
+    sandbox = open_sandbox()
+    sandbox.faults.add(Fault("create_contact", "lag", lag=Lag(reads=1)))
+    end = await probed(sandbox, tmp_path)
+    assert end.found["read_after_write"].position == "behind"
