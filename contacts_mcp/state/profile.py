@@ -153,7 +153,7 @@ class Profile:
             return False
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with FileLock(path.with_name(f"{path.name}.lock"), timeout=_PATIENCE, mode=0o600):
+            with FileLock(path.with_suffix(".json.lock"), timeout=_PATIENCE, mode=0o600):
                 accounts = _accounts_in(path)
                 lines = change(self._read())
                 accounts[self._account.name] = {question: asdict(line) for question, line in lines.items()}
@@ -187,7 +187,7 @@ def _lines_in(held: Any) -> dict[str, Line]:
 
 def _replace(path: Path, text: str) -> None:
     """Write the file whole or not at all, for its owner only. Raises OSError."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh = path.with_suffix(f".{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
