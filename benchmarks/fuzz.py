@@ -138,7 +138,8 @@ QUERIES = (
     "x" * 300,
     "a " * 200,
 )
-FLAGS = ("is_opted_out", "replace_custom_fields", "create_missing_tags", "opted_out", "has_email")
+FLAGS = ("is_opted_out", "replace_custom_fields", "create_missing_tags", "opted_out", "has_email", "stop")
+PARTS = (("contact_id", "phone"), ("path", "text", "plan"), ("where", "contact_ids", "plan"))  # one says what is meant
 FIELDS = (
     "Plan",
     "plan",
@@ -201,6 +202,34 @@ CLEARABLE = (
     "Plan",
     "Notes (38)",
     "nothing",
+)
+TABLES = (
+    "Phone,First name\n+1 212 555 0160,Ann\n+1 212 555 0161,Bo\n",
+    "Phone\tPlan\tTags\n(510) 555-0100\tGold\tVIP\n2125550162\t\tLead, VIP\n",
+    "| Mobile | E-mail | Opted out |\n|---|---|---|\n| +12125550163 | a@example.com | yes |\n| call me | b | no |\n",
+    '{"phone": "+12125550164", "first": "Cy"}\n{"phone": ["+12125550165"], "Plan": 3}\n{broken\n',
+    'Name;Phone\n;\n;;;\n"Dee;2125550166\n',
+    "2125550167\n2125550168\n",
+    "Phone\n" + "+12125550169\n" * 300,
+    "Phone," * 600 + "\n1",
+    "Name,E-mail\nEve,eve@example.com\n",
+)
+LISTS = {
+    "a.csv": TABLES[0].encode(),
+    "b.csv": TABLES[1].encode("utf-16"),
+    "c.vcf": b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Fay Gray\r\nTEL;TYPE=CELL:+1 212 555 0170\r\nEND:VCARD\r\n",
+    "d.jsonl": TABLES[3].encode(),
+    "e.xlsx": b"PK\x03\x04" + bytes(900),
+    "f.csv": b"",
+    "g.csv": bytes(range(256)) * 40,
+}
+HEADERS = (
+    {"Phone": "phone"},
+    {"First name": "last"},
+    {"Plan": "Notes (38)"},
+    {"Tags": "-"},
+    {"Shoe size": "phone"},
+    {"Phone": "nothing", "Plan": "VIP"},
 )
 ODD_TEXTS = (
     "",
@@ -335,6 +364,52 @@ def custom_fields(dice: Dice) -> Any:
     return json.dumps(chosen) if dice.random() < 0.15 else chosen
 
 
+# A right value of each parameter that does not depend on earlier answers.
+RIGHT: dict[str, Callable[[Dice], Any]] = {
+    **dict.fromkeys(
+        ("phone", "new_phone"),
+        lambda dice: f"+1212555{dice.randrange(1000, 1300)}" if dice.random() < 0.3 else one_of(*PHONES)(dice),
+    ),
+    **dict.fromkeys(("first", "last", "display_name", "name", "consent"), one_of(*NAMES)),
+    "query": one_of(*QUERIES),
+    "email": one_of(*EMAILS),
+    "avatar": one_of(*URLS),
+    "custom_fields": custom_fields,
+    "assignee": one_of(*MEMBERS),
+    **dict.fromkeys(("tag", "tags", "add_tags", "remove_tags"), some_of(*TAGS)),
+    "clear": some_of(*CLEARABLE),
+    **dict.fromkeys(FLAGS, one_of(True, False, "true", "no", 1)),
+    "tag_match": one_of("all", "any", "ALL"),
+    "area_code": one_of("510", 212, "0510", "(415)", "51", "x"),
+    "country": one_of("US", "DE", "gb", "XX", "Germany", "001"),
+    "sort": one_of("best", "name", "newest_change", "newest_contact", "Best"),
+    "tier": one_of("sure", "possible", "SURE"),
+    "where": one_of(
+        {"tag": "VIP"},
+        {"Plan": "Gold"},
+        {"opted_out": "true", "tag": "Lead"},
+        {"has_email": "perhaps"},
+        {"tag": 3},
+    ),
+    "file": one_of("a.csv", "b.xlsx", "c.vcf", "d.jsonl", "a.csv", "../e.csv", "f", "/etc/g.csv", "n/h.csv", "\0"),
+    "format": one_of("csv", "vcard", "vcard4", "jsonl", "CSV", "xlsx"),
+    "overwrite": one_of(True, False, "true"),
+    "by": one_of("Plan", "all", "Region", "Shoe size", "ALL"),
+    "path": one_of(*LISTS, "A.CSV", "h.csv", "../a.csv", "/etc/passwd", "lists/a.csv", "~/a.csv", "\0", "."),
+    "text": one_of(*TABLES),
+    "existing": one_of("fill", "overwrite", "skip", "Fill", "replace"),
+    "twice": one_of("tell", "merge", "TELL"),
+    "columns": lambda dice: dice.choice(({}, {}, *HEADERS)),
+    "encoding": one_of("utf-8", "windows-1252", "UTF_16", "utf-7", "rot13", "none"),
+    "sheet": one_of("Sheet1", "Contacts", "2"),
+    "show": one_of("problems", "new", "fill", "update", "same", "invalid", "moved", "failed", "all"),
+    "if_exists": one_of("report", "fill", "overwrite"),
+    "detail": one_of("concise", "full", "FULL"),
+    "limit": one_of(1, 2, 25, 50, 100, 101, "10"),
+    **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), one_of(*DATES)),
+}
+
+
 class Objects:
     """Makes argument objects for one tool. It learns ids, tokens and cursors from the answers."""
 
@@ -346,46 +421,20 @@ class Objects:
         self._cursors: deque[Any] = deque(["", 5], maxlen=10)
         self._ids: deque[int] = deque([1001, 1002, 1010], maxlen=20)
         self._change_ids: deque[int] = deque([1], maxlen=20)
-        self._right: dict[str, Callable[[Dice], Any]] = {
-            **dict.fromkeys(
-                ("phone", "new_phone"),
-                lambda dice: f"+1212555{dice.randrange(1000, 1300)}" if dice.random() < 0.3 else one_of(*PHONES)(dice),
-            ),
-            **dict.fromkeys(("first", "last", "display_name", "name", "consent"), one_of(*NAMES)),
-            "query": one_of(*QUERIES),
-            "email": one_of(*EMAILS),
-            "avatar": one_of(*URLS),
-            "custom_fields": custom_fields,
-            "assignee": one_of(*MEMBERS),
-            **dict.fromkeys(("tag", "tags", "add_tags", "remove_tags"), some_of(*TAGS)),
-            "clear": some_of(*CLEARABLE),
-            **dict.fromkeys(FLAGS, one_of(True, False, "true", "no", 1)),
-            "tag_match": one_of("all", "any", "ALL"),
-            "area_code": one_of("510", 212, "0510", "(415)", "51", "x"),
-            "country": one_of("US", "DE", "gb", "XX", "Germany", "001"),
-            "sort": one_of("best", "name", "newest_change", "newest_contact", "Best"),
-            "tier": one_of("sure", "possible", "SURE"),
+        self._plans: deque[int] = deque([1], maxlen=20)
+        self._right = RIGHT | self._learned()
+
+    def _learned(self) -> dict[str, Callable[[Dice], Any]]:
+        """A right value of each parameter that an earlier answer names."""
+        return {
+            "plan": lambda dice: dice.choice((*self._plans, 2, dice.randint(1, 2000))),
+            "contact_ids": lambda dice: [
+                dice.choice((*self._ids, dice.randint(1, 2000))) for _ in range(dice.choice((1, 2, 5, 200)))
+            ],
             "keep": lambda dice: dice.choice((*list(self._ids)[:3], dice.randint(1, 2000))),
             "others": lambda dice: [
                 dice.choice((*self._ids, dice.randint(1, 2000))) for _ in range(dice.choice((1, 1, 2)))
             ],
-            "where": one_of(
-                {"tag": "VIP"},
-                {"Plan": "Gold"},
-                {"opted_out": "true", "tag": "Lead"},
-                {"has_email": "perhaps"},
-                {"tag": 3},
-            ),
-            "file": one_of(
-                "a.csv", "b.xlsx", "c.vcf", "d.jsonl", "a.csv", "../e.csv", "f", "/etc/g.csv", "n/h.csv", "\0"
-            ),
-            "format": one_of("csv", "vcard", "vcard4", "jsonl", "CSV", "xlsx"),
-            "overwrite": one_of(True, False, "true"),
-            "by": one_of("Plan", "all", "Region", "Shoe size", "ALL"),
-            "if_exists": one_of("report", "fill", "overwrite"),
-            "detail": one_of("concise", "full", "FULL"),
-            "limit": one_of(1, 2, 25, 50, 100, 101, "10"),
-            **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), one_of(*DATES)),
             "contact_id": lambda dice: dice.choice(
                 (*list(self._ids)[:3], dice.choice(self._ids), str(dice.choice(self._ids)), dice.randint(1, 2000))
             ),
@@ -414,9 +463,10 @@ class Objects:
         chosen = [
             name for name in self._names if name in self._required or dice.random() < dice.choice((0.05, 0.1, 0.1, 0.4))
         ]
-        if "contact_id" in self._names and dice.random() < 0.9:  # who is meant: one of the two
-            who = dice.choice([name for name in ("contact_id", "phone") if name in self._names])
-            chosen = [*(name for name in chosen if name not in ("contact_id", "phone")), who]
+        for parts in PARTS:
+            if parts[0] in self._names and dice.random() < 0.9:
+                one = dice.choice([name for name in parts if name in self._names])
+                chosen = [*(name for name in chosen if name not in parts), one]
         dice.shuffle(chosen)
         return chosen
 
@@ -428,6 +478,7 @@ class Objects:
         self._change_ids.extend(
             change["change_id"] for change in [facts, *facts.get("changes", [])][:3] if change.get("change_id")
         )
+        self._plans.extend([facts["plan"]] if facts.get("plan") else [])
         self._tokens.extend([facts["confirm_token"]] if "confirm_token" in facts else [])
         self._cursors.extend([facts["next_cursor"]] if facts.get("next_cursor") else [])
 
@@ -532,8 +583,7 @@ async def _fuzz_in_one_room(tool: str, objects: int, figures: Figures, dice: Dic
         tempfile.TemporaryDirectory() as home,
         closing(open_sandbox(contacts=60, behaviour=behaviour, clock=time_of_day)) as sandbox,
     ):
-        lists = Path(home, "lists")  # no file of an export lands elsewhere
-        lists.mkdir()  # noqa: ASYNC240 -- before anything runs
+        lists = _lists_in(Path(home))  # no file of an export lands elsewhere
         settings = Settings.load(sandbox=True, data_dir=Path(home), files=[lists], requests_per_minute=100_000)
         workspace = Workspace(settings, sandbox=sandbox, clock=time_of_day, index_runs=at_once)
         async with AsyncExitStack() as opened:
@@ -552,11 +602,25 @@ async def _fuzz_in_one_room(tool: str, objects: int, figures: Figures, dice: Dic
                     await fuzzer.call(client)
 
 
+def _lists_in(home: Path) -> Path:
+    """The open folder, with lists to import."""
+    folder = home / "lists"
+    folder.mkdir()
+    for name, data in LISTS.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
 async def _prepare(client: Client) -> None:
     """A few changes, so that there is something to list and to take back."""
     for number in range(1003, 1013):
         await client.call_tool("update_contact", {"contact_id": number, "first": "Changed"})
     await client.call_tool("search_contacts", {})  # from now on there is a mirror, which remarks on changes
+    planned = await client.call_tool("import_contacts", {"text": TABLES[0]})
+    assert isinstance(planned, CallToolResult)
+    token = (planned.structured_content or {}).get("confirm_token", "")
+    await client.call_tool("import_contacts", {"plan": 1, "confirm_token": token})
+    await client.call_tool("import_contacts", {"text": TABLES[1]})  # a plan that waits for its confirmation
 
 
 async def tools() -> list[str]:

@@ -79,6 +79,10 @@ class DeadlyWay:
         """Kill at the write after `skip` others, or, where the moment is `any`, at the request after `skip` others."""
         self._moment, self._skip, self._kill = moment, skip, kill
 
+    def disarm(self) -> None:
+        """Kill nobody."""
+        self._kill = None
+
     async def wait_until_idle(self) -> None:
         """Until nothing of the dead client is still being carried out."""
         while self._under_way:
@@ -121,7 +125,7 @@ class DeadlyWay:
 
 
 def _is_write(scope: Scope) -> bool:
-    return scope["method"] in ("PUT", "DELETE") or scope["path"] == "/v1/contact"
+    return scope["method"] in ("PUT", "DELETE") or scope["path"] in ("/v1/contact", "/v1/batch/contacts")
 
 
 async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> list[Any]:

@@ -15,6 +15,9 @@ answered, its answer must be true:
 - exists, unchanged, needs_confirmation, declined, and most errors: nothing happened.
 - An error of a kind in `UNKNOWN` is neither, and is counted.
 
+An import, or a change of many, runs on after its call is answered. It counts as under way until its plan is over. Then
+each of its rows must have come out as the plan says: done and told rows happened, once, and the others did not.
+
 A write that arrives late must find its contact as its call left it, and its call must not have said that it did
 nothing. A contact that arrives on a phone that an opted-out contact left must be opted out. No phone is doubled, except
 with somebody else.
@@ -27,6 +30,7 @@ seed is nearly one run, because file locks go by the real clock.
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import random
 import sqlite3
@@ -60,6 +64,7 @@ from contacts_mcp.sandbox.faults import Faults
 from contacts_mcp.sandbox.late import LateWrite
 from contacts_mcp.server.server import build_server
 from contacts_mcp.state import journal as journal_file
+from contacts_mcp.state.imports import PlanState, StoredPlan, StoredRow
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.workspace import Workspace
 
@@ -102,6 +107,14 @@ LOST: tuple[dict[str, Any], ...] = (  # a write that gets no clear answer and is
     {"kind": "status", "late": 12.0},
     {"kind": "silence", "late": 20.0},
 )
+HALF: tuple[dict[str, Any], ...] = (  # a batch of which only the first contacts are created
+    {"kind": "drop_after"},
+    {"kind": "drop_before", "late": 6.0},
+    {"kind": "status_after", "status": 500},
+    {"kind": "lag", "lag": LAGS[1]},
+)
+SHARE_OF_HALF = 0.03  # of the batches, in each of the ways of `HALF`
+MOST_TRIES = 50  # calls until a run is over, once nothing fails any more
 MOST_BEHIND = 30.0  # seconds after which every read has caught up
 GATEWAYS = (404, 403, 502)  # the statuses of a gateway's own pages, besides 500 and 504
 ODD: tuple[dict[str, Any], ...] = (  # members of contacts as they are sent
@@ -123,6 +136,8 @@ UNKNOWN = ("unknown_outcome", "too_late")  # kinds of errors after which a chang
 DONE_BEFORE = "done_before"  # the kind of the note of an answer that is given once more
 MISTAKE = "internal"
 HOW = {"answer_lost": ", the answer got lost", "sent_again": ", sent again"}  # by the kind of a note
+RUNS = ("import_contacts", "update_contacts")
+BEGUN: tuple[PlanState, ...] = ("running", "stopped", "done")  # states of a plan that was confirmed
 VERBS = {"create_contact": "create", "update_contact": "update", "delete_contact": "delete", "undo_change": "undo"}
 
 
@@ -405,8 +420,9 @@ def faults_of_all_kinds() -> list[Fault]:
     delays = {"stall": TIMEOUT * 2, "stall_after": TIMEOUT * 2, "drip": 0.02}
     late = [
         Fault(operation, times=-1, probability=SHARE_OF_LATE, **order)
-        for operation, order in product(("create_contact", "update_contact", "delete_contact"), LOST)
+        for operation, order in product(("create_contact", "update_contact", "delete_contact", "batch_contacts"), LOST)
     ]
+    late += [Fault("batch_contacts", times=-1, probability=SHARE_OF_HALF, items=2, **order) for order in HALF]
     faults: list[Fault] = []
     for order in orders:
         left = 1 - SHARE_OF_FAULTS * len(faults) / len(orders)
@@ -436,6 +452,7 @@ class Plan:
     arguments: Values
     may: Callable[[Event], bool] = lambda _: False
     looks_at: int | None = None
+    sign: str = ""  # in the facts of the plan that a call makes
 
 
 class Assistant:
@@ -448,8 +465,17 @@ class Assistant:
 
     def plan(self, number: int) -> Plan:
         """A call. `number` marks every text in it, so that the text can be told from the texts of others."""
-        makers = (self._create, self._update, self._delete, self._undo, self._look_up, self._list)
-        return self._dice.choices(makers, weights=(22, 32, 10, 10, 14, 12))[0](f"{number}")
+        makers = (
+            self._create,
+            self._update,
+            self._delete,
+            self._undo,
+            self._look_up,
+            self._list,
+            self._import,
+            self._update_many,
+        )
+        return self._dice.choices(makers, weights=(22, 32, 10, 10, 14, 16, 8, 4))[0](f"{number}")
 
     def _create(self, mark: str) -> Plan:
         phone = self._dice.choice(OURS + ANYBODYS)
@@ -522,6 +548,68 @@ class Assistant:
         arguments["new_phone"] = f"+{asked['phone']}"
         return {"phone": f"+{self._dice.choice(held or OURS)}"}
 
+    def _import(self, mark: str) -> Plan:
+        """A pasted table about a few people."""
+        existing = self._dice.choice(("fill", "overwrite", "skip"))
+        asked: dict[str, Values] = {}
+        for phone in self._dice.sample(OURS, self._dice.choice((1, 2, 4, 8))):
+            asked[phone] = self._texts(mark) | {"custom:31": f"P{mark}"}
+            asked[phone].pop("avatar", None)
+            if self._dice.random() < 0.1:
+                asked[phone]["is_opted_out"] = True
+        header = {"first": "First name", "last": "Last name", "email": "E-mail", "custom:31": "Plan"}
+        said = {True: "yes", None: self._dice.choice(("", "no"))}
+        lines = [
+            ",".join(["+" + phone, *(row.get(key, "") for key in header), said[row.get("is_opted_out")]])
+            for phone, row in asked.items()
+        ]
+        text = "\n".join([",".join(["Phone", *header.values(), "Opted out"]), *lines])
+
+        def may(event: Event) -> bool:
+            row = asked.get(event.after["phone"]) if event.after else None
+            if row is None or event.after is None:
+                return False
+            if event.before is None:
+                return all(event.after.get(key) == value for key, value in row.items())
+            outs = {key: value for key, value in row.items() if key == "is_opted_out"}
+            if existing == "fill":
+                return self._is_filled(event, row, outs)
+            wanted = row if existing == "overwrite" else outs
+            return _is_asked(event, wanted, but=self._watch.odd.get(event.contact_id, ()))
+
+        return Plan(
+            "import_contacts",
+            {"text": text, "existing": existing},
+            may,
+            sign=hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
+        )
+
+    def _is_filled(self, event: Event, row: Values, outs: Values) -> bool:
+        """Whether a change of a contact put values of the row into empty fields, and no others."""
+        before, odd = event.before or {}, self._watch.odd.get(event.contact_id, ())
+        empty = {key: now for key, now in row.items() if not before.get(key) or key.startswith(odd)}
+        return bool(event.changed) and event.changed.keys() <= {*empty, *outs} and _agree(event.changed, row)
+
+    def _update_many(self, mark: str) -> Plan:
+        """One change for a few people, by their ids."""
+        here = sorted(self._watch.holders.values())
+        ids = self._dice.sample(here, min(len(here), self._dice.choice((1, 2, 5))))
+        arguments: Values = {"contact_ids": ids, "custom_fields": {"Customer #": f"C{mark}"}}
+        asked: Values = {f"custom:{FIELDS['Customer #']}": f"C{mark}"}
+        for add in (self._tag, self._assign):
+            add(arguments, asked, mark)
+        if self._dice.random() < 0.1:
+            arguments["is_opted_out"] = asked["is_opted_out"] = True
+
+        def may(event: Event) -> bool:
+            if event.before is None or event.after is None or event.contact_id not in ids:
+                return False
+            # There may be no room for a tag.
+            room = {key: value for key, value in asked.items() if not key.startswith("tag:") or event.after.get(key)}
+            return _is_asked(event, room | _without(asked, room, event), but=self._watch.odd.get(event.contact_id, ()))
+
+        return Plan("update_contacts", arguments, may, sign=f"'C{mark}'")
+
     def _delete(self, _: str) -> Plan:
         who = self._somebody()
         return Plan("delete_contact", who, lambda event: event.after is None and _is_meant(event, who))
@@ -555,6 +643,8 @@ class Assistant:
             Plan("list_changes", {}),
             Plan("describe_account", {}),
             Plan("find_duplicates", {"tier": self._dice.choice(("sure", "possible"))}),
+            Plan("import_status", self._dice.choice(({}, {"show": "problems"}))),
+            Plan("export_contacts", {"where": {"tag": "VIP"}}),
         ]
         searches = [
             Plan("search_contacts", self._dice.choice(filters)),
@@ -562,7 +652,7 @@ class Assistant:
             Plan("search_contacts", {"query": f"ends in {self._dice.choice(OURS)[-4:]}"}),
             Plan("lookup_contact", {"name": f"F{self._dice.randrange(1, int(mark) + 1)} L{mark}"}),
         ]
-        return self._dice.choice([*others, *searches, *searches])
+        return self._dice.choice([*others, *others, *searches])
 
     def _somebody(self) -> Values:
         """Mostly somebody who is there."""
@@ -607,6 +697,12 @@ def _without_arrival(event: Event) -> Values:
     changed = event.changed
     is_arrival = "phone" in changed and changed.get("is_opted_out") is True
     return {key: value for key, value in changed.items() if not (is_arrival and key == "is_opted_out")}
+
+
+def _without(asked: Values, room: Values, event: Event) -> Values:
+    """The tags to take away. One that is not there any more was taken away."""
+    after = event.after or {}
+    return {key: value for key, value in asked.items() if key not in room and not (value or after.get(key))}
 
 
 def _is_meant(event: Event, who: Values) -> bool:
@@ -713,6 +809,56 @@ class Judge:
             if not kind:
                 self._judge_read(call, plan, facts, behind)
 
+    def judge_run(self, run: Asked, rows: Sequence[StoredRow]) -> None:
+        """Compare the rows of a plan that is over with what happened. No row is one that never began."""
+        run.answer = "done"
+        left = list(run.events)
+        for row in rows:
+            own = [event for event in left if _is_of_row(event, row)]
+            left = [event for event in left if event not in own]
+            self._judge_row(run, row, own)
+        for event in left:
+            self._not_by(run, event, "no row of the plan")
+
+    def _judge_row(self, run: Asked, row: StoredRow, own: list[Event]) -> None:
+        told = f"{run.tool} {run.number}, row {row.row}, {row.state} {row.outcome!r}"
+        self._figures.answers[f"row of a run: {row.state or row.decision}"] += 1
+        if any(word in row.outcome for word in ("may or may not", "may have been", "another contact")):
+            self.unknown += [event for event in own if not event.may_be_somebodys]
+            for event in own:
+                event.may_be_somebodys = True
+        elif row.state in ("done", "told") and row.outcome != "is so already.":
+            self._judge_done_row(run, row, own, told)
+        else:
+            self._judge_row_left_alone(run, own, told)
+
+    def _judge_done_row(self, run: Asked, row: StoredRow, own: list[Event], told: str) -> None:
+        away = self._watch.taken_away
+        twice = [event for event in own if event.asked_by == [run] and event.changed != {STRANGERS_KEY: ""}]
+        # Nobody can tell a create that somebody else took back at once from one that never arrived.
+        standing = [event.changed for event in twice if event.before or event.contact_id not in away]
+        self._figures.must(f"{told}: carried out {standing}", holds=len(standing) <= 1)
+        if own:
+            self._claim(min(own, key=lambda one: len(one.asked_by)), run, row.state, row.change_id)
+            return
+        is_theirs = row.contact_id in away or self._watch.was_touched(row.contact_id or 0, since=run.since)
+        self._figures.beyond_knowledge += is_theirs
+        self._figures.must(f"{told}: it is not so", holds=is_theirs)
+
+    def _judge_row_left_alone(self, run: Asked, own: list[Event], told: str) -> None:
+        gone = [event for event in own if event.before is None and event.contact_id in self._watch.taken_away]
+        self._figures.beyond_knowledge += len(gone)
+        for event in own:
+            if event not in gone:
+                self._not_by(run, event, told)
+
+    def _not_by(self, call: Asked, event: Event, said: str) -> None:
+        """The call did not make this change, and so somebody else who asked for it must have."""
+        event.asked_by.remove(call)
+        is_ours = event.claimed_by is None and not event.asked_by and not event.may_be_somebodys
+        happened = f"contact {event.contact_id} changed: {event.changed}"
+        self._figures.must(f"call {call.number}, {call.tool}: answered {said!r}, but {happened}", holds=not is_ours)
+
     def _judge_read(self, call: Asked, plan: Plan, facts: Values, behind: AbstractSet[int]) -> None:
         if plan.looks_at and plan.looks_at not in self._watch.odd:
             self._judge_look(call, plan.looks_at, facts)
@@ -757,10 +903,7 @@ class Judge:
 
     def _judge_not_done(self, call: Asked, said: str) -> None:
         for event in call.events:
-            event.asked_by.remove(call)
-            is_ours = event.claimed_by is None and not event.asked_by and not event.may_be_somebodys
-            happened = f"contact {event.contact_id} changed: {event.changed}"
-            self._figures.must(f"call {call.number}, {call.tool}: answered {said!r}, but {happened}", holds=not is_ours)
+            self._not_by(call, event, said)
 
     def _judge_unknown(self, call: Asked) -> None:
         for event in call.events:
@@ -809,7 +952,7 @@ class Judge:
         self._figures.must(f"not in the journal: {left}", holds=not left)
 
     def _judge_entry(self, entry: Entry, event: Event | None) -> None:
-        happened = entry.change_id in self.answered_done or event is not None
+        happened = entry.change_id in self.answered_done or event is not None or entry.action == "import"
         is_true = entry.state == "unknown" or (entry.state == "done") == happened
         contact_id = event.contact_id if event else entry.contact_id
         # A reply to a pretended write named the very `rev` that somebody else's write got.
@@ -829,6 +972,12 @@ def _is_shown(shown: Values, state: Values | None) -> bool:
     name = state["display_name"] or " ".join(filter(None, (state["first"], state["last"])))
     told = [shown.get(member, "") for member in ("name", "phone", "email")]
     return told == [name, f"+{state['phone']}" if state["phone"] else "", state["email"]]
+
+
+def _is_of_row(event: Event, row: StoredRow) -> bool:
+    """Whether a change of a contact is that of this row."""
+    is_known = row.decision != "new" and event.contact_id == row.contact_id
+    return is_known or (event.before is None and (event.after or {}).get("phone") == row.phone)
 
 
 def _is_told_by(entry: Entry, event: Event) -> bool:
@@ -876,6 +1025,14 @@ class Desk:
     workspace: Workspace
 
 
+@dataclass
+class Run:
+    """A plan, from the call that makes it until it is over."""
+
+    asked: Asked
+    plan: Plan
+
+
 class Soak:
     """Everything one run needs, put together."""
 
@@ -892,6 +1049,7 @@ class Soak:
         self.assistant = Assistant(self.watch, changes, self.dice)
         self._numbers = count(1)
         self._is_over = False
+        self._runs: list[Run] = []
 
     async def run(self, calls: int, desks: list[Desk]) -> None:
         with self.watch.stranger():
@@ -919,11 +1077,52 @@ class Soak:
     async def _work(self, calls: int, desk: Desk) -> None:
         while (number := next(self._numbers)) <= calls:
             plan = self.assistant.plan(number)
+            run = self._begun(number, plan) if plan.tool in RUNS else None
+            plan = replace(plan, may=lambda _: False) if run else plan
             result = await self._call(number, plan, desk, calls)
             facts = (result and result.structured_content) or {}
             if facts.get("status") == "needs_confirmation" and (number := next(self._numbers)) <= calls:
-                again = Plan(plan.tool, plan.arguments | {"confirm_token": facts["confirm_token"]}, plan.may)
+                again = replace(plan, arguments=plan.arguments | {"confirm_token": facts["confirm_token"]})
                 await self._call(number, again, desk, calls)
+            while run and await self._is_open(run, desk) and (number := next(self._numbers)) <= calls:
+                await anyio.sleep(self.dice.uniform(0.0, 10.0))
+                await self._call(number, await self._next_of(run, desk), desk, calls)
+
+    def _begun(self, number: int, plan: Plan) -> Run:
+        """From now on a run may change what its plan says."""
+        run = Run(Asked(-number, plan.tool, plan.may, since=self.watch.moment), plan)
+        self.watch.under_way[-number] = run.asked
+        self._runs.append(run)
+        return run
+
+    async def _is_open(self, run: Run, desk: Desk) -> bool:
+        """Whether the run is not over. One that is over, or never began, is compared with what happened."""
+        book = await desk.workspace.book()
+        stored = await self._stored(run, desk)
+        if stored is not None and stored.state in ("running", "stopped"):
+            return True
+        is_over = stored is not None and stored.state == "done"
+        del self.watch.under_way[run.asked.number]
+        self._runs.remove(run)
+        self.judge.judge_run(run.asked, [*book.imports.every_row(stored.plan)] if stored and is_over else [])
+        return False
+
+    @staticmethod
+    async def _stored(run: Run, desk: Desk) -> StoredPlan | None:
+        """The plan that was confirmed, or the one that waits for it."""
+        book = await desk.workspace.book()
+        plans = [plan for plan in book.imports.plans(*BEGUN, "planned") if run.plan.sign in str(plan.facts)]
+        return next((plan for plan in plans if plan.state in BEGUN), plans[0] if plans else None)
+
+    async def _next_of(self, run: Run, desk: Desk) -> Plan:
+        """The call that a person makes about a run that goes on, or that stopped."""
+        stored = await self._stored(run, desk)
+        assert stored is not None
+        is_stopped = stored.state == "stopped" or self.dice.random() < 0.1
+        words: Values = {"plan": stored.plan}
+        if not is_stopped and self.dice.random() < 0.1:
+            words["stop"] = True
+        return Plan(run.plan.tool if is_stopped else "import_status", words)
 
     async def _call(self, number: int, plan: Plan, desk: Desk, calls: int) -> CallToolResult | None:
         replica = self.sandbox.state.replica
@@ -987,10 +1186,21 @@ class Soak:
         self.sandbox.land_due()
         self.sandbox.catch_up()
         book = await desk.workspace.book()
+        for run in list(self._runs):
+            for _ in range(MOST_TRIES):
+                if not await self._is_open(run, desk):
+                    break
+                await desk.client.call_tool(run.plan.tool, (await self._next_of(run, desk)).arguments)
+                await anyio.sleep(30)
+            self.figures.must(f"{run.plan.tool} {run.asked.number} comes to no end", holds=run not in self._runs)
         for _ in range(len(book.journal.unfinished()) // 20 + 2):
             await desk.client.call_tool("list_changes", {})
             await anyio.sleep(120)
-        self.judge.judge_journal(book.journal.entries(limit=10**6))
+        entries = book.journal.entries(limit=10**6)
+        for entry in list(entries):
+            if entry.action == "import":
+                entries += book.journal.parts_of(entry.change_id)
+        self.judge.judge_journal(sorted(entries, key=lambda one: -one.change_id))
 
 
 def impatient() -> AbstractContextManager[float]:

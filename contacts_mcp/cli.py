@@ -336,6 +336,7 @@ def _pair(argument: str) -> tuple[str, str]:
 )
 @click.option("--encoding", default="", metavar="NAME", help="The file's encoding, where the guess is wrong.")
 @click.option("--sheet", default="", metavar="NAME", help="The sheet of a workbook.")
+@click.option("--large", is_flag=True, help="Take up to 1,000,000 rows and 500 MB, not 200,000 and 50.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON lines.")
@@ -348,6 +349,7 @@ def import_file(
     columns: tuple[str, ...],
     encoding: str,
     sheet: str,
+    large: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -365,7 +367,8 @@ def import_file(
     if as_json and not dry_run:
         raise click.UsageError("--json prints a plan: give --dry-run with it.")
     settings = load(flags)
-    asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags, columns=dict(map(_pair, columns)))
+    switches = Switches(existing=existing, twice=twice)
+    asked = Asked(switches=switches, tags=tags, columns=dict(map(_pair, columns)), large=large)
     chosen = transfer.FileToImport(path=file, asked=asked, encoding=encoding, sheet=sheet)
     try:
         set_up_logging(settings.log_level, settings.log_file)
@@ -387,10 +390,11 @@ def import_file(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings
 def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool, yes: bool, **flags: Any) -> None:
-    """Make one change to many contacts: contacts-mcp update --where tag=Oakland --set Plan=Gold.
+    """Make one change to many contacts: contacts-mcp update --where Region=Oakland --set Plan=Gold.
 
     --where takes name, tag, assignee, is_opted_out, has_email, area_code, country, created_after, created_before,
-    updated_after, updated_before, or a custom field. --set takes assignee, add_tag, remove_tag, is_opted_out=true, clear, or a custom field.
+    updated_after, updated_before, or a custom field. --set takes assignee, add_tag, remove_tag, is_opted_out=true,
+    clear, or a custom field.
     """
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup import transfer

@@ -40,6 +40,7 @@ from contacts_mcp.words.phones import from_api
 DEEPEST_UNREAD = 5  # levels of lists and objects in a member that cannot be read
 TOO_DEEP = "(nested too deep)"
 LONGEST_PHONE = 20  # digits; longer ones are looked at more closely
+LARGEST_WHOLE = 2**63 - 1
 LONGEST_WHOLE = 20  # characters of a whole number that came as text
 LONGEST_UNREAD = 2_000  # characters of JSON of a member that cannot be read
 CUT_UNREAD = 900  # so many are left of a longer one: in a record, its quotes are escaped, and it must not be cut again
@@ -89,17 +90,20 @@ def _phone(value: object) -> str:
 
 
 def _whole(value: object) -> int:
-    """A whole number, also as text. `True` is none, although Python takes it for 1."""
+    """A whole number, also as text. `True` is none, although Python takes it for 1. SQLite keeps no larger ones."""
+    number = None
     if isinstance(value, str) and len(value) <= LONGEST_WHOLE and value.isascii():
         text = value.strip()
         if text.removeprefix("-").isdigit():
-            return int(text)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    msg = "a whole number expected"
-    raise ValueError(msg)
+            number = int(text)
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    if number is None or abs(number) > LARGEST_WHOLE:
+        msg = "a whole number expected"
+        raise ValueError(msg)
+    return number
 
 
 def _id(value: object) -> int:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
@@ -69,6 +69,14 @@ class Workspace:
                 if self._book is None:
                     self._book = await self._opened()
         return self._book
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all that was opened, also in a call that was cancelled."""
+        with anyio.CancelScope(shield=True):
+            await self.aclose()
 
     async def aclose(self) -> None:
         """Close all that was opened. A later call opens it again."""
@@ -133,6 +141,8 @@ class Workspace:
             imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
             profile=profile,
             folders=tuple(settings.folders),
+            home=home,
+            requests_per_minute=settings.requests_per_minute,
             service="the built-in sandbox" if settings.sandbox else settings.base_url,
             region=settings.default_region,
             remembers=self._remembers,

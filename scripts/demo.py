@@ -96,7 +96,7 @@ async def converse(talk: Conversation, offered: set[str]) -> None:
     await search(talk, contact_id)
     if "export_contacts" in offered:
         facts = await talk.person("", "export_contacts", by="Plan")
-        talk.must("all are counted", holds=facts["complete"])
+        talk.must("everybody is counted by plan", holds=facts["complete"])
     await go_through_everybody(talk, contact_id)
     change_id = await delete(talk, contact_id)
     if offered >= HISTORY_TOOLS:
@@ -109,17 +109,16 @@ async def add_somebody(talk: Conversation) -> None:
     facts = await talk.person("What do we keep about people?", "describe_account")
     talk.must("all contacts are counted", holds=facts["complete"] and facts["counts"]["contacts"] == SEEDED)
     facts = await talk.person("", "list_contact_fields")
-    talk.must("there is a field called Plan", holds="Plan" in {field["name"] for field in facts["fields"]})
+    talk.must("Plan is a field", holds="Plan" in {field["name"] for field in facts["fields"]})
 
-    text = await talk.refused(
-        "Add Avery Brooks, (510) 555-33O4.", "create_contact", phone="(510) 555-33O4", first="Avery", last="Brooks"
-    )
+    text = await talk.refused("", "create_contact", phone="(510) 555-33O4", first="Avery", last="Brooks")
     talk.must(
-        "the text says what is wrong with the phone", holds=text.startswith("phone:") and "has letters in it" in text
+        "a letter in a phone is refused",
+        holds=text.startswith("phone:") and "has letters in it" in text,
     )
 
     text = await talk.refused(
-        f"Avery Brooks, {PHONE}, plam Premium.",
+        f"Add Avery Brooks, {PHONE}, plam Premium.",
         "create_contact",
         phone=PHONE,
         first="Avery",
@@ -143,7 +142,7 @@ async def add_somebody(talk: Conversation) -> None:
         "field and tag are the account's own",
         holds=(contact["custom_fields"], contact["tags"]) == ({"Plan": "Premium"}, ["VIP"]),
     )
-    talk.must("the country that was assumed is said", holds=any("US was assumed" in note for note in facts["notes"]))
+    talk.must("the assumed country is said", holds=any("US was assumed" in note for note in facts["notes"]))
 
     facts = await talk.person(
         "Add 510.555.3344 once more, to be sure.", "create_contact", phone="510.555.3344", first="Somebody"
@@ -172,9 +171,7 @@ async def find_and_change(talk: Conversation) -> int:
     talk.must("exactly what was asked for changed", holds=changes.keys() == {"Plan", "tags", "email"})
     talk.must("the other tag stays", holds=changes["tags"] == (["VIP"], ["VIP", "Lead"]))
 
-    facts = await talk.person(
-        "Avery wants no texts any more.", "update_contact", contact_id=contact_id, is_opted_out=True
-    )
+    facts = await talk.person("", "update_contact", contact_id=contact_id, is_opted_out=True)
     talk.must("the opt-out is kept", holds=facts["contact"]["is_opted_out"] is True)
     talk.must("what was not mentioned stays", holds=facts["contact"]["last"] == "Brooks")
 
@@ -203,24 +200,19 @@ async def merge(talk: Conversation, keep: int, other: int) -> None:
 
 
 async def go_through_everybody(talk: Conversation, contact_id: int) -> None:
-    facts = await talk.person("Show the last five people that changed.", "list_contacts", limit=PAGE)
+    facts = await talk.person("", "list_contacts", limit=PAGE)
     everybody = _ids(facts)
-    talk.must(
-        "five are listed, the one just changed first", holds=len(everybody) == PAGE and everybody[0] == contact_id
-    )
+    talk.must("a page has five, the last changed first", holds=len(everybody) == PAGE and everybody[0] == contact_id)
     talk.must("a list that goes on says so", holds=facts["next_cursor"] and not facts["complete"])
 
     facts = await talk.person("", "list_contacts", limit=PAGE, cursor=facts["next_cursor"])
     talk.must("five others follow", holds=len({*everybody, *_ids(facts)}) == PAGE + PAGE)
     everybody += _ids(facts)
 
-    calls = 2
     while facts["next_cursor"]:
         facts = await talk.person("", "list_contacts", limit=100, cursor=facts["next_cursor"])
         everybody += _ids(facts)
-        calls += 1
-    print(f"   ... {calls} calls in all")
-    talk.must("the end is reached, and says so", holds=facts["complete"])
+    talk.must("the end says so", holds=facts["complete"])
     talk.must(
         f"all {SEEDED + 1} people were listed, nobody twice", holds=len({*everybody}) == len(everybody) == SEEDED + 1
     )
@@ -238,7 +230,7 @@ async def delete(talk: Conversation, contact_id: int) -> int:
     facts = await talk.person("", "lookup_contact", contact_id=contact_id)
     talk.must("nothing was deleted yet", holds=facts["found"])
 
-    facts = await talk.person("Yes, for good.", "delete_contact", contact_id=contact_id, confirm_token=token)
+    facts = await talk.person("", "delete_contact", contact_id=contact_id, confirm_token=token)
     talk.must("after the confirmation the contact is deleted", holds=facts["status"] == "deleted")
     change_id: int = facts["change_id"]
 
@@ -248,8 +240,8 @@ async def delete(talk: Conversation, contact_id: int) -> int:
 
 
 async def undo(talk: Conversation, change_id: int) -> None:
-    facts = await talk.person("What was changed today?", "list_changes")
-    talk.must("the changes are known", holds=facts)
+    facts = await talk.person("", "list_changes")
+    talk.must("the deletion is among the changes", holds=facts["changes"][0]["change_id"] == change_id)
 
     await talk.person("Bring Avery back.", "undo_change", change_id=change_id)
     facts = await talk.person("", "lookup_contact", phone=PHONE)
@@ -264,7 +256,8 @@ async def many(talk: Conversation) -> None:
     plan, token = facts["plan"], facts["confirm_token"]
     facts = await talk.person("Yes, add them.", "import_contacts", plan=plan, confirm_token=token)
     talk.must("both were added", holds=facts["outcomes"] == {"done": 2})
-    await talk.person("How did that go?", "import_status", plan=plan)
+    facts = await talk.person("", "import_status", plan=plan)
+    talk.must("its status says so, too", holds=facts["status"] == "done")
 
     facts = await talk.person(
         "Tag everybody called Ines as VIP.", "update_contacts", where={"name": "Ines"}, add_tags=["VIP"]

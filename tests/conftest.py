@@ -6,7 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support import OpenSession, Session, open_sessions
+
+settings.register_profile("untimed", deadline=None)  # a slow machine fails no test; speed is for benchmarks
+settings.load_profile("untimed")
 
 ERAS = ("auto", "legacy")  # 2026-07-28, stateless; and the handshake of the revisions before
 

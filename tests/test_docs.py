@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from examiner.tasks import load
 
 import contacts_mcp
@@ -148,9 +149,37 @@ def test_the_readme_leads_to_every_page(page: Path) -> None:
     assert f"docs/{page.name}" in README
 
 
+def test_the_page_on_the_exam_counts_its_sentences() -> None:
+    page = (ROOT / "docs/exam.md").read_text(encoding="utf-8")
+    of_many = [task for task in load() if task.theme == "many"]
+    assert f"{len(load())} sentences as an office says them" in page
+    assert f"{len(of_many)} sentences are about lists and changes of many" in page
+
+
+def commands_for_many() -> list[str]:
+    """The command lines of the README about many contacts and about files."""
+    found = re.findall(r"`contacts-mcp ((?:import|update|export|picture) [^`]+)`", README)
+    return list(dict.fromkeys(found))
+
+
+def test_the_readme_shows_each_command_for_many_contacts() -> None:
+    assert {line.split()[0] for line in commands_for_many()} == {"import", "update", "export", "picture"}
+
+
+@pytest.mark.parametrize("line", commands_for_many())
+def test_each_command_for_many_contacts_of_the_readme_works_on_the_sandbox(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").write_text("Phone,First\n510-555-3361,Ines\n", encoding="utf-8")
+    flags = ["--sandbox", "--sandbox-file", ":memory:", "--data-dir", str(tmp_path / "data")]
+    done = CliRunner().invoke(main, [*line.split(), *flags], input="y\n")
+    assert done.exit_code == 0, done.output
+
+
 def test_each_of_the_sentences_to_try_is_a_task_of_the_exam() -> None:
     tried = re.findall(r"^\d+\. (.*)$", (ROOT / "docs/sentences.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(tried) == len(set(tried)) == 26
+    assert len(tried) == len(set(tried)) == 30
     assert set(tried) <= {task.say for task in load()}
 
 

@@ -30,7 +30,7 @@ ROOMS = (
 BOOK = (
     "fields",
     "values",
-    "vocabulary confirmations",
+    "vocabulary confirmations cursors",
     "cards",
     "book",
     "writing listing",

@@ -29,11 +29,7 @@ from contacts_mcp.api.failures import failure_in_the_answer, failure_on_the_way,
 from contacts_mcp.api.pace import Pace
 from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
 from contacts_mcp.api.tracing import request_span
-from contacts_mcp.errors import (
-    BadAnswer,
-    ContactsError,
-    RateLimited,
-)
+from contacts_mcp.errors import BadAnswer, ContactsError, RateLimited
 from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteReply
 from contacts_mcp.state.ledger import WINDOW
 

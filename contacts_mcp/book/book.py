@@ -69,6 +69,8 @@ class Book:
     region: str = "US"
     remembers: bool = True  # False where no later call knows the changes: their numbers are not told
     folders: tuple[Path, ...] = ()  # open to imports and exports
+    home: Path | None = None  # the data directory, for a file that fits nowhere else
+    requests_per_minute: int = 500  # of the account
     confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
 
     @property

@@ -124,6 +124,7 @@ _EXPECTED = {
     "less_than_equal": "should be at most {le}",
     "less_than": "is too large",
     "string_too_long": "should have at most {max_length} characters",
+    "too_short": "should have at least {min_length}",
     "too_long": "should have at most {max_length} items",
 }
 

@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 LONGEST = 40.0  # seconds of a call for such work; clients cut calls at 60
 LEFT = 10.0  # seconds of the call that are kept for its answer
 
-Watch = Callable[[int, int], Awaitable[None]]
-"""Told how many rows of how many are finished."""
-
-Work = Callable[[Callable[[], bool], Watch], Awaitable[None]]
-"""Work that asks the given function whether it has to stop, and tells how far it is."""
+Work = Callable[[Callable[[], bool]], Awaitable[None]]
+"""Work that asks the given function whether it has to stop. `pace.telling` tells how far it is."""
 
 
 class Job:
@@ -34,15 +31,15 @@ class Job:
         self.is_over = False
         self.error: Exception | None = None
         self.news = anyio.Event()
-        self.finished = self.total = 0
+        self.said: tuple[str, int, int | None] | None = None  # how far it is, as `pace.on_progress` hears it
 
     def tell(self) -> None:
         """Wake those who wait for news."""
         self.news.set()
         self.news = anyio.Event()
 
-    async def watch(self, finished: int, total: int) -> None:
-        self.finished, self.total = finished, total
+    async def hear(self, clause: str, done: int, of: int | None) -> None:
+        self.said = (clause, done, of)
         self.tell()
 
 
@@ -53,6 +50,7 @@ class Jobs:
         self._app = app
         self._groups: list[TaskGroup] = []
         self._jobs: dict[int, Job] = {}
+        self._unheard: dict[int, Exception] = {}  # errors of jobs that no call has answered yet
 
     async def book(self) -> Book:
         return await self._app.book()
@@ -79,7 +77,7 @@ class Jobs:
         seconds = max(0.0, min(LONGEST, anyio.current_effective_deadline() - anyio.current_time() - LEFT))
         if number not in self._jobs and not self._groups:
             stop_at = anyio.current_time() + seconds
-            await work(lambda: anyio.current_time() >= stop_at, _report)
+            await work(lambda: anyio.current_time() >= stop_at)
             return True
         if number not in self._jobs:
             self._jobs[number] = Job()
@@ -87,37 +85,34 @@ class Jobs:
         return await self.news_of(number, seconds)
 
     async def news_of(self, number: int, seconds: float) -> bool:
-        """Wait for the end of a job, at most so long, and report how far it is. Returns whether it is over."""
-        job = self._jobs.get(number)
-        if job is None:
-            return True
+        """Wait for the end of a job, at most so long, and report how far it is. Returns whether it is over.
+
+        Raises its error, also where it ended while nobody waited. That is told once.
+        """
+        from contacts_mcp.api.pace import on_progress  # the server must list its tools before it needs this
+
+        job, tell = self._jobs.get(number), on_progress.get()
         with anyio.move_on_after(seconds):
-            while not job.is_over:
+            while job is not None and not job.is_over:
                 await job.news.wait()
-                if job.total:
-                    await _report(job.finished, job.total)
-        if job.is_over and job.error is not None:
-            raise job.error
-        return job.is_over
+                if tell and job.said:
+                    await tell(*job.said)
+        error = self._unheard.pop(number, job.error if job else None)
+        if error is not None:
+            raise error
+        return job is None or job.is_over
 
     async def _done(self, number: int, work: Work) -> None:
-        from contacts_mcp.api.pace import on_progress, on_wait  # the server must list its tools before it needs this
+        from contacts_mcp.api.pace import on_progress, on_wait
 
         job = self._jobs[number]
         on_wait.set(None)  # the call that began it is answered by then
-        on_progress.set(None)
+        on_progress.set(job.hear)
         try:
-            await work(lambda: False, job.watch)
-        except Exception as error:  # noqa: BLE001 -- the call that waits for it gets it, and the plan holds it
-            job.error = error
+            await work(lambda: False)
+        except Exception as error:  # noqa: BLE001 -- a call that asks for news gets it
+            job.error = self._unheard[number] = error
         finally:
             del self._jobs[number]
             job.is_over = True
             job.tell()
-
-
-async def _report(finished: int, total: int) -> None:
-    from contacts_mcp.api.pace import telling
-
-    if tell := telling("rows are finished"):
-        await tell(finished, total)

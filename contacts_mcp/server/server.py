@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
-import anyio
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
@@ -97,12 +96,8 @@ def build_server(settings: Settings, *, workspace: Opener | None = None) -> Serv
 
     @asynccontextmanager
     async def lifespan(_: Server[App]) -> AsyncIterator[App]:
-        try:
-            async with app.served():
-                yield app
-        finally:
-            with anyio.CancelScope(shield=True):
-                await own.aclose()  # which was never opened, where the caller gave one
+        async with own, app.served():  # `own` is never opened where the caller gave one
+            yield app
 
     server = Server(
         NAME,

@@ -42,12 +42,8 @@ def call_tool(settings: Settings, name: str, arguments: Mapping[str, Any]) -> An
         return no_such_tool(name, [*tools])
 
     async def run() -> Answer:
-        workspace = Workspace(settings, for_one_call=True)
-        try:
+        async with Workspace(settings, for_one_call=True) as workspace:
             return await _answer(tool, Jobs(workspace), settings, arguments)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await workspace.aclose()
 
     return anyio.run(run)
 

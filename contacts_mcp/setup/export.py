@@ -55,7 +55,7 @@ def export_file(
 
 
 def told(exported: Exported) -> str:
-    """What came of an export, in words."""
+    """The result of an export, in words."""
     return written(exported).text
 
 
@@ -73,13 +73,8 @@ def _with_book(settings: Settings, work: Callable[[Book], Awaitable[Result]], an
         announce(done, of)
 
     async def run() -> Result:
-        workspace = Workspace(settings)
-        token = on_progress.set(heard)
-        try:
+        on_progress.set(heard)
+        async with Workspace(settings) as workspace:
             return await work(await workspace.book())
-        finally:
-            on_progress.reset(token)
-            with anyio.CancelScope(shield=True):
-                await workspace.aclose()
 
     return anyio.run(run)

@@ -71,13 +71,9 @@ def build(settings: Settings, say: Callable[[str], None]) -> Known:
         say(f"{searched:,} of {of:,} contacts" if of is not None else f"{searched:,} contacts")
 
     async def run() -> Known:
-        workspace = Workspace(settings)
-        try:
+        async with Workspace(settings) as workspace:
             mirror = mirror_of(await workspace.book())
             return await mirror.ready(wait=math.inf, announce=announce)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await workspace.aclose()
 
     known = anyio.run(run)
     if known.failure:

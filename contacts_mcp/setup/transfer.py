@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,16 @@ import click
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Wanted
-from contacts_mcp.book.transfer.many import Chosen, plan_change
+from contacts_mcp.book.transfer.confirming import examples_of
+from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.opening import opened_source
 from contacts_mcp.book.transfer.planning import Asked, plan_file
 from contacts_mcp.book.transfer.problems import problems_file
-from contacts_mcp.book.transfer.reading import Row
-from contacts_mcp.book.transfer.report import report, without_account
-from contacts_mcp.book.transfer.running import Progress, Watch, run
+from contacts_mcp.book.transfer.report import Decided, report
+from contacts_mcp.book.transfer.running import Watch, run
 from contacts_mcp.book.transfer.sources.source import Source
-from contacts_mcp.book.transfer.twins import Earlier
+from contacts_mcp.book.transfer.where import yes_or_no
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import CredentialsMissing, InvalidArgument, Refused
 from contacts_mcp.server.views import transfer as view
@@ -53,6 +53,13 @@ class FileToImport:
     def name(self) -> str:
         return self.path.name
 
+    def source(self, region: str) -> AbstractContextManager[tuple[Source, dict[str, Any]]]:
+        """The opened file, as `opened_source` yields it."""
+        large = self.asked.large
+        return opened_source(
+            self.name, self.folders, region=region, encoding=self.encoding, sheet=self.sheet, large=large
+        )
+
 
 def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
     """The plan of a file as JSON lines: first the file, then its rows, each with its decision. Nothing is changed.
@@ -67,11 +74,8 @@ def as_json_lines(settings: Settings, file: FileToImport) -> Iterator[str]:
 
 
 async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
-    workspace = Workspace(settings)
-    try:
-        with opened_source(
-            file.name, file.folders, region=settings.default_region, encoding=file.encoding, sheet=file.sheet
-        ) as (source, facts):
+    async with Workspace(settings, for_one_call=True) as workspace:
+        with file.source(settings.default_region) as (source, facts):
             try:
                 book = await workspace.book()
             except CredentialsMissing:
@@ -80,12 +84,12 @@ async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
             if not mapping_of(source, fields=names, given=file.asked.columns, region=book.region).has_phones:
                 return _lines(source, names, {}, file, book.region)
             plan = await planned(book, source, facts, file.asked)
-            decisions = {row.row: row.decision for row in book.imports.every_row(plan.plan)}
+            decisions = {
+                row.row: Decided(row.decision, row.reason, row.shown.get("problem", ""))
+                for row in book.imports.every_row(plan.plan)
+            }
             book.imports.drop(plan.plan)
             return _lines(source, names, decisions, file, book.region)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await workspace.aclose()
 
 
 async def planned(book: Book, source: Source, facts: Mapping[str, Any], asked: Asked) -> StoredPlan:
@@ -95,13 +99,10 @@ async def planned(book: Book, source: Source, facts: Mapping[str, Any], asked: A
 
 
 def _lines(
-    source: Source, names: Names | None, decisions: Mapping[int, str], file: FileToImport, region: str
+    source: Source, names: Names | None, decisions: Mapping[int, Decided], file: FileToImport, region: str
 ) -> list[str]:
-    def decide(row: Row, earlier: Earlier | None) -> str:
-        return decisions.get(row.number) or without_account(row, earlier)
-
     columns = mapping_of(source, fields=names, given=file.asked.columns, region=region)
-    return [*report(source, columns, name=file.name, region=region, decide=decide)]
+    return [*report(source, columns, name=file.name, region=region, decided=decisions)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,7 @@ def import_file(settings: Settings, file: FileToImport, terminal: Terminal, *, d
     """Show the plan of a file, ask, run it, and write the file of problems. False where rows failed or it stopped."""
 
     async def make(book: Book) -> StoredPlan:
-        with opened_source(file.name, file.folders, region=book.region, encoding=file.encoding, sheet=file.sheet) as (
-            source,
-            facts,
-        ):
+        with file.source(book.region) as (source, facts):
             return await planned(book, source, facts, file.asked)
 
     again = "contacts-mcp call import_contacts plan={}"
@@ -133,7 +131,9 @@ def update_many(
     """The same for one change of many contacts."""
 
     async def make(book: Book) -> StoredPlan:
-        return await plan_change(book, Chosen(where=where), wanted)
+        chosen = Chosen(where=where)
+        edit = await edit_for(book, chosen, wanted)
+        return await plan_change(book, begin_change(book, chosen, wanted, edit), chosen, edit)
 
     again = "contacts-mcp call update_contacts plan={}"
     return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, [], again)
@@ -154,7 +154,7 @@ def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
         elif name == "assignee":
             assignee = value
         elif name == "is_opted_out":
-            opted_out = _yes_or_no(value)
+            opted_out = _opt_out(value)
         else:
             custom[name] = value
     return Wanted(
@@ -167,13 +167,13 @@ def wanted_of(pairs: Sequence[tuple[str, str]]) -> Wanted:
     )
 
 
-def _yes_or_no(value: str) -> bool:
-    meant = {"yes": True, "true": True, "no": False, "false": False}.get(value.strip().casefold())
-    if meant is None:
+def _opt_out(value: str) -> bool:
+    answer = yes_or_no(value)
+    if answer is None:
         raise InvalidArgument(
             "is_opted_out", f"{quoted(value, limit=40)} is no answer.", expected="Expected yes or no."
         )
-    return meant
+    return answer
 
 
 async def _carry_out(
@@ -185,8 +185,7 @@ async def _carry_out(
     folders: list[Path],
     again: str,
 ) -> bool:
-    workspace = Workspace(settings)
-    try:
+    async with Workspace(settings, for_one_call=True) as workspace:
         book = await workspace.book()
         plan = await make(book)
         has_work = bool(book.imports.states(plan.plan).get("planned"))
@@ -202,18 +201,12 @@ async def _carry_out(
             terminal.say("Nothing was changed.")
             return True
         return await _run(book, plan, terminal, folders, again)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await workspace.aclose()
 
 
 async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
     """The plan as the tool shows it, with one example of each decision."""
-    decisions = plan.counts.get("decisions", {})
-    examples = [row for name in decisions for row in book.imports.rows(plan.plan, decision=name, limit=1)]
-    tables = [table for row in examples for table in (row.before, row.wanted)]
-    names = await book.vocabulary.naming(*tables, dict.fromkeys(plan.counts.get("keys", {}), ""))
-    return view.planned(plan, examples, names, token="").lines
+    examples, names = await examples_of(book, plan)
+    return view.planned(plan, examples, names, token="", per_minute=book.requests_per_minute).lines
 
 
 async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[Path], again: str) -> bool:
@@ -234,7 +227,7 @@ def _bar(book: Book, plan: StoredPlan, *, is_shown: bool) -> Iterator[Watch]:
     total = sum(count for state, count in book.imports.states(plan.plan).items() if state)
     with click.progressbar(length=total, label="Importing", file=sys.stderr, hidden=not is_shown) as bar:
 
-        async def watch(now: Progress) -> None:
-            bar.update(now.finished - bar.pos)
+        async def watch(finished: int, _: int) -> None:
+            bar.update(finished - bar.pos)
 
         yield watch

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from contacts_mcp.errors import AccountError
 
 Identity = tuple[int, int]
 
@@ -38,12 +44,45 @@ def connect(path: Path | None, *, patience: float) -> sqlite3.Connection:
     return db
 
 
+def opened(path: Path | None, schema: str, *, patience: float, newer: str) -> sqlite3.Connection:
+    """A connection to the file at `path`, brought up to the steps of `schema`, which is a file of this room.
+
+    Deleted rows are gone down to their bytes. Raises OSError, sqlite3.Error, and AccountError with the text
+    `newer` where a newer version wrote the file.
+    """
+    db = connect(path, patience=patience)
+    try:
+        switch_to_wal(db, patience=patience)
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA secure_delete = ON")
+        steps = steps_of(files(__package__).joinpath(schema).read_text(encoding="utf-8"))
+        _refuse_newer(db, steps, newer)
+        bring_up_to(db, steps)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _refuse_newer(db: sqlite3.Connection, steps: list[list[str]], text: str) -> None:
+    if version_of(db) > len(steps):
+        raise AccountError(text)
+
+
 def _make_private(path: Path) -> None:
     """SQLite gives its side files the mode of the main one, so it must be right before the first byte."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     if os.name == "posix":
         path.chmod(0o600)
+
+
+def json_text(value: object) -> str:
+    """JSON of a value, in a tenth of the time that `json` takes."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:  # half a character, which `json` writes in ASCII
+        return json.dumps(value)
 
 
 def switch_to_wal(db: sqlite3.Connection, *, patience: float) -> None:

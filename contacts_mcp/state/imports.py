@@ -3,7 +3,7 @@
 - The plans are in one SQLite file beside the journal, for its owner only. Without a path they are in memory.
 - A row is a state, not a place in a count: a run that was killed anywhere leaves rows that say how far they came.
 - The file holds personal data. A plan that is done keeps only the rows that there is something to tell about. A day
-  after it was made, a plan goes.
+  after it was made, a plan goes. One that is running stays a day longer.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
-from contacts_mcp.state.database import bring_up_to, connect, is_spoilt, steps_of, switch_to_wal, version_of
+from contacts_mcp.state.database import is_spoilt, json_text, opened, transaction
 
 KEEP = 24 * 3600.0  # seconds
 _PATIENCE = 5.0  # seconds for another process
 _PURGE_EVERY = 600.0
+_NEWER = "The plans of imports were written by a newer contacts-mcp. Update this one."
 
 PlanKind = Literal["file", "update", "undo"]
 PlanState = Literal["reading", "planned", "running", "stopped", "done"]
 RowState = Literal["", "planned", "sending", "done", "told", "moved", "failed"]
-OPEN: tuple[RowState, ...] = ("planned", "sending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +72,14 @@ class StoredRow:
 
 
 _TABLES = ("wish", "before", "wanted", "shown")
-_COLUMNS = tuple(StoredRow.__dataclass_fields__)
+_PLAIN = tuple(name for name in StoredRow.__dataclass_fields__ if name not in _TABLES)
+_COLUMNS = (*_PLAIN, *_TABLES)
 _RUN_COLUMNS = ("state", "outcome", "sent_at", "change_id", "contact_id", "decision", "shown")
+_plain_of, _tables_of = attrgetter(*_PLAIN), attrgetter(*_TABLES)
+_run_columns_of = attrgetter(*_RUN_COLUMNS[:-1])
 _INSERT = f"INSERT INTO rows (plan, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"
 _UPDATE = f"UPDATE rows SET {', '.join(f'{name} = ?' for name in _RUN_COLUMNS)} WHERE plan = ? AND row = ?"
+_CONFIRMED = "row, line, decision, contact_id, expected, wanted"
 _PLAN_TABLES = ("facts", "switches", "counts")
 
 
@@ -130,8 +134,16 @@ class Imports:
             blank = ", ".join(f"{name} = '{{}}'" for name in _TABLES)
             db.execute(f"UPDATE rows SET {blank} WHERE plan = ? AND state = 'done'", (plan,))
 
+    @contextmanager
+    def filling(self, plan: int) -> Iterator[None]:
+        """While its rows are added. A plan that cannot be filled to its end is forgotten: it is none."""
+        try:
+            yield
+        except BaseException:
+            self.drop(plan)
+            raise
+
     def drop(self, plan: int) -> None:
-        """Forget a plan, such as one whose file could not be read to its end."""
         with self._transaction() as db:
             db.execute("DELETE FROM rows WHERE plan = ?", (plan,))
             db.execute("DELETE FROM plans WHERE plan = ?", (plan,))
@@ -155,12 +167,12 @@ class Imports:
 
     def add(self, plan: int, rows: Iterable[StoredRow]) -> None:
         with self._transaction() as db:
-            db.executemany(_INSERT, ((plan, *(_column(row, name) for name in _COLUMNS)) for row in rows))
+            db.executemany(_INSERT, ((plan, *_columns_of(row)) for row in rows))
 
     def save(self, plan: int, rows: Sequence[StoredRow]) -> None:
         """Write down how far these rows came, all or none."""
         with self._transaction() as db:
-            db.executemany(_UPDATE, ((*(_column(row, name) for name in _RUN_COLUMNS), plan, row.row) for row in rows))
+            db.executemany(_UPDATE, ((*_run_columns_of(row), _json(row.shown), plan, row.row) for row in rows))
 
     def rows(
         self,
@@ -186,17 +198,22 @@ class Imports:
             yield from found
             after = found[-1].row
 
+    def confirmed(self, plan: int) -> Iterator[tuple[Any, ...]]:
+        """All rows in order, as far as a person confirms them, just as they are stored."""
+        query = f"SELECT {_CONFIRMED} FROM rows WHERE plan = ? AND row > ? ORDER BY row LIMIT 500"
+        after = 0
+        while True:
+            with self._opened() as db:
+                found = [*map(tuple, db.execute(query, (plan, after)))]
+            if not found:
+                return
+            yield from found
+            after = found[-1][0]
+
     def states(self, plan: int) -> dict[str, int]:
         """State -> rows in it."""
-        return self._counts("state", plan)
-
-    def decisions(self, plan: int) -> dict[str, int]:
-        """Decision -> rows with it."""
-        return self._counts("decision", plan)
-
-    def _counts(self, column: str, plan: int) -> dict[str, int]:
         with self._opened() as db:
-            found = db.execute(f"SELECT {column}, count(*) FROM rows WHERE plan = ? GROUP BY {column}", (plan,))
+            found = db.execute("SELECT state, count(*) FROM rows WHERE plan = ? GROUP BY state", (plan,))
             return dict(map(tuple, found))
 
     # The file
@@ -220,23 +237,22 @@ class Imports:
             return
         self._purged = now
         with self._transaction() as db:
-            old = "SELECT plan FROM plans WHERE made < ?"
-            db.execute(f"DELETE FROM rows WHERE plan IN ({old})", (now - KEEP,))
-            db.execute("DELETE FROM plans WHERE made < ?", (now - KEEP,))
+            old = "made < ? AND (state <> 'running' OR made < ?)"  # a killed process leaves a plan that looks running
+            moments = (now - KEEP, now - 2 * KEEP)
+            db.execute(f"DELETE FROM rows WHERE plan IN (SELECT plan FROM plans WHERE {old})", moments)
+            db.execute(f"DELETE FROM plans WHERE {old}", moments)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._opened() as db:
-            db.execute("BEGIN IMMEDIATE")
-            with db:
-                yield db
+        with self._opened() as db, transaction(db):
+            yield db
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """The file, opened when it is first needed. A file that is no database any more is made anew."""
         try:
             if self._db is None:
-                self._db = _open(self._path)
+                self._db = opened(self._path, "imports.sql", patience=_PATIENCE, newer=_NEWER)
             yield self._db
         except (OSError, sqlite3.Error) as error:
             if is_spoilt(error) and self._path:
@@ -250,37 +266,23 @@ class Imports:
             ) from None
 
 
-def _open(path: Path | None) -> sqlite3.Connection:
-    db = connect(path, patience=_PATIENCE)
-    try:
-        _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    switch_to_wal(db, patience=_PATIENCE)
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA secure_delete = ON")
-    steps = steps_of(files(__package__).joinpath("imports.sql").read_text(encoding="utf-8"))
-    if version_of(db) > len(steps):
-        raise AccountError("The plans of imports were written by a newer contacts-mcp. Update this one.")
-    bring_up_to(db, steps)
+_NOTHING = "{}"
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json_text(value) if value != {} else _NOTHING
 
 
-def _column(row: StoredRow, name: str) -> Any:
-    value = getattr(row, name)
-    return _json(value) if name in _TABLES else value
+def _columns_of(row: StoredRow) -> tuple[Any, ...]:
+    return (*_plain_of(row), *map(_json, _tables_of(row)))
 
 
 def _row(row: sqlite3.Row) -> StoredRow:
-    return StoredRow(**{name: json.loads(row[name]) if name in _TABLES else row[name] for name in _COLUMNS})
+    return StoredRow(**{name: _read(row[name]) if name in _TABLES else row[name] for name in _COLUMNS})
+
+
+def _read(text: str) -> Any:
+    return json.loads(text) if text != _NOTHING else {}
 
 
 def _plan(row: sqlite3.Row) -> StoredPlan:

@@ -33,13 +33,11 @@ from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.database import (
     Identity,
-    bring_up_to,
     code_of,
-    connect,
     identity,
     is_spoilt,
+    opened,
     steps_of,
-    switch_to_wal,
     version_of,
 )
 from contacts_mcp.state.uptime import passed, uptime
@@ -51,6 +49,12 @@ RUN_FIRST = 24 * 3600.0  # seconds that the machine must have run since a time o
 LONGEST_CALL = 3600.0  # seconds for which a change that was begun may be in somebody's hands
 _PURGE_EVERY = 3600.0
 _PATIENCE = 1.0  # seconds for another server's write, which takes a few thousandths; nothing else goes on meanwhile
+_SCHEMA = "journal.sql"
+_NEWER = (
+    "Nothing was changed: the journal that makes changes undoable was written by a newer contacts-mcp. "
+    "The owner of this machine can update this one, set CONTACTS_MCP_DATA_DIR to another place, "
+    "or give up undo with CONTACTS_MCP_JOURNAL=off."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +148,8 @@ class Journal:
 
     def _inserted(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
         with _transaction(db):
-            rows = ([self._account.name, *(_column(entry, name) for name in _COLUMNS)] for entry in entries)
+            account = self._account.name
+            rows = ([account, *(_column(entry, name) for name in _COLUMNS)] for entry in entries)
             return [db.execute(_INSERT, row).lastrowid or 0 for row in rows]
 
     def finish(self, entry: Entry) -> bool:
@@ -167,10 +172,11 @@ class Journal:
 
     def _completed(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         outcome = f"UPDATE changes SET {_ASSIGNED} WHERE change_id = ? AND at = ? AND {self._ours}"
+        names = self._account.names
         with _transaction(db):
             for entry in entries:
                 values = (_column(entry, name) for name in _OUTCOME)
-                db.execute(outcome, (*values, entry.change_id, entry.at, *self._account.names))
+                db.execute(outcome, (*values, entry.change_id, entry.at, *names))
                 if entry.state == "done" and entry.undoes:
                     db.execute("UPDATE changes SET undone_by = ? WHERE change_id = ?", (entry.change_id, entry.undoes))
                     db.execute(_IN_FORCE_AGAIN, (entry.undoes,))
@@ -281,6 +287,14 @@ class Journal:
         names = self._account.names
         return {str(row[0]) for row in self._rows(" UNION ".join(asked), *names, *phones, *names, *phones)}
 
+    def known_contacts(self, contact_ids: Sequence[int]) -> set[int]:
+        """Those of the contacts that a change was about, at most some hundred at once."""
+        if not contact_ids:
+            return set()
+        marks = ", ".join("?" * len(contact_ids))
+        query = f"SELECT DISTINCT contact_id FROM changes WHERE {self._ours} AND contact_id IN ({marks})"
+        return {int(row[0]) for row in self._rows(query, *self._account.names, *contact_ids)}
+
     def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
         """The changes of the last `within` seconds that gave a contact that phone, or may have, oldest first."""
         young, moments = self._younger_than(within)
@@ -313,6 +327,10 @@ class Journal:
         except JournalSetAside as told_to_nobody:  # whoever settles goes on without
             self._untold = told_to_nobody
             raise
+
+    def open_runs(self) -> list[Entry]:
+        """The changes of whole runs that were begun and not completed, oldest first."""
+        return self._select("action = 'import' AND state = 'begun'")
 
     def arriving(self, contact_id: int | None, *phones: str) -> list[Entry]:
         """The entries about that contact, or about one of `phones`, whose request may still arrive, oldest first.
@@ -445,7 +463,7 @@ class Journal:
         if self._failed and 0 <= now - self._failed[0] < _PATIENCE:
             raise self._failed[1]
         try:
-            return _open(self._path)
+            return opened(self._path, _SCHEMA, patience=_PATIENCE, newer=_NEWER)
         except (OSError, sqlite3.Error) as error:
             self._identity = identity(self._path)
             self._failed = None if is_spoilt(error) else (now, error)
@@ -507,7 +525,9 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def _column(entry: Entry, name: str) -> Any:
     value = getattr(entry, name)
-    return json.dumps(value) if name in _TABLES else value
+    if name not in _TABLES:
+        return value
+    return json.dumps(value) if value else "{}"
 
 
 def _entry(row: sqlite3.Row) -> Entry:
@@ -515,33 +535,8 @@ def _entry(row: sqlite3.Row) -> Entry:
     return Entry(**columns | {"unanswered": bool(row["unanswered"])})
 
 
-def _open(path: Path | None) -> sqlite3.Connection:
-    """Raises OSError, sqlite3.Error, and AccountError where a newer version wrote it."""
-    db = connect(path, patience=_PATIENCE)
-    try:
-        _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    switch_to_wal(db, patience=_PATIENCE)
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA secure_delete = ON")
-    steps = _steps()
-    if version_of(db) > len(steps):
-        raise AccountError(
-            "Nothing was changed: the journal that makes changes undoable was written by a newer contacts-mcp. "
-            "The owner of this machine can update this one, set CONTACTS_MCP_DATA_DIR to another place, "
-            "or give up undo with CONTACTS_MCP_JOURNAL=off."
-        )
-    bring_up_to(db, steps)
-
-
 def _steps() -> list[list[str]]:
-    return steps_of(files(__package__).joinpath("journal.sql").read_text(encoding="utf-8"))
+    return steps_of(files(__package__).joinpath(_SCHEMA).read_text(encoding="utf-8"))
 
 
 def _unusable(error: Exception) -> AccountError:

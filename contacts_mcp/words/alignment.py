@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 
 from contacts_mcp.words.kindred import kindred
 from contacts_mcp.words.likeness import likeness
-from contacts_mcp.words.nicknames import TITLES
 from contacts_mcp.words.search_words import name_key, pieces
+from contacts_mcp.words.titles import GENERATIONS, TITLES, generation_in
 
 How = Literal["same", "nickname", "spelling", "beginning", "initial"]
 
@@ -27,18 +27,6 @@ _LEAST_BEGINNING = 3  # letters
 _LEAST_MISSPELLED = 4
 _LONG = 6  # letters from which on two edits are forgiven
 _MOST_WORDS = 8
-
-GENERATIONS = {
-    "jr": "junior",
-    "junior": "junior",
-    "jnr": "junior",
-    "sr": "senior",
-    "senior": "senior",
-    "snr": "senior",
-    "ii": "ii",
-    "iii": "iii",
-    "iv": "iv",
-}
 
 
 class Name(NamedTuple):
@@ -89,9 +77,8 @@ def names_of(*parts: str) -> tuple[Name, ...]:
 
 def _name(words: Sequence[str]) -> Name:
     words = words[:_MOST_WORDS]
-    generation = next((GENERATIONS[word] for word in words[1:] if word in GENERATIONS), "")
     kept = tuple(word for word in words if word not in TITLES and word not in GENERATIONS)
-    return Name(kept or tuple(words), generation)
+    return Name(kept or tuple(words), generation_in(words))
 
 
 def aligned(one: Sequence[str], other: Sequence[str], *, known: Collection[str] = ()) -> Alignment:

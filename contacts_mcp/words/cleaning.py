@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from contacts_mcp.errors import InvalidArgument
-from contacts_mcp.words.display import is_invisible, needed
+from contacts_mcp.words.display import is_all_visible, is_invisible, needed
 from contacts_mcp.words.note import Note
 
 MOST_NAMED = 3  # kinds of characters that a note names
@@ -55,8 +55,8 @@ def clean_value(text: str, *, argument: str) -> Cleaned:
 
 
 def _cleaned(text: str, argument: str, *, keeps_breaks: bool) -> Cleaned:
-    if text.isascii() and text.isprintable() and text.strip():  # nearly all there is
-        return Cleaned(text.strip(), [])
+    if is_all_visible(text) and REPLACEMENT not in text and OBJECT not in text and (bare := text.strip()):
+        return Cleaned(bare, [])  # nearly all there is
     _refuse_broken(text, argument)
     right = _LATIN_1.sub(_of_windows, text)
     lines = _BREAK.sub("\n", right) if keeps_breaks else _BREAK_AMONG_SPACES.sub(" ", right.strip())

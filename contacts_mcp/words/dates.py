@@ -7,7 +7,9 @@
 3. A date with two readings is refused with both ("03/04/2027"). A day that does not exist is refused, and a date
    without its year or day or with two digits of the year. So are days as machines count them, and days that depend on
    today.
-4. Any other text is no date and stays as it is ("never", "see notes").
+4. A date in other words is refused, because nobody reads it for certain ("15 stycznia 2027", "2027-01-15 or later").
+   It holds a year, and the number of a day or the name of a month.
+5. Any other text is no date and stays as it is ("never", "see notes").
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from contacts_mcp.errors import InvalidArgument
@@ -28,6 +30,11 @@ from contacts_mcp.words.note import Note
 MOST = 0.8  # of a field's known values are dates, if it is a field of dates
 FIRST_YEAR, LAST_YEAR = 1800, 2199
 LONGEST = 60  # characters of a date in words
+_DIGITS_OF_YEAR = 4
+_LAST_BUDDHIST = 2750
+_LAST_DAY = 31
+_LEAD = re.compile(r"^(?:on |am )?(?:the |den |le |el |il )?(?=.*\d)")
+_EAST_ASIAN = r"\d ?[年\ub144].*\d ?[月\uc6d4].*\d ?[日号\uc77c]"
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -97,6 +104,11 @@ def looks_like_date_field(name: str, known_values: Collection[str] = ()) -> bool
     known = [value.strip() for value in known_values if value.strip()]
     if known:
         return sum(_ISO.fullmatch(value) is not None for value in known) >= MOST * len(known)
+    return _name_says_date(name)
+
+
+@lru_cache(maxsize=256)  # a file asks for the same fields in every row
+def _name_says_date(name: str) -> bool:
     words = re.findall(r"[a-z0-9]+", unaccented(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))
     return not _SAY_DATE.isdisjoint(words) or not _END_IN_DATE.isdisjoint(words[-1:])
 
@@ -134,7 +146,20 @@ def _reading(text: str) -> _Reading | None:
         return inner._replace(has_time=True)
     if (named := _match(_ON_WEEKDAY, text)) and (inner := _reading(named["date"])):
         return _on(_WEEKDAYS[named["weekday"]], inner)
-    return _whole_day(text) or next((_Reading(fault=fault) for form, fault in _FAULTS if _match(form, text)), None)
+    return (
+        _whole_day(text)
+        or next((_Reading(fault=fault) for form, fault in _FAULTS if _match(form, text)), None)
+        or (_Reading(fault="is a date in a form that is not read for certain") if _holds_date(text) else None)
+    )
+
+
+def _holds_date(text: str) -> bool:
+    """Whether a text holds a year, and a number or a month that is no part of it."""
+    numbers = re.findall(r"\d+", text)
+    has_year = any(len(number) == _DIGITS_OF_YEAR and FIRST_YEAR <= int(number) <= _LAST_BUDDHIST for number in numbers)
+    has_day = any(1 <= int(number) <= _LAST_DAY for number in numbers if len(number) <= 2)  # noqa: PLR2004 -- of "15"
+    has_month = not _MONTHS.keys().isdisjoint(re.findall(r"[^\W\d_]+", text))
+    return (has_year and (has_day or has_month)) or bool(_pattern(_EAST_ASIAN).search(text))
 
 
 def _whole_day(text: str) -> _Reading | None:
@@ -173,7 +198,8 @@ def _plain(text: str) -> str:
     """Small letters without accents, ASCII digits and dashes, single spaces, no full stop or comma behind."""
     digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in text)
     dashes = "".join("-" if unicodedata.category(char) == "Pd" or char == "\u2212" else char for char in digits)
-    return unaccented(dashes).rstrip(" .,")
+    plain = unicodedata.normalize("NFC", unaccented(dashes))  # puts the syllables of Korean together again
+    return _LEAD.sub("", plain).rstrip(" .,")
 
 
 # The forms of dates, in the plain text. Each gives the days that it can mean as (year, month, day).
@@ -218,6 +244,7 @@ _ON_WEEKDAY = rf"(?P<weekday>{_NAME_OF_DAY})[.,]? (?:(?:den|the|le|il|el) )?(?P<
 _FORMS = (
     (r"(\d{4}) ?[-/.] ?(\d{1,2}) ?[-/.] ?(\d{1,2})", _year_first),
     (r"(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]?", _year_first),
+    (r"(\d{4}) ?\ub144 ?(\d{1,2}) ?\uc6d4 ?(\d{1,2}) ?\uc77c", _year_first),  # Korean
     (r"(\d{1,2}) ?[-/. ] ?(\d{1,2}) ?[-/. ] ?(\d{4})", _year_last),
     (rf"(?P<month>{_MONTH}){_GAP}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[ ,./-]+(?P<year>\d{{4}})", _by_name),
     (rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|o|a|e)?{_OF}(?P<month>{_MONTH}){_OF}(?P<year>\d{{4}})", _by_name),

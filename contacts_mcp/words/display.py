@@ -67,6 +67,11 @@ def is_invisible(char: str) -> bool:
     return unicodedata.category(char) in _INVISIBLE_CATEGORIES or _INVISIBLE_EXTRAS.match(char) is not None
 
 
+def is_all_visible(text: str) -> bool:
+    """Whether nothing in a text is invisible, and its only blanks are spaces. False may also be said of such a text."""
+    return text.isprintable() and (text.isascii() or _INVISIBLE_EXTRAS.search(text) is None)
+
+
 def needed(text: str) -> set[int]:
     """The positions of invisible characters that the writing around them needs.
 

@@ -41,7 +41,9 @@ _WRAPPINGS = (
     r"[^<>@]*<\s*(?P<inner>[^<>]+?)\s*>",  # Jo <jo@x.org>
     r"\"[^\"<>]*\"\s*<\s*(?P<inner>[^<>]+?)\s*>",  # "Rivera, Jo (jo@x.org)" <jo@x.org>
     rf"(?P<inner>{_ADDRESS})\s*\([^()@]*\)",
-    rf"(?P<inner>{_ADDRESS})\s*<\s*(?i:mailto:)?(?P=inner)\s*>",
+    rf"(?P<inner>{_ADDRESS})\s*<\s*(?i:mailto:)?(?i:(?P=inner))\s*>",
+    r"(?P<sign>[*_]{1,3})(?P<inner>[^*_].*)(?P=sign)",  # emphasis of Markdown
+    r"=\s*\"(?P<inner>[^\"]+)\"",  # a spreadsheet's text
     rf"(?P<inner>{_ADDRESS})\?\w+=.*",
     r"(?P<inner>.+?)\s*[.,;:!?]+",
     rf"(?P<inner>.+?)\s*[>)\]}}{_QUOTES}]+",

@@ -16,7 +16,7 @@ import unicodedata
 from functools import lru_cache
 from html import unescape
 
-from contacts_mcp.words.display import is_invisible
+from contacts_mcp.words.display import is_all_visible, is_invisible
 
 # Letters that Unicode does not take apart although people type them as plain letters.
 UNDECOMPOSED = str.maketrans(
@@ -36,7 +36,7 @@ _ENTITY = re.compile(rf"&(?:(?:amp|#0*38|#x0*26);)*((?:amp|lt|gt|quot|apos|nbsp|
 
 def caseless(text: str) -> str:
     """The text in one case, with single spaces between words, none around them, and nothing invisible."""
-    if not (text.isascii() and text.isprintable()):
+    if not is_all_visible(text):
         text = "".join(char for char in text if char.isspace() or not is_invisible(char))
     lower = text.casefold()
     if "&" in lower:

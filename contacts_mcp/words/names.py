@@ -29,6 +29,7 @@ LONGEST_SHOWN = 60
 LONGEST_LABEL = 700  # of one that is shown safe and short already, and must read back
 NEAREST = 5
 _MOST_LISTED = 10
+_MOST_RESOLVED = 1_000  # texts kept with what they mean: a file says the same names in every row
 _LONGEST_LOOSE = 1_000  # a longer text is only compared as written
 _LONGEST_LIKENESS = 80  # characters of a folded name that near misses are looked for by
 _LEAST_LIKENESS = 0.6
@@ -67,11 +68,16 @@ class Names:
         kinds = "|".join(map(re.escape, (kind, self._noun)))
         self._number = re.compile(rf"\s*(?:(?:{kinds})\s*)?(\d{{1,{_LONGEST_ID}}})\s*", re.IGNORECASE)
         self._labels: dict[int, str] = {}
+        self._resolved: dict[str, Named] = {}
 
     def resolve(self, text: str | int, *, argument: str) -> Named:
         """The one item that a name, an id or a label means. Raises UnknownName for none or for several."""
+        if isinstance(text, str) and text in self._resolved:
+            return self._resolved[text]
         meant = self._with_id(text) if isinstance(text, int) else self._meant(text)
         if len(meant) == 1:
+            if isinstance(text, str) and len(self._resolved) < _MOST_RESOLVED:
+                self._resolved[text] = meant[0]
             return meant[0]
         raise self._several(str(text), meant, argument) if meant else self._unknown(str(text), argument)
 

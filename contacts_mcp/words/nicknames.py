@@ -1,11 +1,13 @@
 """Whether a contact may be the person that somebody named: "Bob Smith" for Robert Smith.
 
-- Forgiven are case, accents, punctuation, titles, the order of the words, initials, and the common short forms of
-  English first names.
+- Forgiven are case, accents, punctuation, titles, the order of the words, initials, another script, and the common
+  short forms of first names.
 - A part is enough: the first name, the last name, or both. One more word on either side is forgiven, a different word
   is not.
 - A short form stands for several names, and these are not forgiven for each other: Sam is Samuel or Samantha, and
   Samuel is not Samantha.
+- A father is not his son: "King Sr." is not King Jr.
+- `is_full_name` is stricter. There the name alone says who is meant.
 """
 
 from __future__ import annotations
@@ -13,12 +15,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from contacts_mcp.words.folding import WRITTEN_OUT, fold, unaccented
-
-TITLES = frozenset(
-    "mr mrs ms miss mx dr prof sir dame madam jr sr ii iii iv phd md esq".split()  # noqa: SIM905 -- a list of words
-)
+from contacts_mcp.words.search_words import pieces, sound
+from contacts_mcp.words.titles import TITLES, are_other_generations, generation_in
 
 # A first name, and the short forms that people say for it.
 SHORT_FORMS = """
@@ -58,6 +59,41 @@ terence: terry / theodore: ted teddy theo / thomas: tom tommy / timothy: tim tim
 veronica: ronnie roni / victor: vic / victoria: vicky tori / vincent: vince vinny / virginia: ginny
 walter: walt wally / wesley: wes / wilfred: will fred / william: will bill billy willy liam / winifred: winnie
 zachary: zach zack
+aleksandr: sasha alex sanya / aleksandra: sasha ola / alejandro: alex ale jandro / alejandra: ale jandra
+alessandro: sandro ale / alessandra: sandra ale / alexander: sascha sasha / alexandra: sascha sasha
+anastasia: nastya asya stasia / andreas: andi andy / antonio: tonio tono / anna: anya ania annie / barbara: basia
+bartosz: bartek / beatriz: bea / bernardo: nardo / boris: borya / carlos: carlitos / carmen: menchu / carolina: caro
+cecilia: ceci / charlotte: lotta / christoph: chris / concepcion: concha conchita / consuelo: chelo
+cristina: cris tina / daniela: dani / dmitry: dima mitya / dmitri: dima mitya / dolores: lola / dorota: dorotka
+eduardo: lalo edu eddie / ekaterina: katya / elena: lena / elizabeth: elsie bettina / emilio: milo
+enrique: quique kike / ernesto: neto / esperanza: pera / eugenia: zhenya / evgeny: zhenya / fernando: nando fer
+florian: flo / francesca: fra cesca / francesco: franco cesco ciccio / francisco: paco pancho paquito kiko fran cisco
+francisca: paca paqui fran / franziska: franzi / friedrich: fritz fred / gabriel: gabo / gabriela: gaby gabi
+galina: galya / georg: schorsch / gerhard: gerd / gertrud: trudi trude / giacomo: mino / giovanni: gianni nanni
+giulia: giuli / giuseppe: beppe peppe pino peppino / graciela: chela / grzegorz: grzesiek / guadalupe: lupe lupita
+guillermo: memo guille / gustavo: gus tavo / hannelore: hanni lore / heinrich: heinz heiner / helena: lena hela
+hector: tito / hendrik: henk rik / ignacio: nacho / ignazio: nazio / irina: ira / isabel: chabela isa / ivan: vanya
+jacek: jacus / jadwiga: jadzia / jan: janek hans jasiu / jesus: chuy chucho suso / joachim: jochen achim
+joao: joaozinho / johann: hans hannes / johannes: hans hannes jo / jorge: coco / jose: pepe chepe zezinho
+josef: sepp pepi jupp / josefa: pepa fina / josephine: josy / juan: juancho juanito / julia: julka yulia
+karl: kalle / karolina: karo / katarzyna: kasia kaska / katharina: kathi kati kaethe / konstantin: kostya
+krzysztof: krzysiek kris / larisa: lara / leonardo: leo nardo / leticia: leti / ljudmila: mila luda / lorenzo: enzo
+lourdes: lulu / luciana: lu / ludwig: lutz / ludmila: mila luda / luigi: gigi gino / luis: lucho luisito
+lukasz: luki / magdalena: magda lena madzia / malgorzata: gosia malgosia / manfred: manni
+manuel: manolo manu manny / manuela: manu / marcin: marcinek / margarita: rita / margarethe: grete gretel
+maria: mari marichu masha mia / mario: mayito / martina: tina / matthias: matze / matteo: teo / mercedes: merche
+michael: michi micha / michal: misiek / mikhail: misha / mikolaj: miki / mohammed: mo / monica: moni
+nadezhda: nadya / natalia: nata natasha / nikolai: kolya / nikolaus: klaus niko / oleksandr: sasha oles / olga: olya
+patricia: paty / pavel: pasha / pedro: perico / pilar: pili / piotr: piotrek / pyotr: petya / rafael: rafa
+ramon: moncho / raymundo: mundo / reinhard: reini / ricardo: richi cardo rico / roberto: beto robi berto tito
+rodrigo: rodri / rosario: charo / rosa: rosita / salvador: chava salva / salvatore: toto turi / santiago: santi
+sebastian: basti sebas / sergio: checo / sergei: seryozha serge / sergey: seryozha serge / sigrid: siggi / silvia: silvi
+sofia: sofi sonya / soledad: sole / stanislaw: staszek stach / stefan: steff / stefania: stefi / susanne: susi sanne
+svetlana: sveta / szymon: szymek / tatiana: tanya / teodoro: teo / teresa: tere maite / tomas: tomy / tomasz: tomek
+ulrich: uli / ulrike: uli rike / ursula: uschi ulla / valentina: valya vale / vasily: vasya / veronica: vero
+vicente: chente / victoria: vica / viktor: vitya / vincenzo: enzo vinz / vladimir: vova volodya vlad / walter: walti
+wilhelm: willi willy / wojciech: wojtek / wolfgang: wolf wolfi / yekaterina: katya / yelena: lena / yevgeny: zhenya
+yuri: yura / zbigniew: zbyszek / zofia: zosia
 """
 
 
@@ -76,19 +112,65 @@ _FORMAL = _formal_names()
 
 def may_be_called(said: str, *, first: str = "", last: str = "", display_name: str = "") -> bool:
     """Whether a person may call the contact of these names `said`. A contact without a name is called nothing."""
-    if fold(said) in {fold(text) for text in (first + last, last + first, display_name) if text}:
-        return True
+    names = [name for name in (f"{first} {last}", display_name) if name.strip()]
+    if any(are_other_generations(_generation(said), _generation(name)) for name in names):
+        return False
     spoken, own, shown = _words(said), _words(f"{first} {last}"), _words(display_name)
+    if any(_is_whole(spoken, words) for words in (own, _words(f"{last} {first}"), shown)):
+        return True
+    if not spoken:  # a name of symbols
+        return fold(said) in map(fold, names)
     if _are_among(spoken, shown):
         return True
     return _are_among(spoken, own or shown) or _are_among(own or shown, spoken)
+
+
+def is_full_name(said: str, *, first: str = "", last: str = "", display_name: str = "") -> bool:
+    """Whether `said` is the whole name of the contact, in any order. Case, accents, titles and blanks are forgiven.
+
+    A generation that was said must be in the name. One that was not said is forgiven.
+    """
+    names = [name for name in (f"{first} {last}", f"{last} {first}", display_name) if name.strip()]
+    generation = _generation(said)
+    return any(
+        generation in ("", _generation(name)) and _is_whole(_words(said), _words(name))
+        for name in names
+        if not any(are_other_generations(generation, _generation(other)) for other in names)
+    )
+
+
+def _generation(name: str) -> str:
+    return generation_in([unaccented(word) for word in re.findall(r"\w+", name)])
 
 
 def _words(text: str) -> list[str]:
     """The words of a name without titles. An apostrophe parts nothing: "O'Neil" is one word."""
     joined = re.sub(r"['`\u2018\u2019\u02bc.](?=\w\w)", "", text.casefold())
     words = re.findall(r"\w+", joined)
-    return [word for word in words if word not in TITLES] or words
+    return [word for word in words if unaccented(word) not in TITLES] or words
+
+
+def _is_whole(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two names have the same words, in any order, or the same letters with other blanks between them."""
+    if len(words) != len(others):
+        return _are_one_text(words, others)
+    left = list(others)
+    for word in words:
+        match = next((other for other in left if _spellings(word) & _spellings(other)), None)
+        if match is None:
+            return _are_one_text(words, others)
+        left.remove(match)
+    return bool(words)
+
+
+def _are_one_text(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether one name only parts the words of the other: "Delacruz" and "de la Cruz".
+
+    "Ann Abell" and "Anna Bell" have the same letters too, and each parts the other's words elsewhere.
+    """
+    one, other = ([unaccented(word) for word in each] for each in (words, others))
+    ends, its_ends = ({*accumulate(map(len, each))} for each in (one, other))
+    return bool(one) and "".join(one) == "".join(other) and (ends <= its_ends or its_ends <= ends)
 
 
 def _are_among(words: Sequence[str], others: Iterable[str]) -> bool:
@@ -114,7 +196,23 @@ def _is_same(one: str, other: str) -> bool:
     plain, others = unaccented(one), unaccented(other)
     if _is_initial(plain) or _is_initial(others):
         return plain[:1] == others[:1]
+    if plain.isascii() != others.isascii():
+        return _are_alike_in_latin(plain, others)
     return bool(_names_behind(plain) & _names_behind(others))
+
+
+def _are_alike_in_latin(one: str, other: str) -> bool:
+    """Whether a word in Latin letters may be one of another script. It sounds the same, and ends in the same letter."""
+    said, foreign = (one, other) if one.isascii() else (other, one)
+    forms = [form for piece in pieces(foreign) for form in piece.spellings if form.isascii()]
+    return any(form == said or (sound(form) == sound(said) != "" and _end(form) == _end(said)) for form in forms)
+
+
+def _end(word: str) -> str:
+    return word[-1:].translate(_SAME_ENDS)
+
+
+_SAME_ENDS = str.maketrans("yj", "ii")
 
 
 def _spellings(word: str) -> set[str]:

@@ -1,9 +1,9 @@
 """The text of one phone, before the numbering library sees it: folded to ASCII, or refused as something else.
 
 1. Folding comes first: the digits of every script, full-width forms, every dash and space, invisible characters.
-2. `tel:` in front, and a full stop or comma behind, are dropped. So is the writing of a spreadsheet: `.0` behind the
-   digits, commas between thousands (`6,145,550,123`), `6.145550123E9` with every digit there. `6.14555E+09` has lost
-   its last digits and is refused.
+2. A scheme in front (`tel:`, `whatsapp:`), and a full stop or comma behind are dropped. So is the writing of a
+   spreadsheet: `'5105553344`, `="5105553344"`, `.0` behind the digits, commas between thousands. `6.145550123E9` is
+   read, with every digit there. `6.14555E+09` has lost its last digits and is refused.
 3. Then only the characters of one phone may be left: digits, one leading plus, ( ) - . / and spaces.
    The library would find a number inside prose, and turn a letter O into another number.
 4. A word at the end is keypad digits if it has three letters in a row and three digits before it ("1-800-FLOWERS").
@@ -60,12 +60,22 @@ def read_text(text: str) -> Written:
     if len(text) > LONGEST_RAW or len(folded) > LONGEST_TEXT:
         problem = f"is {len(text)} characters long; a phone number is shorter than {LONGEST_TEXT}."
         raise Unreadable("text_too_long", problem)
-    bare = re.sub(r"^TEL:\s*", "", folded).rstrip(" .,")
+    bare = _SCHEME.sub("", _as_typed(folded)).rstrip(" .,")
     whole = without_decimals(bare)
     for applies, reason, problem in _REFUSALS:
         if applies(whole):
             raise Unreadable(reason, problem)
     return Written(whole, has_decimals=whole != bare)
+
+
+_SCHEME = re.compile(r"^(?:TEL|SMS|MMS|SMSTO|CALLTO|WHATSAPP|SIGNAL|VIBER):(?://)?\s*")
+_SPREADSHEET_TEXT = re.compile(r"=\s*\"(.+)\"|['\u2019](\+?\d[^'\u2019]*)")
+
+
+def _as_typed(folded: str) -> str:
+    """The text without the signs that keep a spreadsheet from making a number of it."""
+    match = _SPREADSHEET_TEXT.fullmatch(folded)
+    return (match[1] or match[2]).strip() if match else folded
 
 
 # Folding

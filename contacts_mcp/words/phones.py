@@ -72,6 +72,11 @@ class Phone:
         """As `notes_on`, for this number alone."""
         return notes_on(self)
 
+    @property
+    def note_kinds(self) -> list[str]:
+        """The kinds of the notes, where their texts are not told."""
+        return [kind for kind, applies, _ in _REMARKS if applies(self)]
+
 
 def notes_on(*phones: Phone) -> list[Note]:
     """The assumptions made and checks missed in reading the phones of one call, each said once and with its numbers.

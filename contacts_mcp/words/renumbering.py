@@ -104,10 +104,19 @@ def other_forms(digits: str) -> tuple[str, ...]:
 
 
 def _one_step(digits: str) -> Iterator[str]:
+    if not _any_form().fullmatch(digits):  # nearly every number
+        return
     for rule in _RULES:
         for part, other in ((rule.old, rule.new), (rule.new, rule.old)):
             if match := _pattern(rule.head, part, rule.tail).fullmatch(digits):
                 yield f"{match[1]}{other}{match[2]}"
+
+
+@cache
+def _any_form() -> re.Pattern[str]:
+    """Every number that some rule is about, before or after the change."""
+    parts = ((rule, part) for rule in _RULES for part in (rule.old, rule.new))
+    return re.compile("|".join(f"{rule.head}{part}{rule.tail}" for rule, part in parts))
 
 
 @cache

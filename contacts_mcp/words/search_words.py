@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 from contacts_mcp.words.display import is_invisible
 from contacts_mcp.words.folding import ACCENTS, UNDECOMPOSED, WRITTEN_OUT, caseless, is_significant
-from contacts_mcp.words.nicknames import TITLES
+from contacts_mcp.words.titles import TITLES
 
-VERSION = 1
+VERSION = 2
 
 LONGEST_TEXT = 1_000  # characters of a name or value that are read
 LONGEST_WORD = 60

@@ -6,7 +6,7 @@ Refused calls count as calls and are otherwise forgiven. An error says what to d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,12 @@ class Attempt:
         return self._paired()[1]
 
     def _paired(self) -> tuple[list[Write], list[Made]]:
-        open_writes, strangers = list(self.task.writes), []
+        """The open writes and the strangers, of the way that fits the calls better."""
+        ways = [self._paired_with(writes) for writes in (self.task.writes, self.task.other_writes)]
+        return min(ways[: 2 if self.task.other_writes else 1], key=lambda way: (len(way[1]), len(way[0])))
+
+    def _paired_with(self, writes: Sequence[Write]) -> tuple[list[Write], list[Made]]:
+        open_writes, strangers = list(writes), []
         for made in self.calls:
             if made.tool not in self.writers or made.is_error:
                 continue

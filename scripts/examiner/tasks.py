@@ -5,6 +5,7 @@
 - `writes` are the calls that change something or ask for a confirmation, each with its alternatives (`or`). `who =
   1002` means that contact by its id or its phone. Arguments that are not named must not be there. Reading is free up
   to `most` calls.
+- `other_writes` are the calls of another right way, instead of `writes`: one change of many instead of many changes.
 - `turns` are what the person says next: `answer` to a question that matches `asks`, or a new `request`. `after_turn`
   binds a write to a yes.
 - `after` is what is different then. Everything that it does not name must be as it was, everywhere.
@@ -106,6 +107,7 @@ class Task(_FromRow):
     before: tuple[Row, ...] = ()
     most: int = 0
     writes: tuple[Write, ...] = ()
+    other_writes: tuple[Write, ...] = ()
     turns: tuple[Turn, ...] = ()
     after: tuple[Row, ...] = ()
     told: Told = Told()
@@ -162,6 +164,7 @@ _RENAMED: Mapping[str, str] = {"or": "alternatives"}
 _READERS: Mapping[str, Any] = {
     "alternatives": _each(Write),
     "writes": _each(Write),
+    "other_writes": _each(Write),
     "turns": _each(Turn),
     "told": Told.read,
     "says": _phrases,

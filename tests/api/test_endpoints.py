@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contacts_mcp.api.client import HeymarketClient
+from contacts_mcp.api.client import Call, Heard, HeymarketClient
 from contacts_mcp.errors import Rejected
 from contacts_mcp.models import instant
 from contacts_mcp.sandbox import Behaviour, Sandbox
@@ -118,6 +118,19 @@ async def create_with_a_known_phone(client: HeymarketClient, sandbox: Sandbox) -
         assert ((reply.id != contact_id), reply.rev) == ((True, 1) if is_double else (False, 2))
 
 
+async def create_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
+    """A known phone is skipped, a bad contact stops no other one, and no form of the answer is an error."""
+    contact_id = add(sandbox)
+    before = sandbox.store.contact(contact_id)
+    bodies = [{"phone": KNOWN, "first": "Somebody"}, {"phone": "12"}, {"phone": NEW, "first": "Jordan"}]
+    await client.create_contacts(bodies)
+    assert sandbox.store.contact(contact_id) == before
+    created = sandbox.store.contact_by_phone(NEW)
+    assert created is not None
+    assert (created["first"], created["rev"]) == ("Jordan", 1)
+    assert [(request.query, request.body) for request in sandbox.requests] == [({"overwrite": "false"}, bodies)]
+
+
 async def update_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
     contact_id = add(sandbox)
     first, second = [field["id"] for field in sandbox.store.fields()[:2]]
@@ -192,6 +205,15 @@ async def list_inboxes(client: HeymarketClient, sandbox: Sandbox) -> None:
     assert [inbox.id for inbox in await client.list_inboxes()] == [inbox["id"] for inbox in sandbox.store.inboxes()]
 
 
+async def exchange(client: HeymarketClient, sandbox: Sandbox) -> None:
+    heard: list[Heard] = []
+    client.listeners.append(lambda _, answer: heard.append(answer))
+    answer = await client.exchange(Call("GET", "/v1/contact/999999"))
+    assert answer.status == {"404": 404, "400": 400, "null": 200}[sandbox.behaviour.not_found]
+    assert answer.is_own
+    assert heard == [answer]
+
+
 MEMBERS = "empty_members sends_opt_out sends_rev sends_uuid phone_plus tag_shape timestamps offset"
 SHAPES = f"{MEMBERS} sends_updated"
 MATTERS: dict[Check, str] = {
@@ -203,6 +225,7 @@ MATTERS: dict[Check, str] = {
     count_contacts: "count_shape",
     create_contact: "create_status sends_uuid error_body",
     create_with_a_known_phone: "known_phone create_status error_body sends_uuid",
+    create_contacts: "batch_reply create_status lists known_phone sends_uuid",
     update_contact: "put_without_names tags_on_put clears_with sends_uuid",
     update_with_an_unknown_key: "unknown_custom_key error_body",
     delete_contact: "not_found",
@@ -212,8 +235,8 @@ MATTERS: dict[Check, str] = {
     create_tag: "create_status sends_uuid error_body",
     get_team: "phone_plus",
     list_inboxes: "lists phone_plus",
+    exchange: "not_found error_body",
 }
-OF_NO_CONCERN = {"batch_reply"}  # the client has no such call
 CASES = [
     pytest.param(check, {switch: side}, id=f"{check.__name__}-{switch}={side}")
     for check, switches in MATTERS.items()
@@ -222,9 +245,9 @@ CASES = [
 ]
 
 
-def test_every_switch_matters_to_an_endpoint_or_to_none_for_a_reason() -> None:
+def test_every_switch_matters_to_an_endpoint() -> None:
     tried = {switch for switches in MATTERS.values() for switch in switches.split()}
-    assert tried | OF_NO_CONCERN == Behaviour.switches().keys()
+    assert tried == Behaviour.switches().keys()
 
 
 def test_every_endpoint_of_the_client_is_tried() -> None:

@@ -63,6 +63,39 @@ def test_there_are_many_tasks_and_every_tool_is_needed_by_some() -> None:
     assert called == {offer.name for offer in TOOLS}
 
 
+def test_at_least_15_sentences_are_about_many_contacts_at_once() -> None:
+    of_many = {tool.name for tool in TOOLS if tool.group == "transfer"}
+    needed = [name for name, steps in WRITTEN.items() if of_many & {step.get("call") for step in steps}]
+    assert len(needed) >= 15
+
+
+def one_change_of_many(*, asks: bool) -> Callable[[], Answering]:
+    """Oakland is put on Gold as one plan, after a yes or without asking for one."""
+
+    def make() -> Answering:
+        plan: dict[str, Any] = {}
+
+        def answer(line: Line) -> Line:
+            if line["type"] == "start":
+                filters = {"where": {"Region": "Oakland"}, "custom_fields": {"Plan": "Gold"}}
+                return call("update_contacts", **filters)
+            if not plan:
+                plan.update({name: line["structured"][name] for name in ("plan", "confirm_token")})
+                return say("Change 5 contacts?") if asks else call("update_contacts", **plan)
+            return call("update_contacts", **plan) if line["type"] == "user" else say("All 5 are on Gold.")
+
+        return answer
+
+    return make
+
+
+async def test_a_task_of_many_changes_may_be_solved_by_one_change_of_many() -> None:
+    verdict = await verdict_on("change-everyone-in-oakland", one_change_of_many(asks=True))
+    assert (verdict.problems, verdict.calls) == ([], 2)
+    unasked = await verdict_on("change-everyone-in-oakland", one_change_of_many(asks=False))
+    assert any(problem.startswith("not a right call: update_contacts") for problem in unasked.problems)
+
+
 # --- nobody passes who did wrong --------------------------------------------------------------------------------------
 
 

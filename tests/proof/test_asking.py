@@ -304,7 +304,7 @@ async def test_a_yes_to_a_plan_carries_that_plan_out_in_one_call(era: str, open_
         facts = await stage.ok("import_contacts", text=LIST)
         assert (facts["status"], facts["outcomes"]) == ("done", {"done": 2})
         assert len(seen) == 1
-        assert "2 to create" in seen[0].message
+        assert "create 2 contacts" in seen[0].message
         assert len(stage.people()) == 4
 
 

@@ -6,6 +6,7 @@ every answer is true, and nothing happens unasked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -53,3 +54,16 @@ async def test_servers_that_do_not_wait_for_one_another_are_seen(monkeypatch: py
     monkeypatch.setattr(Locks, "_hold", lambda *_: nullcontext())
     monkeypatch.setattr(Journal, "arriving", lambda *_: [])  # which would make up for much of what locks prevent
     assert (await soak.run(300, seed=4)).wrong
+
+
+async def test_a_batch_that_is_sent_twice_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = HeymarketClient.create_contacts
+
+    async def careless(self: HeymarketClient, bodies: Sequence[dict[str, Any]], **options: Any) -> None:
+        await create(self, bodies, **options)
+        for body in bodies:
+            await self.create_contact(body)
+
+    monkeypatch.setattr(HeymarketClient, "create_contacts", careless)
+    figures = await soak.run(100, seed=7)
+    assert any("have one phone" in wrong for wrong in figures.wrong)

@@ -145,3 +145,34 @@ def test_every_guess_leads_to_a_parameter_there_is() -> None:
 def test_a_parameter_that_a_tool_has_is_never_called_wrong(tool: str) -> None:
     for name in BY_NAME[tool]:
         assert aliases.right_parameters(tool, name, BY_NAME[tool]) == [name]
+
+
+@pytest.mark.parametrize("tool", ["update_contacts", "export_contacts"])
+@pytest.mark.parametrize("name", ["tag", "opted_out", "area_code", "updated_after"])
+async def test_a_filter_beside_where_is_told_to_go_into_it(session: Session, tool: str, name: str) -> None:
+    """Of `tag`, "Did you mean add_tags?" would change people who were meant to be found."""
+    refusal = await session.refusal(tool, **{name: "VIP"})
+    assert refusal["candidates"] == ["where"]
+    assert 'Filters go into where, as {"tag": "VIP"' in refusal["message"]
+
+
+async def test_a_trial_of_a_change_of_many_is_told_that_the_first_call_is_one(session: Session) -> None:
+    for tool in ("import_contacts", "update_contacts"):
+        assert "The first call only answers the plan" in await session.refused(tool, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "right"),
+    [
+        ("import_contacts", "file", "path"),
+        ("import_contacts", "overwrite", "existing"),
+        ("import_contacts", "if_exists", "existing"),
+        ("export_contacts", "path", "file"),
+        ("export_contacts", "filters", "where"),
+        ("export_contacts", "assignee", "where"),
+    ],
+)
+async def test_the_parameters_for_many_contacts_are_known_by_their_usual_names(
+    session: Session, tool: str, name: str, right: str
+) -> None:
+    assert (await session.refusal(tool, **{name: "x"}))["candidates"] == [right]

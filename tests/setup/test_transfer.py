@@ -68,7 +68,27 @@ def test_an_import_is_done_after_a_yes_and_its_problems_are_in_a_file(tmp_path: 
     problems = file.with_name("fair.csv.problems.csv").read_text(encoding="utf-8-sig").splitlines()
     assert problems[0] == f"{HEADER.strip()},line,problem"
     assert problems[1].startswith("12,Bad,Row,,14,")
-    assert "12 are so already" in run(tmp_path, "import", str(file), "--dry-run").output
+    assert "12 already as wanted" in run(tmp_path, "import", str(file), "--dry-run").output
+
+
+def test_a_second_file_of_problems_stands_beside_the_first(tmp_path: Path, file: Path) -> None:
+    taken = file.with_name("fair.csv.problems.csv")
+    taken.write_text("mine", encoding="utf-8")
+    done = run(tmp_path, "import", str(file), answer="y\n")
+    second = file.with_name("fair.csv.problems-2.csv")
+    assert str(second) in done.output
+    assert second.read_text(encoding="utf-8-sig").splitlines()[1].startswith("12,Bad,Row,,14,")
+    assert (taken.read_text(encoding="utf-8"), {*file.parent.iterdir()}) == ("mine", {file, taken, second})
+
+
+@pytest.mark.parametrize("journal", ["true", "false"])
+def test_a_run_says_that_it_can_be_taken_back_only_where_a_later_command_can(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    monkeypatch.setenv("CONTACTS_MCP_JOURNAL", journal)
+    done = run(tmp_path, "import", str(file), "--yes")
+    assert "12 done" in done.output
+    assert ("undo_change" in done.output) is (journal == "true")
 
 
 def test_an_import_is_left_after_a_no(tmp_path: Path, file: Path) -> None:
@@ -91,7 +111,7 @@ def test_one_change_for_many_is_done_at_the_terminal(tmp_path: Path, file: Path)
     done = run(tmp_path, *words)
     assert done.exit_code == 0, done.output
     assert "is change" in done.output
-    assert "are so already" in run(tmp_path, *words).output
+    assert "already as wanted" in run(tmp_path, *words).output
 
 
 @pytest.mark.parametrize(
@@ -116,3 +136,17 @@ def test_clearing_the_journal_forgets_the_plans_too(tmp_path: Path, file: Path) 
     cleared = CliRunner().invoke(main, ["journal", "clear", "--yes", "--data-dir", str(tmp_path / "data")])
     assert cleared.exit_code == 0, cleared.output
     assert b"Bad" not in (tmp_path / "data" / "imports.sqlite3").read_bytes()
+
+
+def test_a_row_that_its_values_refuse_says_why_and_is_no_first_one(tmp_path: Path) -> None:
+    file = tmp_path / "tags.csv"
+    tags = "VIP;Lead;Newsletter;Past Due;Supplier;Do Not Call"
+    file.write_text(f"Phone,Name,Tags\n+15105550188,Ada Byron,{tags}\n+15105550188,Ada Byron,VIP\n", encoding="utf-8")
+    head, refused, taken = map(
+        json.loads, run(tmp_path, "import", str(file), "--dry-run", "--json").output.splitlines()
+    )
+    assert head["counts"] == {"invalid": 1, taken["decision"]: 1}
+    assert (head["refused_rows"], head["duplicates"]) == (1, 0)
+    assert (refused["decision"], refused["refused"]) == ("invalid", "too_many_tags")
+    assert "6 tags" in refused["value"]
+    assert "duplicate_of_line" not in taken

@@ -26,6 +26,12 @@ class Assistant:
         assert result.structured_content is not None
         return result.structured_content
 
+    async def text(self, tool: str, /, **arguments: Any) -> str:
+        """The text of a call that must succeed."""
+        result = await self.call(tool, **arguments)
+        assert not result.is_error, text_of(result)
+        return text_of(result)
+
     async def refusal(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """The structured answer of a call that must be refused, with its `kind` and the advice."""
         result = await self.call(tool, **arguments)

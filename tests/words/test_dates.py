@@ -17,6 +17,9 @@ from contacts_mcp.words.dates import FIRST_YEAR, LAST_YEAR, looks_like_date_fiel
 DAY = "2027-01-15"  # a Friday
 
 ONE_WAY = {
+    "article": "the 15th of January 2027",
+    "preposition": "on 2027-01-15",
+    "korean": "2027년 1월 15일",
     "month-first": "January 15, 2027",
     "month-first-without-comma": "January 15 2027",
     "month-first-short": "Jan 15, 2027",
@@ -73,6 +76,20 @@ WITH_TIME = {
 
 # id: (given, what the refusal says)
 REFUSED = {
+    "polish": ("15 stycznia 2027", "is a date in a form that is not read for certain"),
+    "russian": ("15 января 2027", "is a date in a form that is not read for certain"),
+    "arabic": ("١٥ يناير ٢٠٢٧", "is a date in a form that is not read for certain"),
+    "buddhist-year": ("15 มกราคม 2570", "is a date in a form that is not read for certain"),
+    "vietnamese": ("15 tháng 1 năm 2027", "is a date in a form that is not read for certain"),
+    "japanese-era": ("令和9年1月15日", "is a date in a form that is not read for certain"),
+    "roman-month": ("15/I/2027", "is a date in a form that is not read for certain"),
+    "of-a-program": ("Fri Jan 15 00:00:00 PST 2027", "is a date in a form that is not read for certain"),
+    "day-in-words": ("January fifteenth 2027", "is a date in a form that is not read for certain"),
+    "part-of-a-month": ("mid January 2027", "is a date in a form that is not read for certain"),
+    "two-days": ("2027-01-15 or 2027-02-15", "is a date in a form that is not read for certain"),
+    "span": ("2027-01-15 - 2027-02-15", "is a date in a form that is not read for certain"),
+    "more-than-a-day": ("2027-01-15 (renewed)", "is a date in a form that is not read for certain"),
+    "limit": ("before January 15, 2027", "is a date in a form that is not read for certain"),
     "two-ways": ("03/04/2027", "can be 2027-03-04 or 2027-04-03"),
     "two-ways-dots": ("3.4.2027", "can be 2027-03-04 or 2027-04-03"),
     "two-ways-hyphens": ("03-04-2027", "can be 2027-03-04 or 2027-04-03"),
@@ -129,6 +146,8 @@ NO_DATES = [
     "(510) 555-3344",
     "last resort",
     "one day",
+    "cancelled in 2024",
+    "2 of 3",
     "x" * 5_000,
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import unicodedata
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contacts_mcp.words.display import is_invisible, visible
+from contacts_mcp.words.display import is_all_visible, is_invisible, visible
 
 ANYTHING = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
 
@@ -154,3 +155,10 @@ def test_a_megabyte_is_shown_in_milliseconds() -> None:
     shown = visible("\u202e" * 1_000_000)
     assert time.process_time() - started < 0.05
     assert len(shown) < 2_000
+
+
+def test_a_text_called_all_visible_holds_nothing_invisible() -> None:
+    """Every character there is. All others go the long way, one by one."""
+    every = map(chr, range(sys.maxunicode + 1))
+    short = (char for char in every if is_all_visible(char))
+    assert [char for char in short if is_invisible(char) or (char.isspace() and char != " ")] == []

@@ -14,6 +14,10 @@ from contacts_mcp.words.emails import is_role, letters_apart, mailbox, read_emai
 JO = "jo@x.org"
 
 WRAPPED = {
+    "emphasis": "**jo@x.org**",
+    "emphasis-underscores": "_jo@x.org_",
+    "spreadsheet": '="jo@x.org"',
+    "twice-in-other-case": "jo@x.org <JO@X.ORG>",
     "mailto": "mailto:jo@x.org",
     "mailto-capital": "MAILTO:jo@x.org",
     "mailto-slashes": "mailto://jo@x.org",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contacts_mcp.words.nicknames import may_be_called
+from contacts_mcp.words.nicknames import is_full_name, may_be_called
 
 SAME = [
     ("Jordan Rivera", "Jordan", "Rivera"),
@@ -34,6 +34,15 @@ SAME = [
     ("李", "明", "李"),
     ("ŁUKASZ", "Lukasz", "Nowak"),
     ("van der Berg", "Jan", "van der Berg"),
+    ("Anne Delacruz", "Anne", "de la Cruz"),
+    ("Señor Muñoz", "José", "Muñoz"),
+    ("Herr Müller", "Björn", "Müller"),
+    ("Pepe Muñoz", "José", "Muñoz"),
+    ("Martin King", "Martin", "King Jr."),
+    ("Martin King junior", "Martin", "King Jr."),
+    ("Maria Ivanova", "Мария", "Иванова"),
+    ("Sergei", "Сергей", "Попов"),
+    ("Giorgos Papadopoulos", "Γιώργος", "Παπαδόπουλος"),
 ]
 OTHERS = [
     ("Jordan Smith", "Jordan", "Rivera"),
@@ -48,6 +57,10 @@ OTHERS = [
     ("Jordan", "", ""),
     ("...", "Jordan", "Rivera"),
     ("", "Jordan", "Rivera"),
+    ("Martin King Sr.", "Martin", "King Jr."),
+    ("Bill Gates Jr", "William", "Gates III"),
+    ("Maria Ivanova", "Марио", "Иванова"),
+    ("Ann Abell", "Anna", "Bell"),
 ]
 
 
@@ -68,3 +81,38 @@ def test_a_shown_name_counts_too() -> None:
 
 def test_a_short_shown_name_does_not_excuse_another_last_name() -> None:
     assert not may_be_called("Jordan Smith", first="Jordan", last="Rivera", display_name="Jordan")
+
+
+FULL = [
+    ("Rivera, Jordan", "Jordan", "Rivera"),
+    ("Dr Jordan Rivera", "Jordan", "Rivera"),
+    ("Bjoern Mueller", "Björn", "Müller"),
+    ("Martin King Jr", "Martin", "King, Jr."),
+    ("Martin King", "Martin", "King Jr."),
+    ("Anne Delacruz", "Anne", "de la Cruz"),
+    ("JRR Tolkien", "J. R. R.", "Tolkien"),
+    ("橋本桃子", "桃子", "橋本"),
+]
+NOT_FULL = [
+    ("Jordan", "Jordan", "Rivera"),
+    ("J. Rivera", "Jordan", "Rivera"),
+    ("Bob Smith", "Robert", "Smith"),
+    ("Martin King Sr.", "Martin", "King Jr."),
+    ("Martin King Sr.", "Martin", "King"),
+    ("Rafal Kowalski", "Rafael", "Kowalski"),
+    ("Michal Novak", "Michael", "Novak"),
+    ("Aron Lee", "Aaron", "Lee"),
+    ("Ann Abell", "Anna", "Bell"),
+    ("Maria Ivanova", "Мария", "Иванова"),
+    ("...", "", ""),
+]
+
+
+@pytest.mark.parametrize(("said", "first", "last"), FULL)
+def test_a_full_name(said: str, first: str, last: str) -> None:
+    assert is_full_name(said, first=first, last=last, display_name=f"{first} {last}")
+
+
+@pytest.mark.parametrize(("said", "first", "last"), NOT_FULL)
+def test_no_full_name(said: str, first: str, last: str) -> None:
+    assert not is_full_name(said, first=first, last=last, display_name=f"{first} {last}".strip())

@@ -24,6 +24,13 @@ LONDON = "442079460958"
 # id: (as written, default region, digits)
 READ = {
     "us-national": ("(510) 555-3344", "US", JORDAN),
+    "spreadsheet-apostrophe": ("'5105553344", "US", JORDAN),
+    "spreadsheet-apostrophe-plus": ("\u2019+1 510 555 3344", "US", JORDAN),
+    "spreadsheet-formula": ('="5105553344"', "US", JORDAN),
+    "spreadsheet-formula-plus": ('="+15105553344"', "US", JORDAN),
+    "scheme-sms": ("sms:+15105553344", "US", JORDAN),
+    "scheme-whatsapp": ("whatsapp:+15105553344", "US", JORDAN),
+    "scheme-slashes": ("callto://510-555-3344", "US", JORDAN),
     "us-dashes": ("510-555-3344", "US", JORDAN),
     "us-dots": ("510.555.3344", "US", JORDAN),
     "us-bare": ("5105553344", "US", JORDAN),

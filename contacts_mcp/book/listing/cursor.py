@@ -5,25 +5,19 @@ A cursor holds contact ids, moments and counts, and no other contact data. It is
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import zlib
 from dataclasses import asdict, dataclass
-from typing import Annotated
 
-from annotated_types import Ge
 from pydantic import TypeAdapter
 
+from contacts_mcp.book.cursors import Number, packed, unpacked
 from contacts_mcp.book.listing.filters import Filters
 from contacts_mcp.book.listing.walk import MOST_PAGES, Walk
 from contacts_mcp.errors import InvalidArgument
 from contacts_mcp.models import instant
 
 _VERSION = 3  # of what is sealed; a cursor of another version is refused
-_LONGEST = 100_000  # characters of a cursor, and bytes of what it holds
-
-Number = Annotated[int, Ge(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +61,14 @@ _SEALED = TypeAdapter(_Sealed)
 
 def sealed(position: Position, filters: Filters) -> str:
     """The cursor that lets a later call go on from `position`."""
-    held = _SEALED.dump_json(_Sealed(_VERSION, fingerprint(filters), position), exclude_defaults=True)
-    return base64.urlsafe_b64encode(zlib.compress(held, 9)).decode("ascii").rstrip("=")
+    return packed(_SEALED.dump_json(_Sealed(_VERSION, fingerprint(filters), position), exclude_defaults=True))
 
 
 def opened(cursor: str, filters: Filters) -> Position:
     """The position that `cursor` holds. Raises InvalidArgument for a text that is no cursor of these filters."""
     try:
         held = _SEALED.validate_json(unpacked(cursor), strict=True)
-    except (ValueError, zlib.error):
+    except ValueError:
         raise _not_ours() from None
     if held.version != _VERSION or not _is_sound(held.position.walk):
         raise _not_ours()
@@ -86,12 +79,6 @@ def opened(cursor: str, filters: Filters) -> Position:
             expected="Repeat the filters of the first call together with its next_cursor, or leave cursor out.",
         )
     return held.position
-
-
-def unpacked(cursor: str) -> bytes:
-    """At most as many bytes of what `cursor` holds as a sound one can hold. Raises ValueError, zlib.error."""
-    packed = base64.b64decode(cursor[:_LONGEST] + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    return zlib.decompressobj().decompress(packed, _LONGEST)
 
 
 def fingerprint(filters: Filters) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.people.holding import ContactRef, is_called, read
 from contacts_mcp.book.values import values_of
-from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.errors import ContactsError, InvalidArgument
 from contacts_mcp.models import Contact
 from contacts_mcp.words.display import quoted
 from contacts_mcp.words.emails import same_email, spellings
@@ -55,9 +56,18 @@ async def lookup(
 
 async def with_email(book: Book, address: str) -> list[Contact]:
     """The contacts that may have the address, each once. Some services ignore a filter and answer with others."""
-    sought = spellings(address)
+    sought = [*dict.fromkeys((*spellings(address), *await _known_spellings(book, spellings(address)[0])))]
     found = {contact.id: contact for contact in await book.api.search_contacts(emails=sought)}
     return [contact for contact in found.values() if _may_have(contact, sought)]
+
+
+async def _known_spellings(book: Book, address: str) -> list[str]:
+    """The address as contacts of the mirror spell it, where one is in use. The service compares exactly."""
+    if not book.mirror.is_in_use:
+        return []
+    with suppress(ContactsError):
+        return [row.email for row in await book.mirror.ask(lambda index: index.by_email(address))]
+    return []
 
 
 def _may_have(contact: Contact, emails: Sequence[str]) -> bool:
@@ -130,7 +140,7 @@ def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:
     )
 
 
-_BY_NAME = " By name use search_contacts."
+_BY_NAME = " A full name goes into name. By parts of a name use search_contacts."
 _BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: lookup_contact, search_contacts."
 
 

@@ -124,12 +124,12 @@ async def resolved(wanted: Wanted, vocabulary: Vocabulary) -> Edit:
 
     Only the lists of names that it mentions are asked for, and none where it is refused without them.
     """
-    wanted = without_echoes_of_clear(wanted)
+    wanted = _without_echoes_of_clear(wanted)
     plain = _plain_values(wanted)
     return await vocabulary.resolving(needed_lists(wanted), lambda names: _resolve(wanted, names, *plain))
 
 
-def without_echoes_of_clear(wanted: Wanted) -> Wanted:
+def _without_echoes_of_clear(wanted: Wanted) -> Wanted:
     """`wanted` without the empty values of fields that `clear` names, too: both ask for the same."""
     cleared = {_standard(name) for name in wanted.clear}
     given = {name: getattr(wanted, name) for name in CLEARABLE if name in cleared}
@@ -148,6 +148,14 @@ def resolve(wanted: Wanted, names: Snapshot) -> Edit:
     Raises InvalidArgument, or UnknownName with every name that is not known, before anything is changed.
     """
     return _resolve(wanted, names, *_plain_values(wanted))
+
+
+def resolve_custom(given: Mapping[str, str], names: Snapshot) -> Edit:
+    """As `resolve`, for custom values alone."""
+    misses, notes = _Misses(), list[str]()
+    values = _custom_values(given, names, misses, notes, cleared=())
+    misses.raise_if_any()
+    return Edit(values, notes=tuple(notes))
 
 
 def _resolve(wanted: Wanted, names: Snapshot, plain: Values, remarks: Sequence[str]) -> Edit:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import FiniteFloat, TypeAdapter
+
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
+from contacts_mcp.book.cursors import Number, packed, unpacked
 from contacts_mcp.book.search import duplicates
 from contacts_mcp.book.search.duplicates import Doubles, DoubleSet, Place, Shared, Tier
 from contacts_mcp.book.search.evidence import Evidence, Kind
@@ -25,7 +26,8 @@ from contacts_mcp.words.phones import show
 
 VALUE = 40  # characters of a value in a reason
 MOST_SHARED = 5  # phones or addresses of many contacts that are told
-_LONGEST_CURSOR = 2_000
+
+_HELD = TypeAdapter(tuple[Tier, tuple[FiniteFloat, tuple[Number, ...]]])  # the tier, and the place in its sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _reason(each: Evidence, names: Snapshot) -> str:
 
 _REASONS: Mapping[Kind, str] = {
     "name_same": "the same name {one}",
-    "name_nickname": "{one} is a short form of {other}",
+    "name_nickname": "{one} and {other} are forms of one name",
     "name_spelling": "{one} is spelled nearly as {other}",
     "name_part": "{one} is a part of {other}",
     "name_differs": "but {one} and {other} differ",
@@ -143,16 +145,13 @@ def _on_shared(shared: Sequence[Shared], names: Snapshot) -> list[Note]:
 
 
 def _sealed(place: Place, tier: Tier) -> str:
-    text = json.dumps([tier, place], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
+    return packed(_HELD.dump_json((tier, place)))
 
 
 def _opened(cursor: str, tier: Tier) -> Place:
     try:
-        text = cursor[:_LONGEST_CURSOR]
-        its_tier, (strength, ids) = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_"))
-        place = float(strength), tuple(int(each) for each in ids)
-    except (ValueError, TypeError, OverflowError, RecursionError):  # the last of a number without end
+        its_tier, place = _HELD.validate_json(unpacked(cursor), strict=True)
+    except ValueError:
         raise InvalidArgument(
             "cursor", "is not a cursor of find_duplicates.", expected="Ask again without it."
         ) from None

@@ -94,6 +94,10 @@ class Filters:
         """Whether the row may be one of them: each member that speaks against it cannot be read."""
         return all(passes or is_unread(member, row) for member, passes in self._tests(row))
 
+    def failed(self, row: Row) -> list[str]:
+        """The members for which the row is not wanted, custom ones as `custom.<field id>`."""
+        return [member for member, passes in self._tests(row) if not passes]
+
     def _tests(self, row: Row) -> Iterator[tuple[str, bool]]:
         """Each condition: the member that decides, and whether the row passes."""
         yield "tags", self._passes_tags(row)

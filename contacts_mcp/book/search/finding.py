@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from contacts_mcp.book.book import Book
@@ -34,7 +35,7 @@ from contacts_mcp.book.search.describing import values_in_use
 from contacts_mcp.book.search.known import Known, with_notes
 from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Answer, Hit, Match, Question, Sort, Why
-from contacts_mcp.book.search.reading import Email, Phone, read
+from contacts_mcp.book.search.reading import Email, Phone, Words, read
 from contacts_mcp.book.search.search import not_judged, search
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
@@ -44,6 +45,8 @@ from contacts_mcp.state.index import Index
 from contacts_mcp.state.row import Row, microseconds, value_mark
 from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.display import quoted, word
+from contacts_mcp.words.folding import fold, unaccented
+from contacts_mcp.words.kindred import is_short_form
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
 
@@ -87,6 +90,7 @@ async def find(
     meant = await book.vocabulary.resolving(
         needed_lists(filters), lambda names: meant_by(filters, names, zone=book.zone, region=book.region)
     )
+    _refuse_without_words(query)
     if query and filters == Filters() and (exact := await _exact(book, query)) is not None:
         return exact
     if cursor.startswith(WALKED):
@@ -105,9 +109,18 @@ async def find(
     )
     answer, contacts = await _confirmed(book, question)
     many = await mirror_of(book).ask(lambda index: not_judged(index, question, answer))
-    offers = [] if answer.total else await _offers(book, question, meant, known)
+    offers = [] if cursor else await _offers(book, question, answer, meant=meant, known=known)
     known = with_notes(known, [*([left_out(many)] if many else []), *offers], known.failure)
     return await _told(book, answer, contacts, meant=meant, known=known, question=question)
+
+
+def _refuse_without_words(query: str) -> None:
+    if query.strip() and read(query) == Words(()):
+        raise InvalidArgument(
+            "query",
+            f"{quoted(query, limit=40)} holds no letter and no digit, so there is nothing to search for.",
+            expected="Leave query out to find by filters alone.",
+        )
 
 
 async def _field_names(book: Book) -> tuple[str, ...]:
@@ -232,21 +245,75 @@ def _notes(answer: Answer, question: Question) -> list[Note]:
 # Offers where nobody matches
 
 
-async def _offers(book: Book, question: Question, meant: Meant, known: Known) -> list[Note]:
-    """The values in use of the fields that were filtered by, and the contacts that the filters leave out."""
+async def _offers(book: Book, question: Question, answer: Answer, *, meant: Meant, known: Known) -> list[Note]:
+    """Ways on where only guesses match: the contacts that the filters leave out. Where nobody does, others too.
+
+    These are the values in use of the fields that were filtered by, or the tags and members that the words name.
+    """
+    if any(hit.match != "guess" for hit in answer.hits):
+        return []
     nobody = "No contact" if known.complete else "No contact checked so far"
-    asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
-    notes = [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
+    notes: list[Note] = []
+    if not answer.hits:
+        asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
+        notes += [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
+        notes += await _other_names(book, question)
+    matches = "Only guesses match" if answer.hits else f"{nobody} matches"
+    return [*notes, *await _excluded(book, question, meant, matches=matches)]
+
+
+async def _excluded(book: Book, question: Question, meant: Meant, *, matches: str) -> list[Note]:
+    """The contacts that the words find and the filters leave out."""
     if not question.query or question.filters.are_none:
-        return notes
+        return []
     without = replace(question, filters=marks.Filters(), cursor="", limit=MOST_OFFERED)
     answer, contacts = await _confirmed(book, without)
-    found = [contacts[hit.row.id] for hit in answer.hits if hit.match != "guess"]
+    found = [hit.row for hit in answer.hits if hit.match != "guess"]
     if not found:
-        return notes
-    who = ", ".join(f"{one.id} {quoted(one.name, limit=NAME)} {show(one.phone)}".rstrip() for one in found)
-    text = f"{nobody} matches all of it. Without the filters {quoted(question.query, limit=NAME)} finds {who}."
-    return [*notes, Note("excluded_by_filter", text)]
+        return []
+    names = await book.vocabulary.naming({custom_key(one.field_id): "" for one in meant.custom})
+    who = ", ".join(_left_out(contacts[row.id], question.filters.failed(row), names) for row in found)
+    text = f"{matches} all of it. Without the filters {quoted(question.query, limit=NAME)} finds {who}."
+    return [Note("excluded_by_filter", text)]
+
+
+async def _other_names(book: Book, question: Question) -> list[Note]:
+    """The tags and known team members that the words name. A query does not look for these."""
+    query = question.query
+    if not query or not question.filters.are_none:
+        return []
+    names = await book.vocabulary.naming()
+    if not names.tags.items:
+        with suppress(ContactsError):
+            names = await book.vocabulary.read("tags")
+    said = {fold(each) for each in query.split()} | {fold(query)}
+    tags = [one.name for one in names.tags.items if fold(one.name) in said]
+    members = [one.name for one in names.members.items if not said.isdisjoint(map(fold, (one.name, *one.aliases)))]
+    found = (("a tag", "tag", tags), ("a team member", "assignee", members))
+    return [
+        Note("name_of_a_filter", f"{word(name)} is {kind}: give it as {parameter}.")
+        for kind, parameter, given in found
+        for name in given[:MOST_OFFERED]
+    ]
+
+
+# The filters by the members that they test. Custom fields have their own names.
+_PARAMETERS = {
+    "tags": "tag",
+    "assigned_user_id": "assignee",
+    "is_opted_out": "opted_out",
+    "email": "has_email",
+    "phone": "area_code or country",
+    "created": "created_after or created_before",
+    "updated": "updated_after or updated_before",
+}
+
+
+def _left_out(contact: Contact, failed: Sequence[str], names: Snapshot) -> str:
+    """A contact, and the filters that it does not pass."""
+    by = [_PARAMETERS.get(one) or word(names.fields.label(int(one.removeprefix("custom.")))) for one in failed]
+    who = f"{contact.id} {quoted(contact.name, limit=NAME)} {show(contact.phone)}".rstrip()
+    return f"{who} (left out by {' and '.join(by)})" if by else who
 
 
 async def _on_value(book: Book, asked: CustomValue, *, nobody: str) -> Note | None:
@@ -280,7 +347,7 @@ def _one_why(why: Why, names: Snapshot) -> str:
     return {
         "same": f"{said}{place}",
         "other_spelling": f"{said} is another spelling of {found}{place}",
-        "nickname": f"{said} is a short form of {found}{place}",
+        "nickname": _kinship(why, said, f"{found}{place}"),
         "begins_with": f"{found}{place} begins with {said}",
         "misspelled": f"{said} is {letters} from {found}{place}",
         "sounds_like": f"{said} sounds like {found}{place}",
@@ -292,6 +359,15 @@ def _one_why(why: Why, names: Snapshot) -> str:
         "email": f"e-mail is {found}",
         "email_has": f"{said} in the e-mail",
     }[why.how]
+
+
+def _kinship(why: Why, said: str, found: str) -> str:
+    plain = unaccented(why.said)
+    if is_short_form(plain, why.found):
+        return f"{said} is a short form of {found}"
+    if is_short_form(why.found, plain):
+        return f"{found} is a short form of {said}"
+    return f"{said} and {found} are forms of one name"
 
 
 # Without a mirror

@@ -4,6 +4,7 @@
 2. All words as they stand, and one of them as a nickname.
 3. One word loosened at a time (misspelled, a nickname, the beginning of a word), the others as they stand. Then all.
 4. The same sound. Neighbouring words as one, or one long word as two. A piece inside a word. All words but one.
+5. Only the words that somebody has (`of_words_in_use`), for a question of which several words are nobody's.
 
 No rung ranks in SQL: each gives ids, the newest first, and the rows are scored (`scoring.py`).
 """
@@ -101,6 +102,13 @@ class Ladder:
         self._score(self._exact(below=below))
         self._found.scored = ranked(each for each in self._scored.values() if each.line.id not in shown)
         return self._found
+
+    def of_words_in_use(self) -> Ladder | None:
+        """A ladder for the words that somebody has as they stand. None if these are all of the words, or if none is."""
+        used = [each for each in self._words if self._index.matching(expression([_as_said(each)]), most=1)]
+        if not 0 < len(used) < len(self._words):
+            return None
+        return Ladder(self._index, _whole(used), self._filters, fillers=self._fillers, most=self._most)
 
     # Rungs
 

@@ -1,7 +1,7 @@
 """Whom a name means: exactly one contact of that full name, or nobody.
 
 - The mirror must be complete and up to date, and the service must confirm the contact. Else a name decides nothing.
-- A full name is first and last name in any order, or the display name, with case, accents and titles aside.
+- A full name is first and last name in any order, or the display name. Case, accents, titles and blanks are forgiven.
 - Several contacts, and near ones, are offered with what distinguishes them. The caller asks the person.
 """
 
@@ -22,6 +22,7 @@ from contacts_mcp.models import Contact
 from contacts_mcp.state.row import Row
 from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.display import quoted, word
+from contacts_mcp.words.nicknames import is_full_name
 from contacts_mcp.words.note import Note
 
 MOST_OFFERED = 5  # contacts that may be meant
@@ -90,13 +91,21 @@ async def _meant(book: Book, name: str) -> Meant:
             "cannot say alone who is meant, because the local index is not in use.",
             expected="Find the contact with search_contacts, then give contact_id.",
         )
-    exactly = await _as_seen(book, await book.mirror.ask(lambda index: index.by_name(name)))
+    exactly = _called_so(name, await _as_seen(book, await book.mirror.ask(lambda index: index.by_name(name))))
     near: Sequence[Contact] = ()
     if not exactly:
         question = Question(query=name, limit=MOST_OFFERED, country=calling_code(book.region))
         answer = await book.mirror.ask(lambda index: search(index, question))
         near = await _as_seen(book, [hit.row for hit in answer.hits])
+        exactly = _called_so(name, near)
     return Meant(exactly, near, () if known.complete else known.notes or (_PARTIAL,))
+
+
+def _called_so(name: str, contacts: Sequence[Contact]) -> list[Contact]:
+    """The contacts of that full name. The index finds others too, as Rafael for Rafal."""
+    return [
+        one for one in contacts if is_full_name(name, first=one.first, last=one.last, display_name=one.display_name)
+    ]
 
 
 async def _as_seen(book: Book, rows: Sequence[Row]) -> list[Contact]:

@@ -11,7 +11,7 @@ from contacts_mcp.book.search.reading import Email, Phone, numbers_meant
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.match import expression, in_email, word
 from contacts_mcp.state.row import Row
-from contacts_mcp.words.search_words import email_key, email_words
+from contacts_mcp.words.search_words import email_key, email_words, value_words
 
 MOST = 300
 _AREA = 3  # digits that are most likely an area code; more are an ending
@@ -122,7 +122,7 @@ def _has(row: Row, phone: Phone, how: How, country: str) -> bool:
 
 def _value_hit(row: Row, digits: str) -> Hit:
     """A customer number, or another value with these digits."""
-    field_id = next((number for number, text in row.custom.items() if digits in text), None)
+    field_id = next((number for number, text in row.custom.items() if digits in value_words(text)), None)
     where: Where = "field" if field_id is not None else "name" if digits in row.name else "email"
     return Hit(
         row=row, score=_LESS_LIKELY, why=(Why(said=digits, found=digits, how="same", where=where, field_id=field_id),)

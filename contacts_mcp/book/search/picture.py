@@ -1,4 +1,4 @@
-"""A picture of the whole book in counts of contacts: what is filled, who is opted out, tags, values and months.
+"""A picture of the whole book in counts of contacts: filled fields, opt-outs, tags, values and months.
 
 The mirror counts. So every number is as old as the mirror, and says so.
 """

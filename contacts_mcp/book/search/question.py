@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
+from pydantic import TypeAdapter
+
+from contacts_mcp.book.cursors import Number, packed, unpacked
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.errors import InvalidArgument
 from contacts_mcp.state.row import Row
@@ -25,8 +26,7 @@ How = Literal[
 Where = Literal["name", "field", "email", "phone"]
 
 _GUESSES = ("nickname", "begins_with", "misspelled", "sounds_like", "inside")
-_LONGEST_CURSOR = 400
-_VERSION = 1
+_VERSION = 1  # of a cursor; one of another version is refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +91,18 @@ class Answer:
 class Position:
     """Where the next page of an answer begins. It names ids and moments, and no other contact data."""
 
-    below: int | None = None  # only contacts with lower ids come now
-    moment: int | None = None  # only contacts that were updated before come now
-    last: int = 0  # the id that was shown last in the ranked list
-    shown: int = 0  # how many of that list were shown
+    below: Number | None = None  # only contacts with lower ids come now
+    moment: Number | None = None  # only contacts that were updated before come now
+    last: Number = 0  # the id that was shown last in the ranked list
+    shown: Number = 0  # how many of that list were shown
+
+
+_HELD = TypeAdapter(tuple[int, str, Number, Position])  # the version, the digest of the question, the generation
 
 
 def sealed(position: Position, question: Question, generation: int) -> str:
     """The cursor of a position. It is good for the same question, until the account was read anew."""
-    text = json.dumps([_VERSION, _digest(question), generation, *astuple(position)], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
+    return packed(_HELD.dump_json((_VERSION, _digest(question), generation, position), exclude_defaults=True))
 
 
 def opened(question: Question, generation: int) -> Position:
@@ -108,19 +110,14 @@ def opened(question: Question, generation: int) -> Position:
     if not question.cursor:
         return Position()
     try:
-        text = question.cursor[:_LONGEST_CURSOR]
-        held = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-        version, digest, its_generation, below, moment, last, shown = held
-    except (ValueError, TypeError):
+        version, digest, its_generation, position = _HELD.validate_json(unpacked(question.cursor), strict=True)
+    except ValueError:
         raise _not_ours("is not a cursor of this tool") from None
     if version != _VERSION or digest != _digest(question):
         raise _not_ours("belongs to another question")
     if its_generation != generation:
         raise _not_ours("is too old, because all contacts were read again since")
-    numbers = [each for each in (below, moment, last, shown) if each is not None]
-    if not all(type(each) is int and each >= 0 for each in numbers) or None in (last, shown):
-        raise _not_ours("is not a cursor of this tool")
-    return Position(below=below, moment=moment, last=last, shown=shown)
+    return position
 
 
 def _digest(question: Question) -> str:

@@ -1,9 +1,11 @@
 """The reading of a free text: a phone or a piece of one, an e-mail address or a piece of one, or words.
 
 1. Only digits and the signs of phones is a phone. "ends in", "last four", `...` and `*` say which piece of it.
-   Four digits alone are most likely the ending, three an area code.
+   Four digits alone are most likely the ending, three an area code. The words in front of it say nothing more: "the
+   phone number", "who has".
 2. Text without blanks that holds `@`, or is a domain, is an e-mail.
-3. All else is words, at most eight. Titles are dropped where other words remain. A phone among them is one word.
+3. All else is words, at most eight. Titles are dropped where other words remain, and a generation is none: "King Jr."
+   is not King Sr. A phone among the words is one word. "Jordan's" is also Jordan.
 """
 
 from __future__ import annotations
@@ -13,37 +15,43 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contacts_mcp.words import phone_text
-from contacts_mcp.words.nicknames import TITLES
-from contacts_mcp.words.search_words import pieces
+from contacts_mcp.words.search_words import Piece, pieces
+from contacts_mcp.words.titles import GENERATIONS, TITLES
 
 MOST_WORDS = 8
 LONGEST_QUERY = 500  # characters
 LEAST_PHONE_PIECE = 3  # digits
+_LEAST_SAID = 2  # digits of an ending, where somebody said that it is one
 _LONGEST_TRUNK = 8  # only longer numbers may have a trunk 0 in front: "0421" is an ending
 _LONGEST_PHONE = 18
 _NATIONAL = 10  # digits of a number in North America without its country
 
 # Words of a sentence. They count where a contact has them, and are left out where none has.
 _FILLERS = """
-a all an and any anybody are at by called contact contacts everybody everyone for from has have how in is many named of
-on our people person somebody someone that the to who with
+a all an and any anybody are at by called cell contact contacts digits end ending ends everybody everyone find for from
+has have how in is list many me mobile my named number of on our people person phone show somebody someone tel telephone
+that the to who whose with
 """
 FILLERS = frozenset(_FILLERS.split())
+_MEANS_ANYBODY = {"all", "any", "anybody", "contacts", "everybody", "everyone", "people", "somebody", "someone"}
 
 PieceOf = Literal["any", "beginning", "ending", "inside"]
 
-_THE_ONE = r"^\s*(?:(?:the\s+)?(?:one|number|phone)\s+)?(?:that\s+)?"
+_LEAD = re.compile(
+    rf"(?:(?:{'|'.join(sorted({*FILLERS, 'one'} - {'end', 'ending', 'ends'}))})\b[\s:]*)+", re.IGNORECASE
+)
 _SAYS_ENDING = re.compile(
-    rf"{_THE_ONE}(?:ends?(?:ing)?(?:\s+(?:in|with|on))?|(?:the\s+)?last\s+(?:\w+\s+)?(?:digits\s+)?(?:are\s+|is\s+)?|"
-    r"\.\.\.?|\u2026|\*+|x{2,})\s*(?=[\d(])",
+    r"(?:ends?(?:ing)?(?:\s+(?:in|with|on))?|last\s+(?:\w+\s+)?(?:digits\s+)?(?:are\s+|is\s+)?|"
+    r"\.\.\.?|\u2026|\*+|x{2,})[\s:\"']*(?=[\d(])",
     re.IGNORECASE,
 )
 _SAYS_BEGINNING = re.compile(
-    rf"{_THE_ONE}(?:(?:begin|start)s?(?:ning|ing)?\s+(?:in|with)|area\s+code)\s*(?=[\d(+])",
+    r"(?:(?:begin|start)s?(?:ning|ing)?\s+(?:in|with)|area\s+code)[\s:\"']*(?=[\d(+])",
     re.IGNORECASE,
 )
 _PHONE_SIGNS = re.compile(r"[\d\s()\-./+]*\d[\d\s()\-./+]*")
 _PHONE_INSIDE = re.compile(r"(?<![\w@.])\(?\+?\d[\d().\-/ ]{5,}\d(?![\w@])")
+_POSSESSIVE = re.compile(r"\w\w['\u2019]s\W*$", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@]*@[^\s@]*")
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}", re.IGNORECASE)
 
@@ -92,6 +100,12 @@ class Words:
     words: tuple[Asked, ...]  # without titles
     said: frozenset[str] = frozenset()  # all of them
 
+    @property
+    def mean_anybody(self) -> bool:
+        """Whether the words ask for everybody: "all contacts", "how many people"."""
+        plain = {each.plain for each in self.words}
+        return plain <= FILLERS and not plain.isdisjoint(_MEANS_ANYBODY)
+
 
 Reading = Phone | Email | Words
 
@@ -116,7 +130,9 @@ def numbers_meant(phone: Phone, country: str) -> list[str]:
 
 
 def _phone(text: str) -> Phone | None:
-    plain = phone_text.fold(text) if not text.isascii() else text
+    plain = (phone_text.fold(text) if not text.isascii() else text).rstrip(" ?!\"'")
+    if lead := _LEAD.match(plain):
+        plain = plain[lead.end() :]
     piece: PieceOf = "any"
     if says := _SAYS_ENDING.match(plain):
         plain, piece = plain[says.end() :], "ending"
@@ -127,9 +143,9 @@ def _phone(text: str) -> Phone | None:
     if not _PHONE_SIGNS.fullmatch(plain):
         return None
     digits = re.sub(r"\D", "", plain)
-    if not LEAST_PHONE_PIECE <= len(digits) <= _LONGEST_PHONE:
-        return None
-    return Phone(digits, piece, has_plus=plain.lstrip(" (").startswith("+"))
+    has_plus = plain.lstrip(" (").startswith("+")
+    least = 1 if has_plus else LEAST_PHONE_PIECE if piece == "any" else _LEAST_SAID
+    return Phone(digits, piece, has_plus) if least <= len(digits) <= _LONGEST_PHONE else None
 
 
 def _email(text: str) -> Email | None:
@@ -140,12 +156,21 @@ def _email(text: str) -> Email | None:
 def _words(text: str) -> Words:
     found: list[Asked] = []
     for said in _with_phones_joined(text).split():
-        for piece in pieces(said):
-            forms = (piece.joined or piece.words[0], *piece.spellings)
-            found.append(Asked(said, tuple(dict.fromkeys(forms)), piece.words if piece.joined else ()))
-    named = [word for word in found if word.plain not in TITLES] or found
+        found += [_asked(said, piece) for piece in pieces(said)]
+    named = [each for at, each in enumerate(found) if not _is_title(each, at)] or found
     words = tuple({word.plain: word for word in named}.values())[:MOST_WORDS]
     return Words(words, frozenset(part for word in found for part in word.parts or word.forms[:1]))
+
+
+def _asked(said: str, piece: Piece) -> Asked:
+    forms = [piece.joined or piece.words[0], *piece.spellings]
+    if _POSSESSIVE.search(said):
+        forms += [form[:-1] for form in forms]
+    return Asked(said, tuple(dict.fromkeys(forms)), piece.words if piece.joined else ())
+
+
+def _is_title(asked: Asked, at: int) -> bool:
+    return asked.plain in TITLES and not (at and asked.plain in GENERATIONS)
 
 
 def _with_phones_joined(text: str) -> str:

@@ -54,7 +54,9 @@ def _on_value(use: FieldUse, text: str, names: Snapshot) -> list[Note]:
     spelled = next((value for value, _ in use.values if unaccented(value) == unaccented(text)), None)
     if use.kind == "choice" and spelled is None:
         others = ", ".join(quoted(value, limit=NAME) for value, _ in use.values[:MOST_TOLD])
-        notes.append(Note("unusual_value", f"No other contact has {label} {said}. In use are {others}."))
+        notes.append(
+            Note("unusual_value", f"The local index knows no other contact with {label} {said}. In use are {others}.")
+        )
     elif use.kind == "choice" and spelled != text:
         notes.append(Note("unusual_value", f"Others have {label} {quoted(str(spelled), limit=NAME)}, not {said}."))
     elif use.kind in ("date", "number") and kind_of_value(text) != use.kind:

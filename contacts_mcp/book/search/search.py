@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from contacts_mcp.book.search.filters import Filters
-from contacts_mcp.book.search.ladder import MOST, Ladder
+from contacts_mcp.book.search.ladder import MOST, Found, Ladder
 from contacts_mcp.book.search.phones import by_email, by_phone
 from contacts_mcp.book.search.question import Answer, Hit, Position, Question, match_of, opened, sealed
-from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Words, read
+from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Reading, Words, read
 from contacts_mcp.book.search.scoring import Scored
 from contacts_mcp.state.index import Index, Line
 from contacts_mcp.state.match import expression, word
@@ -26,6 +26,7 @@ from contacts_mcp.words.search_words import pieces
 MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
 _RARE = 2_000  # contacts up to which all that pass the filters are sorted
 _BATCH = 500
+_SCORE_OF_A_PART = 0.75  # the most of a contact that lacks several words
 _NAME_FOR_ADDRESS = 0.75  # the score of a contact without the address that was asked for, but of its name
 _ALL = 2**40
 
@@ -37,13 +38,20 @@ def search(index: Index, question: Question) -> Answer:
     generation = index.generation
     position = opened(question, generation)
     reading = read(question.query)
-    if isinstance(reading, Words) and not reading.words:
-        answer, after = _filtered(index, question, position) if not question.query.strip() else (Answer(), None)
+    if not question.query.strip() or _asks_for_all(index, reading):
+        answer, after = _filtered(index, question, position)
+    elif isinstance(reading, Words) and not reading.words:
+        answer, after = Answer(), None
     elif isinstance(reading, Words):
         answer, after = _by_words(index, question, reading, position)
     else:
         answer, after = _by_pieces(index, question, reading, position)
     return replace(answer, cursor=sealed(after, question, generation)) if after else answer
+
+
+def _asks_for_all(index: Index, reading: Reading) -> bool:
+    """Whether the words mean everybody, and nobody is called so."""
+    return isinstance(reading, Words) and reading.mean_anybody and not index.known(each.plain for each in reading.words)
 
 
 Page = tuple[Answer, Position | None]
@@ -113,7 +121,7 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
     most = MOST if question.sort == "best" else MOST_SORTED
     fillers = FILLERS.union(each for text in question.optional for piece in pieces(text) for each in piece.words)
     ladder = Ladder(index, asked, question.filters, fillers=fillers, most=most)
-    found = ladder.climb() if position.below is None else ladder.after(position.below)
+    found = _climbed(ladder) if position.below is None else ladder.after(position.below)
     scored = _sorted_lines(_without_guesses(found.scored), question)
     page, after = _page(scored, [each.line.id for each in scored], question, position)
     if after is None and found.expression and question.sort == "best":
@@ -129,6 +137,16 @@ def _by_words(index: Index, question: Question, asked: Words, position: Position
         is_sorted=question.sort == "best" or not found.expression,
         ignored=_ignored(asked.words, hits, fillers),
     ), after
+
+
+def _climbed(ladder: Ladder) -> Found:
+    """The contacts that fit the words, or else those that fit the words which somebody has."""
+    found = ladder.climb()
+    if found.scored or (others := ladder.of_words_in_use()) is None:
+        return found
+    part = others.climb()
+    scored = [replace(each, score=min(each.score, _SCORE_OF_A_PART)) for each in part.scored]
+    return Found(scored, is_capped=part.is_capped)
 
 
 def _without_guesses(scored: list[Scored]) -> list[Scored]:

@@ -30,6 +30,7 @@ _ERROR = re.compile(
     r"NOM\s?\?|VALEUR!|NOMBRE!|¡REF!|¡VALOR!|¿NOMBRE\?|RIF!|VALORE!|SKÄRNING!|VÄRDEFEL!|REFERENS!|SAKNAS!)"
 )
 _HASHES = re.compile(r"#{3,}")
+_DIALLED = re.compile(r"\+?[\d(][\d ()-]*", re.ASCII)  # plainly a phone, and none of the others here
 _NEGATIVE = re.compile(r"[-\u2212]\s?\d+(?:[.,]\d+)?")
 _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0+")
 _FRACTION = re.compile(r"\d+[.,]\d{1,3}")
@@ -102,6 +103,15 @@ _YES = frozenset(
         "verdadero",
         "vero",
         "on",
+        "ano",
+        "igen",
+        "kyllä",
+        "так",
+        "はい",
+        "是",
+        "예",
+        "כן",
+        "نعم",
         "✓",
         "✔",
         "☑",
@@ -129,6 +139,17 @@ _NO = frozenset(
         "faux",
         "falso",
         "off",
+        "nee",
+        "nej",
+        "nei",
+        "ei",
+        "nem",
+        "ні",
+        "いいえ",
+        "否",
+        "아니오",
+        "לא",
+        "لا",
         "✗",
         "✘",
         "☐",
@@ -151,13 +172,13 @@ class PhoneCell(NamedTuple):
 
 def plain(cell: str) -> str:
     """A cell trimmed and without its guards. A number stays one."""
+    if isinstance(cell, NumberText):
+        return cell
     text = cell.strip()
-    if text[:1] in ("'", "=") and not isinstance(cell, NumberText):
+    if text.startswith(("'", "=")):
         text = _GUARD.sub("", text, count=1) if _GUARD.match(text) else text
         if formula := _TEXT_FORMULA.fullmatch(text):
             text = formula[1].strip()
-    if isinstance(cell, NumberText):
-        return cell
     return "" if text in _NO_VALUES else text
 
 
@@ -168,11 +189,12 @@ def is_error(text: str) -> bool:
 def phone_of(cell: str, region: str) -> PhoneCell:
     """The phone of a cell that is not empty."""
     text = plain(cell)
-    fault = _number_fault(text)
-    if fault:
-        return fault
-    whole = _WHOLE_FLOAT.fullmatch(text)
-    text = whole[1] if whole else _LEAD.sub("", text, count=1)
+    if not _DIALLED.fullmatch(text):
+        fault = _number_fault(text)
+        if fault:
+            return fault
+        whole = _WHOLE_FLOAT.fullmatch(text)
+        text = whole[1] if whole else _LEAD.sub("", text, count=1)
     try:
         return PhoneCell(parse_phone(text, region=region))
     except InvalidPhone as invalid:
@@ -211,6 +233,7 @@ class TextCell(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096, typed=True)  # many people have the same first name
 def name_of(cell: str, *, is_last: bool = False) -> TextCell:
     """A part of a name. Placeholders are no names."""
     text = plain(cell)
@@ -240,6 +263,7 @@ def email_of(cell: str) -> TextCell:
         return TextCell("", ("email_unreadable",))
 
 
+@lru_cache(maxsize=1024, typed=True)  # a file has few tags
 def tags_of(cell: str) -> tuple[str, ...]:
     """The tags of a cell. It is a list in quotes, or is cut at " ::: ", lines, semicolons, bars or commas."""
     text = plain(cell)
@@ -273,6 +297,7 @@ def _is_system_tag(name: str) -> bool:
     return _SYSTEM_TAG.match(name) is not None or name.casefold() in ("mycontacts", "my contacts")
 
 
+@lru_cache(maxsize=256, typed=True)
 def opt_out_of(cell: str, *, yes_is_out: bool = True) -> bool | None:
     """Whether a cell of an opt-out says out, not out or nothing. Raises ValueError for any other text.
 
@@ -281,6 +306,8 @@ def opt_out_of(cell: str, *, yes_is_out: bool = True) -> bool | None:
     text = plain(cell)
     if not text or is_error(text):
         return None
+    if whole := _WHOLE_FLOAT.fullmatch(text):
+        text = whole[1]
     word = text.casefold() if len(text) == 1 else (fold(text) or text)
     if word in _OUT | _IN:
         return word in _OUT

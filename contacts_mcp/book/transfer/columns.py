@@ -12,7 +12,7 @@ from collections.abc import Mapping as Table
 from functools import lru_cache
 from typing import NamedTuple
 
-from contacts_mcp.book.transfer.headers import KIND_ORDER, Known, known
+from contacts_mcp.book.transfer.headers import KIND_ORDER, Known, kind_of_phone, known
 from contacts_mcp.book.transfer.sources import cards
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.errors import InvalidArgument, UnknownName
@@ -96,8 +96,7 @@ def columns_of(source: Source, fields: Names | None, given: Table[str, str], que
 def kind_of_label(text: str) -> str:
     """The kind of a phone by the label beside it: "Mobile", "* Work Fax"."""
     label = text.strip().lstrip("* ").strip()
-    found = known(f"phone {label}") if label else Known("phone", "main")
-    return found.kind if found and found.target == "phone" else "other"
+    return kind_of_phone(label) if label else "main"
 
 
 def rank(kind: str) -> int:
@@ -107,7 +106,7 @@ def rank(kind: str) -> int:
 
 def _column(header: str, source: Source, fields: Names | None, questions: list[Note]) -> Column:
     if source.format == "vcard" and not source.is_ours:
-        return Column(header, *(cards.meaning(header) or UNKNOWN))
+        return _column_of_card(header, fields)
     label = _custom_label(header, fields)
     if source.is_ours:
         custom = Column(header, "custom" if label else "other", field=label)
@@ -120,6 +119,12 @@ def _column(header: str, source: Source, fields: Names | None, questions: list[N
         questions.append(Note("own_or_custom", f"{quoted(header, limit=40)} {both}. The own one was taken. Right?"))
         return Column(header, *meaning)
     return Column(header, "custom", meaning.target if meaning.target in _TOLD_OF_CUSTOM else "", field=label)
+
+
+def _column_of_card(header: str, fields: Names | None) -> Column:
+    name = header.removeprefix(cards.OUR_FIELD)
+    label = _custom_label(name, fields) if name != header else ""
+    return Column(header, "custom", field=label) if label else Column(header, *(cards.meaning(header) or UNKNOWN))
 
 
 def _custom_label(header: str, fields: Names | None) -> str:

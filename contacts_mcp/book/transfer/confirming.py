@@ -1,12 +1,15 @@
-"""The confirmation of a plan: bound to every row, good for an hour, used once."""
+"""The confirmation of a plan: shown with examples, bound to every row, good for an hour, used once."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 from contacts_mcp.book.book import Book, refusal
 from contacts_mcp.book.confirmations import RiskyAction
 from contacts_mcp.book.transfer.planning import digest_of_plan
+from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import Refused
-from contacts_mcp.state.imports import StoredPlan
+from contacts_mcp.state.imports import KEEP, StoredPlan, StoredRow
 
 LIFETIME = 3600.0  # seconds: a person reads a list
 _STARTED = ("running", "stopped")
@@ -25,7 +28,8 @@ def named(book: Book, number: int) -> StoredPlan:
     plan = book.imports.plan(number)
     if plan is None:
         raise Refused(
-            f"There is no plan {number}. Plans are kept for a day. Plan the import again.", kind="no_such_plan"
+            f"There is no plan {number}. Plans are kept for a day. Make the plan again.",
+            kind="no_such_plan",
         )
     return plan
 
@@ -41,13 +45,29 @@ def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
 
     A run that was begun goes on without a new confirmation. Raises Refused for a plan that is over, or not ready.
     """
+    if book.imports.now - plan.made > KEEP:
+        raise Refused(f"Plan {plan.plan} is older than a day. Make the plan again.", kind="plan_old")
     if plan.state in _STARTED:
         return None
     if plan.state != "planned":
-        why = "is still being made" if plan.state == "reading" else "is done"
-        raise Refused(f"Plan {plan.plan} {why}. Ask import_status for it.", kind=f"plan_{plan.state}")
+        why = "is still being made" if plan.state == "reading" else "is done already"
+        raise Refused(f"Plan {plan.plan} {why}. Call import_status(plan={plan.plan}).", kind=f"plan_{plan.state}")
     if digest_of_plan(book, plan) != plan.digest:
         raise Refused(
-            f"The rows of plan {plan.plan} are not those that were shown. Plan the import again.", kind="plan_altered"
+            f"The rows of plan {plan.plan} are not those that were shown. Make the plan again.", kind="plan_altered"
         )
     return refusal(book, action_of(plan), token)
+
+
+async def examples_of(book: Book, plan: StoredPlan) -> tuple[list[StoredRow], Snapshot]:
+    """One row of each decision, with the names for these rows and for the counts of the plan."""
+    decisions = plan.counts.get("decisions", {})
+    rows = [row for name in decisions for row in book.imports.rows(plan.plan, decision=name, limit=1)]
+    return rows, await names_in(book, rows, plan.counts.get("keys", {}))
+
+
+async def names_in(book: Book, rows: Sequence[StoredRow], keys: Iterable[str] = ()) -> Snapshot:
+    """The names for everything in these rows, and for the fields of `keys`."""
+    conflicts = [{key: pair[0] for key, pair in row.shown.get("conflicts", {}).items()} for row in rows]
+    tables = [table for row in rows for table in (row.before, row.wanted)]
+    return await book.vocabulary.naming(*tables, *conflicts, dict.fromkeys(keys, ""))

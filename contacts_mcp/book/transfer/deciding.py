@@ -177,7 +177,8 @@ def _filled_names(given: Values, before: Values) -> tuple[Values, Pairs]:
         known, told = _whole(had), _whole(said)
         if caseless(known) != caseless(told):
             return {}, {"display_name": (known, told)}
-        said.pop("display_name", None)  # it would say no more
+        if "display_name" in said:  # the parts that are there say as much
+            return {}, {}
     return {key: value for key, value in said.items() if key not in had}, {}
 
 

@@ -243,7 +243,11 @@ def _relative(path: Path, name: str, roots: Sequence[Path]) -> Path:
 
 
 def _refuse_outside(name: str, roots: Sequence[Path]) -> NoReturn:
-    _refuse("outside_folders", f"{quoted(name, limit=100)} is outside of the folders open to files.", _listed(roots))
+    _refuse(
+        "outside_folders",
+        f"{quoted(name, limit=100)} is outside of the folders open to files.",
+        f"Open: {_listed(roots)}",
+    )
 
 
 def _under_root(path: Path, name: str, roots: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:

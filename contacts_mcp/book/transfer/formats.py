@@ -12,6 +12,7 @@ import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from typing import BinaryIO, Literal
 
@@ -32,6 +33,7 @@ ENDINGS: Mapping[str, Format] = {
     ".ndjson": "jsonl",
 }
 MOST_SHEET_ROWS = 1_000_000
+_NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 _LONGEST_WIDTH = 40  # characters of a column that is shown
 _SHOWN_FOR_WIDTH = 200  # rows
 
@@ -127,6 +129,7 @@ def _write_sheet(stream: BinaryIO, lines: Sequence[Line], custom: Sequence[str])
     if len(lines) > MOST_SHEET_ROWS:
         raise _too_much(f"A sheet holds at most {MOST_SHEET_ROWS:,} contacts.")
     book = xlsxwriter.Workbook(stream, {"constant_memory": True})
+    book.set_properties({"created": _NO_MOMENT})  # the same contacts are the same bytes at any time
     sheet = book.add_worksheet("Contacts")
     header = own.own_header(custom)
     first = [_texts(line, custom) for line in lines[:_SHOWN_FOR_WIDTH]]

@@ -43,7 +43,7 @@ def _vocabulary() -> _Vocabulary:
             headers.setdefault(fold(name), Known(entry["target"], entry.get("kind", "")))
     meanings: dict[str, set[str]] = {}
     for entry in table["word"]:
-        for word in entry["words"]:
+        for word in map(unaccented, entry["words"]):
             meanings.setdefault(word, set()).add(entry["means"])
     longest_first = sorted((word for word in meanings if len(word) > SHORTEST_PART), key=len, reverse=True)
     compound = re.compile("|".join(map(re.escape, longest_first)))
@@ -60,7 +60,15 @@ def known(header: str) -> Known | None:
     if whole := headers.get(folded) or headers.get(folded.rstrip("0123456789")):
         return whole if "#" not in header or whole.target == "phone" else Known("id")
     words = words_of(header)
-    return _named_within(words) or _composed(words)
+    return _named_within(words) or _composed(words) or _in_two_languages(header)
+
+
+def kind_of_phone(label: str) -> str:
+    """The kind of a phone by the label beside it, in any language. One that nobody knows is "other"."""
+    for header in (f"phone {label}", label):
+        if (found := known(header)) and found.target == "phone":
+            return found.kind
+    return "other"
 
 
 _COUNT = re.compile(r"\s*\(\d+\)\s*$|[*:?]+\s*$")
@@ -70,8 +78,10 @@ _JOINED = (
     (r"\be post\b", "epost"),
     (r"\bopt(ed)? ?out\b", "optout"),
     (r"\bopt(ed)? ?in\b", "optin"),
-    (r"\b(do not|dont|don t|no) (text|sms|message)\b", "donottext"),
+    (r"\b(do not|dont|don t|no|never) (send |contact by |contact via )?(text|sms|message)s?\b", "donottext"),
     (r"\bin box\b", "inbox"),
+    (r"\bwhats app\b", "whatsapp"),
+    (r"\bi phone\b", "iphone"),
 )
 
 
@@ -96,6 +106,15 @@ def _parts(word: str) -> tuple[str, ...]:
         return (word,)
     parts = vocabulary.compound.findall(word)
     return tuple(parts) if "".join(parts) == word else (word,)
+
+
+def _in_two_languages(header: str) -> Known | None:
+    """The meaning of a header that is written twice: "Nom / Name", "Prénom / First name"."""
+    one, _, other = re.sub(r"\s*\n\s*", " / ", header.strip()).partition(" / ")
+    first, second = (known(one), known(other)) if other else (None, None)
+    if not first or not second or first.target not in _STRIPPED:
+        return None
+    return first if first.target == second.target or first.kind else None  # "Nom" says what "Name" means
 
 
 _STRIPPED = frozenset(["first", "last", "middle", "prefix", "suffix", "full", "company", "tags"])
@@ -145,12 +164,23 @@ def _kind(found: frozenset[str]) -> str:
 
 
 _ABOUT_CONSENT = frozenset(["out", "consent", "about_texts", "about_other", "around_consent"])
+_ABOUT_MOMENT = _ABOUT_CONSENT | {"moment"}  # of an opt-out
 
 
 def _consent(meanings: list[frozenset[str]], found: frozenset[str]) -> Known | None:
-    """An opt-out of texts, or a consent. Every word must be about that: "Opt-out reason" is none."""
-    if found.isdisjoint(("out", "consent")) or any(each.isdisjoint(_ABOUT_CONSENT) for each in meanings):
+    """An opt-out of texts, or a consent. Every word must be about that: "Opt-out reason" is none.
+
+    The moment of an opt-out ("Opted out at") is asked about, as a consent is: its texts say neither yes nor no.
+    """
+    allowed = _ABOUT_MOMENT if "out" in found else _ABOUT_CONSENT
+    if found.isdisjoint(("out", "consent")) or any(each.isdisjoint(allowed) for each in meanings):
         return None
-    if "about_texts" in found:
-        return Known("consent" if "consent" in found else "opt_out")
-    return Known("consent_other") if "about_other" in found else None
+    if "about_other" in found and "about_texts" not in found:
+        return Known("consent_other")
+    if "about_texts" not in found:
+        return Known("consent") if "out" in found else None
+    return Known("consent" if "consent" in found or _has_moment(meanings) else "opt_out")
+
+
+def _has_moment(meanings: list[frozenset[str]]) -> bool:
+    return any("moment" in each and each.isdisjoint(_ABOUT_CONSENT) for each in meanings)

@@ -17,8 +17,6 @@ from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 
-__all__ = ["Go", "Judge", "Moved", "judge_for"]
-
 
 class Judge(Protocol):
     """The rule for the rows of one plan."""
@@ -27,7 +25,7 @@ class Judge(Protocol):
         """The e-mail to look up with the row, or ""."""
 
     def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
-        """What to do with the row now."""
+        """The verdict on the row by this look."""
 
 
 def judge_for(book: Book, plan: StoredPlan, change_id: int) -> Judge:

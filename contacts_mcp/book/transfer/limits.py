@@ -9,6 +9,8 @@ from contacts_mcp.errors import Refused
 
 MOST_BYTES = 50_000_000
 MOST_ROWS = 200_000
+LARGE_BYTES = 500_000_000  # where the person says that the file is large
+LARGE_ROWS = 1_000_000
 MOST_SHEET_ROWS = 250_000  # the library of sheets holds all of them
 MOST_COLUMNS = 500
 LONGEST_CELL = 32_768  # characters, as in a sheet

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any, TypeVar
 
 import anyio
@@ -27,7 +27,7 @@ from contacts_mcp.words.folding import caseless
 from contacts_mcp.words.renumbering import other_forms
 
 AT_ONCE = 100  # phones and e-mails of one search; nobody says how many the service takes
-_SIDE_BY_SIDE = 8  # searches under way
+_SIDE_BY_SIDE = 8  # requests under way
 
 Item = TypeVar("Item")
 
@@ -45,6 +45,8 @@ class Looked:
 
     known: frozenset[str] = frozenset()  # phones that the journal knows
     unclear: set[str] = field(default_factory=set)  # phones of which reads lag behind our own change
+    in_journal: set[int] = field(default_factory=set)  # of the contacts that a search found
+    searched: set[int] = field(default_factory=set)
     _by_phone: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
     _by_email: dict[str, list[Contact]] = field(default_factory=lambda: defaultdict(list))
 
@@ -53,6 +55,20 @@ class Looked:
         for table, key in ((self._by_phone, contact.phone), (self._by_email, caseless(contact.email))):
             if key and all(contact.id != other.id for other in table[key]):
                 table[key].append(contact)
+
+    def is_in_journal(self, contact: Contact | None) -> bool:
+        """Whether the journal may have an entry of that contact."""
+        return contact is None or contact.id in self.in_journal or contact.id not in self.searched
+
+    def add_found(self, book: Book, found: Sequence[Contact]) -> None:
+        """The answer of a search, without those that have left their phone already."""
+        in_journal = book.journal.known_contacts([contact.id for contact in found])
+        self.in_journal |= in_journal
+        self.searched |= {contact.id for contact in found}
+        for contact in found:
+            is_known = contact.id in in_journal and contact.phone in self.known
+            if not (is_known and has_left(book, contact, contact.phone)):
+                self.add(contact)
 
     def with_phone(self, phone: str) -> list[Contact]:
         """The contacts with that phone in any of its forms."""
@@ -78,35 +94,47 @@ async def look(book: Book, phones: Iterable[str], emails: Iterable[str] = (), *,
     addresses = list(dict.fromkeys(text for email in emails if email for text in (email, email.lower())))
     known = frozenset(found for part in in_parts(wanted, AT_ONCE) for found in book.journal.known_phones(part))
     looked = Looked(known)
-    limiter = anyio.CapacityLimiter(_SIDE_BY_SIDE)
-
-    async def search(some: list[str], others: list[str]) -> None:
-        async with limiter:
-            for contact in await book.api.search_contacts(phones=some, emails=others):
-                if not (contact.phone in known and has_left(book, contact, contact.phone)):
-                    looked.add(contact)
-
-    parts = [*in_parts(wanted, AT_ONCE)], [*in_parts(addresses, AT_ONCE)]
-    searches = [(search, *(part[at] if at < len(part) else [] for part in parts)) for at in range(max(map(len, parts)))]
-    await all_of(searches)
-    for phone in known if proves_absence else ():
-        if not looked.with_phone(phone):
-            try:
-                holder = await holder_of(book, phone, other_forms(phone))
-            except Refused:
-                looked.unclear.add(phone)
-                continue
-            if holder is not None:
-                looked.add(holder)
+    await _search(book, wanted, addresses, looked)
+    if proves_absence:
+        await _ask_singly(book, looked)
     return looked
 
 
-async def all_of(calls: Sequence[tuple[Any, ...]]) -> None:
-    """Make these calls, each a function and its arguments, side by side. Raises the first of their errors."""
+async def _search(book: Book, phones: Sequence[str], emails: Sequence[str], looked: Looked) -> None:
+    """Add everybody with one of these, but for those that left their phone by our own change."""
+
+    async def search(some: list[str] | None, others: list[str] | None) -> None:
+        looked.add_found(book, await book.api.search_contacts(phones=some or [], emails=others or []))
+
+    await all_of((search, *parts) for parts in zip_longest(in_parts(phones, AT_ONCE), in_parts(emails, AT_ONCE)))
+
+
+async def _ask_singly(book: Book, looked: Looked) -> None:
+    """Add the holders of known phones that nobody seems to have."""
+    for phone in looked.known:
+        if looked.with_phone(phone):
+            continue
+        try:
+            holder = await holder_of(book, phone, other_forms(phone))
+        except Refused:
+            looked.unclear.add(phone)
+            continue
+        if holder is not None:
+            looked.add(holder)
+
+
+async def all_of(calls: Iterable[tuple[Any, ...]]) -> None:
+    """Make these calls, each a function and its arguments, some of them at a time. Raises the first of their errors."""
+    limiter = anyio.CapacityLimiter(_SIDE_BY_SIDE)
+
+    async def one(function: Callable[..., Awaitable[object]], *arguments: Any) -> None:
+        async with limiter:
+            await function(*arguments)
+
     try:
         async with anyio.create_task_group() as tasks:
-            for function, *arguments in calls:
-                tasks.start_soon(function, *arguments)
+            for call in calls:
+                tasks.start_soon(one, *call)
     except BaseExceptionGroup as errors:
         first: BaseException = errors
         while isinstance(first, BaseExceptionGroup):
@@ -124,8 +152,10 @@ class Judged:
     @property
     def state(self) -> str:
         """A digest of 128 bits, which a confirmation is bound to."""
+        if not self.contacts:
+            return ""
         states = sorted(json.dumps([one.id, one.rev, one.updated, values_of(one)]) for one in self.contacts)
-        return hashlib.blake2b("\n".join(states).encode(), digest_size=16).hexdigest() if states else ""
+        return hashlib.blake2b("\n".join(states).encode(), digest_size=16).hexdigest()
 
 
 def judged(

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.listing.filters import Filters
-from contacts_mcp.book.listing.listing import list_contacts
 from contacts_mcp.book.people.requests import Edit, Wanted, resolved
-from contacts_mcp.book.transfer.looking import all_of, in_parts, look
+from contacts_mcp.book.transfer.gathering import gather
+from contacts_mcp.book.transfer.looking import all_of
 from contacts_mcp.book.transfer.planning import plan_update
+from contacts_mcp.book.transfer.where import filters_of
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import StoredPlan
+from contacts_mcp.words.display import quoted
 
-_PAGE = 1_000
-_TEXTS = (
-    "name",
-    "assignee",
-    "area_code",
-    "country",
-    "created_after",
-    "created_before",
-    "updated_after",
-    "updated_before",
-)
-_FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_email": "has_email"}
-_YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
+_VALUE = 40  # characters of a value in the description of a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,31 +34,28 @@ class Chosen:
         return ", ".join(f"{name} {value}" for name, value in self.where.items())
 
 
-def filters_of(where: Mapping[str, str]) -> Filters:
-    """Flat filters -> those of a list. A name that is no filter is a custom field. Raises InvalidArgument."""
-    given: dict[str, Any] = {}
-    custom: dict[str, str] = {}
-    for name, value in where.items():
-        if name in _TEXTS:
-            given[name] = value
-        elif name in ("tag", "tags"):
-            given["tags"] = [tag.strip() for tag in value.split(",")]
-        elif name not in _FLAGS:
-            custom[name] = value
-        elif value.casefold() not in _YES_OR_NO:
-            raise InvalidArgument("where", f"{name} is true or false.")
-        else:
-            given[_FLAGS[name]] = _YES_OR_NO[value.casefold()]
-    return Filters(**given, custom_fields=custom)
+def told(wanted: Wanted) -> str:
+    """The change in the words of the person who asks for it: `Plan = "Gold", add tags "VIP"`."""
+    lists = (("add tags", wanted.add_tags), ("remove tags", wanted.remove_tags), ("empty", wanted.clear))
+    parts = [
+        *(f"{name} = {quoted(value, limit=_VALUE)}" for name, value in wanted.custom_fields.items()),
+        *([f"assignee = {quoted(wanted.assignee, limit=_VALUE)}"] if wanted.assignee else []),
+        *(f"{verb} {', '.join(quoted(name, limit=_VALUE) for name in names)}" for verb, names in lists if names),
+        *(["opt out of texts"] if wanted.is_opted_out else []),
+    ]
+    return ", ".join(parts)
 
 
-async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
-    """A plan that makes one change to all of these contacts. Raises InvalidArgument, UnknownName, Refused."""
+async def edit_for(book: Book, chosen: Chosen, wanted: Wanted) -> Edit:
+    """The edit that all of them get. Raises InvalidArgument, UnknownName, Refused."""
     if bool(chosen.where) == bool(chosen.contact_ids):
-        raise InvalidArgument("where or contact_ids", "exactly one says which contacts are meant.")
+        raise InvalidArgument(
+            "where or contact_ids", "exactly one says which contacts are meant.", expected='As where: {"tag": "VIP"}.'
+        )
+    filters_of(chosen.where)  # a wrong one is told at once
     if wanted.is_opted_out is False:
         raise Refused(
-            "Nobody is opted in for many at once: that needs each person's consent. Use update_contact for one. "
+            "Nobody is opted in for many at once, which needs the consent of each. Use update_contact for one. "
             "Nothing was changed.",
             kind="no_opt_in",
         )
@@ -78,43 +64,30 @@ async def plan_change(book: Book, chosen: Chosen, wanted: Wanted) -> StoredPlan:
         raise InvalidArgument(
             "update_contacts", "nothing to change was given.", expected='For example add_tags: ["VIP"].'
         )
-    contacts, notes = await (_by_ids(book, chosen.contact_ids) if chosen.contact_ids else _by_filters(book, chosen))
-    facts = {"file": chosen.described, "edit": repr(edit), "assumptions": notes}
-    plan = book.imports.begin("update", facts, {})
-    try:
+    return edit
+
+
+def begin_change(book: Book, chosen: Chosen, wanted: Wanted, edit: Edit) -> int:
+    """The number of an empty plan for that change."""
+    return book.imports.begin("update", {"file": chosen.described, "change": told(wanted), "edit": repr(edit)}, {})
+
+
+async def plan_change(book: Book, plan: int, chosen: Chosen, edit: Edit) -> StoredPlan:
+    """Fill a plan that makes one change to all of these contacts. Raises UnknownName, UpstreamError."""
+    with book.imports.filling(plan):
+        if chosen.contact_ids:
+            contacts, notes = await _by_ids(book, chosen.contact_ids)
+        else:
+            gathered = await gather(book, filters_of(chosen.where), patience=math.inf)
+            contacts, notes = [*gathered.contacts.values()], [*map(str, gathered.notes)]
+        begun = book.imports.plan(plan)
+        assert begun is not None
+        book.imports.set(plan, facts=begun.facts | {"assumptions": notes})
         return await plan_update(book, plan, contacts, edit)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
-
-
-async def _by_filters(book: Book, chosen: Chosen) -> tuple[list[Contact], list[str]]:
-    filters = filters_of(chosen.where)
-    phones: list[str] = []
-    ids: list[int] = []
-    cursor, notes = "", []
-    while True:
-        listing = await list_contacts(book, filters, limit=_PAGE, cursor=cursor)
-        for card in listing.cards:
-            ids.append(card.contact_id)
-            phones.append("".join(filter(str.isdigit, card.phone)))
-        cursor = listing.next_cursor
-        if not cursor:
-            break
-    if not listing.complete:
-        notes = [
-            "The list may lack contacts, because the book was changed while it was read.",
-            *map(str, listing.notes),
-        ]
-    looked = await look(book, filter(None, phones))
-    found = {contact.id: contact for phone in phones if phone for contact in looked.with_phone(phone)}
-    missing = [number for number in ids if number not in found]
-    others, _ = await _by_ids(book, missing)
-    found |= {contact.id: contact for contact in others}
-    return [found[number] for number in ids if number in found], notes
 
 
 async def _by_ids(book: Book, ids: Sequence[int]) -> tuple[list[Contact], list[str]]:
+    """The contacts in the order of the ids, and a note on ids that nobody has."""
     found: dict[int, Contact] = {}
 
     async def get(number: int) -> None:
@@ -122,8 +95,8 @@ async def _by_ids(book: Book, ids: Sequence[int]) -> tuple[list[Contact], list[s
         if contact is not None:
             found[number] = contact
 
-    for part in in_parts(dict.fromkeys(ids), 8):
-        await all_of([(get, number) for number in part])
-    missing = [number for number in ids if number not in found]
+    wanted = list(dict.fromkeys(ids))
+    await all_of([(get, number) for number in wanted])
+    missing = [number for number in wanted if number not in found]
     told = f"{len(missing)} of the ids are no contact: {', '.join(map(str, missing[:5]))}."
-    return [found[number] for number in dict.fromkeys(ids) if number in found], [told] if missing else []
+    return [found[number] for number in wanted if number in found], [told] if missing else []

@@ -15,7 +15,14 @@ from itertools import islice
 from contacts_mcp.book.transfer.cells import USUAL_DEFAULTS, region_of
 from contacts_mcp.book.transfer.columns import SHOWN, Column, columns_of, rank
 from contacts_mcp.book.transfer.day_order import DayOrder, Shown, day_order
-from contacts_mcp.book.transfer.neighbours import FROM_FULL, with_guesses, with_labels, with_names
+from contacts_mcp.book.transfer.neighbours import (
+    CALLING,
+    FROM_FULL,
+    with_calling_codes,
+    with_guesses,
+    with_labels,
+    with_names,
+)
 from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.words.dates import looks_like_date_field
 from contacts_mcp.words.display import quoted, word
@@ -57,7 +64,7 @@ class Mapping:
     opt_outs: tuple[Column, ...]
     custom: Table[str, str]  # header -> label of the custom field
     day_orders: Table[str, DayOrder]  # header of a custom field of dates -> the order that its texts show
-    consents: frozenset[str]  # columns about consent to texts
+    consents: tuple[str, ...]  # columns about consent to texts
     ids: frozenset[str]  # columns that number things
     defaults: frozenset[str]  # columns that hold a default in every row
     regions: tuple[str, ...]  # other countries that the file speaks of
@@ -80,9 +87,10 @@ class Mapping:
 
     def said(self, target: str, cells: Table[str, str]) -> tuple[str, str]:
         """The first column of a single target that says something in a row, and its cell. Two empty texts for none."""
-        return next(
-            ((header, cell) for header in self.single.get(target, ()) if (cell := cells.get(header, ""))), _NOTHING
-        )
+        for header in self.single.get(target, ()):
+            if cell := cells.get(header, ""):
+                return header, cell
+        return _NOTHING
 
 
 _NOTHING = ("", "")
@@ -99,7 +107,7 @@ def mapping_of(
     if not source.is_ours and source.format != "vcard":
         has_header = source.header_line > 0 or source.format == "jsonl"
         columns = with_guesses(with_names(columns, sample), sample, notes, has_header=has_header)
-        columns = with_labels(columns)
+        columns = with_labels(with_calling_codes(columns, sample))
     return _assembled(source, columns, sample, notes, [*questions, *_on_other_consents(columns)], region)
 
 
@@ -114,8 +122,8 @@ def _assembled(
     def of(target: str) -> list[Column]:
         return [column for column in columns if column.target == target]
 
-    def also_custom(target: str) -> frozenset[str]:
-        return _headers(of(target)) | _headers(column for column in of("custom") if column.kind == target)
+    def also_custom(target: str) -> tuple[str, ...]:
+        return tuple(c.header for c in columns if target in (c.target, c.kind if c.target == "custom" else ""))
 
     emails = tuple(column.header for column in of("email"))
     orders = {} if source.is_ours else _day_orders(of("custom"), sample)
@@ -130,7 +138,7 @@ def _assembled(
         custom={column.header: column.field for column in of("custom")},
         day_orders={header: shown.order for header, shown in orders.items()},
         consents=also_custom("consent"),
-        ids=also_custom("id"),
+        ids=frozenset(also_custom("id")),
         defaults=_defaults(of("other"), sample),
         regions=_regions(sample, of("country"), emails, region),
         is_ours=source.is_ours,
@@ -145,8 +153,9 @@ def _headers(columns: Sequence[Column] | Iterator[Column]) -> frozenset[str]:
 
 
 def _in_turn(columns: Sequence[Column]) -> tuple[str, ...]:
-    """The given column first, a weak one last."""
-    return tuple(c.header for c in sorted(columns, key=lambda one: (not one.is_given, one.kind == "weak")))
+    """The given column first, then a country that is a calling code. A weak name is last."""
+    turns = sorted(columns, key=lambda one: (not one.is_given, one.kind != CALLING, one.kind == "weak"))
+    return tuple(column.header for column in turns)
 
 
 def _on_other_consents(columns: Sequence[Column]) -> list[Note]:

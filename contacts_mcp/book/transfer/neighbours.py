@@ -4,7 +4,8 @@
 2. A full name beside a first name is a display name. If its texts do not hold the first one, it is the last name.
 3. A column "Home" is of phones if its texts are. A column "Phone 1 - Label" says the kind of "Phone 1 - Value", row by
    row.
-4. If no header names the phones, a single column whose texts are phones is taken, and the plan says so. A table without
+4. A single column of calling codes ("+44") is the country of the phones.
+5. If no header names the phones, a single column whose texts are phones is taken, and the plan says so. A table without
    a header is read by its texts alone.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from contacts_mcp.book.transfer.cells import plain
+from contacts_mcp.book.transfer.cells import plain, region_of
 from contacts_mcp.book.transfer.columns import SHOWN, UNKNOWN, Column
 from contacts_mcp.book.transfer.headers import Known, known
 from contacts_mcp.book.transfer.sources.source import Record
@@ -21,17 +22,23 @@ from contacts_mcp.words.display import quoted
 from contacts_mcp.words.folding import caseless, fold
 from contacts_mcp.words.note import Note
 
+CALLING = "calling"  # the kind of a country that is a calling code
 GIVEN_OR_FULL, LAST_OR_FULL = "given_or_full", "last_or_full"  # kinds of headers.toml
 FROM_FULL = "full"  # the kind of a display name that is the full name of a row without its parts
 
 _MOST = 0.8  # of the texts must fit
-_PHONE = re.compile(r"\+\d[\d ().\-/]{6,}|\(?\d{2,5}[) ./-]+\d[\d ./-]{4,}")
+_DATE = r"(?!(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/. ])\d{1,2}\2(?:\d{4}|\d\d))(?:\D|$))"
+_PHONE = re.compile(_DATE + r"(?:\+\d[\d ().\-/]{6,}|\(?\d{2,5}[) ./-]+\d[\d ./-]{4,})")
 _BARE_PHONE = re.compile(r"\+?\d{10,13}|" + _PHONE.pattern)
 _BY_TEXT = (  # without a header, in this order
     (Known("phone", "main"), _BARE_PHONE),
     (Known("email"), re.compile(r"\S+@\S+\.\w+")),
     (Known("full"), re.compile(r"[^\d@]*[^\W\d]{2}[^\d@]*")),
 )
+_CALLING_CODE = re.compile(r"(?:\+|00)\d{1,3}")
+_MAY_BE_CODES = ("country", "prefix", "id", "other")
+_FREE = (UNKNOWN, Known("full", "weak"))  # "Contact" may be the name or the phone
+_NUMBER = Known("id", "number")  # "Number": of a customer, or a phone
 _BY_TEXT_BESIDE_HEADER = ((Known("phone", "main"), _PHONE),)
 _LABEL_WORDS = re.compile(r"label|type|value|number|typ|kind")
 
@@ -87,6 +94,21 @@ def _numbered(column: Column) -> str:
     return _LABEL_WORDS.sub("", fold(column.header))
 
 
+def with_calling_codes(columns: Sequence[Column], sample: Sequence[Record]) -> list[Column]:
+    """The columns with the one of calling codes as the country. Two of them are each about another phone."""
+    found = [
+        column.header
+        for column in columns
+        if column.target in _MAY_BE_CODES and not column.is_given and _are_calling_codes(column, sample)
+    ]
+    return [Column(column.header, "country", CALLING) if [column.header] == found else column for column in columns]
+
+
+def _are_calling_codes(column: Column, sample: Sequence[Record]) -> bool:
+    texts = {plain(row.cells.get(column.header, "")) for row in sample} - {""}
+    return bool(texts) and all(_CALLING_CODE.fullmatch(text) and region_of(text) for text in texts)
+
+
 def with_guesses(
     columns: Sequence[Column], sample: Sequence[Record], notes: list[Note], *, has_header: bool
 ) -> list[Column]:
@@ -97,7 +119,7 @@ def with_guesses(
     most = 1 if has_header else len(columns)  # beside a header, only a single column is certain
     told = [*columns]
     for meaning, shape in _BY_TEXT_BESIDE_HEADER if has_header else _BY_TEXT:
-        fitting = [at for at, column in enumerate(told) if _fits(column, sample, shape)]
+        fitting = _fitting(told, sample, _BARE_PHONE, (_NUMBER,)) or _fitting(told, sample, shape, _FREE)
         if 0 < len(fitting) <= most:
             told[fitting[0]] = Column(told[fitting[0]].header, *meaning)
             notes.append(_guess_note(told[fitting[0]].header, meaning))
@@ -107,7 +129,7 @@ def with_guesses(
 def _of_kind(column: Column, sample: Sequence[Record]) -> Column:
     """A column of phones whose header says the kind alone: "Home", "Work"."""
     kind = known(f"phone {column.header}")
-    is_kind = kind and kind.target == "phone" and _fits(column, sample, _BARE_PHONE)
+    is_kind = kind and kind.target == "phone" and column[1:3] == UNKNOWN and _are(column, sample, _BARE_PHONE)
     return Column(column.header, *kind) if kind and is_kind else column
 
 
@@ -116,8 +138,14 @@ def _guess_note(header: str, meaning: Known) -> Note:
     return Note("guessed_column", text)
 
 
-def _fits(column: Column, sample: Sequence[Record], shape: re.Pattern[str]) -> bool:
-    """Whether a column that nobody knows holds texts of that shape."""
+def _fitting(
+    columns: Sequence[Column], sample: Sequence[Record], shape: re.Pattern[str], meanings: Sequence[Known]
+) -> list[int]:
+    """The places of the columns of these meanings that hold texts of that shape."""
+    return [at for at, column in enumerate(columns) if column[1:3] in meanings and _are(column, sample, shape)]
+
+
+def _are(column: Column, sample: Sequence[Record], shape: re.Pattern[str]) -> bool:
+    """Whether most of a column's texts have that shape."""
     texts = [text for row in sample if (text := plain(row.cells.get(column.header, "")))]
-    is_unknown = (column.target, column.kind) == UNKNOWN
-    return is_unknown and bool(texts) and sum(shape.fullmatch(text) is not None for text in texts) >= _MOST * len(texts)
+    return bool(texts) and sum(shape.fullmatch(text) is not None for text in texts) >= _MOST * len(texts)

@@ -1,7 +1,8 @@
 """Our own export as vCards: the properties of a card, and the texts in them, both directions together.
 
-1. What a vCard has a place for stands there, so that any address book reads it: N, FN, TEL, EMAIL, CATEGORIES.
-2. All else stands in properties of our own. They also say what the card cannot: an empty display name, a text of blanks.
+1. N, FN, TEL, EMAIL and CATEGORIES stand in their own places, so that any address book reads them.
+2. All else stands in properties of our own. They also say what the card cannot: an empty display name, a text of
+   blanks.
 3. A carriage return is written as `\\r`, which vCard has no sign for.
 """
 
@@ -18,7 +19,7 @@ PRODUCT = "-//contacts_mcp//export//EN"
 FIELD = "X-CONTACTS-FIELD"
 WIDEST = 75  # bytes of a line
 
-_PLACES = {
+PLACES = {  # property -> column of our export
     "TEL": "phone",
     "EMAIL": "email",
     "X-CONTACTS-DISPLAY-NAME": "display_name",
@@ -51,7 +52,7 @@ def card_of(cells: Mapping[str, str], custom: Mapping[str, str], tags: Iterable[
         "N": f"{_signed(cells['last'])};{_signed(cells['first'])};;;",
         "FN": _signed(full),
         "CATEGORIES": ",".join(map(_signed, tags)),
-        **{name: _signed(cells[column]) for name, column in _PLACES.items()},
+        **{name: _signed(cells[column]) for name, column in PLACES.items()},
     }
     named["TEL;TYPE=CELL"] = named.pop("TEL")
     properties = [f"{name}:{value}" for name, value in named.items() if value]
@@ -67,8 +68,8 @@ def cells_of(properties: Iterable[Property]) -> dict[str, str]:
     """The cells of a card that `card_of` made, by our own columns and the labels of custom fields."""
     cells: dict[str, str] = {}
     for one in properties:
-        if one.name in _PLACES:
-            cells[_PLACES[one.name]] = _text(one.value)
+        if one.name in PLACES:
+            cells[PLACES[one.name]] = _text(one.value)
         elif one.name == "N":
             cells["last"], cells["first"] = map(_text, _parts(one.value, ";")[:2])
         elif one.name == "CATEGORIES":

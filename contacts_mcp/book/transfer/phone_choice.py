@@ -74,7 +74,7 @@ def _texts(candidates: Sequence[tuple[Column, str]]) -> Iterator[tuple[Column, s
 
 
 def _notes_on(phone: Phone, text: str, mapping: Mapping, written: str, region: str) -> list[str]:
-    kinds = [note.kind for note in phone.notes if note.kind != "spreadsheet_number"]
+    kinds = [kind for kind in phone.note_kinds if kind != "spreadsheet_number"]
     if not phone.assumed_region:
         return kinds
     if written and written != region:

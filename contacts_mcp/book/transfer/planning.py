@@ -1,6 +1,6 @@
 """Rows and the book -> a stored plan, which is what a person confirms and what runs.
 
-1. The rows are read, looked up some hundred at a time and decided. What is stored is never worked out again.
+1. The rows are read, looked up some hundred at a time and decided. A stored row is never worked out again.
 2. The digest covers every row in order: its line, its decision, the contact and its state, the wanted values. It covers
    the columns, the switches and the file's own digest besides.
 3. A plan that cannot be read to its end is no plan.
@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,18 +20,19 @@ from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Edit
 from contacts_mcp.book.transfer.deciding import RUNNING, Switches, decide
-from contacts_mcp.book.transfer.limits import MOST_ROWS, unreadable
+from contacts_mcp.book.transfer.limits import LARGE_ROWS, MOST_ROWS, unreadable
 from contacts_mcp.book.transfer.looking import AT_ONCE, Judged, in_parts, judged, look
 from contacts_mcp.book.transfer.mapping import Mapping as Columns
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
 from contacts_mcp.book.transfer.report import questions_of
 from contacts_mcp.book.transfer.sources.source import Record, Source
-from contacts_mcp.book.transfer.twins import Earlier, SeenInFile, likeness, merged
+from contacts_mcp.book.transfer.twins import Earlier, SeenInFile, Together, likeness
 from contacts_mcp.book.transfer.wishes import Wish, wish_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import StoredPlan, StoredRow
+from contacts_mcp.state.scratch import Scratch
 
 _LOOKED_UP = 8 * AT_ONCE  # rows decided together
 _TOLD_CELLS = ("invalid", "conflict", "duplicate")  # decisions whose rows go into the problems file as they came
@@ -43,6 +45,11 @@ class Asked:
     switches: Switches = field(default_factory=Switches)
     tags: Sequence[str] = ()  # given to every contact
     columns: Mapping[str, str] = field(default_factory=dict)  # header -> target
+    large: bool = False  # a file of up to a million rows
+
+    @property
+    def most_rows(self) -> int:
+        return LARGE_ROWS if self.large else MOST_ROWS
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self.switches), "tags": list(self.tags), "columns": dict(self.columns)}
@@ -59,10 +66,8 @@ async def plan_file(book: Book, plan: int, source: Source, asked: Asked) -> Stor
     """Fill `plan`, which was begun for that source. Raises Refused, InvalidArgument, UnknownName, UpstreamError."""
     token = bulk_work.set(True)
     try:
-        return await _Planning(book, plan, asked).of(source)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
+        with book.imports.filling(plan):
+            return await _Planning(book, plan, asked).of(source)
     finally:
         bulk_work.reset(token)
 
@@ -95,18 +100,30 @@ class _Planning:
             )
         tags = [names.tags.resolve(tag, argument="tags").id for tag in self._asked.tags]
         tally = Tally()
-        for part in in_parts(self._read(source, columns, names, tags, tally), _LOOKED_UP):
-            await self._decide(part, columns)
+        with closing(Scratch()) as scratch:
+            for part in in_parts(self._read(source, columns, names, tags, tally, scratch), _LOOKED_UP):
+                await self._decide(part, columns)
         facts = self._facts(source, columns, tally)
         return self._stored(facts)
 
     def _read(
-        self, source: Source, columns: Columns, names: Snapshot, tags: Sequence[int], tally: Tally
+        self,
+        source: Source,
+        columns: Columns,
+        names: Snapshot,
+        tags: Sequence[int],
+        tally: Tally,
+        scratch: Scratch,
     ) -> Iterator[_Read]:
-        seen = SeenInFile()
+        seen = SeenInFile(scratch)
         needs_assignee = any(column.target == "assignee" and column.is_given for column in columns.columns)
         fills = self._asked.switches.twice == "merge"
-        fuller = _merged_rows(source, columns, self._book.region, fills=fills)
+
+        def wished(row: Row) -> Wish:
+            return wish_of(row, names, is_exact=columns.is_ours, needs_assignee=needs_assignee, more_tags=tags)
+
+        region, most = self._book.region, self._asked.most_rows
+        together = Together(scratch, source, columns, wished, region=region, fills=fills, most=most)
         kept: list[Record] = []
 
         def records() -> Iterator[Record]:
@@ -114,11 +131,12 @@ class _Planning:
                 kept[:] = [record]
                 yield record
 
-        for came in rows_of(replace(source, records=records), columns, region=self._book.region, tally=tally):
+        for came in rows_of(replace(source, records=records), columns, region=region, most=most, tally=tally):
+            own = wished(came)
+            came.refused = own.refused  # also for its values: a later row of this phone is no duplicate of it
             earlier = seen.first_with(came)
-            row = fuller.get(came.number, came)
-            wish = wish_of(row, names, is_exact=columns.is_ours, needs_assignee=needs_assignee, more_tags=tags)
-            yield _Read(row, wish, earlier, {header: str(cell) for header, cell in kept[0].cells.items()})
+            row = came if earlier else together.first(came)
+            yield _Read(row, own if row is came else wished(row), earlier, kept[0].cells)
 
     async def _decide(self, part: Sequence[_Read], columns: Columns) -> None:
         asked = [one.wish for one in part if not one.wish.refused and one.earlier is None]
@@ -154,24 +172,6 @@ class _Planning:
         return sealed(self._book, self._plan)
 
 
-def _merged_rows(source: Source, columns: Columns, region: str, *, fills: bool) -> dict[int, Row]:
-    """Number -> the first row of a phone, together with the later ones: their opt-outs, and their values if it fills.
-
-    The rows are read once more for it, and only where that can make a difference.
-    """
-    if not fills and not columns.opt_outs and not columns.is_ours:
-        return {}
-    first: dict[str, Row] = {}
-    fuller: dict[int, Row] = {}
-    for row in rows_of(source, columns, region=region):
-        if row.refused:
-            continue
-        known = first.setdefault(row.phone, row)
-        if known is not row and (fills or (row.opt_out and not known.opt_out)):
-            first[row.phone] = fuller[known.number] = merged(known, row, fills=fills)
-    return fuller
-
-
 def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
     row, wish, decision = one.row, one.wish, found.decision
     runs = decision.decision in RUNNING
@@ -191,13 +191,22 @@ def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
         shown |= {"of_line": one.earlier.line, "likeness": "other_name" if has_other_name else kind}
     if runs or decision.decision in _TOLD_CELLS:
         shown["cells"] = one.cells
+    return _row_of(wish, found, number=row.number, phone=row.phone, contact_id=decision.contact_id, shown=shown)
+
+
+def _row_of(
+    wish: Wish, found: Judged, *, number: int, phone: str, contact_id: int | None, shown: Mapping[str, Any]
+) -> StoredRow:
+    """The row of a plan. Only one that runs keeps what it needs for that."""
+    decision = found.decision
+    runs = decision.decision in RUNNING
     return StoredRow(
-        row=row.number,
-        line=row.line,
-        phone=row.phone,
+        row=number,
+        line=wish.line,
+        phone=phone,
         decision=decision.decision,
         reason=decision.reason,
-        contact_id=decision.contact_id,
+        contact_id=contact_id,
         state="planned" if runs else "",
         wish=wish_as_json(wish) if runs else {},
         expected=found.state,
@@ -228,66 +237,59 @@ def _update_row(number: int, contact: Contact, edit: Edit) -> StoredRow:
     wish = Wish(line=number, edit=replace(edit, values={**edit.values, "phone": contact.phone}))
     if not contact.phone:
         wish = replace(wish, refused="no_phone", problem="has no phone, and Heymarket changes no contact without.")
-    looked_at = Judged(decide(wish, [contact], [], None, Switches(existing="overwrite")), (contact,))
-    decision = looked_at.decision
-    runs = decision.decision in RUNNING
-    shown = {"name": contact.name, "problem": wish.problem, "left_tags": list(decision.left_tags)}
-    return StoredRow(
-        row=number,
-        line=number,
-        phone=contact.phone,
-        decision=decision.decision,
-        reason=decision.reason,
-        contact_id=contact.id,
-        state="planned" if runs else "",
-        wish=wish_as_json(wish) if runs else {},
-        expected=looked_at.state,
-        before=decision.before if runs else {},
-        wanted=decision.wanted,
-        shown={name: value for name, value in shown.items() if value},
-    )
+    found = Judged(decide(wish, [contact], [], None, Switches(existing="overwrite")), (contact,))
+    shown = {"name": contact.name, "problem": wish.problem, "left_tags": list(found.decision.left_tags)}
+    return _row_of(wish, found, number=number, phone=contact.phone, contact_id=contact.id, shown=shown)
 
 
 # What both store
 
 
+_COUNTED = ("decisions", "changes", "reasons", "notes", "likeness", "unknown", "conflicts", "marks", "keys")
+_MOST_COUNTED = 5_000  # different texts of one kind, such as unknown tags
+
+
 class Counts:
-    """What a plan tells about all of its rows."""
+    """The counts over all rows of a plan."""
 
     def __init__(self) -> None:
-        self._counters: dict[str, Counter[str]] = {
-            name: Counter()
-            for name in (
-                "decisions",
-                "changes",
-                "reasons",
-                "notes",
-                "likeness",
-                "unknown",
-                "conflicts",
-                "marks",
-                "keys",
-            )
-        }
+        self._counters: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+        self._changed: Counter[tuple[str, ...]] = Counter()  # a decision and the keys of its changes
 
     def add(self, row: StoredRow, read: Row | None = None) -> None:
-        counters, shown = self._counters, row.shown
-        counters["decisions"][row.decision] += 1
+        decision, shown = row.decision, row.shown
+        changed = [key for key, value in row.wanted.items() if row.before.get(key) != value]
+        self._count("decisions", decision)
+        self._changed[(decision, *changed)] += 1
+        if len(self._changed) >= _MOST_COUNTED:
+            self._sum_up()
         if row.reason:
-            counters["reasons"][f"{row.decision} {row.reason}"] += 1
-        if row.wanted:
-            changed = [key for key, value in row.wanted.items() if row.before.get(key) != value]
-            counters["changes"].update(f"{row.decision} {key}" for key in changed)
-            counters["keys"].update(changed)
-        counters["notes"].update(read.notes if read else ())
-        counters["conflicts"].update([*shown.get("conflicts", ())])
-        counters["keys"].update([*shown.get("conflicts", ())])
-        counters["unknown"].update(f"{kind} {text}"[:80] for kind, text in shown.get("unknown", ()))
-        counters["marks"].update(name for name in ("opted_out", "says_in", "left_tags") if shown.get(name))
+            self._count("reasons", f"{decision} {row.reason}")
+        if read:
+            self._count("notes", *read.notes)
+        if conflicts := shown.get("conflicts"):
+            self._count("conflicts", *conflicts)
+            self._count("keys", *conflicts)
+        self._count("unknown", *[f"{kind} {text}"[:80] for kind, text in shown.get("unknown", ())])
+        self._count("marks", *[name for name in ("opted_out", "says_in", "left_tags") if shown.get(name)])
         if "likeness" in shown:
-            counters["likeness"][shown["likeness"]] += 1
+            self._count("likeness", shown["likeness"])
+
+    def _count(self, name: str, *found: str, times: int = 1) -> None:
+        counter = self._counters[name]
+        for one in found:
+            if one in counter or len(counter) < _MOST_COUNTED:
+                counter[one] += times
+
+    def _sum_up(self) -> None:
+        """Few rows differ in the keys that they change, so the keys are counted together first."""
+        for (decision, *keys), times in self._changed.items():
+            self._count("changes", *[f"{decision} {key}" for key in keys], times=times)
+            self._count("keys", *keys, times=times)
+        self._changed.clear()
 
     def as_json(self) -> dict[str, dict[str, int]]:
+        self._sum_up()
         return {name: dict(counter.most_common(50)) for name, counter in self._counters.items() if counter}
 
 
@@ -306,9 +308,8 @@ def digest_of_plan(book: Book, plan: StoredPlan) -> str:
     found = hashlib.blake2b(digest_size=16)
     head = [plan.kind, plan.switches, plan.facts.get("digest"), plan.facts.get("columns"), plan.facts.get("edit")]
     found.update(json.dumps(head, sort_keys=True).encode("utf-8", "surrogatepass"))
-    for row in book.imports.every_row(plan.plan):
-        said = [row.line, row.decision, row.contact_id, row.expected, row.wanted]
-        found.update(json.dumps(said, sort_keys=True).encode("utf-8", "surrogatepass"))
+    for row in book.imports.confirmed(plan.plan):
+        found.update(repr(row).encode())
     return found.hexdigest()
 
 

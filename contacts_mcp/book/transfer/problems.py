@@ -6,13 +6,16 @@ It has the file's own columns in their order, then `line` and `problem`. Those t
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
+from typing import BinaryIO
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.transfer.files import Place
 from contacts_mcp.book.transfer.own import guarded
+from contacts_mcp.errors import Refused
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 
 REASONS = {
@@ -40,6 +43,8 @@ def problem_of(row: StoredRow) -> str:
     if row.decision == "invalid":
         why = str(row.shown.get("problem") or REASONS.get(row.reason, row.reason.replace("_", " ")))
         return why if any(row.shown.get("cells", {}).values()) else f"{why}: {row.shown.get('value', '')}"
+    if row.decision == "kept":  # of an undo
+        return str(row.shown.get("problem", ""))
     if row.decision == "conflict":
         pairs = row.shown.get("conflicts", {})
         told = "; ".join(f"{key}: has {_text(had)}, the file says {_text(said)}" for key, (had, said) in pairs.items())
@@ -63,16 +68,12 @@ def _write_problems(book: Book, plan: StoredPlan, folders: list[Path]) -> Path |
 
     Nothing that is there is overwritten.
     """
-    rows = _rows(book, plan)
-    first = next(rows, None)
-    if first is None:
+    if next(_rows(book, plan), None) is None:
         return None
-    headers = list(plan.facts.get("headers", []))
-    name = Path(str(plan.facts.get("file", "import"))).name
     for folder in folders:
-        with suppress(OSError):
+        with suppress(Refused, OSError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return _written(folder, name, headers, first, rows)
+            return _written(book, plan, folder)
     return None
 
 
@@ -80,36 +81,30 @@ def _rows(book: Book, plan: StoredPlan) -> Iterator[tuple[StoredRow, str]]:
     return ((row, problem) for row in book.imports.every_row(plan.plan) if (problem := problem_of(row)))
 
 
-def _written(
-    folder: Path, name: str, headers: list[str], first: tuple[StoredRow, str], rows: Iterator[tuple[StoredRow, str]]
-) -> Path:
-    """Raises OSError."""
-    temporary = folder / f".{name}.{os.getpid()}.part"
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
-            table = csv.writer(file)
-            table.writerow([*map(guarded, headers), "line", "problem"])
-            for row, problem in (first, *rows):
-                cells = row.shown.get("cells", {})
-                table.writerow([*(guarded(cells.get(header, "")) for header in headers), row.line, guarded(problem)])
-            file.flush()
-            os.fsync(file.fileno())
-        return _linked(temporary, folder, Path(name).name)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _linked(temporary: Path, folder: Path, name: str) -> Path:
-    """The file under the first free name. Raises OSError."""
+def _written(book: Book, plan: StoredPlan, folder: Path) -> Path:
+    """The file under the first free name. Raises Refused, OSError."""
+    name = Path(str(plan.facts.get("file", "import"))).name
     for number in range(1, _MOST_NAMES):
-        place = folder / f"{name}.problems{f'-{number}' if number > 1 else ''}.csv"
+        place = Place(folder, (f"{name}.problems{f'-{number}' if number > 1 else ''}.csv",), overwrite=False)
         try:
-            os.link(temporary, place)
-        except FileExistsError:
-            continue
-        return place
+            with place.writing() as stream:
+                _write(stream, list(plan.facts.get("headers", [])), _rows(book, plan))
+        except Refused as refused:
+            if refused.kind != "name_taken":
+                raise
+        else:
+            return place.path
     raise FileExistsError(name)
+
+
+def _write(stream: BinaryIO, headers: list[str], rows: Iterator[tuple[StoredRow, str]]) -> None:
+    text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    table = csv.writer(text)
+    table.writerow([*map(guarded, headers), "line", "problem"])
+    for row, problem in rows:
+        cells = row.shown.get("cells", {})
+        table.writerow([*(guarded(cells.get(header, "")) for header in headers), row.line, guarded(problem)])
+    text.detach()
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.transfer import own
@@ -34,7 +33,8 @@ from contacts_mcp.book.transfer.phone_choice import chosen_phone
 from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.words.folding import caseless, fold
 
-Cells = Table[str, str]
+Cells = dict[str, str]
+_MOST_CONSENTS = 1_000  # different texts of one column
 
 
 @dataclass(slots=True)
@@ -69,6 +69,12 @@ class Tally:
     consents: dict[str, Counter[str]] = field(default_factory=dict)  # column about consent -> its texts
     notes: Counter[str] = field(default_factory=Counter)  # kinds of notes
 
+    def count(self, header: str, text: str) -> None:
+        """Count a text about consent. Of a column with a text of its own in every row, the first ones are enough."""
+        counter = self.consents.setdefault(header, Counter())
+        if text in counter or len(counter) < _MOST_CONSENTS:
+            counter[text] += 1
+
 
 def rows_of(
     source: Source, mapping: Mapping, *, region: str, most: int = MOST_ROWS, tally: Tally | None = None
@@ -83,8 +89,19 @@ def rows_of(
             tally.notes.update(row.notes)
             for header in mapping.consents:
                 if text := plain(record.cells.get(header, "")):
-                    tally.consents.setdefault(header, Counter())[text[:40]] += 1
+                    tally.count(header, text[:40])
         yield row
+
+
+def opted_out_phones(source: Source, mapping: Mapping, *, region: str) -> Iterator[str]:
+    """The phones of the rows that opt out. Nothing else of the rows is read."""
+    for record in source.records():
+        row = Row(0, record.line, refused=record.refused)
+        _read_opt_out(row, record.cells, mapping, set())
+        if row.opt_out:
+            _read_phone(row, record.cells, mapping, region, set())
+            if not row.refused:
+                yield row.phone
 
 
 def row_of(number: int, record: Record, mapping: Mapping, region: str) -> Row:
@@ -116,13 +133,13 @@ def _read_phone(row: Row, cells: Cells, mapping: Mapping, region: str, used: set
 def _read_names(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
     parts = _parts_of_name(row, cells, mapping, used)
     row.first, row.last = parts["first"], parts["last"]
-    whole = parts["display"] or parts["full"]
-    if parts["is_full"] and not (row.first or row.last):
-        _split_name(row, whole, parts["company"])
+    if parts["to_split"] and not (row.first or row.last):
+        _split_name(row, parts["to_split"], parts["company"])
+        if parts["display"] != parts["to_split"]:
+            _keep_both(row, parts["display"])
     else:
-        in_order = " ".join(filter(None, (parts[target] for target in _IN_ORDER)))
-        row.display_name = whole or (in_order if row.first or row.last else parts["company"])
-    if caseless(row.display_name) == caseless(f"{row.first} {row.last}"):
+        row.display_name = _display_of(parts)
+    if row.display_name and caseless(row.display_name) == caseless(f"{row.first} {row.last}"):
         row.display_name = ""
     if not any((row.first, row.last, row.display_name, row.refused)):
         row.notes.append("no_name")
@@ -130,23 +147,40 @@ def _read_names(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> Non
 
 _IN_ORDER = ("prefix", "first", "middle", "last", "suffix")
 _TAKEN = ("first", "last", "infix", "full", "display")  # the others are kept besides
+_NAMING = (*_IN_ORDER, "infix", "full", "display", "company")
 
 
 def _parts_of_name(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> dict[str, str]:
-    """The texts about the name. `is_full` says that the whole is one full name, to be split if that is certain."""
-    parts = dict.fromkeys((*_IN_ORDER, *_TAKEN, "company", "is_full"), "")
-    for target in (*_IN_ORDER, "infix", "full", "display", "company"):
+    """The texts about the name. `to_split` is the full name, to be split if that is certain."""
+    parts = dict.fromkeys((*_IN_ORDER, *_TAKEN, "company", "to_split"), "")
+    for target in _NAMING:
+        if target not in mapping.single:
+            continue
         header, cell = mapping.said(target, cells)
         if header:
             parts[target] = _noted(row, name_of(cell, is_last=target == "last"))
             used.update({header} if target in _TAKEN else ())
-        if header and target in ("full", "display"):
-            parts["is_full"] = "yes" if parts[target] and header in mapping.full_names else ""
-    if parts["last"] and parts["infix"]:
-        parts["last"] = f"{parts['infix']} {parts['last']}"
+        if header in mapping.full_names:
+            parts["to_split"] = parts["to_split"] or parts[target]
+    parts["last"] = " ".join(filter(None, (parts["infix"], parts["last"])))
     if not is_title(parts["prefix"]):  # a title of a job
         parts["prefix"] = ""
     return parts
+
+
+def _display_of(parts: dict[str, str]) -> str:
+    """The whole name where nothing is split: as it is given, else its parts in order, else the company."""
+    if whole := parts["display"] or parts["full"]:
+        return whole
+    in_order = " ".join(filter(None, (parts[target] for target in _IN_ORDER)))
+    return in_order if parts["first"] or parts["last"] else parts["company"]
+
+
+def _keep_both(row: Row, display: str) -> None:
+    """Keep a display name beside a full one. A full name that was not split stays whole in front of it."""
+    row.display_name = (
+        f"{row.display_name} ({display})" if row.display_name and display else row.display_name or display
+    )
 
 
 def _split_name(row: Row, whole: str, company: str) -> None:
@@ -199,10 +233,11 @@ def _read_opt_out(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> N
 
 def _read_others(row: Row, cells: Cells, mapping: Mapping, used: set[str]) -> None:
     for header, cell in cells.items():
-        text = "" if header in used else plain(cell)
+        if header in used or not (text := plain(cell)):
+            continue
         if is_error(text):
             row.notes.append("error_value")
-        elif text and not _is_default(header, text, mapping):
+        elif not _is_default(header, text, mapping):
             _keep(row, header, text, mapping)
     row.assignee = plain(mapping.said("assignee", cells)[1])
     row.avatar = plain(mapping.said("avatar", cells)[1])

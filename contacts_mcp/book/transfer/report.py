@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from collections.abc import Mapping as Table
+from contextlib import closing
+from typing import Any, NamedTuple
 
 from contacts_mcp.book.transfer.cells import opt_out_of
 from contacts_mcp.book.transfer.headers import words_of
@@ -18,13 +20,20 @@ from contacts_mcp.book.transfer.mapping import Mapping
 from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier, SeenInFile, likeness
+from contacts_mcp.state.scratch import Scratch
 from contacts_mcp.words.display import quoted, visible
 from contacts_mcp.words.note import Note
 
 MOST_VALUES = 5  # of a column about consent, in a question
 _OUT_WORDS = frozenset(["optout", "optedout", "unsubscribe", "unsubscribed", "donottext"])
 
-Decide = Callable[[Row, Earlier | None], str]
+
+class Decided(NamedTuple):
+    """A plan's decision on one row, and of an invalid one the reason, as a kind and in words."""
+
+    decision: str
+    reason: str = ""
+    problem: str = ""
 
 
 def report(
@@ -33,24 +42,29 @@ def report(
     *,
     name: str,
     region: str,
-    decide: Decide | None = None,
+    decided: Table[int, Decided] | None = None,
 ) -> Iterator[str]:
-    """The lines, without line ends. `decide` takes a row and the earlier one of its phone.
+    """The lines, without line ends. `decided` are the decisions of a plan by the numbers of its rows.
 
     The rows are held until the counts are known, so this is for files of `limits.MOST_ROWS`.
     """
-    tally, seen, counts = Tally(), SeenInFile(), Counter[str]()
+    tally, counts = Tally(), Counter[str]()
     lines = []
-    for row in rows_of(source, mapping, region=region, tally=tally):
-        earlier = seen.first_with(row)
-        decision = (decide or without_account)(row, earlier)
-        counts[decision] += 1
-        lines.append(_json(_row(row, earlier, mapping) | {"decision": decision}))
+    with closing(Scratch()) as scratch:
+        seen = SeenInFile(scratch)
+        for row in rows_of(source, mapping, region=region, tally=tally):
+            planned = (decided or {}).get(row.number)
+            if planned and planned.decision == "invalid" and not row.refused:  # for its values
+                row.refused, row.value = planned.reason, planned.problem
+            earlier = seen.first_with(row)
+            decision = planned.decision if planned else _without_account(row, earlier)
+            counts[decision] += 1
+            lines.append(_json(_row(row, earlier, mapping) | {"decision": decision}))
     yield _json(_file(source, mapping, name, region, tally, counts))
     yield from lines
 
 
-def without_account(row: Row, earlier: Earlier | None) -> str:
+def _without_account(row: Row, earlier: Earlier | None) -> str:
     """The decision on a row in an empty account."""
     return "invalid" if row.refused else "duplicate" if earlier else "new"
 
@@ -104,9 +118,9 @@ def _row(row: Row, earlier: Earlier | None, mapping: Mapping) -> dict[str, Any]:
         "opt_out": row.opt_out,
         "other": {**row.other, **row.custom},
     }
-    if earlier:
-        shown["duplicate_of_line"] = earlier.line
-    return {"row": row.number, "line": row.line, **shown, **({"notes": notes} if notes else {})}
+    shown |= {"notes": notes} if notes else {}
+    shown |= {"duplicate_of_line": earlier.line} if earlier else {}
+    return {"row": row.number, "line": row.line, **shown}
 
 
 def _on_consent(header: str, found: Counter[str]) -> Note:

@@ -2,8 +2,8 @@
 
 1. A chunk's phones and contacts are held while it runs. A row runs only if the book is as it was planned. A row that is
    as wanted by now is done. Any other row has moved: it is told, and not run.
-2. Before anything is sent, the plan's file and the journal know every row of the chunk. New contacts go out in one batch,
-   all others singly. The reply of a batch proves nothing.
+2. Before anything is sent, the plan's file and the journal know every row of the chunk. New contacts go out in one
+   batch, all others singly. The reply of a batch proves nothing.
 3. The first chunk has one row. The chunks grow while every look shows every field as it was sent. On any difference the
    rest goes out singly.
 4. A row without a clear outcome stays `sending`. It is looked at again once nothing of it can arrive any more, and is
@@ -12,30 +12,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from math import ceil
 
 import anyio
 
 from contacts_mcp.api.client import Trace
 from contacts_mcp.api.pace import bulk_work
-from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.holding import is_behind
-from contacts_mcp.book.transfer.judging import Go, Judge, Moved, judge_for
-from contacts_mcp.book.transfer.looking import Looked, all_of, forms_of, look
-from contacts_mcp.book.values import differences, is_empty, values_of
+from contacts_mcp.book.transfer.judging import Judge, judge_for
+from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, all_of, forms_of, look
+from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of, row_as_done
+from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
+from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.known import first_way_to_clear, other_way_to_clear
 from contacts_mcp.book.writing.plan import Plan, Sight
-from contacts_mcp.book.writing.settle import settle_entry
+from contacts_mcp.book.writing.settle import close_run, plan_of, settle_entry
 from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
 from contacts_mcp.errors import (
     AccountError,
     ContactsError,
-    NotDone,
     Refused,
-    Rejected,
     Unreachable,
 )
 from contacts_mcp.models import Contact, WriteReply
@@ -45,9 +45,8 @@ from contacts_mcp.state.journal import IN_FLIGHT, Action, Entry
 CHUNKS = (1, 5, 25, 100, 500)  # rows, while every look shows what was sent
 KNOWN_TO_WORK = CHUNKS.index(25)  # the first chunk where the account's profile knows how a batch creates
 MOST_SINGLES = 25  # requests of one chunk that go out singly
-MOST_TRIES = 3  # of one row
 MOST_PASSES = 12
-_SIDE_BY_SIDE = 8
+_STEP = 1.0  # seconds of a long wait, after which a run hears that it has to stop
 
 ACTIONS: dict[str, Action] = {
     "new": "create",
@@ -59,15 +58,18 @@ ACTIONS: dict[str, Action] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is."""
+def requests_for(decisions: Mapping[str, int]) -> int:
+    """About how many requests a run takes: batches and singles, with a look before and after each."""
+    actions = {name: ACTIONS[name] for name in decisions if name in ACTIONS}
+    creates = sum(decisions[name] for name, action in actions.items() if action == "create")
+    singles = sum(decisions[name] for name in actions) - creates
+    looks = 2 * ceil(creates / AT_ONCE) + 2 * ceil(singles / MOST_SINGLES)
+    slow_start = 2 * (len(CHUNKS) - 1) if creates > 1 else 0
+    return looks + slow_start + ceil(creates / CHUNKS[-1]) + singles
 
-    finished: int
-    total: int
 
-
-Watch = Callable[[Progress], Awaitable[None]]
+Watch = Callable[[int, int], Awaitable[None]]
+"""Told how many rows are finished, and of how many."""
 
 
 async def run(
@@ -87,35 +89,31 @@ async def run(
         bulk_work.reset(token)
 
 
-async def close(book: Book, plan: int) -> None:
+async def is_run(book: Book, plan: int) -> bool:
+    """Whether some process runs the plan. A killed one leaves a plan that only looks like it."""
+    async with book.locks.plan(plan) as is_held:
+        return not is_held
+
+
+async def close(book: Book, parent: Entry) -> None:
     """End a run that stopped on its way, so that it can be taken back. Rows without a clear outcome are looked at once.
 
     Raises Refused where it is being run.
     """
+    plan = int(parent.record["plan"])
     async with book.locks.plan(plan) as is_held:
         if not is_held:
             raise Refused(
                 f"Plan {plan} is being run. Stop it first: import_status(plan={plan}, stop=true).", kind="runs"
             )
-        await _Run(book, plan, None, lambda: False).close()
-
-
-@dataclass(slots=True)
-class _Sent:
-    """One row on its way."""
-
-    row: StoredRow
-    plan: Plan
-    entry: Entry
-    reply: WriteReply | None = None
-    failure: ContactsError | None = None
-    contact: Contact | None = None
-    is_proven: bool = False
-    result: StoredRow | None = None
-
-    @property
-    def is_unanswered(self) -> bool:
-        return self.reply is None and (self.failure is None or isinstance(self.failure, AMBIGUOUS))
+        if book.imports.plan(plan) is not None:
+            await _Run(book, plan, None, lambda: False).close()
+            return
+        for entry in book.journal.unfinished():  # the plan got too old, and the journal alone knows its rows
+            if entry.parent == parent.change_id:
+                async with book.locks.phones(*_phones_in(entry)), book.locks.contact(*filter(None, [entry.contact_id])):
+                    await settle_entry(book, entry.change_id)
+        close_run(book, parent)
 
 
 @dataclass(slots=True)
@@ -138,7 +136,8 @@ class _Run:
         self.grown = KNOWN_TO_WORK if self.book.profile.position("batch_creates") == "yes" else 0
         states = self.book.imports.states(self.number)
         self.total = sum(count for state, count in states.items() if state)
-        self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=self.parent.change_id)
+        change_id = self.parent.change_id if self.book.remembers else None
+        self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=change_id)
         try:
             is_over = await self._passes()
         except ContactsError as error:
@@ -179,10 +178,7 @@ class _Run:
         )
 
     def _finish(self) -> None:
-        states = self.book.imports.states(self.number)
-        is_whole = not states.get("failed") and not states.get("planned")
-        undoes = self.parent.undoes if is_whole else None  # else the rest can still be taken back
-        self.book.journal.finish(replace(self.parent, state="done", undoes=undoes))
+        close_run(self.book, self.parent)
         self.book.imports.finish(self.number)
 
     # One pass after the other
@@ -195,9 +191,8 @@ class _Run:
             states = self.book.imports.states(self.number)
             if not states.get("planned") and not states.get("sending"):
                 return True
-            if self.is_time_over():
+            if not await self._waited():
                 return False
-            await anyio.sleep(self._seconds_to_wait())
         self._give_up()
         return True
 
@@ -233,11 +228,24 @@ class _Run:
     def _has_to_stop(self) -> bool:
         return self._plan().asked or self.is_time_over()
 
+    async def _waited(self) -> bool:
+        """Wait until something may have arrived. False where the run has to stop before."""
+        until = anyio.current_time() + self._seconds_to_wait()
+        while (left := until - anyio.current_time()) > 0:
+            if self._has_to_stop():
+                return False
+            await anyio.sleep(min(left, _STEP))
+        return True
+
     def _seconds_to_wait(self) -> float:
         """Until something that is on its way cannot arrive any more."""
         sending = self.book.imports.rows(self.number, state="sending", limit=1_000)
-        left = [IN_FLIGHT - abs(self.book.imports.now - row.sent_at) for row in sending]
+        left = map(self._seconds_in_flight, sending)
         return max(1.0, min(left, default=IN_FLIGHT if self.later else 1.0))
+
+    def _seconds_in_flight(self, row: StoredRow) -> float:
+        """How long a row that was sent may still be on its way, by its own time."""
+        return max(0.0, IN_FLIGHT - abs(self.book.imports.now - row.sent_at))
 
     def _give_up(self) -> None:
         """Tell the rows that waited too long."""
@@ -250,26 +258,20 @@ class _Run:
         if self.watch is not None:
             states = self.book.imports.states(self.number)
             left = states.get("planned", 0) + states.get("sending", 0)
-            await self.watch(Progress(self.total - left, self.total))
+            await self.watch(self.total - left, self.total)
 
     # One chunk
 
     async def _chunk(self, rows: Sequence[StoredRow]) -> None:
-        phones = list(dict.fromkeys(form for row in rows for form in forms_of(row.phone)))
-        ids = [row.contact_id for row in rows if row.contact_id]
-        async with self.book.locks.phones(*phones), self.book.locks.contacts(*ids):
-            ready = await self._without_arriving(rows, phones)
+        async with self._held(rows):
+            ready = await self._without_busy(rows)
             looked = await look(self.book, [row.phone for row in ready], map(self.judge.email_of, ready))
             going, settled = [], []
             for row in ready:
-                if looked.unclear & {*forms_of(row.phone)}:
-                    self.later.add(row.row)
-                    continue
                 verdict = self.judge.verdict(row, looked)
-                if isinstance(verdict, Go):
-                    if verdict.contact is not None and is_behind(self.book, verdict.contact):
-                        self.later.add(row.row)
-                        continue
+                if self._is_too_early(row, looked, verdict):
+                    self.later.add(row.row)
+                elif isinstance(verdict, Go):
                     going.append((row, verdict.plan))
                 else:
                     settled.append(_settled(row, verdict))
@@ -277,26 +279,40 @@ class _Run:
             if going:
                 await self._write(going)
 
-    async def _without_arriving(self, rows: Sequence[StoredRow], phones: Sequence[str]) -> list[StoredRow]:
-        """The rows about whose phone nothing earlier is on its way. What was left unfinished is settled first."""
+    @asynccontextmanager
+    async def _held(self, rows: Sequence[StoredRow]) -> AsyncIterator[None]:
+        """Nobody else writes to the phones and contacts of these rows."""
+        ids = [row.contact_id for row in rows if row.contact_id]
+        async with self.book.locks.phones(*_phones_of(rows)), self.book.locks.contacts(*ids):
+            yield
+
+    async def _without_busy(self, rows: Sequence[StoredRow]) -> list[StoredRow]:
+        """The rows about which nothing earlier is on its way. The others have to wait."""
         ids = {row.contact_id for row in rows if row.contact_id}
+        busy, busy_ids = await self._on_their_way(_phones_of(rows), ids)
+        waiting = {row.row for row in rows if row.contact_id in busy_ids or busy & {*forms_of(row.phone)}}
+        self.later |= waiting
+        return [row for row in rows if row.row not in waiting]
+
+    async def _on_their_way(self, phones: Sequence[str], ids: set[int]) -> tuple[set[str], set[int]]:
+        """The phones and contacts about which an earlier request may still arrive. One that cannot is settled."""
         arriving = self.book.journal.arriving(None, *phones)
-        busy = {str(table.get("phone", "")) for entry in arriving for table in (entry.before, entry.wanted)}
+        busy = {phone for entry in arriving for phone in _phones_in(entry)}
         busy_ids = {entry.contact_id for entry in arriving if entry.contact_id}
         for entry in self.book.journal.unfinished():
-            about = {str(entry.before.get("phone", "")), str(entry.wanted.get("phone", ""))}
-            if entry.contact_id in ids or about & {*phones}:
-                if self.book.journal.may_still_arrive(entry):
-                    busy |= about
-                else:
-                    await settle_entry(self.book, entry.change_id)
-        ready = []
-        for row in rows:
-            if busy & {*forms_of(row.phone)} - {""} or row.contact_id in busy_ids:
-                self.later.add(row.row)
+            if entry.contact_id not in ids and _phones_in(entry).isdisjoint(phones):
+                continue
+            if self.book.journal.may_still_arrive(entry):
+                busy |= _phones_in(entry)
             else:
-                ready.append(row)
-        return ready
+                await settle_entry(self.book, entry.change_id)
+        return busy, busy_ids
+
+    def _is_too_early(self, row: StoredRow, looked: Looked, verdict: Verdict) -> bool:
+        """Whether the look may lag behind our own change of the phone or the contact."""
+        if not looked.unclear.isdisjoint(forms_of(row.phone)):
+            return True
+        return isinstance(verdict, Go) and verdict.contact is not None and is_behind(self.book, verdict.contact)
 
     async def _write(self, going: Sequence[tuple[StoredRow, Plan]]) -> None:
         now = self.book.imports.now
@@ -304,7 +320,7 @@ class _Run:
         self.book.imports.save(self.number, marked)
         entries = self.book.journal.begin_all([self._entry(row, plan) for row, plan in going])
         sent = [
-            _Sent(replace(row, change_id=entry.change_id), plan, entry)
+            Sent(replace(row, change_id=entry.change_id), plan, entry, by_batch=self._goes_by_batch(row))
             for row, (_, plan), entry in zip(marked, going, entries, strict=True)
         ]
         try:
@@ -332,9 +348,9 @@ class _Run:
             record=row.wish.get("record") or {},
         )
 
-    def _grow(self, sent: Sequence[_Sent]) -> None:
+    def _grow(self, sent: Sequence[Sent]) -> None:
         """The next chunk is larger if everything of a batch is there as it was sent. Otherwise batches are over."""
-        batch = [one for one in sent if self._goes_by_batch(one.row)]
+        batch = [one for one in sent if one.by_batch]
         if not batch:
             return
         if all(one.result is not None and one.result.state == "done" for one in batch):
@@ -346,18 +362,12 @@ class _Run:
 
     # Sending
 
-    async def _send(self, sent: Sequence[_Sent]) -> None:
-        batch = [one for one in sent if self._goes_by_batch(one.row)]
-        limiter = anyio.CapacityLimiter(_SIDE_BY_SIDE)
+    async def _send(self, sent: Sequence[Sent]) -> None:
+        batch = [one for one in sent if one.by_batch]
+        singles = [(self._send_one, one) for one in sent if not one.by_batch]
+        await all_of([*([(self._send_batch, batch)] if batch else []), *singles])
 
-        async def single(one: _Sent) -> None:
-            async with limiter:
-                await self._send_one(one)
-
-        calls: list[tuple[Any, ...]] = [(single, one) for one in sent if one not in batch]
-        await all_of([*([(self._send_batch, batch)] if batch else []), *calls])
-
-    async def _send_batch(self, batch: Sequence[_Sent]) -> None:
+    async def _send_batch(self, batch: Sequence[Sent]) -> None:
         try:
             await self.book.api.create_contacts([one.plan.body() for one in batch], trace=_trace())
         except ContactsError as failure:
@@ -367,10 +377,10 @@ class _Run:
             for one in batch:
                 one.reply = WriteReply()
 
-    async def _send_one(self, one: _Sent) -> None:
+    async def _send_one(self, one: Sent) -> None:
         await self._send_cleared(one, empty=first_way_to_clear(self.book.profile))
 
-    async def _send_cleared(self, one: _Sent, *, empty: str | None) -> None:
+    async def _send_cleared(self, one: Sent, *, empty: str | None) -> None:
         api, plan = self.book.api, one.plan
         try:
             if plan.action == "create":
@@ -388,7 +398,7 @@ class _Run:
 
     # Looking afterwards
 
-    async def _look_after(self, sent: Sequence[_Sent]) -> None:
+    async def _look_after(self, sent: Sequence[Sent]) -> None:
         """Up to three looks at everything that may have been carried out."""
         open_rows = [one for one in sent if not isinstance(one.failure, Unreachable | AccountError)]
         await self._look_until_proven(open_rows, is_over=False)
@@ -403,12 +413,12 @@ class _Run:
         await self._look_until_proven(stubborn, is_over=False)
 
     @staticmethod
-    def _left_standing(one: _Sent) -> bool:
+    def _left_standing(one: Sent) -> bool:
         seen = one.contact
         is_update = one.plan.action == "update" and one.is_proven and one.failure is None
         return is_update and seen is not None and bool(one.plan.left_standing(values_of(seen)))
 
-    async def _look_until_proven(self, rows: Sequence[_Sent], *, is_over: bool) -> None:
+    async def _look_until_proven(self, rows: Sequence[Sent], *, is_over: bool) -> None:
         left = list(rows)
         for pause in LOOK_DELAYS:
             if not left:
@@ -420,96 +430,49 @@ class _Run:
                 return
             left = [one for one in left if not await self._is_seen(one, looked, is_over=is_over)]
 
-    async def _is_seen(self, one: _Sent, looked: Looked, *, is_over: bool) -> bool:
+    async def _is_seen(self, one: Sent, looked: Looked, *, is_over: bool) -> bool:
         """Whether a look proves how the row came out, and shows all of it."""
-        found = looked.with_phone(one.row.phone)
-        known = one.plan.contact_id or (one.reply.id if one.reply else None)
-        one.contact = next((contact for contact in found if known in (None, contact.id)), None)
-        if one.contact is None and one.plan.contact_id is not None and (one.is_unanswered or is_over):
-            one.contact = await self.book.api.get_contact(one.plan.contact_id)  # a search proves no absence
-        given = circumstances(self.book, one.plan, one.entry, reply=one.reply, contact=one.contact, is_over=is_over)
+        one.contact = await self._contact_of(one, looked, is_over=is_over)
+        given = circumstances(
+            self.book,
+            one.plan,
+            one.entry,
+            reply=one.reply,
+            contact=one.contact,
+            is_over=is_over,
+            is_in_journal=looked.is_in_journal(one.contact),
+        )
         proof = one.plan.proof(Sight.of(one.contact), given)
-        one.is_proven = proof == "done" or (one.contact is not None and self._is_ours_but_less(one, given.explained))
+        one.is_proven = proof == "done" or is_ours_but_less(one, given.explained)
         is_whole = one.contact is None or not one.plan.unkept(values_of(one.contact))
         return one.is_proven and is_whole
 
-    @staticmethod
-    def _is_ours_but_less(one: _Sent, explained: frozenset[int]) -> bool:
-        """Whether a contact that was not there before the create has nothing but values of ours: some were dropped."""
-        if one.plan.action != "create" or one.contact is None or one.contact.id in explained or one.contact.rev > 1:
-            return False
-        own = {"display_name", "is_opted_out"}  # the service may make these itself
-        more = differences(one.plan.wanted, values_of(one.contact))
-        return all(is_empty(has) or key in own for key, (_, has) in more.items())
+    async def _contact_of(self, one: Sent, looked: Looked, *, is_over: bool) -> Contact | None:
+        """The contact of the row by a look, and by its id where the look does not show it."""
+        known = one.plan.contact_id or (one.reply.id if one.reply else None)
+        found = next((each for each in looked.with_phone(one.row.phone) if known in (None, each.id)), None)
+        needs_proof = found is None and (one.is_unanswered or is_over)
+        if needs_proof and one.plan.contact_id is not None:
+            return await self.book.api.get_contact(one.plan.contact_id)  # a search proves no absence
+        return found
 
-    def _write_outcomes(self, sent: Sequence[_Sent], *, is_over: bool = False) -> None:
-        """What is known of each row now, for the journal and for the plan."""
+    def _write_outcomes(self, sent: Sequence[Sent], *, is_over: bool = False) -> None:
+        """Write the outcome of each row down, as far as it is known now: in the journal and in the plan."""
         entries = []
         for one in sent:
-            entry, one.result = self._outcome(one, is_over=is_over)
+            entry, one.result = outcome_of(self.book, one, is_over=is_over)
+            if one.is_proven:
+                self._tell_mirror(one)
             if entry.change_id:
                 entries.append(entry)
         self.book.journal.finish_all(entries)
         self.book.imports.save(self.number, [one.result for one in sent if one.result])
 
-    def _outcome(self, one: _Sent, *, is_over: bool) -> tuple[Entry, StoredRow]:
-        if one.is_proven:
-            return self._done(one)
-        if isinstance(one.failure, Unreachable | AccountError):
-            return replace(one.entry, state="not_done"), moved_on(one.row, "planned")
-        if isinstance(one.failure, NotDone | Rejected) and not self._goes_by_batch(one.row):
-            return replace(one.entry, state="not_done"), moved_on(one.row, "failed", str(one.failure))
-        if one.contact is not None and one.plan.action == "create":
-            return replace(one.entry, state="unknown"), moved_on(one.row, "told", _OTHER)
-        return self._unclear(one, is_over=is_over)
-
-    def _unclear(self, one: _Sent, *, is_over: bool) -> tuple[Entry, StoredRow]:
-        """A row that no look has proven."""
-        if not is_over:
-            return replace(self._as_given_up(one), state="unknown"), one.row
-        given = circumstances(self.book, one.plan, one.entry, contact=one.contact, is_over=True)
-        if one.plan.proof(Sight.of(one.contact), given) != "not_done":
-            return replace(one.entry, state="unknown", looked=self.book.imports.now), moved_on(one.row, "told", _UNSURE)
-        return replace(one.entry, state="not_done"), self._once_more(one.row)
-
-    def _done(self, one: _Sent) -> tuple[Entry, StoredRow]:
-        seen = Sight.of(one.contact)
+    def _tell_mirror(self, one: Sent) -> None:
         if one.contact is not None:
             self.book.mirror.noticed(one.contact)
         elif one.plan.contact_id is not None:
             self.book.mirror.noticed_gone(one.plan.contact_id)
-        reply_rev = (one.reply.rev or 0) if one.reply else 0
-        entry = replace(
-            self._as_given_up(one),
-            state="done",
-            contact_id=seen.contact_id or one.entry.contact_id,
-            after=seen.values or {},
-            rev_after=reply_rev or seen.rev,
-            updated_after=seen.updated,
-        )
-        report = one.plan.report(seen, one.reply)
-        told = {
-            "not_kept": [*report.unkept],
-            "disturbed": [*report.disturbed],
-            "someone_else": report.someone_else or (one.plan.action == "create" and seen.rev > 1),
-        }
-        shown = one.row.shown | {name: value for name, value in told.items() if value}
-        is_told = any(told.values())
-        row = replace(one.row, contact_id=entry.contact_id, shown=shown)
-        return entry, moved_on(row, "told" if is_told else "done", _told_of(told) if is_told else "")
-
-    def _as_given_up(self, one: _Sent) -> Entry:
-        """The entry of a row whose request was left unanswered just now. An earlier one keeps its age."""
-        is_just_now = isinstance(one.failure, AMBIGUOUS)
-        return self.book.journal.given_up(one.entry) if is_just_now else one.entry
-
-    @staticmethod
-    def _once_more(row: StoredRow) -> StoredRow:
-        """A row that was not carried out is planned again, singly from now on, which tells the reason."""
-        tries = int(row.shown.get("tries", 0)) + 1
-        if tries >= MOST_TRIES:
-            return moved_on(row, "failed", f"was sent {tries} times and is not there.")
-        return moved_on(replace(row, shown=row.shown | {"tries": tries, "single": True}), "planned")
 
     # What an earlier chunk or run left
 
@@ -520,10 +483,8 @@ class _Run:
             if self._has_to_stop():
                 return False
             after = rows[-1].row
-            phones = list(dict.fromkeys(form for row in rows for form in forms_of(row.phone)))
-            ids = [row.contact_id for row in rows if row.contact_id]
-            async with self.book.locks.phones(*phones), self.book.locks.contacts(*ids):
-                sent = [self._as_sent(row, unfinished) for row in rows]
+            async with self._held(rows):
+                sent = self._without_known([self._as_sent(row, unfinished) for row in rows])
                 over = [one for one in sent if self._seconds_left(one) <= 0]
                 young = [one for one in sent if self._seconds_left(one) > 0]
                 for some, is_over in ((over, True), (young, False)):
@@ -531,6 +492,12 @@ class _Run:
                     self._write_outcomes(some, is_over=is_over)
             await self._report()
         return True
+
+    def _without_known(self, sent: Sequence[Sent]) -> list[Sent]:
+        """The rows to look at. A call about the contact may have found out the others, and they are done."""
+        known = [one for one in sent if one.entry.state == "done"]
+        self.book.imports.save(self.number, [row_as_done(one, _as_left(one.entry)) for one in known])
+        return [one for one in sent if one.entry.state != "done"]
 
     def _unfinished_parts(self) -> dict[tuple[str, int | None], Entry]:
         """The unfinished entries of this run by phone and contact, for rows that do not know their entry."""
@@ -540,34 +507,31 @@ class _Run:
             if entry.parent == self.parent.change_id
         }
 
-    def _as_sent(self, row: StoredRow, unfinished: dict[tuple[str, int | None], Entry]) -> _Sent:
+    def _as_sent(self, row: StoredRow, unfinished: dict[tuple[str, int | None], Entry]) -> Sent:
         entry = self.book.journal.get(row.change_id) if row.change_id else None
         entry = entry or unfinished.get((row.phone, row.contact_id))
-        action = ACTIONS[row.decision]
-        assert action != "import"
         if entry is None:
             entry = Entry(
-                action=action, contact_id=row.contact_id, before=row.before, wanted=row.wanted, at=row.sent_at
+                action=ACTIONS[row.decision],
+                contact_id=row.contact_id,
+                before=row.before,
+                wanted=row.wanted,
+                at=row.sent_at,
             )
-        plan = Plan(
-            action=action,
-            contact_id=entry.contact_id if action != "create" else None,
-            before=entry.before,
-            wanted=entry.wanted,
-            rev_before=entry.rev_before,
-            updated_before=entry.updated_before,
-            overwrite=bool(row.wish.get("replace")),
-        )
-        return _Sent(replace(row, change_id=entry.change_id or None), plan, entry)
+        plan = replace(plan_of(entry), overwrite=bool(row.wish.get("replace")))
+        if plan.action == "create":
+            plan = replace(plan, contact_id=None)  # the entry has one once it is settled
+        return Sent(replace(row, change_id=entry.change_id or None), plan, entry)
 
-    def _seconds_left(self, one: _Sent) -> float:
-        if one.entry.change_id:
-            return self.book.journal.seconds_left(one.entry)
-        return max(0.0, IN_FLIGHT - abs(self.book.imports.now - one.row.sent_at))
+    def _seconds_left(self, one: Sent) -> float:
+        """How long the request of a row may still be on its way."""
+        return self.book.journal.seconds_left(one.entry) if one.entry.change_id else self._seconds_in_flight(one.row)
 
 
-_OTHER = "somebody has this phone now, and it may be another contact."
-_UNSURE = "may or may not have been carried out; look the contact up."
+def _as_left(entry: Entry) -> Sight:
+    """A contact as its change left it, by the journal."""
+    values = entry.after if entry.action != "delete" else None
+    return Sight(values=values, contact_id=entry.contact_id, rev=entry.rev_after, updated=entry.updated_after)
 
 
 def _settled(row: StoredRow, verdict: Moved | None) -> StoredRow:
@@ -578,15 +542,14 @@ def _settled(row: StoredRow, verdict: Moved | None) -> StoredRow:
     return moved_on(replace(row, shown=shown), "moved", verdict.why)
 
 
-def _told_of(told: dict[str, Any]) -> str:
-    texts = {
-        "not_kept": "Heymarket did not keep {}.",
-        "disturbed": "Heymarket changed {} as well.",
-        "someone_else": "Somebody else wrote to this contact at the same time.",
-    }
-    return " ".join(
-        texts[name].format(", ".join(value) if isinstance(value, list) else "") for name, value in told.items() if value
-    )
+def _phones_of(rows: Sequence[StoredRow]) -> list[str]:
+    """Every form of the phones of these rows, each once."""
+    return list(dict.fromkeys(form for row in rows for form in forms_of(row.phone)))
+
+
+def _phones_in(entry: Entry) -> set[str]:
+    """The phones that a change is about."""
+    return {str(table.get("phone", "")) for table in (entry.before, entry.wanted)}
 
 
 def _trace() -> Trace:

@@ -8,13 +8,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.suppressions import left_opted_out
-from contacts_mcp.book.transfer.looking import Looked, in_parts, look
+from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, in_parts, look
+from contacts_mcp.book.transfer.outcomes import UNSURE
 from contacts_mcp.book.transfer.planning import Counts, sealed
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import differences, is_empty, nothing_for, values_of
@@ -24,7 +26,7 @@ from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 from contacts_mcp.state.journal import Entry
 
-_LOOKED_UP = 800
+_LOOKED_UP = 8 * AT_ONCE  # changes looked up together
 _DECISIONS = {"create": "delete", "update": "restore", "delete": "create_again"}
 
 
@@ -41,35 +43,29 @@ def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
 
 async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
     """Fill the plan that takes that run back."""
-    try:
-        counts, number = Counts(), 0
+    counts, numbers = Counts(), itertools.count(1)
+    with book.imports.filling(plan):
         for part in in_parts(_parts(book, parent), _LOOKED_UP):
             looked = await look(book, [_phone_of(entry) for entry in part])
-            rows = []
-            for entry in part:
-                number += 1
-                row = _row(book, number, entry, looked)
+            rows = [_row(book, number, entry, looked) for entry, number in zip(part, numbers, strict=False)]
+            for row in rows:
                 counts.add(row)
-                rows.append(row)
             book.imports.add(plan, rows)
         book.imports.set(plan, counts=counts.as_json())
         return sealed(book, plan)
-    except BaseException:
-        book.imports.drop(plan)
-        raise
 
 
 def _parts(book: Book, parent: Entry) -> Iterator[Entry]:
-    """The changes of the run that stand."""
+    """The changes of the run that stand, and those of which nobody knows whether they do."""
     after = 0
     while found := book.journal.parts_of(parent.change_id, after=after):
         after = found[-1].change_id
-        yield from (entry for entry in found if entry.state == "done" and not entry.undone_by)
+        yield from (entry for entry in found if entry.state != "not_done" and not entry.undone_by)
 
 
 def _row(book: Book, number: int, entry: Entry, looked: Looked) -> StoredRow:
     contact = _contact_of(entry, looked)
-    verdict = undone(book, entry, contact, looked)
+    verdict = undone(book, entry, contact, looked) if entry.state == "done" else Moved(UNSURE)
     shown: dict[str, Any] = {"name": _name(entry)}
     if isinstance(verdict, Go):
         decision = _DECISIONS[entry.action]
@@ -126,7 +122,7 @@ class UndoJudge:
 
 
 def undone(book: Book, entry: Entry, contact: Contact | None, looked: Looked) -> Verdict:
-    """What takes one change back now. None where nothing is left to take back."""
+    """The verdict on taking one change back now. None where nothing is left to take back."""
     if entry.action == "delete":
         return _created_again(book, entry, looked)
     if contact is None:
@@ -202,10 +198,10 @@ def _contact_of(entry: Entry, looked: Looked) -> Contact | None:
 
 
 def _phone_of(entry: Entry) -> str:
-    table = entry.before if entry.action == "delete" else entry.after
+    table = entry.before if entry.action == "delete" else entry.after or entry.wanted
     return str(table.get("phone", ""))
 
 
 def _name(entry: Entry) -> str:
-    table = entry.after or entry.before
+    table = entry.after or entry.before or entry.wanted
     return str(table.get("display_name") or f"{table.get('first', '')} {table.get('last', '')}".strip())

@@ -1,4 +1,4 @@
-"""What a row of a plan may do now."""
+"""The verdict on a row of a plan: it runs now, it has moved, or nothing is left to do."""
 
 from __future__ import annotations
 

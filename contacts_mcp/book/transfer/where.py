@@ -8,16 +8,25 @@ from typing import Any
 from contacts_mcp.book.listing.filters import Filters
 from contacts_mcp.errors import InvalidArgument
 
-_TEXTS = ("assignee", "area_code", "country", "created_after", "created_before", "updated_after", "updated_before")
+_TEXTS = (
+    "name", "assignee", "area_code", "country", "created_after", "created_before", "updated_after", "updated_before",
+)  # fmt: skip
 _FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_email": "has_email"}
+# Parameters of the search that narrow nothing down here. They would be taken for custom fields.
+_NO_FILTERS = frozenset(["query", "tag_match", "sort", "limit", "cursor", "detail", "custom_fields"])
 _YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def filters_of(where: Mapping[str, str]) -> Filters:
-    """The filters of a search. A name that is no filter is a custom field. Raises InvalidArgument.
+    """The filters of a search, and part of a name. Any other name is a custom field. Raises InvalidArgument.
 
     Several tags stand between commas, and all of them must be there.
     """
+    if wrong := _NO_FILTERS & {*where}:
+        filters = ", ".join(["tag", "opted_out", "has_email", *_TEXTS])
+        raise InvalidArgument(
+            "where", f"{min(wrong)} is no filter here.", expected=f"Filters: {filters}, or a custom field by its name."
+        )
     given: dict[str, Any] = {}
     custom: dict[str, str] = {}
     for name, value in where.items():
@@ -27,8 +36,13 @@ def filters_of(where: Mapping[str, str]) -> Filters:
             given["tags"] = [tag.strip() for tag in value.split(",")]
         elif name not in _FLAGS:
             custom[name] = value
-        elif value.casefold() not in _YES_OR_NO:
+        elif (answer := yes_or_no(value)) is None:
             raise InvalidArgument("where", f"{name} is true or false.")
         else:
-            given[_FLAGS[name]] = _YES_OR_NO[value.casefold()]
+            given[_FLAGS[name]] = answer
     return Filters(**given, custom_fields=custom)
+
+
+def yes_or_no(text: str) -> bool | None:
+    """The answer in a text, None where it is neither."""
+    return _YES_OR_NO.get(text.strip().casefold())

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.fields import MOST_TAGS
-from contacts_mcp.book.people.requests import SETTABLE_TEXTS, Edit, Wanted, resolve
+from contacts_mcp.book.people.requests import SETTABLE_TEXTS, Edit, Wanted, resolve, resolve_custom
 from contacts_mcp.book.transfer.reading import Row
 from contacts_mcp.book.values import custom_key
 from contacts_mcp.book.vocabulary import Snapshot
@@ -57,22 +57,24 @@ def wish_of(
         unknown.append(("assignee", assignee))
         assignee = ""
     try:
-        edit = _exact(row, names, assignee) if is_exact else _cleaned(row, names, assignee)
+        values, notes = _exact(row, names, assignee) if is_exact else _cleaned(row, names, assignee)
     except InvalidArgument as error:
         return Wish(line=row.line, refused=_reason(error), problem=str(error))
     added = tuple(dict.fromkeys([*tags, *more_tags]))
     if len(added) > MOST_TAGS:
         problem = f"has {len(added)} tags, and Heymarket allows {MOST_TAGS}."
         return Wish(line=row.line, refused="too_many_tags", problem=problem)
-    edit = Edit(edit.values, add_tags=added, notes=edit.notes)
+    edit = Edit(values, add_tags=added, notes=notes)
     return Wish(line=row.line, edit=edit, unknown=tuple(unknown), says_in=row.opt_out is False)
 
 
-def _cleaned(row: Row, names: Snapshot, assignee: str) -> Edit:
+def _cleaned(row: Row, names: Snapshot, assignee: str) -> tuple[Values, tuple[str, ...]]:
     """The row's names and e-mail are clean by now. Everything else goes the way of a single request."""
-    others = Wanted(custom_fields=row.custom, assignee=assignee or None, avatar=row.avatar or None)
-    edit = resolve(others, names) if row.custom or assignee or row.avatar else Edit({})
-    return Edit({**_plain(row), **edit.values}, notes=edit.notes)
+    if assignee or row.avatar:
+        edit = resolve(Wanted(custom_fields=row.custom, assignee=assignee or None, avatar=row.avatar or None), names)
+    else:
+        edit = resolve_custom(row.custom, names)
+    return {**_plain(row), **edit.values}, edit.notes
 
 
 def _plain(row: Row) -> Values:
@@ -83,11 +85,11 @@ def _plain(row: Row) -> Values:
     return values
 
 
-def _exact(row: Row, names: Snapshot, assignee: str) -> Edit:
+def _exact(row: Row, names: Snapshot, assignee: str) -> tuple[Values, tuple[str, ...]]:
     values = _plain(row) | _custom(row.custom, names)
     values |= {"avatar": row.avatar} if row.avatar else {}
     values |= {"assignee": names.members.resolve(assignee, argument="assignee").id} if assignee else {}
-    return Edit(values)
+    return values, ()
 
 
 def _custom(texts: Table[str, str], names: Snapshot) -> Values:

@@ -44,10 +44,22 @@ def plan_of(entry: Entry) -> Plan:
 async def settle(book: Book) -> None:
     """Complete the unfinished entries whose contact nobody holds, as far as looking tells in time. Never fails."""
     with suppress(ContactsError), anyio.move_on_after(SETTLING):
-        for entry in book.journal.unfinished()[:MOST_SETTLED]:
+        entries = book.journal.unfinished()[:MOST_SETTLED]
+        for run in book.journal.open_runs():  # the journal was away when it ended, or its process died
+            plan = book.imports.plan(int(run.record["plan"]))
+            if plan is None or plan.state == "done":
+                close_run(book, run)
+        for entry in entries:
             async with book.locks.if_free(entry.contact_id, str(entry.wanted.get("phone", ""))) as is_held:
                 if is_held:
                     await settle_entry(book, entry.change_id)
+
+
+def close_run(book: Book, run: Entry) -> None:
+    """Write down that a run is over. An undo of which rows are left can be made once more."""
+    states = book.imports.states(int(run.record["plan"]))
+    is_whole = bool(states) and not states.get("failed") and not states.get("planned")
+    book.journal.finish(replace(run, state="done", undoes=run.undoes if is_whole else None))
 
 
 async def settle_entry(book: Book, change_id: int) -> None:

@@ -381,11 +381,15 @@ def circumstances(
     reply: WriteReply | None = None,
     contact: Contact | None = None,
     is_over: bool = False,
+    is_in_journal: bool = True,
 ) -> Circumstances:
-    """The knowledge of the journal besides a look at `contact`, for the write that `entry` describes."""
+    """The knowledge of the journal besides a look at `contact`, for the write that `entry` describes.
+
+    `is_in_journal` False says that the journal has no entry of the contact, which a look at many asks at once.
+    """
     contact_id = plan.contact_id
     if contact_id is None:
-        explained = contact is not None and is_explained(book, contact.id, besides=entry)
+        explained = contact is not None and is_in_journal and is_explained(book, contact.id, besides=entry)
         return Circumstances(
             reply=reply, is_over=is_over, explained=frozenset({contact.id} if contact and explained else ())
         )

@@ -31,6 +31,7 @@ TOOLS: Mapping[str, str] = {
         "import_contacts": "import_file import_csv bulk_import bulk_create_contacts create_contacts add_contacts "
         "upload_contacts import_list",
         "update_contacts": "bulk_update bulk_update_contacts update_many_contacts tag_contacts batch_update_contacts",
+        "export_contacts": "export_csv export_file export_to_csv download_contacts export backup_contacts",
         "import_status": "get_import_status import_progress list_imports job_status",
         "undo_change": "undo undo_last_change revert_change restore_contact",
     }.items()
@@ -57,7 +58,8 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
         "tag": "tags",
         "add_tags tags": "tag",
         "is_opted_out": "opted_out opt_out unsubscribed unsubscribe do_not_text subscribed",
-        "if_exists replace_custom_fields": "overwrite upsert on_conflict",
+        "if_exists existing replace_custom_fields": "overwrite upsert on_conflict",
+        "existing": "if_exists on_existing on_duplicate",
         "confirm_token": "confirm token confirmation confirmed",
         "name query": "query q search text",
         "limit": "page_size per_page count max max_results top",
@@ -65,7 +67,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
         "updated_after": "since date",
         "detail": "verbosity verbose full",
         "clear": "unset empty blank",
-        "path": "file filename file_path",
+        "path file": "file path filename file_path",
         "text": "csv table data rows content",
         "where": "filters filter",
         "contact_ids": "ids contacts",
@@ -107,6 +109,20 @@ MOVED: Mapping[str, tuple[str, frozenset[str]]] = {
     )
 }
 
+# Filters of the search, which tools for many contacts take in `where`. The second ones may be the change itself.
+_FILTERS = frozenset(
+    [
+        *("tag", "opted_out", "has_email", "area_code", "country"),
+        *("created_after", "created_before", "updated_after", "updated_before"),
+    ]
+)
+_FILTERS_OR_CHANGES = frozenset(["tags", "assignee", "custom_fields", "is_opted_out"])
+_INTO_WHERE = 'Filters go into where, as {"tag": "VIP", "Plan": "Gold"}.'
+_TRIAL = (
+    "dry_run preview simulate test validate_only",
+    "The first call only answers the plan, so leave this out.",
+)
+
 _ORDERS = frozenset(
     "sort sort_by sorting order order_by ordering sort_order direction".split()  # noqa: SIM905 -- a list of words
 )
@@ -138,6 +154,8 @@ ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
             "phone phone_number number mobile email contact_id id",
             "To look up a phone, e-mail or id use lookup_contact.",
         ),
+        "import_contacts": _TRIAL,
+        "update_contacts": _TRIAL,
         "search_contacts": (
             "phone phone_number number mobile email contact_id id",
             "Put a phone or an e-mail, whole or in part, into query. For an id use lookup_contact.",
@@ -169,15 +187,22 @@ def right_parameters(tool: str, name: str, known: Collection[str]) -> list[str]:
     folded = _folded(name)
     if folded in known:
         return [folded]
+    if "where" in known and folded in _FILTERS:
+        return ["where"]
     renamed = [meant for meant in PARAMETERS.get(folded, ()) if meant in known]
     if renamed or _advice_elsewhere(tool, name):
         return renamed
+    if "where" in known and folded in _FILTERS_OR_CHANGES:
+        return ["where"]
     return get_close_matches(folded, known, n=3, cutoff=0.6)
 
 
 def advice(tool: str, name: str, known: Collection[str]) -> str:
     """The next step for a caller who gave `tool` the parameter `name`, which it does not have."""
-    if meant := right_parameters(tool, name, known):
+    meant = right_parameters(tool, name, known)
+    if meant == ["where"] and _folded(name) in _FILTERS | _FILTERS_OR_CHANGES:
+        return _INTO_WHERE
+    if meant:
         return f"Did you mean {' or '.join(meant)}?"
     if elsewhere := _advice_elsewhere(tool, name):
         return elsewhere

@@ -34,8 +34,8 @@ async def undo_change(
     change_id: Annotated[p.Id, p.described("From the answer of the change, or from list_changes.")],
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Take one change back. Restores exactly the fields it changed, or creates a deleted contact again (with a new id).
-    Deletes a created contact after a confirmation. Refused if the contact was changed since."""
+    """Take back one change, or a whole import. Restores exactly the fields it changed, or creates a deleted contact
+    again (with a new id). Deletes created contacts after a confirmation. A contact that was changed since stays."""
     book = await app.book()
     entry = book.journal.get(change_id)
     if entry is not None and entry.action == "import":

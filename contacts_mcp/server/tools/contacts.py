@@ -116,8 +116,7 @@ async def delete_contact(
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
     """Delete one contact, by id, phone or full name, and its whole conversation for good. The first call deletes
-    nothing: it shows the contact and answers a confirm_token. To stop texts, set is_opted_out with update_contact
-    instead."""
+    nothing: it answers a confirm_token. To stop texts, set is_opted_out with update_contact instead."""
     book = await app.book()
     is_by_name = contact_id is None and phone is None
     contact_id = await books.identified(book, contact_id=contact_id, phone=phone, name=name)

@@ -36,7 +36,7 @@ async def merge_contacts(
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
     """Make one contact of several: fills the empty fields of keep from the others, then deletes those. The first call
-    changes nothing: it shows the plan field by field and answers a confirm_token. undo_change takes it back."""
+    changes nothing: it answers a plan and a confirm_token. undo_change takes it back."""
     outcome = await books.merge(await app.book(), keep, others, confirm_token=confirm_token or "")
     return merged(outcome)
 

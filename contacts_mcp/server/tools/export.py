@@ -17,16 +17,21 @@ ALL = "all"
 async def export_contacts(
     app: App,
     where: Annotated[
-        p.TextsByName | None, p.described("Filters of search_contacts (tag, opted_out), or field: value.")
+        p.TextsByName | None, p.described('As {"tag": "VIP", "Plan": "Gold"}: filters of search_contacts.')
     ] = None,
-    file: Annotated[str | None, p.described("As contacts.csv, .xlsx, .vcf or .jsonl. None: up to 25 as text.")] = None,
+    file: Annotated[
+        str | None, p.described("Name, as vips.xlsx; without one the answer holds up to 25 contacts.")
+    ] = None,
     format: Annotated[  # noqa: A002 -- the name that callers use
-        Literal["csv", "xlsx", "vcard", "vcard4", "jsonl"] | None, p.described("By the ending.")
+        Literal["csv", "xlsx", "vcard", "vcard4", "jsonl"] | None, p.described("Without it: by the ending.")
     ] = None,
-    overwrite: Annotated[bool, p.described("A file that exists.")] = False,
-    by: Annotated[str | None, p.described('Instead: the whole book in counts, by a custom field or "all".')] = None,
+    overwrite: Annotated[bool, p.described("Replace a file that exists.")] = False,
+    by: Annotated[
+        str | None, p.described('Instead of contacts: counts of the whole book, by this custom field or "all".')
+    ] = None,
 ) -> Answer:
-    """Write contacts into a file on this machine. complete false: a part, in NAME.partial.csv."""
+    """Write contacts into a file on this machine, or show the whole book in counts (by). complete
+    is false if contacts may be missing: the file is then NAME.partial.csv."""
     from contacts_mcp.book.transfer.where import filters_of
 
     if by:

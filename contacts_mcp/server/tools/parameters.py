@@ -48,6 +48,14 @@ def _list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _ids(value: object) -> object:
+    """Several ids. One alone is a list of one, and a text may part them by commas."""
+    value = from_json(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return [value] if isinstance(value, int | float) else value
+
+
 def _word(value: object) -> object:
     """A text that came as a number, such as an id or a phone."""
     return number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -103,8 +111,8 @@ Word = _Text
 Names = Annotated[list[_Text], Field(max_length=MOST_ITEMS), BeforeValidator(_list)]
 LongText = Annotated[str, StringConstraints(max_length=LONGEST_TABLE)]
 Id = Annotated[int, Field(ge=1, lt=MOST_ID), BeforeValidator(_number)]
-ManyIds = Annotated[list[Id], Field(max_length=MOST_IDS), BeforeValidator(from_json)]
-Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS), BeforeValidator(from_json)]
+ManyIds = Annotated[list[Id], Field(max_length=MOST_IDS), BeforeValidator(_ids)]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_ITEMS), BeforeValidator(_ids)]
 UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
 UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
 ChangeCursor = Annotated[int, BeforeValidator(_change_number), WithJsonSchema({"type": "string"})]
@@ -149,5 +157,5 @@ CreateMissingTags = Annotated[bool | None, described("Makes new ones.")]
 IsOptedOut = Annotated[bool | None, described("true stops texts to this contact.")]
 IsOptedOutOnUpdate = Annotated[bool | None, described("true stops texts; false needs consent.")]
 Consent = Annotated[_Text | None, described("When and how they agreed. Ask, never assume.")]
-Clear = Annotated[Names | None, described("To empty.")]
+Clear = Annotated[Names | None, described("Fields to empty.")]
 ConfirmToken = Annotated[_Text | None, described("From needs_confirmation, after a yes.")]

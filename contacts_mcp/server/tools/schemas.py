@@ -33,8 +33,16 @@ def output_schema(answers: type[BaseModel]) -> dict[str, Any]:
 
     Clients built on version 1 of the TypeScript SDK hold the structure of an error against this schema too. A schema
     that asked for more than an error has would hide the error's text from the assistant (typescript-sdk issue 2748).
+    An answer may hold more than is published: `_FOR_READING` names members that no next call needs.
     """
-    return {name: part for name, part in _plain(answers).items() if name != "required"}
+    published = {name: part for name, part in _plain(answers).items() if name != "required"}
+    members = {name: _lean(part) for name, part in published["properties"].items() if name not in _FOR_READING}
+    return published | {"properties": members}
+
+
+def _lean(member: dict[str, Any]) -> dict[str, Any]:
+    """The items of an array are published where they have members that a program may count on."""
+    return {name: part for name, part in member.items() if name != "items" or "properties" in part}
 
 
 def _plain(model: type[BaseModel]) -> dict[str, Any]:
@@ -75,4 +83,5 @@ def _without_lengths(schema: Any) -> Any:
     return [_without_lengths(value) for value in schema] if isinstance(schema, list) else schema
 
 
+_FOR_READING = frozenset({"note_kinds", "about", "sources", "losses"})
 _UNPUBLISHED = frozenset({"minimum", "maxLength", "maxItems", "maxProperties", "exclusiveMaximum"})

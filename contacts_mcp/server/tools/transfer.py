@@ -1,13 +1,16 @@
-"""The tools for many contacts at once. The first call plans and changes nothing, the second one carries the plan out."""
+"""The tools for many contacts at once. The first call only plans, and the second one carries the plan out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import anyio
+
 from contacts_mcp import book as books
-from contacts_mcp.errors import InvalidArgument, Refused
+from contacts_mcp.errors import AccountError, InvalidArgument, Refused
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.requests import filled
@@ -18,8 +21,6 @@ from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
-    from contacts_mcp.book.vocabulary import Snapshot
-    from contacts_mcp.server.jobs import Watch
     from contacts_mcp.state.imports import StoredPlan, StoredRow
     from contacts_mcp.state.journal import Entry
 
@@ -27,9 +28,23 @@ _NEWS = 25.0  # seconds that a question about progress waits for news
 _PAGE = 25
 
 Show = Literal[
-    "problems", "new", "fill", "update", "same", "skip", "conflict", "duplicate", "invalid", "moved", "failed"
+    "problems",
+    "new",
+    "fill",
+    "update",
+    "same",
+    "skip",
+    "conflict",
+    "duplicate",
+    "invalid",
+    "delete",
+    "restore",
+    "create_again",
+    "kept",
+    "moved",
+    "failed",
 ]
-PlanNumber = Annotated[p.Id | None, p.described("To carry out.")]
+PlanNumber = Annotated[p.Id | None, p.described("Number of a plan, to run it or go on.")]
 
 
 async def import_contacts(
@@ -38,22 +53,23 @@ async def import_contacts(
     text: Annotated[p.LongText | None, p.described("Or a pasted table, at most 200 rows.")] = None,
     existing: Annotated[
         Literal["fill", "overwrite", "skip"],
-        p.described("Known contacts: fill empty fields, overwrite, or leave alone."),
+        p.described("Contacts in the book: fill empty fields, overwrite, or skip."),
     ] = "fill",
     twice: Annotated[
-        Literal["tell", "merge"], p.described("Later rows of a phone: only tell, or fill blanks.")
+        Literal["tell", "merge"],
+        p.described("One phone on several lines: tell takes the first, merge fills its blanks."),
     ] = "tell",
-    tags: Annotated[p.Names | None, p.described("Tags for all of them.")] = None,
-    columns: Annotated[p.TextsByName | None, p.described('{"Header": "phone"}, to correct the plan.')] = None,
-    encoding: Annotated[str | None, p.described("If misread.")] = None,
-    sheet: Annotated[str | None, p.described("Of a workbook.")] = None,
+    tags: Annotated[p.Names | None, p.described("Added to all of them.")] = None,
+    columns: Annotated[p.TextsByName | None, p.described('To correct the plan: {"Header": "phone"} or "skip".')] = None,
+    encoding: Annotated[str | None, p.described("If misread: utf-8, cp1252.")] = None,
+    sheet: Annotated[str | None, p.described("Sheet of a workbook.")] = None,
     plan: PlanNumber = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Import contacts from a file or a pasted table. The first call only answers the plan. Nobody is opted in.
-    The run is one change for undo_change."""
+    """Import contacts from a file or a pasted table. The first call changes nothing: it answers a plan and a
+    confirm_token. Blanks erase nothing, and nobody is opted in. undo_change takes the whole run back."""
     from contacts_mcp.book.transfer.deciding import Switches
-    from contacts_mcp.book.transfer.opening import opened_source, pasted_source
+    from contacts_mcp.book.transfer.opening import PASTED, given_source
     from contacts_mcp.book.transfer.planning import Asked, plan_file
 
     book = await app.book()
@@ -62,26 +78,16 @@ async def import_contacts(
     if (path is None) == (text is None):
         raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
-    number = book.imports.begin("file", {"file": Path(path).name if path else "the pasted table"}, asked.as_json())
+    number = book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
 
-    async def make(_: Callable[[], bool], __: Watch) -> None:
-        try:
-            if text is not None:
-                source, facts = pasted_source(text)
-                book.imports.set(number, facts=facts)
-                await plan_file(book, number, source, asked)
-                return
-            with opened_source(
-                path or "", book.folders, region=book.region, encoding=encoding or "", sheet=sheet or ""
-            ) as (source, facts):
-                book.imports.set(number, facts=facts)
-                await plan_file(book, number, source, asked)
-        except BaseException:
-            book.imports.drop(number)
-            raise
+    async def make(_: Callable[[], bool]) -> None:
+        given = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
+        with book.imports.filling(number), given as (source, facts):
+            book.imports.set(number, facts=facts)
+            await plan_file(book, number, source, asked)
 
     if not await app.carry_on(number, make):
-        return _now(book, number, "planning")
+        return await _now(book, number, "planning")
     return await _shown(app, book, number)
 
 
@@ -99,11 +105,9 @@ async def update_contacts(
     app: App,
     where: Annotated[
         p.TextsByName | None,
-        p.described(
-            "Filters of search_contacts (tag, assignee, opted_out, area_code, updated_after), or field: value."
-        ),
+        p.described('All who match, as {"tag": "VIP", "Plan": "Gold"}: filters of search_contacts or custom fields.'),
     ] = None,
-    contact_ids: Annotated[p.ManyIds | None, p.described("Or their ids.")] = None,
+    contact_ids: Annotated[p.ManyIds | None, p.described("Or these.")] = None,
     custom_fields: p.CustomFields = None,
     assignee: p.Assignee = None,
     add_tags: p.AddTags = None,
@@ -113,9 +117,10 @@ async def update_contacts(
     plan: PlanNumber = None,
     confirm_token: p.ConfirmToken = None,
 ) -> Answer:
-    """Make one change to many contacts. The first call only answers the plan. Nobody is opted in."""
+    """Make the same change to many contacts. The first call changes nothing: it answers a plan and a confirm_token.
+    Nobody is opted in. undo_change takes the whole run back."""
     from contacts_mcp.book.people.requests import Wanted
-    from contacts_mcp.book.transfer.many import Chosen, plan_change
+    from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 
     book = await app.book()
     if stored := _stored(book, plan, confirm_token):
@@ -131,8 +136,16 @@ async def update_contacts(
             "clear": clear,
         },
     )
-    made = await plan_change(book, Chosen(where=where or {}, contact_ids=contact_ids or ()), wanted)
-    return await _shown(app, book, made.plan)
+    chosen = Chosen(where=where or {}, contact_ids=contact_ids or ())
+    edit = await edit_for(book, chosen, wanted)
+    number = begin_change(book, chosen, wanted, edit)
+
+    async def make(_: Callable[[], bool]) -> None:
+        await plan_change(book, number, chosen, edit)
+
+    if not await app.carry_on(number, make):
+        return await _now(book, number, "planning")
+    return await _shown(app, book, number)
 
 
 UPDATE = ToolEntry(
@@ -148,25 +161,29 @@ UPDATE = ToolEntry(
 
 async def import_status(
     app: App,
-    plan: Annotated[p.Id | None, p.described("The newest without.")] = None,
-    show: Annotated[Show | None, p.described("Rows with this decision or outcome.")] = None,
+    plan: Annotated[p.Id | None, p.described("Its number; the newest without.")] = None,
+    show: Annotated[Show | None, p.described("List rows with this decision or outcome.")] = None,
     cursor: Annotated[p.ChangeCursor | None, p.described("next_cursor of the last answer.")] = None,
-    stop: Annotated[bool | None, p.described("Ends the run.")] = None,
+    stop: Annotated[bool | None, p.described("Stops the run; it can go on later.")] = None,
 ) -> Answer:
-    """How far an import or a change of many is, and what came of its rows."""
+    """Show how far import_contacts, update_contacts or the undo of one is, and its rows with the reasons. Can
+    stop the run."""
+    from contacts_mcp.book.transfer.confirming import names_in
+
     book = await app.book()
     number = plan or _newest(book)
     if stop and _named(book, number).state == "running":
         book.imports.set(number, asked=1)
-    if show is None and app.is_under_way(number):
+    if show is None:
         await app.news_of(number, _NEWS)
     rows = _rows(book, number, show, after=cursor or 0) if show else []
     shown = rows[:_PAGE]
-    stored, status, place = _state_of(book, number)
-    names = await _names(book, shown)
+    stored, status, place = await _state_of(book, number)
+    names = await names_in(book, shown)
     states = book.imports.states(number)
     is_more = len(rows) > _PAGE
-    return rows_shown(stored, states, shown, names, status=status, is_more=is_more, problems_file=place)
+    page = shown if show else None
+    return rows_shown(stored, states, page, names, status=status, is_more=is_more, problems_file=place)
 
 
 STATUS = ToolEntry(
@@ -192,17 +209,17 @@ async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
         before = Note("undone_before", f"Change {entry.change_id} was taken back already, by change {entry.undone_by}.")
         return wrote(books.Outcome(status="unchanged", notes=[before]))
     if entry.state != "done":
-        await close(book, int(entry.record["plan"]))
+        await close(book, entry)
     stored = plan_that_undoes(book, entry)
     if stored is not None and (token or stored.state != "planned"):
         return await _carry_out(app, book, stored, token)
     number = stored.plan if stored else begin_undo(book, entry)
 
-    async def make(_: Callable[[], bool], __: Watch) -> None:
+    async def make(_: Callable[[], bool]) -> None:
         await plan_undo(book, number, entry)
 
     if stored is None and not await app.carry_on(number, make):
-        return _now(book, number, "planning")
+        return await _now(book, number, "planning")
     return await _shown(app, book, number)
 
 
@@ -227,12 +244,14 @@ def _named(book: Book, number: int) -> StoredPlan:
 def _newest(book: Book) -> int:
     plans = book.imports.plans("reading", "planned", "running", "stopped", "done")
     if not plans:
-        raise Refused("There was no import in the last day.", kind="no_such_plan")
+        text = "There was no plan in the last day. import_contacts and update_contacts make one."
+        raise Refused(text, kind="no_such_plan")
     return plans[0].plan
 
 
 async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answer:
     """Run a plan that is permitted, for as long as a call may last."""
+    from contacts_mcp.api.pace import telling
     from contacts_mcp.book.transfer.confirming import permitted
     from contacts_mcp.book.transfer.running import run
 
@@ -241,33 +260,30 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
         if refused is not None:
             return await _shown(app, book, plan.plan, notes=refused)
 
-    async def work(is_time_over: Callable[[], bool], watch: Watch) -> None:
-        await run(book, plan.plan, is_time_over=is_time_over, watch=lambda now: watch(now.finished, now.total))
+    async def work(is_time_over: Callable[[], bool]) -> None:
+        await run(book, plan.plan, is_time_over=is_time_over, watch=telling("rows are finished"))
 
-    is_over = await app.carry_on(plan.plan, work)
-    return _now(book, plan.plan, None if is_over else "running")
+    try:
+        is_over = await app.carry_on(plan.plan, work)
+    except anyio.get_cancelled_exc_class():  # nobody waits for it any more: it ends after this chunk
+        with suppress(AccountError):
+            book.imports.set(plan.plan, asked=1)
+        raise
+    return await _now(book, plan.plan, None if is_over else "running")
 
 
 async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None = None) -> Answer:
     """A plan that was made. Where nothing is to be confirmed, it is carried out at once."""
-    from contacts_mcp.book.transfer.confirming import token_for
+    from contacts_mcp.book.transfer.confirming import examples_of, token_for
 
     plan = _named(book, number)
     has_work = bool(book.imports.states(number).get("planned"))
     if has_work and not book.confirms:
         return await _carry_out(app, book, plan, "")
-    decisions = plan.counts.get("decisions", {})
-    examples = [row for name in decisions for row in book.imports.rows(number, decision=name, limit=1)]
+    examples, names = await examples_of(book, plan)
     token = token_for(book, plan) if has_work else ""
-    return planned(plan, examples, await _names(book, examples, plan), token=token, notes=notes or ())
-
-
-async def _names(book: Book, rows: Sequence[StoredRow], plan: StoredPlan | None = None) -> Snapshot:
-    """Names for everything in these rows and in what the plan counts."""
-    keys = plan.counts.get("keys", {}) if plan else {}
-    conflicts = [{key: pair[0] for key, pair in row.shown.get("conflicts", {}).items()} for row in rows]
-    tables = [table for row in rows for table in (row.before, row.wanted)]
-    return await book.vocabulary.naming(*tables, *conflicts, dict.fromkeys(keys, ""))
+    per_minute = book.requests_per_minute
+    return planned(plan, examples, names, token=token, per_minute=per_minute, notes=notes or ())
 
 
 def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]:
@@ -285,17 +301,23 @@ def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]
     return found[:most]
 
 
-def _now(book: Book, number: int, status: Status | None = None) -> Answer:
+async def _now(book: Book, number: int, status: Status | None = None) -> Answer:
     """How far a plan is."""
-    plan, now, place = _state_of(book, number)
+    plan, now, place = await _state_of(book, number)
     return progress(plan, book.imports.states(number), status=status or now, problems_file=place)
 
 
-def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
+async def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
     """A plan, what to call its state, and the place of its file of problems."""
     from contacts_mcp.book.transfer.problems import problems_file
+    from contacts_mcp.book.transfer.running import is_run
 
     plan = _named(book, number)
     now: Status = "planning" if plan.state == "reading" else plan.state
+    if now == "running" and not await is_run(book, number):
+        now = "stopped"
     is_of_file = now == "done" and "path" in plan.facts
-    return plan, now, problems_file(book, plan, [Path(plan.facts["path"]).parent]) if is_of_file else ""
+    if not is_of_file:
+        return plan, now, ""
+    folders = [Path(plan.facts["path"]).parent, *([book.home] if book.home else [])]
+    return plan, now, problems_file(book, plan, folders)

@@ -11,7 +11,6 @@ from contacts_mcp.server.views.contacts import concise, line, who, whole
 from contacts_mcp.server.views.fitting import (
     CUTS,
     Answer,
-    ContactFacts,
     Facts,
     Shown,
     completeness,
@@ -19,7 +18,7 @@ from contacts_mcp.server.views.fitting import (
     going_on,
     noted,
 )
-from contacts_mcp.server.views.writes import confirmation_lines
+from contacts_mcp.server.views.writes import ConfirmableResult, confirmation_lines
 from contacts_mcp.words.display import LABEL, Cut, in_line, safe, visible, word
 
 if TYPE_CHECKING:
@@ -46,20 +45,13 @@ class DuplicatesResult(BaseModel):
     note_kinds: list[str] | None = None
 
 
-class MergeResult(BaseModel):
-    """Answer of merge_contacts. A field that does not apply is left out."""
+class MergeResult(ConfirmableResult):
+    """Answer of merge_contacts."""
 
     status: Literal["merged", "unchanged", "declined", "needs_confirmation"]
-    contact: ContactFacts
-    others: list[ContactFacts]
+    others: list[Facts]  # as `contact`
     sources: list[Facts]
     losses: list[Facts]
-    changes: list[Facts]
-    notes: list[str]
-    note_kinds: list[str] | None = None
-    change_id: int | None = None
-    question: str | None = None
-    confirm_token: str | None = None
 
 
 def duplicates_found(doubles: DoublesShown) -> Answer:

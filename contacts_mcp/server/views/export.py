@@ -39,19 +39,21 @@ class Count(NamedTuple):
 def written(exported: Exported) -> Answer:
     """The answer to an export."""
 
+    notes = list(dict.fromkeys(exported.notes))  # the mirror and the reading may give the same reason
+
     def shown(_: Cut) -> Shown:
         facts = ExportResult(
             contacts=exported.contacts,
             complete=exported.complete,
             file=exported.path or None,
             text=exported.text or None,
-            **noted(exported.notes),
+            **noted(notes),
         )
         many = f"{exported.contacts:,} contact{'' if exported.contacts == 1 else 's'}"
         where = f"Wrote {many} into {quoted(exported.path, limit=400)}" if exported.path else f"{many} as text"
         ending = f"{where}; complete: {'true' if exported.complete else 'false'}."
         content = [visible(line) for line in exported.text.splitlines()]
-        return [*content, ending, *exported.notes], facts
+        return [*content, ending, *notes], facts
 
     return fitted(shown, cuts=CUTS[1:])
 

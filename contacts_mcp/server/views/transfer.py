@@ -1,4 +1,4 @@
-"""The answers about many contacts at once: the plan, how far its run is, and what came of its rows.
+"""The answers about many contacts at once: the plan, the progress of its run, and the outcomes of its rows.
 
 A plan of any length is told in about 600 tokens: counts, columns, assumptions, a few examples. Rows are shown a page at
 a time, where they are asked for.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 VALUE = 40  # characters of a text from a file
 MOST_LISTED = 8
 MOST_EXAMPLES = 8
-PER_MINUTE = 485  # requests, when nobody else asks
+MOST_REMARKS = 6  # assumptions and questions about the file
 
 Status = Literal["needs_confirmation", "planned", "planning", "running", "stopped", "done", "declined"]
 
@@ -52,8 +52,8 @@ class StatusResult(BaseModel):
     counts: Facts | None = None
     outcomes: Facts | None = None
     shown: list[Facts] | None = None
-    next_cursor: str  # empty at the end
-    complete: bool
+    next_cursor: str | None = None  # of the rows that were asked for; empty at the end
+    complete: bool | None = None
     change_id: int | None = None
     notes: list[str]
     note_kinds: list[str] | None = None
@@ -62,29 +62,41 @@ class StatusResult(BaseModel):
 class UndoResult(PlanResult):
     """Answer of undo_change: about one contact, or about a whole run."""
 
-    status: Literal["undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"]  # type: ignore[assignment]  # not those of a run alone
+    status: Literal[  # type: ignore[assignment]  # those of one contact as well
+        "undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"
+    ]
     contact: ContactFacts | None = None
     changes: list[Facts] | None = None
 
 
+# Each decision, behind the number of its rows.
 TOLD = {
     "new": "to create",
-    "fill": "contacts get empty fields filled",
-    "update": "contacts to change",
-    "same": "are so already",
-    "skip": "are there and stay as they are",
-    "conflict": "not imported, they contradict the book",
-    "duplicate": "not imported, the phone stands on an earlier line",
-    "invalid": "cannot be imported",
-    "delete": "created contacts to delete, with their conversations",
-    "restore": "contacts to restore",
-    "create_again": "deleted contacts to create again",
-    "kept": "kept, because they were changed since or are gone",
+    "fill": "to fill, empty fields only",
+    "update": "to change",
+    "same": "already as wanted",
+    "skip": "in the book already, so left alone",
+    "conflict": "left out: contradicts the book",
+    "duplicate": "left out: an earlier line has the same phone",
+    "invalid": "left out: not valid",
+    "delete": "to delete with the conversation, because the run created it",
+    "restore": "to restore",
+    "create_again": "to create again, because the run deleted it",
+    "kept": "kept: changed since, or gone",
+}
+# What a yes to the question does to the contacts of each decision.
+ASKED = {
+    "new": "create {}",
+    "fill": "fill empty fields of {}",
+    "update": "change {}",
+    "delete": "delete {} that the run created, with the conversations",
+    "restore": "restore {}",
+    "create_again": "create {} again",
 }
 OUTCOMES = {
     "done": "done",
     "told": "done with a remark",
-    "moved": "not run, because the contact was changed after the plan was made",
+    "moved": "left alone, because the contact was changed after the plan was made",
     "failed": "failed",
     "planned": "not reached yet",
     "sending": "sent, outcome not seen yet",
@@ -93,11 +105,9 @@ OUTCOMES = {
 
 def requests_of(plan: StoredPlan) -> int:
     """About how many requests the run takes."""
-    counts: dict[str, int] = plan.counts.get("decisions", {})
-    creates = counts.get("new", 0) + counts.get("create_again", 0)
-    singles = sum(counts.get(name, 0) for name in ("fill", "update", "delete", "restore"))
-    looks = 2 * (-(-creates // 100)) + 2 * (-(-singles // 25))
-    return looks + -(-creates // 500) + singles + (8 if creates > 1 else 0)
+    from contacts_mcp.book.transfer.running import requests_for
+
+    return requests_for(plan.counts.get("decisions", {}))
 
 
 def planned(
@@ -106,9 +116,13 @@ def planned(
     names: Snapshot,
     *,
     token: str,
+    per_minute: int,
     notes: Sequence[str] = (),
 ) -> Answer:
-    """The plan, and the call that carries it out. Without a token there is nothing to do."""
+    """The plan, and the call that carries it out. Without a token there is nothing to do.
+
+    `per_minute` is how many requests the account may make in a minute.
+    """
     counts, facts = _named(plan.counts, names), plan.facts
     decisions = counts.get("decisions", {})
     question = _question(plan) if token else ""
@@ -132,12 +146,12 @@ def planned(
         **noted([*_remarks(plan, counts), *notes]),
     )
     lines = [
-        f"{result.status}: plan {plan.plan}, {_source(plan)}, {rows:,} rows. Nothing is changed yet.",
+        f"{result.status}: plan {plan.plan}, {_source(plan)}, {_counted(plan, rows)}. Nothing is changed yet.",
         *(f"- {count:,} {TOLD.get(name, name)}{_with(name, counts)}" for name, count in decisions.items()),
         *_column_lines(facts),
-        *(f"- {_example(row, names)}" for row in examples[:MOST_EXAMPLES]),
+        *(f"- {_example(plan, row, names)}" for row in examples[:MOST_EXAMPLES]),
         *result.notes,
-        *_next_lines(plan, token, question),
+        *_next_lines(plan, token, question, per_minute),
     ]
     return Answer(lines, result.model_dump(mode="json", exclude_none=True))
 
@@ -157,23 +171,44 @@ def _named(counts: Mapping[str, Any], names: Snapshot) -> dict[str, Any]:
     }
 
 
-def _next_lines(plan: StoredPlan, token: str, question: str) -> list[str]:
-    rows = f'To see rows: import_status(plan={plan.plan}, show="conflict").'
+def _next_lines(plan: StoredPlan, token: str, question: str, per_minute: int) -> list[str]:
+    rows = f"To see rows call {_call_for_rows(plan)}."
     if not token:
         return ["There is nothing to do.", rows]
-    seconds = requests_of(plan) * 60 / PER_MINUTE
-    takes = "some seconds" if requests_of(plan) < PER_MINUTE else f"about {max(1, round(seconds / 60))} min"
+    requests = requests_of(plan)
+    takes = "some seconds" if requests < per_minute else f"about {max(1, round(requests / per_minute))} min"
     return [
-        f"It takes about {requests_of(plan):,} requests, {takes}. {rows}",
-        f'{question} After a yes call {call_for(plan)}, confirm_token="{token}").',
+        f"It takes about {requests:,} requests, {takes}. {rows}",
+        f'Ask the person: {question} After a yes call {call_for(plan)}, confirm_token="{token}") within an hour.',
     ]
+
+
+def _call_for_rows(plan: StoredPlan) -> str:
+    """The call that shows the rows which are left out, or those of the first decision."""
+    show = _show_left_out(plan, {}) or next(iter(plan.counts.get("decisions", {})), "problems")
+    return f'import_status(plan={plan.plan}, show="{show}")'
+
+
+def _show_left_out(plan: StoredPlan, outcomes: Mapping[str, int]) -> str:
+    """The value of `show` for the rows that were not carried out as they stand. "" where there are none."""
+    found = {*plan.counts.get("decisions", {}), *(state for state, count in outcomes.items() if count)}
+    if found & {"conflict", "invalid", "told", "moved", "failed"}:
+        return "problems"
+    return "kept" if "kept" in found else ""
 
 
 def _question(plan: StoredPlan) -> str:
     decisions = plan.counts.get("decisions", {})
-    running = ("new", "fill", "update", "delete", "restore", "create_again")
-    parts = [f"{decisions[name]:,} {TOLD[name]}" for name in running if decisions.get(name)]
+    parts = [text.format(_contacts(decisions[name])) for name, text in ASKED.items() if decisions.get(name)]
     return f"Carry out plan {plan.plan} ({_source(plan)}): {', '.join(parts)}?"
+
+
+def _contacts(count: int) -> str:
+    return f"{count:,} contact{'' if count == 1 else 's'}"
+
+
+def _counted(plan: StoredPlan, rows: int) -> str:
+    return f"{rows:,} row{'' if rows == 1 else 's'}" if plan.kind == "file" else _contacts(rows)
 
 
 def _source(plan: StoredPlan) -> str:
@@ -182,7 +217,7 @@ def _source(plan: StoredPlan) -> str:
     if plan.kind == "undo":
         return f"taking back change {facts.get('undoes')}"
     if plan.kind == "update":
-        return f"one change for {name}"
+        return f"{visible(str(facts.get('change', '')), limit=200)} for {name}"
     how = ", ".join(str(facts[key]) for key in ("format", "encoding", "sheet") if facts.get(key))
     return f"{name} ({visible(how, limit=60)})"
 
@@ -199,8 +234,15 @@ def _with(decision: str, counts: Mapping[str, Any]) -> str:
     if decision == "duplicate":
         table = {f"duplicate {kind}": count for kind, count in counts.get("likeness", {}).items()}
     found = {key.partition(" ")[2]: count for key, count in table.items() if key.partition(" ")[0] == decision}
-    parts = [f"{name.replace('_', ' ')} {count:,}" for name, count in list(found.items())[:MOST_LISTED]]
+    parts = [f"{_reason(name)} {count:,}" for name, count in list(found.items())[:MOST_LISTED]]
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def _reason(name: str) -> str:
+    """A field as it is called, and a reason in words."""
+    from contacts_mcp.book.transfer.problems import REASONS
+
+    return f"{REASONS[name]}:" if name in REASONS else name.replace("_", " ")
 
 
 def _first(table: Mapping[str, str]) -> dict[str, str]:
@@ -214,13 +256,20 @@ def _not_imported(facts: Mapping[str, Any]) -> list[str]:
 
 def _column_lines(facts: Mapping[str, Any]) -> list[str]:
     columns = [
-        f"{quoted(header, limit=VALUE)} -> {target}" for header, target in _first(facts.get("columns", {})).items()
+        f"{quoted(header, limit=VALUE)} -> {'custom field' if target == 'custom' else target}"
+        for header, target in _first(facts.get("columns", {})).items()
     ]
     others = [quoted(header, limit=VALUE) for header in _not_imported(facts)]
     return [
         *([f"Columns: {', '.join(columns)}."] if columns else []),
-        *([f"Not imported: {', '.join(others[:MOST_LISTED])}{_more(others)}."] if others and columns else []),
+        *([_told_of_others(others)] if others and columns else []),
     ]
+
+
+def _told_of_others(others: Sequence[str]) -> str:
+    named = f"{', '.join(others[:MOST_LISTED])}{_more(others)}"
+    way = f'columns={{{others[0]}: "NAME OF A FIELD"}}'
+    return f"Not imported: {named}. To import one, plan again with {way}."
 
 
 def _more(items: Sequence[Any]) -> str:
@@ -229,49 +278,76 @@ def _more(items: Sequence[Any]) -> str:
 
 def _remarks(plan: StoredPlan, counts: Mapping[str, Any]) -> list[str]:
     facts = plan.facts
-    marks, unknown = counts.get("marks", {}), counts.get("unknown", {})
-    told = [visible(text, limit=200) for text in [*facts.get("assumptions", []), *facts.get("questions", [])][:6]]
-    if count := counts.get("notes", {}).get("assumed_country"):
-        told.append(f"{count:,} phones have no country code and were read as {facts.get('region')}.")
-    if count := counts.get("notes", {}).get("name_split"):
-        told.append(f"{count:,} full names were split into first and last.")
-    if count := marks.get("opted_out"):
-        told.append(f"{count:,} contacts are opted out of texts, and stay so.")
-    if count := marks.get("says_in"):
-        told.append(f"{count:,} rows say that they are not opted out. That is not imported: nobody is opted in.")
-    if count := marks.get("left_tags"):
-        told.append(f"{count:,} contacts have no room for all tags (5 each).")
-    if unknown:
-        names = ", ".join(
-            f"{quoted(name.partition(' ')[2], limit=VALUE)} {n:,}" for name, n in list(unknown.items())[:5]
-        )
-        told.append(f"Left out, because the account does not have them: {names}. Tags are made in Heymarket.")
+    questions = [Note("question", visible(text, limit=200)) for text in facts.get("questions", [])[:MOST_REMARKS]]
+    room = MOST_REMARKS - len(questions)
+    told: list[str] = [
+        *(Note("assumption", visible(text, limit=200)) for text in facts.get("assumptions", [])[:room]),
+        *questions,
+        *_switches_told(plan),
+    ]
+    for table, name, text in _COUNTED:
+        if count := counts.get(table, {}).get(name):
+            told.append(Note(name, text.format(f"{count:,}", region=facts.get("region"))))
+    if unknown := counts.get("unknown", {}):
+        told.append(Note("unknown_names", _told_of_unknown(unknown)))
     if conflicts := counts.get("conflicts"):
         parts = ", ".join(f"{name} {count:,}" for name, count in list(conflicts.items())[:5])
-        told.append(f"The file says otherwise than the book, and the book stays: {parts}.")
+        way = 'To take the values of the file, plan again with existing="overwrite".'
+        text = f"The file and the book differ, and the book stays as it is: {parts}. {way}"
+        told.append(Note("book_stays", text))
     return told
 
 
-def _example(row: StoredRow, names: Snapshot) -> str:
+# Where a plan counts it, the kind of the note, and its words.
+_COUNTED = (
+    ("notes", "assumed_country", "Phones without a country code, read as {region}: {}."),
+    ("notes", "name_split", "Full names split into first and last: {}."),
+    ("marks", "opted_out", "Contacts that are opted out of texts, and stay so: {}."),
+    ("marks", "says_in", "Rows that say not opted out: {}. That is not imported, because nobody is opted in."),
+    ("marks", "left_tags", "Contacts without room for all tags (at most 5 each): {}."),
+)
+
+
+def _told_of_unknown(unknown: Mapping[str, int]) -> str:
+    names = ", ".join(f"{quoted(name.partition(' ')[2], limit=VALUE)} {n:,}" for name, n in list(unknown.items())[:5])
+    is_tag = any(name.startswith("tag ") for name in unknown)
+    way = " update_contact makes a tag with create_missing_tags. Then plan again." if is_tag else ""
+    return f"Left out, because the account does not have them: {names}.{way}"
+
+
+def _switches_told(plan: StoredPlan) -> list[Note]:
+    """The choices of the call that are not the usual ones, as they change values."""
+    tags = ", ".join(quoted(tag, limit=VALUE) for tag in plan.switches.get("tags", ()))
+    is_overwriting = plan.switches.get("existing") == "overwrite"
+    replacing = Note("overwrites", "Values of the file replace those in the book. Blanks erase nothing.")
+    return [
+        *([replacing] if is_overwriting else []),
+        *([Note("tags_given", f"Tags of this import: {tags}.")] if tags else []),
+    ]
+
+
+def _example(plan: StoredPlan, row: StoredRow, names: Snapshot) -> str:
     name = quoted(str(row.shown["name"]), limit=VALUE) if row.shown.get("name") else ""
-    who = " ".join(filter(None, (name, show(row.phone) if row.phone else "")))
+    contact = f"contact {row.contact_id}" if row.contact_id and plan.kind == "file" else ""
+    who = " ".join(filter(None, (contact, name, show(row.phone) if row.phone else "")))
     why = _changes(row, names) if row.state == "planned" else _why(row, names)
-    return f"line {row.line}, {row.decision}: {who}{f' ({why})' if why else ''}"
+    place = f"line {row.line}" if plan.kind == "file" else f"contact {row.contact_id}"
+    return f"{place}, {row.decision}: {who}{f' ({why})' if why else ''}"
 
 
 def _changes(row: StoredRow, names: Snapshot) -> str:
-    """What a planned row would change of a contact."""
+    """The changes that a planned row would make to a contact."""
     if not row.before or not row.wanted:
         return ""
     pairs = {key: (row.before.get(key), value) for key, value in row.wanted.items() if row.before.get(key) != value}
     return _pairs(pairs, names)
 
 
-def _pairs(pairs: Mapping[str, Sequence[Any]], names: Snapshot) -> str:
+def _pairs(pairs: Mapping[str, Sequence[Any]], names: Snapshot, *, words: str = "{} {} -> {}") -> str:
     from contacts_mcp.book.cards import field_name, in_quotes
 
     told = [
-        f"{field_name(key, names)} {in_quotes(key, had, names)} -> {in_quotes(key, said, names)}"
+        words.format(field_name(key, names), in_quotes(key, had, names), in_quotes(key, said, names))
         for key, (had, said) in list(pairs.items())[:3]
     ]
     return visible("; ".join(told), limit=200)
@@ -281,7 +357,7 @@ def _why(row: StoredRow, names: Snapshot) -> str:
     if row.outcome:
         return visible(row.outcome, limit=200)
     if pairs := row.shown.get("conflicts"):
-        return _pairs(pairs, names)
+        return _pairs(pairs, names, words="{}: the book has {}, the file {}")
     if row.decision == "duplicate":
         return f"line {row.shown.get('of_line')}, {str(row.shown.get('likeness', '')).replace('_', ' ')}"
     if problem := row.shown.get("problem"):
@@ -297,7 +373,7 @@ def progress(
     status: Status,
     problems_file: str = "",
 ) -> Answer:
-    """How far a run is, or what came of it."""
+    """The progress of a run, or its outcome."""
     found = {state: count for state, count in states.items() if state}
     lines, notes = _progress_lines(plan, found, status, problems_file)
     result = PlanResult(
@@ -315,30 +391,31 @@ def progress(
 def rows_shown(
     plan: StoredPlan,
     states: Mapping[str, int],
-    rows: Sequence[StoredRow],
+    rows: Sequence[StoredRow] | None,
     names: Snapshot,
     *,
     status: Status,
     is_more: bool,
     problems_file: str = "",
 ) -> Answer:
-    """How far a run is, and a page of its rows."""
+    """How far a run is, and a page of its rows where they were asked for."""
     found = {state: count for state, count in states.items() if state}
-    cursor = str(rows[-1].row) if is_more else ""
+    cursor = str(rows[-1].row) if rows and is_more else ""
     lines, notes = _progress_lines(plan, found, status, problems_file)
-    lines += [f"- {_example(row, names)}" for row in rows]
-    lines.append(f"complete: false; {going_on(cursor)}" if cursor else "complete: true.")
+    page: dict[str, Any] = {}
+    if rows is not None:
+        page = {"shown": [_row_facts(row, names) for row in rows], "next_cursor": cursor, "complete": not cursor}
+        lines += [f"- {_example(plan, row, names)}" for row in rows] or ["There are no such rows."]
+        lines.append(f"complete: false; {going_on(cursor)}" if cursor else "complete: true.")
     result = StatusResult(
         status=status,  # type: ignore[arg-type]  # of a plan that exists
         plan=plan.plan,
         about=_about_progress(plan, found, problems_file),
         counts=plan.counts.get("decisions") or None,
         outcomes=found,
-        shown=[_row_facts(row, names) for row in rows] or None,
-        next_cursor=cursor,
-        complete=not cursor,
         change_id=plan.change_id,
         **noted(notes),
+        **page,
     )
     return Answer(lines, result.model_dump(mode="json", exclude_none=True))
 
@@ -361,14 +438,21 @@ def _progress_lines(
     notes: list[str] = []
     if problems_file:
         place = quoted(problems_file, limit=400)
-        notes.append(Note("problems_file", f"The rows that were not imported are in {place}. Correct and import that."))
+        text = f"The rows that were not imported are in {place}, with the reasons. Correct them there, and import it."
+        notes.append(Note("problems_file", text))
+    elif status == "done" and (show := _show_left_out(plan, found)):
+        notes.append(Note("rows_to_see", f'For the reasons call import_status(plan={plan.plan}, show="{show}").'))
     if status == "done" and plan.change_id:
-        whole = f"The whole run is change {plan.change_id}. undo_change takes it back."
+        whole = (
+            f"The whole run is change {plan.change_id}. To take it back call undo_change(change_id={plan.change_id})."
+        )
         notes.append(Note("one_change", whole))
     if plan.problem and status == "stopped":
         notes.append(Note("stopped", plan.problem))
     outcomes = [f"- {count:,} {OUTCOMES.get(state, state)}" for state, count in found.items()]
-    return [_headline(plan, status, total - _left(found), total), *outcomes, *notes], notes
+    decisions = plan.counts.get("decisions", {})
+    others = [f"- {count:,} {TOLD.get(name, name)}" for name, count in decisions.items() if name not in ASKED]
+    return [_headline(plan, status, total - _left(found), total), *outcomes, *others, *notes], notes
 
 
 def call_for(plan: StoredPlan) -> str:
@@ -383,15 +467,17 @@ def _headline(plan: StoredPlan, status: Status, finished: int, total: int) -> st
     name = f"{status}: plan {plan.plan} ({_source(plan)})"
     match status:
         case "planning":
-            return f"{name} is still being made. Ask import_status(plan={plan.plan}) in a minute."
+            return f"{name} is still being made. Call import_status(plan={plan.plan}) in a minute."
         case "running":
-            return f"{name}, {finished:,} of {total:,} rows. Ask import_status(plan={plan.plan}) in a minute."
+            return f"{name}, {finished:,} of {_counted(plan, total)}. Call import_status(plan={plan.plan}) in a minute."
         case "stopped":
-            return f"{name} at {finished:,} of {total:,} rows. Call {call_for(plan)}) to go on."
+            return f"{name} at {finished:,} of {_counted(plan, total)}. To go on call {call_for(plan)})."
         case "planned":
-            return f"{name} was not begun."
+            return (
+                f"{name} was not begun. {f'For its question call {call_for(plan)}).' if total else 'It does nothing.'}"
+            )
         case _:
-            return f"{name}, {finished:,} of {total:,} rows."
+            return f"{name}, {finished:,} of {_counted(plan, total)}."
 
 
 def _row_facts(row: StoredRow, names: Snapshot) -> dict[str, Any]:

@@ -22,7 +22,7 @@ Status = Literal["created", "exists", "updated", "unchanged", "deleted", "undone
 class WriteResult(BaseModel):
     """Answer of a tool that changes a contact. A field that does not apply is left out."""
 
-    status: Status
+    status: str
     contact: ContactFacts
     changes: list[Facts]
     notes: list[str]
@@ -89,7 +89,7 @@ def wrote(outcome: Outcome) -> Answer:
 
 
 def declined(contact: Mapping[str, Any]) -> Answer:
-    """The answer to a no. `contact` is the one that the person was shown, in the form of `whole`; {} of many."""
+    """The answer to a no. `contact` is the one that the person was shown, in the form of `whole`. It is {} for many."""
     note = Note("declined", "The person was asked and said no. Nothing was changed.")
     result = ConfirmableResult(status="declined", contact=dict(contact), changes=[], **noted([note]))
     name = quoted(str(contact["name"]), limit=NAME) if contact.get("name") else ""

@@ -42,6 +42,10 @@ async def read_account(asker: Asker, findings: Findings) -> Account:
     """
     account = Account()
     await _read_lists(asker, findings, account)
+    count = await asker.read(Call("POST", "/v1/contacts/count", {}))
+    if count and not count.is_refused:
+        findings.add_all(facts_of("/v1/contacts/count", count.value))
+        account.contacts = number(count.value)
     account.page = await _page(asker, findings) or []
     if account.page:
         await _ask_about_pages(asker, findings, account)
@@ -75,10 +79,6 @@ async def _read_lists(asker: Asker, findings: Findings, account: Account) -> Non
             account.inboxes = len(found)
         else:
             setattr(account, name, _ids(found))
-    count = await asker.read(Call("POST", "/v1/contacts/count", {}))
-    if count and not count.is_refused:
-        findings.add_all(facts_of("/v1/contacts/count", count.value))
-        account.contacts = number(count.value)
 
 
 def _ids(rows: Sequence[Any]) -> list[int]:

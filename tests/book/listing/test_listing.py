@@ -18,7 +18,7 @@ from support import kinds
 
 from contacts_mcp import models
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.listing.cursor import unpacked
+from contacts_mcp.book.cursors import unpacked
 from contacts_mcp.book.listing.filters import Filters
 from contacts_mcp.book.listing.listing import Listing, list_contacts
 from contacts_mcp.config import Settings

@@ -1,4 +1,4 @@
-"""What an export writes, and that our own reader gives it back text for text."""
+"""Our own reader gives back every text of an exported file as it was, in each format."""
 
 from __future__ import annotations
 

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import OpenStage
+from support.clock import HURRIED, Backend
 
 from contacts_mcp.book.transfer.limits import LONGEST_CELL, MOST_COLUMNS
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.own import guarded, joined_tags, parted_tags, unguarded
+from contacts_mcp.book.transfer.planning import Asked, plan_file
 from contacts_mcp.book.transfer.reading import rows_of
 from contacts_mcp.book.transfer.report import report
 from contacts_mcp.book.transfer.sources import choosing, pasted
@@ -23,6 +26,11 @@ from contacts_mcp.errors import ContactsError, Refused
 IMPORTS = Path(__file__).parent / "imports"
 FILES = sorted(path for path in IMPORTS.iterdir() if path.is_file() and path.name != "README.md")
 MUTANTS = 240
+
+
+@pytest.fixture
+def anyio_backend() -> Backend:
+    return HURRIED
 
 
 def outcome(data: bytes) -> str:
@@ -82,10 +90,18 @@ def test_a_mutant_is_read_or_refused(number: int) -> None:
             b",".join(b"Phone%d" % at for at in range(MOST_COLUMNS + 1)) + b"\n1", "too_many_columns", id="columns"
         ),
         pytest.param(b"PK\x03\x04" + bytes(900), "not_readable", id="a broken archive"),
+        pytest.param(b'Name,Phone\nAda,"' + b"x" * 10_000_000 + b'"\n', "line_too_long", id="a cell of 10 MB"),
+        pytest.param(b'{"phone": "' + b"5" * 10_000_000 + b'"}\n', "line_too_long", id="a JSON text of 10 MB"),
     ],
 )
 def test_a_file_as_a_whole_is_refused(data: bytes, kind: str) -> None:
     assert outcome(data) == kind
+
+
+def test_a_file_that_is_not_in_the_given_encoding_is_refused() -> None:
+    with pytest.raises(Refused, match="not in utf-16") as refused:
+        choosing.read(BytesIO(b"Name,Phone\nAda,5105550101\n"), encoding="UTF-16")
+    assert refused.value.kind == "wrong_encoding"
 
 
 def test_a_long_cell_refuses_its_row_alone() -> None:
@@ -196,3 +212,40 @@ def test_two_texts_have_two_guarded_forms(one: str, other: str) -> None:
 @given(st.lists(st.text(" aé🌸\n\r\t\"',;|", min_size=1)))
 def test_tags_come_back_from_their_cell(names: list[str]) -> None:
     assert parted_tags(joined_tags(names)) == names
+
+
+# The same files, planned against a book
+
+ENCODINGS = ("", "", "", "utf-8", "utf-16", "utf-32", "cp1252", "cp932", "utf-7", "idna", "punycode", "hz", "gb18030")
+
+
+@pytest.mark.parametrize("part", range(8))
+async def test_a_mutant_is_planned_or_refused_and_nothing_is_written(open_stage: OpenStage, part: int) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        before = stage.people()
+        for number in range(part, MUTANTS, 8):
+            encoding = random.Random(number).choice(ENCODINGS)
+            plan = book.imports.begin("file", {"file": "mutant"}, Asked().as_json())
+            try:
+                source = choosing.read(BytesIO(mutant(number)), region="US", encoding=encoding)
+                made = await plan_file(book, plan, source, Asked())
+            except ContactsError:
+                continue
+            rows = list(book.imports.every_row(made.plan))
+            assert sum(made.counts.get("decisions", {}).values()) == len(rows)
+        assert {request.operation for request in stage.sandbox.requests} <= READS
+        assert stage.people() == before
+
+
+READS = {"search_contacts", "list_fields", "list_tags", "get_team", "find_contact", "get_contact", "count_contacts"}
+
+
+async def test_half_characters_of_a_file_are_kept_in_its_plan(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        source = choosing.read(BytesIO(b'{"phone": "5105550190", "first": "a\\ud800b", "N\\udc00te": "\\ud800"}\n'))
+        made = await plan_file(book, book.imports.begin("file", {"file": "\udcff"}, {}), source, Asked())
+        (row,) = book.imports.every_row(made.plan)
+        assert (row.decision, row.shown["cells"]["first"]) == ("new", "a\ud800b")
+        assert row.wanted == {"phone": "15105550190"}

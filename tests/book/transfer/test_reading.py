@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import closing
 from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contacts_mcp.book.transfer import own
@@ -18,10 +19,11 @@ from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.reading import Row, rows_of
 from contacts_mcp.book.transfer.report import report
 from contacts_mcp.book.transfer.sources import choosing
-from contacts_mcp.book.transfer.twins import merged
+from contacts_mcp.book.transfer.twins import SeenInFile, Together
 from contacts_mcp.book.transfer.wishes import wish_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.state.scratch import Scratch
 from contacts_mcp.words.names import Named, Names
 
 FIELDS = Names("custom field", [Named(31, "Plan"), Named(32, "Renewal date"), Named(33, "Email")])
@@ -33,6 +35,17 @@ NAMES = Snapshot(
 def rows(data: str | bytes, region: str = "US", given: dict[str, str] | None = None) -> list[Row]:
     source = choosing.read(BytesIO(data if isinstance(data, bytes) else data.encode()), region=region)
     return list(rows_of(source, mapping_of(source, fields=FIELDS, given=given, region=region), region=region))
+
+
+def together(text: str, *, fills: bool) -> list[Row]:
+    """The first row of each phone, with what the later ones change about it."""
+    source = choosing.read(BytesIO(text.encode()), region="US")
+    mapping = mapping_of(source, fields=FIELDS)
+    with closing(Scratch()) as scratch:
+        seen = SeenInFile(scratch)
+        all_rows = Together(scratch, source, mapping, lambda row: wish_of(row, NAMES), region="US", fills=fills)
+        found = [row for row in rows_of(source, mapping, region="US") if not row.refused and not seen.first_with(row)]
+        return [all_rows.first(row) for row in found]
 
 
 def head(data: str | bytes, region: str = "US") -> dict[str, Any]:
@@ -192,10 +205,27 @@ def test_an_unknown_colleague_is_told_or_refused() -> None:
 
 
 def test_an_opt_out_of_a_later_row_counts() -> None:
-    first, later = rows("Phone,First,Last,Opt out\n+15105550101,Ada,,\n+15105550101,Ada,Byron,yes\n")
-    assert merged(first, later, fills=False).opt_out is True
-    assert merged(first, later, fills=False).last == ""
-    assert merged(first, later, fills=True).email == ""
+    text = "Phone,First,Email,Opt out\n+15105550101,Ada,,\n+15105550101,Ada,ada@x.org,yes\n+15105550102,Ben,,no\n"
+    assert [(row.email, row.opt_out) for row in together(text, fills=False)] == [("", True), ("", False)]
+    assert [(row.email, row.opt_out) for row in together(text, fills=True)] == [("ada@x.org", True), ("", False)]
+
+
+def test_an_opt_out_of_a_row_that_is_refused_does_not_count() -> None:
+    text = 'Phone,Name,Opt out\n+15105550101,Ada,\n"+15105550101, +15105550102",Ada,yes\n'
+    assert [row.opt_out for row in together(text, fills=False)] == [None]
+
+
+@settings(deadline=None)  # a busy machine takes long to make a file
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["", "A", "B"]), st.sampled_from(["", "yes", "no"]))))
+def test_rows_of_a_phone_together_say_all_that_they_say(people: list[tuple[int, str, str]]) -> None:
+    lines = [f"+1510555010{phone},{name},{out}\n" for phone, name, out in people]
+    for fills in (True, False):
+        found = together("Phone,First,Opt out\n" + "".join(lines), fills=fills)
+        for row in found:
+            same = [person for person in people if row.phone.endswith(f"010{person[0]}")]
+            assert (row.opt_out is True) == any(out == "yes" for *_, out in same)
+            names = [name for _, name, _ in same]
+            assert row.first == (next(filter(None, names), "") if fills else names[0])
 
 
 # Our own export

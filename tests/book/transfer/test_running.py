@@ -7,6 +7,7 @@ import random
 from contextlib import suppress
 from typing import Any
 
+import anyio
 import pytest
 from support import OpenStage, Stage
 from support.clock import HURRIED, Backend
@@ -21,7 +22,7 @@ from contacts_mcp.book.transfer.sources import choosing
 from contacts_mcp.book.transfer.undoing import begin_undo, plan_undo
 from contacts_mcp.book.values import differences, values_of
 from contacts_mcp.sandbox import Fault, Lag
-from contacts_mcp.state.imports import StoredPlan
+from contacts_mcp.state.imports import StoredPlan, moved_on
 
 
 @pytest.fixture
@@ -438,3 +439,17 @@ async def test_whatever_becomes_of_an_update_it_is_told_rightly(open_stage: Open
         wanted = {"15105550101": "Hopper", "15105550102": "Franklin"}
         for row in book.imports.every_row(plan.plan):
             assert (names[row.phone] == wanted[row.phone]) == (row.state == "done"), row
+
+
+async def test_a_run_that_waits_for_a_late_answer_stops_when_its_time_is_over(open_stage: OpenStage) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, table(3))
+        waiting = [moved_on(row, "sending", sent_at=book.imports.now) for row in book.imports.rows(plan.plan)]
+        book.imports.save(plan.plan, waiting)
+        begun = anyio.current_time()
+        stopped = await run(book, plan.plan, is_time_over=lambda: anyio.current_time() >= begun + 5)
+        assert stopped.state == "stopped"
+        assert 5 <= anyio.current_time() - begun < 8
+        assert (await run(book, plan.plan)).state == "done"
+        assert len(phones_of(stage)) == 5

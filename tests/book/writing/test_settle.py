@@ -243,6 +243,22 @@ async def test_not_done_is_said_only_once_nothing_can_arrive_any_more(
     assert await state_of(book, entry) == outcome
 
 
+async def test_a_reply_that_named_the_old_rev_speaks_for_its_own_copy_alone(book: Book) -> None:
+    """Another copy of the request, sent before, may still arrive."""
+    entry = await unfinished(book, ADA, first="Grace")
+    book.journal.finish(replace(entry, state="unknown", rev_after=entry.rev_before))
+    assert await state_of(book, entry) == "unknown"
+    await anyio.sleep(IN_FLIGHT)
+    assert await state_of(book, entry) == "not_done"
+
+
+async def test_a_change_that_the_first_look_does_not_show_is_looked_for_again(stage: Stage, book: Book) -> None:
+    entry = await unfinished(book, ADA, first="Grace")
+    await anyio.sleep(IN_FLIGHT)
+    stage.sandbox.store.touch(ADA, first="Grace", lag=Lag(reads=1, of=("get_contact",)))
+    assert await state_of(book, entry) == "done"
+
+
 async def test_an_entry_that_stays_unknown_is_not_looked_up_for_ever(stage: Stage, book: Book) -> None:
     entry = await unfinished(book, ADA, first="Grace")
     stage.sandbox.store.touch(ADA, last="Else")
@@ -407,6 +423,21 @@ async def test_a_settled_deletion_keeps_its_record_and_leaves_nothing(stage: Sta
     assert settled
     assert (settled.state, settled.contact_id, settled.after, settled.rev_after) == ("done", ADA, {}, 0)
     assert settled.record == entry.record != {}
+
+
+@pytest.mark.parametrize(("action", "gone"), [("delete", [ADA]), ("update", [])])
+async def test_the_index_hears_of_a_settled_deletion_and_of_nothing_else_that_is_gone(
+    stage: Stage, book: Book, monkeypatch: pytest.MonkeyPatch, action: str, gone: list[int]
+) -> None:
+    heard: list[int] = []
+    monkeypatch.setattr(book.mirror, "noticed_gone", heard.append)
+    entry = await unfinished(book, ADA, action=action, first="Grace")
+    if action == "delete":
+        stage.sandbox.store.delete(ADA)
+    else:
+        stage.sandbox.store.touch(ADA, first="Grace")
+    assert await state_of(book, entry) == "done"
+    assert heard == gone
 
 
 async def test_an_update_that_is_settled_by_a_later_change_knows_the_state_in_which_that_found_it(

@@ -434,3 +434,13 @@ async def test_an_object_of_another_form_is_told_the_form(session: Session) -> N
     rows = [{"name": "Plan", "value": "Gold"}]
     facts = await refusal(session, "update_contact", contact_id=JORDAN, custom_fields=rows)
     assert 'as {"Field": "value"}' in facts["message"]
+
+
+@pytest.mark.parametrize("others", ["1002", 1002, "[1002]", [1002]])
+async def test_one_id_alone_is_a_list_of_one(session: Session, others: Any) -> None:
+    assert (await session.ok("merge_contacts", keep=1001, others=others))["status"] == "needs_confirmation"
+
+
+async def test_a_list_that_must_not_be_empty_says_so_in_words(session: Session) -> None:
+    message = (await session.refusal("merge_contacts", keep=1001, others=[]))["message"]
+    assert message == "others: should have at least 1; got []. Nothing was changed."

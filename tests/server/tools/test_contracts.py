@@ -27,6 +27,7 @@ from contacts_mcp.server.views.doubles import HEADLINES as OF_A_MERGE
 from contacts_mcp.server.views.writes import HEADLINES
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
+README = Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8")
 SIX = ("create_contact", "lookup_contact", "update_contact", "delete_contact", "list_contacts", "list_contact_fields")
 READING = [
     "lookup_contact",
@@ -169,6 +170,14 @@ async def test_each_schema_is_valid_itself(catalogue: list[Tool]) -> None:
         Draft202012Validator.check_schema(tool["outputSchema"])
 
 
+async def test_an_output_schema_has_no_part_that_says_nothing(catalogue: list[Tool]) -> None:
+    """Kinds of notes and the facts for reading are answered and not published. An array has items with members."""
+    for tool in catalogue:
+        members = tool["outputSchema"]["properties"]
+        assert not {"note_kinds", "about", "sources", "losses"} & {*members}, tool["name"]
+        assert all("properties" in one["items"] for one in members.values() if "items" in one), tool["name"]
+
+
 async def test_names_are_short_and_plain(catalogue: list[Tool]) -> None:
     for tool in catalogue:
         assert len(tool["name"]) <= 40
@@ -227,6 +236,22 @@ async def test_the_catalogue_without_the_tools_for_many_contacts_costs_at_most_4
 ) -> None:
     many = {tool.name for tool in TOOLS if tool.group == "transfer"}
     assert tokens([tool for tool in catalogue if tool["name"] not in many]) <= 4_300
+
+
+async def test_an_office_leaves_the_tools_for_many_contacts_out_by_the_setting_that_the_readme_names(
+    open_session: OpenSession, era: str, catalogue: list[Tool]
+) -> None:
+    """The catalogue is then under 4,300 tokens, by as much as the readme says. No text speaks of these tools."""
+    (named,) = re.findall(r"`CONTACTS_MCP_TOOLS=([\w,]+)`", README)
+    many = {tool.name for tool in TOOLS if tool.group == "transfer"}
+    async with open_session(mode=era, tools=named.split(",")) as session:
+        listed = plain((await session.client.list_tools()).tools)
+        said = session.client.instructions
+    assert [tool["name"] for tool in listed] == [tool.name for tool in TOOLS if tool.name not in many]
+    assert tokens(listed) < 4_300
+    (saved,) = re.findall(r"reads about ([\d,]+) tokens less", README)
+    assert tokens(catalogue) - tokens(listed) == pytest.approx(int(saved.replace(",", "")), abs=100)
+    assert not [name for name in many if names(said, name)]
 
 
 async def test_the_six_tools_cost_at_most_2600_tokens(catalogue: list[Tool]) -> None:

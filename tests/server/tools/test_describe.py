@@ -113,7 +113,11 @@ async def test_the_fields_come_with_kind_and_count_once_the_mirror_knows_them(se
 
 REMARKS: dict[str, tuple[dict[str, str], list[str], str]] = {
     "another spelling": ({"Plan": "gold"}, ["unusual_value"], 'Others have Plan "Gold", not "gold".'),
-    "a new value of a choice": ({"Plan": "Platinum"}, ["unusual_value"], 'No other contact has Plan "Platinum".'),
+    "a new value of a choice": (
+        {"Plan": "Platinum"},
+        ["unusual_value"],
+        'The local index knows no other contact with Plan "Platinum".',
+    ),
     "a value in use": ({"Plan": "Gold"}, [], ""),
     "a free text": ({"Notes": "Prefers mornings"}, [], ""),
 }

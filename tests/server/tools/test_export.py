@@ -1,4 +1,4 @@
-"""`export_contacts` through the real chain: whom it writes, where, and what it says of a part."""
+"""`export_contacts` through the real chain: its contacts, its file, and the words about a part."""
 
 from __future__ import annotations
 
@@ -284,3 +284,13 @@ async def test_a_name_like_a_formula_is_no_formula_in_the_file(open_session: Ope
     assert made["status"] == "created"
     (row,) = (each for each in table(folder / "contacts.csv") if each["phone"] == "+1 5105557781")
     assert (row["first"], row["last"]) == ("'=HYPERLINK(1)", "'@x")
+
+
+@pytest.mark.parametrize("name", ["query", "sort", "tag_match", "custom_fields"])
+async def test_a_parameter_of_the_search_that_is_no_filter_is_refused_with_the_filters(
+    session: Session, name: str
+) -> None:
+    """Taken for a custom field, it would be refused with a list of fields, which leads nowhere."""
+    facts = await session.refusal("export_contacts", where={name: "name"})
+    assert facts["argument"] == "where"
+    assert f"{name} is no filter here. Filters: tag, opted_out," in facts["message"]

@@ -89,6 +89,39 @@ async def test_a_near_name_is_offered_and_never_taken(session: Session, tool: st
     assert session.sandbox.store.contacts() == before
 
 
+# A name as said, and the name that is in the book.
+OTHERS = {
+    "a father": ("Martin King Sr.", ("Martin", "King Jr.")),
+    "a name that the index takes for it": ("Rafal Kowalski", ("Rafael", "Kowalski")),
+    "the same letters": ("Ann Abell", ("Anna", "Bell")),
+}
+
+
+@pytest.mark.parametrize("tool", WRITING)
+@pytest.mark.parametrize(("said", "names"), OTHERS.values(), ids=OTHERS)
+async def test_a_name_of_somebody_else_is_offered_and_never_taken(
+    session: Session, tool: str, said: str, names: tuple[str, str]
+) -> None:
+    other = another(session, first=names[0], last=names[1])
+    refusal = await session.refusal(tool, name=said, **TOOLS[tool])
+    assert refusal["kind"] == "nobody_of_that_name"
+    assert f"contact {other} " in refusal["message"]
+
+
+async def test_a_son_is_told_from_his_father(session: Session) -> None:
+    another(session, first="Martin", last="King Sr.")
+    son = another(session, phone="15105557002", first="Martin", last="King Jr.")
+    assert (await session.ok("update_contact", name="Martin King Jr", **CHANGE))["contact"]["contact_id"] == son
+
+
+@pytest.mark.parametrize(
+    ("said", "first", "last"), [("橋本桃子", "桃子", "橋本"), ("Anne Delacruz", "Anne", "de la Cruz")]
+)
+async def test_a_full_name_may_have_other_blanks(session: Session, said: str, first: str, last: str) -> None:
+    meant = another(session, first=first, last=last)
+    assert (await session.ok("update_contact", name=said, **CHANGE))["contact"]["contact_id"] == meant
+
+
 async def test_a_near_name_is_offered_by_a_look_up(session: Session) -> None:
     facts = await session.ok("lookup_contact", name="Jordn Rivera")
     assert (facts["found"], facts["note_kinds"]) == (False, ["not_found", "nearest_names"])

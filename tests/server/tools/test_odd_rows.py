@@ -51,6 +51,20 @@ async def test_a_row_that_cannot_be_read_leaves_the_list_incomplete_and_is_told(
         assert "rows_unreadable" in page["note_kinds"]
 
 
+HUGE = 2**70  # more than SQLite keeps
+
+
+@pytest.mark.parametrize("member", ["rev", "assigned_user_id", "team_id"])
+async def test_a_number_that_no_record_can_keep_blinds_nothing(
+    open_session: OpenSession, era: str, member: str
+) -> None:
+    async with open_session(mode=era) as session:
+        session.sandbox.oddities.append(Oddity(JORDAN, members={member: HUGE}))
+        facts = await session.ok("search_contacts", query="Jordan Rivera")
+        assert ([one["contact_id"] for one in facts["contacts"]], facts["complete"]) == ([JORDAN], True)
+        assert (await session.ok("update_contact", contact_id=JORDAN, email="jo@example.org"))["status"] == "updated"
+
+
 # A write beside values that cannot be read loses none of them.
 
 SAM = 1002

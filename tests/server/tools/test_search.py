@@ -170,7 +170,75 @@ async def test_words_and_filters_combine(session: Session) -> None:
 async def test_a_filter_that_excludes_the_person_says_who_it_was(session: Session) -> None:
     facts = await session.ok("search_contacts", query="Jordan Rivera", tag="Lead")
     assert (ids(facts), facts["total"], facts["note_kinds"]) == ([], 0, ["excluded_by_filter"])
-    assert '1001 "Jordan Rivera" +15105550100' in facts["notes"][0]
+    assert '1001 "Jordan Rivera" +15105550100 (left out by tag)' in facts["notes"][0]
+
+
+async def test_a_guess_that_passes_the_filters_hides_nobody_who_is_sure(session: Session) -> None:
+    """Region holds a "San Jose", which is one letter from "Sam"."""
+    facts = await session.ok("search_contacts", query="Sam", tag="Lead", custom_fields={"Region": "*"})
+    assert {one["match"] for one in facts["contacts"]} <= {"guess"}
+    assert """1002 "Sam O'Neil" +15105550101 (left out by tag""" in " ".join(facts["notes"])
+
+
+PIECES = [
+    "phone 0100",
+    "tel: 510 555 0100",
+    "the phone number ending 0100",
+    "whose number ends in 00?",
+    'ends with: "0100"',
+    "Jordan ending in 0100",
+]
+
+
+@pytest.mark.parametrize("query", PIECES)
+async def test_words_around_a_piece_of_a_phone_hide_it_from_nobody(session: Session, query: str) -> None:
+    assert ids(await session.ok("search_contacts", query=query)) == [JORDAN]
+
+
+@pytest.mark.parametrize("query", ["everyone", "all contacts", "how many people"])
+async def test_words_for_everybody_leave_the_filters(session: Session, query: str) -> None:
+    asked = await session.ok("search_contacts", query=query, tag="VIP", limit=5)
+    assert ids(asked) == ids(await session.ok("search_contacts", tag="VIP", limit=5))
+    assert asked["total"] == 11
+
+
+async def test_a_sentence_finds_whom_it_names_and_names_the_other_words(session: Session) -> None:
+    facts = await session.ok("search_contacts", query="call Jordan Rivera back about the renewal please")
+    assert (ids(facts), facts["contacts"][0]["match"]) == ([JORDAN], "guess")
+    assert '"call", "back"' in " ".join(facts["notes"])
+
+
+async def test_a_day_is_found_in_its_field(session: Session) -> None:
+    facts = await session.ok("search_contacts", query="2027-07-05")
+    assert [one["why"] for one in facts["contacts"]] == ['"20270705" in Renewal Date']
+
+
+async def test_a_generation_tells_namesakes_apart(session: Session) -> None:
+    store = session.sandbox.store
+    store.add_contact(phone="15105557001", first="Martin", last="King Sr.")
+    son = store.add_contact(phone="15105557002", first="Martin", last="King Jr.")
+    assert ids(await session.ok("search_contacts", query="King Jr")) == [son]
+
+
+@pytest.mark.parametrize(("query", "way"), [("tagged VIP", "VIP is a tag"), ("past due", "Past Due is a tag")])
+async def test_the_name_of_a_tag_is_told_where_nobody_matches(session: Session, query: str, way: str) -> None:
+    assert way in " ".join((await session.ok("search_contacts", query=query)).get("notes", []))
+
+
+@pytest.mark.parametrize("query", ["*", "((", "\U0001f600"])
+async def test_a_query_without_a_word_is_no_search(session: Session, query: str) -> None:
+    assert "holds no letter and no digit" in (await session.refusal("search_contacts", query=query))["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("Samuel", '"sam" is a short form of "Samuel"'),
+        ("Sammy", '"Sammy" and "sam" are forms of one name'),
+    ],
+)
+async def test_the_short_form_is_the_shorter_name(session: Session, query: str, why: str) -> None:
+    assert hit(await session.ok("search_contacts", query=query), 1002)["why"] == why
 
 
 async def test_a_value_that_nobody_has_is_answered_with_those_in_use(session: Session) -> None:
@@ -425,3 +493,10 @@ async def test_the_list_alone_still_answers_a_filter_to_the_end(open_session: Op
                 break
             cursor = {"cursor": facts["next_cursor"]}
         assert {*found} == {one["id"] for one in session.sandbox.store.contacts() if VIP in one["tags"]}
+
+
+async def test_an_address_in_any_case_is_looked_up_where_the_index_knows_it(session: Session) -> None:
+    odd = session.sandbox.store.add_contact(phone="15105557001", first="Odd", email="oDD.cAse@Example.org")
+    await session.ok("search_contacts", query="Odd")
+    facts = await session.ok("lookup_contact", email="odd.case@example.org")
+    assert [one["contact_id"] for one in facts["contacts"]] == [odd]

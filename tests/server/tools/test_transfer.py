@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import OpenSession, Session, text_of, tokens
 
+from contacts_mcp.book.transfer.files import Place
 from contacts_mcp.sandbox import Fault
+from contacts_mcp.server import jobs
 
 HEADER = "Phone,First name,Last name,Email,Plan"
 
@@ -31,6 +34,10 @@ async def planned_and_run(session: Session, tool: str = "import_contacts", **arg
     plan = await facts(session, tool, **arguments)
     assert plan["status"] == "needs_confirmation"
     return await facts(session, tool, plan=plan["plan"], confirm_token=plan["confirm_token"])
+
+
+def text_and_mode(file: Path) -> tuple[str, int]:
+    return file.read_text(encoding="utf-8"), stat.S_IMODE(file.stat().st_mode)
 
 
 def people(session: Session) -> dict[str, dict[str, Any]]:
@@ -187,3 +194,133 @@ async def test_no_file_is_read_where_no_folder_is_open(open_session: OpenSession
         refused = await session.call("import_contacts", path=str(tmp_path / "list.csv"))
         assert refused.structured_content is not None
         assert refused.structured_content["kind"] == "no_folders"
+
+
+# The words of the answers: each is understood alone, and names the next call.
+
+
+async def test_the_question_about_a_change_of_many_says_the_change_and_for_whom(session: Session) -> None:
+    """A client may show the question alone."""
+    plan = await facts(
+        session, "update_contacts", where={"tag": "VIP"}, add_tags=["Lead"], custom_fields={"Plan": "Gold"}
+    )
+    for part in ('Plan = "Gold"', 'add tags "Lead"', '"tag VIP"', f"change {plan['counts']['update']} contact"):
+        assert part in plan["question"]
+
+
+async def test_a_plan_says_which_switches_and_tags_it_has(session: Session) -> None:
+    plan = await session.call("import_contacts", text=table(2), tags=["VIP"], existing="overwrite")
+    assert 'Tags of this import: "VIP".' in text_of(plan)
+    assert "Values of the file replace those in the book. Blanks erase nothing." in text_of(plan)
+    usual = text_of(await session.call("import_contacts", text=table(2)))
+    assert "Tags of this import" not in usual
+    assert "replace those" not in usual
+
+
+async def test_a_column_that_is_not_imported_is_named_with_the_way_to_import_it(session: Session) -> None:
+    text = "Phone,Shoe size\n5105550201,44\n"
+    assert 'columns={"Shoe size": "NAME OF A FIELD"}' in text_of(await session.call("import_contacts", text=text))
+    plan = await facts(session, "import_contacts", text=text, columns={"Shoe size": "Plan"})
+    assert "not_imported" not in plan["about"]
+
+
+async def test_a_plan_that_was_not_begun_leads_to_its_question(session: Session) -> None:
+    plan = await facts(session, "import_contacts", text=table(2))
+    status = await session.call("import_status", plan=plan["plan"])
+    assert f"For its question call import_contacts(plan={plan['plan']})." in text_of(status)
+    again = await facts(session, "import_contacts", plan=plan["plan"])
+    assert again["question"] == plan["question"]
+    nothing = await facts(session, "update_contacts", where={"tag": "VIP"}, add_tags=["VIP"])
+    assert "It does nothing." in text_of(await session.call("import_status", plan=nothing["plan"]))
+
+
+async def test_a_status_without_rows_does_not_say_that_anything_is_complete(session: Session) -> None:
+    plan = await facts(session, "import_contacts", text=table(2))
+    status = await session.call("import_status", plan=plan["plan"])
+    assert "complete" not in text_of(status)
+    assert status.structured_content is not None
+    assert not {"complete", "next_cursor", "shown"} & {*status.structured_content}
+    none = await session.call("import_status", plan=plan["plan"], show="conflict")
+    assert "There are no such rows.\ncomplete: true." in text_of(none)
+
+
+async def test_a_run_tells_the_rows_that_it_left_out_and_how_to_see_them(session: Session) -> None:
+    text = f"{table(2)}\n123,Bad,Row,,\n"
+    plan = await facts(session, "import_contacts", text=text)
+    done = await session.call("import_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
+    lines = text_of(done).splitlines()
+    assert "- 1 left out: not valid" in lines
+    assert f'For the reasons call import_status(plan={plan["plan"]}, show="problems").' in lines
+    change = done.structured_content["change_id"] if done.structured_content else 0
+    assert lines[-1].endswith(f"To take it back call undo_change(change_id={change}).")
+
+
+async def test_contacts_that_an_undo_keeps_are_named_with_the_reason(session: Session) -> None:
+    done = await planned_and_run(session, text=table(2))
+    await facts(session, "update_contact", phone="+15105550200", last="Changed")
+    undo = await session.call("undo_change", change_id=done["change_id"])
+    assert undo.structured_content is not None
+    number = undo.structured_content["plan"]
+    assert f'import_status(plan={number}, show="kept")' in text_of(undo)
+    kept = await facts(session, "import_status", plan=number, show="kept")
+    assert [(row["phone"], row["why"]) for row in kept["shown"]] == [("15105550200", "the contact was changed since.")]
+
+
+async def test_a_conflict_shows_both_values_and_the_switch_that_takes_the_files(session: Session) -> None:
+    plan = text_of(await session.call("import_contacts", text="Phone,First\n510-555-0100,Jordy\n"))
+    assert 'first: the book has "Jordan", the file "Jordy"' in plan
+    assert 'existing="overwrite"' in plan
+
+
+async def test_a_plan_takes_as_long_as_the_limit_of_the_account_says(open_session: OpenSession) -> None:
+    async with open_session(requests_per_minute=10) as session:
+        plan = await session.call("update_contacts", where={"has_email": "true"}, add_tags=["Lead"])
+        requests = int(text_of(plan).partition("It takes about ")[2].partition(" requests")[0])
+        assert requests > 10
+        assert f"about {round(requests / 10)} min" in text_of(plan)
+
+
+async def test_problems_go_into_the_data_directory_where_the_folder_of_the_file_is_closed(
+    open_session: OpenSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "fair.csv").write_text(f"{table(2)}\n5105550190x,Bad,Row,,\n", encoding="utf-8")
+    writing = Place.writing
+
+    def closed(place: Place) -> Any:
+        if place.path.parent == folder:  # a test that runs as root may write anywhere
+            raise PermissionError
+        return writing(place)
+
+    monkeypatch.setattr(Place, "writing", closed)
+    async with open_session(files=[folder]) as session:
+        done = await planned_and_run(session, path="fair.csv")
+        place = Path(done["about"]["problems_file"])
+        assert place.is_relative_to(session.workspace._settings.directory)
+        text, mode = text_and_mode(place)
+        assert ("5105550190x" in text, mode) == (True, 0o600)
+
+
+async def test_one_change_for_many_finds_them_by_part_of_a_name_too(session: Session) -> None:
+    named = {person["phone"] for person in session.sandbox.store.contacts() if person["last"] == "Rivera"}
+    done = await planned_and_run(session, "update_contacts", where={"name": "rivera"}, add_tags=["Lead"])
+    assert done["outcomes"] == {"done": len(named)}
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["in time", "later"])
+async def test_a_plan_that_fails_is_told_whoever_asks_next(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Also where the call that began it was answered before."""
+    monkeypatch.setattr(jobs, "LONGEST", 5.0 if waits else 0.0)
+    async with open_session() as session:
+        session.sandbox.faults.add(Fault("search_contacts", "status", status=403, times=-1))
+        begun = await session.call("import_contacts", text=table(3))
+        if not waits:
+            assert begun.structured_content is not None
+            assert (begun.is_error, begun.structured_content["status"]) == (False, "planning")
+            begun = await session.call("import_status", plan=begun.structured_content["plan"])
+        assert begun.is_error
+        assert begun.structured_content is not None
+        assert begun.structured_content["kind"] == "forbidden"

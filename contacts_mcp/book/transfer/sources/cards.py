@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from contacts_mcp.book.transfer import own_cards
-from contacts_mcp.book.transfer.headers import Known, known
+from contacts_mcp.book.transfer.headers import Known, kind_of_phone
 from contacts_mcp.book.transfer.limits import LARGEST_CARD, LONGEST_CELL, MOST_COLUMNS
 from contacts_mcp.book.transfer.own import joined_tags
 from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of, page_of
-from contacts_mcp.book.transfer.sources.source import Record, Source
+from contacts_mcp.book.transfer.sources.source import Record, Source, free_header
 
 _BEGIN = re.compile(r"\s*BEGIN\s*:\s*VCARD\s*", re.IGNORECASE)
 _END = re.compile(r"\s*END\s*:\s*VCARD\s*", re.IGNORECASE)
@@ -51,6 +51,9 @@ _MEANINGS = {
     "company": Known("company"),
     "email": Known("email"),
     "tags": Known("tags"),
+    "opted out": Known("opt_out"),
+    "assignee": Known("assignee"),
+    "avatar": Known("avatar"),
 }
 _KEPT = {
     "TITLE": "title",
@@ -63,7 +66,36 @@ _KEPT = {
     "IMPP": "message address",
     "X-SKYPE": "skype",
     "UID": "uid",
+    **{name: place for name, place in own_cards.PLACES.items() if place in _MEANINGS},
 }
+OUR_FIELD = "field "  # a custom field that our export wrote into a card
+# Properties that are read elsewhere, or are about the file and its look.
+_NOT_KEPT = _BINARY | frozenset(
+    [
+        "VERSION",
+        "PRODID",
+        "REV",
+        "N",
+        "FN",
+        "ORG",
+        "ADR",
+        "TEL",
+        "EMAIL",
+        "CATEGORIES",
+        "KIND",
+        "X-ADDRESSBOOKSERVER-KIND",
+        "X-ABLABEL",
+        "X-ABSHOWAS",
+        "X-ABADR",
+        "X-MS-OL-DESIGN",
+        "X-MS-CARDPICTURE",
+        "CLIENTPIDMAP",
+        "CLASS",
+        "MAILER",
+        "SORT-STRING",
+        "PROFILE",
+    ]
+)
 
 
 class _Property(NamedTuple):
@@ -94,6 +126,24 @@ class _Card:
     def first(self, name: str) -> str:
         found = sorted((one for one in self.properties if one.name == name), key=lambda one: one.preference)
         return found[0].value if found else ""
+
+    @property
+    def kind(self) -> str:
+        return (self.first("KIND") or self.first("X-ADDRESSBOOKSERVER-KIND")).strip().lower()
+
+    @property
+    def is_group(self) -> bool:
+        return self.kind in ("group", "list")
+
+    @property
+    def is_of_a_person(self) -> bool:
+        """Whether its full name is that of a person, and no company or group."""
+        is_shown_as_company = self.first("X-ABSHOWAS").strip().upper() == "COMPANY"
+        return not (self.is_group or self.kind == "org" or is_shown_as_company)
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.size > LARGEST_CARD
 
 
 class _Reader:
@@ -147,7 +197,7 @@ class _Reader:
     def _add(self, card: _Card, text: str) -> None:
         match = _PROPERTY.fullmatch(text)
         card.size += len(text)
-        if not match or card.size > LARGEST_CARD or len(card.properties) >= MOST_COLUMNS:
+        if not match or card.is_too_large or len(card.properties) >= MOST_COLUMNS:
             return
         named, *rest = _HEAD.findall(match["head"]) or [""]
         group, _, name = named.rpartition(".")
@@ -198,31 +248,30 @@ class _Reader:
     def _record(self, card: _Card, refused: str = "") -> Record:
         self.is_ours = self.is_ours and own_cards.is_own(card.properties)
         if self.is_ours:
-            fault = "card_too_large" if card.size > LARGEST_CARD else ""
+            fault = "card_too_large" if card.is_too_large else ""
             return Record(card.line, own_cards.cells_of(card.properties), refused or fault)
-        kind = (card.first("KIND") or card.first("X-ADDRESSBOOKSERVER-KIND")).strip().lower()
-        is_group = kind in ("group", "list")
-        is_company = is_group or kind == "org" or card.first("X-ABSHOWAS").strip().upper() == "COMPANY"
         cells: dict[str, str] = {}
-        self._names(card, cells, is_company=is_company)
+        self._names(card, cells)
         self._numbers(card, cells)
         self._others(card, cells)
         faults = {
-            "card_too_large": card.size > LARGEST_CARD,
+            "card_too_large": card.is_too_large,
             "cell_too_long": any(len(text) > LONGEST_CELL for text in cells.values()),
-            "group": is_group,
+            "group": card.is_group,
         }
         reason = refused or next((fault for fault, applies in faults.items() if applies), "")
         return Record(card.line, cells, reason, "", ("assumed_charset",) if card.is_assumed else ())
 
-    def _names(self, card: _Card, cells: dict[str, str], *, is_company: bool) -> None:
+    def _names(self, card: _Card, cells: dict[str, str]) -> None:
         parts = next((_structured(one.value, card.version) for one in card.properties if one.name == "N"), [])
         for header, part in zip(("last", "first", "middle", "prefix", "suffix"), parts, strict=False):
             _put(cells, header, ", ".join(filter(None, _listed(part, card.version))) if header != "last" else part)
-        _put(cells, "display name" if is_company else "full name", _plain(card.first("FN"), card.version))
+        _put(cells, "full name" if card.is_of_a_person else "display name", _plain(card.first("FN"), card.version))
         organization = _structured(card.first("ORG"), card.version)
         _put(cells, "company", ", ".join(part for part in organization if part.strip()))
-        _put(cells, "address", ", ".join(part for part in _structured(card.first("ADR"), card.version) if part.strip()))
+        for one in card.properties:
+            if one.name == "ADR":
+                _put(cells, "address", ", ".join(part for part in _structured(one.value, card.version) if part.strip()))
 
     def _numbers(self, card: _Card, cells: dict[str, str]) -> None:
         labels = {one.group: one.value for one in card.properties if one.name == "X-ABLABEL" and one.group}
@@ -242,8 +291,11 @@ class _Reader:
         ]
         _put(cells, "tags", joined_tags(tag for tag in tags if tag and tag.casefold() not in _SYSTEM_TAGS))
         for one in card.properties:
-            if one.name in _KEPT:
-                _put(cells, _KEPT[one.name], _plain(one.value, card.version))
+            if one.name == own_cards.FIELD:
+                label, text, *_ = [*_structured(one.value, "3.0"), ""]
+                _put(cells, f"{OUR_FIELD}{label}", text)
+            elif one.name not in _NOT_KEPT:
+                _put(cells, _KEPT.get(one.name, one.name.lower()), _plain(one.value, card.version))
 
 
 def _device(one: _Property) -> str:
@@ -300,8 +352,7 @@ def meaning(header: str) -> Known | None:
         return _MEANINGS.get(base, Known("other"))
     if not label:
         return Known("phone", "main")
-    found = known(f"phone {label.rstrip(')')}")
-    return found if found and found.target == "phone" else Known("phone", "other")
+    return Known("phone", kind_of_phone(label.rstrip(")")))
 
 
 def is_cards(start: str) -> bool:
@@ -378,10 +429,5 @@ def _plain(value: str, version: str) -> str:
 
 def _put(cells: dict[str, str], header: str, text: str) -> None:
     """Keeps a text under a header of its own."""
-    if not text.strip():
-        return
-    shown, count = header, 1
-    while shown in cells:
-        count += 1
-        shown = f"{header} ({count})"
-    cells[shown] = text
+    if text.strip():
+        cells[free_header(header, cells)] = text

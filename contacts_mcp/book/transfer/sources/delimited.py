@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -25,6 +25,7 @@ from contacts_mcp.errors import Refused
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_LINES = 300
 _SAMPLE_CHARACTERS = 200_000
+_MOST_GIVEN_BACK = 100  # times in a file
 _SEP = re.compile(r'"?sep=(.)"?[\s;,]*', re.IGNORECASE)
 
 
@@ -91,26 +92,54 @@ def rows_of(
 ) -> Iterator[Cells]:
     """The rows of a text. `skips_blanks` leaves out the blanks behind a delimiter, so that quotes may follow them.
 
-    Of a whole text, a row over several lines with a quote too many is refused: it may have swallowed others.
+    Of a whole text, a row over several lines with a quote too many is refused: it may have swallowed others. If these
+    lines are as wide as the row before, they are rows again.
     """
-    taken = _Taken(iter(lines))
-    for _ in range(skipped):
-        next(taken, None)
-    taken.lines = []
+    taken = _Taken(islice(lines, skipped, None))
     reader = csv.reader(taken, delimiter=delimiter, skipinitialspace=skips_blanks)
-    number = 1 + skipped
+    number, width = 1 + skipped, 0
     while True:
+        cells, problem = [], ""
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             problem = f"The row that begins in line {number} cannot be read ({error})."
-            raise unreadable("cell_too_long", problem, "A quotation mark may be without its partner.") from None
         raw, taken.lines = taken.lines, []
-        is_open = is_whole and len(raw) > 1 and "".join(raw).count('"') % 2
+        is_open = bool(problem) or (is_whole and not _is_well_formed(raw, delimiter))
+        if is_open and _are_rows(raw[1:], delimiter, width) and taken.given_back < _MOST_GIVEN_BACK:
+            taken.give_back(raw[1:])
+            raw = raw[:1]
+            reader = csv.reader(taken, delimiter=delimiter, skipinitialspace=skips_blanks)
+        elif problem:
+            raise unreadable("cell_too_long", problem, "A quotation mark may be without its partner.")
         yield Cells(number, cells, raw, "quote_not_closed" if is_open else "")
         number += len(raw)
+        width = width if is_open else len(cells)
+
+
+def _is_well_formed(raw: list[str], delimiter: str) -> bool:
+    """Whether a row, if it is one over several lines, has each quotation mark where one may be."""
+    if not raw[1:]:
+        return True
+    try:
+        return len([*csv.reader(raw, delimiter=delimiter, strict=True)]) == 1 and "".join(raw).count('"') % 2 == 0
+    except csv.Error:
+        return False
+
+
+def _are_rows(lines: list[str], delimiter: str, width: int) -> bool:
+    """Whether there are lines, and each is a row by itself, as wide as the one before them."""
+    widths = {_width_alone(line, delimiter) for line in lines if line.strip()}
+    return width > 1 and widths == {width}
+
+
+def _width_alone(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter, strict=True), []))
+    except csv.Error:  # one more mark without its partner
+        return len(line.split(delimiter))
 
 
 def _unguarded(record: Record) -> Record:
@@ -118,19 +147,25 @@ def _unguarded(record: Record) -> Record:
 
 
 class _Taken:
-    """An iterator that remembers the lines it gave."""
+    """An iterator that remembers the lines it gave, and takes some back."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
-        self.lines: list[str] = []
+        self.lines: list[str] = []  # given since this was emptied
+        self.given_back = 0  # times
+        self._waiting: deque[str] = deque()  # to be given first
 
     def __iter__(self) -> _Taken:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        line = self._waiting.popleft() if self._waiting else next(self._lines)
         self.lines.append(line)
         return line
+
+    def give_back(self, lines: list[str]) -> None:
+        self.given_back += 1
+        self._waiting.extendleft(reversed(lines))
 
 
 def _sample(lines: Iterator[str]) -> list[str]:

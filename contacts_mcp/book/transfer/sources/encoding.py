@@ -84,7 +84,10 @@ def encoding_of(stream: BinaryIO, *, region: str, given: str = "") -> Encoding:
 
 
 def lines_of(stream: BinaryIO, encoding: str) -> Iterator[str]:
-    """The physical lines of a text with their ends, from its beginning. Raises Refused for an endless one."""
+    """The physical lines of a text with their ends, from its beginning.
+
+    Raises Refused for an endless line, and for a text that is not in that encoding at all.
+    """
     stream.seek(0)
     text = TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
     try:
@@ -94,13 +97,17 @@ def lines_of(stream: BinaryIO, encoding: str) -> Iterator[str]:
             if len(line) > LONGEST_LINE:
                 raise unreadable("line_too_long", f"Line {number} is longer than {LONGEST_LINE:,} characters.")
             yield line
+    except UnicodeError:  # some encodings have no replacement, such as UTF-16 without its mark
+        raise unreadable("wrong_encoding", f"The file is not in {encoding}.", "Leave the encoding out.") from None
     finally:
-        text.detach()
+        if not stream.closed:  # a reader that gave up may outlive its file
+            text.detach()
 
 
 def _checked(name: str) -> str:
+    """The plain name of an encoding. One that cannot read every file, such as punycode, is none of files."""
     try:
-        "".encode(name)
+        bytes(range(256)).decode(name, "replace")
     except (LookupError, ValueError):
         _unknown(name)
     return codecs.lookup(name).name

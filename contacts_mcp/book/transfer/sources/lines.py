@@ -1,4 +1,4 @@
-"""JSON lines: an object a line. A list of objects in one pair of brackets is read as well.
+"""JSON lines: an object a line. A list of objects is read as well, also one within an object: {"contacts": [...]}.
 
 1. Numbers are the digits that a person would write. Null is nothing.
 2. A list of texts under a phone is several columns: "phone", "phone (2)". Any other list is one cell, cut again by the
@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -18,13 +19,14 @@ from contacts_mcp.book.transfer.headers import known
 from contacts_mcp.book.transfer.limits import LONGEST_CELL, LONGEST_SHOWN, MOST_COLUMNS, unreadable
 from contacts_mcp.book.transfer.own import cells_of_object, is_own_object, joined_tags
 from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of
-from contacts_mcp.book.transfer.sources.source import NumberText, Record, Source
+from contacts_mcp.book.transfer.sources.source import NumberText, Record, Source, free_header
 from contacts_mcp.words.folding import fold
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.numbers import number_text
 
 _UNNAMED = frozenset(["custom", "customfields", "fields", "properties", "attributes", "contact", "data", "person"])
 _DEEPEST = 4
+_OF_PEOPLE = frozenset(["first", "last", "full", "display", "phone", "email"])
 _VALUES = ("value", "number", "phone", "email", "name", "address")
 
 
@@ -88,25 +90,64 @@ def _loaded(line: str) -> Any:
 def _records(lines: Iterable[str], not_contacts: list[int]) -> Iterator[Record]:
     not_contacts.clear()
     numbered = enumerate(lines, start=1)
-    has_begun = False
     for number, line in numbered:
-        text = line.strip().lstrip("\ufeff")
-        if not text:
-            not_contacts.append(number)
-        elif text.startswith("[") and not has_begun:
-            yield from _listed(chain([(number, line)], numbered))
+        text = _stripped(line)
+        if text:
+            break
+        not_contacts.append(number)
+    else:
+        return
+    held = [(number, line)]
+    if text.startswith("[") or _may_be_document(text):
+        held += numbered  # held whole, and so bounded by the size of the file
+        begin = _begin_of_list("".join(line for _, line in held))
+        if begin is not None:
+            yield from _listed(held, begin)
             return
-        else:
-            has_begun = True
+    for number, line in chain(held, numbered):
+        if text := _stripped(line):
             yield _record(number, text.rstrip(","))
+        else:
+            not_contacts.append(number)
 
 
-def _listed(numbered: Iterable[tuple[int, str]]) -> Iterator[Record]:
-    """The objects of one list. It is held whole, and so bounded by the size of the file."""
-    pairs = list(numbered)
+def _stripped(line: str) -> str:
+    return line.strip().lstrip("\ufeff")
+
+
+def _may_be_document(line: str) -> bool:
+    """Whether a first line holds no object of its own: it goes on in the next ones, or is around a list of objects."""
+    value = _loaded(line.rstrip(","))
+    return value is None or (isinstance(value, dict) and bool(_inner_list(value)))
+
+
+def _inner_list(value: Mapping[str, Any]) -> str:
+    """The name of the one list of objects in an object that is no person, "" if there is none."""
+    lists = [name for name, item in value.items() if isinstance(item, list) and item and isinstance(item[0], dict)]
+    is_person = any((found := known(name)) and found.target in _OF_PEOPLE for name in value)
+    return lists[0] if len(lists) == 1 and not is_person else ""
+
+
+def _begin_of_list(text: str) -> int | None:
+    """The place behind the bracket of a list, or of the first object of a text that writes it over several lines."""
+    begin = min(at for at in (text.find("["), text.find("{"), len(text)) if at >= 0)
+    if text.startswith("[", begin):
+        return begin + 1
+    try:
+        value, end = json.JSONDecoder().raw_decode(text, begin)
+    except (ValueError, RecursionError):
+        return None
+    name = _inner_list(value)
+    if not name:
+        return begin
+    around = None if text[end:].strip() else re.search(rf'"{re.escape(name)}"\s*:\s*\[', text)
+    return around.end() if around else None
+
+
+def _listed(pairs: Sequence[tuple[int, str]], at: int) -> Iterator[Record]:
+    """The objects of one list, or one behind the other."""
     text = "".join(line for _, line in pairs)
     first = pairs[0][0]
-    at = text.index("[") + 1
     decoder = json.JSONDecoder()
     number, counted = first, 0
     while True:
@@ -174,13 +215,8 @@ def _labelled(header: str, item: dict[str, Any]) -> tuple[str, str]:
 
 
 def _put(cells: dict[str, str], header: str, text: str) -> None:
-    if not text:
-        return
-    shown, count = header, 1
-    while shown in cells:
-        count += 1
-        shown = f"{header} ({count})"
-    cells[shown] = text
+    if text:
+        cells[free_header(header, cells)] = text
 
 
 def _text(value: Any) -> str:

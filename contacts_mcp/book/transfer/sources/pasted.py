@@ -18,6 +18,7 @@ MOST_PASTED_BYTES = 50_000
 
 _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
 _BAR = re.compile(r"(?<!\\)\|")
+_STRESSED = re.compile(r"(\*\*|__|\*|`)(?P<text>[^*`]+)\1")
 
 
 def read(text: str) -> Source:
@@ -68,4 +69,10 @@ def _cells(line: str) -> list[str]:
         parts = parts[1:]
     if parts and not parts[-1].strip() and inner.endswith("|"):
         parts = parts[:-1]
-    return [part.strip().replace("\\|", "|") for part in parts]
+    return [_unstressed(part.strip()).replace("\\|", "|") for part in parts]
+
+
+def _unstressed(text: str) -> str:
+    """The text of a cell that stands in bold, in italics or as code as a whole."""
+    stressed = _STRESSED.fullmatch(text)
+    return stressed["text"] if stressed else text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,6 +23,15 @@ class Record(NamedTuple):
     refused: str = ""  # the reason why the row as a whole cannot be read
     value: str = ""  # the text that was refused
     notes: tuple[str, ...] = ()  # kinds of notes
+
+
+def free_header(header: str, taken: Container[str]) -> str:
+    """The header, or with a number where it is taken: the second "Phone" is "Phone (2)"."""
+    shown, count = header, 1
+    while shown in taken:
+        count += 1
+        shown = f"{header} ({count})"
+    return shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,18 +9,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from itertools import repeat
+from typing import Literal, NamedTuple
 
 from contacts_mcp.book.transfer.headers import known
 from contacts_mcp.book.transfer.limits import LONGEST_CELL, MOST_COLUMNS, unreadable
-from contacts_mcp.book.transfer.sources.source import Record
+from contacts_mcp.book.transfer.sources.source import Record, free_header
 from contacts_mcp.words.folding import unaccented
 
 HEADER_WITHIN = 40  # rows from the top
 _LEAST_KNOWN = 2
 _MOST_OF_TOTAL = 4  # cells: a total and its amounts
+_LONGEST_FOOTER = 20  # rows
 
 _CONTACT_TARGETS = frozenset(["first", "last", "full", "display", "phone", "email", "tags", "opt_out"])
 _DATA = re.compile(r"@|\d{5}|\d[ ().-]+\d{3}")
@@ -83,15 +84,10 @@ def headers_of(header: Sequence[str], rows: Iterable[Cells]) -> tuple[str, ...]:
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once: the second "Phone" is "Phone (2)"."""
-    taken: Counter[str] = Counter()
-    found: list[str] = []
+    """Each name once, as `free_header` tells them apart."""
+    found: dict[str, None] = {}
     for name in names:
-        taken[name] += 1
-        count = taken[name]
-        while (shown := name if count == 1 else f"{name} ({count})") in found:
-            count += 1
-        found.append(shown)
+        found[free_header(name, found)] = None
     return tuple(found)
 
 
@@ -101,11 +97,11 @@ def records_of(
     """The rows under the header. The lines of all others are put into `not_contacts`."""
     not_contacts.clear()
     folded = [name.casefold().strip() for name in headers]
-    for row in rows:
+    for row, is_footer in _with_footers(rows, is_table=len(headers) > _LEAST_KNOWN):
         cells = row.cells
         if row.line == header_line:
             continue
-        if row.line < header_line or (not row.refused and _is_no_contact(cells, folded)):
+        if row.line < header_line or is_footer or (not row.refused and _is_no_contact(cells, folded)):
             not_contacts.append(row.line)
             continue
         refused = row.refused or _fault(cells, len(headers))
@@ -116,10 +112,39 @@ def records_of(
             yield Record(row.line, dict(zip(headers, cells, strict=False)), notes=row.notes)
 
 
+def _with_footers(rows: Iterable[Cells], *, is_table: bool) -> Iterator[tuple[Cells, bool]]:
+    """Each row, and whether it is a text alone in the footer of a report: beside a line that says so by its words.
+
+    A blank row stands between the contacts and the texts in front of that line.
+    """
+    held: list[Cells] = []
+    has_footer = False
+    for row in rows:
+        sign = _sign_of_footer(row) if is_table else "none"
+        is_apart = sign != "none" and (sign != "text" or has_footer or bool(held))
+        has_footer = is_apart and (has_footer or sign == "footer")
+        held.append(row)
+        if has_footer or not is_apart or len(held) > _LONGEST_FOOTER:
+            yield from zip(held, repeat(has_footer), strict=False)
+            held = []
+    yield from zip(held, repeat(False), strict=False)
+
+
+def _sign_of_footer(row: Cells) -> Literal["footer", "blank", "text", "none"]:
+    """Whether a row is a line that footers have, a blank one, or a text alone, as it may stand beside such a line."""
+    filled = [cell for cell in row.cells if cell and not cell.isspace()]
+    if row.refused or len(filled) > 1:
+        return "none"
+    text = "".join(filled)
+    if _FOOTER.match(unaccented(text[:80])):
+        return "footer"
+    return "blank" if not text else "none" if _DATA.search(text) else "text"
+
+
 def _fault(cells: Sequence[str], most: int) -> str:
     if len(cells) > most and any(cell.strip() for cell in cells[most:]):
         return "too_many_cells"
-    return "cell_too_long" if any(len(cell) > LONGEST_CELL for cell in cells) else ""
+    return "cell_too_long" if max(map(len, cells), default=0) > LONGEST_CELL else ""
 
 
 def _score(cells: Sequence[str]) -> int:
@@ -156,7 +181,9 @@ def _is_no_contact(cells: Sequence[str], header: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell and not cell.isspace()]
     if len(filled) <= _MOST_OF_TOTAL and _is_total(filled, is_table=len(header) > 1):
         return True
-    return len(cells) > 1 and [cell.casefold().strip() for cell in cells[: len(header)]] == header[: len(cells)]
+    if len(cells) <= 1 or header[:1] not in ([], [cells[0].casefold().strip()]):
+        return False
+    return [cell.casefold().strip() for cell in cells[: len(header)]] == header[: len(cells)]
 
 
 def _is_total(filled: Sequence[str], *, is_table: bool) -> bool:
