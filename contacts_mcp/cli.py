@@ -581,17 +581,14 @@ def probe(writes: bool, phone: str, as_report: bool, record: Path | None, yes: b
 
     if phone and not writes:
         raise click.UsageError("--phone is for the contact that --write makes.")
-    settings = load(flags)
+    settings, plan = load(flags), running.Plan(writes=writes, phone=phone, record=record)
     try:
         set_up_logging(settings.log_level, settings.log_file)
+        click.echo(running.announcement(settings, plan), err=True)
+        if not yes and not _confirm("Begin?"):
+            return
         with _progress("Requests") as announce:
-            plan = running.Plan(
-                writes=writes, phone=phone, announce=lambda done: announce(done, MOST_REQUESTS), record=record
-            )
-            click.echo(running.announcement(settings, plan), err=True)
-            if not yes and not _confirm("Begin?"):
-                return
-            probed = running.run(settings, plan)
+            probed = running.run(settings, plan, lambda done: announce(done, MOST_REQUESTS))
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
     told = report.markdown(probed.found, probed.notes) if as_report else report.table(probed.found)

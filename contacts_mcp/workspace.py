@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contacts_mcp.book.book import Book
     from contacts_mcp.book.search.mirror import Run
     from contacts_mcp.sandbox import Sandbox
+    from contacts_mcp.state.profile import Profile
 
 INTRODUCTION = 5.0  # seconds of the first call with a new credential
 
@@ -101,7 +102,6 @@ class Workspace:
         return book
 
     def _open(self, account: Account) -> Book:
-        from contacts_mcp.api.facts import InPassing
         from contacts_mcp.api.pace import Pace
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
@@ -111,14 +111,12 @@ class Workspace:
         from contacts_mcp.state.journal import Journal
         from contacts_mcp.state.ledger import SqliteLedger
         from contacts_mcp.state.locks import Locks
-        from contacts_mcp.state.profile import Profile
 
         settings, home = self._settings, self._settings.directory
         sandbox = self._sandbox() if settings.sandbox else self._lent
         pace = Pace(SqliteLedger(home / "pace.sqlite3", account), limit=settings.requests_per_minute)
         api = client_for(settings, pace=pace, sandbox=sandbox, learn=account.learn)
-        profile = Profile(home / "profile.json", account, clock=self._clock)
-        api.listeners.append(InPassing(profile).hear)
+        profile = self._profile(account, api)
         # Where nothing is journalled, used confirmations are still shared among processes.
         places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
         journal = Journal(places[0], account, tokens=places[1], clock=self._clock)
@@ -148,6 +146,15 @@ class Workspace:
             remembers=self._remembers,
             confirms=settings.confirm != "off",
         )
+
+    def _profile(self, account: Account, api: HeymarketClient) -> Profile:
+        """The profile of the account, which hears every answer."""
+        from contacts_mcp.api.facts import InPassing
+        from contacts_mcp.state.profile import Profile
+
+        profile = Profile(self._settings.directory / "profile.json", account, clock=self._clock)
+        api.listeners.append(InPassing(profile).hear)
+        return profile
 
     def _sandbox(self) -> Sandbox:
         if self._lent is None and self._own is None:

@@ -26,6 +26,8 @@ from contacts_mcp.workspace import Workspace
 FICTIONAL = "12025550"  # followed by 100 to 199: numbers that are kept for fiction
 PAIRS = 50  # of such numbers
 PAIRS_TRIED = 3
+Announce = Callable[[int], None]
+
 LONGEST_END = 90.0  # seconds for deleting what was made, when a run is broken off
 
 
@@ -37,7 +39,6 @@ class Plan:
     phone: str = ""  # of the probe's contact, as a person writes it; "" for a fictional one
     run: str = field(default_factory=lambda: secrets.token_hex(3))  # its name, which marks its contacts
     record: Path | None = None  # the file for the exchange
-    announce: Callable[[int], None] = lambda _: None  # told how many requests were sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ def announcement(settings: Settings, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def run(settings: Settings, plan: Plan) -> Probed:
-    """Probe the account, and keep its profile. Raises ContactsError."""
+def run(settings: Settings, plan: Plan, announce: Announce = lambda _: None) -> Probed:
+    """Probe the account, and keep its profile. `announce` hears how many requests were sent. Raises ContactsError."""
     if plan.writes and (settings.read_only or not settings.journal):
         why = "CONTACTS_MCP_READ_ONLY is set" if settings.read_only else "CONTACTS_MCP_JOURNAL is off"
         raise AccountError(f"Nothing was asked: --write needs the journal and the right to write, and {why}.")
@@ -88,7 +89,7 @@ def run(settings: Settings, plan: Plan) -> Probed:
     async def work() -> Probed:
         workspace = Workspace(settings)
         try:
-            return await probe(await workspace.book(), plan)
+            return await probe(await workspace.book(), plan, announce)
         finally:
             with anyio.CancelScope(shield=True):
                 await workspace.aclose()
@@ -96,9 +97,9 @@ def run(settings: Settings, plan: Plan) -> Probed:
     return anyio.run(work)
 
 
-async def probe(book: Book, plan: Plan) -> Probed:
+async def probe(book: Book, plan: Plan, announce: Announce = lambda _: None) -> Probed:
     """Probe the service of an open book, and keep its profile. Raises ContactsError."""
-    one = _Run(book, plan)
+    one = _Run(book, plan, announce)
     try:
         return await one.run()
     finally:
@@ -106,10 +107,10 @@ async def probe(book: Book, plan: Plan) -> Probed:
 
 
 class _Run:
-    def __init__(self, book: Book, plan: Plan) -> None:
+    def __init__(self, book: Book, plan: Plan, announce: Announce) -> None:
         self._book = book
         self._plan = plan
-        self._asker = Asker(book.api, announce=plan.announce)
+        self._asker = Asker(book.api, announce=announce)
         self._findings = Findings()
         self._notes: list[str] = []
         self._left: list[str] = []
