@@ -108,20 +108,22 @@ class Profile:
             if line is None or not line.position:
                 continue
             if line.position != seen.position:
-                self.distrust(question, f"an answer showed {seen.position}: {seen.evidence}")
+                # Nothing depends on a shape, so the doctor tells it, and no call.
+                self.distrust(question, f"an answer showed {seen.position}: {seen.evidence}", is_told=False)
             elif now - line.at > REFRESH_AFTER:
                 self.learn({question: seen})
 
-    def distrust(self, question: str, why: str) -> None:
+    def distrust(self, question: str, why: str, *, is_told: bool = True) -> None:
         """Take the position of a line away, because an answer contradicts it. `why` is for people, without values.
 
-        `news` tells it to the call that saw it.
+        `news` tells it to the call that saw it, if `is_told`.
         """
         line = self.lines.get(question)
         if line is None or not line.position:
             return
         changed = replace(line, position="", evidence=why, at=self._clock(), distrusted=line.position)
-        self._told[question] = why
+        if is_told:
+            self._told[question] = why
         _log.warning("the profile's line %s (%s) is not trusted any more: %s", question, line.position, why)
         if not self._write(lambda lines: lines | {question: changed}):
             self._path, self._lines = None, {**self._lines, question: changed}  # at least in this process

@@ -67,6 +67,7 @@ def test_ordinary_answers_confirm_and_contradict_lines_and_add_none(path: Path, 
     assert profile.lines["lists"].at == clock()
     assert profile.lines["offset"].distrusted == "Z"
     assert "phone_form" not in profile.lines
+    assert profile.news() == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 9}', '{"format": 1, "accounts": {"one": {"cursor": 3}}}'])
