@@ -14,7 +14,7 @@ from support.probing import dump, expected, probed, wrong
 from contacts_mcp.sandbox import Behaviour, Fault, Lag, Sandbox, open_sandbox
 from contacts_mcp.setup.probe.asking import MOST_REQUESTS
 
-COMBINATIONS = int(os.environ.get("PROBES", "60"))  # PROBES=600 for a thorough run
+COMBINATIONS = int(os.environ.get("PROBES", "240"))  # PROBES=1200 for a thorough run
 PARTS = 12
 KINDS = ("status", "status_after", "html", "gateway", "gateway_after", "empty", "truncate", "drop_before", "drop_after")
 NASTY = (*KINDS, "pretend", "html_after", "wrong_type", "refuse")
