@@ -35,6 +35,7 @@ from contacts_mcp.book.listing.listing import Listing, list_contacts
 from contacts_mcp.book.vocabulary import Vocabulary
 from contacts_mcp.errors import Rejected
 from contacts_mcp.models import Contact, instant
+from contacts_mcp.state.profile import Profile
 
 WALKS = 20_000
 MOST_UNNOTICED = 0.0003  # of the lagging walks
@@ -292,7 +293,13 @@ async def walk(name: str, kind: Kind) -> tuple[Service, set[int], Listing]:
     service = Service(Behaviour.drawn(dice, kind), dice)
     book = cast(
         "Book",
-        SimpleNamespace(api=service, vocabulary=Vocabulary(cast("HeymarketClient", service)), zone=UTC, region="US"),
+        SimpleNamespace(
+            api=service,
+            vocabulary=Vocabulary(cast("HeymarketClient", service)),
+            profile=Profile(None, ""),
+            zone=UTC,
+            region="US",
+        ),
     )
     limit = dice.choice((1, 3, 7, 25, 100, 100, 100))
     filters = service.filters()

@@ -560,6 +560,45 @@ def doctor(as_report: bool, everything: bool, **flags: Any) -> None:
         raise SystemExit(1)
 
 
+@main.command()
+@click.option("--write", "writes", is_flag=True, help="Also make a contact, change it and delete it.")
+@click.option("--phone", default="", metavar="PHONE", help="With --write: a phone of your own for that contact.")
+@click.option(
+    "--report", "as_report", is_flag=True, help="Print Markdown for the maintainers, without any person's data."
+)
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the exchange.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_settings
+def probe(writes: bool, phone: str, as_report: bool, record: Path | None, yes: bool, **flags: Any) -> None:
+    """Find out how the service of this account behaves, in at most 60 requests, and keep that as its profile.
+
+    Reads only, unless --write is given. FILE gets every request and answer, with all values of people replaced.
+    Exits 1 where a contact of the probe may be left.
+    """
+    from contacts_mcp.server.logs import set_up_logging
+    from contacts_mcp.setup.probe import report, running
+    from contacts_mcp.setup.probe.asking import MOST_REQUESTS
+
+    if phone and not writes:
+        raise click.UsageError("--phone is for the contact that --write makes.")
+    settings, plan = load(flags), running.Plan(writes=writes, phone=phone, record=record)
+    try:
+        set_up_logging(settings.log_level, settings.log_file)
+        click.echo(running.announcement(settings, plan), err=True)
+        if not yes and not _confirm("Begin?"):
+            return
+        with _progress("Requests") as announce:
+            probed = running.run(settings, plan, lambda done: announce(done, MOST_REQUESTS))
+    except ContactsError as error:
+        raise click.ClickException(str(error)) from None
+    told = report.markdown(probed.found, probed.notes) if as_report else report.table(probed.found)
+    click.echo(told)
+    if not as_report:
+        click.echo("\n".join(["", *probed.notes, f"{probed.requests} requests were sent."]))
+    if not probed.is_clean:
+        raise SystemExit(1)
+
+
 @main.group()
 def journal() -> None:
     """The journal of changes that undo works from."""

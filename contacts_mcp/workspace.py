@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contacts_mcp.book.book import Book
     from contacts_mcp.book.search.mirror import Run
     from contacts_mcp.sandbox import Sandbox
+    from contacts_mcp.state.profile import Profile
 
 INTRODUCTION = 5.0  # seconds of the first call with a new credential
 
@@ -115,6 +116,7 @@ class Workspace:
         sandbox = self._sandbox() if settings.sandbox else self._lent
         pace = Pace(SqliteLedger(home / "pace.sqlite3", account), limit=settings.requests_per_minute)
         api = client_for(settings, pace=pace, sandbox=sandbox, learn=account.learn)
+        profile = self._profile(account, api)
         # Where nothing is journalled, used confirmations are still shared among processes.
         places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
         journal = Journal(places[0], account, tokens=places[1], clock=self._clock)
@@ -125,6 +127,7 @@ class Workspace:
             is_off=settings.index == "off",
             clock=self._clock,
             run=self._index_runs or in_thread,
+            profile=profile,
         )
         return Book(
             api=api,
@@ -134,6 +137,7 @@ class Workspace:
             locks=Locks(home / "locks", account),
             confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
             imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
+            profile=profile,
             folders=tuple(settings.folders),
             home=home,
             requests_per_minute=settings.requests_per_minute,
@@ -142,6 +146,15 @@ class Workspace:
             remembers=self._remembers,
             confirms=settings.confirm != "off",
         )
+
+    def _profile(self, account: Account, api: HeymarketClient) -> Profile:
+        """The profile of the account, which hears every answer."""
+        from contacts_mcp.api.facts import InPassing
+        from contacts_mcp.state.profile import Profile
+
+        profile = Profile(self._settings.directory / "profile.json", account, clock=self._clock)
+        api.listeners.append(InPassing(profile).hear)
+        return profile
 
     def _sandbox(self) -> Sandbox:
         if self._lent is None and self._own is None:

@@ -35,6 +35,7 @@ from contacts_mcp.state.ledger import WINDOW
 
 LONGEST_BODY = 20_000_000  # bytes of an answer, unpacked; a page of a hundred contacts has some hundred thousand
 LONGEST_ERROR = 65_536  # bytes that are read of the body of a failure
+FAILURES_ON_THE_WAY = (httpx.HTTPError, httpx.StreamError, zlib.error, TimeoutError)
 PAGE = 30  # rows a list gives where nobody asks for another number
 
 _log = logging.getLogger(__name__)
@@ -102,6 +103,24 @@ class Answer:
 NOT_THERE = Answer(None, "")
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An answer as it came, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]  # names in any case
+    body: bytes
+    seconds: float
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the service itself gave it."""
+        return _is_own(self.headers.get("X-Request-Id", ""), self.body)
+
+
+Listener = Callable[[Call, Heard], None]
+
+
 class HeymarketClient:
     """The endpoints of `heymarket-api.md` section 4.
 
@@ -143,6 +162,7 @@ class HeymarketClient:
         self._connections = anyio.Semaphore(CONNECTIONS, fast_acquire=True)
         self._draw = draw
         self._sleep = sleep
+        self.listeners: list[Listener] = []  # told of every whole answer, also of refusals
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -240,6 +260,35 @@ class HeymarketClient:
         """The inboxes. Asking for them is a harmless way to check the credentials. DOC."""
         return _many(Inbox, await self._request(Call("GET", "/v1/inboxes")), "inboxes")
 
+    async def exchange(self, call: Call) -> Heard:
+        """One copy of `call`, and its answer as it came. Nothing is repeated, and no status but 429 is an error.
+
+        Raises RateLimited, and an UpstreamError where no whole answer came.
+        """
+        await self._pace.wait()
+        note, start = on_write.get(), anyio.current_time()
+        if note is not None and call.kind is Kind.WRITE:
+            note()
+        try:
+            async with self._connections:
+                response, body = await self._exchange(call, self._auth.header())
+        except FAILURES_ON_THE_WAY as error:
+            raise failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
+        heard = self._told(call, response, body, start)
+        if heard.status == httpx.codes.TOO_MANY_REQUESTS:
+            refused = failure_in_the_answer(response, _request_id(response), said="")
+            self._pace.slow_down(getattr(refused, "retry_after", None))
+            raise refused
+        self._pace.went_through()
+        return heard
+
+    def _told(self, call: Call, response: httpx.Response, body: bytes, start: float) -> Heard:
+        """The answer, which every listener has heard."""
+        heard = Heard(response.status_code, response.headers, body, anyio.current_time() - start)
+        for listener in self.listeners:
+            listener(call, heard)
+        return heard
+
     # What an answer holds
 
     def _one(self, answer: Answer) -> Contact | None:
@@ -334,12 +383,14 @@ class HeymarketClient:
         with request_span(call.method, call.template) as span:
             try:
                 response, body = await self._exchange(call, proof)
-            except (httpx.HTTPError, httpx.StreamError, zlib.error, TimeoutError) as error:
+            except FAILURES_ON_THE_WAY as error:
                 _log_request(call, type(error).__name__, start)
                 span.failed(type(error).__name__)
                 raise failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
             span.answered(response.status_code, _request_id(response))
         _log_request(call, response.status_code, start, _request_id(response))
+        if self.listeners:
+            self._told(call, response, body, start)
         return _answer(call, response, body, proof)
 
     async def _exchange(self, call: Call, proof: str) -> tuple[httpx.Response, bytes]:

@@ -21,6 +21,7 @@ from contacts_mcp.models import Contact
 from contacts_mcp.state.imports import Imports
 from contacts_mcp.state.journal import Journal
 from contacts_mcp.state.locks import Locks
+from contacts_mcp.state.profile import Profile
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone, parse_phone
 
@@ -63,6 +64,7 @@ class Book:
     confirmations: Confirmations
     mirror: Noticing
     imports: Imports = field(default_factory=lambda: Imports(None, ""))
+    profile: Profile = field(default_factory=lambda: Profile(None, ""))
     service: str = ""  # where the contacts are, for people
     region: str = "US"
     remembers: bool = True  # False where no later call knows the changes: their numbers are not told

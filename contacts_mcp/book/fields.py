@@ -69,6 +69,7 @@ FIELDS = (
 
 BY_NAME = {field.name: field for field in FIELDS}
 WRITTEN = tuple(field for field in FIELDS if field.sent_as)
+ALWAYS_SENT = tuple(field.name for field in WRITTEN if field.always_sent)
 SHOWN_ONLY = tuple(field for field in FIELDS if not field.sent_as)
 CLEARABLE = tuple(field.name for field in FIELDS if field.can_be_cleared)
 NAMES = ("first", "last", "display_name")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from contacts_mcp.book.fields import BY_NAME, WRITTEN, ContactField
+from contacts_mcp.book.fields import ALWAYS_SENT, BY_NAME, NAMES, WRITTEN, ContactField
 from contacts_mcp.models import Contact, Value, Values
 
 CUSTOM = "custom:"
@@ -71,14 +71,17 @@ def body_for(
     *,
     overwrite: bool = False,
     empty: str | None = "",
+    keeps_names: bool = False,
 ) -> dict[str, Any]:
     """The body of a write that sets `changed` and leaves the rest of `wanted` alone (`heymarket-api.md` 3.2, 3.3).
 
-    Phone and names are always sent, because a PUT requires the one and may blank the others.
+    Phone and names are always sent, because a PUT requires the one and may blank the others. `keeps_names` leaves
+    names out that nobody changes, for a service that is known to keep them.
     With `overwrite` all custom values of `wanted` are sent, because those that are not sent would be lost.
     An emptied text is sent as `empty`.
     """
-    kept = {field.name: wanted[field.name] for field in WRITTEN if field.always_sent and wanted.get(field.name)}
+    left_out = NAMES if keeps_names else ()
+    kept = {name: wanted[name] for name in ALWAYS_SENT if wanted.get(name) and name not in left_out}
     sent = kept | dict(changed)
     body = {field.sent_as: _encoded(field, sent[field.name], empty) for field in WRITTEN if field.name in sent}
     if is_hidden("is_opted_out", changed):

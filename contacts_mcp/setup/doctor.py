@@ -49,6 +49,8 @@ SKEW_TO_MENTION = 30.0
 SKEW_TOO_MUCH = 240.0  # a token is good for 300 seconds from its time of issue (heymarket-api.md section 2)
 LONGEST = 1000  # characters of a finding
 SHORTEST_SECRET = 4  # characters; a shorter one would be found inside words
+DAY = 24 * 3600.0  # seconds
+PROFILE_TOO_OLD = 180  # days
 ROOM_TO_MENTION = 0.2  # of the requests of a minute
 
 
@@ -425,6 +427,28 @@ def _index(_: Patient, settings: Settings) -> Iterator[Finding]:
     yield Finding(Level.WARNING if problem else Level.OK, "index", f"{path}: {text}")
 
 
+def _profile(patient: Patient, settings: Settings) -> Iterator[Finding]:
+    from contacts_mcp.state.profile import Profile
+    from contacts_mcp.workspace import account_of
+
+    lines = Profile(settings.directory / "profile.json", account_of(settings)).lines
+    if not lines:
+        text = "none yet, so every way that the service may behave is tried"
+        yield Finding(Level.OK, "profile", text, "contacts-mcp probe makes it, in two minutes.")
+        return
+    days = max(0.0, patient.clock() - min(line.at for line in lines.values())) / DAY
+    known = sum(bool(line.position) for line in lines.values())
+    old = f"; the oldest is {days:.0f} days old" if days >= 1 else "; all are of today"
+    versions = ", ".join(sorted({line.version for line in lines.values()}))
+    advice = "Run contacts-mcp probe again." if days > PROFILE_TOO_OLD else ""
+    level = Level.WARNING if advice else Level.OK
+    yield Finding(level, "profile", f"{known} lines about the service, seen by {versions}{old}", advice)
+    for question, line in lines.items():
+        if line.distrusted:
+            text = f"{question} is not {line.distrusted} any more: {line.evidence}"
+            yield Finding(Level.WARNING, "profile", text, "Run contacts-mcp probe again.")
+
+
 def _signing_key(_: Patient, settings: Settings) -> Iterator[Finding]:
     flaw = "" if settings.signing_key else flaw_of_key(settings.directory / "signing.key")
     if flaw:
@@ -534,6 +558,7 @@ WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (
     _data_directory,
     _journal,
     _index,
+    _profile,
     _signing_key,
     _pace,
     _service,

@@ -240,6 +240,15 @@ class Journal:
         """The changes of one merge that were carried out or may have been, oldest first."""
         return self._select("merge = ? AND state <> 'not_done'", merge) if merge else []
 
+    def made_by_probe(self) -> list[Entry]:
+        """The creations of a probe that may have left a contact behind, oldest first."""
+        gone = f"SELECT contact_id FROM changes WHERE {self._ours} AND action = 'delete' AND state = 'done'"
+        where = (
+            "action = 'create' AND state <> 'not_done' AND json_extract(record, '$.probe') IS NOT NULL "
+            f"AND (contact_id IS NULL OR contact_id NOT IN ({gone}))"
+        )
+        return self._select(where, *self._account.names)
+
     def creation_of(self, contact_id: int) -> Entry | None:
         """The change that is known to have created that contact."""
         return next(iter(self._select("contact_id = ? AND action = 'create' AND state = 'done'", contact_id)), None)

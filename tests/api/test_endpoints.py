@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contacts_mcp.api.client import HeymarketClient
+from contacts_mcp.api.client import Call, Heard, HeymarketClient
 from contacts_mcp.errors import Rejected
 from contacts_mcp.models import instant
 from contacts_mcp.sandbox import Behaviour, Sandbox
@@ -205,6 +205,15 @@ async def list_inboxes(client: HeymarketClient, sandbox: Sandbox) -> None:
     assert [inbox.id for inbox in await client.list_inboxes()] == [inbox["id"] for inbox in sandbox.store.inboxes()]
 
 
+async def exchange(client: HeymarketClient, sandbox: Sandbox) -> None:
+    heard: list[Heard] = []
+    client.listeners.append(lambda _, answer: heard.append(answer))
+    answer = await client.exchange(Call("GET", "/v1/contact/999999"))
+    assert answer.status == {"404": 404, "400": 400, "null": 200}[sandbox.behaviour.not_found]
+    assert answer.is_own
+    assert heard == [answer]
+
+
 MEMBERS = "empty_members sends_opt_out sends_rev sends_uuid phone_plus tag_shape timestamps offset"
 SHAPES = f"{MEMBERS} sends_updated"
 MATTERS: dict[Check, str] = {
@@ -226,6 +235,7 @@ MATTERS: dict[Check, str] = {
     create_tag: "create_status sends_uuid error_body",
     get_team: "phone_plus",
     list_inboxes: "lists phone_plus",
+    exchange: "not_found error_body",
 }
 CASES = [
     pytest.param(check, {switch: side}, id=f"{check.__name__}-{switch}={side}")

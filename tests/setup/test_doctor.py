@@ -88,6 +88,7 @@ def test_all_is_well_in_the_sandbox(home: Path) -> None:
         "credentials",
         "data directory",
         "index",
+        "profile",
         "requests",
         "service",
     } == {finding.about for finding in findings}

@@ -44,6 +44,7 @@ class Position:
     is_below: bool = False  # whether the range of dates was left at its lower end
     refuses_size: bool = False  # whether the service refuses to be told how many contacts a page should have
     watch: Watch | None = None
+    size: Number = 0  # rows to ask for in each page, 0 for the usual number
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,11 @@ from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.listing import cursor as cursors
 from contacts_mcp.book.listing.cursor import Position, Watch
 from contacts_mcp.book.listing.filters import EVERYBODY, Filters, Matcher, NearMisses, matcher_for, needed_lists
-from contacts_mcp.book.listing.walk import Ask, Doubt, Mark, Walk
+from contacts_mcp.book.listing.walk import Ask, Doubt, Mark, Useless, Walk
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.errors import ContactsError, RateLimited, Rejected, UpstreamError
 from contacts_mcp.models import Contact, Values, instant
+from contacts_mcp.state.profile import Profile
 from contacts_mcp.words.note import Note
 
 PAGE_ASKED = 100  # always the same, or page numbers would mean something else at every call; the service may give fewer
@@ -69,7 +70,8 @@ async def list_contacts(
     matcher = await book.vocabulary.resolving(
         needed_lists(filters), lambda names: matcher_for(filters, names, book.zone, book.region)
     )
-    call = _Call(book.api, matcher, start, limit=limit, most=most or limit)
+    start = start or _first_position(matcher, book.profile, is_long=limit > PAGE_ASKED or not matcher.is_of_all)
+    call = _Call(book.api, matcher, start, limit=limit, most=most or limit, profile=book.profile, is_first=not cursor)
     token = bulk_work.set(not matcher.is_of_all)
     try:
         await call.run()
@@ -83,7 +85,7 @@ async def list_contacts(
         cards=[card_of(contact, names) for contact in call.found],
         next_cursor="" if call.is_over else cursors.sealed(call.position, filters),
         complete=not reasons,
-        notes=call.notes(reasons),
+        notes=[*call.notes(reasons), *book.profile.news()],
         looked_through=call.position.seen + call.position.added,
         given=call.position.given,
         total=total,
@@ -101,13 +103,32 @@ class Part:
     reasons: list[Note]  # at the end, why contacts may be missing
 
 
-async def read_on(api: HeymarketClient, start: Position | None, *, requests: int, checks: bool = True) -> Part:
+async def read_on(
+    api: HeymarketClient,
+    start: Position | None,
+    *,
+    requests: int,
+    checks: bool = True,
+    profile: Profile | None = None,
+) -> Part:
     """The next pages of a walk through the whole list, for a caller that keeps its position.
 
     `checks` compares the end with the account's own count. Raises ContactsError where a page gave nothing new.
     """
     rows: list[Contact] = []
-    call = _Call(api, EVERYBODY, start, limit=_ALL, most=_ALL, requests=requests, keep=rows.extend)
+    profile = profile or Profile(None, "")
+    position = start or _first_position(EVERYBODY, profile, is_long=True)
+    call = _Call(
+        api,
+        EVERYBODY,
+        position,
+        limit=_ALL,
+        most=_ALL,
+        requests=requests,
+        keep=rows.extend,
+        profile=profile,
+        is_first=start is None,
+    )
     await call.run()
     reasons = await call.reasons_to_doubt() if call.is_over and checks else []
     return Part(rows, call.position, call.failure, reasons)
@@ -125,21 +146,25 @@ class _Call:
         self,
         api: HeymarketClient,
         matcher: Matcher,
-        start: Position | None,
+        start: Position,
         *,
         limit: int,
         most: int,
+        profile: Profile,
+        is_first: bool,
         requests: int = REQUESTS_PER_CALL,
         keep: Callable[[Sequence[Contact]], None] = lambda _: None,
     ) -> None:
-        """`keep` is told the rows of every page."""
+        """`keep` is told the rows of every page. `is_first` says that no earlier call was on this walk."""
+        self._profile = profile
+        self._was_short = False  # whether the last page was shorter than the profile says
         self._api = api
         self._most_requests = requests
         self._keep = keep
         self._matcher = matcher
         self._limit = min(limit, most)
         self._is_lowered = limit > most
-        self._started_at_top = start is None
+        self._started_at_top = is_first
         self._given: set[int] = set()  # ids that this call has looked through
         self._requests = 0
         self._has_counted = False
@@ -147,7 +172,7 @@ class _Call:
         self._unsure = 0  # contacts that do not pass, because a member that decides cannot be read
         self._near = NearMisses(matcher)
         self.failure: ContactsError | None = None
-        self.position = start or Position(_first_walk(matcher.until))
+        self.position = start
         self.found: list[Contact] = []
 
     @property
@@ -189,6 +214,7 @@ class _Call:
             self.position = replace(self.position, watch=_watch(rows))
         self.position = replace(self.position, unread=self.position.unread | {*map(_digest, rows.unread)})
         fresh, length = walk.fresh(rows), len(rows) + len(rows.unread)
+        self._compare_length(walk, length, is_new=bool(fresh))
         if fresh and walk.is_again:
             self.position = replace(self.position, has_changes=True)
         taken = self._examine(fresh)
@@ -268,7 +294,8 @@ class _Call:
     async def _fetch(self, ask: Ask) -> Rows[Contact] | None:
         """One page, None where the service refuses the question. If it refuses a page size, it is asked without."""
         self._requests += 1
-        size = MOST_ASKED if ask.kind == "wide" else None if self.position.refuses_size else PAGE_ASKED
+        usual = self.position.size or PAGE_ASKED
+        size = MOST_ASKED if ask.kind == "wide" else None if self.position.refuses_size else usual
         try:
             return await self._api.list_contacts(date=ask.date, limit=size, page=ask.page)
         except Rejected:
@@ -276,8 +303,27 @@ class _Call:
                 return None
             if self.position.refuses_size:
                 raise
-            self.position = replace(self.position, refuses_size=True)
+            if self.position.size:
+                self._distrust_size(f"a page of {self.position.size} contacts was refused")
+            else:
+                self.position = replace(self.position, refuses_size=True)
             return await self._fetch(ask)
+
+    def _compare_length(self, walk: Walk, length: int, *, is_new: bool) -> None:
+        """Compare a page with the profile. Of pages that are shorter than it says, only the last may be."""
+        if self._was_short and is_new and not walk.is_again:
+            self._distrust_size(f"a page was shorter than {self.position.size} contacts, and more followed")
+        self._was_short = walk.question.kind == "next" and 0 < length < self.position.size and not walk.is_again
+        known = _number(self._profile.position("page_size"))
+        if known and self._profile.position("limit") == "ignored" and length > known:
+            for line in ("limit", "page_size"):
+                self._profile.distrust(line, f"a page had {length} contacts")
+
+    def _distrust_size(self, why: str) -> None:
+        """Ask for pages of the usual size from now on."""
+        self._profile.distrust("largest_page", why)
+        self._was_short = False
+        self.position = replace(self.position, size=0)
 
     async def _head(self) -> Rows[Contact] | None:
         """The account's first page as it is now, None where it cannot be had."""
@@ -429,6 +475,29 @@ def left_out(many: int) -> Note:
 
 def _lowered(most: int) -> Note:
     return Note("limit_lowered", f"With full detail, one answer holds at most {most} contacts. Go on with next_cursor.")
+
+
+def _first_position(matcher: Matcher, profile: Profile, *, is_long: bool) -> Position:
+    """The start of a walk, with the ways to ask that the profile of the account knows.
+
+    `is_long` says that larger pages pay.
+    """
+    useless: set[Useless] = set()
+    if all(profile.position(line) in _USELESS for line in ("page", "page_beside_date")):
+        useless.add("page")
+    if profile.position("limit") in _USELESS:
+        useless.add("wide")
+    largest = _number(profile.position("largest_page"))
+    size = largest if is_long and largest > PAGE_ASKED else 0
+    return Position(replace(_first_walk(matcher.until), futile=frozenset(useless)), size=size)
+
+
+def _number(position: str) -> int:
+    """The number that a position names, 0 for any other text."""
+    return int(position) if position.isascii() and position.isdecimal() else 0
+
+
+_USELESS = ("ignored", "refused")
 
 
 def _first_walk(until: datetime | None) -> Walk:

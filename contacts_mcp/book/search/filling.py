@@ -32,6 +32,7 @@ from contacts_mcp.models import Contact
 from contacts_mcp.state.index import MOST_IN_MEMORY, Index, State
 from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.state.journal import Journal
+from contacts_mcp.state.profile import Profile
 from contacts_mcp.state.row import Row
 from contacts_mcp.words.note import Note
 
@@ -71,6 +72,7 @@ class Filler:
         clock: Callable[[], float],
         moved: Callable[[], None],
         failed: Callable[[ContactsError | None], None],
+        profile: Profile | None = None,
     ) -> None:
         """`moved` is called after every step that shows in the index.
 
@@ -83,6 +85,7 @@ class Filler:
         self._clock = clock
         self._moved = moved
         self._failed = failed
+        self._profile = profile
         self._writing = anyio.Lock()  # of the state: a walk may end during a refresh
 
     # The walk
@@ -149,14 +152,14 @@ class Filler:
     async def _next_part(self, position: Position | None) -> Part:
         for pause in PAUSES:
             try:
-                part = await read_on(self._api, position, requests=PART)
+                part = await read_on(self._api, position, requests=PART, profile=self._profile)
             except (RateLimited, UpstreamError) as failure:
                 self._failed(failure)
                 await anyio.sleep(pause)
             else:
                 self._failed(None)
                 return part
-        return await read_on(self._api, position, requests=PART)
+        return await read_on(self._api, position, requests=PART, profile=self._profile)
 
     def _check_size(self, part: Part) -> None:
         watch = part.position.watch
@@ -216,7 +219,7 @@ class Filler:
         while position is None or position.walk.ask is not None:
             if requests <= 0:
                 return False
-            part = await read_on(self._api, position, requests=PART, checks=False)
+            part = await read_on(self._api, position, requests=PART, checks=False, profile=self._profile)
             await self._take_in(part.rows)
             if part.failure is not None:
                 raise part.failure

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from contacts_mcp.models import Contact
     from contacts_mcp.state.index import Index
     from contacts_mcp.state.journal import Journal
+    from contacts_mcp.state.profile import Profile
 
 POLL = 0.5  # seconds between two looks at an index that another process fills
 LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror
@@ -92,6 +93,7 @@ class Mirror:
         is_off: bool = False,
         clock: Callable[[], float] = time.time,
         run: Run = in_thread,
+        profile: Profile | None = None,
     ) -> None:
         """`path` is the file of the index, None for one in memory. `clock` tells the time of day."""
         self._api = api
@@ -100,6 +102,7 @@ class Mirror:
         self._is_off = is_off
         self._clock = clock
         self._run = run
+        self._profile = profile
         self._index: Index | None = None
         self._opening = anyio.Lock()
         self._filler: Filler | None = None
@@ -247,6 +250,7 @@ class Mirror:
                 clock=self._clock,
                 moved=self._move,
                 failed=self._fail,
+                profile=self._profile,
             )
         return self._filler
 

@@ -147,7 +147,7 @@ async def _walked(book: Book, sought: _Sought, stop_at: float, announce: Announc
     unjudged: dict[int, bool] = {}  # id of everybody seen -> whether that contact may pass, and cannot be judged
     while True:
         try:
-            part = await read_on(book.api, position, requests=PAGES)
+            part = await read_on(book.api, position, requests=PAGES, profile=book.profile)
         except (RateLimited, UpstreamError) as failure:
             if position is None:
                 raise

@@ -28,6 +28,7 @@ from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, all_of, forms_of
 from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of, row_as_done
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import values_of
+from contacts_mcp.book.writing.known import first_way_to_clear, other_way_to_clear
 from contacts_mcp.book.writing.plan import Plan, Sight
 from contacts_mcp.book.writing.settle import close_run, plan_of, settle_entry
 from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
@@ -42,6 +43,7 @@ from contacts_mcp.state.imports import StoredPlan, StoredRow, moved_on
 from contacts_mcp.state.journal import IN_FLIGHT, Action, Entry
 
 CHUNKS = (1, 5, 25, 100, 500)  # rows, while every look shows what was sent
+KNOWN_TO_WORK = CHUNKS.index(25)  # the first chunk where the account's profile knows how a batch creates
 MOST_SINGLES = 25  # requests of one chunk that go out singly
 MOST_PASSES = 12
 _STEP = 1.0  # seconds of a long wait, after which a run hears that it has to stop
@@ -131,6 +133,7 @@ class _Run:
         plan = self._plan()
         self.parent = self._begun(plan)
         self.judge = judge_for(self.book, plan, self.parent.change_id)
+        self.grown = KNOWN_TO_WORK if self.book.profile.position("batch_creates") == "yes" else 0
         states = self.book.imports.states(self.number)
         self.total = sum(count for state, count in states.items() if state)
         change_id = self.parent.change_id if self.book.remembers else None
@@ -354,6 +357,8 @@ class _Run:
             self.grown = min(self.grown + 1, len(CHUNKS) - 1)
         else:
             self.by_singles = True
+            if any(one.result is not None and "not_kept" in one.result.shown for one in batch):
+                self.book.profile.distrust("batch_creates", "a batch did not keep all that was sent")
 
     # Sending
 
@@ -372,7 +377,10 @@ class _Run:
             for one in batch:
                 one.reply = WriteReply()
 
-    async def _send_one(self, one: Sent, *, empty: str | None = "") -> None:
+    async def _send_one(self, one: Sent) -> None:
+        await self._send_cleared(one, empty=first_way_to_clear(self.book.profile))
+
+    async def _send_cleared(self, one: Sent, *, empty: str | None) -> None:
         api, plan = self.book.api, one.plan
         try:
             if plan.action == "create":
@@ -394,9 +402,13 @@ class _Run:
         """Up to three looks at everything that may have been carried out."""
         open_rows = [one for one in sent if not isinstance(one.failure, Unreachable | AccountError)]
         await self._look_until_proven(open_rows, is_over=False)
+        tried = first_way_to_clear(self.book.profile)
         stubborn = [one for one in open_rows if self._left_standing(one)]
+        other = other_way_to_clear(self.book.profile, tried) if stubborn else None
+        if other is None:
+            return
         for one in stubborn:  # the service may want null where "" did nothing
-            await self._send_one(one, empty=None)
+            await self._send_cleared(one, empty=other[0])
             one.is_proven = False
         await self._look_until_proven(stubborn, is_over=False)
 

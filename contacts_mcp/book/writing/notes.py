@@ -19,7 +19,7 @@ def notes_on(written: Written, names: Snapshot) -> list[str]:
     """Everything about `written` that the reader would not expect."""
     # Of a contact that is gone there are no values to speak of.
     on_values = notes_on_values(written.report, names) if written.after else []
-    return [*_how_it_went(written), *_on_doubles(written), *on_values]
+    return [*_how_it_went(written), *_on_doubles(written), *on_values, *written.news]
 
 
 def notes_on_values(report: Report, names: Snapshot) -> list[str]:

@@ -175,10 +175,14 @@ class Plan:
         is_asked = self.wanted.get("is_opted_out") is False
         return self.action == "update" and is_asked and self.before.get("is_opted_out") is not False
 
-    def body(self, *, empty: str | None = "") -> dict[str, Any]:
-        """The body of the request. An emptied text is sent as `empty`."""
+    def body(self, *, empty: str | None = "", keeps_names: bool = False) -> dict[str, Any]:
+        """The body of the request. An emptied text is sent as `empty`.
+
+        `keeps_names` leaves names out of an update that it does not change.
+        """
         changed = {key: after for key, (_, after) in self.asked.items()}
-        return body_for(self.wanted, changed, overwrite=self.overwrite, empty=empty)
+        keeps = keeps_names and self.action == "update"
+        return body_for(self.wanted, changed, overwrite=self.overwrite, empty=empty, keeps_names=keeps)
 
     def proof(self, seen: Sight, given: Circumstances) -> Proof:
         """The proof that `seen` gives about this write."""
@@ -291,12 +295,12 @@ class Plan:
             unkept=unkept,
             unseen=unseen,
             may_still_come=is_out and bool(unkept),
-            disturbed=self._disturbed(now),
+            disturbed=self.disturbed(now),
             someone_else=0 < own < seen.rev,
             may_have_set_back=self.action == "update" and 0 < self.rev_before < reply_rev - 1,
         )
 
-    def _disturbed(self, now: Values) -> Pairs:
+    def disturbed(self, now: Values) -> Pairs:
         """key -> (before, now) of the values that changed, although this update did not ask for it."""
         if self.action != "update":
             return {}

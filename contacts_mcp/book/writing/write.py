@@ -22,6 +22,7 @@ from contacts_mcp.api.client import Trace
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.values import is_hidden, values_of
+from contacts_mcp.book.writing.known import first_way_to_clear, keeps_names, lost_names, other_way_to_clear
 from contacts_mcp.book.writing.plan import Circumstances, LastChange, Plan, Proof, Report, Sight, is_as_created
 from contacts_mcp.errors import (
     AccountError,
@@ -62,6 +63,7 @@ class Written:
     answer_lost: bool = False  # its answer never came, and looking showed that it was carried out
     sent_again: bool = False
     doubles: Sequence[Contact] = ()  # other contacts with the same phone
+    news: Sequence[str] = ()  # about the account's profile, which an answer contradicted
     report: Report = field(default_factory=Report)
 
 
@@ -96,16 +98,22 @@ class _Write:
         self._trace = Trace(before_each=self._write_down)
         self._entry: Entry | None = None
         self._doubles: list[Contact] = []
-        self._may_have_set_back = False  # by the second write of an update that clears texts
+        self._may_have_set_back = False  # by a second write of an update
+        self._leaves_names_out = plan.action == "update" and keeps_names(book.profile)
 
     async def run(self) -> Written:
         with self._settling():
-            sent = await self._send(self._plan)
+            empty = first_way_to_clear(self._book.profile)
+            sent = await self._send(self._plan, empty=empty)
             after = await self._read_back(self._plan, sent)
             writes = 1
             left = self._plan.left_standing(values_of(after)) if after and self._plan.action == "update" else []
-            if after and left:
-                after, writes = await self._empty_with_null(after, left, sent.reply)
+            other = other_way_to_clear(self._book.profile, empty) if left else None
+            if after and other:
+                wanted = dict.fromkeys(left, "")
+                after, writes = await self._write_again(after, wanted, empty=other[0], reply=sent.reply)
+            if after and self._leaves_names_out:
+                after, writes = await self._give_names_back(after, writes)
             return self._conclude(after, sent, writes)
 
     def _write_down(self) -> None:
@@ -194,7 +202,7 @@ class _Write:
             return await api.create_contact(plan.body(), trace=self._trace)
         assert contact_id is not None
         if plan.action == "update":
-            body = plan.body(empty=empty)
+            body = plan.body(empty=empty, keeps_names=self._leaves_names_out)
             return await api.update_contact(contact_id, body, overwrite=plan.overwrite, trace=self._trace)
         await api.delete_contact(contact_id, trace=self._trace)
         return WriteReply()
@@ -264,20 +272,30 @@ class _Write:
             raise _accepted_but(plan, sent, contact)
         return contact
 
-    async def _empty_with_null(
-        self, contact: Contact, keys: Sequence[str], reply: WriteReply | None
-    ) -> tuple[Contact, int]:
-        """The service may want null where "" did nothing, and nobody knows which (`heymarket-api.md` 3.3).
+    async def _give_names_back(self, contact: Contact, writes: int) -> tuple[Contact, int]:
+        """The profile said that names stay if they are not sent. Names that did not stay are written again."""
+        lost = self._plan.disturbed(values_of(contact))
+        names = lost_names(self._book.profile, lost)
+        if not names:
+            return contact, writes
+        self._leaves_names_out = False
+        contact, more = await self._write_again(contact, {name: lost[name][0] for name in names}, empty="")
+        return contact, writes + more - 1
 
+    async def _write_again(
+        self, contact: Contact, wanted: dict[str, Any], *, empty: str | None, reply: WriteReply | None = None
+    ) -> tuple[Contact, int]:
+        """A second write for what the first one left undone, and how many there were. `reply` is that of the first.
+
+        The service may want null where "" did nothing, and nobody knows which (`heymarket-api.md` 3.3).
         The first write stands either way, so a failure here is no failure of the update. Texts that are not
         empty are told as not cleared.
         """
-        had = values_of(contact)
-        plan = update_of(contact, had | dict.fromkeys(keys, ""))
+        plan = update_of(contact, values_of(contact) | wanted)
         if not contact.rev and reply:  # the service told it, though reads do not
             plan = replace(plan, rev_before=reply.rev or 0)
         try:
-            again = await self._send(plan, empty=None)
+            again = await self._send(plan, empty=empty)
         except OutcomeUnknown:
             raise
         except ContactsError:
@@ -288,7 +306,7 @@ class _Write:
             return contact, 1
         except OutcomeUnknown as unknown:
             raise OutcomeUnknown(f"{_PARTLY_SEEN} {_LOOK_LATER}", rev=unknown.rev) from unknown.__cause__
-        self._may_have_set_back = plan.report(Sight.of(after), again.reply).may_have_set_back
+        self._may_have_set_back |= plan.report(Sight.of(after), again.reply).may_have_set_back
         return after or contact, 2
 
     def _conclude(self, after: Contact | None, sent: _Sent, writes: int) -> Written:
@@ -312,6 +330,7 @@ class _Write:
             answer_lost=lost,
             sent_again=sent.again,
             doubles=self._doubles,
+            news=self._book.profile.news(),
             report=replace(report, may_have_set_back=report.may_have_set_back or self._may_have_set_back),
         )
 

@@ -1,0 +1,146 @@
+"""The contacts that a probe made, deleted at its end, or at the next run where it was killed.
+
+Only a contact that shows a mark of that very run is deleted. The journal knows the runs, their phones and ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+
+from contacts_mcp.api.client import Call
+from contacts_mcp.api.facts import Row
+from contacts_mcp.api.retries import Kind
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.values import values_of
+from contacts_mcp.errors import RateLimited, UpstreamError
+from contacts_mcp.models import Contact
+from contacts_mcp.setup.probe.asking import Asker, told_by
+from contacts_mcp.setup.probe.findings import Findings
+from contacts_mcp.setup.probe.reading import contacts_in, missing_as
+from contacts_mcp.setup.probe.writing import LOOK_PAUSES, is_mark
+from contacts_mcp.state.journal import Entry
+
+TRIES = 3  # copies of a deletion
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """The end of the probe's contacts."""
+
+    deleted: list[int] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # a sentence for each contact that is or may be left
+
+
+async def clean(book: Book, asker: Asker, findings: Findings, known: Mapping[int, Row]) -> Cleaned:
+    """Delete all that probes left. `known` are contacts of this run, as its last look showed them.
+
+    Raises CredentialsRefused, RateLimited, OutOfRequests.
+    """
+    done, seen = Cleaned(), set[Any]()
+    for entry in book.journal.made_by_probe():
+        own = known.get(entry.contact_id or 0)
+        rows = [own] if own else await _found(book, asker, entry)
+        if rows is None:
+            done.left.append(f"It could not be seen whether the contact of {_when(entry)} is there.")
+            continue
+        ours = [row for row in rows if is_mark(row.get("email"), str(entry.record["probe"]))]
+        for row in ours:
+            if row["id"] not in seen:
+                seen.add(row["id"])
+                await _delete_and_tell(book, asker, findings, row, done)
+        if not ours:
+            _nothing_there(book, done, entry)
+    return done
+
+
+async def _delete_and_tell(book: Book, asker: Asker, findings: Findings, row: Row, done: Cleaned) -> None:
+    if await _delete(book, asker, findings, row):
+        done.deleted.append(int(row["id"]))
+    else:
+        done.left.append(f"Contact {int(row['id'])} could not be deleted.")
+
+
+async def _found(book: Book, asker: Asker, entry: Entry) -> list[Row] | None:
+    """The contacts that may be the one of an entry. Several looks, where one may be behind."""
+    rows: list[Row] | None = None
+    for pause in LOOK_PAUSES if _is_young(book, entry) else LOOK_PAUSES[:1]:
+        await anyio.sleep(pause)
+        rows = await _rows_of(asker, entry)
+        if rows:
+            break
+    return rows
+
+
+def _is_young(book: Book, entry: Entry) -> bool:
+    """Whether a look may still be behind the create of that entry."""
+    return entry.contact_id is None and book.journal.may_still_arrive(entry)
+
+
+def _nothing_there(book: Book, done: Cleaned, entry: Entry) -> None:
+    """No contact of that entry is there. Its deletion may have been under way when a run was killed."""
+    if entry.contact_id is not None:
+        for other in book.journal.unfinished():
+            if other.contact_id == entry.contact_id and other.action == "delete":
+                book.journal.finish(replace(other, state="done"))
+        return
+    if book.journal.may_still_arrive(entry):
+        done.left.append(f"The create of {_when(entry)} got no answer and may still arrive within a minute.")
+    else:
+        book.journal.finish(replace(entry, state="not_done"))
+
+
+def _when(entry: Entry) -> str:
+    return f"run {entry.record['probe']} (change {entry.change_id})"
+
+
+async def _rows_of(asker: Asker, entry: Entry) -> list[Row] | None:
+    """The contacts that may be the one of an entry. None where no clear answer came."""
+    if entry.contact_id is not None:
+        told = await asker.read(Call("GET", f"/v1/contact/{entry.contact_id}"))
+        return None if told is None else contacts_in(told)
+    phone = str(entry.wanted["phone"])
+    channels = [{"channel_type": "phone", "channel_ids": [phone]}]
+    told = await asker.read(Call("POST", "/v2/contacts/search", {"contact_channels": channels}))
+    if told is None or told.is_refused:
+        told = await asker.read(Call("POST", "/v1/contact/get", {"phone": phone}))
+    return None if told is None else contacts_in(told)
+
+
+async def _delete(book: Book, asker: Asker, findings: Findings, row: Row) -> bool:
+    """Delete one contact, and look. True where it is gone."""
+    contact = Contact.model_validate(row)
+    entry = book.journal.begin(
+        Entry(
+            action="delete",
+            contact_id=contact.id,
+            before=values_of(contact),
+            wanted={},
+            rev_before=contact.rev,
+            updated_before=contact.updated,
+            record=contact.model_dump(mode="json"),
+        )
+    )
+    path = f"/v1/contact/{contact.id}"
+    for _ in range(TRIES):
+        answer = None
+        with suppress(RateLimited, UpstreamError):  # the look tells
+            answer = told_by(await asker.once(Call("DELETE", path, kind=Kind.WRITE)))
+        is_accepted = answer is not None and not answer.is_refused
+        for pause in LOOK_PAUSES:
+            await anyio.sleep(pause)
+            told = await asker.read(Call("GET", path), believes=is_accepted)
+            said = missing_as(told)
+            if said:
+                findings.add("deleted_look", said, "a contact was deleted and asked for")
+                book.journal.finish(replace(entry, state="done"))
+                book.mirror.noticed_gone(contact.id)
+                return True
+            if not is_accepted:
+                break
+    book.journal.finish(replace(book.journal.given_up(entry), state="unknown"))
+    return False
