@@ -298,11 +298,20 @@ def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, for_help: 
 
 
 def _arguments(written: tuple[str, ...]) -> dict[str, str]:
+    return _each_once(written, 'several values are written as JSON: {}=\'["a", "b"]\'.')
+
+
+_ONE_FILTER = "a filter counts once. Several tags, all of which must be there: tag=VIP,Lead."
+_ONE_FIELD = "a column holds one field."
+
+
+def _each_once(written: tuple[str, ...], otherwise: str) -> dict[str, str]:
+    """The pairs by name. Raises UsageError for a name that is there twice, since one value would be dropped unsaid."""
     given: dict[str, str] = {}
     for argument in written:
         name, value = _pair(argument)
         if name in given:
-            raise click.UsageError(f'{name} is given twice; several values are written as JSON: {name}=\'["a", "b"]\'.')
+            raise click.UsageError(f"{name} is given twice; {otherwise.format(name)}")
         given[name] = value
     return given
 
@@ -368,7 +377,7 @@ def import_file(
         raise click.UsageError("--json prints a plan: give --dry-run with it.")
     settings = load(flags)
     switches = Switches(existing=existing, twice=twice)
-    asked = Asked(switches=switches, tags=tags, columns=dict(map(_pair, columns)), large=large)
+    asked = Asked(switches=switches, tags=tags, columns=_each_once(columns, _ONE_FIELD), large=large)
     chosen = transfer.FileToImport(path=file, asked=asked, encoding=encoding, sheet=sheet)
     try:
         set_up_logging(settings.log_level, settings.log_file)
@@ -392,9 +401,9 @@ def import_file(
 def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool, yes: bool, **flags: Any) -> None:
     """Make one change to many contacts: contacts-mcp update --where Region=Oakland --set Plan=Gold.
 
-    --where takes name, tag, assignee, is_opted_out, has_email, area_code, country, created_after, created_before,
-    updated_after, updated_before, or a custom field. --set takes assignee, add_tag, remove_tag, is_opted_out=true,
-    clear, or a custom field.
+    --where takes name, tag, assignee, opted_out, has_email, area_code, country, created_after, created_before,
+    updated_after, updated_before, or a custom field. Several tags are written tag=VIP,Lead. --set takes assignee,
+    add_tag, remove_tag, is_opted_out=true, clear, or a custom field.
     """
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup import transfer
@@ -403,7 +412,7 @@ def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool,
     try:
         set_up_logging(settings.log_level, settings.log_file)
         wanted = transfer.wanted_of([_pair(one) for one in changes])
-        chosen = dict(map(_pair, where))
+        chosen = _each_once(where, _ONE_FILTER)
         is_well = transfer.update_many(settings, chosen, wanted, _terminal(), dry_run=dry_run, yes=yes)
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
@@ -428,8 +437,8 @@ def _terminal() -> Any:
 def export_file(file: Path, where: tuple[str, ...], kind: Any, overwrite: bool, **flags: Any) -> None:
     """Write contacts into FILE: .csv, .xlsx, .vcf (vCard) or .jsonl. contacts-mcp export vips.xlsx --where tag=VIP
 
-    --where takes tag, assignee, opted_out, has_email, area_code, country, created_after, created_before,
-    updated_after, updated_before, or a custom field. Exits 1 where only a part could be read.
+    --where takes name, tag, assignee, opted_out, has_email, area_code, country, created_after, created_before,
+    updated_after, updated_before, or a custom field. Several tags are written tag=VIP,Lead. Exits 1 where only a part could be read.
     """
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup.export import export_file, told
@@ -438,7 +447,7 @@ def export_file(file: Path, where: tuple[str, ...], kind: Any, overwrite: bool, 
     try:
         set_up_logging(settings.log_level, settings.log_file)
         with _progress("Contacts") as announce:
-            chosen = dict(map(_pair, where))
+            chosen = _each_once(where, _ONE_FILTER)
             exported = export_file(settings, file, chosen, kind=kind, overwrite=overwrite, announce=announce)
     except ContactsError as error:
         raise click.ClickException(str(error)) from None

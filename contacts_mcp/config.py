@@ -98,7 +98,7 @@ class Settings(BaseSettings):
             "this machine's own over stdio and UTC over HTTP by default."
         ),
     )
-    read_only: bool = Field(False, description="Offer only the tools that read.")
+    read_only: bool = Field(False, description="Offer only the tools that read, and let no command change a contact.")
     tools: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         default_factory=list,
         description="Tools or groups (`contacts`, `search`, `duplicates`, `fields`, `history`, `transfer`) to offer, "

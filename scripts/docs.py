@@ -93,7 +93,9 @@ def _type(schema: Mapping[str, Any]) -> str:
     if kind == "object":
         return "object"
     low, high = schema.get("minimum"), schema.get("maximum")
-    return f"{kind}, {low} to {high}" if high is not None else f"{kind}, from {low}" if low is not None else kind
+    if low is None:
+        return kind if high is None else f"{kind}, at most {high}"
+    return f"{kind}, from {low}" if high is None else f"{kind}, {low} to {high}"
 
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {

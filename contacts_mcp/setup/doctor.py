@@ -240,7 +240,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return MASK
     if isinstance(value, list):
-        return ", ".join(value)
+        separator = os.pathsep if any(isinstance(one, Path) for one in value) else ", "
+        return separator.join(map(str, value))
     return "" if value is None else str(value)
 
 

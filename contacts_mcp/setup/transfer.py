@@ -27,7 +27,7 @@ from contacts_mcp.book.transfer.running import Watch, run
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.where import yes_or_no
 from contacts_mcp.config import Settings
-from contacts_mcp.errors import CredentialsMissing, InvalidArgument, Refused
+from contacts_mcp.errors import AccountError, CredentialsMissing, InvalidArgument, Refused
 from contacts_mcp.server.views import transfer as view
 from contacts_mcp.state.imports import StoredPlan
 from contacts_mcp.words.display import quoted
@@ -185,6 +185,8 @@ async def _carry_out(
     folders: list[Path],
     again: str,
 ) -> bool:
+    if settings.read_only and not dry_run:
+        raise AccountError("CONTACTS_MCP_READ_ONLY is set. Nothing was changed. --dry-run shows the plan.")
     async with Workspace(settings, for_one_call=True) as workspace:
         book = await workspace.book()
         plan = await make(book)

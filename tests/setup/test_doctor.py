@@ -131,6 +131,14 @@ def test_each_setting_says_where_it_came_from(home: Path, monkeypatch: pytest.Mo
     assert "CONTACTS_MCP_CONFIRM = auto (default)" in doctor.report(doctor.examine(who), who)
 
 
+def test_the_folders_of_files_are_shown_as_they_are_written(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTACTS_MCP_FILES", f"/srv/lists{os.pathsep}/srv/fairs")
+    who = patient(home, sandbox=True)
+    assert f"CONTACTS_MCP_FILES = /srv/lists{os.pathsep}/srv/fairs (environment)" in doctor.told(
+        doctor.examine(who), who
+    )
+
+
 def test_where_a_client_is_set_up_on_the_sandbox_that_is_what_is_asked(home: Path) -> None:
     place = BY_KEY["cursor"].place(Machine("linux", home))
     place.parent.mkdir(parents=True)

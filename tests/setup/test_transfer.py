@@ -150,3 +150,38 @@ def test_a_row_that_its_values_refuse_says_why_and_is_no_first_one(tmp_path: Pat
     assert (refused["decision"], refused["refused"]) == ("invalid", "too_many_tags")
     assert "6 tags" in refused["value"]
     assert "duplicate_of_line" not in taken
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["update", "--where", "tag=VIP", "--where", "tag=Lead", "--set", "Plan=Gold"], "tag=VIP,Lead"),
+        (["export", "all.csv", "--where", "tag=VIP", "--where", "tag=Lead"], "tag=VIP,Lead"),
+        (["import", "FILE", "--column", "Tags=tags", "--column", "Tags=last"], "one field"),
+    ],
+)
+def test_a_name_that_is_given_twice_is_refused_and_not_half_forgotten(
+    tmp_path: Path, file: Path, words: list[str], said: str
+) -> None:
+    refused = run(tmp_path, *(str(file) if word == "FILE" else word for word in words), "--read-only")
+    assert refused.exit_code == 2
+    assert "is given twice" in refused.output
+    assert said in refused.output
+
+
+def test_several_tags_stand_between_commas_and_all_of_them_count(tmp_path: Path, file: Path) -> None:
+    both = file.parent / "both.jsonl"
+    assert run(tmp_path, "export", str(both), "--where", "tag=VIP,Lead").exit_code == 0
+    tags = [json.loads(line)["tags"] for line in both.read_text(encoding="utf-8").splitlines()]
+    assert tags
+    assert all({"VIP", "Lead"} <= {*one} for one in tags)
+
+
+def test_where_only_reading_is_allowed_a_plan_is_shown_and_nothing_is_changed(tmp_path: Path, file: Path) -> None:
+    change = ["update", "--where", "tag=VIP", "--set", "Plan=Gold"]
+    for words in (["import", str(file)], change):
+        refused = run(tmp_path, *words, "--yes", "--read-only")
+        assert refused.exit_code == 1
+        assert "CONTACTS_MCP_READ_ONLY" in refused.output
+    assert "12 to create" in run(tmp_path, "import", str(file), "--dry-run", "--read-only").output
+    assert "to change" in run(tmp_path, *change, "--dry-run", "--read-only").output
