@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.listing.filters import ANY_VALUE
 from contacts_mcp.book.people.requests import Edit, Wanted, resolved
 from contacts_mcp.book.transfer.gathering import gather
 from contacts_mcp.book.transfer.looking import all_of
@@ -31,7 +32,14 @@ class Chosen:
     def described(self) -> str:
         if self.contact_ids:
             return f"{len(self.contact_ids)} contacts by id"
-        return ", ".join(f"{name} {value}" for name, value in self.where.items())
+        return ", ".join(_filter(name, value) for name, value in self.where.items())
+
+
+def _filter(name: str, value: str) -> str:
+    """A filter in words. The question of a change has these, so a field with no value or any value is said as that."""
+    if not value.strip():
+        return f"no {name}"
+    return f"any {name}" if value.strip() == ANY_VALUE else f"{name} {value}"
 
 
 def told(wanted: Wanted) -> str:

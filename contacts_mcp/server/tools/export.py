@@ -17,7 +17,7 @@ ALL = "all"
 async def export_contacts(
     app: App,
     where: Annotated[
-        p.TextsByName | None, p.described('As {"tag": "VIP", "Plan": "Gold"}: filters of search_contacts.')
+        p.Where | None, p.described('As {"tag": "VIP", "Plan": "Gold"}: filters of search_contacts.')
     ] = None,
     file: Annotated[
         str | None, p.described("Name, as vips.xlsx; without one the answer holds up to 25 contacts.")

@@ -90,6 +90,19 @@ def _texts_by_name(value: object) -> object:
     return {name: _plain_text(text) for name, text in value.items()}
 
 
+def _filters(value: object) -> object:
+    """Filters as texts by name. Several tags are a list, as in search_contacts, or stand between commas."""
+    value = from_json(value)
+    if not isinstance(value, Mapping):
+        return value
+    joined = {name: value[name] for name in ("tag", "tags") if _is_texts(value.get(name))}
+    return _texts_by_name({**value, **{name: ",".join(texts) for name, texts in joined.items()}})
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+
+
 def _without_placeholders(value: object) -> object:
     """The texts by name that were really given. A new contact has no value that an empty one could empty."""
     value = from_json(value)
@@ -117,6 +130,7 @@ UpTo50 = Annotated[int, Field(ge=1, le=50), BeforeValidator(_number)]
 UpTo100 = Annotated[int, Field(ge=1, le=100), BeforeValidator(_number)]
 ChangeCursor = Annotated[int, BeforeValidator(_change_number), WithJsonSchema({"type": "string"})]
 TextsByName = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_texts_by_name)]
+Where = Annotated[dict[str, _Text], Field(max_length=MOST_ITEMS), BeforeValidator(_filters)]
 
 
 def described(description: str) -> Any:

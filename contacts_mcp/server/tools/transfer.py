@@ -104,7 +104,7 @@ IMPORT = ToolEntry(
 async def update_contacts(
     app: App,
     where: Annotated[
-        p.TextsByName | None,
+        p.Where | None,
         p.described('All who match, as {"tag": "VIP", "Plan": "Gold"}: filters of search_contacts or custom fields.'),
     ] = None,
     contact_ids: Annotated[p.ManyIds | None, p.described("Or these.")] = None,

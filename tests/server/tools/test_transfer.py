@@ -110,6 +110,19 @@ async def test_one_change_for_many_by_filters_is_planned_run_and_taken_back(sess
     assert people(session) == before
 
 
+@pytest.mark.parametrize("tags", [["VIP", "Lead"], "VIP,Lead"])
+async def test_several_tags_are_a_list_as_in_the_search_and_all_of_them_count(session: Session, tags: object) -> None:
+    found = await facts(session, "search_contacts", tag=["VIP", "Lead"], limit=1)
+    plan = await facts(session, "update_contacts", where={"tag": tags}, custom_fields={"Plan": "Gold"})
+    assert sum(plan["counts"].values()) == found["total"] > 0
+
+
+@pytest.mark.parametrize(("value", "said"), [("", "no Plan"), ("*", "any Plan"), ("Gold", "Plan Gold")])
+async def test_the_question_says_a_field_without_a_value_in_words(session: Session, value: str, said: str) -> None:
+    plan = await session.call("update_contacts", where={"Plan": value}, custom_fields={"Region": "Oakland"})
+    assert f'for "{said}"' in text_of(plan)
+
+
 async def test_nobody_is_opted_in_by_a_change_of_many(session: Session) -> None:
     result = await session.call("update_contacts", where={"is_opted_out": "true"}, is_opted_out=False)
     assert result.is_error
