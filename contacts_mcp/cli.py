@@ -581,8 +581,8 @@ def doctor(as_report: bool, everything: bool, **flags: Any) -> None:
 def probe(writes: bool, phone: str, as_report: bool, record: Path | None, yes: bool, **flags: Any) -> None:
     """Find out how the service of this account behaves, in at most 60 requests, and keep that as its profile.
 
-    Reads only, unless --write is given. FILE gets every request and answer, with all values of people replaced.
-    Exits 1 where a contact of the probe may be left.
+    Without --write it reads, and deletes only contacts of an earlier probe that was broken off. FILE gets every request
+    and answer, with all values of people replaced. Exits 1 where a contact of the probe may be left.
     """
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup.probe import report, running

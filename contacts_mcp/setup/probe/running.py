@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -39,6 +39,7 @@ class Plan:
     phone: str = ""  # of the probe's contact, as a person writes it; "" for a fictional one
     run: str = field(default_factory=lambda: secrets.token_hex(3))  # its name, which marks its contacts
     record: Path | None = None  # the file for the exchange
+    cleans: bool = True  # whether contacts of an earlier run may be deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def announcement(settings: Settings, plan: Plan) -> str:
             f"It makes a contact with {phones} and a second one with a fictional phone, changes them and deletes them.",
             "Their tags, custom fields and assignee are taken from yours, so a rule of your account may act on them.",
         ]
-    lines.append("A contact that an earlier probe left behind is deleted. Nothing else is changed.")
+    cleaned = "" if settings.read_only else "A contact that an earlier probe left behind is deleted. "
+    lines.append(f"{cleaned}Nothing {'else ' if cleaned or plan.writes else ''}is changed.")
     return "\n".join(lines)
 
 
@@ -89,7 +91,7 @@ def run(settings: Settings, plan: Plan, announce: Announce = lambda _: None) -> 
     async def work() -> Probed:
         workspace = Workspace(settings)
         try:
-            return await probe(await workspace.book(), plan, announce)
+            return await probe(await workspace.book(), replace(plan, cleans=not settings.read_only), announce)
         finally:
             with anyio.CancelScope(shield=True):
                 await workspace.aclose()
@@ -124,7 +126,10 @@ class _Run:
             self._book.api.listeners.remove(self._recording.hear)
 
     async def run(self) -> Probed:
-        if self._book.journal.made_by_probe():
+        if not self._plan.cleans:
+            if self._book.journal.made_by_probe():
+                self._left = ["Contacts of an earlier probe may be left. CONTACTS_MCP_READ_ONLY keeps them."]
+        elif self._book.journal.made_by_probe():
             await self._clean("An earlier probe was broken off.", {})
         try:
             account = await read_account(self._asker, self._findings)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from support import HURRIED, Backend
 from support.probing import RUN, dump, probed
@@ -15,7 +18,7 @@ from support.probing import RUN, dump, probed
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import AccountError, CredentialsRefused, UpstreamError
 from contacts_mcp.sandbox import Behaviour, Fault, Intervention, Lag, open_sandbox
-from contacts_mcp.setup.probe.running import FICTIONAL, PAIRS, Plan, run
+from contacts_mcp.setup.probe.running import FICTIONAL, PAIRS, Plan, Probed, run
 from contacts_mcp.setup.probe.writing import MARK
 
 HERE = Path(__file__).parent
@@ -94,6 +97,23 @@ def test_writing_needs_a_journal_and_the_right_to_write(tmp_path: Path) -> None:
     for settings in ({"journal": False}, {"read_only": True}):
         with pytest.raises(AccountError, match="Nothing was asked"):
             run(Settings.load(sandbox=True, data_dir=tmp_path, **settings), Plan(writes=True))
+
+
+def test_where_only_reading_is_allowed_what_a_probe_left_is_told_and_kept(tmp_path: Path) -> None:
+    def left_after(**settings: Any) -> tuple[Probed, int]:
+        end = run(Settings.load(sandbox=True, data_dir=tmp_path, **settings), Plan())
+        with closing(open_sandbox(kept)) as sandbox:
+            return end, sum(row.get("email", "").startswith(MARK) for row in sandbox.store.contacts())
+
+    kept = tmp_path / "sandbox.sqlite3"
+    with closing(open_sandbox(kept)) as sandbox:
+        sandbox.faults.add(Fault("delete_contact", "status", times=-1))
+        anyio.run(partial(probed, sandbox, tmp_path))
+    end, left = left_after(read_only=True)
+    assert (end.is_clean, left > 0) == (False, True)
+    assert "CONTACTS_MCP_READ_ONLY keeps them" in " ".join(end.notes)
+    end, left = left_after()
+    assert (end.is_clean, left) == (True, 0)
 
 
 @pytest.mark.parametrize("first", [17, 24, 31, 38, 45])
