@@ -438,7 +438,8 @@ def export_file(file: Path, where: tuple[str, ...], kind: Any, overwrite: bool, 
     """Write contacts into FILE: .csv, .xlsx, .vcf (vCard) or .jsonl. contacts-mcp export vips.xlsx --where tag=VIP
 
     --where takes name, tag, assignee, opted_out, has_email, area_code, country, created_after, created_before,
-    updated_after, updated_before, or a custom field. Several tags are written tag=VIP,Lead. Exits 1 where only a part could be read.
+    updated_after, updated_before, or a custom field. Several tags are written tag=VIP,Lead. Exits 1 where only a part
+    could be read.
     """
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup.export import export_file, told

@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     files: Annotated[list[Path] | None, NoDecode, BeforeValidator(_folders)] = Field(
         None,
         description="Folders whose files may be imported and written, separated as in PATH; over stdio Downloads, "
-        "Documents, Desktop and the working directory by default, over HTTP none at all.",
+        "Documents, Desktop and the working directory by default. Over HTTP none, whatever is set.",
     )
     index: Literal["disk", "memory", "off"] = Field(
         "disk",
