@@ -42,7 +42,16 @@ def _names(value: object) -> object:
 
 
 def _folders(value: object) -> object:
-    return [part.strip() for part in value.split(os.pathsep) if part.strip()] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    folders = [part.strip() for part in value.split(os.pathsep) if part.strip()]
+    for folder in folders:
+        try:
+            Path(folder).expanduser()
+        except RuntimeError:
+            msg = "there is no such user as its ~ names"
+            raise ValueError(msg) from None
+    return folders
 
 
 class InvalidSettings(AccountError):
@@ -123,7 +132,8 @@ class Settings(BaseSettings):
     files: Annotated[list[Path] | None, NoDecode, BeforeValidator(_folders)] = Field(
         None,
         description="Folders whose files may be imported and written, separated as in PATH; over stdio Downloads, "
-        "Documents, Desktop and the working directory by default. Over HTTP none, whatever is set.",
+        "Documents, Desktop and the working directory by default. A whole home and a whole disk are never open, and "
+        "over HTTP nothing is.",
     )
     index: Literal["disk", "memory", "off"] = Field(
         "disk",

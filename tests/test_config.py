@@ -367,6 +367,7 @@ def test_a_variable_that_is_near_to_no_setting_stops_nothing(monkeypatch: pytest
         ({"default_region": "XX"}, "expected a country code"),
         ({"signing_key": "short"}, "at least 16 characters"),
         ({"tools": " , "}, "expected names of tools"),
+        ({"files": "~no-such-user-here/x"}, "CONTACTS_MCP_FILES: there is no such user"),
     ],
     ids=str,
 )

@@ -28,6 +28,7 @@ import anyio
 from pydantic import SecretStr
 
 from contacts_mcp import __version__
+from contacts_mcp.book.transfer.files import resolved_roots
 from contacts_mcp.config import Settings, is_service_link, variable_of
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.setup import config_files
@@ -225,6 +226,10 @@ def _settings(patient: Patient) -> Iterator[Finding]:
         value, source = _shown(getattr(patient.settings, name)), _source(patient, patient.settings, name)
         text = f"{variable_of(name)} = {value or '(nothing)'} ({source})"
         yield Finding(Level.OK, "setting", text, is_default=source == "default")
+    for folder in patient.settings.files or ():
+        if not resolved_roots([folder]):
+            text = f"{folder} of CONTACTS_MCP_FILES is not open: it is no folder here, or a whole home or disk"
+            yield Finding(Level.WARNING, "files", text, "Make the folder, or name folders inside of that home or disk.")
     yield from _ignored(patient, patient.settings)
 
 

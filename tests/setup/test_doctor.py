@@ -139,6 +139,15 @@ def test_the_folders_of_files_are_shown_as_they_are_written(home: Path, monkeypa
     )
 
 
+def test_a_folder_of_files_that_is_not_open_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "lists").mkdir()
+    closed = [str(home / "lost"), str(Path.home())]
+    monkeypatch.setenv("CONTACTS_MCP_FILES", os.pathsep.join([str(home / "lists"), *closed]))
+    findings = about("files", doctor.examine(patient(home, sandbox=True)))
+    assert [finding.level for finding in findings] == [Level.WARNING] * 2
+    assert all(place in finding.text for place, finding in zip(closed, findings, strict=True))
+
+
 def test_where_a_client_is_set_up_on_the_sandbox_that_is_what_is_asked(home: Path) -> None:
     place = BY_KEY["cursor"].place(Machine("linux", home))
     place.parent.mkdir(parents=True)
