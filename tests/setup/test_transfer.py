@@ -185,3 +185,14 @@ def test_where_only_reading_is_allowed_a_plan_is_shown_and_nothing_is_changed(tm
         assert "CONTACTS_MCP_READ_ONLY" in refused.output
     assert "12 to create" in run(tmp_path, "import", str(file), "--dry-run", "--read-only").output
     assert "to change" in run(tmp_path, *change, "--dry-run", "--read-only").output
+
+
+def test_a_file_that_is_too_large_is_told_of_the_way_for_large_ones_and_of_none_beyond_that(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.csv"
+    for size, words, advice in ((50_000_001, [], "FILE --large."), (500_000_001, ["--large"], "in parts.")):
+        with huge.open("wb") as stream:
+            stream.truncate(size)  # without a byte on the disk
+        refused = run(tmp_path, "import", str(huge), "--dry-run", *words)
+        assert refused.exit_code == 1
+        assert f"{size:,} bytes" in refused.output
+        assert advice in refused.output

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from contacts_mcp.book.transfer.limits import MOST_BYTES
+from contacts_mcp.book.transfer.limits import LARGE_BYTES, MOST_BYTES, smaller
 from contacts_mcp.errors import Refused
 from contacts_mcp.words.display import quoted
 
@@ -206,7 +206,7 @@ def opened(name: str, roots: Sequence[Path], *, most: int = MOST_BYTES) -> Itera
             _refuse("no_file", f"{quoted(name, limit=100)} is no file.")
         if facts.st_size > most:
             problem = f"The file has {facts.st_size:,} bytes, and {most:,} are the most."
-            _refuse("too_large", problem, "Import it in parts.")
+            _refuse("too_large", problem, smaller(is_large=most >= LARGE_BYTES))
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
             yield OpenFile(root.joinpath(*parts), stream, facts.st_size)
     finally:

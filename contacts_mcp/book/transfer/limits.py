@@ -23,6 +23,11 @@ SMALLEST_BOMB = 10_000_000  # unpacked bytes; a smaller part harms nobody
 LONGEST_SHOWN = 200  # characters of a refused text
 
 
+def smaller(*, is_large: bool) -> str:
+    """The advice about a file that is too large. `is_large` says whether the limit is that of large files already."""
+    return "Import it in parts." if is_large else "Import it in parts, or with contacts-mcp import FILE --large."
+
+
 def unreadable(kind: str, problem: str, advice: str = "") -> Refused:
     """The refusal of a whole file. `kind` is stable, such as too_large, too_many_rows or not_readable."""
     return Refused(" ".join(filter(None, (problem, advice, "Nothing was imported."))), kind=kind)

@@ -27,7 +27,7 @@ from contacts_mcp.book.transfer.cells import (
 from contacts_mcp.book.transfer.columns import INVERSE
 from contacts_mcp.book.transfer.day_order import in_iso
 from contacts_mcp.book.transfer.full_names import is_title, split_name
-from contacts_mcp.book.transfer.limits import LONGEST_SHOWN, MOST_ROWS, unreadable
+from contacts_mcp.book.transfer.limits import LARGE_ROWS, LONGEST_SHOWN, MOST_ROWS, smaller, unreadable
 from contacts_mcp.book.transfer.mapping import Mapping
 from contacts_mcp.book.transfer.phone_choice import chosen_phone
 from contacts_mcp.book.transfer.sources.source import Record, Source
@@ -82,7 +82,8 @@ def rows_of(
     """The rows of a file in order. Raises Refused for more than `most`."""
     for number, record in enumerate(source.records(), start=1):
         if number > most:
-            raise unreadable("too_many_rows", f"The file has more than {most:,} rows.", "Import it in parts.")
+            advice = smaller(is_large=most >= LARGE_ROWS)
+            raise unreadable("too_many_rows", f"The file has more than {most:,} rows.", advice)
         row = _ours(number, record, mapping, region) if mapping.is_ours else row_of(number, record, mapping, region)
         if tally is not None:
             tally.rows = number
