@@ -308,6 +308,14 @@ class Journal:
         query = f"SELECT DISTINCT contact_id FROM changes WHERE {self._ours} AND contact_id IN ({marks})"
         return {int(row[0]) for row in self._rows(query, *self._account.names, *contact_ids)}
 
+    def own_phones(self, *, after: int, limit: int) -> dict[int, str]:
+        """Id -> phone, by our last change, of contacts that we wrote, by ids above `after`. "" for deleted ones."""
+        query = (
+            f"SELECT contact_id, {_TO_PHONE} AS phone, max(change_id) FROM changes WHERE {self._ours} "
+            "AND state = 'done' AND contact_id > ? GROUP BY contact_id ORDER BY contact_id LIMIT ?"
+        )
+        return {row["contact_id"]: row["phone"] or "" for row in self._rows(query, *self._account.names, after, limit)}
+
     def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
         """The changes of the last `within` seconds that gave a contact that phone, or may have, oldest first."""
         young, moments = self._younger_than(within)

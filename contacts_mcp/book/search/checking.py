@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,7 +35,7 @@ async def check(api: HeymarketClient, journal: Journal, rows: Sequence[Row]) -> 
 
     Raises ContactsError.
     """
-    contacts = await _by_phone(api, rows)
+    contacts = await by_phone(api, {row.id: row.phone for row in rows})
     contacts |= await _by_id(api, [row.id for row in rows if _is_behind(contacts.get(row.id), row)])
     fates = {row.id: _fate(journal, row, contacts.get(row.id)) for row in rows}
     return Checked(
@@ -53,10 +53,9 @@ def _fate(journal: Journal, row: Row, contact: Contact | None) -> Literal["seen"
     return "unseen" if _is_behind(contact, row) else "seen"
 
 
-async def _by_phone(api: HeymarketClient, rows: Sequence[Row]) -> dict[int, Contact]:
-    """Those of the contacts that a search by phone shows. Not every account may search."""
-    asked = {row.id for row in rows}
-    phones = [*dict.fromkeys(row.phone for row in rows if row.phone)]
+async def by_phone(api: HeymarketClient, asked: Mapping[int, str]) -> dict[int, Contact]:
+    """Those of the contacts, given as id -> phone, that a search by phone shows. Not every account may search."""
+    phones = [*dict.fromkeys(filter(None, asked.values()))]
     found: dict[int, Contact] = {}
     try:
         for at in range(0, len(phones), BATCH):

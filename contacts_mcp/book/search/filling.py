@@ -6,14 +6,16 @@
   that is one request. All rows of its pages are taken in, so that another change within one second is seen.
 - A contact that should have come and did not is looked up. Deletions elsewhere are found by the account's own count,
   and removed by the next walk.
-- A walk that has doubts removes only contacts that a look proves gone. The doubts stay in the state of the index.
+- A walk that has doubts removes only contacts that a look proves gone. The doubts stay in the state of the index. The
+  contacts of our own changes that it did not show are looked up: an import makes many in one moment.
 - Somebody may empty the index meanwhile. A walk notices by its generation, and begins again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -25,7 +27,7 @@ from contacts_mcp.book.listing.cursor import Position
 from contacts_mcp.book.listing.filters import Filters
 from contacts_mcp.book.listing.listing import DOUBTS, Part, changes_since, read_on, unreadable
 from contacts_mcp.book.listing.walk import MOST_LAPS, Mark
-from contacts_mcp.book.search.checking import Checked, check
+from contacts_mcp.book.search.checking import Checked, by_phone, check
 from contacts_mcp.book.search.known import doubts_in, number_in, written_doubts
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, UpstreamError
 from contacts_mcp.models import Contact
@@ -179,6 +181,8 @@ class Filler:
         """End a walk whose every page was taken in. Its last pages were read from `last_began` on."""
         state = await self._state()
         is_sure, now = _is_sure(part), self._clock()
+        if not is_sure:
+            await self._add_own()
         began = number_in(state, "began", otherwise=last_began)
         if is_sure or await self._unseen_are_settled():
             # Complete is said with the comparison, not before.
@@ -195,6 +199,18 @@ class Filler:
         else:
             await self._compare(**said)
         self._moved()
+
+    async def _add_own(self) -> None:
+        """Look up the contacts of our own changes that the walk did not show, as far as that can be done.
+
+        The list shows one page of a moment, and an import makes many contacts in one.
+        """
+        after = 0
+        with suppress(ContactsError):
+            while own := self._journal.own_phones(after=after, limit=MOST_LOOKED_UP):
+                after = max(own)
+                hidden = await self._do(partial(_not_in, own))
+                await self._take_in([*(await by_phone(self._api, hidden)).values()])
 
     async def _unseen_are_settled(self) -> bool:
         """Look up the contacts that a walk with doubts did not see. False where those are too many."""
@@ -298,6 +314,12 @@ class Filler:
 
     async def _state(self) -> State:
         return await self._do(lambda index: index.state)
+
+
+def _not_in(asked: Mapping[int, str], index: Index) -> dict[int, str]:
+    """Those of the contacts, given by their ids, that the index does not have."""
+    known = {row.id for row in index.rows(asked)}
+    return {each: phone for each, phone in asked.items() if each not in known}
 
 
 def _is_sure(part: Part) -> bool:

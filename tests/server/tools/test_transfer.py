@@ -315,6 +315,17 @@ async def test_problems_go_into_the_data_directory_where_the_folder_of_the_file_
         assert ("5105550190x" in text, mode) == (True, 0o600)
 
 
+async def test_whoever_was_imported_in_one_moment_is_found_by_the_first_search(open_session: OpenSession) -> None:
+    """The list shows one page of a moment, and the index is filled after the import here."""
+    async with open_session(contacts=60) as session:
+        await planned_and_run(session, text=table(180))
+        found = await facts(session, "search_contacts", custom_fields={"Plan": "Gold"}, created_after="2020-01-01")
+        gold = [person for person in session.sandbox.store.contacts() if person["custom"].get("31") == "Gold"]
+        assert found["total"] == len(gold) >= 180
+        one = await facts(session, "search_contacts", query="F333 L333")
+        assert [contact["match"] for contact in one["contacts"]][:1] == ["sure"]
+
+
 async def test_one_change_for_many_finds_them_by_part_of_a_name_too(session: Session) -> None:
     named = {person["phone"] for person in session.sandbox.store.contacts() if person["last"] == "Rivera"}
     done = await planned_and_run(session, "update_contacts", where={"name": "rivera"}, add_tags=["Lead"])
