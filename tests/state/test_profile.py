@@ -70,12 +70,33 @@ def test_ordinary_answers_confirm_and_contradict_lines_and_add_none(path: Path, 
     assert profile.news() == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 9}', '{"format": 1, "accounts": {"one": {"cursor": 3}}}'])
+def in_file(**line: object) -> str:
+    return json.dumps({"format": 1, "accounts": {"one": {"cursor": {"position": "a", "evidence": "", "at": 1} | line}}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": 9}',
+        '{"format": 1, "accounts": {"one": {"cursor": 3}}}',
+        "[" * 100_000,
+        in_file(at=10**400),
+        in_file(at=float("nan")),
+        in_file(at=None),
+        in_file(version=7),
+        in_file(distrusted=["strict"]),
+    ],
+    ids=range(11),
+)
 def test_a_file_that_cannot_be_read_counts_as_none(text: str, path: Path) -> None:
     path.parent.mkdir()
     path.write_text(text, encoding="utf-8")
     profile = Profile(path, "one")
     assert profile.position("cursor") == ""
+    profile.refresh({"cursor": Seen("strict")})
     assert profile.learn({"cursor": Seen("strict")})
     assert profile.position("cursor") == "strict"
     assert json.loads(path.read_text(encoding="utf-8"))["format"] == 1

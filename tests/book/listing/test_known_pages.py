@@ -13,6 +13,7 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.listing.cursor import Position
 from contacts_mcp.book.listing.listing import PAGE_ASKED, read_on
 from contacts_mcp.sandbox import Behaviour, Fault, Sandbox, open_sandbox
+from contacts_mcp.state.profile import Seen
 
 LARGE = Behaviour(requests_per_minute=0, honours_limit=True)
 
@@ -66,6 +67,21 @@ async def test_a_service_that_gives_shorter_pages_now_is_walked_to_the_end(
         assert book.profile.position("largest_page") == ""
         assert book.profile.lines["largest_page"].distrusted == "500"
         assert limits(sandbox)[-1] == PAGE_ASKED
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "2000000000"])
+async def test_a_length_that_no_probe_wrote_is_not_asked_for(
+    length: str, open_session: OpenSession, tmp_path: Path
+) -> None:
+    sandbox = open_sandbox(behaviour=LARGE, contacts=120)
+    await probed(sandbox, tmp_path / "data", writes=False)
+    async with open_session(sandbox=sandbox) as session:
+        book = await session.workspace.book()
+        assert book.profile.learn({"largest_page": Seen(length)})
+        sandbox.requests.clear()
+        given, _ = await walked(book)
+    assert len(given) == 120
+    assert {*limits(sandbox)} == {PAGE_ASKED}
 
 
 async def test_a_service_that_counts_limit_after_all_is_noticed(open_session: OpenSession, tmp_path: Path) -> None:
