@@ -159,6 +159,8 @@ class Profile:
             with FileLock(path.with_suffix(".json.lock"), timeout=_PATIENCE, mode=0o600):
                 accounts = _accounts_in(path)
                 lines = change(self._read())
+                for name in self._account.names:  # their newest lines are in `lines`, and an older date must not win
+                    accounts.pop(name, None)
                 accounts[self._account.name] = {question: asdict(line) for question, line in lines.items()}
                 _replace(path, json.dumps({"format": _FORMAT, "accounts": accounts}, indent=1))
         except (OSError, Timeout) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support import Clock
 
+from contacts_mcp.state.account import Account
 from contacts_mcp.state.profile import REFRESH_AFTER, Profile, Seen
 
 
@@ -34,6 +35,23 @@ def test_accounts_do_not_see_each_other(path: Path) -> None:
     Profile(path, "one").learn({"cursor": Seen("strict")})
     Profile(path, "two").learn({"cursor": Seen("inclusive")})
     assert [Profile(path, name).position("cursor") for name in ("one", "two", "three")] == ["strict", "inclusive", ""]
+
+
+def test_a_line_is_distrusted_under_each_credential_of_the_account_whatever_the_clock_was(
+    tmp_path: Path, path: Path, clock: Clock
+) -> None:
+    """The first one probed with a clock that was ahead."""
+    old, new = (Account(name, address="here", directory=tmp_path / "accounts") for name in ("old", "new"))
+    for account in (old, new):
+        account.learn(7)
+    ahead = Clock()
+    ahead.now = clock.now + 10 * REFRESH_AFTER
+    Profile(path, old, clock=ahead).learn({"put_names": Seen("kept")})
+    here = Profile(path, new, clock=clock)
+    assert here.position("put_names") == "kept"
+    here.distrust("put_names", "names went")
+    assert here.position("put_names") == ""
+    assert Profile(path, old, clock=clock).position("put_names") == ""
 
 
 def test_another_process_sees_a_change_at_once(path: Path) -> None:

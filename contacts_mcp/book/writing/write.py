@@ -195,7 +195,7 @@ class _Write:
         try:
             return await self._send(plan, empty=empty), empty
         except Rejected:
-            if plan.body(empty=empty, keeps_names=leaves_out) == plan.body():
+            if not self._may_use_profile or plan.body(empty=empty, keeps_names=leaves_out) == plan.body():
                 raise
         self._leaves_names_out = False
         sent = await self._send(plan, empty="")
