@@ -206,6 +206,7 @@ class _Call:
         await self._watch_if_needed()
         walk = self.position.walk
         rows = await self._fetch(walk.question)
+        walk = self.position.walk
         if rows is None:
             self.position = replace(self.position, walk=walk.refused())
             return
@@ -307,6 +308,7 @@ class _Call:
                 self._distrust_size(f"a page of {self.position.size} contacts was refused")
             else:
                 self.position = replace(self.position, refuses_size=True)
+            self.position = replace(self.position, walk=self.position.walk.with_other_pages())
             return await self._fetch(ask)
 
     def _compare_length(self, walk: Walk, length: int, *, is_new: bool) -> None:
