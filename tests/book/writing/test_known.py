@@ -168,6 +168,21 @@ async def test_a_change_that_is_refused_either_way_contradicts_no_line(
         assert (await session.workspace.book()).profile.position("put_names") == "kept"
 
 
+async def test_an_opt_in_goes_out_once_and_in_the_usual_form(open_session: OpenSession, tmp_path: Path) -> None:
+    """It is never sent twice, so nothing may be left to a second try."""
+    sandbox, ada = account(put_without_names="keep")
+    await probed(sandbox, tmp_path / "data")
+    sandbox.store.touch(ada, is_opted_out=True)
+    async with open_session(sandbox=sandbox) as session:
+        wish = {"contact_id": ada, "is_opted_out": False, "consent": "by phone today"}
+        token = ((await session.call("update_contact", **wish)).structured_content or {})["confirm_token"]
+        sandbox.faults.add(Fault("update_contact", "status", status=400))
+        assert (await session.call("update_contact", **wish, confirm_token=token)).is_error
+        (body,) = [request.body for request in sandbox.requests if request.operation == "update_contact"]
+        assert body["first"] == "Ada"
+    assert sandbox.store.contact(ada)["is_opted_out"]
+
+
 async def test_once_one_way_to_clear_is_contradicted_the_other_is_tried_whatever_the_profile_says(
     open_session: OpenSession, tmp_path: Path
 ) -> None:
