@@ -35,6 +35,7 @@ NAMES = {"first": "Contacts-MCP", "last": "Probe", "display_name": "Contacts-MCP
 DEFAULT_NAME = "Contacts-MCP Probe"  # first and last
 UNKNOWN_KEY = "999999999"  # of no custom field
 _FORBIDDEN = 403
+_LOOKS_AFTER_REFUSAL = 2  # of a batch, because every look is one of the run's few requests
 
 Outcome = Literal["seen", "refused", "unclear"]
 Age = Literal["at once", "behind", ""]  # of a look after a write; "" where an answer to it was lost
@@ -307,8 +308,10 @@ class Writer:
             self._begun("create", {}, marks[1], phone=bodies[1]["phone"]),
         ]
         told = await self._batch(bodies, entries, overwrite=False)
-        made, _ = await self._look_for(self._other_phone, marks[1])  # after a refusal too: the reply proves nothing
-        if not made and told is not None and told.is_refused:
+        is_refused = told is not None and told.is_refused
+        looks = _LOOKS_AFTER_REFUSAL if is_refused else len(LOOK_PAUSES)  # the reply of a batch proves nothing
+        made, _ = await self._look_for(self._other_phone, marks[1], tries=looks)
+        if not made and told is not None and is_refused:
             self._finish_all(entries, "not_done")
             self._pen.findings.add("batch_creates", "", f"a batch of two was refused ({told.status})")
             return {}
