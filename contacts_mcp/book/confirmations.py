@@ -29,10 +29,15 @@ _MAC_BYTES = 16
 _PAYLOAD = struct.Struct(f">I{_NONCE_BYTES}s{_HINT_BYTES * len(_PARTS)}s")
 _TOKEN_BYTES = _PAYLOAD.size + _MAC_BYTES
 
+
+def _expired(lifetime: float) -> str:
+    return f"the confirm_token has expired ({lifetime / 60:.0f} minutes)"
+
+
 # Why a token is refused, by the first part that differs; said to the assistant.
 REASONS = {
     "form": "the confirm_token is not one of this server's, or was altered",
-    "expired": "the confirm_token has expired (15 minutes)",
+    "expired": _expired(LIFETIME),
     "action": "the confirm_token was given for another action",
     "account": "the confirm_token was given for another account",
     "contacts": "the confirm_token was given for another contact",
@@ -84,7 +89,7 @@ class Confirmations:
         is_alive = 0 <= left <= lifetime + SKEW  # with more left, it was made before the clock was set back
         parts = self._parts(action)
         if hmac.compare_digest(mac, self._mac(payload, parts)):
-            return "" if is_alive else REASONS["expired"]
+            return "" if is_alive else _expired(lifetime)
         given = [hints[start : start + _HINT_BYTES] for start in range(0, len(hints), _HINT_BYTES)]
         differing = (name for name, hint in zip(_PARTS, given, strict=True) if hint != _hint(parts[name]))
         return REASONS[next(differing, "form")]

@@ -168,7 +168,6 @@ class Journal:
 
     def finish_all(self, entries: Sequence[Entry]) -> bool:
         """As `finish`, for several at once."""
-        self._out.update({entry.change_id: entry for entry in entries if entry.change_id in self._out})
         try:
             self._done(lambda db: self._completed(db, entries))
         except AccountError as error:
@@ -176,6 +175,8 @@ class Journal:
             ids = ", ".join(str(entry.change_id) for entry in entries[:3])
             _log.warning("how change %s came out could not be written down; it will be looked up", ids)
             return False
+        finally:  # not before: a file that was deleted meanwhile gets back those that are still being made
+            self._out.update({entry.change_id: entry for entry in entries if entry.change_id in self._out})
         self._lost -= {entry.change_id for entry in entries}
         return True
 

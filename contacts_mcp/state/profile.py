@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import secrets
 import time
@@ -158,6 +159,8 @@ class Profile:
             with FileLock(path.with_suffix(".json.lock"), timeout=_PATIENCE, mode=0o600):
                 accounts = _accounts_in(path)
                 lines = change(self._read())
+                for name in self._account.names:  # their newest lines are in `lines`, and an older date must not win
+                    accounts.pop(name, None)
                 accounts[self._account.name] = {question: asdict(line) for question, line in lines.items()}
                 _replace(path, json.dumps({"format": _FORMAT, "accounts": accounts}, indent=1))
         except (OSError, Timeout) as error:
@@ -170,7 +173,7 @@ class Profile:
 def _accounts_in(path: Path | None) -> dict[str, Any]:
     try:
         held = json.loads(path.read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     accounts = held.get("accounts") if isinstance(held, dict) and held.get("format") == _FORMAT else None
     return accounts if isinstance(accounts, dict) else {}
@@ -180,9 +183,10 @@ def _lines_in(held: Any) -> dict[str, Line]:
     """The lines that can be read."""
     lines: dict[str, Line] = {}
     for question, line in held.items() if isinstance(held, dict) else ():
-        with suppress(TypeError):
+        with suppress(TypeError, OverflowError):
             read = Line(**line)
-            if isinstance(read.position, str) and isinstance(read.at, int | float):
+            texts = (read.position, read.evidence, read.version, read.distrusted)
+            if all(isinstance(text, str) for text in texts) and math.isfinite(read.at):
                 lines[question] = read
     return lines
 

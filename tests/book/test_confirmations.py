@@ -96,6 +96,14 @@ def test_a_token_lives_for_15_minutes(confirmations: Confirmations, clock: Clock
     assert confirmations.refusal(token, DELETE) == REASONS["expired"]
 
 
+def test_a_token_with_a_longer_life_says_how_long_that_was(confirmations: Confirmations, clock: Clock) -> None:
+    token = confirmations.token_for(DELETE, lifetime=3600.0)
+    clock.now += 3600
+    assert confirmations.refusal(token, DELETE, lifetime=3600.0) == ""
+    clock.now += 1
+    assert confirmations.refusal(token, DELETE, lifetime=3600.0) == "the confirm_token has expired (60 minutes)"
+
+
 def test_a_token_of_a_clock_that_was_ahead_does_not_live_longer(confirmations: Confirmations, clock: Clock) -> None:
     token = confirmations.token_for(DELETE)
     clock.now -= SKEW  # another server's clock

@@ -710,6 +710,16 @@ def test_a_server_whose_file_was_deleted_still_knows_of_its_requests_that_may_ar
         assert journal.entries() == []
 
 
+def test_a_change_can_be_taken_back_whose_file_was_deleted_while_it_was_made(tmp_path: Path, clock: Clock) -> None:
+    """Nothing asks the journal between the deletion and the outcome."""
+    with closing(opened(tmp_path / "journal.sqlite3", clock)) as journal:
+        done = replace(journal.begin(UPDATE), state="done")
+        for file in tmp_path.iterdir():
+            file.unlink()
+        assert journal.finish(done)
+        assert journal.entries() == [done]
+
+
 def test_a_confirmation_stays_used_where_the_file_was_deleted(tmp_path: Path, clock: Clock) -> None:
     with closing(opened(tmp_path / "journal.sqlite3", clock)) as journal:
         assert journal.spend_token("digest")

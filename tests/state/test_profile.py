@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support import Clock
 
+from contacts_mcp.state.account import Account
 from contacts_mcp.state.profile import REFRESH_AFTER, Profile, Seen
 
 
@@ -34,6 +35,23 @@ def test_accounts_do_not_see_each_other(path: Path) -> None:
     Profile(path, "one").learn({"cursor": Seen("strict")})
     Profile(path, "two").learn({"cursor": Seen("inclusive")})
     assert [Profile(path, name).position("cursor") for name in ("one", "two", "three")] == ["strict", "inclusive", ""]
+
+
+def test_a_line_is_distrusted_under_each_credential_of_the_account_whatever_the_clock_was(
+    tmp_path: Path, path: Path, clock: Clock
+) -> None:
+    """The first one probed with a clock that was ahead."""
+    old, new = (Account(name, address="here", directory=tmp_path / "accounts") for name in ("old", "new"))
+    for account in (old, new):
+        account.learn(7)
+    ahead = Clock()
+    ahead.now = clock.now + 10 * REFRESH_AFTER
+    Profile(path, old, clock=ahead).learn({"put_names": Seen("kept")})
+    here = Profile(path, new, clock=clock)
+    assert here.position("put_names") == "kept"
+    here.distrust("put_names", "names went")
+    assert here.position("put_names") == ""
+    assert Profile(path, old, clock=clock).position("put_names") == ""
 
 
 def test_another_process_sees_a_change_at_once(path: Path) -> None:
@@ -70,12 +88,33 @@ def test_ordinary_answers_confirm_and_contradict_lines_and_add_none(path: Path, 
     assert profile.news() == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 9}', '{"format": 1, "accounts": {"one": {"cursor": 3}}}'])
+def in_file(**line: object) -> str:
+    return json.dumps({"format": 1, "accounts": {"one": {"cursor": {"position": "a", "evidence": "", "at": 1} | line}}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": 9}',
+        '{"format": 1, "accounts": {"one": {"cursor": 3}}}',
+        "[" * 100_000,
+        in_file(at=10**400),
+        in_file(at=float("nan")),
+        in_file(at=None),
+        in_file(version=7),
+        in_file(distrusted=["strict"]),
+    ],
+    ids=range(11),
+)
 def test_a_file_that_cannot_be_read_counts_as_none(text: str, path: Path) -> None:
     path.parent.mkdir()
     path.write_text(text, encoding="utf-8")
     profile = Profile(path, "one")
     assert profile.position("cursor") == ""
+    profile.refresh({"cursor": Seen("strict")})
     assert profile.learn({"cursor": Seen("strict")})
     assert profile.position("cursor") == "strict"
     assert json.loads(path.read_text(encoding="utf-8"))["format"] == 1

@@ -206,6 +206,7 @@ class _Call:
         await self._watch_if_needed()
         walk = self.position.walk
         rows = await self._fetch(walk.question)
+        walk = self.position.walk
         if rows is None:
             self.position = replace(self.position, walk=walk.refused())
             return
@@ -307,6 +308,7 @@ class _Call:
                 self._distrust_size(f"a page of {self.position.size} contacts was refused")
             else:
                 self.position = replace(self.position, refuses_size=True)
+            self.position = replace(self.position, walk=self.position.walk.with_other_pages())
             return await self._fetch(ask)
 
     def _compare_length(self, walk: Walk, length: int, *, is_new: bool) -> None:
@@ -488,15 +490,17 @@ def _first_position(matcher: Matcher, profile: Profile, *, is_long: bool) -> Pos
     if profile.position("limit") in _USELESS:
         useless.add("wide")
     largest = _number(profile.position("largest_page"))
-    size = largest if is_long and largest > PAGE_ASKED else 0
+    size = largest if is_long and PAGE_ASKED < largest <= MOST_ASKED else 0
     return Position(replace(_first_walk(matcher.until), futile=frozenset(useless)), size=size)
 
 
 def _number(position: str) -> int:
     """The number that a position names, 0 for any other text."""
-    return int(position) if position.isascii() and position.isdecimal() else 0
+    is_number = position.isascii() and position.isdecimal() and len(position) <= _MOST_DIGITS
+    return int(position) if is_number else 0
 
 
+_MOST_DIGITS = 9  # of a length; people can edit the file
 _USELESS = ("ignored", "refused")
 
 

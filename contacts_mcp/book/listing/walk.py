@@ -191,6 +191,10 @@ class Walk:
         """The walk where the service does not accept `ask`, which `may_be_refused`."""
         return _moved(self, "refused, end" if self.short else "refused", (), is_new=False)
 
+    def with_other_pages(self) -> Walk:
+        """The walk where pages of another length are asked for from now on: none is short beside those before."""
+        return self if self.size is None else replace(self, size=0, short=False)
+
     def after_longer_page(self, length: int) -> Walk:
         """The walk once the service is seen to give pages of `length` contacts.
 

@@ -48,6 +48,8 @@ class Sent:
     plan: Plan
     entry: Entry  # of the journal
     by_batch: bool = False
+    empty: str | None = ""  # the value that emptied texts were sent as
+    writes: int = 1  # of our own that may have moved `rev`
     reply: WriteReply | None = None
     failure: ContactsError | None = None
     contact: Contact | None = None  # by the last look
@@ -131,7 +133,7 @@ def _once_more(row: StoredRow) -> StoredRow:
 
 def _remarks_on(one: Sent, seen: Sight) -> dict[str, Any]:
     """The ways in which the contact is otherwise than was sent, by the names of `_REMARKS`. {} where it is not."""
-    report = one.plan.report(seen, one.reply)
+    report = one.plan.report(seen, one.reply, writes=one.writes)
     remarks = {
         "not_kept": [*report.unkept],
         "disturbed": [*report.disturbed],

@@ -21,6 +21,7 @@ import anyio
 
 from contacts_mcp.api.client import Trace
 from contacts_mcp.api.pace import bulk_work
+from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.holding import is_behind
 from contacts_mcp.book.transfer.judging import Judge, judge_for
@@ -28,7 +29,7 @@ from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, all_of, forms_of
 from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of, row_as_done
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import values_of
-from contacts_mcp.book.writing.known import first_way_to_clear, other_way_to_clear
+from contacts_mcp.book.writing.known import first_way_to_clear, other_way_to_clear, refused_as_known
 from contacts_mcp.book.writing.plan import Plan, Sight
 from contacts_mcp.book.writing.settle import close_run, plan_of, settle_entry
 from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
@@ -36,6 +37,7 @@ from contacts_mcp.errors import (
     AccountError,
     ContactsError,
     Refused,
+    Rejected,
     Unreachable,
 )
 from contacts_mcp.models import Contact, WriteReply
@@ -378,10 +380,19 @@ class _Run:
                 one.reply = WriteReply()
 
     async def _send_one(self, one: Sent) -> None:
-        await self._send_cleared(one, empty=first_way_to_clear(self.book.profile))
+        """Send in the form that the profile tells, and in the usual one where the service refuses that."""
+        profile, plan, empty = self.book.profile, one.plan, first_way_to_clear(self.book.profile)
+        await self._send_cleared(one, empty=empty)
+        is_usual = plan.action != "update" or plan.body(empty=empty) == plan.body()
+        if is_usual or not isinstance(one.failure, Rejected):
+            return
+        one.failure = None
+        await self._send_cleared(one, empty="")
+        if one.failure is None:
+            refused_as_known(profile, plan, empty=empty, leaves_names_out=False)
 
     async def _send_cleared(self, one: Sent, *, empty: str | None) -> None:
-        api, plan = self.book.api, one.plan
+        api, plan, one.empty = self.book.api, one.plan, empty
         try:
             if plan.action == "create":
                 one.reply = await api.create_contact(plan.body(), trace=_trace())
@@ -402,15 +413,23 @@ class _Run:
         """Up to three looks at everything that may have been carried out."""
         open_rows = [one for one in sent if not isinstance(one.failure, Unreachable | AccountError)]
         await self._look_until_proven(open_rows, is_over=False)
-        tried = first_way_to_clear(self.book.profile)
-        stubborn = [one for one in open_rows if self._left_standing(one)]
-        other = other_way_to_clear(self.book.profile, tried) if stubborn else None
+        again = [one for one in open_rows if self._left_standing(one) and await self._cleared_otherwise(one)]
+        await self._look_until_proven(again, is_over=False)
+
+    async def _cleared_otherwise(self, one: Sent) -> bool:
+        """Send a row again, because the service may want null where "" did nothing. Whether that may be carried out.
+
+        The first write stands either way.
+        """
+        other = other_way_to_clear(self.book.profile, one.empty)
         if other is None:
-            return
-        for one in stubborn:  # the service may want null where "" did nothing
-            await self._send_cleared(one, empty=other[0])
-            one.is_proven = False
-        await self._look_until_proven(stubborn, is_over=False)
+            return False
+        second = replace(one)
+        await self._send_cleared(second, empty=other[0])
+        if second.failure is not None and not isinstance(second.failure, AMBIGUOUS):
+            return False
+        one.reply, one.failure, one.writes, one.is_proven = second.reply, second.failure, 2, False
+        return True
 
     @staticmethod
     def _left_standing(one: Sent) -> bool:

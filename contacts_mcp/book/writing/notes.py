@@ -26,14 +26,7 @@ def notes_on_values(report: Report, names: Snapshot) -> list[str]:
     """How the asked values came out, where they are not simply as asked."""
     notes: list[str] = [_on_somebody_else(report, names)] if report.someone_else else []
     if report.may_have_set_back:
-        notes.append(
-            Note(
-                "may_have_set_back",
-                "Somebody else may have changed this contact just before. This change sent phone, first, last and "
-                "display_name along as they were read, so it may have set back a new number or name. "
-                "Check them with the person.",
-            )
-        )
+        notes.append(_on_set_back(report))
     for key, (asked, found) in report.unkept.items():
         name, seen = word(field_name(key, names)), in_quotes(key, found, names)
         if is_empty(asked):
@@ -54,6 +47,19 @@ def notes_on_values(report: Report, names: Snapshot) -> list[str]:
         text = f"Also different now, and not by this request: {name} was {old} and is {new}."
         notes.append(Note("disturbed", text))
     return notes
+
+
+def _on_set_back(report: Report) -> Note:
+    sent, perhaps = (
+        ("phone, first, last and display_name along as they were read", "number or name. Check them")
+        if report.sent_names
+        else ("phone along as it was read", "number. Check it")
+    )
+    return Note(
+        "may_have_set_back",
+        f"Somebody else may have changed this contact just before. This change sent {sent}, "
+        f"so it may have set back a new {perhaps} with the person.",
+    )
 
 
 def _how_it_went(written: Written) -> list[str]:

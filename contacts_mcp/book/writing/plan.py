@@ -149,7 +149,8 @@ class Report:
     disturbed: Pairs = field(default_factory=dict)  # key -> (before, after) of what nobody asked for
     may_still_come: bool = False  # a copy without an answer may still set the unkept values
     someone_else: bool = False  # somebody else wrote at the same time
-    may_have_set_back: bool = False  # somebody else may have written before us, and phone and names were sent along
+    may_have_set_back: bool = False  # somebody else may have written before us, and values were sent along as read
+    sent_names: bool = True  # whether the names were among these. The phone always is
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from dataclasses import replace
 import anyio
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.writing.known import keeps_names, lost_names
 from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
 from contacts_mcp.book.writing.write import circumstances, is_explained, with_phone
 from contacts_mcp.errors import BadAnswer, ContactsError, Forbidden, Rejected
@@ -89,6 +90,8 @@ def _complete(book: Book, entry: Entry, seen: Sight) -> None:
     """Write down that `entry` was carried out, as `seen` shows."""
     if entry.action == "delete" and entry.contact_id is not None:
         book.mirror.noticed_gone(entry.contact_id)
+    if entry.action == "update" and entry.parent is None and keeps_names(book.profile):  # a run always sends names
+        lost_names(book.profile, plan_of(entry), seen, change=f" (change {entry.change_id})")
     book.journal.looked_at(
         replace(
             entry,

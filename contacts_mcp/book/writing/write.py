@@ -22,7 +22,13 @@ from contacts_mcp.api.client import Trace
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.values import is_hidden, values_of
-from contacts_mcp.book.writing.known import first_way_to_clear, keeps_names, lost_names, other_way_to_clear
+from contacts_mcp.book.writing.known import (
+    first_way_to_clear,
+    keeps_names,
+    lost_names,
+    other_way_to_clear,
+    refused_as_known,
+)
 from contacts_mcp.book.writing.plan import Circumstances, LastChange, Plan, Proof, Report, Sight, is_as_created
 from contacts_mcp.errors import (
     AccountError,
@@ -99,21 +105,25 @@ class _Write:
         self._entry: Entry | None = None
         self._doubles: list[Contact] = []
         self._may_have_set_back = False  # by a second write of an update
-        self._leaves_names_out = plan.action == "update" and keeps_names(book.profile)
+        # An opt-in is never sent twice, so it goes out in the usual form.
+        self._may_use_profile = plan.action == "update" and not plan.opts_in
+        self._leaves_names_out = self._may_use_profile and keeps_names(book.profile)
+        self._reply: WriteReply | None = None  # the last one
 
     async def run(self) -> Written:
         with self._settling():
-            empty = first_way_to_clear(self._book.profile)
-            sent = await self._send(self._plan, empty=empty)
+            sent, empty = await self._send_as_known()
+            self._reply = sent.reply
             after = await self._read_back(self._plan, sent)
             writes = 1
+            if after and self._leaves_names_out:  # first, because a failure of the rest must not keep them lost
+                after, more = await self._give_names_back(after)
+                writes += more
             left = self._plan.left_standing(values_of(after)) if after and self._plan.action == "update" else []
             other = other_way_to_clear(self._book.profile, empty) if left else None
             if after and other:
-                wanted = dict.fromkeys(left, "")
-                after, writes = await self._write_again(after, wanted, empty=other[0], reply=sent.reply)
-            if after and self._leaves_names_out:
-                after, writes = await self._give_names_back(after, writes)
+                after, more = await self._write_again(after, dict.fromkeys(left, ""), empty=other[0])
+                writes += more
             return self._conclude(after, sent, writes)
 
     def _write_down(self) -> None:
@@ -174,6 +184,23 @@ class _Write:
         return unanswered
 
     # Sending
+
+    async def _send_as_known(self) -> tuple[_Sent, str | None]:
+        """Send in the form that the profile tells, and in the usual one where the service refuses that.
+
+        Returns the value that emptied texts were sent as, too.
+        """
+        plan, profile, leaves_out = self._plan, self._book.profile, self._leaves_names_out
+        empty = first_way_to_clear(profile) if self._may_use_profile else ""
+        try:
+            return await self._send(plan, empty=empty), empty
+        except Rejected:
+            if not self._may_use_profile or plan.body(empty=empty, keeps_names=leaves_out) == plan.body():
+                raise
+        self._leaves_names_out = False
+        sent = await self._send(plan, empty="")
+        refused_as_known(profile, plan, empty=empty, leaves_names_out=leaves_out)
+        return sent, ""
 
     async def _send(self, plan: Plan, *, empty: str | None = "") -> _Sent:
         """Send once, and once more only where a second copy can do no harm."""
@@ -272,42 +299,39 @@ class _Write:
             raise _accepted_but(plan, sent, contact)
         return contact
 
-    async def _give_names_back(self, contact: Contact, writes: int) -> tuple[Contact, int]:
+    async def _give_names_back(self, contact: Contact) -> tuple[Contact, int]:
         """The profile said that names stay if they are not sent. Names that did not stay are written again."""
-        lost = self._plan.disturbed(values_of(contact))
-        names = lost_names(self._book.profile, lost)
-        if not names:
-            return contact, writes
+        lost = lost_names(self._book.profile, self._plan, Sight.of(contact))
+        if not lost:
+            return contact, 0
         self._leaves_names_out = False
-        contact, more = await self._write_again(contact, {name: lost[name][0] for name in names}, empty="")
-        return contact, writes + more - 1
+        return await self._write_again(contact, lost, empty="")
 
-    async def _write_again(
-        self, contact: Contact, wanted: dict[str, Any], *, empty: str | None, reply: WriteReply | None = None
-    ) -> tuple[Contact, int]:
-        """A second write for what the first one left undone, and how many there were. `reply` is that of the first.
+    async def _write_again(self, contact: Contact, wanted: dict[str, Any], *, empty: str | None) -> tuple[Contact, int]:
+        """Another write for what the first one left undone, and whether it counts as one.
 
         The service may want null where "" did nothing, and nobody knows which (`heymarket-api.md` 3.3).
         The first write stands either way, so a failure here is no failure of the update. Texts that are not
         empty are told as not cleared.
         """
         plan = update_of(contact, values_of(contact) | wanted)
-        if not contact.rev and reply:  # the service told it, though reads do not
-            plan = replace(plan, rev_before=reply.rev or 0)
+        if not contact.rev and self._reply:  # the service told it, though reads do not
+            plan = replace(plan, rev_before=self._reply.rev or 0)
         try:
             again = await self._send(plan, empty=empty)
         except OutcomeUnknown:
             raise
         except ContactsError:
-            return contact, 1
+            return contact, 0
+        self._reply = again.reply
         try:
             after = await self._read_back(plan, again)
         except NotDone:
-            return contact, 1
+            return contact, 0
         except OutcomeUnknown as unknown:
             raise OutcomeUnknown(f"{_PARTLY_SEEN} {_LOOK_LATER}", rev=unknown.rev) from unknown.__cause__
         self._may_have_set_back |= plan.report(Sight.of(after), again.reply).may_have_set_back
-        return after or contact, 2
+        return after or contact, 1
 
     def _conclude(self, after: Contact | None, sent: _Sent, writes: int) -> Written:
         assert self._entry is not None
@@ -331,7 +355,11 @@ class _Write:
             sent_again=sent.again,
             doubles=self._doubles,
             news=self._book.profile.news(),
-            report=replace(report, may_have_set_back=report.may_have_set_back or self._may_have_set_back),
+            report=replace(
+                report,
+                may_have_set_back=report.may_have_set_back or self._may_have_set_back,
+                sent_names=not self._leaves_names_out,
+            ),
         )
 
 
@@ -444,7 +472,10 @@ def last_change(book: Book, contact_id: int, *, is_recent: bool = False) -> Last
 # The reader's next step, where an accepted write cannot be seen.
 _LOOK_FIRST = "Look the contact up before anything else."
 _LOOK_LATER = "Look the contact up in a minute."
-_PARTLY_SEEN = "The update was carried out, but it could not be seen whether every text that it clears is empty."
+_PARTLY_SEEN = (
+    "The update was carried out, but it could not be seen whether every text that it clears is empty, "
+    "and every other name is as it was."
+)
 
 
 def _accepted_unseen(plan: Plan, why: str) -> OutcomeUnknown:

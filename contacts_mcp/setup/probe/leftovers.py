@@ -1,11 +1,12 @@
 """The contacts that a probe made, deleted at its end, or at the next run where it was killed.
 
 Only a contact that shows a mark of that very run is deleted. The journal knows the runs, their phones and ids.
+A create may have gone into a contact that was there. Its first look then shows a `rev` above 1, and it is left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +35,7 @@ class Cleaned:
 
     deleted: list[int] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # a sentence for each contact that is or may be left
+    kept: list[str] = field(default_factory=list)  # ... for each that may be somebody's, and is never deleted
 
 
 async def clean(book: Book, asker: Asker, findings: Findings, known: Mapping[int, Row]) -> Cleaned:
@@ -42,20 +44,52 @@ async def clean(book: Book, asker: Asker, findings: Findings, known: Mapping[int
     Raises CredentialsRefused, RateLimited, OutOfRequests.
     """
     done, seen = Cleaned(), set[Any]()
-    for entry in book.journal.made_by_probe():
+    entries = book.journal.made_by_probe()
+    new = _new_ones(entries)
+    for entry in entries:
         own = known.get(entry.contact_id or 0)
         rows = [own] if own else await _found(book, asker, entry)
         if rows is None:
             done.left.append(f"It could not be seen whether the contact of {_when(entry)} is there.")
             continue
-        ours = [row for row in rows if is_mark(row.get("email"), str(entry.record["probe"]))]
-        for row in ours:
-            if row["id"] not in seen:
-                seen.add(row["id"])
+        ours = _marked(entry, rows)
+        for row in _not_yet(seen, ours):
+            if _may_have_been_there(entry, row, new):
+                done.kept.append(_kept(entry, row))
+            else:
                 await _delete_and_tell(book, asker, findings, row, done)
         if not ours:
             _nothing_there(book, done, entry)
     return done
+
+
+def _new_ones(entries: Sequence[Entry]) -> set[int]:
+    """The contacts that nobody seems to have had before their create."""
+    return {entry.contact_id for entry in entries if entry.contact_id is not None and entry.rev_after <= 1}
+
+
+def _marked(entry: Entry, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if is_mark(row.get("email"), str(entry.record["probe"]))]
+
+
+def _not_yet(seen: set[Any], rows: Sequence[Row]) -> list[Row]:
+    """Those of `rows` that are not in `seen`, each once. They are in it afterwards."""
+    fresh = {row["id"]: row for row in rows if row["id"] not in seen}
+    seen |= fresh.keys()
+    return [*fresh.values()]
+
+
+def _may_have_been_there(entry: Entry, row: Row, new: Collection[int]) -> bool:
+    """Whether the create of `entry` may have gone into somebody's contact. `new` are those that were made."""
+    rev = entry.rev_after if entry.contact_id is not None else row.get("rev")
+    return int(row["id"]) not in new and isinstance(rev, int) and rev > 1
+
+
+def _kept(entry: Entry, row: Row) -> str:
+    return (
+        f"Contact {int(row['id'])} has the e-mail of {_when(entry)}, and may have been there before. "
+        "It is left alone. Look at it, and delete it yourself if it is the probe's."
+    )
 
 
 async def _delete_and_tell(book: Book, asker: Asker, findings: Findings, row: Row, done: Cleaned) -> None:

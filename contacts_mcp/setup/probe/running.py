@@ -155,15 +155,22 @@ class _Run:
             return
         pen = Pen(book=self._book, asker=self._asker, findings=self._findings, run=self._plan.run)
         writer = Writer(pen, account, phones, may_opt_out=not self._plan.phone)
+        ending: ContactsError | None = None
         async with self._book.locks.phones(*phones):
             try:
                 await writer.run()
             except (WritingEnds, OutOfRequests) as end:
                 why = str(end) or "all requests were used"
                 self._notes.append(f"Writing ended early: {why}.")
+            except ContactsError as failure:
+                ending = failure
             finally:
                 with anyio.move_on_after(LONGEST_END, shield=True):
                     await self._clean("", writer.made)
+        if ending is not None:
+            if self._left:  # nobody gets the notes of a probe that fails
+                ending.tell_of(" ".join(self._left))
+            raise ending
 
     async def _free_phones(self) -> tuple[str, str]:
         """Two phones that nobody has. Raises Refused."""
@@ -196,6 +203,7 @@ class _Run:
         self._left = [*cleaned.left]
         if cleaned.left:
             self._left.append("The next run of contacts-mcp probe looks again, and deletes them.")
+        self._left += cleaned.kept
         if cleaned.deleted:
             ids = ", ".join(map(str, cleaned.deleted))
             self._notes.append(f"{why} Deleted the probe's contacts: {ids}.".strip())

@@ -35,6 +35,7 @@ NAMES = {"first": "Contacts-MCP", "last": "Probe", "display_name": "Contacts-MCP
 DEFAULT_NAME = "Contacts-MCP Probe"  # first and last
 UNKNOWN_KEY = "999999999"  # of no custom field
 _FORBIDDEN = 403
+_LOOKS_AFTER_REFUSAL = 2  # of a batch, because every look is one of the run's few requests
 
 Outcome = Literal["seen", "refused", "unclear"]
 Age = Literal["at once", "behind", ""]  # of a look after a write; "" where an answer to it was lost
@@ -115,6 +116,7 @@ class Writer:
                 break
         else:
             raise WritingEnds("no contact could be made: the service refused the create twice")
+        _end_if_there_before(step.after)
         findings = self._pen.findings
         findings.add_all(contact_facts([step.after]))
         self._shows_rev = bool(step.after.get("rev"))
@@ -306,21 +308,24 @@ class Writer:
             self._begun("create", {}, marks[1], phone=bodies[1]["phone"]),
         ]
         told = await self._batch(bodies, entries, overwrite=False)
-        if told is not None and told.is_refused:
+        is_refused = told is not None and told.is_refused
+        looks = _LOOKS_AFTER_REFUSAL if is_refused else len(LOOK_PAUSES)  # the reply of a batch proves nothing
+        made, _ = await self._look_for(self._other_phone, marks[1], tries=looks)
+        if not made and told is not None and is_refused:
             self._finish_all(entries, "not_done")
             self._pen.findings.add("batch_creates", "", f"a batch of two was refused ({told.status})")
             return {}
-        made, _ = await self._look_for(self._other_phone, marks[1])
         if not made:
             self._finish_all(entries, "unknown")
             raise WritingEnds("no look showed the contact that a batch should have made")
         self._finish(entries[1], "done", made)
-        self._judge_batch(told, made, bodies[1])
         own, _ = await self._look_for(self._phone, marks[0], tries=1)
+        self._finish(entries[0], "done" if own else "unknown", own)
+        _end_if_there_before(made)
+        self._judge_batch(told, made, bodies[1])
         if own:
             self._pen.findings.add("batch_existing", "updated", "a batch changed a contact with a known phone")
             self._shown = own
-        self._finish(entries[0], "done" if own else "unknown", own)
         self._skipped = None if own else entries[0]
         return made
 
@@ -552,6 +557,13 @@ class Writer:
         """After a write of unknown outcome, only `rev` tells whether it arrived between two looks."""
         if not self._shows_rev:
             raise WritingEnds("a change without a clear answer may still arrive, and reads show no rev to tell it by")
+
+
+def _end_if_there_before(made: Row) -> None:
+    """Raises WritingEnds where a create seems to have gone into a contact that was there."""
+    rev = made.get("rev")
+    if isinstance(rev, int) and rev > 1:
+        raise WritingEnds("the contact that was to be made may have been there before")
 
 
 def is_mark(email: Any, run: str) -> bool:

@@ -13,6 +13,7 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.listing.cursor import Position
 from contacts_mcp.book.listing.listing import PAGE_ASKED, read_on
 from contacts_mcp.sandbox import Behaviour, Fault, Sandbox, open_sandbox
+from contacts_mcp.state.profile import Seen
 
 LARGE = Behaviour(requests_per_minute=0, honours_limit=True)
 
@@ -22,15 +23,15 @@ def anyio_backend() -> Backend:
     return HURRIED
 
 
-async def walked(book: Book) -> tuple[set[int], Position]:
-    """All contacts that a walk of the whole list gives, and its end. It must have no reason to doubt."""
+async def walked(book: Book, *, may_doubt: bool = False) -> tuple[set[int], Position]:
+    """All contacts that a walk of the whole list gives, and its end. It must have no reason to doubt, or it may."""
     given: set[int] = set()
     position: Position | None = None
     while position is None or position.walk.ask is not None:
         part = await read_on(book.api, position, requests=5, profile=book.profile)
         given |= {row.id for row in part.rows}
         position = part.position
-    assert part.reasons == []
+    assert may_doubt or part.reasons == []
     return given, position
 
 
@@ -66,6 +67,40 @@ async def test_a_service_that_gives_shorter_pages_now_is_walked_to_the_end(
         assert book.profile.position("largest_page") == ""
         assert book.profile.lines["largest_page"].distrusted == "500"
         assert limits(sandbox)[-1] == PAGE_ASKED
+
+
+async def test_pages_that_get_shorter_at_our_own_wish_hide_nobody_of_one_moment(
+    open_session: OpenSession, tmp_path: Path
+) -> None:
+    """The second long page is refused. The usual one then holds a single moment, which goes on behind it."""
+    sandbox = open_sandbox(
+        behaviour=Behaviour(requests_per_minute=0, honours_limit=True, honours_page=True), contacts=1_200
+    )
+    await probed(sandbox, tmp_path / "data", writes=False)
+    rows = sorted(sandbox.store.contacts(), key=lambda row: (row["updated"], row["id"]), reverse=True)
+    sandbox.state.records.set_updated([row["id"] for row in rows[300:]], 1_500_000_000_000_000)
+    sandbox.state.records.set_updated([row["id"] for row in rows[800:]], 1_400_000_000_000_000)
+    async with open_session(sandbox=sandbox) as session:
+        book = await session.workspace.book()
+        sandbox.faults.add(Fault("list_contacts", "status", status=400, skip=1))
+        given, _ = await walked(book, may_doubt=True)
+    assert len(given) == 1_200
+    assert book.profile.position("largest_page") == ""
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "2000000000"])
+async def test_a_length_that_no_probe_wrote_is_not_asked_for(
+    length: str, open_session: OpenSession, tmp_path: Path
+) -> None:
+    sandbox = open_sandbox(behaviour=LARGE, contacts=120)
+    await probed(sandbox, tmp_path / "data", writes=False)
+    async with open_session(sandbox=sandbox) as session:
+        book = await session.workspace.book()
+        assert book.profile.learn({"largest_page": Seen(length)})
+        sandbox.requests.clear()
+        given, _ = await walked(book)
+    assert len(given) == 120
+    assert {*limits(sandbox)} == {PAGE_ASKED}
 
 
 async def test_a_service_that_counts_limit_after_all_is_noticed(open_session: OpenSession, tmp_path: Path) -> None:

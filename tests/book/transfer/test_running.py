@@ -13,8 +13,10 @@ from support import OpenStage, Stage
 from support.clock import HURRIED, Backend
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.transfer.deciding import Switches
 from contacts_mcp.book.transfer.looking import look
+from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 from contacts_mcp.book.transfer.opening import pasted_source
 from contacts_mcp.book.transfer.planning import Asked, plan_file
 from contacts_mcp.book.transfer.running import run
@@ -23,6 +25,7 @@ from contacts_mcp.book.transfer.undoing import begin_undo, plan_undo
 from contacts_mcp.book.values import differences, values_of
 from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.imports import StoredPlan, moved_on
+from contacts_mcp.state.profile import Seen
 
 
 @pytest.fixture
@@ -439,6 +442,55 @@ async def test_whatever_becomes_of_an_update_it_is_told_rightly(open_stage: Open
         wanted = {"15105550101": "Hopper", "15105550102": "Franklin"}
         for row in book.imports.every_row(plan.plan):
             assert (names[row.phone] == wanted[row.phone]) == (row.state == "done"), row
+
+
+async def cleared(book: Book, *ids: int) -> StoredPlan:
+    """A plan that empties the e-mail of these contacts."""
+    chosen, wanted = Chosen(contact_ids=ids), Wanted(clear=["email"])
+    edit = await edit_for(book, chosen, wanted)
+    return await plan_change(book, begin_change(book, chosen, wanted, edit), chosen, edit)
+
+
+async def test_a_text_that_is_cleared_in_a_second_write_is_done_and_nobody_else_is_blamed(
+    open_stage: OpenStage,
+) -> None:
+    async with open_stage(behaviour={"clears_with": "null"}) as stage:
+        book = await stage.book()
+        plan = await cleared(book, stage.ADA)
+        await until_done(book, plan)
+        assert stage.sandbox.store.contact(stage.ADA)["email"] == ""
+        assert [(row.state, row.outcome) for row in book.imports.every_row(plan.plan)] == [("done", "")]
+
+
+@pytest.mark.parametrize("second", [{"kind": "status", "status": 400}, {"kind": "refuse", "times": -1}])
+async def test_a_second_write_that_is_refused_does_not_undo_the_first(
+    open_stage: OpenStage, second: dict[str, Any]
+) -> None:
+    """The looks after it fail."""
+    async with open_stage(behaviour={"clears_with": "null"}) as stage:
+        book = await stage.book()
+        plan = await cleared(book, stage.ADA)
+        stage.sandbox.faults.add(Fault("update_contact", skip=1, **second))
+        stage.sandbox.faults.add(Fault("search_contacts", "status", skip=2, times=-1))
+        with suppress(AssertionError):
+            await until_done(book, plan, most=1)
+        stage.sandbox.faults.clear()
+        (row,) = book.imports.every_row(plan.plan)
+        (entry,) = book.journal.entries(contact_id=stage.ADA)
+        assert (row.state, entry.state) == ("told", "done")
+        assert "did not keep email" in row.outcome
+
+
+async def test_null_that_is_refused_by_now_is_distrusted_in_a_run_too(open_stage: OpenStage) -> None:
+    async with open_stage(behaviour={"clears_with": "empty"}) as stage:
+        book = await stage.book()
+        book.profile.learn({"clear_empty": Seen("does nothing"), "clear_null": Seen("empties")})
+        plan = await cleared(book, stage.ADA)
+        stage.sandbox.faults.add(Fault("update_contact", "status", status=400))
+        await until_done(book, plan)
+        assert stage.sandbox.store.contact(stage.ADA)["email"] == ""
+        assert outcomes(book, plan) == {"done": 1}
+        assert book.profile.position("clear_null") == ""
 
 
 async def test_a_run_that_waits_for_a_late_answer_stops_when_its_time_is_over(open_stage: OpenStage) -> None:

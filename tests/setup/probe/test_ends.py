@@ -85,6 +85,34 @@ async def test_only_contacts_with_the_mark_of_the_run_are_deleted(tmp_path: Path
     assert [row["id"] for row in sandbox.store.contacts() if "probe" in row["display_name"].lower()] == [mine["id"]]
 
 
+async def test_a_contact_that_got_the_phone_at_the_same_moment_is_not_deleted(tmp_path: Path) -> None:
+    """The service puts a create into the contact that is there, which then has the mark."""
+    sandbox = open_sandbox(behaviour=Behaviour(requests_per_minute=0, known_phone="update"))
+    theirs = {"phone": FIRST_PHONE, "first": "Somebody", "email": "somebody@example.com"}
+    sandbox.interventions.add(Intervention("create", "create_contact", members=theirs))
+    end = await probed(sandbox, tmp_path)
+    (row,) = [row for row in sandbox.store.contacts() if row["phone"] == FIRST_PHONE]
+    assert not end.is_clean
+    assert any(f"Contact {row['id']} " in note for note in end.notes)
+    assert [request.operation for request in sandbox.requests].count("update_contact") == 0
+
+
+async def test_a_batch_that_is_refused_and_carried_out_all_the_same_leaves_nothing(tmp_path: Path) -> None:
+    sandbox = open_sandbox()
+    before = dump(sandbox)
+    sandbox.faults.add(Fault("batch_contacts", "status_after", status=400, times=2))
+    end = await probed(sandbox, tmp_path)
+    assert (end.is_clean, dump(sandbox)) == (True, before)
+
+
+async def test_credentials_that_are_refused_on_the_way_name_what_may_be_left(tmp_path: Path) -> None:
+    sandbox = open_sandbox()
+    for operation in ("update_contact", "delete_contact"):
+        sandbox.faults.add(Fault(operation, "status", status=401, times=-1))
+    with pytest.raises(CredentialsRefused, match="Contacts of a probe may be left"):
+        await probed(sandbox, tmp_path)
+
+
 async def test_a_rate_that_is_used_up_is_waited_for_and_told(tmp_path: Path) -> None:
     sandbox = open_sandbox(behaviour=Behaviour(requests_per_minute=0, retry_after=1))
     sandbox.faults.add(Fault("*", "status", status=429, times=2, skip=3, retry_after=1))
