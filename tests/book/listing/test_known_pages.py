@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import HURRIED, Backend
@@ -16,6 +19,19 @@ from contacts_mcp.sandbox import Behaviour, Fault, Sandbox, open_sandbox
 from contacts_mcp.state.profile import Seen
 
 LARGE = Behaviour(requests_per_minute=0, honours_limit=True)
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every sandbox of a test is closed at its end."""
+    opening = open_sandbox
+    with ExitStack() as opened:
+
+        def kept(**given: Any) -> Sandbox:
+            return opened.enter_context(closing(opening(**given)))
+
+        monkeypatch.setitem(globals(), "open_sandbox", kept)
+        yield
 
 
 @pytest.fixture

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from known import figures
@@ -21,6 +24,19 @@ ADA = {"phone": "15105550101", "first": "Ada", "last": "Example", "email": "ada@
 @pytest.fixture
 def anyio_backend() -> Backend:
     return HURRIED
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every sandbox of a test is closed at its end."""
+    opening = open_sandbox
+    with ExitStack() as opened:
+
+        def kept(**given: Any) -> Sandbox:
+            return opened.enter_context(closing(opening(**given)))
+
+        monkeypatch.setitem(globals(), "open_sandbox", kept)
+        yield
 
 
 def note_kinds(answer: CallToolResult) -> list[str]:
