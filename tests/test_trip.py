@@ -28,5 +28,5 @@ async def test_functions_are_entered_once_however_often_they_go_on() -> None:
     rooms = [trip.room_of(module) for module in trip_of_a_call]
     assert rooms[0] == "server"
     assert {"server", "book", "api", "state", "words"} <= set(rooms)
-    assert len([1 for one, other in pairwise(rooms) if one != other]) < len(trip_of_a_call) / 2
+    assert len([1 for one, other in pairwise(rooms) if one != other]) <= trip.SWITCHES
     assert await trip.enter() == trip_of_a_call

@@ -53,14 +53,8 @@ class Trace:
     """The fate of the copies of one write."""
 
     before_each: Callable[[], None]  # called right before a copy goes out
-    sent: int = 0
-    settled: int = 0  # answered, or certainly never sent
+    unanswered: int = 0  # copies that may still arrive, or be at work: neither answered nor certainly never sent
     accepted: int = 0
-
-    @property
-    def unanswered(self) -> int:
-        """How many copies may still arrive, or be at work."""
-        return self.sent - self.settled
 
     @property
     def may_be_out(self) -> bool:
@@ -364,14 +358,14 @@ class HeymarketClient:
         if trace is None:
             return await self._send_once(call)
         trace.before_each()
-        trace.sent += 1
+        trace.unanswered += 1
         try:
             with anyio.CancelScope(shield=True):
                 answer = await self._send_once(call)
         except ContactsError as failure:
-            trace.settled += not isinstance(failure, AMBIGUOUS)
+            trace.unanswered -= not isinstance(failure, AMBIGUOUS)
             raise
-        trace.settled += 1
+        trace.unanswered -= 1
         trace.accepted += 1
         return answer
 

@@ -66,7 +66,7 @@ class Profile:
         self._clock = clock
         self._seen_at: tuple[int, int] | None = None
         self._lines: dict[str, Line] = {}
-        self._told: dict[str, str] = {}
+        self.untold: dict[str, str] = {}  # the lines that were distrusted, and why, until `news` tells them
 
     @property
     def lines(self) -> Mapping[str, Line]:
@@ -124,14 +124,14 @@ class Profile:
             return
         changed = replace(line, position="", evidence=why, at=self._clock(), distrusted=line.position)
         if is_told:
-            self._told[question] = why
+            self.untold[question] = why
         _log.warning("the profile's line %s (%s) is not trusted any more: %s", question, line.position, why)
         if not self._write(lambda lines: lines | {question: changed}):
             self._path, self._lines = None, {**self._lines, question: changed}  # at least in this process
 
     def news(self) -> list[str]:
         """A note for each line that was distrusted since this was last asked."""
-        told, self._told = self._told, {}
+        told, self.untold = self.untold, {}
         return [
             Note(
                 "profile_distrusted",

@@ -354,7 +354,7 @@ class _Write:
             answer_lost=lost,
             sent_again=sent.again,
             doubles=self._doubles,
-            news=self._book.profile.news(),
+            news=self._book.profile.news() if self._book.profile.untold else [],
             report=replace(
                 report,
                 may_have_set_back=report.may_have_set_back or self._may_have_set_back,
