@@ -265,6 +265,10 @@ def _under_root(path: Path, name: str, roots: Sequence[Path]) -> tuple[Path, tup
 def _refuse_odd_name(name: str) -> None:
     if not name.strip() or "\0" in name:
         _refuse("not_found", "The name of the file is missing.")
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # half of a character, which JSON may hold
+        _refuse("no_file", f"{quoted(name, limit=100)} is no name that a file can have.")
     if not _IS_WINDOWS:
         return
     parts = name.replace("/", "\\").split("\\")

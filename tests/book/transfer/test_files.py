@@ -61,6 +61,7 @@ def test_a_folder_may_be_reached_by_a_link_above_it(folder: Path, tmp_path: Path
         ("list.csv/more", "not_found"),
         ("", "not_found"),
         ("list\0.csv", "not_found"),
+        ("list\ud800.csv", "no_file"),
     ],
 )
 def test_every_other_path_is_refused(folder: Path, name: str, kind: str) -> None:
@@ -165,6 +166,7 @@ def test_a_name_that_is_taken_meanwhile_is_not_overwritten(
         (".", "no_file"),
         ("gone/new.csv", "not_found"),
         ("", "not_found"),
+        ("new\ud800.csv", "no_file"),
     ],
 )
 def test_nothing_is_written_elsewhere_or_over_a_link(folder: Path, tmp_path: Path, name: str, kind: str) -> None:
