@@ -52,6 +52,7 @@ class Stage(Assistant):
         } | settings
         self._rooms = itertools.count()
         self._workspace: Workspace | None = None
+        self._dead: list[Workspace] = []  # of killed servers, whose files the system would close
         self.client: Client
         self.sandbox: Sandbox
         self.wire: Wire
@@ -91,6 +92,7 @@ class Stage(Assistant):
 
     def restart(self) -> None:
         """The server is started again: same files, same account, an empty memory."""
+        self._dead += [self._workspace] if self._workspace is not None else []
         self.wire = Wire(self.sandbox)
         self._workspace = Workspace(self.settings, sandbox=self.wire, clock=time_of_day, index_runs=at_once)
 
@@ -131,6 +133,8 @@ class Stage(Assistant):
             await workspace.aclose()
 
     async def aclose(self) -> None:
+        while self._dead:
+            await self._dead.pop().aclose()
         if self._workspace is not None:
             await self._workspace.aclose()
             self.sandbox.close()
