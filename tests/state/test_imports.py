@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.clock import Clock
 
 from contacts_mcp.state.imports import KEEP, Imports, StoredRow, moved_on
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every file of plans that a test opens is closed at its end."""
+    opening = Imports
+    with ExitStack() as opened:
+
+        def kept(*given: Any, **more: Any) -> Imports:
+            return opened.enter_context(closing(opening(*given, **more)))
+
+        monkeypatch.setitem(globals(), "Imports", kept)
+        yield
 
 
 def a_row(number: int, **facts: object) -> StoredRow:
