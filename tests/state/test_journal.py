@@ -866,6 +866,12 @@ async def test_a_journal_that_breaks_in_the_middle_of_a_write_does_not_turn_it_i
             db.execute("BEGIN IMMEDIATE")  # would fail if the journal were still in the middle of its own
 
 
+@pytest.fixture
+def journal_of_ours(path: Path, clock: Clock) -> Iterator[Journal]:
+    with closing(Journal(path, "ours", clock=clock)) as journal:
+        yield journal
+
+
 def an_import(journal: Journal, *phones: str) -> tuple[Entry, list[Entry]]:
     """An import that is begun, with a create for each phone."""
     parent = journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 7}))
@@ -875,8 +881,10 @@ def an_import(journal: Journal, *phones: str) -> tuple[Entry, list[Entry]]:
     )
 
 
-def test_an_import_is_one_change_in_the_list_and_its_contacts_are_found_by_contact(path: Path, clock: Clock) -> None:
-    journal = Journal(path, "ours", clock=clock)
+def test_an_import_is_one_change_in_the_list_and_its_contacts_are_found_by_contact(
+    journal_of_ours: Journal,
+) -> None:
+    journal = journal_of_ours
     parent, parts = an_import(journal, "15105550101", "15105550102")
     journal.finish_all(
         [replace(part, state="done", contact_id=1000 + at, rev_after=1) for at, part in enumerate(parts)]
@@ -887,8 +895,10 @@ def test_an_import_is_one_change_in_the_list_and_its_contacts_are_found_by_conta
     assert [entry.change_id for entry in journal.parts_of(parent.change_id)] == [part.change_id for part in parts]
 
 
-def test_the_rows_of_an_import_are_seen_by_every_question_about_contacts_and_phones(path: Path, clock: Clock) -> None:
-    journal = Journal(path, "ours", clock=clock)
+def test_the_rows_of_an_import_are_seen_by_every_question_about_contacts_and_phones(
+    journal_of_ours: Journal,
+) -> None:
+    journal = journal_of_ours
     parent, (create, left) = an_import(journal, "15105550101", "15105550102")
     journal.finish(replace(create, state="done", contact_id=1001, rev_after=4, after=create.wanted))
     move = Entry(
