@@ -931,6 +931,6 @@ def test_a_journal_of_the_second_version_keeps_its_changes_and_its_numbers(path:
         db.executemany(insert, rows)
         db.execute("DELETE FROM changes WHERE change_id = 9")
         db.execute("PRAGMA user_version = 2")
-    journal = Journal(path, "ours", clock=clock)
-    assert [(entry.change_id, entry.parent) for entry in journal.entries()] == [(5, None)]
-    assert journal.begin(Entry(action="import", before={}, wanted={})).change_id == 10
+    with closing(Journal(path, "ours", clock=clock)) as journal:
+        assert [(entry.change_id, entry.parent) for entry in journal.entries()] == [(5, None)]
+        assert journal.begin(Entry(action="import", before={}, wanted={})).change_id == 10
