@@ -9,6 +9,7 @@ import math
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -19,7 +20,8 @@ from contacts_mcp.book.transfer.opening import opened_source
 from contacts_mcp.book.transfer.planning import Asked
 from contacts_mcp.book.transfer.running import run
 from contacts_mcp.book.values import values_of
-from contacts_mcp.book.writing.write import carry_out, update_of
+from contacts_mcp.book.writing.plan import update_of
+from contacts_mcp.book.writing.write import carry_out
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Sandbox, open_sandbox
 from contacts_mcp.setup.probe.running import Plan, probe
@@ -69,21 +71,19 @@ WORK: dict[str, tuple[int, Work]] = {
 
 async def requests(work: Work, contacts: int, *, known: bool) -> int:
     """How many requests the work needs, with or without a profile."""
-    sandbox = open_sandbox(behaviour=BEHAVIOUR, contacts=contacts)
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(open_sandbox(behaviour=BEHAVIOUR, contacts=contacts)) as sandbox,
+    ):
         room = Path(folder)
         settings = Settings.load(sandbox=True, data_dir=room / "data", requests_per_minute=100_000)
-        workspace = Workspace(settings, sandbox=sandbox)
-        try:
+        async with Workspace(settings, sandbox=sandbox) as workspace:
             book = await workspace.book()
             if known:
                 await probe(book, Plan(writes=True))
             sandbox.requests.clear()
             await work(book, sandbox, room)
-            return len(sandbox.requests)
-        finally:
-            await workspace.aclose()
-            sandbox.close()
+        return len(sandbox.requests)
 
 
 async def figures(*, most: int = 10_000) -> dict[str, tuple[int, int]]:

@@ -86,6 +86,30 @@ class Call:
 _IDS = re.compile(r"/[^/a-z][^/]*")
 
 
+# The requests that a probe makes, too.
+
+
+def path_of(contact_id: int) -> str:
+    return f"/v1/contact/{int(contact_id)}"
+
+
+def get_call(contact_id: int) -> Call:
+    """The contact with that id."""
+    return Call("GET", path_of(contact_id), missing=(400, 404))
+
+
+def find_call(phone: str) -> Call:
+    """The contact with exactly those digits."""
+    return Call("POST", "/v1/contact/get", {"phone": phone}, missing=(400, 404))
+
+
+def search_call(*, phones: Sequence[str] = (), emails: Sequence[str] = ()) -> Call:
+    """The contacts with one of those phones or e-mails."""
+    wanted = (("phone", phones), ("email", emails))
+    channels: list[Json] = [{"channel_type": kind, "channel_ids": [*ids]} for kind, ids in wanted if ids]
+    return Call("POST", "/v2/contacts/search", {"contact_channels": channels}, missing=(404,))
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A 2xx: the decoded body and the id to quote to the vendor's support."""
@@ -166,28 +190,21 @@ class HeymarketClient:
 
     async def get_contact(self, contact_id: int) -> Contact | None:
         """The contact with that id, None where there is none. SEED."""
-        answer = await self._request(Call("GET", f"/v1/contact/{int(contact_id)}", missing=(400, 404)))
-        return self._one(answer)
+        return self._one(await self._request(get_call(contact_id)))
 
     async def find_contact(self, phone: str) -> Contact | None:
         """The contact with exactly those E.164 digits, None if there is none. DOC.
 
         A contact whose phone cannot be read is believed to be the one that was asked for.
         """
-        answer = await self._request(Call("POST", "/v1/contact/get", {"phone": phone}, missing=(400, 404)))
-        found = self._one(answer)
+        found = self._one(await self._request(find_call(phone)))
         return found if found and (found.phone == phone or "phone" in found.unread) else None
 
     async def search_contacts(self, *, phones: Sequence[str] = (), emails: Sequence[str] = ()) -> Rows[Contact]:
         """The contacts with one of those exact phones or e-mails. Without any, nobody, and nothing is asked. DOC."""
         if not phones and not emails:
             return Rows()
-        wanted = (("phone", phones), ("email", emails))
-        channels = [{"channel_type": kind, "channel_ids": list(ids)} for kind, ids in wanted if ids]
-        answer = await self._request(
-            Call("POST", "/v2/contacts/search", {"contact_channels": channels}, missing=(404,))
-        )
-        return self._contacts(answer)
+        return self._contacts(await self._request(search_call(phones=phones, emails=emails)))
 
     async def list_contacts(
         self, *, date: str | None = None, limit: int | None = None, page: int | None = None
@@ -221,12 +238,12 @@ class HeymarketClient:
     ) -> WriteReply:
         """`overwrite` replaces the whole `custom` object. `body` must hold `phone`. SEED."""
         query = (("overwrite", "true" if overwrite else "false"),)
-        path = f"/v1/contact/{int(contact_id)}"
+        path = path_of(contact_id)
         return await self._write(Call("PUT", path, body, Kind.WRITE, query=query, trace=trace))
 
     async def delete_contact(self, contact_id: int, *, trace: Trace | None = None) -> None:
         """Permanent, with the conversation. A contact that is not there (404 or `null`) is no error. SEED."""
-        path = f"/v1/contact/{int(contact_id)}"
+        path = path_of(contact_id)
         await self._request(Call("DELETE", path, kind=Kind.WRITE, missing=(404,), trace=trace))
 
     # What the account has

@@ -118,16 +118,12 @@ def _told_apart(book: Book, action: RiskyAction) -> RiskyAction:
     return replace(action, contacts={each: state + last.get(each, "") for each, state in action.contacts.items()})
 
 
-def refusal(
-    book: Book, action: RiskyAction, token: str, *, always_asks: bool = False, lifetime: float = LIFETIME
-) -> list[str] | None:
-    """None if `token` permits the action or nothing is confirmed. Otherwise the notes on a token that does not.
+def refusal(book: Book, action: RiskyAction, token: str, *, lifetime: float = LIFETIME) -> list[str] | None:
+    """None if `token` permits the action. Otherwise the notes on a token that does not.
 
     `lifetime` is that of tokens for such an action, in seconds. A token that permits the action is used up by this
     call, in every process that shares the journal.
     """
-    if not book.confirms and not always_asks:
-        return None
     reason = book.confirmations.refusal(token, action, lifetime=lifetime) if token else ""
     if token and not reason:
         if book.journal.spend_token(digest_of(token)):
@@ -153,8 +149,10 @@ def confirmed(
 
     A token that permits the action is used up by this call, in every process that shares the journal.
     """
+    if not book.confirms and not always_asks:
+        return None
     action = _told_apart(book, action)
-    refused = refusal(book, action, token, always_asks=always_asks)
+    refused = refusal(book, action, token)
     if refused is None:
         return None
     return Outcome(

@@ -13,8 +13,7 @@ from contacts_mcp.book.cards import Card, card_of
 from contacts_mcp.book.fields import BY_NAME, CLEARABLE, FIELDS, NAMES, SHOWN_ONLY, WRITTEN, ContactField
 from contacts_mcp.book.people.requests import SETTABLE_TEXTS, Edit, Wanted, resolve
 from contacts_mcp.book.values import CUSTOM, differences, is_empty, nothing_for, values_of
-from contacts_mcp.book.writing.plan import Plan
-from contacts_mcp.book.writing.write import update_of
+from contacts_mcp.book.writing.plan import Plan, update_of
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
 from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox

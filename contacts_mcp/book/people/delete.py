@@ -9,8 +9,7 @@ from contacts_mcp.book.cards import card_for
 from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.people.holding import ContactRef, locked_contact, refuse_other_name
 from contacts_mcp.book.people.lookup import ref_of
-from contacts_mcp.book.values import values_of
-from contacts_mcp.book.writing.plan import Plan
+from contacts_mcp.book.writing.plan import deletion_of
 from contacts_mcp.book.writing.write import Origin, Written, carry_out
 from contacts_mcp.errors import ContactNotFound
 from contacts_mcp.models import Contact
@@ -82,15 +81,9 @@ async def delete_held(
 
 async def delete_for_good(book: Book, contact: Contact, *, origin: Origin) -> Written:
     """Delete `contact`, which the caller holds and has a permission for. The journal keeps it as it was."""
-    plan = Plan(
-        action="delete",
-        contact_id=contact.id,
-        before=values_of(contact),
-        wanted={},
-        rev_before=contact.rev,
-        updated_before=contact.updated,
+    return await carry_out(
+        book, deletion_of(contact), record=contact.model_dump(mode="json", by_alias=True), origin=origin
     )
-    return await carry_out(book, plan, record=contact.model_dump(mode="json", by_alias=True), origin=origin)
 
 
 def _and_notes(contact: Contact) -> str:

@@ -18,8 +18,8 @@ from contacts_mcp.book.search.remarks import on_values
 from contacts_mcp.book.values import is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
-from contacts_mcp.book.writing.plan import Plan
-from contacts_mcp.book.writing.write import Origin, carry_out, update_of
+from contacts_mcp.book.writing.plan import Plan, update_of
+from contacts_mcp.book.writing.write import Origin, carry_out
 from contacts_mcp.errors import InvalidArgument, Refused
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.journal import Entry

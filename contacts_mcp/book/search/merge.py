@@ -30,8 +30,9 @@ from contacts_mcp.book.people.update import refuse_losses
 from contacts_mcp.book.values import differences, is_empty, is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
+from contacts_mcp.book.writing.plan import update_of
 from contacts_mcp.book.writing.settle import settle
-from contacts_mcp.book.writing.write import Origin, Written, carry_out, update_of
+from contacts_mcp.book.writing.write import Origin, Written, carry_out
 from contacts_mcp.errors import ContactNotFound, ContactsError, InvalidArgument, Refused
 from contacts_mcp.models import Contact, Value, Values
 from contacts_mcp.state.journal import Entry

@@ -58,7 +58,7 @@ def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
         raise Refused(
             f"The rows of plan {plan.plan} are not those that were shown. Make the plan again.", kind="plan_altered"
         )
-    return refusal(book, action_of(plan), token, lifetime=LIFETIME)
+    return refusal(book, action_of(plan), token, lifetime=LIFETIME) if book.confirms else None
 
 
 async def examples_of(book: Book, plan: StoredPlan) -> tuple[list[StoredRow], Snapshot]:

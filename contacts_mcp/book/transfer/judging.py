@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from contacts_mcp.book.book import Book
@@ -13,7 +13,7 @@ from contacts_mcp.book.transfer.planning import switches_of, wish_from
 from contacts_mcp.book.transfer.undoing import UndoJudge
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import differences
-from contacts_mcp.book.writing.plan import Plan
+from contacts_mcp.book.writing.plan import Plan, update_of
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 
@@ -73,15 +73,7 @@ def _plan(row: StoredRow, wanted: Values, contact: Contact | None, *, overwrite:
     if contact is None:
         values = {key: value for key, value in wanted.items() if not (key == "is_opted_out" and value is False)}
         return Plan(action="create", before={}, wanted=values)
-    return Plan(
-        action="update",
-        contact_id=contact.id,
-        before=row.before,
-        wanted=wanted,
-        rev_before=contact.rev,
-        updated_before=contact.updated,
-        overwrite=overwrite,
-    )
+    return replace(update_of(contact, wanted, overwrite=overwrite), before=row.before)
 
 
 def _why(row: StoredRow, reason: str, contact: Contact | None) -> str:

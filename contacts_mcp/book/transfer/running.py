@@ -338,17 +338,8 @@ class _Run:
         self._grow(sent)
 
     def _entry(self, row: StoredRow, plan: Plan) -> Entry:
-        return Entry(
-            action=plan.action,
-            contact_id=plan.contact_id,
-            before=plan.before,
-            wanted=plan.wanted,
-            rev_before=plan.rev_before,
-            updated_before=plan.updated_before,
-            parent=self.parent.change_id,
-            undoes=row.wish.get("undoes"),
-            record=row.wish.get("record") or {},
-        )
+        wish = row.wish
+        return plan.entry(parent=self.parent.change_id, undoes=wish.get("undoes"), record=wish.get("record") or {})
 
     def _grow(self, sent: Sequence[Sent]) -> None:
         """The next chunk is larger if everything of a batch is there as it was sent. Otherwise batches are over."""

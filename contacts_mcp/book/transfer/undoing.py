@@ -20,7 +20,7 @@ from contacts_mcp.book.transfer.outcomes import UNSURE
 from contacts_mcp.book.transfer.planning import Counts, sealed
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
 from contacts_mcp.book.values import differences, is_empty, nothing_for, values_of
-from contacts_mcp.book.writing.plan import Plan
+from contacts_mcp.book.writing.plan import Plan, deletion_of, update_of
 from contacts_mcp.book.writing.settle import plan_of
 from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.imports import StoredPlan, StoredRow
@@ -134,14 +134,7 @@ def undone(book: Book, entry: Entry, contact: Contact | None, looked: Looked) ->
         if differences(entry.after, now) or (contact.rev and contact.rev > entry.rev_after > 0):
             return Moved("the contact was changed since.")
         return Go(
-            Plan(
-                action="delete",
-                contact_id=contact.id,
-                before=now,
-                wanted={},
-                rev_before=contact.rev,
-                updated_before=contact.updated,
-            ),
+            deletion_of(contact),
             contact,
         )
     return _restored(entry, contact, now)
@@ -157,14 +150,7 @@ def _restored(entry: Entry, contact: Contact, now: Values) -> Verdict:
     if not restored:
         return Moved("the contact was changed since.") if others else Moved("the opt-out stays.")
     return Go(
-        Plan(
-            action="update",
-            contact_id=contact.id,
-            before=now,
-            wanted=now | restored,
-            rev_before=contact.rev,
-            updated_before=contact.updated,
-        ),
+        update_of(contact, now | restored),
         contact,
     )
 

@@ -38,7 +38,7 @@ The live write, settling after a crash and undo all ask `Plan.proof`. Everything
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -53,6 +53,7 @@ from contacts_mcp.book.values import (
     values_of,
 )
 from contacts_mcp.models import Contact, Value, Values, WriteReply, instant
+from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.renumbering import other_forms
 
 Action = Literal["create", "update", "delete"]
@@ -164,6 +165,18 @@ class Plan:
     rev_before: int = 0
     updated_before: str = ""
     overwrite: bool = False  # whether the custom values are replaced as a whole
+
+    def entry(self, **more: Any) -> Entry:
+        """The journal's entry of this write, with `more` of its members."""
+        return Entry(
+            action=self.action,
+            contact_id=self.contact_id,
+            before=self.before,
+            wanted=self.wanted,
+            rev_before=self.rev_before,
+            updated_before=self.updated_before,
+            **more,
+        )
 
     @cached_property
     def asked(self) -> Pairs:
@@ -307,6 +320,24 @@ class Plan:
             return {}
         others = [key for key in {**self.before, **now} if key not in self.asked and not is_hidden(key, now)]
         return differences(self.before, now, among=others)
+
+
+def update_of(contact: Contact, wanted: Values, *, overwrite: bool = False) -> Plan:
+    """The plan that turns `contact` into `wanted`."""
+    return Plan(
+        action="update",
+        contact_id=contact.id,
+        before=values_of(contact),
+        wanted=wanted,
+        rev_before=contact.rev,
+        updated_before=contact.updated,
+        overwrite=overwrite,
+    )
+
+
+def deletion_of(contact: Contact) -> Plan:
+    """The plan that deletes `contact`."""
+    return replace(update_of(contact, {}), action="delete")
 
 
 def is_as_created(wanted: Values, found: Values) -> bool:

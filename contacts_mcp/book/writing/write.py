@@ -29,7 +29,16 @@ from contacts_mcp.book.writing.known import (
     other_way_to_clear,
     refused_as_known,
 )
-from contacts_mcp.book.writing.plan import Circumstances, LastChange, Plan, Proof, Report, Sight, is_as_created
+from contacts_mcp.book.writing.plan import (
+    Circumstances,
+    LastChange,
+    Plan,
+    Proof,
+    Report,
+    Sight,
+    is_as_created,
+    update_of,
+)
 from contacts_mcp.errors import (
     AccountError,
     AnswerLost,
@@ -139,13 +148,7 @@ class _Write:
                 raise AccountError("Nothing was changed: the journal that makes changes undoable cannot be written.")
             return
         self._entry = journal.begin(
-            Entry(
-                action=plan.action,
-                contact_id=plan.contact_id,
-                before=plan.before,
-                wanted=plan.wanted,
-                rev_before=plan.rev_before,
-                updated_before=plan.updated_before,
+            plan.entry(
                 record=self._record,
                 consent=origin.consent,
                 token=origin.token,
@@ -361,19 +364,6 @@ class _Write:
                 sent_names=not self._leaves_names_out,
             ),
         )
-
-
-def update_of(contact: Contact, wanted: dict[str, Any], *, overwrite: bool = False) -> Plan:
-    """The plan that turns `contact` into `wanted`."""
-    return Plan(
-        action="update",
-        contact_id=contact.id,
-        before=values_of(contact),
-        wanted=wanted,
-        rev_before=contact.rev,
-        updated_before=contact.updated,
-        overwrite=overwrite,
-    )
 
 
 async def with_phone(book: Book, phone: str, *, new_id: int | None = None) -> list[Contact]:

@@ -13,11 +13,11 @@ from typing import Any
 
 import anyio
 
-from contacts_mcp.api.client import Call
+from contacts_mcp.api.client import Call, find_call, get_call, path_of, search_call
 from contacts_mcp.api.facts import Row
 from contacts_mcp.api.retries import Kind
 from contacts_mcp.book.book import Book
-from contacts_mcp.book.values import values_of
+from contacts_mcp.book.writing.plan import deletion_of
 from contacts_mcp.errors import RateLimited, UpstreamError
 from contacts_mcp.models import Contact
 from contacts_mcp.setup.probe.asking import Asker, told_by
@@ -135,39 +135,27 @@ def _when(entry: Entry) -> str:
 async def _rows_of(asker: Asker, entry: Entry) -> list[Row] | None:
     """The contacts that may be the one of an entry. None where no clear answer came."""
     if entry.contact_id is not None:
-        told = await asker.read(Call("GET", f"/v1/contact/{entry.contact_id}"))
+        told = await asker.read(get_call(entry.contact_id))
         return None if told is None else contacts_in(told)
     phone = str(entry.wanted["phone"])
-    channels = [{"channel_type": "phone", "channel_ids": [phone]}]
-    told = await asker.read(Call("POST", "/v2/contacts/search", {"contact_channels": channels}))
+    told = await asker.read(search_call(phones=[phone]))
     if told is None or told.is_refused:
-        told = await asker.read(Call("POST", "/v1/contact/get", {"phone": phone}))
+        told = await asker.read(find_call(phone))
     return None if told is None else contacts_in(told)
 
 
 async def _delete(book: Book, asker: Asker, findings: Findings, row: Row) -> bool:
     """Delete one contact, and look. True where it is gone."""
     contact = Contact.model_validate(row)
-    entry = book.journal.begin(
-        Entry(
-            action="delete",
-            contact_id=contact.id,
-            before=values_of(contact),
-            wanted={},
-            rev_before=contact.rev,
-            updated_before=contact.updated,
-            record=contact.model_dump(mode="json"),
-        )
-    )
-    path = f"/v1/contact/{contact.id}"
+    entry = book.journal.begin(deletion_of(contact).entry(record=contact.model_dump(mode="json")))
     for _ in range(TRIES):
         answer = None
         with suppress(RateLimited, UpstreamError):  # the look tells
-            answer = told_by(await asker.once(Call("DELETE", path, kind=Kind.WRITE)))
+            answer = told_by(await asker.once(Call("DELETE", path_of(contact.id), kind=Kind.WRITE)))
         is_accepted = answer is not None and not answer.is_refused
         for pause in LOOK_PAUSES:
             await anyio.sleep(pause)
-            told = await asker.read(Call("GET", path), believes=is_accepted)
+            told = await asker.read(get_call(contact.id), believes=is_accepted)
             said = missing_as(told)
             if said:
                 findings.add("deleted_look", said, "a contact was deleted and asked for")

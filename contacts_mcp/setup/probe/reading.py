@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contacts_mcp.api.answers import is_page, number
-from contacts_mcp.api.client import Call
+from contacts_mcp.api.client import Call, get_call, search_call
 from contacts_mcp.api.facts import Row, facts_of, rows_of
 from contacts_mcp.errors import UpstreamError
 from contacts_mcp.models import instant
@@ -244,14 +244,13 @@ async def _ask_search(asker: Asker, findings: Findings, page: Sequence[Row]) -> 
     phone = next((text for row in page if (text := str(row.get("phone") or "").lstrip("+")).isdecimal()), "")
     if not phone:
         return
-    channels = [{"channel_type": "phone", "channel_ids": [phone]}]
-    told = await asker.read(Call("POST", "/v2/contacts/search", {"contact_channels": channels}))
+    told = await asker.read(search_call(phones=[phone]))
     if told is not None:
         findings.add("search", f"refused ({told.status})" if told.is_refused else "they may", "one phone was searched")
 
 
 async def _ask_not_found(asker: Asker, findings: Findings) -> None:
-    said = missing_as(await asker.read(Call("GET", f"/v1/contact/{NOBODY}")))
+    said = missing_as(await asker.read(get_call(NOBODY)))
     findings.add("not_found", said, "an id that nobody has was asked for" if said else _NO_ANSWER)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 
-from contacts_mcp.api.client import Call
+from contacts_mcp.api.client import find_call, search_call
 from contacts_mcp.api.facts import Row
 from contacts_mcp.book.book import Book
 from contacts_mcp.config import Settings
@@ -89,12 +89,8 @@ def run(settings: Settings, plan: Plan, announce: Announce = lambda _: None) -> 
         raise AccountError(f"Nothing was asked: --write needs the journal and the right to write, and {why}.")
 
     async def work() -> Probed:
-        workspace = Workspace(settings)
-        try:
+        async with Workspace(settings) as workspace:
             return await probe(await workspace.book(), replace(plan, cleans=not settings.read_only), announce)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await workspace.aclose()
 
     return anyio.run(work)
 
@@ -185,11 +181,9 @@ class _Run:
     async def _are_free(self, phones: tuple[str, str]) -> bool:
         """Whether the service says that nobody has those phones. No clear answer counts as no."""
         if self._findings.position("search") == "they may":
-            channels = [{"channel_type": "phone", "channel_ids": [*phones]}]
-            told = await self._asker.read(Call("POST", "/v2/contacts/search", {"contact_channels": channels}))
+            told = await self._asker.read(search_call(phones=phones))
             return told is not None and not told.is_refused and not contacts_in(told)
-        calls = [Call("POST", "/v1/contact/get", {"phone": phone}) for phone in phones]
-        return all([missing_as(await self._asker.read(call)) for call in calls])
+        return all([missing_as(await self._asker.read(find_call(phone))) for phone in phones])
 
     async def _clean(self, why: str, known: Mapping[int, Row]) -> None:
         self._asker.hold_back(0)

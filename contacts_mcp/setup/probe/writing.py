@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import anyio
 
-from contacts_mcp.api.client import Call
+from contacts_mcp.api.client import Call, find_call, get_call, path_of, search_call
 from contacts_mcp.api.facts import Row, contact_facts, list_shape, rows_of
 from contacts_mcp.api.retries import Kind
 from contacts_mcp.book.book import Book
@@ -403,7 +403,7 @@ class Writer:
         for _ in range(TRIES):
             mark, before = self._next_mark(), self._shown
             body = {"phone": self._phone, "email": mark, **(NAMES if with_names else {}), **changes}
-            call = Call("PUT", f"/v1/contact/{int(before['id'])}", body, Kind.WRITE, query=query)
+            call = Call("PUT", path_of(before["id"]), body, Kind.WRITE, query=query)
             step = await self._send(call, before, mark)
             if step.outcome != "unclear":
                 return step
@@ -413,7 +413,7 @@ class Writer:
 
     async def _look_again(self) -> None:
         """The contact as it is now, whatever came of the last write."""
-        told = await self._pen.asker.read(Call("GET", f"/v1/contact/{int(self._shown['id'])}"))
+        told = await self._pen.asker.read(get_call(self._shown["id"]))
         if told and isinstance(told.value, Mapping) and self._is_ours(told.value):
             self._shown = told.value
 
@@ -492,12 +492,11 @@ class Writer:
     async def _looked(self, phone: str, contact_id: Any) -> list[Row] | None:
         """The contact with that id, or those with that phone. None where no clear answer came."""
         if contact_id is not None:
-            call = Call("GET", f"/v1/contact/{int(contact_id)}")
+            call = get_call(contact_id)
         elif self._pen.findings.position("search") == "they may":
-            channels = [{"channel_type": "phone", "channel_ids": [phone]}]
-            call = Call("POST", "/v2/contacts/search", {"contact_channels": channels})
+            call = search_call(phones=[phone])
         else:
-            call = Call("POST", "/v1/contact/get", {"phone": phone})
+            call = find_call(phone)
         told = await self._pen.asker.read(call, believes=True)
         return None if told is None else contacts_in(told)
 
