@@ -423,7 +423,7 @@ def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool,
 def _terminal() -> Any:
     from contacts_mcp.setup.transfer import Terminal
 
-    return Terminal(say=click.echo, confirm=_confirm, shows_progress=sys.stderr.isatty())
+    return Terminal(say=click.echo, confirm=_confirm, progress=_progress)
 
 
 @main.command("export")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
-import click
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Wanted
@@ -23,7 +21,7 @@ from contacts_mcp.book.transfer.opening import opened_source
 from contacts_mcp.book.transfer.planning import Asked, plan_file
 from contacts_mcp.book.transfer.problems import problems_file
 from contacts_mcp.book.transfer.report import Decided, report
-from contacts_mcp.book.transfer.running import Watch, run
+from contacts_mcp.book.transfer.running import run
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.where import yes_or_no
 from contacts_mcp.config import Settings
@@ -111,7 +109,7 @@ class Terminal:
 
     say: Callable[[str], object]
     confirm: Callable[[str], bool]
-    shows_progress: bool = False
+    progress: Callable[[str], AbstractContextManager[Callable[[int, int | None], None]]]  # under that label
 
 
 def import_file(settings: Settings, file: FileToImport, terminal: Terminal, *, dry_run: bool, yes: bool) -> bool:
@@ -212,7 +210,11 @@ async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
 
 
 async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[Path], again: str) -> bool:
-    with _bar(book, plan, is_shown=terminal.shows_progress) as watch:
+    with terminal.progress("Importing") as announce:
+
+        async def watch(finished: int, total: int) -> None:
+            announce(finished, total)
+
         done = await run(book, plan.plan, watch=watch)
     states = book.imports.states(plan.plan)
     status: view.Status = "stopped" if done.state == "stopped" else "done"
@@ -222,14 +224,3 @@ async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[P
     if status == "stopped":
         terminal.say(f"Go on with: {again.format(plan.plan)}")
     return status == "done" and not states.get("failed")
-
-
-@contextmanager
-def _bar(book: Book, plan: StoredPlan, *, is_shown: bool) -> Iterator[Watch]:
-    total = sum(count for state, count in book.imports.states(plan.plan).items() if state)
-    with click.progressbar(length=total, label="Importing", file=sys.stderr, hidden=not is_shown) as bar:
-
-        async def watch(finished: int, _: int) -> None:
-            bar.update(finished - bar.pos)
-
-        yield watch

@@ -21,6 +21,7 @@ from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
+    from contacts_mcp.server.jobs import Work
     from contacts_mcp.state.imports import StoredPlan, StoredRow
     from contacts_mcp.state.journal import Entry
 
@@ -86,9 +87,7 @@ async def import_contacts(
             book.imports.set(number, facts=facts)
             await plan_file(book, number, source, asked)
 
-    if not await app.carry_on(number, make):
-        return await _now(book, number, "planning")
-    return await _shown(app, book, number)
+    return await _planned(app, book, number, make)
 
 
 IMPORT = ToolEntry(
@@ -143,9 +142,7 @@ async def update_contacts(
     async def make(_: Callable[[], bool]) -> None:
         await plan_change(book, number, chosen, edit)
 
-    if not await app.carry_on(number, make):
-        return await _now(book, number, "planning")
-    return await _shown(app, book, number)
+    return await _planned(app, book, number, make)
 
 
 UPDATE = ToolEntry(
@@ -213,17 +210,24 @@ async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
     stored = plan_that_undoes(book, entry)
     if stored is not None and (token or stored.state != "planned"):
         return await _carry_out(app, book, stored, token)
-    number = stored.plan if stored else begin_undo(book, entry)
+    if stored is not None:
+        return await _shown(app, book, stored.plan)
+    number = begin_undo(book, entry)
 
     async def make(_: Callable[[], bool]) -> None:
         await plan_undo(book, number, entry)
 
-    if stored is None and not await app.carry_on(number, make):
-        return await _now(book, number, "planning")
-    return await _shown(app, book, number)
+    return await _planned(app, book, number, make)
 
 
 # What they share
+
+
+async def _planned(app: App, book: Book, number: int, make: Work) -> Answer:
+    """Make a plan, as far as the call has time, and show it."""
+    if not await app.carry_on(number, make):
+        return await _now(book, number, "planning")
+    return await _shown(app, book, number)
 
 
 def _stored(book: Book, plan: int | None, token: str | None) -> StoredPlan | None:

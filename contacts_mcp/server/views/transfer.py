@@ -375,18 +375,8 @@ def progress(
     problems_file: str = "",
 ) -> Answer:
     """The progress of a run, or its outcome."""
-    found = {state: count for state, count in states.items() if state}
-    lines, notes = _progress_lines(plan, found, status, problems_file)
-    result = PlanResult(
-        status=status,
-        plan=plan.plan,
-        about=_about_progress(plan, found, problems_file),
-        counts=plan.counts.get("decisions") or None,
-        outcomes=found,
-        change_id=plan.change_id,
-        **noted(notes),
-    )
-    return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+    lines, facts = _progress(plan, states, status, problems_file)
+    return Answer(lines, PlanResult(**facts).model_dump(mode="json", exclude_none=True))
 
 
 def rows_shown(
@@ -400,25 +390,30 @@ def rows_shown(
     problems_file: str = "",
 ) -> Answer:
     """How far a run is, and a page of its rows where they were asked for."""
-    found = {state: count for state, count in states.items() if state}
     cursor = str(rows[-1].row) if rows and is_more else ""
-    lines, notes = _progress_lines(plan, found, status, problems_file)
-    page: dict[str, Any] = {}
+    lines, facts = _progress(plan, states, status, problems_file)
     if rows is not None:
-        page = {"shown": [_row_facts(row, names) for row in rows], "next_cursor": cursor, "complete": not cursor}
+        facts |= {"shown": [_row_facts(row, names) for row in rows], "next_cursor": cursor, "complete": not cursor}
         lines += [f"- {_example(plan, row, names)}" for row in rows] or ["There are no such rows."]
         lines.append(f"complete: false; {going_on(cursor)}" if cursor else "complete: true.")
-    result = StatusResult(
-        status=status,  # type: ignore[arg-type]  # of a plan that exists
-        plan=plan.plan,
-        about=_about_progress(plan, found, problems_file),
-        counts=plan.counts.get("decisions") or None,
-        outcomes=found,
-        change_id=plan.change_id,
+    return Answer(lines, StatusResult(**facts).model_dump(mode="json", exclude_none=True))
+
+
+def _progress(
+    plan: StoredPlan, states: Mapping[str, int], status: Status, problems_file: str
+) -> tuple[list[str], dict[str, Any]]:
+    """The progress of a run, as lines and as members of the answer."""
+    found = {state: count for state, count in states.items() if state}
+    lines, notes = _progress_lines(plan, found, status, problems_file)
+    return lines, {
+        "status": status,
+        "plan": plan.plan,
+        "about": _about_progress(plan, found, problems_file),
+        "counts": plan.counts.get("decisions") or None,
+        "outcomes": found,
+        "change_id": plan.change_id,
         **noted(notes),
-        **page,
-    )
-    return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+    }
 
 
 def _left(found: Mapping[str, int]) -> int:
