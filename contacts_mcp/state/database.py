@@ -105,10 +105,10 @@ def transaction(db: sqlite3.Connection, *, kind: str = "IMMEDIATE") -> Iterator[
     db.execute(f"BEGIN {kind}")
     try:
         yield
+        db.commit()
     except BaseException:
         db.rollback()
         raise
-    db.commit()
 
 
 def steps_of(script: str) -> list[list[str]]:

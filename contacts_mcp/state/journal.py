@@ -20,8 +20,8 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -39,6 +39,7 @@ from contacts_mcp.state.database import (
     is_spoilt,
     opened,
     steps_of,
+    transaction,
     version_of,
 )
 from contacts_mcp.state.uptime import passed, uptime
@@ -154,7 +155,7 @@ class Journal:
         return begun
 
     def _inserted(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> list[int]:
-        with _transaction(db):
+        with transaction(db):
             account = self._account.name
             rows = ([account, *(_column(entry, name) for name in _COLUMNS)] for entry in entries)
             return [db.execute(_INSERT, row).lastrowid or 0 for row in rows]
@@ -183,7 +184,7 @@ class Journal:
     def _completed(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         outcome = f"UPDATE changes SET {_ASSIGNED} WHERE change_id = ? AND at = ? AND {self._ours}"
         names = self._account.names
-        with _transaction(db):
+        with transaction(db):
             for entry in entries:
                 if entry.change_id in self._lost:
                     self._write_again(db, entry)
@@ -575,19 +576,6 @@ _ASSIGNED = ", ".join(f"{name} = ?" for name in _OUTCOME)
 _IN_FORCE_AGAIN = (
     "UPDATE changes SET undone_by = NULL WHERE change_id = (SELECT undoes FROM changes WHERE change_id = ?)"
 )
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.rollback()
-        raise
 
 
 def _column(entry: Entry, name: str) -> Any:

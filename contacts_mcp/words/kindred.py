@@ -73,6 +73,7 @@ def _tables() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     return dict(short_forms), dict(names)
 
 
+@cache
 def _spellings() -> list[list[str]]:
     return [*map(str.split, re.split(r"[/\n]", _SPELLINGS))]
 
