@@ -307,6 +307,19 @@ def test_install_alone_lists_the_assistants(run: Any, monkeypatch: pytest.Monkey
     ]
 
 
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings of every server that a command would have begun."""
+    found: list[Settings] = []
+
+    def built(settings: Settings) -> None:
+        found.append(settings)
+        raise InvalidSettings("far enough")
+
+    monkeypatch.setattr(server, "build_server", built)
+    return found
+
+
 @pytest.mark.parametrize(
     ("words", "zone"),
     [
@@ -318,15 +331,8 @@ def test_install_alone_lists_the_assistants(run: Any, monkeypatch: pytest.Monkey
     ids=str,
 )
 def test_days_are_local_over_stdio_and_utc_over_http_unless_a_zone_is_set(
-    run: Any, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], zone: str
+    run: Any, served: list[Settings], words: tuple[str, ...], zone: str
 ) -> None:
-    served: list[Settings] = []
-
-    def built(settings: Settings) -> None:
-        served.append(settings)
-        raise InvalidSettings("far enough")
-
-    monkeypatch.setattr(server, "build_server", built)
     assert "far enough" in run("serve", *words).stderr
     assert [settings.time_zone for settings in served] == [zone]
 
@@ -342,15 +348,8 @@ def test_days_are_local_over_stdio_and_utc_over_http_unless_a_zone_is_set(
     ids=str,
 )
 def test_an_assistant_has_some_folders_over_stdio_and_none_over_http(
-    run: Any, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], folders: list[str]
+    run: Any, served: list[Settings], words: tuple[str, ...], folders: list[str]
 ) -> None:
-    served: list[Settings] = []
-
-    def built(settings: Settings) -> None:
-        served.append(settings)
-        raise InvalidSettings("far enough")
-
-    monkeypatch.setattr(server, "build_server", built)
     assert "far enough" in run("serve", *words).stderr
     assert [[folder.name for folder in settings.folders] for settings in served] == [folders]
 

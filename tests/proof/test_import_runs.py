@@ -18,6 +18,7 @@ import pytest
 from support import OpenStage, Stage
 from support.assistant import Assistant
 from support.clock import HURRIED, Backend
+from support.lists import table
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.transfer.running import run
@@ -30,11 +31,6 @@ PHONE = "15105550{:03}"
 @pytest.fixture
 def anyio_backend() -> Backend:
     return HURRIED
-
-
-def table(count: int, *, first: int = 200) -> str:
-    rows = (f"510555{number:04},F{number},L{number},p{number}@example.com" for number in range(first, first + count))
-    return "\n".join(["Phone,First name,Last name,Email", *rows])
 
 
 def phones_of(stage: Stage) -> list[str]:

@@ -6,7 +6,7 @@ Guards `contacts_mcp/book/writing/notes.py` and `contacts_mcp/book/writing/write
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -174,19 +174,24 @@ async def test_a_change_that_sets_back_what_a_colleague_changed_says_so(
         assert key in note
 
 
+def quicker_than_the_second(stage: Stage, other: Server) -> Callable[[httpx.Request], Awaitable[None]]:
+    """A colleague, who renames Ada right before the second PUT arrives."""
+    puts = 0
+
+    async def before(request: httpx.Request) -> None:
+        nonlocal puts
+        puts += request.method == "PUT"
+        if request.method == "PUT" and puts == 2:
+            await other.ok("update_contact", contact_id=stage.ADA, first="Augusta")
+
+    return before
+
+
 @pytest.mark.parametrize("kind", ["drop_before", "status", "gateway", "html"])
 async def test_a_copy_that_was_sent_again_says_so_too(open_stage: OpenStage, kind: FaultKind) -> None:
     """The first copy was lost, and the colleague was quicker than the second. It may as well have been ours."""
     async with open_stage(confirm="off") as stage, stage.another_server(laptop=True) as other:
-        puts = 0
-
-        async def before(request: httpx.Request) -> None:
-            nonlocal puts
-            puts += request.method == "PUT"
-            if request.method == "PUT" and puts == 2:
-                await other.ok("update_contact", contact_id=stage.ADA, first="Augusta")
-
-        stage.wire.before = before
+        stage.wire.before = quicker_than_the_second(stage, other)
         stage.sandbox.faults.add(Fault("update_contact", kind))
         facts = await stage.ok("update_contact", contact_id=stage.ADA, email="ours@example.com")
         assert stage.people()[stage.ADA]["first"] == "Ada"
@@ -198,15 +203,7 @@ async def test_the_second_write_of_a_change_that_clears_says_so_too(open_stage: 
     """The service wants null where "" did nothing. A colleague is quicker than that write, and no read shows it yet."""
     behaviour = {"clears_with": "null", "sends_rev": sends_rev}
     async with open_stage(confirm="off", behaviour=behaviour) as stage, stage.another_server(laptop=True) as other:
-        puts = 0
-
-        async def before(request: httpx.Request) -> None:
-            nonlocal puts
-            puts += request.method == "PUT"
-            if request.method == "PUT" and puts == 2:
-                await other.ok("update_contact", contact_id=stage.ADA, first="Augusta")
-
-        stage.wire.before = before
+        stage.wire.before = quicker_than_the_second(stage, other)
         facts = await stage.ok("update_contact", contact_id=stage.ADA, clear=["Plan"], email="one@example.com")
         assert stage.people()[stage.ADA]["first"] == "Ada"
         assert "may_have_set_back" in facts["note_kinds"]

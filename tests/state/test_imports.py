@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.clock import Clock
+from support.closers import all_closed
 
 from contacts_mcp.state.imports import KEEP, Imports, StoredRow, moved_on
 
 
 @pytest.fixture(autouse=True)
-def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every file of plans that a test opens is closed at its end."""
-    opening = Imports
-    with ExitStack() as opened:
-
-        def kept(*given: Any, **more: Any) -> Imports:
-            return opened.enter_context(closing(opening(*given, **more)))
-
-        monkeypatch.setitem(globals(), "Imports", kept)
+def _closed() -> Iterator[None]:
+    with all_closed(globals(), "Imports"):
         yield
 
 

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from support import OpenStage, Stage
 from support.clock import HURRIED, Backend
+from support.lists import table
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Wanted
@@ -31,11 +32,6 @@ from contacts_mcp.state.profile import Seen
 @pytest.fixture
 def anyio_backend() -> Backend:
     return HURRIED
-
-
-def table(count: int, *, first: int = 200) -> str:
-    rows = (f"510555{number:04},F{number},L{number},p{number}@example.com" for number in range(first, first + count))
-    return "\n".join(["Phone,First name,Last name,Email", *rows])
 
 
 async def planned(book: Book, text: str, **choices: Any) -> StoredPlan:

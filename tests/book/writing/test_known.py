@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from known import figures
 from mcp_types import CallToolResult
 from support import HURRIED, Backend, text_of
+from support.closers import all_closed
 from support.probing import probed
 from support.session import OpenSession
 
@@ -27,15 +26,8 @@ def anyio_backend() -> Backend:
 
 
 @pytest.fixture(autouse=True)
-def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every sandbox of a test is closed at its end."""
-    opening = open_sandbox
-    with ExitStack() as opened:
-
-        def kept(**given: Any) -> Sandbox:
-            return opened.enter_context(closing(opening(**given)))
-
-        monkeypatch.setitem(globals(), "open_sandbox", kept)
+def _closed() -> Iterator[None]:
+    with all_closed(globals(), "open_sandbox"):
         yield
 
 

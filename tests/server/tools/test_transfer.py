@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import OpenSession, Session, text_of, tokens
+from support.lists import table
 
 from contacts_mcp.book.transfer.files import Place
 from contacts_mcp.sandbox import Fault
 from contacts_mcp.server import jobs
 
-HEADER = "Phone,First name,Last name,Email,Plan"
-
-
-def table(count: int, *, first: int = 200) -> str:
-    rows = (
-        f"510555{number:04},F{number},L{number},p{number}@example.com,Gold" for number in range(first, first + count)
-    )
-    return "\n".join([HEADER, *rows])
+table_of_gold = partial(table, Plan="Gold")
 
 
 async def facts(session: Session, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -51,7 +46,7 @@ def people(session: Session) -> dict[str, dict[str, Any]]:
 
 async def test_a_pasted_table_is_planned_confirmed_run_and_taken_back(session: Session) -> None:
     before = people(session)
-    plan = await facts(session, "import_contacts", text=table(40))
+    plan = await facts(session, "import_contacts", text=table_of_gold(40))
     assert (plan["counts"], plan["about"]["columns"]["Plan"]) == ({"new": 40}, "custom")
     assert people(session) == before
     done = await facts(session, "import_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
@@ -67,8 +62,8 @@ async def test_a_pasted_table_is_planned_confirmed_run_and_taken_back(session: S
 
 
 async def test_a_token_runs_its_own_plan_once_and_no_other(session: Session) -> None:
-    one = await facts(session, "import_contacts", text=table(3))
-    other = await facts(session, "import_contacts", text=table(3, first=300))
+    one = await facts(session, "import_contacts", text=table_of_gold(3))
+    other = await facts(session, "import_contacts", text=table_of_gold(3, first=300))
     refused = await facts(session, "import_contacts", plan=other["plan"], confirm_token=one["confirm_token"])
     assert (refused["status"], refused["note_kinds"][-1]) == ("needs_confirmation", "token_refused")
     done = await facts(session, "import_contacts", plan=one["plan"], confirm_token=one["confirm_token"])
@@ -78,16 +73,16 @@ async def test_a_token_runs_its_own_plan_once_and_no_other(session: Session) -> 
 
 
 async def test_a_client_that_repeats_its_first_call_with_the_token_runs_that_plan(session: Session) -> None:
-    plan = await facts(session, "import_contacts", text=table(3))
-    done = await facts(session, "import_contacts", text=table(3), confirm_token=plan["confirm_token"])
+    plan = await facts(session, "import_contacts", text=table_of_gold(3))
+    done = await facts(session, "import_contacts", text=table_of_gold(3), confirm_token=plan["confirm_token"])
     assert (done["status"], done["plan"]) == ("done", plan["plan"])
 
 
 async def test_a_file_is_read_only_below_the_open_folders(open_session: OpenSession, tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
-    (folder / "list.csv").write_text(table(5) + "\n5105550190x,Bad,Row,,\n", encoding="utf-8")
-    (tmp_path / "secret.csv").write_text(table(5), encoding="utf-8")
+    (folder / "list.csv").write_text(table_of_gold(5) + "\n5105550190x,Bad,Row,,\n", encoding="utf-8")
+    (tmp_path / "secret.csv").write_text(table_of_gold(5), encoding="utf-8")
     async with open_session(files=[folder]) as session:
         done = await planned_and_run(session, path="list.csv")
         assert (done["counts"], done["outcomes"]) == ({"new": 5, "invalid": 1}, {"done": 5})
@@ -151,7 +146,7 @@ async def test_the_plan_of_10000_rows_costs_at_most_1000_tokens(open_session: Op
 
 
 async def test_the_status_shows_rows_by_decision_and_by_problem(session: Session) -> None:
-    plan = await facts(session, "import_contacts", text=f"{table(30)}\n123,Bad,Row,,\n")
+    plan = await facts(session, "import_contacts", text=f"{table_of_gold(30)}\n123,Bad,Row,,\n")
     new = await facts(session, "import_status", plan=plan["plan"], show="new")
     assert (len(new["shown"]), new["next_cursor"], new["complete"]) == (25, "25", False)
     rest = await facts(session, "import_status", plan=plan["plan"], show="new", cursor=new["next_cursor"])
@@ -166,7 +161,7 @@ async def test_an_import_needs_one_source(session: Session, given: dict[str, str
 
 
 async def test_the_run_is_one_line_among_the_changes_and_a_row_of_each_contact(session: Session) -> None:
-    done = await planned_and_run(session, text=table(3))
+    done = await planned_and_run(session, text=table_of_gold(3))
     changes = await facts(session, "list_changes")
     assert [(one["change_id"], one["action"]) for one in changes["changes"]] == [(done["change_id"], "import")]
     found = await facts(session, "lookup_contact", phone="5105550200")
@@ -186,7 +181,7 @@ async def test_a_long_run_goes_on_in_the_server_tells_how_far_it_is_and_can_be_s
     # A call of 11 seconds may work for one of them: ten are kept for its answer.
     async with open_session(call_timeout=11.0) as session:
         session.sandbox.faults.add(Fault("search_contacts", "stall_after", delay=0.4, skip=1, times=-1))
-        plan = await facts(session, "import_contacts", text=table(150))
+        plan = await facts(session, "import_contacts", text=table_of_gold(150))
         arguments = {"plan": plan["plan"], "confirm_token": plan["confirm_token"]}
         result = await session.client.call_tool("import_contacts", arguments, progress_callback=hear)
         assert result.structured_content is not None
@@ -202,7 +197,7 @@ async def test_a_long_run_goes_on_in_the_server_tells_how_far_it_is_and_can_be_s
 
 
 async def test_no_file_is_read_where_no_folder_is_open(open_session: OpenSession, tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text(table(5), encoding="utf-8")
+    (tmp_path / "list.csv").write_text(table_of_gold(5), encoding="utf-8")
     async with open_session(files=[]) as session:
         refused = await session.call("import_contacts", path=str(tmp_path / "list.csv"))
         assert refused.structured_content is not None
@@ -222,10 +217,10 @@ async def test_the_question_about_a_change_of_many_says_the_change_and_for_whom(
 
 
 async def test_a_plan_says_which_switches_and_tags_it_has(session: Session) -> None:
-    plan = await session.call("import_contacts", text=table(2), tags=["VIP"], existing="overwrite")
+    plan = await session.call("import_contacts", text=table_of_gold(2), tags=["VIP"], existing="overwrite")
     assert 'Tags of this import: "VIP".' in text_of(plan)
     assert "Values of the file replace those in the book. Blanks erase nothing." in text_of(plan)
-    usual = text_of(await session.call("import_contacts", text=table(2)))
+    usual = text_of(await session.call("import_contacts", text=table_of_gold(2)))
     assert "Tags of this import" not in usual
     assert "replace those" not in usual
 
@@ -238,7 +233,7 @@ async def test_a_column_that_is_not_imported_is_named_with_the_way_to_import_it(
 
 
 async def test_a_plan_that_was_not_begun_leads_to_its_question(session: Session) -> None:
-    plan = await facts(session, "import_contacts", text=table(2))
+    plan = await facts(session, "import_contacts", text=table_of_gold(2))
     status = await session.call("import_status", plan=plan["plan"])
     assert f"For its question call import_contacts(plan={plan['plan']})." in text_of(status)
     again = await facts(session, "import_contacts", plan=plan["plan"])
@@ -248,7 +243,7 @@ async def test_a_plan_that_was_not_begun_leads_to_its_question(session: Session)
 
 
 async def test_a_status_without_rows_does_not_say_that_anything_is_complete(session: Session) -> None:
-    plan = await facts(session, "import_contacts", text=table(2))
+    plan = await facts(session, "import_contacts", text=table_of_gold(2))
     status = await session.call("import_status", plan=plan["plan"])
     assert "complete" not in text_of(status)
     assert status.structured_content is not None
@@ -258,7 +253,7 @@ async def test_a_status_without_rows_does_not_say_that_anything_is_complete(sess
 
 
 async def test_a_run_tells_the_rows_that_it_left_out_and_how_to_see_them(session: Session) -> None:
-    text = f"{table(2)}\n123,Bad,Row,,\n"
+    text = f"{table_of_gold(2)}\n123,Bad,Row,,\n"
     plan = await facts(session, "import_contacts", text=text)
     done = await session.call("import_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
     lines = text_of(done).splitlines()
@@ -269,7 +264,7 @@ async def test_a_run_tells_the_rows_that_it_left_out_and_how_to_see_them(session
 
 
 async def test_contacts_that_an_undo_keeps_are_named_with_the_reason(session: Session) -> None:
-    done = await planned_and_run(session, text=table(2))
+    done = await planned_and_run(session, text=table_of_gold(2))
     await facts(session, "update_contact", phone="+15105550200", last="Changed")
     undo = await session.call("undo_change", change_id=done["change_id"])
     assert undo.structured_content is not None
@@ -298,7 +293,7 @@ async def test_problems_go_into_the_data_directory_where_the_folder_of_the_file_
 ) -> None:
     folder = tmp_path / "lists"
     folder.mkdir()
-    (folder / "fair.csv").write_text(f"{table(2)}\n5105550190x,Bad,Row,,\n", encoding="utf-8")
+    (folder / "fair.csv").write_text(f"{table_of_gold(2)}\n5105550190x,Bad,Row,,\n", encoding="utf-8")
     writing = Place.writing
 
     def closed(place: Place) -> Any:
@@ -318,7 +313,7 @@ async def test_problems_go_into_the_data_directory_where_the_folder_of_the_file_
 async def test_whoever_was_imported_in_one_moment_is_found_by_the_first_search(open_session: OpenSession) -> None:
     """The list shows one page of a moment, and the index is filled after the import here."""
     async with open_session(contacts=60) as session:
-        await planned_and_run(session, text=table(180))
+        await planned_and_run(session, text=table_of_gold(180))
         found = await facts(session, "search_contacts", custom_fields={"Plan": "Gold"}, created_after="2020-01-01")
         gold = [person for person in session.sandbox.store.contacts() if person["custom"].get("31") == "Gold"]
         assert found["total"] == len(gold) >= 180
@@ -340,7 +335,7 @@ async def test_a_plan_that_fails_is_told_whoever_asks_next(
     monkeypatch.setattr(jobs, "LONGEST", 5.0 if waits else 0.0)
     async with open_session() as session:
         session.sandbox.faults.add(Fault("search_contacts", "status", status=403, times=-1))
-        begun = await session.call("import_contacts", text=table(3))
+        begun = await session.call("import_contacts", text=table_of_gold(3))
         if not waits:
             assert begun.structured_content is not None
             assert (begun.is_error, begun.structured_content["status"]) == (False, "planning")
