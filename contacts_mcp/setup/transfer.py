@@ -210,7 +210,7 @@ async def _lines_of(book: Book, plan: StoredPlan) -> Sequence[str]:
 
 
 async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[Path], again: str) -> bool:
-    with terminal.progress("Importing") as announce:
+    with terminal.progress("Contacts") as announce:
 
         async def watch(finished: int, total: int) -> None:
             announce(finished, total)
