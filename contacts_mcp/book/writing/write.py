@@ -95,9 +95,8 @@ async def carry_out(
 ) -> Written:
     """Carry out `plan`. The caller holds the contact's or phone's lock and read the contact under it.
 
-    `record` is the whole contact, for a deletion. Raises OutcomeUnknown where it may have been carried out and
-    looking did not settle it,
-    another ContactsError where it was not.
+    `record` is the whole contact, for a deletion. Raises OutcomeUnknown where it may have been carried out and looking
+    did not settle it, and another ContactsError where it was not.
     """
     return await _Write(book, plan, record or {}, origin or Origin()).run()
 

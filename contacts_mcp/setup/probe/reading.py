@@ -92,11 +92,8 @@ def _ids(rows: Sequence[Any]) -> list[int]:
 
 async def _page(asker: Asker, findings: Findings, **asked: Any) -> list[Row] | None:
     """The rows of a page. None where the question is refused, or no clear answer comes."""
-    told = await asker.read(Call("POST", _LIST, asked))
-    if told is None or told.is_refused:
-        return None
-    findings.add_all(facts_of(_LIST, told.value))
-    return rows_of(_LIST, told.value)
+    rows, _ = await _rows_or_refusal(asker, findings, **asked)
+    return rows
 
 
 async def _ask_about_pages(asker: Asker, findings: Findings, account: Account) -> None:
@@ -107,7 +104,7 @@ async def _ask_about_pages(asker: Asker, findings: Findings, account: Account) -
     if is_refused:
         findings.add("limit", "refused", "a page with limit was refused twice")
     elif pages.half and len(pages.half) == half < len(page):
-        pages.large, _ = await _rows_or_refusal(asker, findings, limit=LARGE)
+        pages.large = await _page(asker, findings, limit=LARGE)
     for at in (1, 2):
         rows, is_refused = await _rows_or_refusal(asker, findings, page=at)
         pages.numbered.append(rows)
@@ -116,7 +113,7 @@ async def _ask_about_pages(asker: Asker, findings: Findings, account: Account) -
     date = _date_to_ask(page)
     if date:
         pages.below = await _page(asker, findings, date=date)
-        pages.below_second, _ = await _rows_or_refusal(asker, findings, date=date, page=2)
+        pages.below_second = await _page(asker, findings, date=date, page=2)
     if await _page(asker, findings) != page:
         for name in ("limit", "largest_page", "page_size", "page", "page_beside_date", "cursor"):
             findings.add(name, "", "the list changed meanwhile")
@@ -138,6 +135,7 @@ class _Pages:
 
 
 async def _rows_or_refusal(asker: Asker, findings: Findings, **asked: Any) -> tuple[list[Row] | None, bool]:
+    """The rows of a page, None without a clear answer, and whether the question was refused."""
     told = await asker.read(Call("POST", _LIST, asked))
     if told is None or told.is_refused:
         return None, told is not None
