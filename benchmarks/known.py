@@ -1,4 +1,4 @@
-"""Requests with and without a profile: clearing a field, reading all contacts, importing. Prints a table.
+"""Requests with and without a profile: clearing, reading all contacts, importing, changing many. Prints a table.
 
 The service honours a limit of 500 and wants null to clear, which the profile tells.
 """
@@ -15,7 +15,9 @@ from pathlib import Path
 import anyio
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.search.mirror import mirror_of
+from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 from contacts_mcp.book.transfer.opening import opened_source
 from contacts_mcp.book.transfer.planning import Asked
 from contacts_mcp.book.transfer.running import run
@@ -49,6 +51,17 @@ async def read_all(book: Book, sandbox: Sandbox, room: Path) -> None:  # noqa: A
     assert known.complete
 
 
+async def tag_all(book: Book, sandbox: Sandbox, room: Path) -> None:  # noqa: ARG001 -- works share one signature
+    """One more tag for a thousand contacts."""
+    chosen = Chosen(contact_ids=tuple(row["id"] for row in sandbox.store.contacts()))
+    wanted = Wanted(add_tags=["Lead"])
+    edit = await edit_for(book, chosen, wanted)
+    plan = await plan_change(book, begin_change(book, chosen, wanted, edit), chosen, edit)
+    sandbox.requests.clear()  # planning looks everybody up, in both cases
+    end = await run(book, plan.plan)
+    assert end.state == "done", end
+
+
 async def import_rows(book: Book, sandbox: Sandbox, room: Path) -> None:
     """An import of new contacts."""
     file = room / "new.csv"
@@ -66,6 +79,7 @@ WORK: dict[str, tuple[int, Work]] = {
     "update_contact clears a field": (50, clear_a_field),
     "a list of 10,000 contacts": (10_000, read_all),
     "an import of 1,000": (50, import_rows),
+    "update_contacts for 1,000": (1_000, tag_all),
 }
 
 

@@ -225,12 +225,14 @@ class HeymarketClient:
         """SEED."""
         return await self._write(Call("POST", "/v1/contact", body, Kind.WRITE, trace=trace))
 
-    async def create_contacts(self, bodies: Sequence[dict[str, Json]], *, trace: Trace | None = None) -> None:
-        """Create many at once. A phone that is taken is skipped. DOC.
+    async def write_contacts(
+        self, bodies: Sequence[dict[str, Json]], *, overwrite: bool = False, trace: Trace | None = None
+    ) -> None:
+        """Create many at once. A phone that is taken is skipped, or its contact updated with `overwrite`. DOC.
 
         The answer may be the contacts that failed, "ok" or contacts, and proves nothing: the caller has to look.
         """
-        query = (("overwrite", "false"),)
+        query = (("overwrite", "true" if overwrite else "false"),)
         await self._request(Call("POST", "/v1/batch/contacts", list(bodies), Kind.WRITE, query=query, trace=trace))
 
     async def update_contact(

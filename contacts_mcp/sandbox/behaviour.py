@@ -24,6 +24,7 @@ class Behaviour:
     known_phone: Literal["reject", "update", "double"] = "reject"  # or a second contact, also by a PUT
     batch_reply: Literal["failed", "ok", "contacts"] = "failed"
     batch_limit: int = 0  # contacts of one batch. 0 is no limit
+    batch_unsent: Literal["as_put", "keep", "clear"] = "as_put"  # members that a batch with overwrite does not send
     put_without_names: Literal["blank", "keep"] = "blank"
     tags_on_put: Literal["replace", "add"] = "replace"
     unknown_custom_key: Literal["drop", "reject"] = "drop"

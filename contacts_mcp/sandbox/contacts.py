@@ -127,7 +127,7 @@ def _write_one(item: Any, call: Call, *, overwrite: bool) -> list[Record]:
     same = _with_phone(body["phone"], call)
     if not same:
         return [_create(body, call)]
-    return [_update(body, same[0], call, overwrite=True)] if overwrite else []
+    return [_update_by_batch(body, same[0], call)] if overwrite else []
 
 
 def _create(body: dict[str, Any], call: Call) -> Record:
@@ -141,6 +141,12 @@ def _create(body: dict[str, Any], call: Call) -> Record:
 def _update(body: dict[str, Any], stored: Record, call: Call, *, overwrite: bool) -> Record:
     fields = call.records.ids("fields")
     record = writes.updated(body, stored, overwrite=overwrite, fields=fields, behaviour=call.behaviour, now=call.now)
+    return _replace(record, stored, call)
+
+
+def _update_by_batch(body: dict[str, Any], stored: Record, call: Call) -> Record:
+    fields = call.records.ids("fields")
+    record = writes.updated_by_batch(body, stored, fields=fields, behaviour=call.behaviour, now=call.now)
     return _replace(record, stored, call)
 
 

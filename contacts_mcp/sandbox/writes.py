@@ -6,6 +6,7 @@ A text is written. A switch decides whether an empty text or a null empties the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .behaviour import Behaviour
@@ -15,6 +16,12 @@ from .rows.records import Record
 
 _NAMES = ("first", "last", "display_name")
 _TEXTS = (*_NAMES, "email", "avatar")
+_CLEARED: Record = dict.fromkeys(_TEXTS, "") | {
+    "custom": {},
+    "tags": [],
+    "assigned_user_id": None,
+    "is_opted_out": False,
+}
 
 
 def created(body: dict[str, Any], blank: Record, *, fields: frozenset[int], behaviour: Behaviour) -> Record:
@@ -46,6 +53,18 @@ def updated(
         "rev": stored["rev"] + 1,
         "updated": now,
     }
+
+
+def updated_by_batch(
+    body: dict[str, Any], stored: Record, *, fields: frozenset[int], behaviour: Behaviour, now: int
+) -> Record:
+    """The contact after a batch with `overwrite`. Raises BadData."""
+    overwrite = True
+    if behaviour.batch_unsent == "keep":
+        overwrite, behaviour = "custom" in body, replace(behaviour, put_without_names="keep")
+    elif behaviour.batch_unsent == "clear":
+        stored = stored | _CLEARED
+    return updated(body, stored, overwrite=overwrite, fields=fields, behaviour=behaviour, now=now)
 
 
 def _plain_members(body: dict[str, Any]) -> Record:

@@ -123,7 +123,7 @@ async def create_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
     contact_id = add(sandbox)
     before = sandbox.store.contact(contact_id)
     bodies = [{"phone": KNOWN, "first": "Somebody"}, {"phone": "12"}, {"phone": NEW, "first": "Jordan"}]
-    await client.create_contacts(bodies)
+    await client.write_contacts(bodies)
     assert sandbox.store.contact(contact_id) == before
     created = sandbox.store.contact_by_phone(NEW)
     assert created is not None

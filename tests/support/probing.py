@@ -27,6 +27,7 @@ EXPECTED: Mapping[str, tuple[str, Mapping[Any, str]]] = {
     "not_found": ("not_found", {"404": "404", "400": "400", "null": "null"}),
     "known_phone": ("known_phone", {"reject": "refused", "update": "updated", "double": "doubled"}),
     "batch_reply": ("batch_reply", {"failed": "the failed ones", "ok": "ok", "contacts": "contacts"}),
+    "batch_unsent": ("batch_owner", {"as_put": "kept", "keep": "kept", "clear": "lost"}),
     "put_without_names": ("put_names", {"blank": "blanked", "keep": "kept"}),
     "tags_on_put": ("put_tags", {"replace": "replace", "add": "add"}),
     "unknown_custom_key": ("unknown_custom_key", {"drop": "dropped", "reject": "refused"}),
@@ -87,7 +88,11 @@ def expected(behaviour: Behaviour) -> dict[str, str]:
     found["page_size"] = str(min(behaviour.page_size, behaviour.max_limit if behaviour.honours_limit else 10_000))
     found["batch_existing"] = "skipped"
     found["deleted_look"] = found["not_found"]
-    found["batch_names"] = "lost" if behaviour.put_without_names == "blank" else "kept"
+    lost = "lost" if behaviour.batch_unsent == "clear" else "kept"
+    is_blanked = behaviour.batch_unsent == "as_put" and behaviour.put_without_names == "blank"
+    found["batch_names"] = "lost" if is_blanked else lost
+    found["batch_custom"] = "kept" if behaviour.batch_unsent == "keep" else "lost"
+    found |= dict.fromkeys(("batch_tags", "batch_owner", "batch_opt_out"), lost)
     found["read_after_write"] = "behind" if behaviour.read_delay_writes else "at once"
     found["largest_page"] = str(behaviour.max_limit)
     return found | {
@@ -99,8 +104,6 @@ def expected(behaviour: Behaviour) -> dict[str, str]:
         "opt_out": "it does",
         "batch_creates": "yes",
         "batch_overwrite": "it does",
-        "batch_custom": "lost",
-        "batch_tags": "kept",
         "search": "they may",
         "request_ids": "sent",
     }

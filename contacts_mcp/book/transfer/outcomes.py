@@ -6,6 +6,7 @@
 | it did not go out, because nothing does | `not_done` | `planned` again |
 | it went out singly and was refused | `not_done` | `failed`, with the reason |
 | a create, and the phone has a contact that may be another one | `unknown` | `told` |
+| an update in a batch, and a new contact has the values | `unknown` | `told` |
 | nothing, and it may still arrive | `unknown` | `sending`, to be looked at again |
 | not there, and it cannot arrive any more | `not_done` | `planned` again, singly, or `failed` after some tries |
 | neither, and it cannot arrive any more | `unknown` | `told` |
@@ -31,6 +32,7 @@ MOST_TRIES = 3  # of one row
 
 _MADE_BY_SERVICE = frozenset(["display_name", "is_opted_out"])  # values that a new contact may have without our doing
 _OTHER = "somebody has this phone now, and it may be another contact."
+_MADE_AGAIN = "somebody deleted the contact at the same time, and it was made again as contact {}."
 UNSURE = "may or may not have been carried out; look the contact up."
 _REMARKS = {
     "not_kept": "Heymarket did not keep {}.",
@@ -53,6 +55,7 @@ class Sent:
     reply: WriteReply | None = None
     failure: ContactsError | None = None
     contact: Contact | None = None  # by the last look
+    made_again: int | None = None  # the contact that a batch of updates made, because the known one is gone
     is_proven: bool = False  # that look proves that it was carried out
     result: StoredRow | None = None
 
@@ -71,6 +74,8 @@ def outcome_of(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, StoredRo
         return replace(one.entry, state="not_done"), moved_on(one.row, "failed", str(one.failure))
     if one.contact is not None and one.plan.action == "create":
         return replace(one.entry, state="unknown"), moved_on(one.row, "told", _OTHER)
+    if one.made_again:
+        return replace(one.entry, state="unknown"), moved_on(one.row, "told", _MADE_AGAIN.format(one.made_again))
     return _unclear(book, one, is_over=is_over)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Edit
+from contacts_mcp.book.transfer.batches import are_known, may_carry
 from contacts_mcp.book.transfer.deciding import RUNNING, Switches, decide
 from contacts_mcp.book.transfer.limits import LARGE_ROWS, MOST_ROWS, unreadable
 from contacts_mcp.book.transfer.looking import AT_ONCE, Judged, in_parts, judged, look
@@ -28,6 +29,7 @@ from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
 from contacts_mcp.book.transfer.report import questions_of
 from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.book.transfer.twins import Earlier, SeenInFile, Together, likeness
+from contacts_mcp.book.transfer.verdicts import ACTIONS
 from contacts_mcp.book.transfer.wishes import Wish, wish_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.models import Contact
@@ -87,7 +89,7 @@ class _Planning:
         self._book = book
         self._plan = plan
         self._asked = asked
-        self._counts = Counts()
+        self._counts = Counts(book)
 
     async def of(self, source: Source) -> StoredPlan:
         names = await self._book.vocabulary.read("fields", "tags", "members")
@@ -221,7 +223,7 @@ def _row_of(
 
 async def plan_update(book: Book, plan: int, contacts: Sequence[Contact], edit: Edit) -> StoredPlan:
     """Fill `plan` with one row for each of these contacts, all with the same edit."""
-    counts, rows = Counts(), []
+    counts, rows = Counts(book), []
     if len(contacts) > MOST_ROWS:
         raise unreadable("too_many_rows", f"These are more than {MOST_ROWS:,} contacts.", "Narrow the filters.")
     for number, contact in enumerate(contacts, start=1):
@@ -252,7 +254,8 @@ _MOST_COUNTED = 5_000  # different texts of one kind, such as unknown tags
 class Counts:
     """The counts over all rows of a plan."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Book) -> None:
+        self._with_batches = are_known(book.profile)
         self._counters: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
         self._changed: Counter[tuple[str, ...]] = Counter()  # a decision and the keys of its changes
 
@@ -271,9 +274,15 @@ class Counts:
             self._count("conflicts", *conflicts)
             self._count("keys", *conflicts)
         self._count("unknown", *[f"{kind} {text}"[:80] for kind, text in shown.get("unknown", ())])
-        self._count("marks", *[name for name in ("opted_out", "says_in", "left_tags") if shown.get(name)])
+        self._count("marks", *self._marks_of(row))
         if "likeness" in shown:
             self._count("likeness", shown["likeness"])
+
+    def _marks_of(self, row: StoredRow) -> list[str]:
+        marks = [name for name in ("opted_out", "says_in", "left_tags") if row.shown.get(name)]
+        is_update = ACTIONS.get(row.decision) == "update"
+        in_batch = self._with_batches and is_update and may_carry(row.before, row.wanted)
+        return [*marks, "in_batch"] if in_batch else marks
 
     def _count(self, name: str, *found: str, times: int = 1) -> None:
         counter = self._counters[name]

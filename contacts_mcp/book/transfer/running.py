@@ -3,9 +3,9 @@
 1. A chunk's phones and contacts are held while it runs. A row runs only if the book is as it was planned. A row that is
    as wanted by now is done. Any other row has moved: it is told, and not run.
 2. Before anything is sent, the plan's file and the journal know every row of the chunk. New contacts go out in one
-   batch, all others singly. The reply of a batch proves nothing.
-3. The first chunk has one row. The chunks grow while every look shows every field as it was sent. On any difference the
-   rest goes out singly.
+   batch. So do updates that the account's profile allows (`batches.py`). All others go out singly. The reply of a
+   batch proves nothing.
+3. The batches grow as `batches.py` says.
 4. A row without a clear outcome stays `sending`. It is looked at again once nothing of it can arrive any more, and is
    planned again only if it is not there then. A killed run leaves such rows, and goes on the same way.
 """
@@ -24,13 +24,14 @@ from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.holding import is_behind
+from contacts_mcp.book.transfer.batches import CHUNKS, Batches, body_of
 from contacts_mcp.book.transfer.judging import Judge, judge_for
 from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, all_of, forms_of, look
 from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of, row_as_done
-from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
+from contacts_mcp.book.transfer.verdicts import ACTIONS, Go, Moved, Verdict
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.known import first_way_to_clear, other_way_to_clear, refused_as_known
-from contacts_mcp.book.writing.plan import Plan, Sight
+from contacts_mcp.book.writing.plan import Sight
 from contacts_mcp.book.writing.settle import close_run, plan_of, settle_entry
 from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
 from contacts_mcp.errors import (
@@ -42,32 +43,22 @@ from contacts_mcp.errors import (
 )
 from contacts_mcp.models import Contact, WriteReply
 from contacts_mcp.state.imports import StoredPlan, StoredRow, moved_on
-from contacts_mcp.state.journal import IN_FLIGHT, Action, Entry
+from contacts_mcp.state.journal import IN_FLIGHT, Entry
 
-CHUNKS = (1, 5, 25, 100, 500)  # rows, while every look shows what was sent
-KNOWN_TO_WORK = CHUNKS.index(25)  # the first chunk where the account's profile knows how a batch creates
 MOST_SINGLES = 25  # requests of one chunk that go out singly
 MOST_PASSES = 12
 _STEP = 1.0  # seconds of a long wait, after which a run hears that it has to stop
 
-ACTIONS: dict[str, Action] = {
-    "new": "create",
-    "create_again": "create",
-    "fill": "update",
-    "update": "update",
-    "restore": "update",
-    "delete": "delete",
-}
 
-
-def requests_for(decisions: Mapping[str, int]) -> int:
+def requests_for(decisions: Mapping[str, int], *, updates_in_batches: int = 0) -> int:
     """About how many requests a run takes: batches and singles, with a look before and after each."""
     actions = {name: ACTIONS[name] for name in decisions if name in ACTIONS}
     creates = sum(decisions[name] for name, action in actions.items() if action == "create")
-    singles = sum(decisions[name] for name in actions) - creates
-    looks = 2 * ceil(creates / AT_ONCE) + 2 * ceil(singles / MOST_SINGLES)
-    slow_start = 2 * (len(CHUNKS) - 1) if creates > 1 else 0
-    return looks + slow_start + ceil(creates / CHUNKS[-1]) + singles
+    in_batches = creates + updates_in_batches
+    singles = sum(decisions[name] for name in actions) - in_batches
+    looks = 2 * ceil(in_batches / AT_ONCE) + 2 * ceil(singles / MOST_SINGLES)
+    slow_start = 2 * (len(CHUNKS) - 1) if in_batches > 1 else 0
+    return looks + slow_start + ceil(in_batches / CHUNKS[-1]) + singles
 
 
 Watch = Callable[[int, int], Awaitable[None]]
@@ -127,15 +118,14 @@ class _Run:
     parent: Entry = field(init=False)
     judge: Judge = field(init=False)
     total: int = 0
-    grown: int = 0  # the place in CHUNKS
-    by_singles: bool = False
+    batches: Batches = field(init=False)
     later: set[int] = field(default_factory=set)  # rows that have to wait for something that may still arrive
 
     async def run(self) -> StoredPlan:
         plan = self._plan()
         self.parent = self._begun(plan)
         self.judge = judge_for(self.book, plan, self.parent.change_id)
-        self.grown = KNOWN_TO_WORK if self.book.profile.position("batch_creates") == "yes" else 0
+        self.batches = Batches.of_run(self.book.profile, plan.counts.get("decisions", {}))
         states = self.book.imports.states(self.number)
         self.total = sum(count for state, count in states.items() if state)
         change_id = self.parent.change_id if self.book.remembers else None
@@ -212,20 +202,17 @@ class _Run:
 
     def _next(self, after: int) -> list[StoredRow]:
         """The next chunk. Requests that go out singly make it shorter."""
-        size = CHUNKS[self.grown]
+        size = self.batches.size
         chunk: list[StoredRow] = []
         in_batch = singles = 0
         for row in self.book.imports.rows(self.number, state="planned", after=after, limit=size + MOST_SINGLES):
-            goes_by_batch = self._goes_by_batch(row)
+            goes_by_batch = self.batches.take(row)
             in_batch += goes_by_batch
             singles += not goes_by_batch
             if in_batch > size or singles > MOST_SINGLES:
                 break
             chunk.append(row)
         return chunk
-
-    def _goes_by_batch(self, row: StoredRow) -> bool:
-        return ACTIONS[row.decision] == "create" and not self.by_singles and not row.shown.get("single")
 
     def _has_to_stop(self) -> bool:
         return self._plan().asked or self.is_time_over()
@@ -274,7 +261,7 @@ class _Run:
                 if self._is_too_early(row, looked, verdict):
                     self.later.add(row.row)
                 elif isinstance(verdict, Go):
-                    going.append((row, verdict.plan))
+                    going.append((row, verdict))
                 else:
                     settled.append(_settled(row, verdict))
             self.book.imports.save(self.number, settled)
@@ -316,14 +303,14 @@ class _Run:
             return True
         return isinstance(verdict, Go) and verdict.contact is not None and is_behind(self.book, verdict.contact)
 
-    async def _write(self, going: Sequence[tuple[StoredRow, Plan]]) -> None:
+    async def _write(self, going: Sequence[tuple[StoredRow, Go]]) -> None:
         now = self.book.imports.now
         marked = [moved_on(row, "sending", sent_at=now) for row, _ in going]
         self.book.imports.save(self.number, marked)
-        entries = self.book.journal.begin_all([self._entry(row, plan) for row, plan in going])
+        entries = self.book.journal.begin_all([self._entry(row, go) for row, go in going])
         sent = [
-            Sent(replace(row, change_id=entry.change_id), plan, entry, by_batch=self._goes_by_batch(row))
-            for row, (_, plan), entry in zip(marked, going, entries, strict=True)
+            Sent(replace(row, change_id=entry.change_id), go.plan, entry, by_batch=self.batches.take_now(row, go))
+            for row, (_, go), entry in zip(marked, going, entries, strict=True)
         ]
         try:
             await self._send(sent)
@@ -335,34 +322,28 @@ class _Run:
         stop = next((one.failure for one in sent if isinstance(one.failure, Unreachable | AccountError)), None)
         if stop is not None:
             raise stop
-        self._grow(sent)
+        self.batches.learn_from(sent)
 
-    def _entry(self, row: StoredRow, plan: Plan) -> Entry:
+    def _entry(self, row: StoredRow, go: Go) -> Entry:
         wish = row.wish
-        return plan.entry(parent=self.parent.change_id, undoes=wish.get("undoes"), record=wish.get("record") or {})
-
-    def _grow(self, sent: Sequence[Sent]) -> None:
-        """The next chunk is larger if everything of a batch is there as it was sent. Otherwise batches are over."""
-        batch = [one for one in sent if one.by_batch]
-        if not batch:
-            return
-        if all(one.result is not None and one.result.state == "done" for one in batch):
-            self.grown = min(self.grown + 1, len(CHUNKS) - 1)
-        else:
-            self.by_singles = True
-            if any(one.result is not None and "not_kept" in one.result.shown for one in batch):
-                self.book.profile.distrust("batch_creates", "a batch did not keep all that was sent")
+        return go.plan.entry(parent=self.parent.change_id, undoes=wish.get("undoes"), record=wish.get("record") or {})
 
     # Sending
 
     async def _send(self, sent: Sequence[Sent]) -> None:
-        batch = [one for one in sent if one.by_batch]
+        creates, updates = (
+            [one for one in sent if one.by_batch and one.plan.action == action] for action in ("create", "update")
+        )
         singles = [(self._send_one, one) for one in sent if not one.by_batch]
-        await all_of([*([(self._send_batch, batch)] if batch else []), *singles])
+        await all_of([*((self._send_batch, batch) for batch in (creates, updates) if batch), *singles])
 
     async def _send_batch(self, batch: Sequence[Sent]) -> None:
+        """Send creates, or updates."""
+        overwrite = batch[0].plan.action == "update"
         try:
-            await self.book.api.create_contacts([one.plan.body() for one in batch], trace=_trace())
+            await self.book.api.write_contacts(
+                [body_of(one.plan) for one in batch], overwrite=overwrite, trace=_trace()
+            )
         except ContactsError as failure:
             for one in batch:
                 one.failure = failure
@@ -443,6 +424,7 @@ class _Run:
     async def _is_seen(self, one: Sent, looked: Looked, *, is_over: bool) -> bool:
         """Whether a look proves how the row came out, and shows all of it."""
         one.contact = await self._contact_of(one, looked, is_over=is_over)
+        one.made_again = self._made_again(one, looked)
         given = circumstances(
             self.book,
             one.plan,
@@ -465,6 +447,14 @@ class _Run:
         if needs_proof and one.plan.contact_id is not None:
             return await self.book.api.get_contact(one.plan.contact_id)  # a search proves no absence
         return found
+
+    @staticmethod
+    def _made_again(one: Sent, looked: Looked) -> int | None:
+        """The contact that a batch made where it should have updated one, because that one was deleted meanwhile."""
+        if not one.by_batch or one.plan.action != "update" or one.contact is not None:
+            return None
+        found = (each for each in looked.with_phone(one.row.phone) if each.rev == 1)
+        return next((each.id for each in found if not one.plan.unkept(values_of(each))), None)
 
     def _write_outcomes(self, sent: Sequence[Sent], *, is_over: bool = False) -> None:
         """Write the outcome of each row down, as far as it is known now: in the journal and in the plan."""

@@ -43,7 +43,7 @@ def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
 
 async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
     """Fill the plan that takes that run back."""
-    counts, numbers = Counts(), itertools.count(1)
+    counts, numbers = Counts(book), itertools.count(1)
     with book.imports.filling(plan):
         for part in in_parts(_parts(book, parent), _LOOKED_UP):
             looked = await look(book, [_phone_of(entry) for entry in part])

@@ -8,6 +8,7 @@ from typing import Any
 
 from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.models import Contact
+from contacts_mcp.state.journal import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class Moved:
     why: str
     now: Mapping[str, Any] = field(default_factory=dict)  # key -> [as planned, as it is]
 
+
+ACTIONS: Mapping[str, Action] = {
+    "new": "create",
+    "create_again": "create",
+    "fill": "update",
+    "update": "update",
+    "restore": "update",
+    "delete": "delete",
+}
+"""The decisions that run, and the write of each."""
 
 Verdict = Go | Moved | None
 """None where everything is so already."""

@@ -107,7 +107,8 @@ def requests_of(plan: StoredPlan) -> int:
     """About how many requests the run takes."""
     from contacts_mcp.book.transfer.running import requests_for
 
-    return requests_for(plan.counts.get("decisions", {}))
+    in_batches = plan.counts.get("marks", {}).get("in_batch", 0)
+    return requests_for(plan.counts.get("decisions", {}), updates_in_batches=in_batches)
 
 
 def planned(

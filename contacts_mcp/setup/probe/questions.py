@@ -147,10 +147,18 @@ QUESTIONS = (
         {"yes": "An import begins with larger batches."},
     ),
     Question("batch_existing", "What does a batch do to a known phone?", "skipped", "writes"),
-    Question("batch_overwrite", "Does a batch with overwrite=true update contacts?", "it does", "writes"),
+    Question(
+        "batch_overwrite",
+        "Does a batch with overwrite=true update contacts?",
+        "it does",
+        "writes",
+        {"it does": "Changes of many go out in batches, if tags, owner and opt-out are kept."},
+    ),
     Question("batch_names", "... and names that are not sent?", "unknown", "writes"),
     Question("batch_custom", "... and custom values that are not sent?", "unknown", "writes"),
     Question("batch_tags", "... and tags that are not sent?", "unknown", "writes"),
+    Question("batch_owner", "... and the owner that is not sent?", "unknown", "writes"),
+    Question("batch_opt_out", "... and an opt-out that is not sent?", "unknown", "writes"),
     Question("deleted_look", "What does a look at a deleted contact show?", "404, 400 or null", "writes"),
 )
 BY_NAME = {question.name: question for question in QUESTIONS}

@@ -200,8 +200,8 @@ class Writer:
 
     async def _refill(self) -> None:
         """Fill what was emptied, with another tag, and an opt-out."""
-        fields, tags = self._account.fields, self._account.tags
-        changes: dict[str, Any] = {}
+        fields, tags, members = self._account.fields, self._account.tags, self._account.members
+        changes: dict[str, Any] = {"assignee_id": members[0]} if members else {}
         if fields:
             changes["custom"] = {str(fields[0]): f"probe {fields[0]}"}
         if len(tags) > 1:
@@ -340,9 +340,8 @@ class Writer:
 
     def _judge_batch(self, told: Told | None, made: Row, sent: Mapping[str, Any]) -> None:
         findings = self._pen.findings
-        texts = all(made.get(name) == sent[name] for name in NAMES)
-        is_whole = texts and _custom(made) == sent.get("custom", {})
-        findings.add("batch_creates", "yes" if is_whole else "in part", "a contact of a batch was read back")
+        position = "yes" if _is_as_sent(made, sent) else "in part"
+        findings.add("batch_creates", position, "a contact of a batch was read back")
         if told is not None and (position := _reply_of_batch(told.value, made)):
             findings.add("batch_reply", position, "the reply of a batch that made a contact")
 
@@ -381,6 +380,8 @@ class Writer:
             ("batch_names", before.get("first"), after.get("first")),
             ("batch_custom", _custom(before), _custom(after)),
             ("batch_tags", _tag_ids(before), _tag_ids(after)),
+            ("batch_owner", before.get("assigned_user_id"), after.get("assigned_user_id")),
+            ("batch_opt_out", before.get("is_opted_out"), after.get("is_opted_out")),
         ):
             if had:
                 findings.add(name, "kept" if has == had else "lost" if not has else "changed", "they were not sent")
@@ -390,11 +391,16 @@ class Writer:
         marks, befores = (self._next_mark("a"), self._next_mark("b")), (self._shown, other)
         phones = (self._phone, self._other_phone)
         entries = [self._begun("update", before, mark) for before, mark in zip(befores, marks, strict=True)]
-        bodies = [{"phone": phone, "email": mark, **NAMES} for phone, mark in zip(phones, marks, strict=True)]
+        custom = {str(number): f"probe {number}" for number in self._account.fields[:1]}
+        filled = NAMES | ({"custom": custom} if custom else {})
+        bodies = [{"phone": phone, "email": mark, **filled} for phone, mark in zip(phones, marks, strict=True)]
         told = await self._batch(bodies, entries, overwrite=True)
         triples = zip(entries, phones, marks, strict=True)
-        if all([await self._after_batch(told, *each) for each in triples]):
-            self._pen.findings.add("batch_overwrite", "it does", "a batch of two with overwrite=true was read back")
+        afters = [await self._after_batch(told, *each) for each in triples]
+        if all(afters):
+            is_whole = all(_is_as_sent(after, filled) for after in afters)
+            text = "a batch of two with overwrite=true was read back"
+            self._pen.findings.add("batch_overwrite", "it does" if is_whole else "in part", text)
 
     # One write
 
@@ -572,6 +578,11 @@ def is_mark(email: Any, run: str) -> bool:
 
 def _are_equal(pairs: Sequence[tuple[Any, Any]]) -> bool:
     return all(before == after for before, after in pairs)
+
+
+def _is_as_sent(row: Row, sent: Mapping[str, Any]) -> bool:
+    """Whether a contact has the names and the custom values of a batch, and no other."""
+    return all(row.get(name) == sent[name] for name in NAMES) and _custom(row) == sent.get("custom", {})
 
 
 def _reply_of_batch(value: Any, made: Row) -> str:
