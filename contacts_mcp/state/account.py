@@ -76,13 +76,14 @@ class Account:
         self._seen_at = None
 
     def _files(self) -> dict[str, str]:
-        """The contents of the folder's files, by fingerprint. They are read again after every change in it."""
+        """The contents of the folder's files, by fingerprint. A file is never changed, so only new ones are read."""
         if self._directory is None:
             return {}
         try:
             changed_at = self._directory.stat().st_mtime_ns
             if changed_at != self._seen_at:
-                self._known = dict(filter(None, map(_read, self._directory.iterdir())))
+                if {path.name for path in self._directory.iterdir()} != self._known.keys():
+                    self._known = dict(filter(None, map(_read, self._directory.iterdir())))
                 # Two changes within one tick of the file system's clock have the same time.
                 self._seen_at = changed_at if time.time_ns() - changed_at > _TICK else None
         except OSError:

@@ -340,13 +340,13 @@ class Journal:
 
         It is for those who only read. The file is neither made, mended nor waited for, and mostly not even opened.
         """
+        if self._path is not None and not _was_written_lately(self._path):
+            return []
         young, moments = self._younger_than(IN_FLIGHT)
         last = f"SELECT * FROM changes WHERE {self._ours} ORDER BY change_id DESC LIMIT ?"
         query, values = f"SELECT * FROM ({last}) WHERE {young}", (*self._account.names, limit, *moments)
         if self._path is None:
             return [_entry(row) for row in self._rows(query, *values)] if self._db else []
-        if not _was_written_lately(self._path):
-            return []
         try:
             with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as db:
                 db.row_factory = sqlite3.Row
