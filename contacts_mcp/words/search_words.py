@@ -67,6 +67,9 @@ def pieces(text: str) -> list[Piece]:
 
 def name_words(first: str, last: str, display_name: str) -> NameWords:
     """The words of a name. A display name adds its own. "de la Cruz" is delacruz, too."""
+    if not display_name and first.isascii() and last.isascii() and first.isalnum() and last.isalnum():  # most names
+        plain = first.lower()[:LONGEST_WORD], last.lower()[:LONGEST_WORD]
+        return NameWords(tuple(dict.fromkeys(plain)), (), plain, ())
     words: dict[str, None] = {}
     forms: dict[str, None] = {}
     parts = [pieces(part) for part in (first, last, display_name)]
@@ -104,7 +107,11 @@ def value_words(text: str) -> tuple[str, ...]:
 def email_words(address: str) -> tuple[str, ...]:
     """The words of an e-mail address without its last label, as "com". Single letters are left out."""
     local, _, domain = address.rpartition("@")
-    found = [word for piece in pieces(f"{local} {domain.rpartition('.')[0]}") for word in piece.words]
+    text = f"{local} {domain.rpartition('.')[0]}"
+    if text.isascii() and "&" not in text and len(text) <= LONGEST_TEXT:  # most addresses
+        found = _words_in(text.lower())[0]
+    else:
+        found = [word for piece in pieces(text) for word in piece.words]
     return tuple(dict.fromkeys(word for word in found if len(word) > 1 or not word.isascii()))
 
 

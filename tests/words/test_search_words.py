@@ -141,3 +141,17 @@ def test_any_text_has_words_without_blanks_and_signs_of_the_search(text: str) ->
             assert word
             assert not any(char.isspace() or (char.isascii() and not char.isalnum()) or char == "§" for char in word)
             word.encode()
+
+
+SHORT = st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=70)
+
+
+@given(SHORT, SHORT)
+def test_the_short_way_of_plain_names_ends_as_the_long_one(first: str, last: str) -> None:
+    assert name_words(first, last, "") == name_words(f" {first}", f"{last} ", "")
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=70), SHORT)
+def test_the_short_way_of_plain_addresses_ends_as_the_long_one(local: str, domain: str) -> None:
+    words = [word for piece in pieces(f"{local} {domain}") for word in piece.words if len(word) > 1]
+    assert email_words(f"{local}@{domain}.com") == tuple(dict.fromkeys(words))
