@@ -103,6 +103,7 @@ FLAGS: dict[str, Any] = {
     "confirm": {"type": click.Choice(["auto", "token", "off"])},
     "journal": {"is_flag": True, "default": None, "names": "--journal/--no-journal"},
     "index": {"type": click.Choice(["disk", "memory", "off"])},
+    "view": {"is_flag": True, "default": None, "names": "--view/--no-view"},
     "files": {"metavar": "DIRS"},
     "data_dir": {"metavar": "DIR"},
     "log_level": {"metavar": "LEVEL"},

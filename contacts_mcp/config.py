@@ -140,6 +140,7 @@ class Settings(BaseSettings):
         description="Where the local index of contacts is kept, by which they are searched: "
         "`disk` in the data directory, `memory` while the server runs, `off` not at all.",
     )
+    view: bool = Field(True, description="Offer screens beside the text, to assistants that show them.")
     data_dir: Path | None = Field(
         None,
         description="Where journal, index, request pace and sandbox are kept; the platform's place by default.",

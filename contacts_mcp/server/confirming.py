@@ -56,8 +56,18 @@ Call = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 Ask = Callable[[Question], Awaitable[Reply | None]]
 
 
+# Members of the answers about many rows, or about several contacts: a form shows one sentence of them.
+# A form is better for one contact, because the assistant knows that it waits for somebody.
+_BETTER_ON_A_SCREEN = {"plan", "sources"}
+
+
 async def converse(
-    call: Call, arguments: Mapping[str, Any], *, ask: Ask | None, returned: Returned | None = None
+    call: Call,
+    arguments: Mapping[str, Any],
+    *,
+    ask: Ask | None,
+    returned: Returned | None = None,
+    shows_screens: bool = False,
 ) -> Answer | Question:
     """The answer to a call, or a question that has to go to the person.
 
@@ -68,7 +78,7 @@ async def converse(
         return await _concluded(call, arguments, returned.question, returned.reply)
     answer = await call(arguments)
     question = question_in(answer)
-    if question is None or ask is None:
+    if question is None or ask is None or (shows_screens and answer.facts.keys() & _BETTER_ON_A_SCREEN):
         return answer
     reply = await ask(question)
     if reply is None:

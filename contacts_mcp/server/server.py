@@ -52,6 +52,7 @@ from mcp_types import (
 from contacts_mcp import __version__
 from contacts_mcp.config import Settings
 from contacts_mcp.errors import ContactNotFound
+from contacts_mcp.server import view
 from contacts_mcp.server.asking import ANSWERABLE, Seal, asker, question_for, returned_by
 from contacts_mcp.server.boundary import Deadline, bounded, call, log_call
 from contacts_mcp.server.confirming import Question, converse
@@ -64,6 +65,7 @@ from contacts_mcp.server.tools import TOOLS, enabled_tools
 from contacts_mcp.server.tools.entry import App, Opener, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema, output_schema
 from contacts_mcp.server.views.fitting import Answer
+from contacts_mcp.state.last_client import LastClient, remember
 from contacts_mcp.words.display import quoted, visible
 from contacts_mcp.workspace import Workspace, signing_key
 
@@ -120,6 +122,8 @@ def build_server(settings: Settings, *, workspace: Opener | None = None) -> Serv
     )
     sealed = RequestStateSecurity(codec=Seal(lambda: signing_key(settings)), ttl=ANSWERABLE)
     server.middleware.append(RequestStateBoundary(sealed, default_audience=NAME))
+    if settings.view:
+        server.extensions[view.EXTENSION] = {}
     return server
 
 
@@ -132,7 +136,10 @@ class _Methods:
         self._puts_questions = settings.confirm == "auto"
         self._tools = {tool.name: tool for tool in tools}
         self._prompts = {prompt.name: prompt for prompt in load_prompts() if not _calls_for(prompt) - {*self._tools}}
-        self._published = [_published(tool) for tool in tools]
+        self._has_view = settings.view
+        self._directory = settings.directory
+        self._client: LastClient | None = None
+        self._published = [_published(tool, with_view=settings.view) for tool in tools]
 
     # Tools
 
@@ -161,9 +168,21 @@ class _Methods:
             lambda arguments: call(tool, self._app, arguments, deadline=deadline, announce=announce),
             params.arguments or {},
             ask=asker(ctx, deadline) if self._puts_questions else None,
+            shows_screens=self._shows_screens(ctx),
             returned=returned_by(params),
         )
         return question_for(said) if isinstance(said, Question) else result_of(said)
+
+    def _shows_screens(self, ctx: Context) -> bool:
+        """Whether this client shows screens. What it says of itself is noted for `doctor`."""
+        session = ctx.session
+        shows = self._has_view and view.is_shown_by(session.client_capabilities)
+        info = session.client_params.client_info if session.client_params else None
+        client = LastClient(name=info.name if info else "", version=info.version if info else "", shows_screens=shows)
+        if client != self._client:
+            self._client = client
+            remember(self._directory, client)
+        return shows
 
     # Prompts
 
@@ -189,6 +208,7 @@ class _Methods:
                 for one in RESOURCES
                 if not one.is_template
             ]
+            + ([view.resource()] if self._has_view else [])
         )
 
     async def list_resource_templates(self, _: Context, __: object) -> ListResourceTemplatesResult:
@@ -200,9 +220,12 @@ class _Methods:
                 for one in RESOURCES
                 if one.is_template
             ]
+            + ([view.template()] if self._has_view else [])
         )
 
     async def read_resource(self, _: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        if self._has_view and view.is_at(params.uri):
+            return ReadResourceResult(contents=[view.contents(params.uri)])
         entry, parameters = _resource_at(params.uri)
 
         async def read() -> Any:
@@ -240,8 +263,9 @@ def result_of(answer: Answer) -> CallToolResult:
     )
 
 
-def _published(tool: ToolEntry) -> Tool:
+def _published(tool: ToolEntry, *, with_view: bool) -> Tool:
     return Tool(
+        _meta=view.meta_of_tool() if with_view and tool.has_screen else None,
         name=tool.name,
         title=tool.title,
         description=tool.description,

@@ -455,6 +455,23 @@ def _profile(patient: Patient, settings: Settings) -> Iterator[Finding]:
             yield Finding(Level.WARNING, "profile", text, "Run contacts-mcp probe again.")
 
 
+def _screens(_: Patient, settings: Settings) -> Iterator[Finding]:
+    """Whether the assistant that called last says that it shows screens."""
+    from contacts_mcp.state.last_client import read
+
+    last = read(settings.directory)
+    if not settings.view:
+        yield Finding(Level.OK, "screens", "switched off; every answer is text")
+    elif last is None:
+        yield Finding(Level.OK, "screens", "offered; no assistant has called yet", is_default=True)
+    else:
+        who = f"{last.name} {last.version}".strip() or "an assistant without a name"
+        says = (
+            "says that it shows screens" if last.shows_screens else "does not say that it shows screens, so it has text"
+        )
+        yield Finding(Level.OK, "screens", f"the last assistant ({who}) {says}")
+
+
 def _signing_key(_: Patient, settings: Settings) -> Iterator[Finding]:
     flaw = "" if settings.signing_key else flaw_of_key(settings.directory / "signing.key")
     if flaw:
@@ -565,6 +582,7 @@ WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (
     _journal,
     _index,
     _profile,
+    _screens,
     _signing_key,
     _pace,
     _service,

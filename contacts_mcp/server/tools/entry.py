@@ -50,6 +50,7 @@ class ToolEntry:
     scopes: tuple[Scope, ...]
     destructive: bool = False  # the four hints are all given, because the protocol's own defaults are the worst case
     idempotent: bool = True
+    has_screen: bool = True  # whether the chat view draws its answers
     keeps_empty: tuple[str, ...] = ()  # the arguments whose empty value could be meant, and is refused with the way
 
     @property

@@ -25,7 +25,12 @@ async def list_contact_fields(
 
 
 LIST = ToolEntry(
-    list_contact_fields, answers=FieldsResult, title="List custom fields", group="fields", scopes=("contacts:read",)
+    list_contact_fields,
+    answers=FieldsResult,
+    title="List custom fields",
+    group="fields",
+    scopes=("contacts:read",),
+    has_screen=False,
 )
 
 TOOLS = (LIST,)
