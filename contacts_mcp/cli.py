@@ -461,10 +461,10 @@ def export_file(file: Path, where: tuple[str, ...], kind: Any, overwrite: bool, 
 @main.command()
 @click.argument("field", required=False, default="")
 @with_settings
-def picture(field: str, **flags: Any) -> None:
+def describe(field: str, **flags: Any) -> None:
     """Show the whole book in counts: by tag, by the values of a custom FIELD, opted out, by month, what is filled."""
     from contacts_mcp.server.logs import set_up_logging
-    from contacts_mcp.setup.export import book_in_counts
+    from contacts_mcp.setup.export import book_in_counts, in_bars
 
     settings = load(flags)
     try:
@@ -473,7 +473,7 @@ def picture(field: str, **flags: Any) -> None:
             answer = book_in_counts(settings, field, announce)
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(answer.text)
+    click.echo("\n".join(in_bars(answer, shutil.get_terminal_size().columns)))
 
 
 @contextmanager

@@ -10,11 +10,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anyio
 from mcp.client import Client
-from mcp_types import CallToolResult, ListToolsResult, TextContent
+from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import open_sandbox
@@ -51,9 +51,14 @@ def text_of(result: CallToolResult) -> str:
     return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
 
 
+def _as_models_see(tool: Tool) -> dict[str, Any]:
+    """A tool without `_meta`, which goes to no model."""
+    return tool.model_dump(by_alias=True, exclude_none=True, mode="json", exclude={"meta"})
+
+
 def catalogue_costs(listed: ListToolsResult) -> Iterator[Cost]:
     """A row a tool, and their sums."""
-    tools = {tool.name: tokens(tool.model_dump(by_alias=True, exclude_none=True, mode="json")) for tool in listed.tools}
+    tools = {tool.name: tokens(_as_models_see(tool)) for tool in listed.tools}
     for name, cost in tools.items():
         yield Cost(f"tool {name}", cost, ONE_TOOL)
     yield Cost("the six basic tools", sum(tools[name] for name in BASIC), BASIC_TOOLS)

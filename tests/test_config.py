@@ -37,6 +37,7 @@ SETTINGS: dict[str, tuple[str, str, Any, Any]] = {
         SecretStr("sign-2-of-16-letters"),
     ),
     "journal": ("CONTACTS_MCP_JOURNAL", "off", False, True),
+    "view": ("CONTACTS_MCP_VIEW", "off", False, True),
     "files": ("CONTACTS_MCP_FILES", f"/lists{os.pathsep}/more", [Path("/lists"), Path("/more")], [Path("/other")]),
     "index": ("CONTACTS_MCP_INDEX", "memory", "memory", "off"),
     "data_dir": ("CONTACTS_MCP_DATA_DIR", "/data", Path("/data"), Path("/other")),

@@ -158,12 +158,12 @@ def test_the_page_on_the_exam_counts_its_sentences() -> None:
 
 def commands_for_many() -> list[str]:
     """The command lines of the README about many contacts and about files."""
-    found = re.findall(r"`contacts-mcp ((?:import|update|export|picture) [^`]+)`", README)
+    found = re.findall(r"`contacts-mcp ((?:import|update|export|describe) [^`]+)`", README)
     return list(dict.fromkeys(found))
 
 
 def test_the_readme_shows_each_command_for_many_contacts() -> None:
-    assert {line.split()[0] for line in commands_for_many()} == {"import", "update", "export", "picture"}
+    assert {line.split()[0] for line in commands_for_many()} == {"import", "update", "export", "describe"}
 
 
 @pytest.mark.parametrize("line", commands_for_many())

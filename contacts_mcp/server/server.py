@@ -174,7 +174,7 @@ class _Methods:
         return question_for(said) if isinstance(said, Question) else result_of(said)
 
     def _shows_screens(self, ctx: Context) -> bool:
-        """Whether this client shows screens. What it says of itself is noted for `doctor`."""
+        """Whether this client says that it shows screens. Its name and that are noted for `doctor`."""
         session = ctx.session
         shows = self._has_view and view.is_shown_by(session.client_capabilities)
         info = session.client_params.client_info if session.client_params else None

@@ -1,9 +1,10 @@
-"""`contacts-mcp export` and `contacts-mcp picture`: the same exports and counts as over MCP, at a terminal."""
+"""`contacts-mcp export` and `contacts-mcp describe`: the same exports and counts as over MCP, at a terminal."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,6 +67,27 @@ def book_in_counts(settings: Settings, by: str, announce: Announce) -> Answer:
 
 async def _pictured(book: Book, by: str) -> Answer:
     return pictured(await picture(book, by=by))
+
+
+def in_bars(answer: Answer, width: int) -> Iterator[str]:
+    """The counts of the picture as bars of text, part by part, and the lines below its table."""
+    counts = [one for one in answer.facts.get("counts") or () if one["contacts"] is not None]
+    room = max(10, min(width, _WIDEST) - _NAME - _COUNT - 6)
+    for part, rows in groupby(counts, key=lambda one: one["part"]):
+        listed = [*rows]
+        most = max(one["contacts"] for one in listed) or 1
+        yield _cut(part)
+        for one in listed:
+            bar = "█" * round(room * one["contacts"] / most)
+            yield f"  {_cut(one['name']):<{_NAME}} {bar:<{room}} {one['contacts']:>{_COUNT},}"
+    yield from (line for line in answer.text.splitlines() if not line.startswith("|"))
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+
+
+_NAME, _COUNT, _WIDEST = 36, 9, 100  # characters
 
 
 def _with_book(settings: Settings, work: Callable[[Book], Awaitable[Result]], announce: Announce) -> Result:

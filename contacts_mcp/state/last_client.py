@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastClient:
-    """What a client said of itself."""
+    """A client, by its own words."""
 
     name: str
     version: str
@@ -43,8 +43,8 @@ def remember(directory: Path, client: LastClient) -> None:
 
 def read(directory: Path) -> LastClient | None:
     """The last one, None where none is known."""
-    with suppress(OSError, ValueError, RecursionError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, RecursionError, TypeError, LookupError, AttributeError):
         held = json.loads((directory / _FILE).read_text(encoding="utf-8"))
-        name, version = (visible(str(held[part]), limit=_LONGEST) for part in ("name", "version"))
+        name, version = (visible(held[part], limit=_LONGEST) for part in ("name", "version"))
         return LastClient(name=name, version=version, shows_screens=held["shows_screens"] is True)
     return None

@@ -67,9 +67,14 @@ def pieces(text: str) -> list[Piece]:
 
 def name_words(first: str, last: str, display_name: str) -> NameWords:
     """The words of a name. A display name adds its own. "de la Cruz" is delacruz, too."""
-    if not display_name and first.isascii() and last.isascii() and first.isalnum() and last.isalnum():  # most names
+    if not display_name and _is_plain(first) and _is_plain(last):  # as most names are
         plain = first.lower()[:LONGEST_WORD], last.lower()[:LONGEST_WORD]
         return NameWords(tuple(dict.fromkeys(plain)), (), plain, ())
+    return _words_of_name(first, last, display_name)
+
+
+def _words_of_name(first: str, last: str, display_name: str) -> NameWords:
+    """The same, for any name."""
     words: dict[str, None] = {}
     forms: dict[str, None] = {}
     parts = [pieces(part) for part in (first, last, display_name)]
@@ -82,6 +87,10 @@ def name_words(first: str, last: str, display_name: str) -> NameWords:
             forms.update(dict.fromkeys(_joined_both_ways(_run(given), _run(family))))
     others = tuple(form for form in forms if form and form not in words)
     return NameWords(tuple(words), others, _words_of(parts[0] + parts[1]), _words_of(parts[2]))
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isalnum()
 
 
 def _words_of(part: list[Piece]) -> tuple[str, ...]:
@@ -108,10 +117,8 @@ def email_words(address: str) -> tuple[str, ...]:
     """The words of an e-mail address without its last label, as "com". Single letters are left out."""
     local, _, domain = address.rpartition("@")
     text = f"{local} {domain.rpartition('.')[0]}"
-    if text.isascii() and "&" not in text and len(text) <= LONGEST_TEXT:  # most addresses
-        found = _words_in(text.lower())[0]
-    else:
-        found = [word for piece in pieces(text) for word in piece.words]
+    is_plain = text.isascii() and "&" not in text and len(text) <= LONGEST_TEXT  # as in most addresses
+    found = _words_in(text.lower())[0] if is_plain else [word for piece in pieces(text) for word in piece.words]
     return tuple(dict.fromkeys(word for word in found if len(word) > 1 or not word.isascii()))
 
 

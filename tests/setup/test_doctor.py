@@ -89,6 +89,7 @@ def test_all_is_well_in_the_sandbox(home: Path) -> None:
         "data directory",
         "index",
         "profile",
+        "screens",
         "requests",
         "service",
     } == {finding.about for finding in findings}

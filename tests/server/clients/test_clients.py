@@ -467,8 +467,8 @@ async def test_names_and_titles_are_short_and_single(session: Session, kind: str
 
 async def test_everything_is_listed_in_the_order_of_its_table(session: Session) -> None:
     client = session.client
-    fixed = [entry.name for entry in RESOURCES if not entry.is_template]
-    templates = [entry.name for entry in RESOURCES if entry.is_template]
+    fixed = [*(entry.name for entry in RESOURCES if not entry.is_template), "view"]
+    templates = [*(entry.name for entry in RESOURCES if entry.is_template), "view"]
     assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in TOOLS]
     assert [prompt.name for prompt in (await client.list_prompts()).prompts] == [
         prompt.name for prompt in load_prompts()
@@ -488,9 +488,9 @@ async def test_prompts_come_as_commands_that_can_be_typed(session: Session) -> N
 async def test_resources_have_addresses_that_can_be_parsed(session: Session) -> None:
     for resource in (await session.client.list_resources()).resources:
         parts = urlsplit(str(resource.uri))
-        assert (parts.scheme, bool(parts.netloc)) == ("contacts", True)
+        assert (parts.scheme, bool(parts.netloc)) == ("ui" if resource.name == "view" else "contacts", True)
     for template in (await session.client.list_resource_templates()).resource_templates:
-        assert re.fullmatch(r"contacts://[a-z]+/\{[a-z_]+\}", template.uri_template)
+        assert re.fullmatch(r"(contacts|ui)://[a-z-]+/\{[a-z_]+\}", template.uri_template)
 
 
 # What a client is told beside the lists
