@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.question import SURE
-from contacts_mcp.book.search.reading import FILLERS, Asked, Words
+from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Words
 from contacts_mcp.book.search.scoring import INSIDE, INSIDE_SHARE, SOUND, Option, Scored, exact, ranked, score
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.match import beginning, expression, in_name, in_name_beginning, word
@@ -337,9 +337,12 @@ def _whole(words: Sequence[Asked]) -> Words:
 
 
 def _simpler(words: Sequence[Asked], fillers: frozenset[str]) -> list[Asked]:
-    """The words with hyphens apart, else without fillers. Empty where nothing can be made simpler."""
+    """The words with hyphens apart, else without fillers. Empty where nothing can be made simpler.
+
+    A word with hundreds of hyphens, or one sign that stands for a sentence, has no more words than a query may have.
+    """
     if any(each.parts for each in words):
-        return _apart(words)
+        return [*{word.plain: word for word in _apart(words)}.values()][:MOST_WORDS]
     telling = [each for each in words if each.plain not in fillers]
     return telling if len(telling) < len(words) else []
 

@@ -388,3 +388,33 @@ def test_nothing_heavy_is_imported_by_the_module_alone() -> None:
         "assert kindred._tables.cache_info().currsize == 0"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+MANY_WORDS = {
+    "hyphens": "a-" * 250,
+    "words between hyphens": "-".join(f"w{number}" for number in range(200)),
+    "a sign that stands for a sentence": "\ufdfa" * 300,
+    "blanks": "ab " * 200,
+    "apostrophes": "o'" * 250,
+    "ideographs": "橋本" * 250,
+    "one word": "x" * 500,
+}
+
+
+@pytest.mark.parametrize("text", MANY_WORDS.values(), ids=MANY_WORDS)
+def test_a_query_of_many_words_asks_the_index_no_more_often_than_one_of_eight(
+    index: Index, ask: Ask, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    asked: list[None] = []
+    read = Index._read
+
+    def counting(self: Index, *args: Any) -> Any:
+        asked.append(None)
+        return read(self, *args)
+
+    monkeypatch.setattr(Index, "_read", counting)
+    ask("alpha bravo carlos delta echoes foxtrot golfer hotels")
+    of_eight = len(asked)
+    asked.clear()
+    ask(text)
+    assert len(asked) <= 3 * of_eight
