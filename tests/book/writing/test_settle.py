@@ -24,10 +24,11 @@ from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.people.update import update
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
-from contacts_mcp.book.writing.settle import MOST_SETTLED, SETTLING, plan_of, settle, settle_entry
+from contacts_mcp.book.writing.settle import MOST_SETTLED, SETTLING, close_run, plan_of, settle, settle_entry
 from contacts_mcp.errors import OutcomeUnknown
 from contacts_mcp.models import Values
 from contacts_mcp.sandbox import Fault, FaultKind, Lag
+from contacts_mcp.state.imports import RowState, StoredRow
 from contacts_mcp.state.journal import IN_FLIGHT, Entry, Journal
 from contacts_mcp.state.locks import Locks
 
@@ -536,3 +537,73 @@ async def test_settling_looks_at_the_oldest_entries_and_at_only_so_many(book: Bo
     await anyio.sleep(IN_FLIGHT)
     await settle(book)
     assert [entry.change_id for entry in book.journal.unfinished()] == [entry.change_id for entry in entries[-2:]]
+
+
+# Runs of many contacts
+
+
+def run_of(book: Book, *states: RowState, plan_state: str = "done") -> tuple[Entry, Entry]:
+    """A change of many, and the open run that takes it back, whose rows are in these states."""
+    first = book.journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 0}))
+    book.journal.finish(replace(first, state="done"))
+    plan = book.imports.begin("undo", {}, {})
+    rows = [StoredRow(row=at, line=at, decision="restore", state=state) for at, state in enumerate(states, start=1)]
+    book.imports.add(plan, rows)
+    book.imports.set(plan, state=plan_state)
+    about = {"plan": plan, "kind": "undo"}
+    run = book.journal.begin(Entry(action="import", before={}, wanted={}, record=about, undoes=first.change_id))
+    return first, run
+
+
+def taken_back_by(book: Book, first: Entry) -> int | None:
+    now = book.journal.get(first.change_id)
+    assert now is not None
+    return now.undone_by or None
+
+
+RUNS: dict[str, tuple[tuple[RowState, ...], bool]] = {
+    "all done": (("done", "done"), True),
+    "done with a remark": (("done", "told"), True),
+    "left alone": (("moved",), True),
+    "one failed": (("done", "failed"), False),
+    "one was not reached": (("done", "planned"), False),
+    "no rows any more": ((), False),
+}
+
+
+@pytest.mark.parametrize(("states", "is_whole"), RUNS.values(), ids=RUNS)
+async def test_an_undo_of_which_rows_are_left_can_be_made_once_more(
+    book: Book, states: tuple[RowState, ...], *, is_whole: bool
+) -> None:
+    first, run = run_of(book, *states)
+    close_run(book, run)
+    closed = book.journal.get(run.change_id)
+    assert closed is not None
+    assert closed.state == "done"
+    assert taken_back_by(book, first) == (run.change_id if is_whole else None)
+    assert book.journal.open_runs() == []
+
+
+@pytest.mark.parametrize("plan_state", ["done", "running", "stopped", "planned"])
+async def test_settling_ends_a_run_that_is_done_and_leaves_one_that_may_go_on(book: Book, plan_state: str) -> None:
+    first, run = run_of(book, "done", plan_state=plan_state)
+    other, last = run_of(book, "done", plan_state="done")
+    await settle(book)
+    left = [one.change_id for one in book.journal.open_runs()]
+    assert left == ([] if plan_state == "done" else [run.change_id])
+    assert taken_back_by(book, first) == (run.change_id if plan_state == "done" else None)
+    assert taken_back_by(book, other) == last.change_id
+
+
+async def test_settling_ends_a_run_whose_plan_got_too_old(book: Book) -> None:
+    run = book.journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 99}))
+    await settle(book)
+    closed = book.journal.get(run.change_id)
+    assert closed is not None
+    assert closed.state == "done"
+
+
+async def test_a_run_is_no_single_write(book: Book) -> None:
+    _, run = run_of(book, "done")
+    with pytest.raises(AssertionError):
+        plan_of(run)
