@@ -12,6 +12,7 @@ import anyio
 
 from contacts_mcp.api.pace import on_progress
 from contacts_mcp.book import Book, Exported, Format, export, picture
+from contacts_mcp.book.transfer.files import at_home
 from contacts_mcp.book.transfer.where import filters_of
 from contacts_mcp.config import Settings
 from contacts_mcp.server.views.export import pictured, written
@@ -37,7 +38,7 @@ def export_file(
     Raises ContactsError.
     """
     filters = filters_of(where)
-    place = file.expanduser().absolute()
+    place = at_home(file).absolute()
     # The folder is resolved here: a link in front of it is the person's own.
     folders = [place.parent.resolve()]
 

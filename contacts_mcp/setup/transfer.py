@@ -15,6 +15,7 @@ import anyio.to_thread
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.transfer.confirming import examples_of
+from contacts_mcp.book.transfer.files import at_home
 from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 from contacts_mcp.book.transfer.mapping import mapping_of
 from contacts_mcp.book.transfer.opening import opened_source
@@ -45,7 +46,7 @@ class FileToImport:
     @property
     def folders(self) -> list[Path]:
         """The file's own folder: who sits at the terminal may read it."""
-        return [self.path.expanduser().absolute().parent]
+        return [at_home(self.path).absolute().parent]
 
     @property
     def name(self) -> str:

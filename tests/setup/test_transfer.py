@@ -196,3 +196,10 @@ def test_a_file_that_is_too_large_is_told_of_the_way_for_large_ones_and_of_none_
         assert refused.exit_code == 1
         assert f"{size:,} bytes" in refused.output
         assert advice in refused.output
+
+
+@pytest.mark.parametrize("command", ["import", "export"])
+def test_a_home_that_nobody_has_is_refused(tmp_path: Path, command: str) -> None:
+    refused = run(tmp_path, command, "~nobody-has-this-home/list.csv")
+    assert refused.exit_code != 0
+    assert "There is no user as" in refused.output

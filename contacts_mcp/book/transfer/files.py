@@ -232,7 +232,16 @@ def _plain_path(name: str, roots: Sequence[Path]) -> Path:
     if not roots:
         _refuse("no_folders", "No folder is open to files.", "The operator names some in CONTACTS_MCP_FILES.")
     _refuse_odd_name(name)
-    return Path(name).expanduser()
+    return at_home(Path(name))
+
+
+def at_home(path: Path) -> Path:
+    """The path with `~` as the home that it means. Raises Refused where nobody has that home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        user = quoted(path.parts[0], limit=60)
+        _refuse("not_found", f"There is no user as {user} names.", "A path with ~ alone begins at your own home.")
 
 
 def _relative(path: Path, name: str, roots: Sequence[Path]) -> Path:
