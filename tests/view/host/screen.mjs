@@ -20,7 +20,7 @@ export const FIND = {
 export const SAYS = {
   inChat: /answer the assistant in the chat/i, // the host lets the view call nothing
   gone: /no longer here|ask again/i, // an emptied answer
-  done: /already|nothing to do/i, // an old screen was pressed once more
+  done: /already|nothing to (do|change)/i, // an old screen was pressed once more
   unknown: /nothing is known to have changed/i, // the host refused the call
 };
 
