@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -437,11 +438,22 @@ def _is_young(book: Book, contact_id: int, record: dict[str, Any]) -> bool:
 
 
 def _is_fresh(book: Book, entry: Entry) -> bool:
-    """Whether the contact was written right before this write, so that `updated` may be the same for both."""
-    updated = instant(entry.updated_before)
+    """Whether the contact may have been written right before this write, so that `updated` is the same for both.
+
+    Our own changes are compared by the uptime too, because the time of day may have been set in between. A time of day
+    that is behind the service's tells nothing.
+    """
     earlier = book.journal.entries(contact_id=entry.contact_id, before=entry.change_id, limit=1)
-    moments = [one.at for one in earlier] + ([updated.timestamp()] if updated else [])
-    return any(abs(entry.at - moment) < SAME_MOMENT for moment in moments)
+    updated = instant(entry.updated_before)
+    ages = [entry.at - updated.timestamp()] if updated else []
+    ages += [age for one in earlier for age in (abs(entry.at - one.at), _uptime_between(one, entry))]
+    return any(age < SAME_MOMENT for age in ages)
+
+
+def _uptime_between(earlier: Entry, later: Entry) -> float:
+    """The seconds that the machine ran between two changes, infinite where it was started again or does not say."""
+    known = earlier.uptime is not None and later.uptime is not None and earlier.uptime <= later.uptime
+    return (later.uptime or 0) - (earlier.uptime or 0) if known else math.inf
 
 
 def last_change(book: Book, contact_id: int, *, is_recent: bool = False) -> LastChange | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from contacts_mcp.book.people.update import update
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
 from contacts_mcp.book.writing.settle import MOST_SETTLED, SETTLING, close_run, plan_of, settle, settle_entry
+from contacts_mcp.book.writing.write import circumstances
 from contacts_mcp.errors import OutcomeUnknown
 from contacts_mcp.models import Values
 from contacts_mcp.sandbox import Fault, FaultKind, Lag
@@ -607,3 +609,39 @@ async def test_a_run_is_no_single_write(book: Book) -> None:
     _, run = run_of(book, "done")
     with pytest.raises(AssertionError):
         plan_of(run)
+
+
+# Two writes within the second that `updated` shows
+
+
+HOUR = 3600.0
+AGES: dict[str, tuple[float, float, float | None, bool]] = {
+    # the clock's and the machine's seconds since our change before, the clock's since `updated` -> may be one moment
+    "long ago": (HOUR, HOUR, HOUR, False),
+    "just now": (0.2, 0.2, 0.9, True),
+    "just now, and the clock was set back": (-HOUR, 0.2, -HOUR, True),
+    "just now, and the clock was set forward": (HOUR, 0.2, HOUR, True),
+    "somebody else, just now": (HOUR, HOUR, 1.0, True),
+    "long ago, and the clock is behind the service's": (HOUR, HOUR, -5.0, True),
+    "long ago, and the machine was started since": (HOUR, -HOUR, HOUR, False),
+    "just now, and the machine was started since": (0.2, -HOUR, HOUR, True),
+    "just now, and the request was given up later": (0.2, 15.0, HOUR, True),
+    "long ago, and reads show no date": (HOUR, HOUR, None, False),
+}
+
+
+@pytest.mark.parametrize(("by_clock", "by_uptime", "since_update", "is_fresh"), AGES.values(), ids=AGES)
+async def test_two_changes_may_have_one_timestamp(
+    book: Book, *, by_clock: float, by_uptime: float, since_update: float | None, is_fresh: bool
+) -> None:
+    earlier = book.journal.begin(Entry(action="update", contact_id=ADA, before={}, wanted={}))
+    assert earlier.uptime is not None
+    at = 1_800_000_000.0
+    book.journal._execute("UPDATE changes SET at = ?, uptime = ?", at - by_clock, 2 * HOUR - by_uptime)
+    updated = "" if since_update is None else datetime.fromtimestamp(at - since_update, UTC).isoformat()
+    begun = book.journal.begin(
+        Entry(action="update", contact_id=ADA, before={}, wanted={"first": "Grace"}, updated_before=updated)
+    )
+    later = replace(begun, at=at, uptime=2 * HOUR)
+    given = circumstances(book, plan_of(later), later)
+    assert given.is_fresh is is_fresh
