@@ -1,7 +1,8 @@
 // Runs the tests of the chat view in a browser: the extension's own host bridge around the view, against the real server.
 //
-//   node run.mjs --python PYTHON [--chromium PROGRAM] [--view FILE] [--pictures FOLDER] [--only WORDS]
+//   node run.mjs --python PYTHON [--chromium PROGRAM] [--view FILE] [--pictures FOLDER] [--only WORDS] [--timed]
 //
+// Times are printed. They are judged only with `--timed`, which `scripts/bench view` gives: a busy machine proves nothing.
 // `--view` draws a file instead of the page that the server offers. `--only` runs the tests whose names contain the words.
 // Ends with "N passed, N failed, N skipped", and with 1 when something failed.
 
@@ -29,6 +30,7 @@ const { values: given } = parseArgs({
     view: { type: "string" },
     pictures: { type: "string", default: path.join(ROOT, "build", "view") },
     only: { type: "string", default: "" },
+    timed: { type: "boolean", default: false },
   },
 });
 
@@ -94,7 +96,7 @@ async function runAll(page, origin) {
     const expected = [];
     const expect = (pattern) => expected.push(pattern);
     try {
-      said = (await run({ screen, book, picture, view, expect, given: { file: given.view } })) ?? "";
+      said = (await run({ screen, book, picture, view, expect, given: { file: given.view, timed: given.timed } })) ?? "";
     } catch (error) {
       failure = error.message;
     }

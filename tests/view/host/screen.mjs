@@ -4,6 +4,7 @@ export const FIND = {
   confirm: ["button", "Confirm"],
   delete: ["button", "Delete for good"],
   plan: ["button", /^(Import|Create|Fill|Change|Update|Delete|Restore) \d/], // the verb with its number
+  merge: ["button", /^Merge, and delete \d for good/],
   cancel: ["button", "Cancel"],
   undo: ["button", /^Undo/],
   more: ["button", /^Show more/],
