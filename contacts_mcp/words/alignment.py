@@ -116,13 +116,13 @@ def _weighed(pairs: list[Pair], length: int, its_length: int) -> Alignment:
 
 
 def _joined(words: Sequence[str], other: Iterable[str]) -> list[str]:
-    """The words, those written as one that the other name writes as one."""
+    """The words, those written as one that the other name writes as one, and not apart as well."""
     whole = set(other)
     found: list[str] = []
     at = 0
     while at < len(words):
         runs = (words[at:end] for end in range(len(words), at + 1, -1))
-        run = next((run for run in runs if "".join(run) in whole), words[at : at + 1])
+        run = next((run for run in runs if "".join(run) in whole and not whole.issuperset(run)), words[at : at + 1])
         found.append("".join(run))
         at += len(run)
     return found

@@ -118,7 +118,7 @@ async def create_with_a_known_phone(client: HeymarketClient, sandbox: Sandbox) -
         assert ((reply.id != contact_id), reply.rev) == ((True, 1) if is_double else (False, 2))
 
 
-async def create_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
+async def write_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
     """A known phone is skipped, a bad contact stops no other one, and no form of the answer is an error."""
     contact_id = add(sandbox)
     before = sandbox.store.contact(contact_id)
@@ -129,6 +129,20 @@ async def create_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
     assert created is not None
     assert (created["first"], created["rev"]) == ("Jordan", 1)
     assert [(request.query, request.body) for request in sandbox.requests] == [({"overwrite": "false"}, bodies)]
+
+
+async def update_contacts(client: HeymarketClient, sandbox: Sandbox) -> None:
+    """A batch with overwrite. A switch decides about members that are not sent."""
+    contact_id = add(sandbox)
+    before = sandbox.store.contact(contact_id)
+    await client.write_contacts([{"phone": KNOWN, "email": "new@example.com"}], overwrite=True)
+    after = sandbox.store.contact(contact_id)
+    behaviour = sandbox.behaviour
+    loses_names = {"as_put": behaviour.put_without_names == "blank", "keep": False, "clear": True}
+    assert (after["email"], after["rev"]) == ("new@example.com", before["rev"] + 1)
+    assert (after["first"] == "") is (loses_names[behaviour.batch_unsent] or before["first"] == "")
+    assert (after["tags"] == before["tags"]) is (behaviour.batch_unsent != "clear" or not before["tags"])
+    assert sandbox.requests[-1].query == {"overwrite": "true"}
 
 
 async def update_contact(client: HeymarketClient, sandbox: Sandbox) -> None:
@@ -225,7 +239,8 @@ MATTERS: dict[Check, str] = {
     count_contacts: "count_shape",
     create_contact: "create_status sends_uuid error_body",
     create_with_a_known_phone: "known_phone create_status error_body sends_uuid",
-    create_contacts: "batch_reply create_status lists known_phone sends_uuid",
+    write_contacts: "batch_reply create_status lists known_phone sends_uuid",
+    update_contacts: "batch_unsent put_without_names batch_reply",
     update_contact: "put_without_names tags_on_put clears_with sends_uuid",
     update_with_an_unknown_key: "unknown_custom_key error_body",
     delete_contact: "not_found",

@@ -57,13 +57,13 @@ async def test_servers_that_do_not_wait_for_one_another_are_seen(monkeypatch: py
 
 
 async def test_a_batch_that_is_sent_twice_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    create = HeymarketClient.create_contacts
+    create = HeymarketClient.write_contacts
 
     async def careless(self: HeymarketClient, bodies: Sequence[dict[str, Any]], **options: Any) -> None:
         await create(self, bodies, **options)
         for body in bodies:
             await self.create_contact(body)
 
-    monkeypatch.setattr(HeymarketClient, "create_contacts", careless)
+    monkeypatch.setattr(HeymarketClient, "write_contacts", careless)
     figures = await soak.run(100, seed=7)
     assert any("have one phone" in wrong for wrong in figures.wrong)

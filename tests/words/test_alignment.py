@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contacts_mcp.words.alignment import Alignment, aligned, names_of
@@ -86,5 +86,6 @@ def test_an_alignment_is_the_same_either_way_round(one: list[str], other: list[s
 
 
 @given(words)
+@example(["cruz", "la", "de", "delacruz"])
 def test_a_name_is_like_itself_in_any_order(one: list[str]) -> None:
     assert aligned(one, [*reversed(one)]).likeness == (1.0 if one else 0.0)
