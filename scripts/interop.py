@@ -224,7 +224,7 @@ EXPECTED: dict[str, set[str]] = {
         tool["name"] for tool in json.loads((ROOT / "tests" / "snapshots" / "tools.json").read_text(encoding="utf-8"))
     },
     "prompts": {path.stem for path in (ROOT / "prompts").glob("*.md")},
-    "resources": {"fields", "tags", "team", "changes", "status"},
+    "resources": {"fields", "tags", "team", "changes", "status", "view"},
 }
 
 
