@@ -30,7 +30,7 @@ from contacts_mcp.setup.probe.running import Plan, probe
 from contacts_mcp.setup.transfer import planned
 from contacts_mcp.workspace import Workspace
 
-BEHAVIOUR = Behaviour(requests_per_minute=0, honours_limit=True, clears_with="null")
+BEHAVIOUR = Behaviour(requests_per_minute=0, honours_limit=True, clears_with="null", batch_unsent="keep")
 ROWS = 1_000
 Work = Callable[[Book, Sandbox, Path], Awaitable[None]]
 

@@ -2,23 +2,26 @@
 
 1. New contacts go out in batches. The first has one contact. Batches grow while every look shows every field as it was
    sent. On any difference the rest of that kind goes out singly. A profile that knows creates skips the first steps.
-2. `POST /v1/batch/contacts?overwrite=true` updates by phone. It replaces all custom values, and its effect on members
-   that are not sent is unknown (`heymarket-api.md` 4). So updates go out in batches only if a probe saw tags, owner and
-   opt-out kept. Names, e-mail and custom values are always sent along.
-3. An opt-out, another number and an emptied value go out singly. So do tags that are taken away, because tags of a
-   batch may be added.
-4. Reads must show `rev`: it tells whether somebody else wrote between the look and the batch.
+2. `POST /v1/batch/contacts?overwrite=true` updates by phone. Its effect on members that are not sent is unknown
+   (`heymarket-api.md` 4). So updates go out in batches only if a probe saw all other members kept. Such a batch holds
+   the phone and the changed values, and writes nothing back as it was read.
+3. A batch finds its contact by the phone, and makes one where nobody has it. So a contact goes out singly if another
+   one has its phone, or if it is opted out: made anew, it would not be.
+4. An opt-out, another number and an emptied value go out singly. So do custom values, because a batch replaces them
+   all, and tags that are taken away, because tags of a batch may be added. Reads must show `rev`, which tells whether
+   somebody else wrote in between.
+5. A batch of updates is small. If the service behaves otherwise by now, no more contacts than that are disturbed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from contacts_mcp.book.transfer.outcomes import Sent
 from contacts_mcp.book.transfer.verdicts import ACTIONS, Go
-from contacts_mcp.book.values import body_for, differences, is_empty
+from contacts_mcp.book.values import differences, field_id, is_empty
 from contacts_mcp.book.writing.plan import Plan
 from contacts_mcp.models import Value, Values
 from contacts_mcp.state.imports import StoredRow
@@ -28,8 +31,9 @@ from contacts_mcp.state.profile import Profile
 CHUNKS = (1, 5, 25, 100, 500)  # rows, while every look shows what was sent
 _KNOWN_TO_WORK = CHUNKS.index(25)  # the first chunk where the profile knows how a batch creates
 
+_MOST_UPDATES = CHUNKS.index(25)  # the largest batch of updates
 _CREATES, _UPDATES = "batch_creates", "batch_overwrite"  # lines of the profile
-_KEPT = ("batch_tags", "batch_owner", "batch_opt_out")
+_KEPT = ("batch_names", "batch_custom", "batch_tags", "batch_owner", "batch_opt_out")
 _NEVER = frozenset(["phone", "is_opted_out"])
 
 
@@ -38,43 +42,46 @@ class Batches:
     """The batches of one run."""
 
     profile: Profile
-    kinds: set[Action]  # of writes that go out in batches
-    place: int = 0  # in CHUNKS
+    places: dict[Action, int]  # of the writes that go out in batches, their place in CHUNKS
 
     @classmethod
-    def of_run(cls, profile: Profile, decisions: Iterable[str]) -> Batches:
-        """Updates in batches begin with one row in every run."""
-        kinds: set[Action] = {"create", "update"} if are_known(profile) else {"create"}
-        has_updates = "update" in kinds and any(ACTIONS.get(name) == "update" for name in decisions)
-        is_known = profile.position(_CREATES) == "yes" and not has_updates
-        return cls(profile, kinds, _KNOWN_TO_WORK if is_known else 0)
+    def of_run(cls, profile: Profile) -> Batches:
+        """Updates begin with one row in every run."""
+        places: dict[Action, int] = {"create": _KNOWN_TO_WORK if profile.position(_CREATES) == "yes" else 0}
+        return cls(profile, places | ({"update": 0} if are_known(profile) else {}))
+
+    def size(self, action: Action) -> int:
+        """The most rows of the next batch of that kind."""
+        return CHUNKS[self.places.get(action, 0)]
 
     @property
-    def size(self) -> int:
-        """The most rows of the next batch."""
-        return CHUNKS[self.place]
+    def largest(self) -> int:
+        """The most rows of any next batch."""
+        return max(map(self.size, self.places), default=1)
 
     def take(self, row: StoredRow) -> bool:
         """Whether a row is meant for a batch."""
         action = ACTIONS[row.decision]
-        is_allowed = action in self.kinds and not row.shown.get("single")
+        is_allowed = action in self.places and not row.shown.get("single")
         return is_allowed and (action == "create" or may_carry(row.before, row.wanted))
 
-    def take_now(self, row: StoredRow, go: Go) -> bool:
-        """Whether a row goes into a batch, by the contact as it is now. A batch could drop values that are unread."""
+    def take_now(self, row: StoredRow, go: Go, *, is_alone: bool) -> bool:
+        """Whether a row goes into a batch, by the contact as it is now. `is_alone` says that no other has its phone."""
         if go.plan.action == "create" or not self.take(row):
             return self.take(row)
-        is_dated = go.plan.rev_before > 0 and go.contact is not None and not go.contact.unread
-        return is_dated and may_carry(go.plan.before, go.plan.wanted)
+        plan = go.plan
+        is_fit = plan.rev_before > 0 and not plan.overwrite and may_carry(plan.before, plan.wanted)
+        return is_fit and is_alone and are_known(self.profile)
 
     def learn_from(self, sent: Sequence[Sent]) -> None:
         """Go on with more rows if everything of a batch is there as it was sent. Otherwise its kind is over."""
         in_batch = [one for one in sent if one.by_batch]
         wrong = [one for one in in_batch if one.result is None or one.result.state != "done"]
-        if in_batch and not wrong:
-            self.place = min(self.place + 1, len(CHUNKS) - 1)
+        for action in {one.plan.action for one in in_batch} & self.places.keys():
+            most = _MOST_UPDATES if action == "update" else len(CHUNKS) - 1
+            self.places[action] = min(self.places[action] + 1, most)
         for one in wrong:
-            self.kinds.discard(one.plan.action)
+            self.places.pop(one.plan.action, None)
             self._distrust(one.plan.action, {*one.result.shown} if one.result else set())
 
     def _distrust(self, action: Action, remarks: set[str]) -> None:
@@ -93,16 +100,15 @@ def are_known(profile: Profile) -> bool:
 def may_carry(before: Values, wanted: Values) -> bool:
     """Whether an update does the same in a batch as singly."""
     asked = differences(before, wanted)
-    return _NEVER.isdisjoint(asked) and all(_is_filled(*pair) for pair in asked.values())
+    is_plain = all(field_id(key) is None and _is_filled(*pair) for key, pair in asked.items())
+    return before.get("is_opted_out") is False and _NEVER.isdisjoint(asked) and is_plain
 
 
 def body_of(plan: Plan) -> dict[str, Any]:
-    """The body of a write in a batch. An update has everything that the batch may take away."""
+    """The body of a write in a batch. An update has the phone, and nothing else that stays as it is."""
     if plan.action == "create":
         return plan.body()
-    changed = {key: wanted for key, (_, wanted) in plan.asked.items()}
-    kept = {"email": plan.wanted["email"]} if plan.wanted.get("email") else {}
-    return body_for(plan.wanted, kept | changed, overwrite=True)
+    return plan.body(keeps_names=True)
 
 
 def _is_filled(before: Value, wanted: Value) -> bool:

@@ -32,7 +32,7 @@ MOST_TRIES = 3  # of one row
 
 _MADE_BY_SERVICE = frozenset(["display_name", "is_opted_out"])  # values that a new contact may have without our doing
 _OTHER = "somebody has this phone now, and it may be another contact."
-_MADE_AGAIN = "somebody deleted the contact at the same time, and it was made again as contact {}."
+_MADE_AGAIN = "somebody deleted the contact or changed its phone at the same time, and contact {} was made."
 UNSURE = "may or may not have been carried out; look the contact up."
 _REMARKS = {
     "not_kept": "Heymarket did not keep {}.",
@@ -55,7 +55,7 @@ class Sent:
     reply: WriteReply | None = None
     failure: ContactsError | None = None
     contact: Contact | None = None  # by the last look
-    made_again: int | None = None  # the contact that a batch of updates made, because the known one is gone
+    made_again: int | None = None  # the contact that a batch of updates made, because no contact had the phone any more
     is_proven: bool = False  # that look proves that it was carried out
     result: StoredRow | None = None
 

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -125,7 +126,7 @@ class _Run:
         plan = self._plan()
         self.parent = self._begun(plan)
         self.judge = judge_for(self.book, plan, self.parent.change_id)
-        self.batches = Batches.of_run(self.book.profile, plan.counts.get("decisions", {}))
+        self.batches = Batches.of_run(self.book.profile)
         states = self.book.imports.states(self.number)
         self.total = sum(count for state, count in states.items() if state)
         change_id = self.parent.change_id if self.book.remembers else None
@@ -202,14 +203,14 @@ class _Run:
 
     def _next(self, after: int) -> list[StoredRow]:
         """The next chunk. Requests that go out singly make it shorter."""
-        size = self.batches.size
+        most = self.batches.largest + MOST_SINGLES
         chunk: list[StoredRow] = []
-        in_batch = singles = 0
-        for row in self.book.imports.rows(self.number, state="planned", after=after, limit=size + MOST_SINGLES):
+        counts = Counter[str]()
+        for row in self.book.imports.rows(self.number, state="planned", after=after, limit=most):
+            action = ACTIONS[row.decision]
             goes_by_batch = self.batches.take(row)
-            in_batch += goes_by_batch
-            singles += not goes_by_batch
-            if in_batch > size or singles > MOST_SINGLES:
+            counts[action if goes_by_batch else ""] += 1
+            if counts[""] > MOST_SINGLES or (goes_by_batch and counts[action] > self.batches.size(action)):
                 break
             chunk.append(row)
         return chunk
@@ -261,7 +262,7 @@ class _Run:
                 if self._is_too_early(row, looked, verdict):
                     self.later.add(row.row)
                 elif isinstance(verdict, Go):
-                    going.append((row, verdict))
+                    going.append((row, verdict, self._is_by_batch(row, verdict, looked)))
                 else:
                     settled.append(_settled(row, verdict))
             self.book.imports.save(self.number, settled)
@@ -303,14 +304,17 @@ class _Run:
             return True
         return isinstance(verdict, Go) and verdict.contact is not None and is_behind(self.book, verdict.contact)
 
-    async def _write(self, going: Sequence[tuple[StoredRow, Go]]) -> None:
+    def _is_by_batch(self, row: StoredRow, go: Go, looked: Looked) -> bool:
+        return self.batches.take_now(row, go, is_alone=len(looked.with_phone(row.phone)) == 1)
+
+    async def _write(self, going: Sequence[tuple[StoredRow, Go, bool]]) -> None:
         now = self.book.imports.now
-        marked = [moved_on(row, "sending", sent_at=now) for row, _ in going]
+        marked = [moved_on(row, "sending", sent_at=now) for row, *_ in going]
         self.book.imports.save(self.number, marked)
-        entries = self.book.journal.begin_all([self._entry(row, go) for row, go in going])
+        entries = self.book.journal.begin_all([self._entry(row, go) for row, go, _ in going])
         sent = [
-            Sent(replace(row, change_id=entry.change_id), go.plan, entry, by_batch=self.batches.take_now(row, go))
-            for row, (_, go), entry in zip(marked, going, entries, strict=True)
+            Sent(replace(row, change_id=entry.change_id), go.plan, entry, by_batch=by_batch)
+            for row, (_, go, by_batch), entry in zip(marked, going, entries, strict=True)
         ]
         try:
             await self._send(sent)
@@ -450,7 +454,7 @@ class _Run:
 
     @staticmethod
     def _made_again(one: Sent, looked: Looked) -> int | None:
-        """The contact that a batch made where it should have updated one, because that one was deleted meanwhile."""
+        """The contact that a batch made where it should have updated one, because that one lost its phone or is gone."""
         if not one.by_batch or one.plan.action != "update" or one.contact is not None:
             return None
         found = (each for each in looked.with_phone(one.row.phone) if each.rev == 1)

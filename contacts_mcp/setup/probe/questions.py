@@ -152,7 +152,7 @@ QUESTIONS = (
         "Does a batch with overwrite=true update contacts?",
         "it does",
         "writes",
-        {"it does": "Changes of many go out in batches, if tags, owner and opt-out are kept."},
+        {"it does": "Some changes of many go out in batches, if all that is not sent is kept."},
     ),
     Question("batch_names", "... and names that are not sent?", "unknown", "writes"),
     Question("batch_custom", "... and custom values that are not sent?", "unknown", "writes"),
