@@ -454,7 +454,7 @@ class _Run:
 
     @staticmethod
     def _made_again(one: Sent, looked: Looked) -> int | None:
-        """The contact that a batch made where it should have updated one, because that one lost its phone or is gone."""
+        """The contact that a batch made where it should have updated one, because that one lost its phone."""
         if not one.by_batch or one.plan.action != "update" or one.contact is not None:
             return None
         found = (each for each in looked.with_phone(one.row.phone) if each.rev == 1)

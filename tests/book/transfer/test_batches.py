@@ -181,7 +181,7 @@ async def test_a_line_that_is_distrusted_during_a_run_ends_its_batches(open_stag
             await whole(*args, **options)
             book.profile.distrust("batch_names", "seen otherwise")
 
-        book.api.write_contacts = first  # type: ignore[method-assign]
+        book.api.write_contacts = first  # type: ignore[method-assign]  # the next batch sees it
         stage.sandbox.requests.clear()
         await run(book, plan.plan)
         assert asked_for(stage).count("batch_contacts") == 1
