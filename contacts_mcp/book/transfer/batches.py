@@ -3,7 +3,8 @@
 1. New contacts go out in batches. The first has one contact. Batches grow while every look shows every field as it was
    sent. On any difference the rest of that kind goes out singly. A profile that knows creates skips the first steps.
 2. `POST /v1/batch/contacts?overwrite=true` updates by phone. Its effect on members that are not sent is unknown
-   (`heymarket-api.md` 4). So updates go out in batches only if a probe saw all other members kept. Such a batch holds
+   (`heymarket-api.md` 4). So updates go out in batches only if a probe saw names, custom values, tags, owner and
+   opt-out kept. It does not see the e-mail. The first batch, of one contact, shows what else changes. A batch holds
    the phone and the changed values, and writes nothing back as it was read.
 3. A batch finds its contact by the phone, and makes one where nobody has it. So a contact goes out singly if another
    one has its phone, or if it is opted out: made anew, it would not be.
