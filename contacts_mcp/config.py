@@ -141,6 +141,42 @@ class Settings(BaseSettings):
         "`disk` in the data directory, `memory` while the server runs, `off` not at all.",
     )
     view: bool = Field(True, description="Offer screens beside the text, to assistants that show them.")
+    accounts: Path | None = Field(
+        None,
+        description="File (TOML) that says who may come in over HTTP, and whose contacts they keep.",
+    )
+    public_url: str = Field(
+        "", description="Address of this server for its clients over HTTP, such as https://contacts.example.com."
+    )
+    allowed_hosts: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
+        default_factory=list,
+        description="More names under which clients may reach this server over HTTP, comma separated.",
+    )
+    allowed_origins: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
+        default_factory=list,
+        description="Web pages (origins) whose scripts may call this server over HTTP, comma separated; none by default.",
+    )
+    proxies: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
+        default_factory=list,
+        description="Addresses or networks of the proxies whose X-Forwarded headers count, comma separated.",
+    )
+    other_signing_keys: SecretStr | None = Field(
+        None, description="More signing keys that are accepted, comma separated, while the key is being changed."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL database (postgresql://...) that replicas share: journal, index and runs of imports.",
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="Redis (redis://...) that replicas share: the count of requests, and pauses."
+    )
+    replicas_most: int = Field(
+        1, ge=1, le=1000, description="The most replicas that run at once; each takes its part where Redis is lost."
+    )
+    metrics: str = Field(
+        "", description="HOST:PORT of the metrics for Prometheus, over HTTP without a log-in; none by default."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log's lines.")
     data_dir: Path | None = Field(
         None,
         description="Where journal, index, request pace and sandbox are kept; the platform's place by default.",
