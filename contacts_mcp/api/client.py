@@ -184,7 +184,7 @@ class HeymarketClient:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-        self._pace.close()
+        await self._pace.aclose()
 
     # Contacts
 
@@ -290,7 +290,7 @@ class HeymarketClient:
         heard = self._told(call, response, body, start)
         if heard.status == httpx.codes.TOO_MANY_REQUESTS:
             refused = failure_in_the_answer(response, _request_id(response), said="")
-            self._pace.slow_down(getattr(refused, "retry_after", None))
+            await self._pace.slow_down(getattr(refused, "retry_after", None))
             raise refused
         self._pace.went_through()
         return heard
@@ -366,7 +366,7 @@ class HeymarketClient:
             ):  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
                 answer = await self._send_traced(call)
         except RateLimited as refused:
-            self._pace.slow_down(refused.retry_after or None)
+            await self._pace.slow_down(refused.retry_after or None)
             raise
         self._pace.went_through()
         return answer

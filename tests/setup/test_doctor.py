@@ -249,13 +249,18 @@ def test_room_under_the_rate_limit_comes_from_the_ledger_of_all_servers(home: Pa
     who = patient(home, sandbox=True, requests_per_minute=10)
     assert isinstance(who.settings, Settings)
     who.settings.directory.mkdir()
-    with closing(SqliteLedger(who.settings.directory / "pace.sqlite3", who.settings.account)) as ledger:
+    ledger = SqliteLedger(who.settings.directory / "pace.sqlite3", who.settings.account)
+
+    async def nine_requests() -> None:
         for _ in range(9):
-            ledger.reserve(UP - 5, 10)
-        assert about("requests", doctor.examine(who))[0].text == "1 of 10 left in this minute"
-        assert worst("requests", who) is Level.WARNING
-        ledger.pause(UP, UP + 30)
+            await ledger.reserve(UP - 5, 10)
+
+    anyio.run(nine_requests)
+    assert about("requests", doctor.examine(who))[0].text == "1 of 10 left in this minute"
+    assert worst("requests", who) is Level.WARNING
+    anyio.run(ledger.pause, UP, UP + 30)
     assert "paused for 30 s" in told(who)
+    anyio.run(ledger.aclose)
 
 
 def test_a_ledger_that_cannot_be_read_is_mentioned(home: Path) -> None:
