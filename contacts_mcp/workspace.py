@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 INTRODUCTION = 5.0  # seconds of the first call with a new credential
 
 
-def signing_key(settings: Settings) -> bytes:
-    """The key that signs confirmations and seals questions: the one in the settings, or the one this machine keeps."""
+def signing_keys(settings: Settings) -> list[bytes]:
+    """The keys of confirmations and sealed questions: the first signs, all are accepted.
+
+    The first is the one in the settings, or the one this machine keeps.
+    """
     from contacts_mcp.state.signing_key import kept_key
 
     own = settings.signing_key
-    return own.get_secret_value().encode() if own else kept_key(settings.directory / "signing.key")
+    first = own.get_secret_value().encode() if own else kept_key(settings.directory / "signing.key")
+    return [*dict.fromkeys((first, *settings.accepted_signing_keys))]
 
 
 class Workspace:
@@ -135,7 +139,7 @@ class Workspace:
             journal=journal,
             mirror=mirror,
             locks=Locks(home / "locks", account),
-            confirmations=Confirmations(settings.account, key=signing_key(settings), clock=self._clock),
+            confirmations=Confirmations(settings.account, keys=signing_keys(settings), clock=self._clock),
             imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
             profile=profile,
             folders=tuple(settings.folders),

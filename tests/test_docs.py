@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from examiner.tasks import load
 
 import contacts_mcp
-from contacts_mcp.cli import _loopback as loopback
+from contacts_mcp.cli import _place as place
 from contacts_mcp.cli import main
 from contacts_mcp.config import Settings, variable_of
 from contacts_mcp.server.prompts import load_prompts
@@ -219,7 +219,7 @@ def test_the_image_serves_with_words_that_the_command_takes() -> None:
     assert entry == ["contacts-mcp", "serve"]
     option, address = given
     assert option == "--http"
-    assert loopback(address)
+    assert place(address)
     assert "compileall" in recipe
     assert set(re.findall(r"^ENV (\w+)=", recipe, re.MULTILINE)) <= {
         variable_of(name) for name in Settings.model_fields

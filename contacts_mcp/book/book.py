@@ -74,6 +74,11 @@ class Book:
     confirms: bool = True  # False skips the confirmation of risky changes (`CONTACTS_MCP_CONFIRM=off`)
 
     @property
+    def account(self) -> str:
+        """The fingerprint of the account, by which cursors and confirmations know theirs."""
+        return self.confirmations.account
+
+    @property
     def zone(self) -> tzinfo | None:
         """The time zone of the days that people name and read, None for that of this machine."""
         return self.vocabulary.zone

@@ -34,7 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def confirmations(clock: Clock) -> Confirmations:
-    return Confirmations("account", key=KEY, clock=clock)
+    return Confirmations("account", keys=[KEY], clock=clock)
 
 
 def test_a_token_permits_what_it_was_made_for(confirmations: Confirmations) -> None:
@@ -68,18 +68,18 @@ def test_another_action_is_refused_with_what_differs(
 
 def test_another_account_is_refused_even_with_the_same_key(confirmations: Confirmations, clock: Clock) -> None:
     token = confirmations.token_for(DELETE)
-    assert Confirmations("another", key=KEY, clock=clock).refusal(token, DELETE) == REASONS["account"]
+    assert Confirmations("another", keys=[KEY], clock=clock).refusal(token, DELETE) == REASONS["form"]
 
 
 def test_another_key_is_refused_as_not_ours(confirmations: Confirmations, clock: Clock) -> None:
     token = confirmations.token_for(DELETE)
-    for stranger in (Confirmations("account", key=b"another", clock=clock), Confirmations("account", clock=clock)):
+    for stranger in (Confirmations("account", keys=[b"another"], clock=clock), Confirmations("account", clock=clock)):
         assert stranger.refusal(token, DELETE) == REASONS["form"]
 
 
 def test_a_server_with_the_same_key_accepts_it(confirmations: Confirmations, clock: Clock) -> None:
     """Nothing is stored when a token is made, so a second server, or the same one after a start, can check it."""
-    assert Confirmations("account", key=KEY, clock=clock).refusal(confirmations.token_for(DELETE), DELETE) == ""
+    assert Confirmations("account", keys=[KEY], clock=clock).refusal(confirmations.token_for(DELETE), DELETE) == ""
 
 
 def test_without_a_key_each_server_has_its_own(clock: Clock) -> None:
@@ -139,7 +139,7 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def ours() -> Confirmations:
-    return Confirmations("account", key=KEY, clock=Clock())
+    return Confirmations("account", keys=[KEY], clock=Clock())
 
 
 TOKEN = ours().token_for(DELETE)
@@ -165,7 +165,7 @@ def test_the_expiry_cannot_be_moved(clock: Clock) -> None:
     raw = decoded(TOKEN)
     later = (int.from_bytes(raw[:4]) + 3600).to_bytes(4)
     clock.now += LIFETIME + 1
-    late = Confirmations("account", key=KEY, clock=clock)
+    late = Confirmations("account", keys=[KEY], clock=clock)
     assert late.refusal(TOKEN, DELETE) == REASONS["expired"]
     assert late.refusal(encoded(later + raw[4:]), DELETE) == REASONS["form"]
 

@@ -104,6 +104,7 @@ async def find(
         sort=sort,
         limit=limit,
         cursor=cursor,
+        account=book.account,
         country=calling_code(book.region),
         optional=await _field_names(book) if query else (),
     )
