@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from contacts_mcp.state.row import EVERYBODY, storable
 
-Place = Literal["", "n", "v", "e"]  # anywhere, in names, in values and marks, in the e-mail address
+Place = Literal["", "n", "e"]  # anywhere, in names, in e-mail addresses
 
 
 class Term(NamedTuple):
@@ -56,30 +56,34 @@ class Bounds:
         return max(filter(None, (self.updated_from, self.created_from)), default=None)
 
 
-@lru_cache(maxsize=4_096)
 def word(text: str) -> Term | None:
     """The whole word in any place."""
-    return Term(text) if _is_word(text) else None
+    return _term(text, "", is_beginning=False)
 
 
 def beginning(text: str) -> Term | None:
     """Every word that begins so."""
-    return Term(text, is_beginning=True) if _is_word(text) else None
+    return _term(text, "", is_beginning=True)
 
 
 def in_name(alternatives: Iterable[str]) -> list[Term]:
     """One of these words in a name."""
-    return [Term(text, "n") for text in alternatives if _is_word(text)]
+    return [term for text in alternatives if (term := _term(text, "n", is_beginning=False))]
 
 
 def in_name_beginning(text: str) -> Term | None:
     """Every word of a name that begins so."""
-    return Term(text, "n", is_beginning=True) if _is_word(text) else None
+    return _term(text, "n", is_beginning=True)
 
 
 def in_email(text: str) -> Term | None:
     """The whole word in an e-mail address."""
-    return Term(text, "e") if _is_word(text) else None
+    return _term(text, "e", is_beginning=False)
+
+
+@lru_cache(maxsize=8_192)
+def _term(text: str, place: Place, *, is_beginning: bool) -> Term | None:
+    return Term(text, place, is_beginning) if _is_word(text) else None
 
 
 def expression(clauses: Iterable[Clause], *, without: Iterable[str] = ()) -> Expression:
@@ -87,7 +91,7 @@ def expression(clauses: Iterable[Clause], *, without: Iterable[str] = ()) -> Exp
 
     It is `NOBODY` where nothing can match, because a clause has no alternative.
     """
-    wanted = tuple(tuple(filter(None, clause)) for clause in clauses)
+    wanted = tuple([tuple(filter(None, clause)) for clause in clauses])
     if not all(wanted):
         return NOBODY
     everybody = (tuple(map(Term, EVERYBODY)),)
