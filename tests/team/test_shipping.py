@@ -6,15 +6,19 @@ The linters themselves run in `scripts/check`. A planted mistake shows here that
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from topology.caller import Caller
+from topology.parts import STARTED_WITHIN, command_of_ours, free_port, is_listening
 
 from contacts_mcp.config import Settings, variable_of
 
@@ -121,6 +125,38 @@ IMAGES = [
 def test_every_image_names_its_version_and_its_system(image: str) -> None:
     """A rebuild gets mended bugs of this line, and never another line."""
     assert re.fullmatch(r"[a-z/]+:\d+(\.\d+)*(-slim)?-(bookworm|trixie)", image)
+
+
+READ_ONLY = """
+mount --make-rprivate / && mount --rbind / "$1" && mount -o remount,bind,ro "$1" && mount -t tmpfs tmpfs "$1/tmp" &&
+    ! touch "$1/written" 2>/dev/null || exit 77
+exec chroot "$@"
+"""
+UNTRIED = 77  # the exit code for a machine that does not let us
+
+
+def test_the_server_runs_on_a_root_that_is_read_only(tmp_path: Path) -> None:
+    """Only /tmp is written to, as in compose.yaml and in the cluster."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a root that is read-only takes root to make")
+    port = free_port()
+    command = [command_of_ours(), "serve", "--http", f"127.0.0.1:{port}"]
+    settings = {"CONTACTS_MCP_SANDBOX": "1", "CONTACTS_MCP_DATA_DIR": "/tmp/contacts-mcp", "HOME": "/tmp"}
+    with subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", tmp_path, *command],
+        env={**os.environ, **settings},
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            until = time.monotonic() + STARTED_WITHIN
+            while not is_listening(port) and server.poll() is None and time.monotonic() < until:
+                time.sleep(0.05)
+            if server.poll() == UNTRIED:
+                pytest.skip("this machine mounts nothing for us")
+            answer = Caller(f"http://127.0.0.1:{port}").call("lookup_contact", contact_id=1001)
+            assert answer.is_carried_out, str(answer)
+        finally:
+            server.kill()
 
 
 # compose.yaml
