@@ -14,9 +14,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import anyio
 from topology.parts import NotStarted, ProgramMissing
 from topology.proxy import RecipeChanged, complaints
-from topology.session import LIMIT, OTHERS, RuleBroken, Session
+from topology.session import LIMIT, OFFICE, OTHERS, RuleBroken, Session
+from topology.storm import Storm
 from topology.team import Team
 
 
@@ -58,6 +60,17 @@ def check(replicas: int) -> int:
     return 0
 
 
+def storm(replicas: int, seconds: float, clients: int, by: signal.Signals) -> int:
+    """Lets many clients work while the replicas are restarted one after the other."""
+    with Team(replicas, limits={OFFICE: 100_000}) as team:
+        raging = Storm(team, clients, by=by)
+        wrong = anyio.run(raging.rage, seconds)
+        print(raging)
+        print(*wrong[:20], sep="\n")
+        print(f"{len(wrong)} faults")
+    return int(bool(wrong))
+
+
 def look_at_nginx() -> int:
     """Has nginx itself read deploy/nginx.conf, where it is installed."""
     with tempfile.TemporaryDirectory() as folder:
@@ -79,12 +92,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--replicas", type=int, default=2, metavar="N", help="how many, 2 by default")
     parser.add_argument("--check", action="store_true", help="run the scripted session instead, and end")
+    parser.add_argument("--storm", type=float, metavar="SECONDS", help="many clients instead, while replicas restart")
+    parser.add_argument("--clients", type=int, default=200, metavar="N", help="of a storm, 200 by default")
+    parser.add_argument("--kill", action="store_true", help="end the replicas of a storm by kill -9")
     parser.add_argument("--nginx", action="store_true", help="only have nginx read deploy/nginx.conf")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     try:
         if chosen.nginx:
             return look_at_nginx()
+        if chosen.storm:
+            by = signal.SIGKILL if chosen.kill else signal.SIGTERM
+            return storm(chosen.replicas, chosen.storm, chosen.clients, by)
         return check(chosen.replicas) if chosen.check else show(chosen.replicas)
     except (ProgramMissing, NotStarted, RecipeChanged) as error:
         print(f"team: {error}", file=sys.stderr)

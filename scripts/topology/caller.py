@@ -72,21 +72,7 @@ class Caller:
 
     def ask(self, method: str, **params: Any) -> Answer:
         """Makes one request of the protocol. Raises httpx.HTTPError where no answer comes."""
-        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": self.era}
-        if self.era == MODERN:
-            headers["Mcp-Method"] = method
-            if "name" in params:
-                headers["Mcp-Name"] = params["name"]
-            params["_meta"] = {
-                "io.modelcontextprotocol/protocolVersion": MODERN,
-                "io.modelcontextprotocol/clientInfo": {"name": "scripts/team", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": {},
-            }
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        message = {"jsonrpc": "2.0", "id": next(_numbers), "method": method, "params": params}
-        answer = self._client.post(f"{self.url}/mcp", json=message, headers=headers)
-        return Answer(answer.status_code, answer.headers, _message_in(answer))
+        return answer_in(self._client.send(request(self.url, self.token, self.era, method, params)))
 
     def initialize(self) -> Answer:
         """The handshake of the eras before."""
@@ -96,6 +82,30 @@ class Caller:
     def get(self, path: str, **headers: str) -> httpx.Response:
         """A plain GET of this address."""
         return self._client.get(f"{self.url}{path}", headers=headers)
+
+
+def request(url: str, token: str, era: str, method: str, params: dict[str, Any]) -> httpx.Request:
+    """One request of the protocol as HTTP."""
+    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": era}
+    if era == MODERN:
+        headers["Mcp-Method"] = method
+        if "name" in params:
+            headers["Mcp-Name"] = params["name"]
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientInfo": {"name": "scripts/team", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    message = {"jsonrpc": "2.0", "id": next(_numbers), "method": method, "params": params}
+    timeout = dict.fromkeys(("connect", "read", "write", "pool"), ANSWERED_WITHIN)
+    return httpx.Request("POST", f"{url}/mcp", json=message, headers=headers, extensions={"timeout": timeout})
+
+
+def answer_in(response: httpx.Response) -> Answer:
+    """The answer of the protocol in a response that was read."""
+    return Answer(response.status_code, response.headers, _message_in(response))
 
 
 def _message_in(answer: httpx.Response) -> dict[str, Any]:

@@ -153,6 +153,7 @@ class Session:
         must(outside.get("/healthz").status_code == httpx.codes.OK, "/healthz is open")
         for path in ("/metrics", "/readyz", "/", "/mcp/../metrics"):
             must(outside.get(path).status_code == httpx.codes.NOT_FOUND, f"{path} is not there")
+        must(outside.get("/mcp?token=x").status_code == httpx.codes.BAD_REQUEST, "no token travels in an address")
         large = outside.call("lookup_contact", name="x" * 300_000)
         must(large.status == httpx.codes.REQUEST_ENTITY_TOO_LARGE, f"300 KB are refused: {large}")
 

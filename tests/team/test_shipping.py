@@ -338,7 +338,7 @@ def test_nginx_waits_longer_than_a_call_takes_and_lets_streams_through() -> None
 
 def test_nginx_lets_only_the_paths_of_clients_in() -> None:
     """Inherited headers would be lost where a location sets one of its own."""
-    locations = re.findall(r"location (.*?) \{(.*?)\}", NGINX, re.DOTALL)
+    locations = re.findall(r"location (.*?) \{(.*?)\n    \}", NGINX, re.DOTALL)
     passed = [path for path, inside in locations if "proxy_pass" in inside]
     assert passed == ["= /mcp", "/.well-known/oauth-protected-resource", "= /healthz"]
     assert not any("proxy_set_header" in inside for _, inside in locations)
