@@ -44,8 +44,8 @@ SETTINGS: dict[str, tuple[str, str, Any, Any]] = {
     "accounts": ("CONTACTS_MCP_ACCOUNTS", "/accounts.toml", Path("/accounts.toml"), Path("/other")),
     "public_url": ("CONTACTS_MCP_PUBLIC_URL", "https://one.example", "https://one.example", "https://two.example"),
     "allowed_hosts": ("CONTACTS_MCP_ALLOWED_HOSTS", "one.example, two.example", ["one.example", "two.example"], ["x"]),
-    "allowed_origins": ("CONTACTS_MCP_ALLOWED_ORIGINS", "https://one.example", ["https://one.example"], ["x"]),
-    "proxies": ("CONTACTS_MCP_PROXIES", "10.0.0.0/8, 127.0.0.1", ["10.0.0.0/8", "127.0.0.1"], ["x"]),
+    "allowed_origins": ("CONTACTS_MCP_ALLOWED_ORIGINS", "https://one.example", ["https://one.example"], ["https://two.example"]),
+    "proxies": ("CONTACTS_MCP_PROXIES", "10.0.0.0/8, 127.0.0.1", ["10.0.0.0/8", "127.0.0.1"], ["10.1.0.0/16"]),
     "other_signing_keys": (
         "CONTACTS_MCP_OTHER_SIGNING_KEYS",
         "sign-3-of-16-letters",

@@ -14,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from examiner.tasks import load
+from support import logging_put_back
 
 import contacts_mcp
 from contacts_mcp.cli import main
@@ -172,7 +173,8 @@ def test_each_command_for_many_contacts_of_the_readme_works_on_the_sandbox(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("Phone,First\n510-555-3361,Ines\n", encoding="utf-8")
     flags = ["--sandbox", "--sandbox-file", ":memory:", "--data-dir", str(tmp_path / "data")]
-    done = CliRunner().invoke(main, [*line.split(), *flags], input="y\n")
+    with logging_put_back():
+        done = CliRunner().invoke(main, [*line.split(), *flags], input="y\n")
     assert done.exit_code == 0, done.output
 
 
