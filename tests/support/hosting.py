@@ -33,8 +33,10 @@ def holder(account: str, name: str, token: str, *scopes: str) -> str:
     return f'[[accounts.{account}.tokens]]\nname = "{name}"\nsha256 = "{digest(token)}"\nscopes = [{listed}]\n'
 
 
-def message(era: str, method: str, params: dict[str, Any] | None = None) -> tuple[dict[str, str], dict[str, Any]]:
-    """The headers and the body of a request."""
+def message(
+    era: str, method: str, params: dict[str, Any] | None = None, *, asks: bool = False
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """The headers and the body of a request. `asks` says that the client can ask its user."""
     params = dict(params or {})
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": era}
     if era == MODERN:
@@ -44,7 +46,7 @@ def message(era: str, method: str, params: dict[str, Any] | None = None) -> tupl
         params["_meta"] = {
             "io.modelcontextprotocol/protocolVersion": era,
             "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
-            "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+            "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}} if asks else {},
         }
     return headers, {"jsonrpc": "2.0", "id": next(_numbers), "method": method, "params": params}
 
@@ -99,9 +101,10 @@ async def hosted(
     checks: list[Check] | None = None,
     contacts: int = 30,
     wrap: Callable[[Workspace], Workspace] = lambda workspace: workspace,
+    prepare: Callable[[str, Sandbox], None] = lambda _, __: None,
     **settings: Any,
 ) -> AsyncIterator[Team]:
-    """A server with these accounts, each on a sandbox of its own."""
+    """A server with these accounts, each on a sandbox of its own. `prepare` gets each with the account's name."""
     file = folder / "accounts.toml"
     file.write_text(accounts, encoding="utf-8")
     usual = {"accounts": file, "public_url": ADDRESS, "data_dir": folder / "data", "sandbox_file": ":memory:"}
@@ -112,6 +115,7 @@ async def hosted(
     def make(its: Settings) -> Workspace:
         sandbox = open_sandbox(behaviour=Behaviour(requests_per_minute=0), contacts=contacts)
         sandboxes[names[its.account]] = sandbox
+        prepare(names[its.account], sandbox)
         return wrap(Workspace(its, sandbox=sandbox))
 
     hosting = Hosting(chosen, host, 8000, checks=checks or (), make=make)

@@ -1,4 +1,4 @@
-"""The file of accounts: what it says, and every mistake in it. Guards `contacts_mcp/accounts.py`."""
+"""The file of accounts, with every mistake in it. Guards `contacts_mcp/accounts.py`."""
 
 from __future__ import annotations
 

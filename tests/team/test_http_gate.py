@@ -1,4 +1,4 @@
-"""What comes in, and how much of it. Guards `contacts_mcp/server/gate.py` and `contacts_mcp/server/hosting.py`."""
+"""The gate: tools by scope, bodies, hosts, and the other addresses. Guards `contacts_mcp/server/gate.py` and `contacts_mcp/server/hosting.py`."""
 
 from __future__ import annotations
 

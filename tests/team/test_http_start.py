@@ -1,4 +1,4 @@
-"""What does not start, and why. Guards `contacts_mcp/server/hosting.py` and the command."""
+"""An unsafe configuration does not start. Guards `contacts_mcp/server/hosting.py` and the command."""
 
 from __future__ import annotations
 
