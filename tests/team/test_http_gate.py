@@ -1,4 +1,7 @@
-"""The gate: tools by scope, bodies, hosts, and the other addresses. Guards `contacts_mcp/server/gate.py` and `contacts_mcp/server/hosting.py`."""
+"""The gate: tools by scope, bodies, hosts, and the other addresses.
+
+Guards `contacts_mcp/server/gate.py` and `contacts_mcp/server/hosting.py`.
+"""
 
 from __future__ import annotations
 
