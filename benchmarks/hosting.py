@@ -114,15 +114,21 @@ def _call(app: Starlette, era: str, token: Callable[[int], str]) -> Call:
         messages = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Any:
-            if messages:
-                return messages.pop()
-            await anyio.sleep_forever()
+            if not messages:
+                await anyio.sleep_forever()
+            return messages.pop()
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
 
-        scope = {"type": "http", "method": "POST", "path": "/mcp", "raw_path": b"/mcp", "query_string": b""}
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "path": "/mcp",
+            "raw_path": b"/mcp",
+            "query_string": b"",
+        }
         scope |= {"headers": fixed + own, "http_version": "1.1", "scheme": "http", "root_path": ""}
         scope |= {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000), "asgi": {"version": "3.0"}}
         await app(scope, receive, send)

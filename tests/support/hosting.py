@@ -102,21 +102,26 @@ async def hosted(
     contacts: int = 30,
     wrap: Callable[[Workspace], Workspace] = lambda workspace: workspace,
     prepare: Callable[[str, Sandbox], None] = lambda _, __: None,
+    shared: dict[str, Sandbox] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Team]:
-    """A server with these accounts, each on a sandbox of its own. `prepare` gets each with the account's name."""
+    """A server with these accounts, each on a sandbox of its own.
+
+    `prepare` gets each sandbox with the account's name. `shared` are those of another server, which closes them.
+    """
     file = folder / "accounts.toml"
     file.write_text(accounts, encoding="utf-8")
     usual = {"accounts": file, "public_url": ADDRESS, "data_dir": folder / "data", "sandbox_file": ":memory:"}
     usual |= {"time_zone": "UTC", "files": [], "requests_per_minute": 100_000, "signing_key": "a key of the whole team"}
     chosen = Settings.load(**(usual | settings))
-    sandboxes: dict[str, Sandbox] = {}
+    sandboxes: dict[str, Sandbox] = {} if shared is None else shared
 
     def make(its: Settings) -> Workspace:
-        sandbox = open_sandbox(behaviour=Behaviour(requests_per_minute=0), contacts=contacts)
-        sandboxes[names[its.account]] = sandbox
-        prepare(names[its.account], sandbox)
-        return wrap(Workspace(its, sandbox=sandbox))
+        name = names[its.account]
+        if name not in sandboxes:
+            sandboxes[name] = open_sandbox(behaviour=Behaviour(requests_per_minute=0), contacts=contacts)
+            prepare(name, sandboxes[name])
+        return wrap(Workspace(its, sandbox=sandboxes[name]))
 
     hosting = Hosting(chosen, host, 8000, checks=checks or (), make=make)
     assert hosting.accounts
@@ -129,5 +134,5 @@ async def hosted(
         ):
             yield Team(hosting, client, sandboxes)
     finally:
-        for sandbox in sandboxes.values():
+        for sandbox in sandboxes.values() if shared is None else ():
             sandbox.close()

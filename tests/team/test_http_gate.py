@@ -8,21 +8,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from support.hosting import ADDRESS, ERAS, HANDSHAKE, MODERN, Team, holder, hosted, message, read
 from support.issuer import ALL_SCOPES, Issuer
 
 from contacts_mcp.accounts import SCOPES
+from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Fault
 from contacts_mcp.server.gate import LARGEST_BODY, ScopeGate
-from contacts_mcp.server.hosting import Check
+from contacts_mcp.server.hosting import Check, Hosting
 from contacts_mcp.server.instructions import SENTENCES
 from contacts_mcp.server.tools import TOOLS, aliases
 from contacts_mcp.server.tools.entry import Scope
+from contacts_mcp.workspace import Workspace
 
 READER, WRITER, OWNER, BULK, PLANNER = "a-reader", "a-writer", "an-owner", "all-of-it", "reads-in-bulk"
 HELD: dict[str, tuple[str, ...]] = {
@@ -371,3 +375,29 @@ async def test_the_log_and_the_answers_hold_no_token(team: Team, caplog: pytest.
     await team.call(MODERN, "lookup_contact", WRITER, contact_id=1001)
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith("httpx")]
     assert [text for text in (*answers, *ours) if re.search(rf"{secret}|{READER}|{WRITER}", text)] == []
+
+
+async def test_resources_of_all_accounts_live_around_them(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    @asynccontextmanager
+    async def around() -> AsyncIterator[None]:
+        said.append("opened")
+        yield
+        said.append("closed")
+
+    class Watched(Workspace):
+        async def aclose(self) -> None:
+            await super().aclose()
+            said.append("account closed")
+
+    (tmp_path / "accounts.toml").write_text(ACCOUNTS, encoding="utf-8")
+    settings = Settings.load(accounts=tmp_path / "accounts.toml", sandbox_file=":memory:", data_dir=tmp_path)
+    hosting = Hosting(settings, "::1", 8000, make=Watched, around=around())
+    async with (
+        hosting.app.router.lifespan_context(hosting.app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(hosting.app), base_url="http://[::1]:8000") as client,
+    ):
+        team = Team(hosting, client, {})
+        await team.call(MODERN, "lookup_contact", READER, contact_id=1001)
+    assert said == ["opened", "account closed", "closed"]

@@ -119,6 +119,9 @@ BAD: dict[str, Callable[[Issuer], str]] = {
     "static with more behind": lambda _: f"{STATIC}x",
     "far too long": lambda issuer: issuer.token(junk="x" * 20_000),
     "empty": lambda _: "",
+    "deeper than a parser goes": lambda _: f"{_part({'alg': 'ES256', 'kid': 'first'})}.{_written(b'[' * 9_000)}.x",
+    "an end without end": lambda issuer: issuer.token(exp=float("inf")),
+    "an end beyond all numbers": lambda issuer: issuer.token(exp=10**400),
 }
 
 
