@@ -87,22 +87,7 @@ async def _compared(ways: dict[str, Call], calls: int) -> dict[str, float]:
 
 def _call(app: Starlette, era: str, token: Callable[[int], str]) -> Call:
     """A call that asks for the list of resources: little work behind the way in."""
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": era,
-        "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "0"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    params = {"_meta": meta} if era == ERAS[0] else {}
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "resources/list", "params": params}).encode()
-    headers = {
-        "host": "127.0.0.1:8000",
-        "accept": "application/json, text/event-stream",
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        "mcp-protocol-version": era,
-        "mcp-method": "resources/list",
-    }
-    fixed = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope, body = _request(era)
     number = 0
 
     async def call() -> None:
@@ -122,19 +107,33 @@ def _call(app: Starlette, era: str, token: Callable[[int], str]) -> Call:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
 
-        scope: dict[str, Any] = {
-            "type": "http",
-            "method": "POST",
-            "path": "/mcp",
-            "raw_path": b"/mcp",
-            "query_string": b"",
-        }
-        scope |= {"headers": fixed + own, "http_version": "1.1", "scheme": "http", "root_path": ""}
-        scope |= {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000), "asgi": {"version": "3.0"}}
-        await app(scope, receive, send)
+        await app(scope | {"headers": scope["headers"] + own}, receive, send)
         assert statuses == [200], statuses
 
     return call
+
+
+def _request(era: str) -> tuple[dict[str, Any], bytes]:
+    """The ASGI scope of a request without a token, and its body."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": era,
+        "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "0"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"_meta": meta} if era == ERAS[0] else {}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "resources/list", "params": params}).encode()
+    headers = {
+        "host": "127.0.0.1:8000",
+        "accept": "application/json, text/event-stream",
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "mcp-protocol-version": era,
+        "mcp-method": "resources/list",
+    }
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/mcp", "raw_path": b"/mcp", "query_string": b""}
+    scope |= {"headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
+    scope |= {"http_version": "1.1", "scheme": "http", "root_path": "", "asgi": {"version": "3.0"}}
+    return scope | {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000)}, body
 
 
 def _token(key: Any, url: str, number: int) -> str:
