@@ -54,6 +54,7 @@ KEPT_TO = {
     "httpx": "api sandbox",
     "httpx2": "",
     "jwt": "api server/identity",
+    "sse_starlette": "server/http",
     "mcp": PROTOCOL,
     "mcp_types": PROTOCOL,
     "phonenumbers": "words",

@@ -41,6 +41,10 @@ def serve(app: ASGIApp, host: str, port: int, *, ready: Callable[[], None]) -> N
 
 def serve_hosted(hosting: Hosting, host: str, port: int, *, ready: Callable[[], None]) -> None:
     """The same for any address, with an end that loses no call."""
+    from sse_starlette.sse import AppStatus
+
+    # It would cut every answer that is a stream of events within half a second of the signal.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # the package has no such types
     _serve(_HostedServer(hosting), host, port, ready)
 
 
@@ -67,6 +71,15 @@ class _HostedServer(uvicorn.Server):
     def __init__(self, hosting: Hosting) -> None:
         super().__init__(_hosted_config(hosting))
         self._hosting = hosting
+        self._is_hurried = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
+            return
+        self._is_hurried = True  # somebody waits for it, and means this end without patience
+        self.config.timeout_graceful_shutdown = GRACE  # type: ignore[assignment]  # as in `_config`
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End in the order that loses no call. uvicorn then closes idle connections and waits for the others."""
@@ -78,9 +91,9 @@ class _HostedServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _pause(self, seconds: float) -> None:
-        """Go on serving, unless somebody presses Ctrl-C again."""
+        """Go on serving, unless a second signal comes."""
         until = anyio.current_time() + seconds
-        while not self.force_exit and anyio.current_time() < until:  # noqa: ASYNC110 -- a signal's handler sets it
+        while not self._is_hurried and anyio.current_time() < until:  # noqa: ASYNC110 -- a signal's handler sets it
             await anyio.sleep(_STEP)
 
 
