@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,18 +141,21 @@ def serve(address: str | None, **flags: Any) -> None:
     """Serve an assistant over stdin and stdout."""
     place = _loopback(address) if address is not None else None
     with _starting_quickly():
-        from contacts_mcp.server.logs import set_up_logging
+        from contacts_mcp.server.logs import announcement, log_all_that_is_unhandled, set_up_logging
         from contacts_mcp.server.server import build_server
+        from contacts_mcp.workspace import signing_key
 
         settings = load(flags)
         if place is not None:
             # Callers may be anywhere: their days are not this machine's, and neither are their files.
             settings = settings.model_copy(update={"time_zone": settings.time_zone or "UTC", "files": []})
         try:
-            set_up_logging(settings.log_level, settings.log_file)
+            key, form = partial(signing_key, settings), settings.log_format
+            set_up_logging(settings.log_level, settings.log_file, form=form, key=key)
             server = build_server(settings)
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
+    log_all_that_is_unhandled()
     if place is None:
         from contacts_mcp.server import stdio
 
@@ -164,10 +168,14 @@ def serve(address: str | None, **flags: Any) -> None:
         stdio.serve(server)
     else:
         from contacts_mcp.server import http
+        from contacts_mcp.server.seeing import Arrivals, telemetry
 
-        app, at = server.streamable_http_app(host=place[0]), f"http://{address}/mcp"
+        app, at = Arrivals(server.streamable_http_app(host=place[0])), f"http://{address}/mcp"
         try:
-            http.serve(app, *place, ready=lambda: click.echo(f"Serving at {at}", err=True))
+            with telemetry(settings):
+                http.serve(app, *place, ready=lambda: click.echo(announcement(f"Serving at {at}", form), err=True))
+        except ContactsError as error:
+            raise click.UsageError(str(error)) from None
         except OSError as error:
             raise click.ClickException(
                 f"{address} cannot be used ({error.strerror or error}). Choose another port."

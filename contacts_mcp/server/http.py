@@ -43,4 +43,10 @@ class _Server(uvicorn.Server):
 
 def _config(app: ASGIApp) -> uvicorn.Config:
     patience: int = GRACE  # type: ignore[assignment]  # uvicorn hands it on to asyncio, which takes parts of a second
-    return uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=patience)
+    return uvicorn.Config(
+        app,
+        log_config=None,  # its lines go to our log, which writes no text of an exception
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=patience,
+    )
