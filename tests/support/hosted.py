@@ -173,6 +173,16 @@ class Hosted:
     def log(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.said]
 
+    def lines_of(self, answer: httpx.Response) -> list[dict[str, Any]]:
+        """The lines of the log of one request, once that of its call is among them."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            found = [line for line in self.log() if line.get("request") == answer.headers["x-request-id"]]
+            if any(line["event"] == "call" for line in found):
+                return found
+            assert time.monotonic() < end, found
+            time.sleep(0.02)
+
     def end(self) -> float:
         """Ends it as a container is ended. Returns how long that took, in seconds."""
         begin = time.monotonic()

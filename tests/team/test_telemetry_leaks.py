@@ -125,7 +125,7 @@ def assert_clean(server: Hosted, collector: Collector) -> None:
         "stderr": "\n".join(server.said),
         "file": server.file.read_text(encoding="utf-8"),
         "page": page,
-        "collector": collector.raw.decode("latin-1"),
+        "collector": collector.raw.decode("ascii", "backslashreplace"),
     }
     for place, text in places.items():
         for word in PLANTED:
