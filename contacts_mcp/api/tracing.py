@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from contacts_mcp.state import watching
@@ -82,11 +83,17 @@ def request_span(method: str, template: str, attempt: Attempt = FIRST) -> Iterat
             watching.watcher.sent(operation, outcome=span.outcome, seconds=time.perf_counter() - begin)
 
 
+@lru_cache(maxsize=1)
+def _tracer(provider: Any) -> Any:
+    return provider.get_tracer("contacts_mcp")
+
+
 @contextmanager
 def _span(operation: str, method: str, template: str, attempt: Attempt) -> Iterator[Any]:
     """The span of OpenTelemetry, None where nobody listens."""
     trace = _loaded()
-    if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    provider = trace and trace.get_tracer_provider()
+    if trace is None or isinstance(provider, trace.ProxyTracerProvider):
         yield None
         return
     attributes = {
@@ -95,7 +102,7 @@ def _span(operation: str, method: str, template: str, attempt: Attempt) -> Itera
         "heymarket.attempt": attempt.number,
         "heymarket.wait": round(attempt.waited, 3),
     }
-    with trace.get_tracer("contacts_mcp").start_as_current_span(
+    with _tracer(provider).start_as_current_span(
         operation,
         kind=trace.SpanKind.CLIENT,
         attributes=attributes,

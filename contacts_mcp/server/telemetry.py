@@ -19,8 +19,8 @@ from mcp_types import methods
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import Meter
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.metrics import Meter, Observation
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
@@ -34,7 +34,7 @@ from contacts_mcp.server.prompts import load_prompts
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.state.watching import Watcher, watch
 
-LAST_WORDS = 3.0  # seconds at the end for what was not sent yet
+LAST_WORDS = 2.0  # seconds at the end for what was not sent yet
 UNKNOWN = "?"
 OURS = "contacts_mcp"  # the scope of our own spans and metrics
 
@@ -154,7 +154,10 @@ class Meters(Watcher):
             )
 
         self._calls = meter.create_counter("contacts_mcp.calls", description="Calls that were answered.")
-        self._active = meter.create_up_down_counter("contacts_mcp.calls.active", description="Calls under way.")
+        self._active = 0
+        meter.create_observable_up_down_counter(
+            "contacts_mcp.calls.active", [lambda _: [Observation(self._active)]], description="Calls under way."
+        )
         self._call = histogram("contacts_mcp.call.duration", "Time of calls.")
         self._answers = meter.create_counter("contacts_mcp.http.answers", description="Answers over HTTP.")
         self._upstream = histogram("contacts_mcp.upstream.duration", "Time of requests to Heymarket, each copy alone.")
@@ -164,10 +167,10 @@ class Meters(Watcher):
         self._age = histogram("contacts_mcp.mirror.age", "Age of the local index at each search.", AGES)
 
     def began(self) -> None:
-        self._active.add(1)
+        self._active += 1
 
     def ended(self) -> None:
-        self._active.add(-1)
+        self._active -= 1
 
     def called(self, tool: str, *, kind: str, is_error: bool, seconds: float) -> None:
         known = tool if tool in TOOL_NAMES or tool.startswith("resource ") else UNKNOWN
@@ -210,7 +213,8 @@ class Telemetry:
             readers.append(reader)
         if _goes_to_a_collector("METRICS"):
             readers.append(_pushed())
-        self._metering = MeterProvider(readers, resource, shutdown_on_exit=False)
+        # An exemplar is a trace's id beside a number. They double the price of a metric.
+        self._metering = MeterProvider(readers, resource, AlwaysOffExemplarFilter(), shutdown_on_exit=False)
         self._tracing: TracerProvider | None = None
         if _goes_to_a_collector("TRACES"):
             self._tracing = TracerProvider(resource=resource, shutdown_on_exit=False)

@@ -195,7 +195,9 @@ class Hosted:
 def hosted(room: Path, *, command: tuple[str, ...] = SERVE, **variables: str) -> Iterator[Hosted]:
     """A server over HTTP with a page of metrics and a log of JSON lines."""
     port, page = free_port(), free_port()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONTACTS_", "HEYMARKET", "OTEL"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CONTACTS_", "HEYMARKET", "OTEL"))
+    }
     given = {
         "CONTACTS_MCP_DATA_DIR": str(room),
         "CONTACTS_MCP_METRICS": f"127.0.0.1:{page}",

@@ -1,7 +1,7 @@
 """A server that says more than it should: every logger at DEBUG, and errors that hold somebody's data.
 
-It is started as `contacts-mcp` is. Errors are planted at the seams where a mistake of ours would show: in a tool, a
-resource, a prompt, a list and the middle of the SDK.
+It is started as `contacts-mcp` is. Errors are planted where a mistake of ours would show. These are a tool, a resource,
+a prompt, a list, and the application around the SDK.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import warnings
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
 
 from contacts_mcp import book
 from contacts_mcp.server import http, logs, resources, server
@@ -63,13 +62,17 @@ def speak() -> None:
             logger.log(level, {"name": PLANTED})
             logger.log(level, "with an extra", extra={"facts": {"name": PLANTED}, "name_of": PLANTED})
         try:
-            try:
-                raise KeyError(PLANTED)
-            except KeyError as error:
-                raise ExceptionGroup(PLANTED, [SeamBroken(PLANTED), ValueError(PLANTED)]) from error
+            fail_in_a_group()
         except ExceptionGroup:
             logger.exception("broken for %s", PLANTED, stack_info=True)
         logger.error(SeamBroken(PLANTED))
+
+
+def fail_in_a_group() -> None:
+    try:
+        {}[PLANTED]
+    except KeyError as error:
+        raise ExceptionGroup(PLANTED, [SeamBroken(PLANTED), ValueError(PLANTED)]) from error
 
 
 def go_wrong() -> None:
@@ -111,20 +114,21 @@ def _plant() -> None:
 
         async def troubled(scope: Any, receive: Any, send: Any) -> None:
             if scope.get("path", "").startswith("/broken"):
-                asyncio.get_running_loop().create_task(_fail())  # noqa: RUF006 -- nobody ever asks for its result
+                asyncio.get_running_loop().create_task(_fail())  # nobody ever asks for its result
                 raise SeamBroken(PLANTED)
             await app(scope, receive, send)
 
         real_serve(troubled, *given, **more)
 
-    logs.set_up_logging, uvicorn.Config.configure_logging, http.serve = set_up, configure, serve  # type: ignore[assignment,method-assign] # planted
-    book.look_up = _fail  # type: ignore[assignment] # planted
+    logs.set_up_logging = set_up
+    uvicorn.Config.configure_logging = configure
+    http.serve = serve
+    book.look_up = _fail
     for name in ("tags", "team"):
         entry = next(one for one in resources.RESOURCES if one.name == name)
         object.__setattr__(entry, "read", _named(name))
-    PromptFile.render = _failing  # type: ignore[method-assign] # planted
-    server._Methods.list_resource_templates = _fail  # type: ignore[assignment] # planted
-    assert Starlette
+    PromptFile.render = _failing
+    server._Methods.list_resource_templates = _fail
 
 
 def _named(name: str) -> Any:

@@ -18,6 +18,9 @@ import httpx
 import pytest
 from support.hosted import SERVE, Collector, Hosted, breaks, collecting, free_port, hosted, service
 
+from contacts_mcp.errors import AccountError
+from contacts_mcp.server.metrics_page import MetricsPage
+
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
 SERVER, CLIENT = 2, 3  # kinds of spans in OTLP
@@ -140,7 +143,9 @@ def test_the_metrics_count_what_happened(server: Hosted) -> None:
 
 def test_the_labels_name_no_account_and_no_scope(server: Hosted) -> None:
     text = httpx.get(server.metrics_at).text
-    labels = {name for line in text.splitlines() if line.startswith("contacts") for name in re.findall(r'(\w+)="', line)}
+    labels = {
+        name for line in text.splitlines() if line.startswith("contacts") for name in re.findall(r'(\w+)="', line)
+    }
     assert labels <= {"tool", "kind", "outcome", "operation", "le", "list", "work", "status"}
     assert 'le="0.005"' in text
     assert 'le="60.0"' in text
@@ -165,7 +170,11 @@ def test_a_reader_that_breaks_off_leaves_no_line_and_no_harm(server: Hosted) -> 
 
 @pytest.mark.parametrize(
     ("given", "is_kept"),
-    [("0af7651916cd43dd8448eb211c80319c", True), ("0af76519-16cd-43dd-8448-eb211c80319c", True), ("15105557777", False)],
+    [
+        ("0af7651916cd43dd8448eb211c80319c", True),
+        ("0af76519-16cd-43dd-8448-eb211c80319c", True),
+        ("15105557777", False),
+    ],
 )
 def test_the_id_of_a_request_is_that_of_the_proxy_where_it_looks_like_one(
     given: str, is_kept: bool, server: Hosted
@@ -220,21 +229,31 @@ def test_a_collector_that_is_not_there_is_told_without_its_address(upstream: dic
     assert "planted" not in "\n".join(server.said)
 
 
-@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1", "127.0.0.1:port", "TAKEN", "127.0.0.1:99999"])
-def test_an_address_of_metrics_that_cannot_be_used_is_named_at_the_start(address: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1", "127.0.0.1:port", "127.0.0.1:99999", "a@127.0.0.1:1"])
+def test_an_address_of_metrics_that_is_none_is_named(address: str) -> None:
+    with pytest.raises(AccountError, match=r"^CONTACTS_MCP_METRICS: expected HOST:PORT"):
+        MetricsPage(address, lambda *_: [])
+
+
+def test_an_address_of_metrics_that_is_taken_is_named_at_the_start(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        chosen = address.replace("TAKEN", f"127.0.0.1:{taken.getsockname()[1]}")
         done = subprocess.run(
             [*SERVE, "serve", "--sandbox", "--data-dir", str(tmp_path), "--http", f"127.0.0.1:{free_port()}"],
-            env={"CONTACTS_MCP_METRICS": chosen},
+            env={"CONTACTS_MCP_METRICS": f"127.0.0.1:{taken.getsockname()[1]}"},
             capture_output=True,
             text=True,
             check=False,
             timeout=30,
         )
     assert done.returncode == 2
-    assert "CONTACTS_MCP_METRICS" in done.stderr
+    assert "CONTACTS_MCP_METRICS: 127.0.0.1:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_may_have_an_address_of_version_6() -> None:
+    page = MetricsPage("[::1]:0", lambda _, start: [start("200 OK", []), b"here"][1:])
+    assert httpx.get(f"http://[::1]:{page.port}/metrics").text == "here"
+    page.close()
 
 
 def test_a_missing_package_is_named(tmp_path: Path) -> None:
@@ -253,7 +272,8 @@ def test_a_missing_package_is_named(tmp_path: Path) -> None:
 
 def test_a_server_without_telemetry_imports_nothing_of_it() -> None:
     code = (
-        "import sys, contacts_mcp.cli, contacts_mcp.server.server, contacts_mcp.server.http, contacts_mcp.server.seeing\n"
+        "import sys, contacts_mcp.cli\n"
+        "from contacts_mcp.server import http, seeing, server\n"
         "print([name for name in ('opentelemetry.sdk', 'prometheus_client', 'opentelemetry.metrics', 'wsgiref')"
         " if name in sys.modules])"
     )

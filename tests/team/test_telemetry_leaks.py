@@ -25,7 +25,16 @@ LOUD = (sys.executable, str(Path(__file__).with_name("loud_server.py")))
 ERAS = ("modern", "handshake")
 PHONE, WRITTEN = "15105557777", "(510) 555-7777"
 NAME, MAIL, TOKEN = "Plantedfirst", "planted@example.com", "planted-token-4e1f"
-PLANTED = (PHONE, "5105557777", "555-7777", "Planted", "planted@", "planted-token", "planted.example", "sandbox-api-key")
+PLANTED = (
+    PHONE,
+    "5105557777",
+    "555-7777",
+    "Planted",
+    "planted@",
+    "planted-token",
+    "planted.example",
+    "sandbox-api-key",
+)
 EVERYTHING = f"{PHONE} {NAME} {MAIL} {TOKEN}"
 
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -134,9 +143,7 @@ def assert_clean(server: Hosted, collector: Collector) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-def test_calls_and_their_refusals(
-    era: str, server: Hosted, collector: Collector, upstream: dict[str, str]
-) -> None:
+def test_calls_and_their_refusals(era: str, server: Hosted, collector: Collector, upstream: dict[str, str]) -> None:
     for fault in (None, "status", "truncate", "html"):
         if fault:
             breaks(upstream, {"kind": fault, "operation": "*", "times": 1})
