@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
-from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from contacts_mcp.errors import AccountError
 
 PATH = "/metrics"
 PATIENCE = 10.0  # seconds for a request
+HIGHEST_PORT = 65_535
 END_WITHIN = 0.1  # seconds until the page notices its end
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -28,8 +29,8 @@ class MetricsPage:
         family = _PageV6 if ":" in host else _Page
         try:
             self._server = family((host, port), _Quiet)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
             raise AccountError(f"CONTACTS_MCP_METRICS: {address} cannot be used ({reason}).") from None
         self._server.set_app(_only_at_its_path(page))
         self.port = self._server.server_port
@@ -75,10 +76,7 @@ def _only_at_its_path(page: Application) -> Application:
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(f"//{address}")
-        if parts.hostname and parts.port is not None and parts.netloc == address:
-            return parts.hostname, parts.port
-    except ValueError:
-        pass
-    raise AccountError(f"CONTACTS_MCP_METRICS: expected HOST:PORT, such as 127.0.0.1:9464; got {address}.")
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", address)
+    if match is None or int(match[3]) > HIGHEST_PORT:
+        raise AccountError(f"CONTACTS_MCP_METRICS: expected HOST:PORT, such as 127.0.0.1:9464; got {address}.")
+    return match[1] or match[2], int(match[3])
