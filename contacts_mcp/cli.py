@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import gc
 import io
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from contacts_mcp import __version__
-from contacts_mcp.config import Settings, environment, variable_of
+from contacts_mcp.config import Settings, environment, is_this_machine, variable_of
 from contacts_mcp.errors import ContactsError
 
 if TYPE_CHECKING:
@@ -113,15 +114,35 @@ FLAGS: dict[str, Any] = {
 """Settings that are also flags, by the same name. Secrets are not, because others can see a command line."""
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the flags of `FLAGS`, each described as the setting is."""
-    for field, options in reversed(FLAGS.items()):
-        names = options.get("names", f"--{field.replace('_', '-')}")
-        description = f"{Settings.model_fields[field].description} [{variable_of(field)}]"
-        command = click.option(
-            names, field, help=description, **{name: value for name, value in options.items() if name != "names"}
-        )(command)
-    return command
+HOSTING: dict[str, Any] = {
+    "accounts": {"metavar": "FILE"},
+    "public_url": {"metavar": "URL"},
+    "allowed_hosts": {"metavar": "NAMES"},
+    "allowed_origins": {"metavar": "URLS"},
+    "proxies": {"metavar": "NETWORKS"},
+    "replicas_most": {"type": int},
+    "metrics": {"metavar": "HOST:PORT"},
+    "log_format": {"type": click.Choice(["text", "json"])},
+}
+"""The same for settings of a hosted server, which only `serve` takes."""
+
+
+def with_flags(flags: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command these flags, each described as the setting is."""
+
+    def given(command: Callable[..., None]) -> Callable[..., None]:
+        for field, options in reversed([*flags.items()]):
+            names = options.get("names", f"--{field.replace('_', '-')}")
+            description = f"{Settings.model_fields[field].description} [{variable_of(field)}]"
+            command = click.option(
+                names, field, help=description, **{name: value for name, value in options.items() if name != "names"}
+            )(command)
+        return command
+
+    return given
+
+
+with_settings = with_flags(FLAGS)
 
 
 def load(flags: dict[str, Any]) -> Settings:
@@ -134,52 +155,82 @@ def load(flags: dict[str, Any]) -> Settings:
 
 @main.command()
 @click.option(
-    "--http", "address", metavar="HOST:PORT", help="Serve streamable HTTP on this loopback address instead, at /mcp."
+    "--http", "address", metavar="HOST:PORT", help="Serve streamable HTTP at this address instead, under /mcp."
 )
 @with_settings
+@with_flags(HOSTING)
 def serve(address: str | None, **flags: Any) -> None:
-    """Serve an assistant over stdin and stdout."""
-    place = _loopback(address) if address is not None else None
+    """Serve an assistant over stdin and stdout, or a team over HTTP.
+
+    An address that others can reach needs --accounts: the file that says who may come in.
+    """
+    place = _place(address) if address is not None else None
+    if place is not None:
+        _serve_over_http(place, flags)
+        return
     with _starting_quickly():
-        from contacts_mcp.server.logs import announcement, log_all_that_is_unhandled, set_up_logging
         from contacts_mcp.server.server import build_server
-        from contacts_mcp.workspace import signing_key
 
         settings = load(flags)
-        if place is not None:
-            # Callers may be anywhere: their days are not this machine's, and neither are their files.
-            settings = settings.model_copy(update={"time_zone": settings.time_zone or "UTC", "files": []})
         try:
-            key, form = partial(signing_key, settings), settings.log_format
-            set_up_logging(settings.log_level, settings.log_file, form=form, key=key)
+            _set_up_the_log(settings)
             server = build_server(settings)
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
-    log_all_that_is_unhandled()
-    if place is None:
-        from contacts_mcp.server import stdio
+    from contacts_mcp.server import stdio
 
-        if sys.stdin.isatty():
-            click.echo(
-                "Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. "
-                "Ctrl-C ends it.",
-                err=True,
-            )
-        stdio.serve(server)
-    else:
+    if sys.stdin.isatty():
+        click.echo(
+            "Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. Ctrl-C ends it.",
+            err=True,
+        )
+    stdio.serve(server)
+
+
+def _serve_over_http(place: tuple[str, int], flags: dict[str, Any]) -> None:
+    """Serve one person on this machine, or a team."""
+    host, port = place
+    with _starting_quickly():
         from contacts_mcp.server import http
-        from contacts_mcp.server.seeing import Arrivals, telemetry
+        from contacts_mcp.server.logs import announcement
+        from contacts_mcp.server.seeing import telemetry
+        from contacts_mcp.server.server import build_server
 
-        app, at = Arrivals(server.streamable_http_app(host=place[0])), f"http://{address}/mcp"
+        # Callers may be anywhere: their days are not this machine's, and neither are their files.
+        settings = load(flags)
+        settings = settings.model_copy(update={"time_zone": settings.time_zone or "UTC", "files": []})
+        is_hosted = settings.accounts is not None or settings.shares_state or not is_this_machine(host)
         try:
-            with telemetry(settings):
-                http.serve(app, *place, ready=lambda: click.echo(announcement(f"Serving at {at}", form), err=True))
+            _set_up_the_log(settings)
+            if is_hosted:
+                from contacts_mcp.server.hosting import Hosting
+
+                serving = partial(http.serve_hosted, Hosting(settings, host, port))
+            else:
+                serving = partial(http.serve, build_server(settings).streamable_http_app(host=host))
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
-        except OSError as error:
-            raise click.ClickException(
-                f"{address} cannot be used ({error.strerror or error}). Choose another port."
-            ) from None
+    shown = f"[{host}]" if ":" in host else host
+    ready = announcement(f"Serving at http://{shown}:{port}/mcp", settings.log_format)
+    try:
+        with telemetry(settings):
+            serving(host, port, ready=lambda: click.echo(ready, err=True))
+    except ContactsError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(
+            f"{shown}:{port} cannot be used ({error.strerror or error}). Choose another address."
+        ) from None
+
+
+def _set_up_the_log(settings: Settings) -> None:
+    """The log of a process that serves. Raises AccountError."""
+    from contacts_mcp.server.logs import log_all_that_is_unhandled, set_up_logging
+    from contacts_mcp.workspace import signing_keys
+
+    form = settings.log_format
+    set_up_logging(settings.log_level, settings.log_file, form=form, key=lambda: signing_keys(settings)[0])
+    log_all_that_is_unhandled()
 
 
 @contextmanager
@@ -193,22 +244,39 @@ def _starting_quickly() -> Iterator[None]:
         gc.enable()
 
 
-def _loopback(address: str) -> tuple[str, int]:
-    """Host and port of an address that only this machine can reach."""
+def _place(address: str) -> tuple[str, int]:
+    """Host and port of an address to serve at."""
     host, _, port = address.rpartition(":")
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= HIGHEST_PORT) or not host:
+    is_host = re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", host)
+    if not is_host or not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= HIGHEST_PORT):
         raise click.UsageError(
-            f"--http takes a loopback address with a port from 1 to {HIGHEST_PORT}, such as 127.0.0.1:8000; "
-            f"got {address}."
-        )
-    if host not in ("127.0.0.1", "localhost", "[::1]"):
-        raise click.UsageError(
-            f"--http takes a loopback address such as 127.0.0.1:8000, because there is no log-in yet; got {address}."
+            f"--http takes an address with a port from 1 to {HIGHEST_PORT}, such as 127.0.0.1:8000; got {address}."
         )
     return host.strip("[]"), int(port)
 
 
 HIGHEST_PORT = 65_535
+
+
+@main.command()
+@click.argument("name")
+@click.option("--scopes", default="contacts:read,contacts:write", show_default=True, help="Comma separated.")
+def token(name: str, scopes: str) -> None:
+    """Make a bearer token for a person called NAME, who comes in over HTTP without a log-in elsewhere.
+
+    Prints the token once, and the lines for the accounts file, which hold only its hash.
+    """
+    from contacts_mcp.setup.token import UnknownScope, lines_for, new_token
+
+    made = new_token()
+    try:
+        lines = lines_for(name, made, [scope.strip() for scope in scopes.split(",")])
+    except UnknownScope as error:
+        raise click.UsageError(str(error)) from None
+    click.echo("The token, for that person alone. It is shown this once:", err=True)
+    click.echo(made)
+    click.echo("For the accounts file, with the name of an account in place of NAME:", err=True)
+    click.echo(lines)
 
 
 @main.group(invoke_without_command=True)
@@ -257,11 +325,13 @@ def sandbox(ctx: click.Context, host: str, port: int, path: str | None, contacts
 @click.confirmation_option(prompt="Put the sandbox's contacts back as they were at first?")
 def reset_sandbox(sandbox_file: str | None, data_dir: str | None) -> None:
     """Put the sandbox of `serve --sandbox` back as it was at first, also for servers that run."""
+    import anyio
+
     from contacts_mcp.workspace import reset_sandbox
 
     try:
         settings = load({"sandbox": True, "sandbox_file": sandbox_file, "data_dir": data_dir})
-        click.echo(f"Done: {reset_sandbox(settings)} is as it was at first.")
+        click.echo(f"Done: {anyio.run(reset_sandbox, settings)} is as it was at first.")
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
 
@@ -628,22 +698,15 @@ def journal() -> None:
 @click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
 def clear_journal(data_dir: str | None) -> None:
     """Forget all finished changes of all accounts, before-images and plans of imports included."""
-    from contacts_mcp.state.imports import Imports
-    from contacts_mcp.state.journal import Journal
+    import anyio
 
-    path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
-    plans = path.with_name("imports.sqlite3")
+    from contacts_mcp.workspace import forget_changes
+
     try:
-        if plans.exists():
-            with closing(Imports(plans, "")) as kept:
-                kept.forget()
-        if not path.exists():
-            click.echo("Forgot 0 changes.")
-            return
-        with closing(Journal(path, "")) as opened:
-            click.echo(f"Forgot {opened.forget()} changes.")
+        count = anyio.run(forget_changes, load({"data_dir": data_dir}).directory)
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
+    click.echo(f"Forgot {count} changes.")
 
 
 @main.group()

@@ -4,6 +4,7 @@
 - An empty variable counts as not set. So does an unexpanded placeholder (`${user_config.api_key}`), which some desktop
   clients pass for a field that was left blank.
 - Secrets print as `**********`.
+- A container may get any setting as a file of `/run/secrets` instead, named as the variable is, in small letters.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contacts_mcp.errors import AccountError
@@ -29,6 +30,8 @@ from contacts_mcp.words.phones import is_region
 LIVE_URL = "https://api.heymarket.com"
 SANDBOX_URL = "http://sandbox.localhost"
 _SHORTEST_KEY = 16
+_HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?:\d{1,5}|\*))?"  # perhaps with a port
+SECRETS = Path("/run/secrets")  # where Docker, Podman and Kubernetes put files that a container alone may read
 
 
 def _names(value: object) -> object:
@@ -154,7 +157,7 @@ class Settings(BaseSettings):
     )
     allowed_origins: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         default_factory=list,
-        description="Web pages (origins) whose scripts may call this server over HTTP, comma separated; none by default.",
+        description="Origins of web pages whose scripts may call this server over HTTP, comma separated; none by default.",
     )
     proxies: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         default_factory=list,
@@ -188,6 +191,8 @@ class Settings(BaseSettings):
         None,
         description="File that gets a line for each call and request too, without personal data; for its owner only.",
     )
+
+    _sandbox_name: str = PrivateAttr("sandbox")  # tells apart the sandboxes of several accounts in one server
 
     @model_validator(mode="before")
     @classmethod
@@ -226,6 +231,54 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return f"{parts.scheme}://{parts.netloc}"
 
+    @field_validator("public_url")
+    @classmethod
+    def _is_public_address(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        if not parts.hostname or not _is_whole_port(parts) or re.search(r"[@?#\s\x00-\x1f\x7f]", url):
+            msg = "expected an address such as https://contacts.example.com, without user name, query or fragment"
+            raise ValueError(msg)
+        if parts.path.rstrip("/"):
+            msg = "expected an address without a path, such as https://contacts.example.com; /mcp is added here"
+            raise ValueError(msg)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(parts.hostname)):
+            msg = "expected https, or http on this machine (127.0.0.1, localhost): tokens would travel unprotected"
+            raise ValueError(msg)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: list[str]) -> list[str]:
+        stranger = next((host for host in hosts if not re.fullmatch(_HOST, host)), None)
+        if stranger is not None:
+            msg = f"expected names such as contacts.example.com, with or without a port; got {stranger[:60]!r}"
+            raise ValueError(msg)
+        return [host.lower() for host in hosts]
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        stranger = next((one for one in origins if not re.fullmatch(f"https?://{_HOST}", one)), None)
+        if stranger is not None:
+            msg = f"expected origins such as https://chat.example.com, without a path; got {stranger[:60]!r}"
+            raise ValueError(msg)
+        return [origin.lower() for origin in origins]
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_networks(cls, proxies: list[str]) -> list[str]:
+        for proxy in proxies:
+            try:
+                is_everybody = ipaddress.ip_network(proxy).prefixlen == 0
+            except ValueError:
+                is_everybody = True
+            if is_everybody:
+                msg = f"expected addresses or networks such as 10.0.0.0/8, not names and not all; got {proxy[:60]!r}"
+                raise ValueError(msg)
+        return proxies
+
     @field_validator("default_region")
     @classmethod
     def _is_region(cls, region: str) -> str:
@@ -263,6 +316,14 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return key
 
+    @field_validator("other_signing_keys")
+    @classmethod
+    def _are_hard_to_guess(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys and any(len(key) < _SHORTEST_KEY for key in _parts(keys)):
+            msg = f"expected keys of at least {_SHORTEST_KEY} characters that nobody can guess, separated by commas"
+            raise ValueError(msg)
+        return keys
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, level: object) -> object:
@@ -277,10 +338,24 @@ class Settings(BaseSettings):
         misspelt = next(((name, near) for name in strangers(os.environ) if (near := meant_by(name))), None)
         if misspelt:
             raise InvalidSettings("{} is not a setting. Did you mean {}?".format(*misspelt))
+        given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+        if os.access(SECRETS, os.R_OK | os.X_OK):
+            given["_secrets_dir"] = SECRETS
         try:
-            return cls(**{name: value for name, value in overrides.items() if value is not None})
+            return cls(**given)
         except ValidationError as error:
             raise InvalidSettings(_explain(error)) from None  # the original holds the values, secrets among them
+
+    def for_account(self, name: str, **options: Any) -> Settings:
+        """The settings of one account among several: these, with `options` (field names) in place of its own.
+
+        No credential of this server becomes one of the account. Raises ValidationError.
+        """
+        own = {field: getattr(self, field) for field in type(self).model_fields}
+        nobody = dict.fromkeys(("secret_id", "secret_key", "api_key"))  # said, or the environment would be asked
+        chosen = type(self)(**own | nobody | options)
+        chosen._sandbox_name = f"sandbox {name}"  # noqa: SLF001 -- of this class
+        return chosen
 
     @cached_property
     def directory(self) -> Path:
@@ -316,6 +391,16 @@ class Settings(BaseSettings):
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @property
+    def accepted_signing_keys(self) -> list[bytes]:
+        """The keys that are accepted beside the one that signs."""
+        return [key.encode() for key in _parts(self.other_signing_keys)] if self.other_signing_keys else []
+
+    @property
+    def shares_state(self) -> bool:
+        """Whether several replicas serve the same accounts."""
+        return self.database_url is not None or self.redis_url is not None
+
+    @property
     def has_credentials(self) -> bool:
         return self.api_key is not None or (self.secret_id is not None and self.secret_key is not None)
 
@@ -323,9 +408,13 @@ class Settings(BaseSettings):
     def account(self) -> str:
         """A short fingerprint of the credential in use. It tells accounts apart and gives no credential away."""
         credential = self.secret_id if self.secret_id and self.secret_key else self.api_key
-        who = "sandbox" if self.sandbox or credential is None else credential.get_secret_value()
+        who = self._sandbox_name if self.sandbox or credential is None else credential.get_secret_value()
         where = SANDBOX_URL if self.sandbox else self.base_url
         return hashlib.sha256(f"{where}\n{who}".encode()).hexdigest()[:16]
+
+
+def _parts(keys: SecretStr) -> list[str]:
+    return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]
 
 
 def variable_of(field: str) -> str:

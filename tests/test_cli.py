@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from support import logging_put_back
 
 from contacts_mcp import __version__
-from contacts_mcp.cli import FLAGS, main
+from contacts_mcp.cli import FLAGS, HOSTING, main
 from contacts_mcp.config import InvalidSettings, Settings
 from contacts_mcp.server import server
 from contacts_mcp.server.tools import TOOLS
@@ -174,9 +174,10 @@ def test_the_structure_of_a_refusal_is_printed_for_programs(run: Any) -> None:
         (("call", "lookup_contact", "phone"), "NAME=VALUE"),
         (("serve", "--base-url", "http://example.com"), "HEYMARKET_BASE_URL"),
         (("serve", "--tools", "everything"), "CONTACTS_MCP_TOOLS"),
-        (("serve", "--http", "0.0.0.0:8000"), "loopback"),
-        (("serve", "--http", "8000"), "loopback"),
-        (("serve", "--http", "127.0.0.1:"), "loopback"),
+        (("serve", "--http", "0.0.0.0:8000"), "CONTACTS_MCP_ACCOUNTS"),
+        (("serve", "--http", "8000"), "from 1 to 65535"),
+        (("serve", "--http", "127.0.0.1:"), "from 1 to 65535"),
+        (("serve", "--http", "two words:80"), "from 1 to 65535"),
         (("serve", "--http", "127.0.0.1:99999"), "from 1 to 65535"),
         (("serve", "--http", "127.0.0.1:²"), "from 1 to 65535"),
         (("call",), "There are: create_contact, lookup_contact"),
@@ -355,8 +356,8 @@ def test_an_assistant_has_some_folders_over_stdio_and_none_over_http(
 
 
 def test_every_setting_that_is_no_secret_is_a_flag() -> None:
-    secrets = {"secret_id", "secret_key", "api_key", "signing_key"}
-    assert FLAGS.keys() == Settings.model_fields.keys() - secrets
+    secrets = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert FLAGS.keys() | HOSTING.keys() == Settings.model_fields.keys() - secrets
 
 
 def test_the_log_file_has_a_line_for_each_call_and_request_and_nothing_personal(run: Any, tmp_path: Path) -> None:

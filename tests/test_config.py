@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from contacts_mcp import config
 from contacts_mcp.config import LIVE_URL, InvalidSettings, Settings, variable_of
 
 SECRET = "hunter2-very-secret"
@@ -40,6 +41,32 @@ SETTINGS: dict[str, tuple[str, str, Any, Any]] = {
     "view": ("CONTACTS_MCP_VIEW", "off", False, True),
     "files": ("CONTACTS_MCP_FILES", f"/lists{os.pathsep}/more", [Path("/lists"), Path("/more")], [Path("/other")]),
     "index": ("CONTACTS_MCP_INDEX", "memory", "memory", "off"),
+    "accounts": ("CONTACTS_MCP_ACCOUNTS", "/accounts.toml", Path("/accounts.toml"), Path("/other")),
+    "public_url": ("CONTACTS_MCP_PUBLIC_URL", "https://one.example", "https://one.example", "https://two.example"),
+    "allowed_hosts": ("CONTACTS_MCP_ALLOWED_HOSTS", "one.example, two.example", ["one.example", "two.example"], ["x"]),
+    "allowed_origins": (
+        "CONTACTS_MCP_ALLOWED_ORIGINS",
+        "https://one.example",
+        ["https://one.example"],
+        ["https://two.example"],
+    ),
+    "proxies": ("CONTACTS_MCP_PROXIES", "10.0.0.0/8, 127.0.0.1", ["10.0.0.0/8", "127.0.0.1"], ["10.1.0.0/16"]),
+    "other_signing_keys": (
+        "CONTACTS_MCP_OTHER_SIGNING_KEYS",
+        "sign-3-of-16-letters",
+        SecretStr("sign-3-of-16-letters"),
+        SecretStr("sign-4-of-16-letters"),
+    ),
+    "database_url": (
+        "CONTACTS_MCP_DATABASE_URL",
+        "postgresql://db/contacts",
+        SecretStr("postgresql://db/contacts"),
+        SecretStr("postgresql://other/contacts"),
+    ),
+    "redis_url": ("CONTACTS_MCP_REDIS_URL", "redis://r", SecretStr("redis://r"), SecretStr("redis://other")),
+    "replicas_most": ("CONTACTS_MCP_REPLICAS_MOST", "3", 3, 4),
+    "metrics": ("CONTACTS_MCP_METRICS", "127.0.0.1:9000", "127.0.0.1:9000", "127.0.0.1:9001"),
+    "log_format": ("CONTACTS_MCP_LOG_FORMAT", "json", "json", "text"),
     "data_dir": ("CONTACTS_MCP_DATA_DIR", "/data", Path("/data"), Path("/other")),
     "log_level": ("CONTACTS_MCP_LOG_LEVEL", "debug", "DEBUG", "ERROR"),
     "log_file": ("CONTACTS_MCP_LOG_FILE", "/tmp/log", Path("/tmp/log"), Path("/tmp/other")),
@@ -73,6 +100,32 @@ def test_a_setting_comes_from_its_variable_and_an_override_wins(
     assert getattr(Settings.load(), field) == value
     assert getattr(Settings.load(**{field: other}), field) == other
     assert getattr(Settings.load(**{field: None}), field) == value
+
+
+@pytest.mark.parametrize("field", ["secret_key", "database_url", "tools"])
+def test_a_container_may_get_a_setting_as_a_file(field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable wins over its file, and an empty file counts as not set."""
+    monkeypatch.setattr(config, "SECRETS", tmp_path)
+    file = tmp_path / variable_of(field).lower()
+    file.write_text("\n", encoding="utf-8")
+    assert getattr(Settings.load(), field) == Settings.model_fields[field].get_default(call_default_factory=True)
+    file.write_text("from the file\n", encoding="utf-8")
+    assert "from the file" in _open(Settings.load(), field)
+    monkeypatch.setenv(variable_of(field), "from the environment")
+    assert "from the environment" in _open(Settings.load(), field)
+
+
+def _open(settings: Settings, field: str) -> Any:
+    value = getattr(settings, field)
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+@pytest.mark.parametrize("kind", ["missing", "locked"])
+def test_without_such_a_folder_nothing_is_said(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "SECRETS", tmp_path / "folder")
+    if kind == "locked":
+        (tmp_path / "folder").mkdir(mode=0o000)
+    assert Settings.load().secret_key is None
 
 
 @pytest.mark.parametrize(

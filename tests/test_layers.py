@@ -15,6 +15,7 @@ ROOMS = (
     "words",
     "models",
     "config",
+    "accounts",
     "state",
     "api",
     "book",
@@ -43,12 +44,16 @@ BOOK = (
 ALONE = ("__init__", "errors", "sandbox")
 
 # The modules that speak the protocol. All others, the tools among them, work without it: `contacts-mcp call` does.
-PROTOCOL = "server/server server/asking server/lines server/stdio server/view/__init__"
+PROTOCOL = (
+    "server/server server/asking server/lines server/stdio server/view/__init__ "
+    "server/identity server/gate server/hosting"
+)
 
 # Other people's packages that only some rooms or modules may import.
 KEPT_TO = {
     "httpx": "api sandbox",
     "httpx2": "",
+    "jwt": "api server/identity",
     "mcp": PROTOCOL,
     "mcp_types": f"{PROTOCOL} server/telemetry",
     "opentelemetry": "server/seeing server/telemetry",

@@ -53,7 +53,7 @@ Read = TypeVar("Read")
 class Trace:
     """The fate of the copies of one write."""
 
-    before_each: Callable[[], None]  # called right before a copy goes out
+    before_each: Callable[[], Awaitable[None]]  # called right before a copy goes out
     unanswered: int = 0  # copies that may still arrive, or be at work: neither answered nor certainly never sent
     accepted: int = 0
 
@@ -190,7 +190,7 @@ class HeymarketClient:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-        self._pace.close()
+        await self._pace.aclose()
 
     # Contacts
 
@@ -296,7 +296,7 @@ class HeymarketClient:
         heard = self._told(call, response, body, start)
         if heard.status == httpx.codes.TOO_MANY_REQUESTS:
             refused = failure_in_the_answer(response, _request_id(response), said="")
-            self._pace.slow_down(getattr(refused, "retry_after", None))
+            await self._pace.slow_down(getattr(refused, "retry_after", None))
             raise refused
         self._pace.went_through()
         return heard
@@ -373,7 +373,7 @@ class HeymarketClient:
             ):  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
                 answer = await self._send_traced(call, attempt)
         except RateLimited as refused:
-            self._pace.slow_down(refused.retry_after or None)
+            await self._pace.slow_down(refused.retry_after or None)
             raise
         self._pace.went_through()
         return answer
@@ -383,7 +383,7 @@ class HeymarketClient:
         trace = call.trace
         if trace is None:
             return await self._send_once(call, attempt)
-        trace.before_each()
+        await trace.before_each()
         trace.unanswered += 1
         try:
             with anyio.CancelScope(shield=True):

@@ -75,7 +75,7 @@ class Pace:
         Raises RateLimited at once if that is after the caller's deadline.
         """
         is_bulk, waited = bulk_work.get(), 0.0
-        while seconds := await self._seconds_until_free(self._bulk_limit() if is_bulk else self._limit):
+        while seconds := await self._seconds_until_free(is_bulk=is_bulk):
             await self._announce(seconds)
             await self._sleep(max(seconds, LEAST_WAIT))
             waited += seconds
@@ -93,14 +93,15 @@ class Pace:
         reserve = max(ceil(self._limit * RESERVE), 2 * len(self._asked))
         return max(1, self._limit - min(reserve, int(self._limit * LARGEST_RESERVE)))
 
-    async def _seconds_until_free(self, limit: int) -> float:
+    async def _seconds_until_free(self, *, is_bulk: bool) -> float:
         """0 where a place was taken."""
+        limit = self._bulk_limit() if is_bulk else self._limit
         for pause in BUSY_PAUSES:
             try:
-                return self._ledger.reserve(self._clock(), limit)
+                return await self._ledger.reserve(self._clock(), limit, bulk=is_bulk)
             except LedgerBusy:
                 await self._sleep(pause)
-        return self._ledger.reserve(self._clock(), limit, alone=True)
+        return await self._ledger.reserve(self._clock(), limit, bulk=is_bulk, alone=True)
 
     async def _announce(self, seconds: float) -> None:
         if seconds > anyio.current_effective_deadline() - anyio.current_time():
@@ -113,7 +114,7 @@ class Pace:
         if report is not None and seconds > WORTH_REPORTING:
             await report(seconds)
 
-    def slow_down(self, seconds: float | None) -> None:
+    async def slow_down(self, seconds: float | None) -> None:
         """The service refused for rate: hold everybody's requests for `seconds`, at most a minute.
 
         None says that the service did not say for how long. Then it is twice as long as the last time.
@@ -123,11 +124,11 @@ class Pace:
         if seconds is None and now >= self._paused_until:
             self._paused_until = now + self._unsaid
             self._unsaid = min(2 * self._unsaid, WINDOW)
-        self._ledger.pause(now, self._paused_until if seconds is None else now + min(seconds, WINDOW))
+        await self._ledger.pause(now, self._paused_until if seconds is None else now + min(seconds, WINDOW))
 
     def went_through(self) -> None:
         """The service took a request: the next refusal is the first of its kind again."""
         self._unsaid = UNSAID
 
-    def close(self) -> None:
-        self._ledger.close()
+    async def aclose(self) -> None:
+        await self._ledger.aclose()

@@ -16,7 +16,7 @@ import json
 import secrets
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,10 +36,9 @@ def _expired(lifetime: float) -> str:
 
 # Why a token is refused, by the first part that differs; said to the assistant.
 REASONS = {
-    "form": "the confirm_token is not one of this server's, or was altered",
+    "form": "the confirm_token is not one of this server's, or was altered",  # or of another account
     "expired": _expired(LIFETIME),
     "action": "the confirm_token was given for another action",
-    "account": "the confirm_token was given for another account",
     "contacts": "the confirm_token was given for another contact",
     "arguments": "the confirm_token was given for other arguments",
     "states": "the contact was changed since the confirm_token was given",
@@ -63,9 +62,10 @@ class RiskyAction:
 class Confirmations:
     """Makes and checks tokens for one account."""
 
-    def __init__(self, account: str, *, key: bytes | None = None, clock: Callable[[], float] = time.time) -> None:
-        self._account = account
-        self._key = hashlib.sha256(b"confirmations\0" + key).digest() if key else secrets.token_bytes(32)
+    def __init__(self, account: str, *, keys: Sequence[bytes] = (), clock: Callable[[], float] = time.time) -> None:
+        """The first of `keys` signs, and all of them are accepted. Without any, the key is this object's own."""
+        self.account = account
+        self._keys = [hashlib.sha256(b"confirmations\0" + key).digest() for key in keys] or [secrets.token_bytes(32)]
         self._clock = clock
 
     def token_for(self, action: RiskyAction, *, lifetime: float = LIFETIME) -> str:
@@ -73,7 +73,7 @@ class Confirmations:
         parts = self._parts(action)
         hints = b"".join(map(_hint, parts.values()))
         payload = _PAYLOAD.pack(int(self._clock() + lifetime), secrets.token_bytes(_NONCE_BYTES), hints)
-        return _written(payload + self._mac(payload, parts))
+        return _written(payload + _mac(self._keys[0], payload, parts))
 
     def refusal(self, token: str, action: RiskyAction, *, lifetime: float = LIFETIME) -> str:
         """Why `token` does not permit `action`, in words. It is empty if it does.
@@ -88,27 +88,28 @@ class Confirmations:
         left = expiry - self._clock()
         is_alive = 0 <= left <= lifetime + SKEW  # with more left, it was made before the clock was set back
         parts = self._parts(action)
-        if hmac.compare_digest(mac, self._mac(payload, parts)):
+        if any(hmac.compare_digest(mac, _mac(key, payload, parts)) for key in self._keys):
             return "" if is_alive else _expired(lifetime)
         given = [hints[start : start + _HINT_BYTES] for start in range(0, len(hints), _HINT_BYTES)]
         differing = (name for name, hint in zip(_PARTS, given, strict=True) if hint != _hint(parts[name]))
-        return REASONS[next(differing, "form")]
-
-    def _mac(self, payload: bytes, parts: Mapping[str, bytes]) -> bytes:
-        """The MAC over the payload and the parts whole, each with its length in front."""
-        whole = b"".join(len(part).to_bytes(8) + part for part in (payload, *parts.values()))
-        return hmac.digest(self._key, whole, "sha256")[:_MAC_BYTES]
+        return REASONS.get(next(differing, ""), REASONS["form"])  # a token of another account is none here
 
     def _parts(self, action: RiskyAction) -> dict[str, bytes]:
         contacts = sorted(action.contacts.items())
         whole = (
             action.name,
-            self._account,
+            self.account,
             [number for number, _ in contacts],
             action.arguments,
             [state for _, state in contacts],
         )
         return dict(zip(_PARTS, map(_canonical, whole), strict=True))
+
+
+def _mac(key: bytes, payload: bytes, parts: Mapping[str, bytes]) -> bytes:
+    """The MAC over the payload and the parts whole, each with its length in front."""
+    whole = b"".join(len(part).to_bytes(8) + part for part in (payload, *parts.values()))
+    return hmac.digest(key, whole, "sha256")[:_MAC_BYTES]
 
 
 def _read(token: str) -> bytes | None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import secrets
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
@@ -35,6 +37,7 @@ PATIENCE_SHARE = 0.6  # of what is left of the call, for a person to read and an
 ANSWERABLE = 900.0  # seconds that a question may wait for its reply, which is the life of its token
 _ASKS_BY_ANSWER = "2026-07-28"
 _KEY = "confirm"
+_OURS = secrets.token_hex(8)  # of this process
 
 
 def _keep_to_the_form(schema: dict[str, Any]) -> None:
@@ -44,13 +47,14 @@ def _keep_to_the_form(schema: dict[str, Any]) -> None:
 
 
 class Seal:
-    """Seals the state of a question, so that only this server's own comes back. `key` is read when it is first needed.
+    """Seals the state of a question, so that only this server's own comes back.
 
-    The key is kept, so a question asked before a restart can be answered after it.
+    `keys` are read when they are first needed. The first seals, and all are accepted. They are kept, so a question
+    asked before a restart can be answered after it.
     """
 
-    def __init__(self, key: Callable[[], bytes]) -> None:
-        self._key = key
+    def __init__(self, keys: Callable[[], Sequence[bytes]]) -> None:
+        self._keys = keys
         self._codec: AESGCMRequestStateCodec | None = None
 
     def seal(self, payload: bytes) -> str:
@@ -62,7 +66,8 @@ class Seal:
 
     def _opened(self) -> AESGCMRequestStateCodec:
         if self._codec is None:
-            self._codec = AESGCMRequestStateCodec([hashlib.sha256(b"questions\0" + self._key()).digest()])
+            ring = [hashlib.sha256(b"questions\0" + key).digest() for key in self._keys()]
+            self._codec = AESGCMRequestStateCodec(ring)
         return self._codec
 
 
@@ -108,7 +113,8 @@ async def _asked_in_the_call(ctx: ServerRequestContext[Any, Any], question: Ques
 def question_for(question: Question) -> InputRequiredResult:
     """The answer that makes the client ask and come back. `returned_by` then reads the reply."""
     form = ElicitRequestFormParams(message=question.text, requested_schema=Approval.model_json_schema())
-    state = {"text": question.text, "token": question.token, "contact": question.contact, "asked": uptime()}
+    state: dict[str, Any] = {"text": question.text, "token": question.token, "contact": question.contact}
+    state |= {"by": _OURS, "asked": uptime(), "at": time.time()}
     return InputRequiredResult(
         input_requests={_KEY: ElicitRequest(params=form)}, request_state=json.dumps(state)
     )  # the SDK seals the state, so it comes back as it was sent
@@ -123,7 +129,9 @@ def returned_by(params: CallToolRequestParams) -> Returned | None:
     answered = (params.input_responses or {}).get(_KEY)
     if not isinstance(answered, ElicitResult):
         return Returned(question, Reply.NOBODY)
-    return Returned(question, _reply(answered, after=passed(state["asked"], uptime())))
+    # Another replica has another uptime. Between two machines only the time of day says how long it took.
+    after = passed(state["asked"], uptime()) if state["by"] == _OURS else time.time() - state["at"]
+    return Returned(question, _reply(answered, after=after))
 
 
 def _reply(result: ElicitResult, *, after: float) -> Reply:

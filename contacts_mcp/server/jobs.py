@@ -46,9 +46,11 @@ class Job:
 class Jobs:
     """The book of a server, and the work that goes on behind its calls."""
 
-    def __init__(self, app: Opener) -> None:
+    def __init__(self, app: Opener, *, group: TaskGroup | None = None) -> None:
+        """`group` is one in which work may go on. Without it, `served` makes one."""
         self._app = app
-        self._groups: list[TaskGroup] = []
+        self._groups: list[TaskGroup] = [group] if group else []
+        self._is_ending = False
         self._jobs: dict[int, Job] = {}
         self._unheard: dict[int, Exception] = {}  # errors of jobs that no call has answered yet
 
@@ -65,6 +67,21 @@ class Jobs:
             finally:
                 self._groups.remove(group)
                 group.cancel_scope.cancel()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether any work is under way."""
+        return bool(self._jobs)
+
+    def end_soon(self) -> None:
+        """Let the work stop between two chunks. Another call, or another server, can go on with it."""
+        self._is_ending = True
+
+    async def over(self) -> None:
+        """Wait for the end of all work."""
+        for job in [*self._jobs.values()]:
+            while not job.is_over:
+                await job.news.wait()
 
     def is_under_way(self, number: int) -> bool:
         return number in self._jobs
@@ -109,7 +126,7 @@ class Jobs:
         on_wait.set(None)  # the call that began it is answered by then
         on_progress.set(job.hear)
         try:
-            await work(lambda: False)
+            await work(lambda: self._is_ending)
         except Exception as error:  # noqa: BLE001 -- a call that asks for news gets it
             job.error = self._unheard[number] = error
         finally:

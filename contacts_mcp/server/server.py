@@ -58,23 +58,24 @@ from contacts_mcp.server.boundary import Deadline, bounded, call, log_call, unde
 from contacts_mcp.server.confirming import Question, converse
 from contacts_mcp.server.explain import no_such_tool
 from contacts_mcp.server.instructions import instructions_for
-from contacts_mcp.server.jobs import Jobs
 from contacts_mcp.server.prompts import PromptFile, load_prompts
 from contacts_mcp.server.resources import RESOURCES, ResourceEntry, completions
+from contacts_mcp.server.served import OneAccount, Served
 from contacts_mcp.server.tools import TOOLS, enabled_tools
-from contacts_mcp.server.tools.entry import App, Opener, ToolEntry
+from contacts_mcp.server.tools.entry import Opener, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema, output_schema
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.state.last_client import LastClient, remember
 from contacts_mcp.words.display import quoted, visible
-from contacts_mcp.workspace import Workspace, signing_key
+from contacts_mcp.workspace import Workspace, signing_keys
 
-Context: TypeAlias = ServerRequestContext[App, Any]
+Context: TypeAlias = ServerRequestContext[None, Any]
 
 NAME = "contacts-mcp"
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 A_BIT = 0.001  # of progress, for a word that has no number: the protocol wants every step higher than the last
-LISTS_KEEP_MS = 3_600_000  # the lists do not change while a server runs
+LISTS_KEEP = CacheHint(ttl_ms=3_600_000, scope="public")  # the lists do not change while a server runs
+LISTS_OF_CALLER_KEEP_MS = 60_000  # after which more scopes of a caller show more tools
 
 ICON = Icon(
     src="data:image/svg+xml;base64,"
@@ -86,28 +87,35 @@ ICON = Icon(
 )
 
 
-def build_server(settings: Settings, *, workspace: Opener | None = None) -> Server[App]:
-    """A server for one account.
+def build_server(
+    settings: Settings,
+    *,
+    workspace: Opener | None = None,
+    served: Served | None = None,
+    listening: ListenHandler | None = None,
+) -> Server[None]:
+    """A server for one account, or for those of `served`.
 
-    `workspace` is one made by the caller, who then closes it. Raises AccountError for an unknown tool in the settings.
+    `workspace` is one made by the caller, who then closes it. `listening` is the handler of subscriptions, for a caller
+    that ends them. Raises AccountError for an unknown tool in the settings.
     """
     tools = enabled_tools(settings)
-    own = Workspace(settings)
-    app = Jobs(workspace or own)
-    methods = _Methods(settings, tools, app)
+    accounts = served or OneAccount(Workspace(settings), workspace)
+    methods = _Methods(settings, tools, accounts)
 
     @asynccontextmanager
-    async def lifespan(_: Server[App]) -> AsyncIterator[App]:
-        async with own, app.served():  # `own` is never opened where the caller gave one
-            yield app
+    async def lifespan(_: Server[None]) -> AsyncIterator[None]:
+        async with accounts.living():
+            yield
 
+    kept = CacheHint(ttl_ms=LISTS_OF_CALLER_KEEP_MS, scope="private") if accounts.is_by_caller else LISTS_KEEP
     server = Server(
         NAME,
         title="Heymarket contacts",
         version=__version__,
         instructions=instructions_for([tool.name for tool in tools]),
         icons=[ICON],
-        cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=LISTS_KEEP_MS, scope="public")),
+        cache_hints=dict.fromkeys(LISTS, kept),
         lifespan=lifespan,
         get_tool_input_schema=methods.input_schema,
         on_list_tools=methods.list_tools,
@@ -118,9 +126,9 @@ def build_server(settings: Settings, *, workspace: Opener | None = None) -> Serv
         on_list_resource_templates=methods.list_resource_templates,
         on_read_resource=methods.read_resource,
         on_completion=methods.complete,
-        on_subscriptions_listen=ListenHandler(InMemorySubscriptionBus()),
+        on_subscriptions_listen=listening or ListenHandler(InMemorySubscriptionBus()),
     )
-    sealed = RequestStateSecurity(codec=Seal(lambda: signing_key(settings)), ttl=ANSWERABLE)
+    sealed = RequestStateSecurity(codec=Seal(lambda: signing_keys(settings)), ttl=ANSWERABLE)
     server.middleware.append(RequestStateBoundary(sealed, default_audience=NAME))
     if settings.view:
         server.extensions[view.EXTENSION] = {}
@@ -130,29 +138,35 @@ def build_server(settings: Settings, *, workspace: Opener | None = None) -> Serv
 class _Methods:
     """The methods of the protocol, over the tables of tools, prompts and resources."""
 
-    def __init__(self, settings: Settings, tools: Sequence[ToolEntry], app: App) -> None:
-        self._app = app
+    def __init__(self, settings: Settings, tools: Sequence[ToolEntry], accounts: Served) -> None:
+        self._accounts = accounts
         self._seconds = settings.call_timeout
         self._puts_questions = settings.confirm == "auto"
         self._tools = {tool.name: tool for tool in tools}
-        self._prompts = {prompt.name: prompt for prompt in load_prompts() if not _calls_for(prompt) - {*self._tools}}
+        self._prompts = [(prompt, _calls_for(prompt)) for prompt in load_prompts()]
         self._has_view = settings.view
         self._directory = settings.directory
         self._client: LastClient | None = None
-        self._published = [_published(tool, with_view=settings.view) for tool in tools]
+        self._published = [(tool, _published(tool, with_view=settings.view)) for tool in tools]
 
     # Tools
 
+    def _offered(self) -> dict[str, ToolEntry]:
+        """The tools of this caller. One that is not offered is answered as if it did not exist."""
+        return {name: tool for name, tool in self._tools.items() if self._accounts.offers(tool)}
+
     def input_schema(self, name: str) -> dict[str, Any] | None:
-        return input_schema(self._tools[name].function) if name in self._tools else None
+        tool = self._offered().get(name)
+        return input_schema(tool.function) if tool else None
 
     async def list_tools(self, _: Context, __: object) -> ListToolsResult:
-        return ListToolsResult(tools=self._published)
+        return ListToolsResult(tools=[shown for tool, shown in self._published if self._accounts.offers(tool)])
 
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        tool = self._tools.get(params.name)
+        offered = self._offered()
+        tool = offered.get(params.name)
         if tool is None:
-            answer = no_such_tool(params.name, [*self._tools])
+            answer = no_such_tool(params.name, [*offered])
             log_call("(unknown)", answer, seconds=0.0)  # a name that somebody made up may hold anything
             return result_of(answer)
         deadline = Deadline(self._seconds)
@@ -164,13 +178,14 @@ class _Methods:
             told = done if done > told else told + A_BIT
             await ctx.session.report_progress(told, total, text)
 
-        said = await converse(
-            lambda arguments: call(tool, self._app, arguments, deadline=deadline, announce=announce),
-            params.arguments or {},
-            ask=asker(ctx, deadline) if self._puts_questions else None,
-            shows_screens=self._shows_screens(ctx),
-            returned=returned_by(params),
-        )
+        with self._accounts.using() as app:
+            said = await converse(
+                lambda arguments: call(tool, app, arguments, deadline=deadline, announce=announce),
+                params.arguments or {},
+                ask=asker(ctx, deadline) if self._puts_questions else None,
+                shows_screens=self._shows_screens(ctx),
+                returned=returned_by(params),
+            )
         return question_for(said) if isinstance(said, Question) else result_of(said)
 
     def _shows_screens(self, ctx: Context) -> bool:
@@ -179,20 +194,25 @@ class _Methods:
         shows = self._has_view and view.is_shown_by(session.client_capabilities)
         info = session.client_params.client_info if session.client_params else None
         client = LastClient(name=info.name if info else "", version=info.version if info else "", shows_screens=shows)
-        if client != self._client:
+        if client != self._client and not self._accounts.is_by_caller:
             self._client = client
             remember(self._directory, client)
         return shows
 
     # Prompts
 
+    def _offered_prompts(self) -> dict[str, PromptFile]:
+        offered = self._offered()
+        return {prompt.name: prompt for prompt, needed in self._prompts if needed <= offered.keys()}
+
     async def list_prompts(self, _: Context, __: object) -> ListPromptsResult:
-        return ListPromptsResult(prompts=[_described(prompt) for prompt in self._prompts.values()])
+        return ListPromptsResult(prompts=[_described(prompt) for prompt in self._offered_prompts().values()])
 
     async def get_prompt(self, _: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        prompt, given = self._prompts.get(params.name), params.arguments or {}
+        prompts, given = self._offered_prompts(), params.arguments or {}
+        prompt = prompts.get(params.name)
         if prompt is None:
-            known = ", ".join(self._prompts)
+            known = ", ".join(prompts)
             raise MCPError(INVALID_PARAMS, f"There is no prompt {quoted(params.name, limit=60)}. There are: {known}.")
         if problem := prompt.problem_with(given):
             raise MCPError(INVALID_PARAMS, problem)
@@ -229,7 +249,8 @@ class _Methods:
         entry, parameters = _resource_at(params.uri)
 
         async def read() -> Any:
-            return await entry.read(await self._app.book(), **parameters)
+            with self._accounts.using() as app:
+                return await entry.read(await app.book(), **parameters)
 
         with under_way(f"resource {entry.name}") as note:
             facts = await bounded(read, entry.name, deadline=Deadline(self._seconds))
@@ -246,7 +267,8 @@ class _Methods:
         """Arguments of one name mean the same everywhere, so the prompt or template does not matter."""
 
         async def completed() -> list[str]:
-            return await completions(await self._app.book(), params.argument.name, params.argument.value)
+            with self._accounts.using() as app:
+                return await completions(await app.book(), params.argument.name, params.argument.value)
 
         values = await bounded(completed, "completion", deadline=Deadline(self._seconds))
         known = [] if isinstance(values, Answer) else values  # a completion is a help; without an account there is none

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 who: ContextVar[str] = ContextVar("who", default="")
@@ -15,3 +17,18 @@ account: ContextVar[str] = ContextVar("account", default="")
 
 request: ContextVar[str] = ContextVar("request", default="")
 """The id of the HTTP request, in hexadecimal digits. Its answer and the log's lines hold it."""
+
+
+@contextmanager
+def acting_for(name: str, *, person: str, fingerprint: str) -> Iterator[None]:
+    """Within this, calls are made on behalf of somebody.
+
+    `name` is for the journal, `person` is `ISSUER SUBJECT`, and `fingerprint` is that of the account.
+    """
+    given = ((who, name), (subject, person), (account, fingerprint))
+    tokens = [(variable, variable.set(value)) for variable, value in given]
+    try:
+        yield
+    finally:
+        for variable, token in tokens:
+            variable.reset(token)

@@ -14,7 +14,7 @@ from itertools import combinations
 from zlib import crc32
 
 from contacts_mcp.state.database import transaction
-from contacts_mcp.state.match import trigrams
+from contacts_mcp.state.fts5 import trigrams
 from contacts_mcp.words.search_words import sound
 
 LONGEST = 24
@@ -125,7 +125,7 @@ def near(db: sqlite3.Connection, word: str) -> list[tuple[str, int]]:
 
 def sounding(db: sqlite3.Connection, word: str, *, most: int) -> list[str]:
     """The most frequent words that sound like `word`."""
-    query = "SELECT word FROM word WHERE sound = ? AND word <> ? ORDER BY n DESC LIMIT ?"
+    query = "SELECT word FROM word WHERE sound = ? AND word <> ? ORDER BY n DESC, id LIMIT ?"
     return [found for (found,) in db.execute(query, (sound(word), word, most))] if sound(word) else []
 
 
@@ -136,7 +136,7 @@ def containing(db: sqlite3.Connection, part: str, *, most: int) -> list[str]:
         return []
     query = (
         "SELECT word FROM word WHERE id IN (SELECT rowid FROM inword WHERE inword MATCH ? LIMIT ?) "
-        "AND instr(word, ?) ORDER BY n DESC LIMIT ?"
+        "AND instr(word, ?) ORDER BY n DESC, id LIMIT ?"
     )
     return [found for (found,) in db.execute(query, (wanted, _MOST_CANDIDATES, part, most))]
 

@@ -13,7 +13,7 @@ from .clock import Clock
 
 def bare_book(journal: Journal, clock: Clock, **settings: Any) -> Book:
     """A book that has `journal` and confirmations, and nothing that could send a request."""
-    confirmations = Confirmations("account", key=b"shared", clock=clock)
+    confirmations = Confirmations("account", keys=[b"shared"], clock=clock)
     nothing: Any = None
     return Book(
         api=nothing,

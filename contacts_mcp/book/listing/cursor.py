@@ -59,15 +59,16 @@ class _Sealed:
 _SEALED = TypeAdapter(_Sealed)
 
 
-def sealed(position: Position, filters: Filters) -> str:
-    """The cursor that lets a later call go on from `position`."""
-    return packed(_SEALED.dump_json(_Sealed(_VERSION, fingerprint(filters), position), exclude_defaults=True))
+def sealed(position: Position, filters: Filters, account: str = "") -> str:
+    """The cursor that lets a later call go on from `position`, in the same account."""
+    held = _SEALED.dump_json(_Sealed(_VERSION, fingerprint(filters), position), exclude_defaults=True)
+    return packed(held, account)
 
 
-def opened(cursor: str, filters: Filters) -> Position:
+def opened(cursor: str, filters: Filters, account: str = "") -> Position:
     """The position that `cursor` holds. Raises InvalidArgument for a text that is no cursor of these filters."""
     try:
-        held = _SEALED.validate_json(unpacked(cursor), strict=True)
+        held = _SEALED.validate_json(unpacked(cursor, account), strict=True)
     except ValueError:
         raise _not_ours() from None
     if held.version != _VERSION or not _is_sound(held.position.walk):

@@ -66,7 +66,7 @@ async def list_contacts(
 
     Raises InvalidArgument for a cursor that does not belong to `filters`, and for a filter that cannot be used.
     """
-    start = cursors.opened(cursor, filters) if cursor else None
+    start = cursors.opened(cursor, filters, book.account) if cursor else None
     matcher = await book.vocabulary.resolving(
         needed_lists(filters), lambda names: matcher_for(filters, names, book.zone, book.region)
     )
@@ -83,7 +83,7 @@ async def list_contacts(
     names = await book.vocabulary.naming(asked_for, *map(values_of, call.found))
     return Listing(
         cards=[card_of(contact, names) for contact in call.found],
-        next_cursor="" if call.is_over else cursors.sealed(call.position, filters),
+        next_cursor="" if call.is_over else cursors.sealed(call.position, filters, book.account),
         complete=not reasons,
         notes=[*call.notes(reasons), *book.profile.news()],
         looked_through=call.position.seen + call.position.added,

@@ -52,7 +52,7 @@ class DoublesShown:
 
 async def find_doubles(book: Book, *, tier: Tier = "sure", limit: int = 10, cursor: str = "") -> DoublesShown:
     """The doubles of the book. Raises InvalidArgument where there is no mirror, and UpstreamError."""
-    below = _opened(cursor, tier) if cursor else None
+    below = _opened(cursor, tier, book.account) if cursor else None
     known = await ready_for_call(book)
     if not known.is_there:
         raise InvalidArgument(
@@ -69,7 +69,7 @@ async def find_doubles(book: Book, *, tier: Tier = "sure", limit: int = 10, curs
         sets=sets,
         total=found.total,
         contacts=found.contacts,
-        next_cursor=_sealed(found.next, tier) if found.next else "",
+        next_cursor=_sealed(found.next, tier, book.account) if found.next else "",
         notes=notes,
         known=known,
     )
@@ -144,13 +144,13 @@ def _on_shared(shared: Sequence[Shared], names: Snapshot) -> list[Note]:
     return notes
 
 
-def _sealed(place: Place, tier: Tier) -> str:
-    return packed(_HELD.dump_json((tier, place)))
+def _sealed(place: Place, tier: Tier, account: str) -> str:
+    return packed(_HELD.dump_json((tier, place)), account)
 
 
-def _opened(cursor: str, tier: Tier) -> Place:
+def _opened(cursor: str, tier: Tier, account: str = "") -> Place:
     try:
-        its_tier, place = _HELD.validate_json(unpacked(cursor), strict=True)
+        its_tier, place = _HELD.validate_json(unpacked(cursor, account), strict=True)
     except ValueError:
         raise InvalidArgument(
             "cursor", "is not a cursor of find_duplicates.", expected="Ask again without it."

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from contacts_mcp.book.search.checking import Checked
     from contacts_mcp.book.search.filling import Filler
     from contacts_mcp.models import Contact
-    from contacts_mcp.state.index import Index
     from contacts_mcp.state.journal import Journal
     from contacts_mcp.state.profile import Profile
+    from contacts_mcp.state.word_index import WordIndex
 
 POLL = 0.5  # seconds between two looks at an index that another process fills
 LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror
@@ -104,7 +104,7 @@ class Mirror:
         self._clock = clock
         self._run = run
         self._profile = profile
-        self._index: Index | None = None
+        self._index: WordIndex | None = None
         self._opening = anyio.Lock()
         self._filler: Filler | None = None
         self._filling: asyncio.Task[None] | None = None
@@ -158,7 +158,7 @@ class Mirror:
         except IndexUnavailable as error:
             return without_index(error)
 
-    async def ask(self, question: Callable[[Index], Result]) -> Result:
+    async def ask(self, question: Callable[[WordIndex], Result]) -> Result:
         """The answer to a question to the index, in a thread. Call `ready` first.
 
         Raises IndexUnavailable, and every error of the question.
@@ -202,7 +202,7 @@ class Mirror:
     def _take_note(self, seen: Contact | int) -> None:
         if self.is_in_use:
             self._noticed.append(seen)
-            self._spawn(self._flush())
+            _ = self._spawn(self._flush())  # which keeps the task
 
     async def _flush(self) -> None:
         """Put into the index what others have seen, in order."""
@@ -211,7 +211,7 @@ class Mirror:
         async with self._flushing:
             noticed, self._noticed = self._noticed, []
 
-            def work(index: Index) -> None:
+            def work(index: WordIndex) -> None:
                 for seen in noticed:
                     if isinstance(seen, int):
                         index.remove([seen])
@@ -224,13 +224,13 @@ class Mirror:
 
     # The index
 
-    async def _do(self, work: Callable[[Index], Result]) -> Result:
+    async def _do(self, work: Callable[[WordIndex], Result]) -> Result:
         index = self._index or await self._opened()
         result: Result = await self._run(lambda: work(index))
         return result
 
-    async def _opened(self) -> Index:
-        def opened() -> Index:
+    async def _opened(self) -> WordIndex:
+        def opened() -> WordIndex:
             from contacts_mcp.state.index import Index
 
             return Index.open(self._path)

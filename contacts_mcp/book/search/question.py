@@ -38,6 +38,7 @@ class Question:
     sort: Sort = "best"
     limit: int = 25
     cursor: str = ""
+    account: str = ""  # whose cursor it is
     country: str = "1"  # the calling code of numbers without one
     optional: tuple[str, ...] = ()  # texts that a contact need not have, such as the names of fields: "the gold plan"
 
@@ -102,7 +103,8 @@ _HELD = TypeAdapter(tuple[int, str, Number, Position])  # the version, the diges
 
 def sealed(position: Position, question: Question, generation: int) -> str:
     """The cursor of a position. It is good for the same question, until the account was read anew."""
-    return packed(_HELD.dump_json((_VERSION, _digest(question), generation, position), exclude_defaults=True))
+    held = _HELD.dump_json((_VERSION, _digest(question), generation, position), exclude_defaults=True)
+    return packed(held, question.account)
 
 
 def opened(question: Question, generation: int) -> Position:
@@ -110,7 +112,9 @@ def opened(question: Question, generation: int) -> Position:
     if not question.cursor:
         return Position()
     try:
-        version, digest, its_generation, position = _HELD.validate_json(unpacked(question.cursor), strict=True)
+        version, digest, its_generation, position = _HELD.validate_json(
+            unpacked(question.cursor, question.account), strict=True
+        )
     except ValueError:
         raise _not_ours("is not a cursor of this tool") from None
     if version != _VERSION or digest != _digest(question):

@@ -1,0 +1,290 @@
+"""Who calls: bearer tokens -> persons.
+
+- A static token is known by its SHA-256. Any other is a JWT of one of the issuers, and its signature, issuer, audience
+  and times are checked. Only asymmetric algorithms count.
+- A person belongs to one account, or to none. There is no account for everybody.
+- A token that was checked is remembered for a minute by its hash, and never beyond its end. A key that is taken back
+  therefore counts a minute longer.
+- Nothing keeps a token or passes it on.
+- Keys are fetched from their issuer only where a key is not known or old. While an issuer cannot be reached, its last
+  keys count for a day. A token of another key is then answered with "later", and not with "no".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import jwt
+from anyio import CapacityLimiter
+from jwt import PyJWK, PyJWKClient
+from jwt.exceptions import PyJWTError
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken
+
+from contacts_mcp.accounts import SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken
+from contacts_mcp.words.display import visible
+
+LEEWAY = 30.0  # seconds by which the clocks of an issuer and of this machine may differ
+REMEMBERED = 60.0  # seconds that a checked token is remembered
+MOST_REMEMBERED = 10_000
+LONGEST_TOKEN = 16_384  # characters
+LONGEST_NAME = 100
+
+FETCH_WITHIN = 3.0  # seconds
+MOST_FETCHES = 2  # at once, of all issuers
+FRESH = 300.0  # seconds after which keys are fetched again
+KEPT = 86_400.0  # seconds that the last keys count while their issuer cannot be reached
+PAUSE = 30.0  # seconds between two fetches
+PAUSE_AFTER_FAILURE = 5.0
+
+_ALGORITHMS: Mapping[str, tuple[str, ...]] = {
+    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    "EC": ("ES256", "ES384", "ES512"),
+    "OKP": ("EdDSA",),
+}
+_NAMES = ("email", "preferred_username", "name")  # claims by which people know somebody, the best first
+
+
+class KeysUnavailable(Exception):
+    """The keys of an issuer are not known, and it cannot be asked now. `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("The keys of the issuer cannot be fetched.")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One who calls."""
+
+    subject: str  # unique for its issuer
+    issuer: str
+    client: str  # the program that was given the token
+    name: str  # by which people know them
+    scopes: frozenset[str]
+    account: str  # "" for nobody of ours
+
+
+class Admitted(AccessToken):
+    """A token that was checked, without the token."""
+
+    person: Person
+
+
+def person_calling() -> Person | None:
+    """The person of the call at hand, None where nobody has to say who they are."""
+    token = get_access_token()
+    return token.person if isinstance(token, Admitted) else None
+
+
+class Verifier:
+    """Checks bearer tokens, as the SDK's `TokenVerifier`."""
+
+    def __init__(self, accounts: Accounts, *, clock: Callable[[], float] = time.time) -> None:
+        self._accounts = accounts
+        self._clock = clock
+        limiter = CapacityLimiter(MOST_FETCHES)
+        self._issuers = {issuer.url: (issuer, Keys(issuer.jwks_url, limiter)) for issuer in accounts.issuers}
+        self._remembered: dict[bytes, tuple[Admitted, float, float]] = {}  # by hash: until (uptime, time of day)
+
+    async def verify_token(self, token: str) -> Admitted | None:
+        """The holder of a token, None for one that is not good. Raises KeysUnavailable."""
+        if len(token) > LONGEST_TOKEN:
+            return None
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass"))
+        if known := self._recalled(digest.digest()):
+            return known
+        static = self._accounts.tokens.get(digest.hexdigest())
+        if static is not None:
+            return _of_static(static)
+        claims, issuer = await self._checked(token)
+        if issuer is None:
+            return None
+        admitted = self._of_claims(claims, issuer)
+        self._remember(digest.digest(), admitted, float(claims["exp"]))
+        return admitted
+
+    async def has_keys(self) -> bool:
+        """Whether the keys of every issuer were fetched once. Those that are missing are fetched now."""
+        return all([await keys.are_known() for _, keys in self._issuers.values()])
+
+    async def _checked(self, token: str) -> tuple[dict[str, Any], Issuer | None]:
+        """The claims of a JWT and its issuer, None for one that is not good. Raises KeysUnavailable."""
+        try:
+            head = jwt.get_unverified_header(token)
+            said = jwt.decode(token, options={"verify_signature": False})
+            issuer, keys = self._issuers[said["iss"]]
+            key = await keys.of(head["kid"])
+            return jwt.decode(
+                token,
+                key.key,
+                algorithms=key.algorithms,
+                audience=issuer.audience,
+                issuer=issuer.url,
+                leeway=LEEWAY,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            ), issuer
+        except (PyJWTError, LookupError, TypeError, ValueError):  # of other forms than those of PyJWT's own errors
+            return {}, None
+
+    def _of_claims(self, claims: Mapping[str, Any], issuer: Issuer) -> Admitted:
+        subject = claims["sub"]
+        groups = _listed(claims.get(issuer.groups))
+        held = claims.get(issuer.scopes) if issuer.scopes else claims.get("scope", claims.get("scp"))
+        client = claims.get("azp") or claims.get("client_id") or ""
+        person = Person(
+            subject=subject,
+            issuer=issuer.url,
+            client=client if isinstance(client, str) else "",
+            name=_name_in(claims),
+            scopes=frozenset(_listed(held, apart=True)) & {*SCOPES},
+            account=self._accounts.account_of(issuer.url, subject, groups),
+        )
+        return _admitted(person, expires_at=int(claims["exp"] + LEEWAY), resource=issuer.audience)
+
+    def _recalled(self, digest: bytes) -> Admitted | None:
+        found = self._remembered.get(digest)
+        if found is None:
+            return None
+        admitted, until, expiry = found
+        if time.monotonic() < until and self._clock() < expiry:
+            return admitted
+        del self._remembered[digest]
+        return None
+
+    def _remember(self, digest: bytes, admitted: Admitted, expiry: float) -> None:
+        while len(self._remembered) >= MOST_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]  # the oldest
+        self._remembered[digest] = admitted, time.monotonic() + REMEMBERED, expiry
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key, and the algorithms that it may be used with."""
+
+    key: Any
+    algorithms: tuple[str, ...]
+
+
+class Keys:
+    """The public keys of one issuer (JWKS), by their ids."""
+
+    def __init__(self, url: str, limiter: CapacityLimiter) -> None:
+        self._source = PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_WITHIN)
+        self._limiter = limiter
+        self._keys: dict[str, Key] = {}
+        self._fetched_at = -KEPT
+        self._asked_at = -KEPT
+        self._is_failing = False
+        self._turn = anyio.Lock()
+
+    async def of(self, kid: str) -> Key:
+        """The key of that id. Raises KeyError for one that the issuer does not have, and KeysUnavailable."""
+        key = self._known(kid)
+        if key is not None and (self._is_fresh or self._turn.locked()):  # nobody waits for a renewal of known keys
+            return key
+        await self._renew(kid)
+        key = self._known(kid)
+        if key is not None:
+            return key
+        if self._is_failing:
+            raise KeysUnavailable(max(1.0, self._pause_left))
+        raise KeyError(kid)
+
+    async def are_known(self) -> bool:
+        """Whether they were fetched once. They are fetched now if they were not."""
+        if not self._keys:
+            await self._renew("")
+        return bool(self._keys)
+
+    @property
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._fetched_at < FRESH
+
+    @property
+    def _pause_left(self) -> float:
+        return self._asked_at + (PAUSE_AFTER_FAILURE if self._is_failing else PAUSE) - time.monotonic()
+
+    def _known(self, kid: str) -> Key | None:
+        return self._keys.get(kid) if time.monotonic() - self._fetched_at < KEPT else None
+
+    async def _renew(self, kid: str) -> None:
+        """Fetch the keys, unless somebody did while this waited, or a short time ago."""
+        async with self._turn:
+            is_needed = self._known(kid) is None or not self._is_fresh
+            if not is_needed or self._pause_left > 0:
+                return
+            self._asked_at, self._is_failing = time.monotonic(), True  # until it has succeeded
+            try:
+                with anyio.fail_after(FETCH_WITHIN + 1.0):
+                    held = await anyio.to_thread.run_sync(
+                        self._source.fetch_data, abandon_on_cancel=True, limiter=self._limiter
+                    )
+                keys = _keys_in(held)
+            except (PyJWTError, OSError, ValueError):  # a TimeoutError is an OSError
+                return
+            if keys:
+                self._keys, self._fetched_at, self._is_failing = keys, time.monotonic(), False
+
+
+def _keys_in(held: Any) -> dict[str, Key]:
+    """The keys for signatures in a set (RFC 7517). A key of another kind is left out."""
+    rows = held.get("keys") if isinstance(held, dict) else None
+    found = {}
+    for row in rows if isinstance(rows, list) else []:
+        if isinstance(row, dict) and isinstance(row.get("kid"), str) and row.get("use", "sig") == "sig":
+            key = _key_of(row)
+            if key is not None:
+                found[row["kid"]] = key
+    return found
+
+
+def _key_of(row: dict[str, Any]) -> Key | None:
+    usual = _ALGORITHMS.get(row.get("kty", ""), ())
+    try:
+        key = PyJWK.from_dict(row)
+    except (PyJWTError, LookupError, TypeError, ValueError):
+        return None
+    algorithms = usual if row.get("kty") == "RSA" and "alg" not in row else (key.algorithm_name,)
+    return Key(key.key, algorithms) if {*algorithms} <= {*usual} else None
+
+
+def _of_static(token: StaticToken) -> Admitted:
+    # A subject of its own for each: the SDK ties questions and their replies to issuer and subject.
+    subject = f"{token.account}/{token.name}"
+    name = visible(token.name, limit=LONGEST_NAME)
+    return _admitted(Person(subject, TOKENS_OF_OURS, "static", name, token.scopes, token.account))
+
+
+def _admitted(person: Person, *, expires_at: int | None = None, resource: str | None = None) -> Admitted:
+    return Admitted(
+        token="",  # nobody behind this needs it, and what is not held cannot be passed on
+        client_id=person.client,
+        scopes=sorted(person.scopes),
+        expires_at=expires_at,
+        resource=resource,
+        subject=person.subject,
+        claims={"iss": person.issuer},
+        person=person,
+    )
+
+
+def _name_in(claims: Mapping[str, Any]) -> str:
+    """The name by which people know the holder: an e-mail address that the issuer does not doubt, or another."""
+    named = {name: claims[name] for name in _NAMES if isinstance(claims.get(name), str) and claims[name].strip()}
+    if claims.get("email_verified") is False:
+        named.pop("email", None)
+    return visible(next(iter(named.values()), claims["sub"]).strip(), limit=LONGEST_NAME)
+
+
+def _listed(claim: Any, *, apart: bool = False) -> list[str]:
+    """A claim that is a list, or one text. `apart` is for a text of several words."""
+    if isinstance(claim, str):
+        return claim.split() if apart else [claim]
+    return [item for item in claim if isinstance(item, str)] if isinstance(claim, list) else []
