@@ -20,6 +20,7 @@ from math import ceil
 import anyio
 
 from contacts_mcp.errors import RateLimited
+from contacts_mcp.state import watching
 from contacts_mcp.state.ledger import WINDOW, Ledger, LedgerBusy
 from contacts_mcp.state.uptime import uptime
 
@@ -68,14 +69,21 @@ class Pace:
         self._paused_until = float("-inf")
         self._asked: deque[float] = deque(maxlen=limit)  # when interactive requests were sent from here
 
-    async def wait(self) -> None:
-        """Return once a request may be sent. Raises RateLimited at once if that is after the caller's deadline."""
-        is_bulk = bulk_work.get()
+    async def wait(self) -> float:
+        """Return once a request may be sent, with the seconds that it had to wait.
+
+        Raises RateLimited at once if that is after the caller's deadline.
+        """
+        is_bulk, waited = bulk_work.get(), 0.0
         while seconds := await self._seconds_until_free(is_bulk=is_bulk):
             await self._announce(seconds)
             await self._sleep(max(seconds, LEAST_WAIT))
+            waited += seconds
+        if waited:
+            watching.watcher.waited(waited, is_bulk=is_bulk)
         if not is_bulk:
             self._asked.append(self._clock())
+        return waited
 
     def _bulk_limit(self) -> int:
         """The part of the limit that bulk work may use now."""

@@ -24,6 +24,8 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
+from contacts_mcp.server.seeing import Arrivals
+
 if TYPE_CHECKING:
     from contacts_mcp.server.hosting import Hosting
 
@@ -99,12 +101,18 @@ class _HostedServer(uvicorn.Server):
 
 def _config(app: ASGIApp) -> uvicorn.Config:
     patience: int = GRACE  # type: ignore[assignment]  # uvicorn hands it on to asyncio, which takes parts of a second
-    return uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=patience)
+    return uvicorn.Config(
+        Arrivals(app),
+        log_config=None,  # its lines go to our log, which writes no text of an exception
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=patience,
+    )
 
 
 def _hosted_config(hosting: Hosting) -> uvicorn.Config:
     return uvicorn.Config(
-        hosting.app,
+        Arrivals(hosting.app),
         access_log=False,
         log_config=None,  # its lines go where ours go, in the same form
         server_header=False,

@@ -91,6 +91,11 @@ def written(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def moment_of(known: Known) -> float:
+    """`as_of` in Unix seconds, the other direction of `written`."""
+    return datetime.fromisoformat(known.as_of).timestamp()
+
+
 def _told(state: State) -> list[Note]:
     notes = []
     if state.started_over:

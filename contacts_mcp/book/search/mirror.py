@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from contacts_mcp.api.pace import bulk_work, telling
-from contacts_mcp.book.search.known import OFF, Known, known_from, with_notes, without_index
+from contacts_mcp.book.search.known import OFF, Known, known_from, moment_of, with_notes, without_index
 from contacts_mcp.errors import ContactsError, UpstreamError
+from contacts_mcp.state import watching
 from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.words.note import Note
 
@@ -145,6 +146,7 @@ class Mirror:
             return without_index(error)
         if self._unusable:
             return without_index(self._unusable)
+        self._tell_age(known)
         return self._with_trouble(known) if refresh else known
 
     async def known(self) -> Known:
@@ -373,6 +375,10 @@ class Mirror:
             self._refreshed_at = began
         if self._is_behind:
             self._begin()
+
+    def _tell_age(self, known: Known) -> None:
+        if known.as_of:
+            watching.watcher.searched(age=max(0.0, self._clock() - moment_of(known)))
 
     def _with_trouble(self, known: Known) -> Known:
         """Without the latest changes nobody knows whether somebody is missing."""
