@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
 from contacts_mcp.server.seeing import Arrivals
@@ -72,6 +73,8 @@ class _Server(uvicorn.Server):
 class _HostedServer(uvicorn.Server):
     def __init__(self, hosting: Hosting) -> None:
         super().__init__(_hosted_config(hosting))
+        # By default every answer that is a stream ends where it is when the signal comes, and each later one is empty.
+        AppStatus.enable_automatic_graceful_drain = False
         self._hosting = hosting
         self._is_hurried = False
 
