@@ -23,7 +23,8 @@ from pressing import fullest_window, press
 from redis_server import RedisServer
 
 from contacts_mcp.state.ledger import WINDOW
-from contacts_mcp.state.redis import SETTLE, RedisLedger, SharedRedis
+from contacts_mcp.state.redis import SETTLE, SharedRedis
+from contacts_mcp.state.redis_ledger import RedisLedger
 
 LIMIT = 500
 REPLICAS = 3
@@ -48,7 +49,7 @@ class Pressure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the processes of one run did."""
+    """The requests of the processes of one run."""
 
     by_process: list[list[float]]  # when requests went out
     cpu: float  # seconds of all processes, while they pressed

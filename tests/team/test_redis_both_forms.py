@@ -1,4 +1,7 @@
-"""The file and Redis keep the same ledger: each rule holds for both. Guards `contacts_mcp/state/ledger.py` and `redis.py`."""
+"""The file and Redis keep the same ledger: each rule holds for both.
+
+Guards `contacts_mcp/state/ledger.py` and `contacts_mcp/state/redis_ledger.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from pressing import places
 
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.ledger import AHEAD_MOST, WINDOW, Ledger, SqliteLedger
-from contacts_mcp.state.redis import HOLD, RedisLedger, SharedRedis
+from contacts_mcp.state.redis import SharedRedis
+from contacts_mcp.state.redis_ledger import HOLD, RedisLedger
 from contacts_mcp.state.uptime import uptime
 
 Open = Callable[..., Ledger]
