@@ -23,7 +23,7 @@ from pressing import fullest_window, press
 from redis_server import RedisServer
 
 from contacts_mcp.state.ledger import WINDOW
-from contacts_mcp.state.redis import SETTLE, SharedRedis
+from contacts_mcp.state.redis import RHYTHM, SharedRedis
 from contacts_mcp.state.redis_ledger import RedisLedger
 
 LIMIT = 500
@@ -108,7 +108,7 @@ def server() -> Iterator[RedisServer]:
         opened = RedisServer(Path(folder))
         try:
             asyncio.run(_first_beat(opened.url))
-            time.sleep(SETTLE)
+            time.sleep(RHYTHM.settle)
             yield opened
         finally:
             opened.kill()

@@ -1,8 +1,8 @@
 """The Redis that the replicas of a hosted server share. All that is in it may vanish at any moment.
 
-- A failure is no error to callers of tools. After it, nobody asks for `SILENCE` seconds.
+- A failure is no error to callers of tools. After it, nobody asks for a while.
 - An empty, restarted or other Redis has another mark. So has one whose clock was set forward, or far back.
-- Every replica shows itself in a heartbeat. So each knows how many there are, and sees another mark within `SETTLE`.
+- Every replica shows itself in a heartbeat. So each knows how many there are, and soon sees another mark.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from contacts_mcp.config import InvalidSettings
 from contacts_mcp.errors import AccountError
@@ -26,11 +26,8 @@ if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
 
 TIMEOUT = 0.25  # seconds to connect, and seconds for an answer
-SILENCE = 1.0  # seconds without asking after a failure; else every request would wait for the timeout
-BEAT = 2.0  # seconds between two heartbeats
 BEATS_OF_ALL = 4  # heartbeats after which each ledger asks, also one without a promise
 BEATS_KEPT = 600.0  # seconds for which a number of replicas counts
-SETTLE = 4.0  # seconds in which everyone has seen another mark: a heartbeat, a silence and two timeouts
 LATE = 1.0  # seconds by which a question may arrive late before Redis's clock is believed to be set forward
 CONNECTIONS = 8
 _NEVER = float("-inf")
@@ -62,6 +59,17 @@ return cjson.encode({{born = born, now = now, replicas = redis.call('ZCARD', KEY
 _PREFIX = "contacts_mcp:"
 
 
+class Rhythm(NamedTuple):
+    """Seconds between the steps of everybody who uses one Redis. All of them need the same."""
+
+    beat: float = 2.0  # between two heartbeats
+    silence: float = 1.0  # without asking after a failure; else every request would wait for the timeout
+    settle: float = 4.0  # in which everyone has seen another mark: at least a beat, a silence and two timeouts
+
+
+RHYTHM = Rhythm()
+
+
 class Kept(Protocol):
     """A thing in Redis that tells it from time to time what it has to know."""
 
@@ -80,7 +88,7 @@ class RedisLost(Exception):
 class SharedRedis:
     """The connections of one process to the Redis of all replicas, with the heartbeat of this one."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = uptime) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] = uptime, rhythm: Rhythm = RHYTHM) -> None:
         """`clock` only grows. Nothing is connected yet.
 
         Raises AccountError where the package `redis` is missing, and InvalidSettings for a `url` that cannot be used.
@@ -89,6 +97,7 @@ class SharedRedis:
         self.seen_since_start = False
         self.lost_at: float | None = None  # when it first failed to answer, None while it answers
         self.silent_until = _NEVER  # it failed a moment ago, and is not asked before then
+        self.rhythm = rhythm
         self._clock = clock
         self._redis = _connections(url)
         self._scripts: dict[str, AsyncScript] = {}
@@ -98,6 +107,7 @@ class SharedRedis:
         self._counts: deque[tuple[float, int]] = deque()  # numbers of replicas that were seen, with their moments
         self._kept: set[Kept] = set()
         self._beating: asyncio.Task[None] | None = None
+        self._is_closing = False
 
     @property
     def replicas(self) -> int:
@@ -111,10 +121,10 @@ class SharedRedis:
         """Look once whether Redis is there, and start the heartbeat. A Redis that is not there is no error."""
         with suppress(RedisLost):
             await self._beat()
-        self._start()
 
     async def aclose(self) -> None:
         """Take this replica off the list and close all connections. Ledgers are closed before."""
+        self._is_closing = True
         if self._beating is not None:
             self._beating.cancel()
             with suppress(asyncio.CancelledError):
@@ -127,13 +137,13 @@ class SharedRedis:
     def enter(self, kept: Kept) -> None:
         """Refresh it from time to time, and soon after the mark has changed, until it leaves."""
         self._kept.add(kept)
-        self._start()
 
     def leave(self, kept: Kept) -> None:
         self._kept.discard(kept)
 
     async def ask(self, script: str, keys: list[str], letter: dict[str, Any]) -> dict[str, Any]:
-        """The answer of `script` to `letter`. Raises RedisLost, at once within `SILENCE` after a failure."""
+        """The answer of `script` to `letter`. Raises RedisLost, at once within a silence after a failure."""
+        self._start()
         start = self._clock()
         if start < self.silent_until:
             raise RedisLost
@@ -178,7 +188,7 @@ class SharedRedis:
 
     def _lose(self, error: Exception) -> None:
         now = self._clock()
-        self.silent_until = now + SILENCE
+        self.silent_until = now + self.rhythm.silence
         if self.lost_at is None:
             self.lost_at = now
             _log.warning(
@@ -187,12 +197,12 @@ class SharedRedis:
             )
 
     def _start(self) -> None:
-        if self._beating is None or self._beating.done():
+        if not self._is_closing and (self._beating is None or self._beating.done()):
             self._beating = asyncio.get_running_loop().create_task(self._beat_for_ever())
 
     async def _beat_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(max(BEAT, self.silent_until - self._clock() + 0.001))
+            await asyncio.sleep(max(self.rhythm.beat, self.silent_until - self._clock() + 0.001))
             with suppress(RedisLost):
                 await self._beat()
 
@@ -208,7 +218,7 @@ class SharedRedis:
 
     async def _heartbeat(self, *, leaving: bool = False) -> tuple[str, int]:
         """The mark of Redis, and the number of replicas there are."""
-        letter = {"me": self.name, "window": WINDOW, "gone": 3 * BEAT, "leaving": leaving}
+        letter = {"me": self.name, "window": WINDOW, "gone": 3 * self.rhythm.beat, "leaving": leaving}
         answer = await self.ask(_HEARTBEAT, ["born", "replicas"], letter)
         return answer["born"], int(answer["replicas"])
 
@@ -216,26 +226,29 @@ class SharedRedis:
 def _connections(url: str) -> Redis:
     try:
         from redis.asyncio import BlockingConnectionPool, Redis
+        from redis.asyncio.connection import parse_url
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
     except ImportError:
         raise AccountError(
             "CONTACTS_MCP_REDIS_URL needs a package that is not installed: pip install contacts-mcp[team]"
         ) from None
+    ours: dict[str, Any] = {
+        "max_connections": CONNECTIONS,
+        "timeout": TIMEOUT,
+        "socket_timeout": TIMEOUT,
+        "socket_connect_timeout": TIMEOUT,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "driver_info": None,
+        "decode_responses": False,
+    }
     try:
-        pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, timeout=TIMEOUT, protocol=2)
+        # The URL could set some of ours, too.
+        pool = BlockingConnectionPool(**{**parse_url(url), **ours})
     except (ValueError, TypeError):
         # The original's text may hold a piece of the password.
         raise InvalidSettings(
             "CONTACTS_MCP_REDIS_URL: expected an address such as redis://:PASSWORD@host:6379/0 (rediss:// over TLS)."
         ) from None
-    # After the URL, which could set some of them.
-    pool.connection_kwargs.update(
-        socket_timeout=TIMEOUT,
-        socket_connect_timeout=TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        driver_info=None,
-        decode_responses=False,
-    )
     return Redis.from_pool(pool)

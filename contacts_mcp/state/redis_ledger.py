@@ -5,7 +5,7 @@
 - A replica that loses Redis goes on alone, with the places that Redis promised it beforehand. Promised places count as
   used for all others, so that all together stay under the limit. Each answer makes the promise anew.
 - A minute after the loss, nothing that was sent together counts any more. Each replica then has its part of `SHARE`.
-- A Redis with another mark (`redis.py`) is no free minute. It gives nothing for `SETTLE` seconds. Everyone who sees
+- A Redis with another mark (`redis.py`) is no free minute. It gives nothing until it has settled. Everyone who sees
   the mark writes down there the requests that it sent within the window.
 """
 
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.ledger import AHEAD, AHEAD_MOST, WINDOW
-from contacts_mcp.state.redis import BIRTH, SETTLE, RedisLost, SharedRedis
+from contacts_mcp.state.redis import BIRTH, RedisLost, SharedRedis
 from contacts_mcp.state.uptime import uptime
 
 HOLD = 0.25  # seconds within which a place is used, or void
@@ -126,13 +126,13 @@ class RedisLedger:
         self._sent: deque[Sent] = deque()
         self._untold: list[Sent] = []  # those of `_sent` that Redis may not know
         self._rest = 0  # places that may be used without Redis
-        self._settling_until = _NEVER
+        self.settling_until = _NEVER  # Redis is new and gives nothing before then
         self._paused = _NEVER
+        redis.enter(self)
 
     async def reserve(self, now: float, limit: int, *, bulk: bool = False, alone: bool = False) -> float:
         """As `Ledger.reserve`. Bulk work waits while Redis is lost, and LedgerBusy is never raised."""
         self._limit = max(self._limit, limit)
-        self._redis.enter(self)
         while True:
             if now < self._paused:
                 return self._paused - now
@@ -140,7 +140,7 @@ class RedisLedger:
                 return 0.0
             if limit <= self._full[0] and now < self._full[1]:
                 return self._full[1] - now
-            if alone or now < self._redis.silent_until or now < self._settling_until:
+            if alone or now < self._redis.silent_until or now < self.settling_until:
                 return self._go_alone(now, bulk=bulk)
             await self._ask(limit)
             now = self._clock()
@@ -197,7 +197,7 @@ class RedisLedger:
 
     def _go_alone(self, now: float, *, bulk: bool) -> float:
         if bulk or self._left_alone(now) <= 0:
-            again = max(self._redis.silent_until, self._settling_until) - now
+            again = max(self._redis.silent_until, self.settling_until) - now
             return min(again, POLL) if again > 0 else POLL
         self._trips += 1
         sent = Sent(now, f"{self._me}:{self._trips}")
@@ -290,7 +290,7 @@ class RedisLedger:
             "replicas": self._replicas,
             "pause": max(0.0, self._paused - now) if self._paused <= now + self._window else 0.0,
             "trip": f"{self._me}:{self._trips}:",
-            "settle": SETTLE,
+            "settle": self._redis.rhythm.settle,
             "spread": min(want, max(1, limit // 50)) - 1,
             "poll": POLL,
             "back": self._void[:],
@@ -307,7 +307,7 @@ class RedisLedger:
     def _take(self, answer: dict[str, Any], start: float, limit: int, letter: dict[str, Any]) -> None:
         now, got = self._clock(), int(answer["got"])
         self._rest = int(answer["rest"]) - len(self._untold)  # with those that were sent alone meanwhile
-        self._settling_until = now + answer["settling"] if answer["settling"] else _NEVER
+        self.settling_until = now + answer["settling"] if answer["settling"] else _NEVER
         for number in range(1, got + int(answer["ahead"]) + 1):
             until = start + (HOLD if number <= got else AHEAD)
             self._places.append(Place(f"{letter['trip']}{number}", until))
