@@ -66,6 +66,7 @@ KEPT_TO = {
     "anyascii": "words",
     "pydantic_settings": "config",
     "click": "cli setup",
+    "redis": "state/redis",
 }
 
 HERE = Path(contacts_mcp.__file__).parent
