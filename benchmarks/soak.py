@@ -1193,13 +1193,13 @@ class Soak:
                 await desk.client.call_tool(run.plan.tool, (await self._next_of(run, desk)).arguments)
                 await anyio.sleep(30)
             self.figures.must(f"{run.plan.tool} {run.asked.number} comes to no end", holds=run not in self._runs)
-        for _ in range(len(book.journal.unfinished()) // 20 + 2):
+        for _ in range(len(await book.journal.unfinished()) // 20 + 2):
             await desk.client.call_tool("list_changes", {})
             await anyio.sleep(120)
-        entries = book.journal.entries(limit=10**6)
+        entries = await book.journal.entries(limit=10**6)
         for entry in list(entries):
             if entry.action == "import":
-                entries += book.journal.parts_of(entry.change_id)
+                entries += await book.journal.parts_of(entry.change_id)
         self.judge.judge_journal(sorted(entries, key=lambda one: -one.change_id))
 
 

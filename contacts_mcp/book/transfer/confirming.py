@@ -42,7 +42,7 @@ def plan_of_token(book: Book, token: str) -> StoredPlan | None:
     return next((plan for plan in planned if not refusal_of(action_of(plan))), None)
 
 
-def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
+async def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
     """None where the plan may run now. Otherwise the notes on a token that does not permit it.
 
     A run that was begun goes on without a new confirmation. Raises Refused for a plan that is over, or not ready.
@@ -58,7 +58,7 @@ def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
         raise Refused(
             f"The rows of plan {plan.plan} are not those that were shown. Make the plan again.", kind="plan_altered"
         )
-    return refusal(book, action_of(plan), token, lifetime=LIFETIME) if book.confirms else None
+    return await refusal(book, action_of(plan), token, lifetime=LIFETIME) if book.confirms else None
 
 
 async def examples_of(book: Book, plan: StoredPlan) -> tuple[list[StoredRow], Snapshot]:

@@ -145,7 +145,7 @@ class _Planning:
         looked = await look(self._book, [wish.phone for wish in asked], [wish.email for wish in asked])
         rows = []
         for one in part:
-            found = judged(self._book, one.wish, looked, one.earlier, self._asked.switches)
+            found = await judged(self._book, one.wish, looked, one.earlier, self._asked.switches)
             row = _stored_row(one, found, columns)
             self._counts.add(row, one.row)
             rows.append(row)

@@ -103,11 +103,11 @@ async def close(book: Book, parent: Entry) -> None:
         if book.imports.plan(plan) is not None:
             await _Run(book, plan, None, lambda: False).close()
             return
-        for entry in book.journal.unfinished():  # the plan got too old, and the journal alone knows its rows
+        for entry in await book.journal.unfinished():  # the plan got too old, and the journal alone knows its rows
             if entry.parent == parent.change_id:
                 async with book.locks.phones(*_phones_in(entry)), book.locks.contact(*filter(None, [entry.contact_id])):
                     await settle_entry(book, entry.change_id)
-        close_run(book, parent)
+        await close_run(book, parent)
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ class _Run:
 
     async def run(self) -> StoredPlan:
         plan = self._plan()
-        self.parent = self._begun(plan)
+        self.parent = await self._begun(plan)
         self.judge = judge_for(self.book, plan, self.parent.change_id)
         self.batches = Batches.of_run(self.book.profile)
         states = self.book.imports.states(self.number)
@@ -141,7 +141,7 @@ class _Run:
             self.book.imports.set(self.number, state="stopped", problem="")
             raise
         if is_over:
-            self._finish()
+            await self._finish()
         else:
             self.book.imports.set(self.number, state="stopped")
         return self._plan()
@@ -149,29 +149,29 @@ class _Run:
     async def close(self) -> None:
         """Leave the rows that were not reached as they are."""
         plan = self._plan()
-        self.parent = self._begun(plan)
+        self.parent = await self._begun(plan)
         self.judge = judge_for(self.book, plan, self.parent.change_id)
         await self._look_at_sending()
-        self._finish()
+        await self._finish()
 
     def _plan(self) -> StoredPlan:
         plan = self.book.imports.plan(self.number)
         assert plan is not None
         return plan
 
-    def _begun(self, plan: StoredPlan) -> Entry:
+    async def _begun(self, plan: StoredPlan) -> Entry:
         """The change of the whole run, begun now or by an earlier part of it."""
-        known = self.book.journal.get(plan.change_id) if plan.change_id else None
+        known = await self.book.journal.get(plan.change_id) if plan.change_id else None
         if known is not None:
             return known
         counts = plan.counts.get("decisions", {})
         about = {"plan": plan.plan, "kind": plan.kind, "file": plan.facts.get("file", ""), "counts": counts}
-        return self.book.journal.begin(
+        return await self.book.journal.begin(
             Entry(action="import", before={}, wanted={}, record=about, undoes=plan.facts.get("undoes"))
         )
 
-    def _finish(self) -> None:
-        close_run(self.book, self.parent)
+    async def _finish(self) -> None:
+        await close_run(self.book, self.parent)
         self.book.imports.finish(self.number)
 
     # One pass after the other
@@ -258,8 +258,8 @@ class _Run:
             looked = await look(self.book, [row.phone for row in ready], map(self.judge.email_of, ready))
             going, settled = [], []
             for row in ready:
-                verdict = self.judge.verdict(row, looked)
-                if self._is_too_early(row, looked, verdict):
+                verdict = await self.judge.verdict(row, looked)
+                if await self._is_too_early(row, looked, verdict):
                     self.later.add(row.row)
                 elif isinstance(verdict, Go):
                     going.append((row, verdict, self._is_by_batch(row, verdict, looked)))
@@ -286,10 +286,10 @@ class _Run:
 
     async def _on_their_way(self, phones: Sequence[str], ids: set[int]) -> tuple[set[str], set[int]]:
         """The phones and contacts about which an earlier request may still arrive. One that cannot is settled."""
-        arriving = self.book.journal.arriving(None, *phones)
+        arriving = await self.book.journal.arriving(None, *phones)
         busy = {phone for entry in arriving for phone in _phones_in(entry)}
         busy_ids = {entry.contact_id for entry in arriving if entry.contact_id}
-        for entry in self.book.journal.unfinished():
+        for entry in await self.book.journal.unfinished():
             if entry.contact_id not in ids and _phones_in(entry).isdisjoint(phones):
                 continue
             if self.book.journal.may_still_arrive(entry):
@@ -298,11 +298,11 @@ class _Run:
                 await settle_entry(self.book, entry.change_id)
         return busy, busy_ids
 
-    def _is_too_early(self, row: StoredRow, looked: Looked, verdict: Verdict) -> bool:
+    async def _is_too_early(self, row: StoredRow, looked: Looked, verdict: Verdict) -> bool:
         """Whether the look may lag behind our own change of the phone or the contact."""
         if not looked.unclear.isdisjoint(forms_of(row.phone)):
             return True
-        return isinstance(verdict, Go) and verdict.contact is not None and is_behind(self.book, verdict.contact)
+        return isinstance(verdict, Go) and verdict.contact is not None and await is_behind(self.book, verdict.contact)
 
     def _is_by_batch(self, row: StoredRow, go: Go, looked: Looked) -> bool:
         return self.batches.take_now(row, go, is_alone=len(looked.with_phone(row.phone)) == 1)
@@ -311,7 +311,7 @@ class _Run:
         now = self.book.imports.now
         marked = [moved_on(row, "sending", sent_at=now) for row, *_ in going]
         self.book.imports.save(self.number, marked)
-        entries = self.book.journal.begin_all([self._entry(row, go) for row, go, _ in going])
+        entries = await self.book.journal.begin_all([self._entry(row, go) for row, go, _ in going])
         sent = [
             Sent(replace(row, change_id=entry.change_id), go.plan, entry, by_batch=by_batch)
             for row, (_, go, by_batch), entry in zip(marked, going, entries, strict=True)
@@ -320,9 +320,10 @@ class _Run:
             await self._send(sent)
             await self._look_after(sent)
         except BaseException:
-            self._write_outcomes(sent)
+            with anyio.CancelScope(shield=True):  # the rows are out, also where the call was cancelled
+                await self._write_outcomes(sent)
             raise
-        self._write_outcomes(sent)
+        await self._write_outcomes(sent)
         stop = next((one.failure for one in sent if isinstance(one.failure, Unreachable | AccountError)), None)
         if stop is not None:
             raise stop
@@ -429,7 +430,7 @@ class _Run:
         """Whether a look proves how the row came out, and shows all of it."""
         one.contact = await self._contact_of(one, looked, is_over=is_over)
         one.made_again = self._made_again(one, looked)
-        given = circumstances(
+        given = await circumstances(
             self.book,
             one.plan,
             one.entry,
@@ -460,16 +461,16 @@ class _Run:
         found = (each for each in looked.with_phone(one.row.phone) if each.rev == 1)
         return next((each.id for each in found if not one.plan.unkept(values_of(each))), None)
 
-    def _write_outcomes(self, sent: Sequence[Sent], *, is_over: bool = False) -> None:
+    async def _write_outcomes(self, sent: Sequence[Sent], *, is_over: bool = False) -> None:
         """Write the outcome of each row down, as far as it is known now: in the journal and in the plan."""
         entries = []
         for one in sent:
-            entry, one.result = outcome_of(self.book, one, is_over=is_over)
+            entry, one.result = await outcome_of(self.book, one, is_over=is_over)
             if one.is_proven:
                 self._tell_mirror(one)
             if entry.change_id:
                 entries.append(entry)
-        self.book.journal.finish_all(entries)
+        await self.book.journal.finish_all(entries)
         self.book.imports.save(self.number, [one.result for one in sent if one.result])
 
     def _tell_mirror(self, one: Sent) -> None:
@@ -482,18 +483,18 @@ class _Run:
 
     async def _look_at_sending(self) -> bool:
         """Look at the rows without a clear outcome. Those that can still arrive stay as they are."""
-        after, unfinished = 0, self._unfinished_parts()
+        after, unfinished = 0, await self._unfinished_parts()
         while rows := self.book.imports.rows(self.number, state="sending", after=after, limit=CHUNKS[-2]):
             if self._has_to_stop():
                 return False
             after = rows[-1].row
             async with self._held(rows):
-                sent = self._without_known([self._as_sent(row, unfinished) for row in rows])
+                sent = self._without_known([await self._as_sent(row, unfinished) for row in rows])
                 over = [one for one in sent if self._seconds_left(one) <= 0]
                 young = [one for one in sent if self._seconds_left(one) > 0]
                 for some, is_over in ((over, True), (young, False)):
                     await self._look_until_proven(some, is_over=is_over)
-                    self._write_outcomes(some, is_over=is_over)
+                    await self._write_outcomes(some, is_over=is_over)
             await self._report()
         return True
 
@@ -503,16 +504,16 @@ class _Run:
         self.book.imports.save(self.number, [row_as_done(one, _as_left(one.entry)) for one in known])
         return [one for one in sent if one.entry.state != "done"]
 
-    def _unfinished_parts(self) -> dict[tuple[str, int | None], Entry]:
+    async def _unfinished_parts(self) -> dict[tuple[str, int | None], Entry]:
         """The unfinished entries of this run by phone and contact, for rows that do not know their entry."""
         return {
             (str(entry.wanted.get("phone") or entry.before.get("phone")), entry.contact_id): entry
-            for entry in self.book.journal.unfinished()
+            for entry in await self.book.journal.unfinished()
             if entry.parent == self.parent.change_id
         }
 
-    def _as_sent(self, row: StoredRow, unfinished: dict[tuple[str, int | None], Entry]) -> Sent:
-        entry = self.book.journal.get(row.change_id) if row.change_id else None
+    async def _as_sent(self, row: StoredRow, unfinished: dict[tuple[str, int | None], Entry]) -> Sent:
+        entry = await self.book.journal.get(row.change_id) if row.change_id else None
         entry = entry or unfinished.get((row.phone, row.contact_id))
         if entry is None:
             entry = Entry(
@@ -557,4 +558,8 @@ def _phones_in(entry: Entry) -> set[str]:
 
 
 def _trace() -> Trace:
-    return Trace(before_each=lambda: None)
+    return Trace(before_each=_nothing_more)
+
+
+async def _nothing_more() -> None:
+    """The journal has the entries of a chunk before any of it goes out."""

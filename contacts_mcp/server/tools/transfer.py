@@ -260,7 +260,7 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
     from contacts_mcp.book.transfer.running import run
 
     if not app.is_under_way(plan.plan):
-        refused = permitted(book, plan, token)
+        refused = await permitted(book, plan, token)
         if refused is not None:
             return await _shown(app, book, plan.plan, notes=refused)
 

@@ -146,7 +146,7 @@ async def test_an_undo_goes_out_singly_where_another_contact_has_the_phone_by_no
         done = await until_done(book, plan)
         stage.sandbox.store.touch(stage.ADA, phone="15105550200")
         ada = stage.row(stage.ADA)
-        entry = book.journal.get(done.change_id or 0)
+        entry = await book.journal.get(done.change_id or 0)
         assert entry is not None
         await until_done(book, await plan_undo(book, begin_undo(book, entry), entry))
         assert stage.row(stage.ADA) == ada
@@ -277,7 +277,7 @@ async def test_a_run_of_batches_that_is_killed_goes_on_and_is_taken_back(open_st
         done = await until_done(book, plan)
         assert outcomes(book, plan) == {"done": PEOPLE}
         assert done.change_id is not None
-        entry = book.journal.get(done.change_id)
+        entry = await book.journal.get(done.change_id)
         assert entry is not None
         stage.sandbox.requests.clear()
         undo = await plan_undo(book, begin_undo(book, entry), entry)

@@ -145,6 +145,10 @@ class Killed(BaseException):
     """The process dies: nothing is written down after it."""
 
 
+async def nothing(*_: object) -> None:
+    """A dead process writes nothing."""
+
+
 async def killed_at(book: Book, plan: StoredPlan, at: int) -> None:
     """Run a plan in a process that dies when it is about to make its n-th request."""
     sent = 0
@@ -153,7 +157,8 @@ async def killed_at(book: Book, plan: StoredPlan, at: int) -> None:
         nonlocal sent
         sent += 1
         if sent == at:
-            book.journal.finish_all = book.imports.save = lambda *_: None
+            book.journal.finish_all = nothing
+            book.imports.save = lambda *_: None
             raise Killed
         return await requesting(call)
 
@@ -332,7 +337,7 @@ async def test_what_runs_is_what_was_planned_and_a_second_plan_has_nothing_to_do
 async def undone(stage: Stage, change_id: int) -> StoredPlan:
     """The run of a plan that takes that change back, gone on with until it is done."""
     book = await stage.book()
-    entry = book.journal.get(change_id)
+    entry = await book.journal.get(change_id)
     assert entry is not None
     plan = await plan_undo(book, begin_undo(book, entry), entry)
     return await until_done(book, plan)
@@ -382,7 +387,7 @@ async def test_an_undo_that_is_killed_at_any_request_goes_on_to_its_end(open_sta
         plan = await planned(book, f"{table(8)}\n5105550101,Grace,Hopper,grace@example.com", existing="overwrite")
         done = await until_done(book, plan)
         assert done.change_id is not None
-        entry = book.journal.get(done.change_id)
+        entry = await book.journal.get(done.change_id)
         assert entry is not None
         undo = await plan_undo(book, begin_undo(book, entry), entry)
         await killed_at(book, undo, at)
@@ -472,7 +477,7 @@ async def test_a_second_write_that_is_refused_does_not_undo_the_first(
             await until_done(book, plan, most=1)
         stage.sandbox.faults.clear()
         (row,) = book.imports.every_row(plan.plan)
-        (entry,) = book.journal.entries(contact_id=stage.ADA)
+        (entry,) = await book.journal.entries(contact_id=stage.ADA)
         assert (row.state, entry.state) == ("told", "done")
         assert "did not keep email" in row.outcome
 
