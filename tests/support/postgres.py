@@ -74,6 +74,13 @@ class PostgresServer:
             self._process.wait(timeout=STARTING)
             self._process = None
 
+    def revive(self) -> None:
+        """Let it run again, whatever befell it."""
+        if self._process is None:
+            self.start()
+        else:
+            self.thaw()
+
     def freeze(self) -> None:
         for pid in self._pids():
             os.kill(pid, signal.SIGSTOP)

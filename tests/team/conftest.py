@@ -54,9 +54,9 @@ def mortal_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def mortal(mortal_server: PostgresServer) -> Iterator[PostgresServer]:
+    """That server, which is up again for the next test."""
     yield mortal_server
-    mortal_server.stop()
-    mortal_server.start()
+    mortal_server.revive()
 
 
 @pytest.fixture

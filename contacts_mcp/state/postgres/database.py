@@ -33,6 +33,7 @@ CONNECTIONS = 10
 PATIENCE = 1.0  # seconds for one question
 PATIENCE_FOR_MANY = 10.0  # seconds for a statement about some hundred rows
 PATIENCE_FOR_STEPS = 120.0  # seconds for the schema, which another process may be preparing
+LEASE_LIFE = 40.0  # seconds: longer than a request to Heymarket, and short enough for somebody who waits
 SILENCE = 1.0  # seconds after a failure in which nobody is asked
 _HANG_UP = 0.1  # seconds for PostgreSQL to end a question that was given up, before its connection is dropped
 _ADDED = {  # to the address, where it says nothing else
@@ -68,8 +69,8 @@ class DatabaseAway(AccountError):
 class SharedDatabase:
     """The connections of this process to the shared database. They are made when they are first needed."""
 
-    def __init__(self, url: str, *, steps: list[Step] | None = None) -> None:
-        """`url` is CONTACTS_MCP_DATABASE_URL. `steps` are those of another version, for tests.
+    def __init__(self, url: str, *, lease_life: float = LEASE_LIFE, steps: list[Step] | None = None) -> None:
+        """`url` is CONTACTS_MCP_DATABASE_URL. `lease_life` is in seconds. `steps` are those of another version.
 
         Raises AccountError where the driver is not installed, or where the address cannot be used.
         """
@@ -84,6 +85,7 @@ class SharedDatabase:
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._parts: dict[str, Any] = {}
         self.clock = DatabaseClock()
+        self.lease_life = lease_life
 
     def part(self, name: str, make: Callable[[], Result]) -> Result:
         """The one object of that name that this process has for the database, made at the first use."""

@@ -1,6 +1,6 @@
 """The leases that this process holds: rights that end by themselves where their holder dies.
 
-1. A lease is a row. It ends 40 seconds after it was last extended, by PostgreSQL's clock. This process extends all that
+1. A lease is a row. It ends 40 seconds (`LEASE_LIFE`) after it was last extended, by PostgreSQL's clock. This process extends all that
    it holds at a third of that time.
 2. Every holder gets a fence, a number that only grows. A record of the holder before it is refused by that number.
 3. A process that was frozen may find that its leases have ended. It knows that by its own clock, counted from before the
@@ -30,8 +30,7 @@ from contacts_mcp.state.postgres.clock import ticks
 from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, SharedDatabase
 from contacts_mcp.state.uptime import uptime
 
-LIFE = 40.0  # seconds
-_SPARE = 1.0  # seconds by which a holder stops before its lease ends
+_TRUSTED = 0.95  # of a lease's life: a holder stops before the lease ends
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25  # seconds between two tries
 _MANY = 50  # names in one statement
 _NOT_FLUSHED = "quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
@@ -39,7 +38,7 @@ _NOT_FLUSHED = "quick AS MATERIALIZED (SELECT set_config('synchronous_commit', '
 _TAKE = f"""
     WITH {_NOT_FLUSHED}, taken AS (
         INSERT INTO lease AS old (account, name, fence, owner, until)
-        SELECT %(account)s, name, nextval('fence'), %(owner)s, clock_timestamp() + make_interval(secs => {LIFE})
+        SELECT %(account)s, name, nextval('fence'), %(owner)s, clock_timestamp() + make_interval(secs => %(life)s)
         FROM quick, unnest(%(names)s::text[]) AS name
         WHERE EXISTS (SELECT 1 FROM account WHERE id = %(account)s AND merged_into IS NULL)
         AND NOT EXISTS (
@@ -72,7 +71,7 @@ _GIVE_BACK = f"""
 """
 _EXTEND = f"""
     WITH {_NOT_FLUSHED}, {_OURS}
-    UPDATE lease AS l SET until = clock_timestamp() + make_interval(secs => {LIFE})
+    UPDATE lease AS l SET until = clock_timestamp() + make_interval(secs => %(life)s)
     FROM quick, ours WHERE l.account = ours.account AND l.name = ours.name AND l.until > clock_timestamp()
     RETURNING l.account, l.name
 """
@@ -127,6 +126,7 @@ class Leases:
     def __init__(self, db: SharedDatabase) -> None:
         self._db = db
         self.owner = secrets.token_hex(8)
+        self._life = db.lease_life
         self._held: dict[tuple[int, str], Lease] = {}
         self._lines: WeakValueDictionary[tuple[int, str], anyio.Lock] = WeakValueDictionary()
         self._extends = False
@@ -212,7 +212,7 @@ class Leases:
         """Those of `names` that nobody else has, taken now."""
         for _ in range(2):
             number, asked = await account.get(), ticks()
-            values = {"account": number, "owner": self.owner, "names": [*names]}
+            values = {"account": number, "owner": self.owner, "names": [*names], "life": self._life}
             rows = await self._db.fetch(_TAKE, values, patience=_patience(len(names)))
             if not rows[0]["is_merged"]:
                 break
@@ -223,7 +223,7 @@ class Leases:
                 account=number,
                 name=row["name"],
                 fence=row["fence"],
-                ends=asked + LIFE - _SPARE,
+                ends=asked + self._life * _TRUSTED,
                 last_write=-inf if row["age"] is None else now - row["age"],
             )
             for row in rows
@@ -257,7 +257,7 @@ class Leases:
         """Extend all that is held, until nothing is."""
         try:
             while self._held:
-                await anyio.sleep(LIFE / 3)
+                await anyio.sleep(self._life / 3)
                 with suppress(AccountError):  # the next time, or it ends
                     await self.extend()
         finally:
@@ -271,11 +271,12 @@ class Leases:
         rows = await self._db.fetch(_EXTEND, self._of(leases), patience=_patience(len(leases)))
         extended = {(row["account"], row["name"]) for row in rows}
         for lease in leases:
-            lease.ends = asked + LIFE - _SPARE if (lease.account, lease.name) in extended else -inf
+            lease.ends = asked + self._life * _TRUSTED if (lease.account, lease.name) in extended else -inf
 
     def _of(self, leases: Sequence[Lease]) -> dict[str, object]:
         return {
             "owner": self.owner,
+            "life": self._life,
             "accounts": [lease.account for lease in leases],
             "names": [lease.name for lease in leases],
             "fences": [lease.fence for lease in leases],
