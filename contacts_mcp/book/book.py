@@ -86,7 +86,7 @@ class Book:
         await self.mirror.aclose()
         await self.api.aclose()
         await self.journal.aclose()
-        self.imports.close()
+        await self.imports.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
