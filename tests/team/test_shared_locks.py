@@ -31,10 +31,10 @@ class Replicas:
 async def replicas(
     request: pytest.FixtureRequest, tmp_path: Path, new_account: Callable[[], str]
 ) -> AsyncIterator[Replicas]:
-    account, foreign = new_account(), new_account()
-    if request.param == "files":
-        yield Replicas(Locks(tmp_path, account), Locks(tmp_path, account), Locks(tmp_path, foreign))
+    if request.param == "files":  # whose names hash these contacts to different files
+        yield Replicas(Locks(tmp_path, "account"), Locks(tmp_path, "account"), Locks(tmp_path, "other"))
         return
+    account, foreign = new_account(), new_account()
     url = request.getfixturevalue("postgres")
     databases = SharedDatabase(url), SharedDatabase(url)
     one, other = databases
@@ -165,7 +165,7 @@ async def test_a_tag_that_was_asked_for_is_known_to_the_next_and_can_be_taken_ba
     async with replicas.other.tag("new") as making:
         assert before <= await making.last() <= uptime()
         await making.forget()
-    async with replicas.one.tag("new") as making:
+    async with replicas.other.tag("new") as making:
         assert await making.last() < before
 
 

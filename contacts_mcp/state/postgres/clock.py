@@ -1,7 +1,7 @@
 """PostgreSQL's clock, as it can be read between two answers.
 
-Servers may have wrong clocks, so they age nothing by them. Every answer with PostgreSQL's time says how far that is from
-the time that this machine has been running. The travel time of the answer bounds the error on both sides.
+Servers may have wrong clocks, so they age nothing by them. An answer with PostgreSQL's time is compared with the time
+that this machine has been running. The travel time of the answer bounds the error on both sides.
 """
 
 from __future__ import annotations

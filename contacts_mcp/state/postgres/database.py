@@ -1,4 +1,4 @@
-"""One PostgreSQL for all servers of a deployment: its connections, and what happens while it is away.
+"""The connections to the PostgreSQL that all servers of a deployment share.
 
 - A question is given up after a second, also where PostgreSQL is frozen and says nothing. For a second after that
   nobody is asked, because one call would wait for the same several times.
@@ -153,7 +153,7 @@ class SharedDatabase:
         return await self.run(ask, patience=patience)
 
     async def run(self, work: Work[Result], *, patience: float = PATIENCE, again: bool = False) -> Result:
-        """Whatever `work` returns, carried out on a connection of its own. Each statement is a transaction.
+        """Carry out `work` on a connection, where each statement is a transaction. Returns its result.
 
         Raises DatabaseAway, AccountError.
         """
@@ -166,13 +166,12 @@ class SharedDatabase:
                 raise self._translated(error) from None
         raise AssertionError  # not reached: the last one returns or raises
 
-    def later(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
+    def later(self, work: Awaitable[Any]) -> None:
         """Do something beside the calls, until the database is closed."""
         chore = asyncio.ensure_future(work)
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
         chore.add_done_callback(_heard)
-        return chore
 
     # One question
 
@@ -182,8 +181,8 @@ class SharedDatabase:
             raise DatabaseAway(self._why_silent)
         pool = await self._opened()
         with anyio.CancelScope(shield=True):
-            result = await self._in_time(_on_connection(pool, work), patience)
-        return result
+            return await self._in_time(_on_connection(pool, work), patience)
+        raise AssertionError  # not reached, but the type checker believes that a scope may swallow its body
 
     async def _in_time(self, work: Awaitable[Result], patience: float) -> Result:
         """Give `work` up after so many seconds. The caller goes on at once, and the connection is dropped."""

@@ -255,21 +255,27 @@ class PostgresJournal:
         if not entries:
             return True
         try:
-            account = await self._account.get()
-            values = {"account": account, "rows": json.dumps(self._to_end(account, entries))}
-            is_undo = any(entry.undoes and entry.state == "done" for entry in entries)
-            query = f"{_CONCLUDE} {_UNDONE if is_undo else ''} {_CONCLUDED}"
-            ended = {row["id"] for row in await self._db.fetch(query, values, patience=_patience(entries))}
+            ended = await self._ended(entries)
         except AccountError:
             ended = set()
-        for entry in entries:
-            if entry.change_id in ended and entry.state in ("done", "not_done") and not entry.unanswered:
-                self._fences.pop(entry.change_id, None)
         left = [str(entry.change_id) for entry in entries if entry.change_id not in ended]
         if left:
             ids = ", ".join(left[:3])
             _log.warning("how change %s came out could not be written down; it will be looked up", ids)
         return not left
+
+    async def _ended(self, entries: Sequence[Entry]) -> set[int]:
+        """Write the outcomes down. Returns the ids of those that were taken."""
+        account = await self._account.get()
+        values = {"account": account, "rows": json.dumps(self._to_end(account, entries))}
+        is_undo = any(entry.undoes and entry.state == "done" for entry in entries)
+        query = f"{_CONCLUDE} {_UNDONE if is_undo else ''} {_CONCLUDED}"
+        ended = {row["id"] for row in await self._db.fetch(query, values, patience=_patience(entries))}
+        for entry in entries:
+            is_over = entry.state in ("done", "not_done") and not entry.unanswered
+            if entry.change_id in ended and is_over:
+                self._fences.pop(entry.change_id, None)
+        return ended
 
     def _to_end(self, account: int, entries: Sequence[Entry]) -> list[dict[str, Any]]:
         rows = []
@@ -390,7 +396,8 @@ class PostgresJournal:
         """Those of the contacts that a change was about, at most some hundred at once."""
         if not contact_ids:
             return set()
-        query = "SELECT DISTINCT contact_id FROM journal WHERE account = %(account)s AND contact_id = ANY(%(ids)s::bigint[])"
+        of_them = "account = %(account)s AND contact_id = ANY(%(ids)s::bigint[])"
+        query = f"SELECT DISTINCT contact_id FROM journal WHERE {of_them}"
         return {row["contact_id"] for row in await self._rows(query, ids=[*contact_ids])}
 
     async def own_phones(self, *, after: int, limit: int) -> dict[int, str]:
@@ -455,10 +462,8 @@ class PostgresJournal:
 
         An entry is about a phone that the contact had before it, and about the one that it asks for.
         """
-        about = (
-            "(contact_id = %(contact_id)s::bigint OR phone_before = ANY(%(phones)s) OR phone_wanted = ANY(%(phones)s))"
-        )
-        where = f"{_OPEN} AND {about} AND {_YOUNG}"
+        with_phone = " OR ".join(f"{column} = ANY(%(phones)s)" for column in ("phone_before", "phone_wanted"))
+        where = f"{_OPEN} AND (contact_id = %(contact_id)s::bigint OR {with_phone}) AND {_YOUNG}"
         return await self._select(where, contact_id=contact_id, phones=[*map(_text, phones)], within=IN_FLIGHT)
 
     def may_still_arrive(self, entry: Entry) -> bool:
@@ -480,10 +485,10 @@ class PostgresJournal:
         Changes that another server is making are kept, and those whose request may still arrive. The next change of
         the same contact has to wait for them.
         """
+        made = f"state = 'begun' AND abs({NOW} - sent) < {LONGEST_CALL}"
+        kept = f"{made} OR (state = 'unknown' OR unanswered) AND {_YOUNG}"
         return await self._execute(
-            "DELETE FROM journal WHERE account = %(account)s AND NOT ("
-            f"state = 'begun' AND abs({NOW} - sent) < {LONGEST_CALL} OR (state = 'unknown' OR unanswered) AND {_YOUNG})",
-            within=IN_FLIGHT,
+            f"DELETE FROM journal WHERE account = %(account)s AND NOT ({kept})", within=IN_FLIGHT
         )
 
     async def forget_own(self) -> None:

@@ -1,12 +1,12 @@
 """The leases that this process holds: rights that end by themselves where their holder dies.
 
-1. A lease is a row. It ends 40 seconds (`LEASE_LIFE`) after it was last extended, by PostgreSQL's clock. This process extends all that
-   it holds at a third of that time.
+1. A lease is a row. It ends 40 seconds (`LEASE_LIFE`) after it was last extended, by PostgreSQL's clock. This process
+   extends its leases at a third of that time.
 2. Every holder gets a fence, a number that only grows. A record of the holder before it is refused by that number.
-3. A process that was frozen may find that its leases have ended. It knows that by its own clock, counted from before the
-   question, and sends nothing under a lease that has ended (`Lease.is_live`).
-4. Names are taken in one order by everybody, so that no two holders wait for each other. The tasks of this process stand
-   in line first, so that only one of them asks PostgreSQL.
+3. A process that was frozen may find that its leases have ended. It counts by its own clock, from before the question,
+   and sends nothing under a lease that has ended (`Lease.is_live`).
+4. Names are taken in one order by everybody, so that no two holders wait for each other. The tasks of this process
+   stand in line first, so that only one of them asks PostgreSQL.
 5. Taking and giving back are not flushed to the disk. A lease that was lost with PostgreSQL is refused at the next
    write to the journal, which is flushed.
 """
