@@ -94,6 +94,9 @@ class Locks:
         """The uptime (`uptime.py`) at the end of the last change to that contact, or to another of its stripe."""
         return max(stripe.last_release() for stripe in self._stripes_of("contact", [str(contact_id)]))
 
+    def refuse_if_lost(self) -> None:
+        """Nothing: the system takes no lock away from a process that lives."""
+
     @asynccontextmanager
     async def _hold(self, kind: str, keys: Iterable[str]) -> AsyncIterator[None]:
         async with AsyncExitStack() as held:

@@ -33,8 +33,8 @@ from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, Ups
 from contacts_mcp.models import Contact
 from contacts_mcp.state.index import MOST_IN_MEMORY, Index, State
 from contacts_mcp.state.index_file import IndexUnavailable
-from contacts_mcp.state.journal import Journal
 from contacts_mcp.state.profile import Profile
+from contacts_mcp.state.protocols import Journal
 from contacts_mcp.state.row import Row
 from contacts_mcp.words.note import Note
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from contacts_mcp.book.search.filling import Filler
     from contacts_mcp.models import Contact
     from contacts_mcp.state.index import Index
-    from contacts_mcp.state.journal import Journal
     from contacts_mcp.state.profile import Profile
+    from contacts_mcp.state.protocols import Journal
 
 POLL = 0.5  # seconds between two looks at an index that another process fills
 LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror

@@ -349,7 +349,7 @@ class _Run:
         overwrite = batch[0].plan.action == "update"
         try:
             await self.book.api.write_contacts(
-                [body_of(one.plan) for one in batch], overwrite=overwrite, trace=_trace()
+                [body_of(one.plan) for one in batch], overwrite=overwrite, trace=self._trace()
             )
         except ContactsError as failure:
             for one in batch:
@@ -374,17 +374,26 @@ class _Run:
         api, plan, one.empty = self.book.api, one.plan, empty
         try:
             if plan.action == "create":
-                one.reply = await api.create_contact(plan.body(), trace=_trace())
+                one.reply = await api.create_contact(plan.body(), trace=self._trace())
                 return
             assert plan.contact_id is not None
             if plan.action == "update":
                 body = plan.body(empty=empty)
-                one.reply = await api.update_contact(plan.contact_id, body, overwrite=plan.overwrite, trace=_trace())
+                one.reply = await api.update_contact(
+                    plan.contact_id, body, overwrite=plan.overwrite, trace=self._trace()
+                )
             else:
-                await api.delete_contact(plan.contact_id, trace=_trace())
+                await api.delete_contact(plan.contact_id, trace=self._trace())
                 one.reply = WriteReply()
         except ContactsError as failure:
             one.failure = failure
+
+    def _trace(self) -> Trace:
+        return Trace(before_each=self._refuse_if_lost)
+
+    async def _refuse_if_lost(self) -> None:
+        """The journal has the entries of a chunk before any of it goes out. So the locks alone are looked at."""
+        self.book.locks.refuse_if_lost()
 
     # Looking afterwards
 
@@ -557,11 +566,3 @@ def _phones_of(rows: Sequence[StoredRow]) -> list[str]:
 def _phones_in(entry: Entry) -> set[str]:
     """The phones that a change is about."""
     return {str(table.get("phone", "")) for table in (entry.before, entry.wanted)}
-
-
-def _trace() -> Trace:
-    return Trace(before_each=_nothing_more)
-
-
-async def _nothing_more() -> None:
-    """The journal has the entries of a chunk before any of it goes out."""
