@@ -10,7 +10,7 @@ import io
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,11 +249,13 @@ def sandbox(ctx: click.Context, host: str, port: int, path: str | None, contacts
 @click.confirmation_option(prompt="Put the sandbox's contacts back as they were at first?")
 def reset_sandbox(sandbox_file: str | None, data_dir: str | None) -> None:
     """Put the sandbox of `serve --sandbox` back as it was at first, also for servers that run."""
+    import anyio
+
     from contacts_mcp.workspace import reset_sandbox
 
     try:
         settings = load({"sandbox": True, "sandbox_file": sandbox_file, "data_dir": data_dir})
-        click.echo(f"Done: {reset_sandbox(settings)} is as it was at first.")
+        click.echo(f"Done: {anyio.run(reset_sandbox, settings)} is as it was at first.")
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
 
@@ -620,22 +622,15 @@ def journal() -> None:
 @click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
 def clear_journal(data_dir: str | None) -> None:
     """Forget all finished changes of all accounts, before-images and plans of imports included."""
-    from contacts_mcp.state.imports import Imports
-    from contacts_mcp.state.journal import Journal
+    import anyio
 
-    path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
-    plans = path.with_name("imports.sqlite3")
+    from contacts_mcp.workspace import forget_changes
+
     try:
-        if plans.exists():
-            with closing(Imports(plans, "")) as kept:
-                kept.forget()
-        if not path.exists():
-            click.echo("Forgot 0 changes.")
-            return
-        with closing(Journal(path, "")) as opened:
-            click.echo(f"Forgot {opened.forget()} changes.")
+        count = anyio.run(forget_changes, load({"data_dir": data_dir}).directory)
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
+    click.echo(f"Forgot {count} changes.")
 
 
 @main.group()

@@ -52,7 +52,7 @@ Read = TypeVar("Read")
 class Trace:
     """The fate of the copies of one write."""
 
-    before_each: Callable[[], None]  # called right before a copy goes out
+    before_each: Callable[[], Awaitable[None]]  # called right before a copy goes out
     unanswered: int = 0  # copies that may still arrive, or be at work: neither answered nor certainly never sent
     accepted: int = 0
 
@@ -376,7 +376,7 @@ class HeymarketClient:
         trace = call.trace
         if trace is None:
             return await self._send_once(call)
-        trace.before_each()
+        await trace.before_each()
         trace.unanswered += 1
         try:
             with anyio.CancelScope(shield=True):

@@ -85,8 +85,8 @@ class Book:
     async def aclose(self) -> None:
         await self.mirror.aclose()
         await self.api.aclose()
-        self.journal.close()
-        self.imports.close()
+        await self.journal.aclose()
+        await self.imports.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +111,14 @@ def risky(
     return RiskyAction(name, states, arguments or {}, frozenset(each.id for each in all_of_them if not each.rev))
 
 
-def _told_apart(book: Book, action: RiskyAction) -> RiskyAction:
+async def _told_apart(book: Book, action: RiskyAction) -> RiskyAction:
     """`action` with our own last change in the states of contacts without `rev`, which may come again."""
-    newest = {each: book.journal.entries(contact_id=each, limit=1) for each in action.undated}
+    newest = {each: await book.journal.entries(contact_id=each, limit=1) for each in action.undated}
     last = {each: str(entry.change_id) for each, entries in newest.items() for entry in entries}
     return replace(action, contacts={each: state + last.get(each, "") for each, state in action.contacts.items()})
 
 
-def refusal(book: Book, action: RiskyAction, token: str, *, lifetime: float = LIFETIME) -> list[str] | None:
+async def refusal(book: Book, action: RiskyAction, token: str, *, lifetime: float = LIFETIME) -> list[str] | None:
     """None if `token` permits the action. Otherwise the notes on a token that does not.
 
     `lifetime` is that of tokens for such an action, in seconds. A token that permits the action is used up by this
@@ -126,13 +126,13 @@ def refusal(book: Book, action: RiskyAction, token: str, *, lifetime: float = LI
     """
     reason = book.confirmations.refusal(token, action, lifetime=lifetime) if token else ""
     if token and not reason:
-        if book.journal.spend_token(digest_of(token)):
+        if await book.journal.spend_token(digest_of(token)):
             return None
         reason = REASONS["used"]
     return [Note("token_refused", f"Not done: {reason}. Here is a new one.")] if reason else []
 
 
-def confirmed(
+async def confirmed(
     book: Book,
     action: RiskyAction,
     token: str,
@@ -151,8 +151,8 @@ def confirmed(
     """
     if not book.confirms and not always_asks:
         return None
-    action = _told_apart(book, action)
-    refused = refusal(book, action, token)
+    action = await _told_apart(book, action)
+    refused = await refusal(book, action, token)
     if refused is None:
         return None
     return Outcome(

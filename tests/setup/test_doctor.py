@@ -8,11 +8,12 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from contacts_mcp.config import InvalidSettings, Settings
@@ -338,8 +339,12 @@ def locked(home: Path) -> None:
 
 def well(home: Path) -> None:
     no_journal_at_all(home)
-    with closing(Journal(home / "data" / "journal.sqlite3", "account")) as journal:
-        journal.entries()
+    anyio.run(used, home / "data" / "journal.sqlite3")
+
+
+async def used(path: Path) -> None:
+    async with aclosing(Journal(path, "account")) as journal:
+        await journal.entries()
 
 
 HOLDERS: list[sqlite3.Connection] = []

@@ -198,7 +198,7 @@ class Filler:
         """
         after = 0
         with suppress(ContactsError):
-            while own := self._journal.own_phones(after=after, limit=MOST_LOOKED_UP):
+            while own := await self._journal.own_phones(after=after, limit=MOST_LOOKED_UP):
                 after = max(own)
                 hidden = await self._do(partial(_not_in, own))
                 await self._take_in([*(await by_phone(self._api, hidden)).values()])

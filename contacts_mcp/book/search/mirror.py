@@ -200,7 +200,7 @@ class Mirror:
     def _take_note(self, seen: Contact | int) -> None:
         if self.is_in_use:
             self._noticed.append(seen)
-            self._spawn(self._flush())
+            _ = self._spawn(self._flush())  # which keeps the task
 
     async def _flush(self) -> None:
         """Put into the index what others have seen, in order."""
