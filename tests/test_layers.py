@@ -20,6 +20,7 @@ ROOMS = (
     "api",
     "book",
     "sandbox",
+    "shared",
     "workspace",
     "server",
     "setup",
