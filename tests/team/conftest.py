@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 
 import pytest
-from support.postgres import PostgresServer, is_installed, running_postgres
+from postgres_server import PostgresServer, is_installed, running_postgres
 
 from contacts_mcp.state.postgres.database import SharedDatabase
 
