@@ -65,6 +65,8 @@ KEPT_TO = {
     "xlsxwriter": "book/transfer/formats",
     "rapidfuzz": "words",
     "anyascii": "words",
+    "psycopg": "state",
+    "psycopg_pool": "state",
     "pydantic_settings": "config",
     "click": "cli setup",
     "redis": "state/redis",

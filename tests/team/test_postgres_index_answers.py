@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from book import CITY, PLAN, TAGS, people
+from postgres_server import PostgresServer
 from questions import KINDS, invented, made_from
 from search import _looked_through, row_of
 from support.names import names
-from support.postgres import PostgresServer
 from support.shared_index import new_index, prepare
 
 from contacts_mcp.book.search import duplicates
