@@ -204,7 +204,7 @@ async def test_waits_for_the_limit_are_counted_with_their_seconds(measured: Any)
     token = bulk_work.set(True)
     waits.append(await pace.wait())
     bulk_work.reset(token)
-    pace.close()
+    await pace.aclose()
     assert waits[:2] == [0.0, 0.0]
     assert measured()["contacts_mcp.limit.wait", ("call",)] == (1, pytest.approx(waits[2]))
     assert measured()["contacts_mcp.limit.wait", ("bulk",)] == (1, pytest.approx(waits[3]))
