@@ -1104,14 +1104,16 @@ class Soak:
         is_over = stored is not None and stored.state == "done"
         del self.watch.under_way[run.asked.number]
         self._runs.remove(run)
-        self.judge.judge_run(run.asked, [*book.imports.every_row(stored.plan)] if stored and is_over else [])
+        self.judge.judge_run(
+            run.asked, [row async for row in book.imports.every_row(stored.plan)] if stored and is_over else []
+        )
         return False
 
     @staticmethod
     async def _stored(run: Run, desk: Desk) -> StoredPlan | None:
         """The plan that was confirmed, or the one that waits for it."""
         book = await desk.workspace.book()
-        plans = [plan for plan in book.imports.plans(*BEGUN, "planned") if run.plan.sign in str(plan.facts)]
+        plans = [plan for plan in await book.imports.plans(*BEGUN, "planned") if run.plan.sign in str(plan.facts)]
         return next((plan for plan in plans if plan.state in BEGUN), plans[0] if plans else None)
 
     async def _next_of(self, run: Run, desk: Desk) -> Plan:

@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     )
     allowed_origins: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         default_factory=list,
-        description="Origins of web pages whose scripts may call this server over HTTP, comma separated; none by default.",
+        description="Origins of web pages whose scripts may call this server, comma separated; none by default.",
     )
     proxies: Annotated[list[str], NoDecode, BeforeValidator(_names)] = Field(
         default_factory=list,

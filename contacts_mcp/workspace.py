@@ -216,8 +216,8 @@ async def reset_sandbox(settings: Settings) -> str:
         async with aclosing(Journal(journal, settings.account)) as opened:
             await opened.forget_own()
     if (plans := settings.directory / "imports.sqlite3").exists():
-        with closing(Imports(plans, settings.account)) as kept:
-            kept.forget_own()
+        async with aclosing(Imports(plans, settings.account)) as kept:
+            await kept.forget_own()
     index = index_path(settings)
     if index and index.exists():
         with closing(Index(index)) as mirrored:
@@ -234,8 +234,8 @@ async def forget_changes(home: Path) -> int:
     from contacts_mcp.state.journal import Journal
 
     if (plans := home / "imports.sqlite3").exists():
-        with closing(Imports(plans, "")) as kept:
-            kept.forget()
+        async with aclosing(Imports(plans, "")) as kept:
+            await kept.forget()
     if not (journal := home / "journal.sqlite3").exists():
         return 0
     async with aclosing(Journal(journal, "")) as opened:

@@ -41,31 +41,21 @@ SETTINGS: dict[str, tuple[str, str, Any, Any]] = {
     "view": ("CONTACTS_MCP_VIEW", "off", False, True),
     "files": ("CONTACTS_MCP_FILES", f"/lists{os.pathsep}/more", [Path("/lists"), Path("/more")], [Path("/other")]),
     "index": ("CONTACTS_MCP_INDEX", "memory", "memory", "off"),
-    "accounts": ("CONTACTS_MCP_ACCOUNTS", "/accounts.toml", Path("/accounts.toml"), Path("/other")),
-    "public_url": ("CONTACTS_MCP_PUBLIC_URL", "https://one.example", "https://one.example", "https://two.example"),
-    "allowed_hosts": ("CONTACTS_MCP_ALLOWED_HOSTS", "one.example, two.example", ["one.example", "two.example"], ["x"]),
-    "allowed_origins": (
-        "CONTACTS_MCP_ALLOWED_ORIGINS",
-        "https://one.example",
-        ["https://one.example"],
-        ["https://two.example"],
-    ),
-    "proxies": ("CONTACTS_MCP_PROXIES", "10.0.0.0/8, 127.0.0.1", ["10.0.0.0/8", "127.0.0.1"], ["10.1.0.0/16"]),
+    "accounts": ("CONTACTS_MCP_ACCOUNTS", "/a.toml", Path("/a.toml"), Path("/b.toml")),
+    "public_url": ("CONTACTS_MCP_PUBLIC_URL", "https://One.example/", "https://one.example", "https://two.example"),
+    "allowed_hosts": ("CONTACTS_MCP_ALLOWED_HOSTS", "One.example, [::1]:80", ["one.example", "[::1]:80"], ["two"]),
+    "allowed_origins": ("CONTACTS_MCP_ALLOWED_ORIGINS", "http://one:*", ["http://one:*"], ["https://two.example"]),
+    "proxies": ("CONTACTS_MCP_PROXIES", "10.0.0.0/8, ::1", ["10.0.0.0/8", "::1"], ["192.168.1.1"]),
     "other_signing_keys": (
         "CONTACTS_MCP_OTHER_SIGNING_KEYS",
-        "sign-3-of-16-letters",
-        SecretStr("sign-3-of-16-letters"),
-        SecretStr("sign-4-of-16-letters"),
+        "sign-3-of-16-letters,sign-4-of-16-letters",
+        SecretStr("sign-3-of-16-letters,sign-4-of-16-letters"),
+        SecretStr("sign-5-of-16-letters"),
     ),
-    "database_url": (
-        "CONTACTS_MCP_DATABASE_URL",
-        "postgresql://db/contacts",
-        SecretStr("postgresql://db/contacts"),
-        SecretStr("postgresql://other/contacts"),
-    ),
-    "redis_url": ("CONTACTS_MCP_REDIS_URL", "redis://r", SecretStr("redis://r"), SecretStr("redis://other")),
+    "database_url": ("CONTACTS_MCP_DATABASE_URL", "postgresql://a", SecretStr("postgresql://a"), SecretStr("x")),
+    "redis_url": ("CONTACTS_MCP_REDIS_URL", "redis://a", SecretStr("redis://a"), SecretStr("redis://b")),
     "replicas_most": ("CONTACTS_MCP_REPLICAS_MOST", "3", 3, 4),
-    "metrics": ("CONTACTS_MCP_METRICS", "127.0.0.1:9000", "127.0.0.1:9000", "127.0.0.1:9001"),
+    "metrics": ("CONTACTS_MCP_METRICS", "127.0.0.1:9100", "127.0.0.1:9100", "0.0.0.0:9100"),
     "log_format": ("CONTACTS_MCP_LOG_FORMAT", "json", "json", "text"),
     "data_dir": ("CONTACTS_MCP_DATA_DIR", "/data", Path("/data"), Path("/other")),
     "log_level": ("CONTACTS_MCP_LOG_LEVEL", "debug", "DEBUG", "ERROR"),
@@ -79,6 +69,33 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.upper().startswith(("HEYMARKET_", "CONTACTS_MCP_")):
             monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "is_right"),
+    [
+        ("https://contacts.example.com", True),
+        ("https://contacts.example.com:8443/", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost:8000", True),
+        ("http://contacts.example.com", False),
+        ("https://contacts.example.com/mcp", False),
+        ("https://me@contacts.example.com", False),
+        ("contacts.example.com", False),
+        ("https://", False),
+    ],
+)
+def test_the_address_for_clients_is_https_or_on_this_machine(public_url: str, is_right: bool) -> None:
+    if is_right:
+        assert Settings.load(public_url=public_url).public_url == public_url.rstrip("/")
+    else:
+        assert "CONTACTS_MCP_PUBLIC_URL: expected" in refusal(public_url=public_url)
+
+
+def test_the_signing_keys_of_a_ring_are_those_between_commas() -> None:
+    ring = Settings.load(other_signing_keys=" sign-3-of-16-letters , ,sign-4-of-16-letters")
+    assert ring.accepted_signing_keys == [b"sign-3-of-16-letters", b"sign-4-of-16-letters"]
+    assert Settings.load().accepted_signing_keys == []
 
 
 def refusal(**given: Any) -> str:

@@ -54,6 +54,7 @@ KEPT_TO = {
     "httpx": "api sandbox",
     "httpx2": "",
     "jwt": "api server/identity",
+    "sse_starlette": "server/http",
     "mcp": PROTOCOL,
     "mcp_types": f"{PROTOCOL} server/telemetry",
     "opentelemetry": "server/seeing server/telemetry",
@@ -65,6 +66,7 @@ KEPT_TO = {
     "anyascii": "words",
     "pydantic_settings": "config",
     "click": "cli setup",
+    "redis": "state/redis",
 }
 
 HERE = Path(contacts_mcp.__file__).parent

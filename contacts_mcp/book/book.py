@@ -18,10 +18,9 @@ from contacts_mcp.book.confirmations import LIFETIME, REASONS, Confirmations, Ri
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.vocabulary import Vocabulary
 from contacts_mcp.models import Contact
-from contacts_mcp.state.imports import Imports
-from contacts_mcp.state.journal import Journal
-from contacts_mcp.state.locks import Locks
+from contacts_mcp.state import imports as plans
 from contacts_mcp.state.profile import Profile
+from contacts_mcp.state.protocols import Imports, Journal, Locks
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone, parse_phone
 
@@ -63,7 +62,7 @@ class Book:
     locks: Locks
     confirmations: Confirmations
     mirror: Noticing
-    imports: Imports = field(default_factory=lambda: Imports(None, ""))
+    imports: Imports = field(default_factory=lambda: plans.Imports(None, ""))
     profile: Profile = field(default_factory=lambda: Profile(None, ""))
     service: str = ""  # where the contacts are, for people
     region: str = "US"
@@ -91,7 +90,7 @@ class Book:
         await self.mirror.aclose()
         await self.api.aclose()
         await self.journal.aclose()
-        self.imports.close()
+        await self.imports.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 A request passes these in order, and each may answer it:
 
-- `Door`: one `Authorization` header at most. It answers 503 where an issuer's keys cannot be had.
+- `Door`: no headers that contradict each other. It answers 503 where an issuer's keys cannot be had.
 - The SDK's own check of the bearer token, with `identity.Verifier`.
 - `ScopeGate`: 401 for nobody, 403 without an account or a scope, 413 and 408 for a body that is too large or too slow.
   It reads the name of the tool from the body, because only one era of the protocol has it in a header.
@@ -47,16 +47,18 @@ class Door:
             await self._app(scope, receive, send)
             return
         send = self._closing(send)
-        if len(Headers(scope=scope).getlist("authorization")) > 1:
-            refusal = refused(HTTPStatus.BAD_REQUEST, "invalid_request", "There is more than one Authorization header.")
+        headers = Headers(scope=scope)
+        if len(headers.getlist("authorization")) > 1 or {"content-length", "transfer-encoding"} <= {*headers}:
+            # Two servers on the way could read such a request as two different ones.
+            refusal = refused(HTTPStatus.BAD_REQUEST, "invalid_request", "These headers contradict each other.", _CLOSE)
             await refusal(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         except KeysUnavailable as error:  # it comes from the check of the token, before anything was answered
-            headers = {"Retry-After": str(round(error.retry_after))}
+            later = {"Retry-After": str(round(error.retry_after))}
             text = "The keys of the issuer of this token cannot be fetched now."
-            await refused(HTTPStatus.SERVICE_UNAVAILABLE, "keys_unavailable", text, headers)(scope, receive, send)
+            await refused(HTTPStatus.SERVICE_UNAVAILABLE, "keys_unavailable", text, later)(scope, receive, send)
 
     def _closing(self, send: Send) -> Send:
         """The same, with an end of the connection after each answer while the server is about to end."""

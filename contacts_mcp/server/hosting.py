@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -29,6 +30,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Lifespan
 
 from contacts_mcp.accounts import SCOPES, read_accounts
 from contacts_mcp.config import InvalidSettings, Settings, is_this_machine
@@ -87,16 +89,18 @@ class Hosting:
         *,
         checks: Sequence[Check] = (),
         make: Callable[[Settings], Workspace] = Workspace,
+        around: AbstractAsyncContextManager[Any] | None = None,
     ) -> None:
         """`make` makes the workspace of an account. `checks` decide with others whether this server is ready.
 
-        Raises InvalidSettings, and AccountError for an unknown tool in the settings.
+        `around` is entered before the first account is opened, and left when all are closed. Raises InvalidSettings,
+        and AccountError for an unknown tool in the settings.
         """
         refuse_unsafe(settings, host)
         self.settings = settings
         self.accounts = read_accounts(settings) if settings.accounts else None
         self.is_draining = False
-        self._address = settings.public_url or f"http://{host}:{port}"
+        self._address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._verifier = Verifier(self.accounts) if self.accounts else None
         self._served: Served = (
             ManyAccounts(self.accounts.settings, make) if self.accounts else OneAccount(make(settings))
@@ -106,6 +110,8 @@ class Hosting:
             checks if self._verifier is None else [*checks, Check("keys", self._verifier.has_keys)]
         )
         self.app = self._application(host)
+        if around is not None:
+            self.app.router.lifespan_context = _within(around, self.app.router.lifespan_context)
 
     def begin_drain(self) -> None:
         """Say from now on that this server is about to end. Long streams end, and work stops at its next chunk."""
@@ -235,6 +241,15 @@ class Readiness:
             elif facts.get("kind") in _SERVICE_FAILS:
                 self.service = "failing"
         return result
+
+
+def _within(around: AbstractAsyncContextManager[Any], life: Lifespan[Any]) -> Lifespan[Any]:
+    @asynccontextmanager
+    async def lived(app: Any) -> AsyncIterator[Any]:
+        async with around, life(app) as state:
+            yield state
+
+    return lived
 
 
 async def _ask(check: Check, found: dict[str, bool]) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
 from contacts_mcp.server.seeing import Arrivals
@@ -43,6 +44,10 @@ def serve(app: ASGIApp, host: str, port: int, *, ready: Callable[[], None]) -> N
 
 def serve_hosted(hosting: Hosting, host: str, port: int, *, ready: Callable[[], None]) -> None:
     """The same for any address, with an end that loses no call."""
+    from sse_starlette.sse import AppStatus
+
+    # It would cut every answer that is a stream of events within half a second of the signal.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # the package has no such types
     _serve(_HostedServer(hosting), host, port, ready)
 
 
@@ -68,7 +73,18 @@ class _Server(uvicorn.Server):
 class _HostedServer(uvicorn.Server):
     def __init__(self, hosting: Hosting) -> None:
         super().__init__(_hosted_config(hosting))
+        # By default every answer that is a stream ends where it is when the signal comes, and each later one is empty.
+        AppStatus.enable_automatic_graceful_drain = False
         self._hosting = hosting
+        self._is_hurried = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
+            return
+        self._is_hurried = True  # somebody waits for it, and means this end without patience
+        self.config.timeout_graceful_shutdown = GRACE  # type: ignore[assignment]  # as in `_config`
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End in the order that loses no call. uvicorn then closes idle connections and waits for the others."""
@@ -80,9 +96,9 @@ class _HostedServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _pause(self, seconds: float) -> None:
-        """Go on serving, unless somebody presses Ctrl-C again."""
+        """Go on serving, unless a second signal comes."""
         until = anyio.current_time() + seconds
-        while not self.force_exit and anyio.current_time() < until:  # noqa: ASYNC110 -- a signal's handler sets it
+        while not self._is_hurried and anyio.current_time() < until:  # noqa: ASYNC110 -- a signal's handler sets it
             await anyio.sleep(_STEP)
 
 

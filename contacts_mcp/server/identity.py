@@ -103,35 +103,34 @@ class Verifier:
         static = self._accounts.tokens.get(digest.hexdigest())
         if static is not None:
             return _of_static(static)
-        claims, issuer = await self._checked(token)
-        if issuer is None:
-            return None
-        admitted = self._of_claims(claims, issuer)
-        self._remember(digest.digest(), admitted, float(claims["exp"]))
+        try:
+            claims, issuer = await self._checked(token)
+            admitted, expiry = self._of_claims(claims, issuer), float(claims["exp"])
+        except (PyJWTError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
+            return None  # of other forms than PyJWT has errors for, too
+        self._remember(digest.digest(), admitted, expiry)
         return admitted
 
     async def has_keys(self) -> bool:
         """Whether the keys of every issuer were fetched once. Those that are missing are fetched now."""
         return all([await keys.are_known() for _, keys in self._issuers.values()])
 
-    async def _checked(self, token: str) -> tuple[dict[str, Any], Issuer | None]:
-        """The claims of a JWT and its issuer, None for one that is not good. Raises KeysUnavailable."""
-        try:
-            head = jwt.get_unverified_header(token)
-            said = jwt.decode(token, options={"verify_signature": False})
-            issuer, keys = self._issuers[said["iss"]]
-            key = await keys.of(head["kid"])
-            return jwt.decode(
-                token,
-                key.key,
-                algorithms=key.algorithms,
-                audience=issuer.audience,
-                issuer=issuer.url,
-                leeway=LEEWAY,
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            ), issuer
-        except (PyJWTError, LookupError, TypeError, ValueError):  # of other forms than those of PyJWT's own errors
-            return {}, None
+    async def _checked(self, token: str) -> tuple[dict[str, Any], Issuer]:
+        """The claims of a JWT and its issuer. Raises KeysUnavailable, and other errors for one that is not good."""
+        head = jwt.get_unverified_header(token)
+        said = jwt.decode(token, options={"verify_signature": False})
+        issuer, keys = self._issuers[said["iss"]]
+        key = await keys.of(head["kid"])
+        claims = jwt.decode(
+            token,
+            key.key,
+            algorithms=key.algorithms,
+            audience=issuer.audience,
+            issuer=issuer.url,
+            leeway=LEEWAY,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
+        return claims, issuer
 
     def _of_claims(self, claims: Mapping[str, Any], issuer: Issuer) -> Admitted:
         subject = claims["sub"]
@@ -146,7 +145,7 @@ class Verifier:
             scopes=frozenset(_listed(held, apart=True)) & {*SCOPES},
             account=self._accounts.account_of(issuer.url, subject, groups),
         )
-        return _admitted(person, expires_at=int(claims["exp"] + LEEWAY), resource=issuer.audience)
+        return _admitted(person, resource=issuer.audience)
 
     def _recalled(self, digest: bytes) -> Admitted | None:
         found = self._remembered.get(digest)
@@ -262,12 +261,11 @@ def _of_static(token: StaticToken) -> Admitted:
     return _admitted(Person(subject, TOKENS_OF_OURS, "static", name, token.scopes, token.account))
 
 
-def _admitted(person: Person, *, expires_at: int | None = None, resource: str | None = None) -> Admitted:
-    return Admitted(
+def _admitted(person: Person, *, resource: str | None = None) -> Admitted:
+    return Admitted(  # its end was checked, with a leeway that the SDK does not have
         token="",  # nobody behind this needs it, and what is not held cannot be passed on
         client_id=person.client,
         scopes=sorted(person.scopes),
-        expires_at=expires_at,
         resource=resource,
         subject=person.subject,
         claims={"iss": person.issuer},

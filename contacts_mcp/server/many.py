@@ -163,9 +163,9 @@ class _Account:
     async def close_unless_used(self) -> None:
         async with self._turn:
             if self.is_open and not self.is_used:
+                self.is_open = False  # first, so that a new call waits for its turn
                 with anyio.CancelScope(shield=True):
                     await self.workspace.aclose()
-                self.is_open = False
 
 
 def _known(person: Person | None) -> Person:

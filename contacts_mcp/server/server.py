@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 from mcp.server.caching import CacheableMethod, CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
@@ -130,6 +130,8 @@ def build_server(
     )
     sealed = RequestStateSecurity(codec=Seal(lambda: signing_keys(settings)), ttl=ANSWERABLE)
     server.middleware.append(RequestStateBoundary(sealed, default_audience=NAME))
+    if accounts.is_by_caller:
+        server.middleware.append(methods.instruct_caller)
     if settings.view:
         server.extensions[view.EXTENSION] = {}
     return server
@@ -152,7 +154,7 @@ class _Methods:
     # Tools
 
     def _offered(self) -> dict[str, ToolEntry]:
-        """The tools of this caller. One that is not offered is answered as if it did not exist."""
+        """The tools of this caller. Another one is answered as one that is switched off."""
         return {name: tool for name, tool in self._tools.items() if self._accounts.offers(tool)}
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
@@ -198,6 +200,14 @@ class _Methods:
             self._client = client
             remember(self._directory, client)
         return shows
+
+    async def instruct_caller(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Puts the instructions about the caller's own tools in place of those about all."""
+        result = await call_next(ctx)
+        if ctx.method not in ("initialize", "server/discover") or result is None:
+            return result
+        told = {"instructions": instructions_for(self._offered())}
+        return result | told if isinstance(result, dict) else result.model_copy(update=told)
 
     # Prompts
 

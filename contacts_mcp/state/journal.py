@@ -32,6 +32,7 @@ from filelock import FileLock, Timeout
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
+from contacts_mcp.state.acting import who
 from contacts_mcp.state.database import (
     Identity,
     code_of,
@@ -88,6 +89,7 @@ class Entry:
     merge: str = ""  # the name that the changes of one merge share, "" for any other change
     looked: float = 0.0  # when an unfinished one was looked up after its request could no longer arrive
     parent: int | None = None  # the import that it is a part of
+    who: str = ""  # the person on whose behalf it was made, where that is known
     change_id: int = 0  # 0 until it is written
     at: float = 0.0  # Unix seconds
     uptime: float | None = None  # of the machine at that moment; None in entries of the first version
@@ -147,7 +149,8 @@ class Journal:
         """Write several down before any of them is sent, all or none. Returns them with their ids."""
         self._purge()
         at, running = self._clock(), self._uptime()
-        begun = [replace(entry, at=at, uptime=running, state="begun") for entry in entries]
+        person = who.get()
+        begun = [replace(entry, at=at, uptime=running, state="begun", who=entry.who or person) for entry in entries]
         ids = self._done(lambda db: self._inserted(db, begun))
         begun = [replace(entry, change_id=number) for entry, number in zip(begun, ids, strict=True)]
         still = {number: out for number, out in self._out.items() if self._is_out(out)}

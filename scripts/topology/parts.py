@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 
 POSTGRES_HOMES = ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt")
 ANOTHER_USER = "nobody"  # for servers that refuse to run as root, or would change to another user by themselves
+PORTS = (15_000, 32_000)
 STARTED_WITHIN = 30  # seconds
 ENDED_WITHIN = 10
 
@@ -46,10 +48,11 @@ def command_of_ours() -> str:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """A port of loopback that nobody listens on. No connection going out gets one of these."""
+    while True:
+        port = random.randrange(*PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def is_listening(port: int) -> bool:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from topology.parts import Part, find, folder_for, is_listening, without_root
+from topology.parts import NotStarted, Part, find, folder_for, is_listening, without_root
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -31,14 +31,11 @@ def postgres(parent: Path, port: int) -> tuple[Part, str]:
         shutil.chown(file, folder.owner())
     data = folder / "data"
     options = ["--username=contacts", f"--pwfile={file}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
-    subprocess.run(
-        [find("initdb"), "--pgdata", data, "--no-sync", *options],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        **without_root(),
-    )
+    command = [find("initdb"), "--pgdata", str(data), "--no-sync", *options]
+    made = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, **without_root())
     file.unlink()
+    if made.returncode:
+        raise NotStarted(f"initdb made no cluster:\n{made.stderr}")
     settings = [word for name, value in {**SETTINGS, "port": str(port)}.items() for word in ("-c", f"{name}={value}")]
     part = Part(
         "postgres",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+from pressing import fullest_window
 
 from contacts_mcp.api.pace import BUSY_PAUSES, Pace, bulk_work, on_wait
 from contacts_mcp.errors import RateLimited
@@ -57,18 +57,6 @@ class World:
 
     def pace(self, ledger: SqliteLedger, limit: int = 60) -> Pace:
         return Pace(ledger, limit=limit, clock=self.clock, sleep=self.sleep)
-
-
-def fullest_window(times: list[float], seconds: float = MINUTE) -> int:
-    """The most that any window of `seconds` holds."""
-    window: deque[float] = deque()
-    fullest = 0
-    for moment in sorted(times):
-        window.append(moment)
-        while window[0] <= moment - seconds:
-            window.popleft()
-        fullest = max(fullest, len(window))
-    return fullest
 
 
 async def insatiable(
@@ -132,7 +120,7 @@ async def test_an_hour_at_full_demand_uses_the_limit_and_never_exceeds_it(
     sent: list[float] = []
     busy = [insatiable(world.pace(ledger), sent, world, takes=lambda: takes) for _ in range(10)]
     world.run(*busy, seconds=60 * MINUTE)
-    assert fullest_window(sent) <= 60
+    assert fullest_window(sent, MINUTE) <= 60
     assert len(sent) >= 0.97 * 60 * 60
 
 
@@ -140,7 +128,7 @@ async def test_it_holds_for_arrivals_too_which_are_up_to_a_second_late(world: Wo
     dice = random.Random(1)
     sent: list[float] = []
     world.run(*[insatiable(world.pace(ledger), sent, world, takes=dice.random) for _ in range(5)], seconds=60 * MINUTE)
-    assert fullest_window([moment + dice.random() for moment in sent]) <= 60
+    assert fullest_window([moment + dice.random() for moment in sent], MINUTE) <= 60
 
 
 async def test_four_processes_on_one_file_share_one_limit(world: World, tmp_path: Path) -> None:
@@ -151,7 +139,7 @@ async def test_four_processes_on_one_file_share_one_limit(world: World, tmp_path
             seconds=10 * MINUTE,
         )
     together = [moment for times in sent for moment in times]
-    assert fullest_window(together) <= 60
+    assert fullest_window(together, MINUTE) <= 60
     assert len(together) >= 0.95 * 10 * 60
     assert all(sent)
 

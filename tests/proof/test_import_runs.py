@@ -52,7 +52,7 @@ async def killed_at(book: Book, plan: int, at: int) -> None:
     await _killed(book, plan, lambda _, sent: sent >= at)
 
 
-async def _nothing(*_: object) -> Literal[False]:
+async def _nothing(*_: object, **__: object) -> Literal[False]:
     """A dead process writes nothing."""
     return False
 
@@ -67,8 +67,8 @@ async def _killed(book: Book, plan: int, is_end: Callable[[Any, int], bool]) -> 
         sent += 1
         if is_end(call, sent):
             book.journal.finish_all = _nothing  # type: ignore[method-assign] # the dying process
-            book.imports.save = lambda *_: None  # type: ignore[method-assign] # the dying process
-            book.imports.set = lambda *_, **__: None  # type: ignore[method-assign] # the dying process
+            book.imports.save = _nothing  # type: ignore[method-assign] # the dying process
+            book.imports.set = _nothing  # type: ignore[method-assign] # the dying process
             raise Killed
         return answer
 
@@ -164,9 +164,9 @@ async def test_a_run_that_is_under_way_when_its_plan_gets_too_old_comes_to_its_e
         stage.sandbox.faults.add(Fault(operation="batch_contacts", kind="silence", skip=1))
         assert (await stage.ok("import_contacts", plan=plan, confirm_token=token))["status"] == "running"
         book = await stage.book()
-        made = book.imports.plan(plan)
+        made = await book.imports.plan(plan)
         assert made is not None
-        book.imports.set(plan, made=made.made - KEEP + 1)
+        await book.imports.set(plan, made=made.made - KEEP + 1)
         book.imports._purged = float("-inf")
         facts = await stage.ok("import_status", plan=plan)
         while facts["status"] == "running":
@@ -225,7 +225,7 @@ async def test_an_undo_names_the_rows_of_which_nobody_knows_the_outcome(open_sta
         plan, token = await planned(stage, table(6))
         book = await stage.book()
         done = await until_done(stage, plan, token)
-        (row, *_) = book.imports.rows(plan)
+        (row, *_) = await book.imports.rows(plan)
         entry = await book.journal.get(row.change_id or 0)
         assert entry is not None
         book.journal._execute("UPDATE changes SET state = 'unknown', looked = 1 WHERE change_id = ?", entry.change_id)

@@ -126,7 +126,7 @@ async def test_locks_keep_out_who_has_the_same_credential_or_the_same_team(
             async with locks.if_free(7, "") as is_free:
                 free.append(is_free)
     assert free == [False, not is_known, True]
-    assert (old.last_write(7) == new.last_write(7)) is is_known
+    assert (await old.last_write(7) == await new.last_write(7)) is is_known
 
 
 # In the chain

@@ -21,6 +21,7 @@ import pytest
 from support import OpenSession
 
 from contacts_mcp.errors import AccountError
+from contacts_mcp.state.acting import who
 from contacts_mcp.state.database import steps_of
 from contacts_mcp.state.journal import IN_FLIGHT, LONGEST_CALL, Entry, Journal, JournalSetAside
 
@@ -93,6 +94,16 @@ async def test_what_is_begun_is_there_as_it_was_given(journal: Journal, clock: C
     assert begun == replace(UPDATE, change_id=1, at=clock.now, uptime=clock.ran)
     assert await journal.get(1) == begun
     assert await journal.unfinished() == [begun]
+
+
+async def test_an_entry_says_on_whose_behalf_it_was_made(journal: Journal) -> None:
+    nobody = await journal.begin(UPDATE)
+    token = who.set("Front desk")
+    known, told = await journal.begin_all([UPDATE, replace(UPDATE, who="Jo")])
+    who.reset(token)
+    await journal.finish(replace(known, state="done"))
+    assert [entry.who for entry in (nobody, known, told)] == ["", "Front desk", "Jo"]
+    assert [entry.who for entry in await journal.entries()] == ["Jo", "Front desk", ""]
 
 
 async def test_what_is_finished_says_how_it_came_out(journal: Journal) -> None:
@@ -472,6 +483,7 @@ async def test_a_journal_of_the_first_version_is_read_and_gets_what_it_lacks(pat
         db.commit()
     async with aclosing(opened(path, clock)) as journal:
         assert ids(await journal.entries()) == [4, 3, 2, 1]
+        assert {entry.who for entry in await journal.entries()} == {""}
         assert ids(await journal.unfinished()) == [2, 4]
         assert ids(await journal.arriving(7)) == [2, 3, 4]
         clock.run(IN_FLIGHT)

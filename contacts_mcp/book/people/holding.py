@@ -180,7 +180,7 @@ async def _locked(book: Book, ref: ContactRef) -> AsyncIterator[Contact]:
     started = uptime()
     contact = await _existing(book, ref)
     async with book.locks.contact(contact.id):
-        if book.locks.last_write(contact.id) >= started:  # changed between the read and the lock
+        if await book.locks.last_write(contact.id) >= started:  # changed between the read and the lock
             contact = await _existing(book, ContactRef(contact.id))
         yield contact
 

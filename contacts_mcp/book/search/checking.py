@@ -14,7 +14,7 @@ from typing import Literal
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.errors import Forbidden, Rejected
 from contacts_mcp.models import Contact
-from contacts_mcp.state.journal import Journal
+from contacts_mcp.state.protocols import Journal
 from contacts_mcp.state.row import Row
 
 BATCH = 100  # phones of one request

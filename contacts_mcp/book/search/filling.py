@@ -32,8 +32,8 @@ from contacts_mcp.book.search.known import doubts_in, number_in, written_doubts
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, UpstreamError
 from contacts_mcp.models import Contact
 from contacts_mcp.state.index_file import IndexUnavailable
-from contacts_mcp.state.journal import Journal
 from contacts_mcp.state.profile import Profile
+from contacts_mcp.state.protocols import Journal
 from contacts_mcp.state.row import Row
 from contacts_mcp.state.word_index import MOST_IN_MEMORY, State, WalkIsOver, WordIndex
 from contacts_mcp.words.note import Note

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from contacts_mcp.book.search.checking import Checked
     from contacts_mcp.book.search.filling import Filler
     from contacts_mcp.models import Contact
-    from contacts_mcp.state.journal import Journal
     from contacts_mcp.state.profile import Profile
+    from contacts_mcp.state.protocols import Journal
     from contacts_mcp.state.word_index import WordIndex
 
 POLL = 0.5  # seconds between two looks at an index that another process fills

@@ -30,29 +30,29 @@ _LOOKED_UP = 8 * AT_ONCE  # changes looked up together
 _DECISIONS = {"create": "delete", "update": "restore", "delete": "create_again"}
 
 
-def begin_undo(book: Book, parent: Entry) -> int:
+async def begin_undo(book: Book, parent: Entry) -> int:
     """The number of a plan that is to take that run back."""
-    return book.imports.begin("undo", {"file": parent.record.get("file", ""), "undoes": parent.change_id}, {})
+    return await book.imports.begin("undo", {"file": parent.record.get("file", ""), "undoes": parent.change_id}, {})
 
 
-def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
+async def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
     """The newest plan that takes that run back and is not over."""
-    plans = book.imports.plans("planned", "running", "stopped")
+    plans = await book.imports.plans("planned", "running", "stopped")
     return next((plan for plan in plans if plan.facts.get("undoes") == parent.change_id), None)
 
 
 async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
     """Fill the plan that takes that run back."""
     counts, numbers = Counts(book), itertools.count(1)
-    with book.imports.filling(plan):
+    async with book.imports.filling(plan):
         async for part in _parts(book, parent):
             looked = await look(book, [_phone_of(entry) for entry in part])
             rows = [await _row(book, number, entry, looked) for entry, number in zip(part, numbers, strict=False)]
             for row in rows:
                 counts.add(row)
-            book.imports.add(plan, rows)
-        book.imports.set(plan, counts=counts.as_json())
-        return sealed(book, plan)
+            await book.imports.add(plan, rows)
+        await book.imports.set(plan, counts=counts.as_json())
+        return await sealed(book, plan)
 
 
 async def _parts(book: Book, parent: Entry) -> AsyncIterator[list[Entry]]:

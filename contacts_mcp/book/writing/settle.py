@@ -47,7 +47,7 @@ async def settle(book: Book) -> None:
     with suppress(ContactsError), anyio.move_on_after(SETTLING):
         entries = (await book.journal.unfinished())[:MOST_SETTLED]
         for run in await book.journal.open_runs():  # the journal was away when it ended, or its process died
-            plan = book.imports.plan(int(run.record["plan"]))
+            plan = await book.imports.plan(int(run.record["plan"]))
             if plan is None or plan.state == "done":
                 await close_run(book, run)
         for entry in entries:
@@ -58,7 +58,7 @@ async def settle(book: Book) -> None:
 
 async def close_run(book: Book, run: Entry) -> None:
     """Write down that a run is over. An undo of which rows are left can be made once more."""
-    states = book.imports.states(int(run.record["plan"]))
+    states = await book.imports.states(int(run.record["plan"]))
     is_whole = bool(states) and not states.get("failed") and not states.get("planned")
     await book.journal.finish(replace(run, state="done", undoes=run.undoes if is_whole else None))
 

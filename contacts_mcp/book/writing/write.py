@@ -137,10 +137,11 @@ class _Write:
             return await self._conclude(after, sent, writes)
 
     async def _write_down(self) -> None:
-        """The journal has the copy before it goes out, or the call ends. Raises AccountError."""
+        """The journal has the copy before it goes out, and the locks still hold. Raises AccountError otherwise."""
         with anyio.CancelScope(shield=True):  # else an entry may stay open that nobody here knows of
             await self._write_entry()
         await anyio.lowlevel.checkpoint_if_cancelled()  # nobody waits for the copy any more, so it does not go out
+        self._book.locks.refuse_if_lost()
 
     async def _write_entry(self) -> None:
         """Before the first copy goes out, the journal has the entry. Raises AccountError where it cannot be written.

@@ -555,10 +555,10 @@ async def run_of(book: Book, *states: RowState, plan_state: str = "done") -> tup
     """A change of many, and the open run that takes it back, whose rows are in these states."""
     first = await book.journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 0}))
     await book.journal.finish(replace(first, state="done"))
-    plan = book.imports.begin("undo", {}, {})
+    plan = await book.imports.begin("undo", {}, {})
     rows = [StoredRow(row=at, line=at, decision="restore", state=state) for at, state in enumerate(states, start=1)]
-    book.imports.add(plan, rows)
-    book.imports.set(plan, state=plan_state)
+    await book.imports.add(plan, rows)
+    await book.imports.set(plan, state=plan_state)
     about = {"plan": plan, "kind": "undo"}
     run = await book.journal.begin(Entry(action="import", before={}, wanted={}, record=about, undoes=first.change_id))
     return first, run

@@ -1,0 +1,358 @@
+"""Who may come in: the table of bad tokens, in both eras. Guards `contacts_mcp/server/identity.py` and `gate.py`."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from support.hosting import ADDRESS, ERAS, Team, holder, hosted
+from support.issuer import ALL_SCOPES, AUDIENCE, Issuer
+
+from contacts_mcp.server import identity
+
+STATIC = "cmcp_of-the-front-desk"
+METADATA = f'resource_metadata="{ADDRESS}/.well-known/oauth-protected-resource/mcp"'
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with Issuer().serving() as serving:
+        yield serving
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def accounts_of(issuer: Issuer) -> str:
+    return f"""
+[[issuers]]
+url = "{issuer.url}"
+jwks_url = "{issuer.jwks_url}"
+
+[accounts.oakland]
+sandbox = true
+subjects = ["{issuer.url} ada"]
+groups = ["{issuer.url} oakland-office"]
+{holder("oakland", "Front desk", STATIC, "read", "write")}
+"""
+
+
+@pytest.fixture
+async def team(issuer: Issuer, tmp_path: Path) -> AsyncIterator[Team]:
+    async with hosted(tmp_path, accounts_of(issuer)) as opened:
+        yield opened
+
+
+async def status_of(team: Team, era: str, token: str | None) -> int:
+    return (await team.post(era, "tools/list", token=token)).status_code
+
+
+GOOD: dict[str, Callable[[Issuer], str]] = {
+    "of a subject": lambda issuer: issuer.token(),
+    "of a group": lambda issuer: issuer.token(sub="ben", groups=["all", "oakland-office"]),
+    "an audience among several": lambda issuer: issuer.token(aud=["https://other.example.com", AUDIENCE]),
+    "scopes as a list": lambda issuer: issuer.token(scope=ALL_SCOPES.split()),
+    "scopes as scp": lambda issuer: issuer.token(scope=None, scp=ALL_SCOPES),
+    "ended within the leeway": lambda issuer: issuer.token(exp=int(time.time()) - 5),
+    "static": lambda _: STATIC,
+}
+
+
+def _written(held: bytes) -> str:
+    return base64.urlsafe_b64encode(held).decode().rstrip("=")
+
+
+def _part(held: dict[str, Any]) -> str:
+    return _written(json.dumps(held).encode())
+
+
+def unsigned(issuer: Issuer) -> str:
+    return f"{_part({'alg': 'none', 'typ': 'JWT', 'kid': 'first'})}.{_part(issuer.claims())}."
+
+
+def by_public_key(issuer: Issuer) -> str:
+    """Signed with HMAC, and the public key as its secret. PyJWT would not sign so."""
+    head = _part({"alg": "HS256", "typ": "JWT", "kid": "first"})
+    signed = f"{head}.{_part(issuer.claims())}"
+    secret = issuer.keys["first"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return f"{signed}.{_written(hmac.digest(secret, signed.encode(), 'sha256'))}"
+
+
+def altered(issuer: Issuer) -> str:
+    """The claims of one token with the signature of another."""
+    first, second = issuer.token(), issuer.token(sub="eve")
+    return ".".join([*second.split(".")[:2], first.split(".")[2]])
+
+
+BAD: dict[str, Callable[[Issuer], str]] = {
+    "foreign audience": lambda issuer: issuer.token(aud="https://other.example.com/mcp"),
+    "no audience": lambda issuer: issuer.token(aud=None),
+    "audience with more behind": lambda issuer: issuer.token(aud=f"{AUDIENCE}/x"),
+    "expired": lambda issuer: issuer.token(exp=int(time.time()) - 60),
+    "no end": lambda issuer: issuer.token(exp=None),
+    "not yet": lambda issuer: issuer.token(nbf=int(time.time()) + 120),
+    "foreign issuer": lambda issuer: issuer.token(iss="https://evil.example.com/"),
+    "issuer without its slash": lambda issuer: issuer.token(iss=issuer.url.rstrip("/")),
+    "no issuer": lambda issuer: issuer.token(iss=None),
+    "no subject": lambda issuer: issuer.token(sub=None),
+    "subject that is no text": lambda issuer: issuer.token(sub=7),
+    "alg none": unsigned,
+    "HMAC with the public key": by_public_key,
+    "unknown key": lambda issuer: issuer.token(kid="other"),
+    "no key named": lambda issuer: issuer.token(kid=None),
+    "right name, other key": lambda issuer: issuer.token(key=ec.generate_private_key(ec.SECP256R1())),
+    "altered": altered,
+    "garbage": lambda _: "garbage",
+    "garbage of three parts": lambda _: "a.b.c",
+    "static with more behind": lambda _: f"{STATIC}x",
+    "far too long": lambda issuer: issuer.token(junk="x" * 20_000),
+    "empty": lambda _: "",
+    "deeper than a parser goes": lambda _: f"{_part({'alg': 'ES256', 'kid': 'first'})}.{_written(b'[' * 9_000)}.x",
+    "an end without end": lambda issuer: issuer.token(exp=float("inf")),
+    "an end beyond all numbers": lambda issuer: issuer.token(exp=10**400),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_a_good_token_comes_in(name: str, era: str, team: Team, issuer: Issuer) -> None:
+    response = await team.post(era, "tools/list", token=GOOD[name](issuer))
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_a_bad_token_is_refused(name: str, era: str, team: Team, issuer: Issuer) -> None:
+    response = await team.post(era, "tools/list", token=BAD[name](issuer))
+    assert response.status_code == 401, response.text
+    assert response.json()["error"] == "invalid_token"
+    told = response.headers["www-authenticate"]
+    assert 'error="invalid_token"' in told
+    assert METADATA in told
+    assert f'scope="{ALL_SCOPES}"' in told
+
+
+async def test_without_a_token_the_way_in_is_told(era: str, team: Team) -> None:
+    response = await team.post(era, "tools/list")
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == f'Bearer scope="{ALL_SCOPES}", {METADATA}'
+
+
+@pytest.mark.parametrize("given", ["Basic YTpi", "bearer", "Token x"])
+async def test_another_kind_of_authorization_is_refused(given: str, era: str, team: Team) -> None:
+    assert (await team.post(era, "tools/list", Authorization=given)).status_code == 401
+
+
+async def test_two_authorization_headers_are_refused(era: str, team: Team, issuer: Issuer) -> None:
+    both = [("Authorization", f"Bearer {issuer.token()}"), ("Authorization", "Bearer garbage")]
+    for headers in (both, both[::-1]):
+        response = await team.client.post("/mcp", json={}, headers=headers)
+        assert response.status_code == 400
+
+
+async def test_a_person_without_an_account_is_told_so_and_gets_no_default(era: str, team: Team, issuer: Issuer) -> None:
+    for token in (issuer.token(sub="eve"), issuer.token(sub="eve", groups=["oakland"]), issuer.token(sub="Ada")):
+        response = await team.post(era, "tools/list", token=token)
+        assert response.status_code == 403
+        assert response.json()["error"] == "no_account"
+        assert "www-authenticate" not in response.headers
+
+
+async def test_a_symmetric_key_among_the_keys_of_an_issuer_is_none(team: Team) -> None:
+    secret = base64.urlsafe_b64encode(b"k" * 64).decode().rstrip("=")
+    row = {"kty": "oct", "kid": "shared", "alg": "HS256", "k": secret, "use": "sig"}
+    assert identity._keys_in({"keys": [row]}) == {}
+    assert identity._keys_in({"keys": [row | {"kty": "RSA"}]}) == {}
+
+
+async def test_a_key_that_names_its_algorithm_counts_for_no_other(issuer: Issuer) -> None:
+    issuer_of_rsa = Issuer()
+    issuer_of_rsa.add_key("rsa", rsa_key=True)
+    row = next(row for row in issuer_of_rsa.document()["keys"] if row["kid"] == "rsa")
+    assert identity._keys_in({"keys": [row]})["rsa"].algorithms == identity._ALGORITHMS["RSA"]
+    assert identity._keys_in({"keys": [row | {"alg": "PS256"}]})["rsa"].algorithms == ("PS256",)
+    assert identity._keys_in({"keys": [row | {"use": "enc"}]}) == {}
+    issuer_of_rsa._server.server_close()
+
+
+class TestKeys:
+    """The keys of an issuer that changes them, or cannot be reached."""
+
+    @pytest.fixture
+    def own(self) -> Iterator[Issuer]:
+        with Issuer().serving() as serving:
+            yield serving
+
+    @pytest.fixture
+    async def at_work(self, own: Issuer, tmp_path: Path) -> AsyncIterator[Team]:
+        async with hosted(tmp_path, accounts_of(own)) as opened:
+            yield opened
+
+    async def test_keys_are_fetched_once(self, own: Issuer, at_work: Team, era: str) -> None:
+        assert [await status_of(at_work, era, own.token(jti=str(at))) for at in range(5)] == [200] * 5
+        assert own.fetches == 1
+
+    async def test_unknown_keys_cost_one_fetch_in_the_pause(self, own: Issuer, at_work: Team) -> None:
+        await status_of(at_work, ERAS[0], own.token())
+        for number in range(30):
+            assert await status_of(at_work, ERAS[0], own.token(kid=f"unknown {number}")) == 401
+        assert own.fetches == 1
+
+    async def test_a_new_key_is_taken_up_after_the_pause(
+        self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await status_of(at_work, ERAS[0], own.token())
+        own.add_key("second")
+        assert await status_of(at_work, ERAS[0], own.token(kid="second")) == 401
+        monkeypatch.setattr(identity, "PAUSE", 0.0)
+        assert await status_of(at_work, ERAS[0], own.token(kid="second")) == 200
+        assert await status_of(at_work, ERAS[0], own.token(jti="again")) == 200
+
+    async def test_a_key_that_was_taken_back_counts_no_more_once_keys_are_renewed(
+        self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await status_of(at_work, ERAS[0], own.token())
+        late = own.token(jti="late")
+        own.add_key("second")
+        del own.keys["first"]
+        monkeypatch.setattr(identity, "FRESH", 0.0)
+        monkeypatch.setattr(identity, "PAUSE", 0.0)
+        assert await status_of(at_work, ERAS[0], late) == 401
+
+    @pytest.mark.parametrize("status", [500, 404, 302])
+    async def test_an_issuer_that_was_never_reached_means_later(
+        self, status: int, own: Issuer, at_work: Team, era: str
+    ) -> None:
+        own.status = status
+        response = await at_work.post(era, "tools/list", token=own.token())
+        assert response.status_code == 503
+        assert 1 <= int(response.headers["retry-after"]) <= 5
+        assert own.token() not in response.text
+        for _ in range(10):
+            assert await status_of(at_work, era, own.token()) == 503
+        assert own.fetches == 1, "each bad token would cost a thread"
+        assert (await at_work.client.get("/readyz")).status_code == 503
+        assert await status_of(at_work, era, STATIC) == 200
+
+    async def test_the_last_keys_count_while_the_issuer_cannot_be_reached(
+        self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await status_of(at_work, ERAS[0], own.token())
+        own.status = 500
+        monkeypatch.setattr(identity, "FRESH", 0.0)
+        monkeypatch.setattr(identity, "PAUSE", 0.0)
+        assert await status_of(at_work, ERAS[0], own.token(jti="old key")) == 200
+        own.add_key("second")
+        assert await status_of(at_work, ERAS[0], own.token(kid="second")) == 503, "it may be a new key"
+        monkeypatch.setattr(identity, "KEPT", 0.0)
+        assert await status_of(at_work, ERAS[0], own.token(jti="a day later")) == 503
+
+    async def test_nobody_waits_for_a_slow_issuer_whose_keys_are_known(
+        self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await status_of(at_work, ERAS[0], own.token())
+        own.delay = 1.0
+        monkeypatch.setattr(identity, "PAUSE", 0.0)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(status_of, at_work, ERAS[0], own.token(kid="unknown"))
+            await anyio.sleep(0.2)
+            monkeypatch.setattr(identity, "FRESH", 0.0)
+            with anyio.fail_after(0.7):
+                assert await status_of(at_work, ERAS[0], own.token(jti="meanwhile")) == 200
+
+    async def test_ready_means_that_the_keys_are_there(self, own: Issuer, at_work: Team) -> None:
+        response = await at_work.client.get("/readyz")
+        assert (response.status_code, response.json()["keys"]) == (200, "ok")
+        assert own.fetches == 1
+
+
+class TestMemory:
+    """Checked tokens are remembered, for a short time and not beyond their end."""
+
+    @pytest.fixture
+    def verifier(self, issuer: Issuer, team: Team) -> identity.Verifier:
+        assert team.hosting.accounts
+        return identity.Verifier(team.hosting.accounts, clock=lambda: self.now)
+
+    now = 0.0
+
+    @pytest.fixture(autouse=True)
+    def counted(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        self.now = time.time()
+        decoded: list[str] = []
+        decode = jwt.decode
+
+        def counting(token: str, *args: Any, **options: Any) -> Any:
+            decoded.append(token)
+            return decode(token, *args, **options)
+
+        monkeypatch.setattr(jwt, "decode", counting)
+        return decoded
+
+    async def test_a_token_is_checked_once(self, verifier: Any, issuer: Issuer, counted: list[str]) -> None:
+        token = issuer.token()
+        first = await verifier.verify_token(token)
+        checks = len(counted)
+        assert await verifier.verify_token(token) is first
+        assert len(counted) == checks
+        assert token not in repr(vars(verifier))
+        assert first.token == ""
+
+    async def test_it_is_checked_again_after_a_minute(
+        self, verifier: Any, issuer: Issuer, counted: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        token = issuer.token()
+        await verifier.verify_token(token)
+        checks = len(counted)
+        later = time.monotonic() + identity.REMEMBERED + 0.1
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        assert await verifier.verify_token(token)
+        assert len(counted) > checks
+
+    async def test_it_is_never_remembered_beyond_its_end(
+        self, verifier: Any, issuer: Issuer, counted: list[str]
+    ) -> None:
+        token = issuer.token(exp=int(self.now) + 20)
+        await verifier.verify_token(token)
+        checks = len(counted)
+        self.now += 21
+        await verifier.verify_token(token)
+        assert len(counted) > checks
+
+    async def test_no_more_than_so_many_are_remembered(
+        self, verifier: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(identity, "MOST_REMEMBERED", 5)
+        for number in range(20):
+            await verifier.verify_token(issuer.token(jti=str(number)))
+        assert len(verifier._remembered) == 5
+
+    async def test_a_bad_token_is_not_remembered(self, verifier: Any, issuer: Issuer) -> None:
+        assert await verifier.verify_token(issuer.token(aud="x")) is None
+        assert verifier._remembered == {}
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({}, "ada"),
+        ({"email": "ada@example.com"}, "ada@example.com"),
+        ({"email": "ada@example.com", "email_verified": False, "name": "Ada"}, "Ada"),
+        ({"preferred_username": "ada.l", "name": "Ada"}, "ada.l"),
+        ({"email": " ", "name": 7}, "ada"),
+        ({"name": "A\u202eda\n"}, "A\\u{202e}da"),
+    ],
+    ids=str,
+)
+def test_the_name_of_a_person_is_one_that_people_know(claims: dict[str, Any], name: str) -> None:
+    assert identity._name_in({"sub": "ada"} | claims) == name
