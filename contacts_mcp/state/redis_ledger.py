@@ -126,7 +126,7 @@ class RedisLedger:
         self._void: list[str] = []
         self._full: tuple[float, float] = (0, _NEVER)  # no place up to this limit is free before that moment
         self._sent: deque[Sent] = deque()
-        self._untold: list[Sent] = []  # those of `_sent` that Redis may not know
+        self._untold: dict[str, float] = {}  # names and moments of those of `_sent` that Redis may not know
         self._rest = 0  # places that may be used without Redis
         self._promised_until = _NEVER
         self.settling_until = _NEVER  # Redis is new and gives nothing before then
@@ -196,7 +196,7 @@ class RedisLedger:
 
     def _forget_old(self, now: float) -> None:
         while self._sent and self._sent[0].at <= now - self._window:
-            self._sent.popleft()
+            self._untold.pop(self._sent.popleft().name, None)
 
     # Alone
 
@@ -208,7 +208,7 @@ class RedisLedger:
         sent = Sent(now, f"{self._me}:{self._trips}")
         self._rest -= 1
         self._sent.append(sent)
-        self._untold.append(sent)
+        self._untold[sent.name] = sent.at
         return 0.0
 
     def _left_alone(self, now: float) -> int:
@@ -258,11 +258,12 @@ class RedisLedger:
         """One question, or another where the mark has changed. Raises RedisLost."""
         async with self._asking:
             for _ in range(3):
-                start, told = self._clock(), len(self._untold)
+                start = self._clock()
                 letter = self._letter(start, limit, want, share)
                 answer = await self._redis.ask(_LEDGER, self._keys(), letter)
                 if "rest" in answer:
-                    del self._untold[:told]
+                    for _, told in letter["sent"]:
+                        self._untold.pop(told, None)
                     self._void = self._void[len(letter["back"]) :]
                     self._take(answer, start, limit, letter)
                     return
@@ -296,13 +297,13 @@ class RedisLedger:
             "spread": min(want, max(1, limit // 50)) - 1,
             "poll": POLL,
             "back": self._void[:],
-            "sent": [(now - at, name) for at, name in self._untold if at > now - self._window],
+            "sent": [(now - at, name) for name, at in self._untold.items()],
         }
 
     def _meet(self, mark: str) -> None:
         """Another Redis, or one that has forgotten: it has to hear of all that was sent within the window."""
         self._mark = mark
-        self._untold = [*self._sent]
+        self._untold = {name: at for at, name in self._sent}
         self._places.clear()
         self._void.clear()
 

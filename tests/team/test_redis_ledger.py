@@ -1,4 +1,4 @@
-"""The ledger in Redis: what a question costs, and the limit whatever becomes of Redis.
+"""The ledger in Redis: the price of a question, and the limit while Redis is harmed.
 
 Guards `contacts_mcp/state/redis.py` and `contacts_mcp/state/redis_ledger.py`. Windows last some seconds here.
 """
@@ -264,6 +264,21 @@ async def test_a_redis_that_has_just_forgotten_gives_nothing_before_all_have_tol
     assert taken > LIMIT / 2
     assert taken + await places(other, LIMIT) <= LIMIT
     assert await other.reserve(uptime(), LIMIT) <= QUICK.settle
+
+
+async def test_places_used_alone_while_redis_is_asked_are_used_only_once(
+    replica: Open, redis_server: RedisServer
+) -> None:
+    ledger = await replica(redis_server.url)
+    assert not await ledger.reserve(uptime(), LIMIT)
+    await ledger.pause(uptime(), uptime())  # gives back the places that were taken ahead
+    emptied(redis_server)
+    await ledger.refresh()
+    asking = asyncio.create_task(ledger.refresh())
+    await asyncio.sleep(0)
+    assert await places(ledger, LIMIT)
+    await asking
+    assert not await places(ledger, LIMIT)
 
 
 async def test_a_redis_that_starts_with_old_contents_has_forgotten_too(
