@@ -94,7 +94,8 @@ def run(pressures: Sequence[Pressure], meanwhile: Callable[[], None] = lambda: N
     ]
     time.sleep(max(0.0, pressures[0].begin - time.monotonic()))
     meanwhile()
-    answers = [child.communicate(timeout=120)[0] for child in children]
+    patience = pressures[0].until - time.monotonic() + 60
+    answers = [child.communicate(timeout=patience)[0] for child in children]
     if any(child.returncode for child in children):
         msg = "a process that pressed has failed"
         raise RuntimeError(msg)

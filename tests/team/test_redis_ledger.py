@@ -18,6 +18,7 @@ import anyio
 import pytest
 from pressing import places
 from redis_server import RedisServer
+from support.missing import needs
 
 from contacts_mcp.config import InvalidSettings
 from contacts_mcp.errors import AccountError
@@ -34,6 +35,11 @@ NOTICED = 0.2 + 0.9  # seconds after which another Redis has settled for all
 NOBODY = "redis://127.0.0.1:9/0"  # the port that nobody listens at
 
 Open = Callable[..., Awaitable[RedisLedger]]
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    needs(packages=("redis",))
 
 
 @pytest.fixture
