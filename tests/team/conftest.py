@@ -18,9 +18,15 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a redis-server that all tests share. Each uses keys of its own."""
-    yield from (server.url for server in _redis_servers(tmp_path_factory))
+def lasting_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A redis-server that all tests share. Each uses keys of its own, and none harms it."""
+    yield from _redis_servers(tmp_path_factory)
+
+
+@pytest.fixture
+def redis(lasting_redis: RedisServer) -> str:
+    """The URL of a redis-server that all tests share."""
+    return lasting_redis.url
 
 
 @pytest.fixture
