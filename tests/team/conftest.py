@@ -28,7 +28,7 @@ def need(is_there: bool, program: str) -> None:
 def postgres_server() -> Iterator[PostgresServer]:
     """A server that stays up. Tests share it, each with accounts or a database of its own."""
     need(is_installed(), "PostgreSQL")
-    with running_postgres() as server:
+    with running_postgres(in_memory=True) as server:
         yield server
 
 
@@ -44,11 +44,11 @@ def empty_database(postgres_server: PostgresServer) -> str:
     return postgres_server.new_database(f"own-{next(_numbers)}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mortal_server() -> Iterator[PostgresServer]:
-    """A server that tests of one module stop and freeze."""
+    """A server that tests stop and freeze."""
     need(is_installed(), "PostgreSQL")
-    with running_postgres() as server:
+    with running_postgres(in_memory=True) as server:
         yield server
 
 
