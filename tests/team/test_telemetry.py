@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -40,12 +41,30 @@ def upstream() -> Iterator[dict[str, str]]:
         yield variables
 
 
+ACCOUNTS = """
+[accounts.office]
+base_url = "{HEYMARKET_BASE_URL}"
+api_key_env = "HEYMARKET_API_KEY"
+requests_per_minute = 100000
+[[accounts.office.tokens]]
+name = "Front desk"
+sha256 = "{hashed}"
+scopes = ["contacts:read", "contacts:write"]
+"""
+
+
 @pytest.fixture(scope="module")
 def server(
     collector: Collector, upstream: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hosted]:
+    """A server for a team, which keeps no sessions."""
     room = tmp_path_factory.mktemp("seen")
-    with hosted(room, OTEL_EXPORTER_OTLP_ENDPOINT=collector.address, **upstream) as running:
+    accounts = room / "accounts.toml"
+    accounts.write_text(ACCOUNTS.format(**upstream, hashed=sha256(b"a-token").hexdigest()), encoding="utf-8")
+    accounts.chmod(0o600)
+    hosting = {"CONTACTS_MCP_ACCOUNTS": str(accounts), "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address}
+    with hosted(room, **hosting, **upstream) as running:
+        running.http.headers["Authorization"] = "Bearer a-token"
         yield running
 
 
@@ -191,6 +210,7 @@ def test_the_log_has_one_line_a_call_and_one_a_request(server: Hosted) -> None:
     assert lines[0]["operation"] == READ
     assert lines[0]["heymarket_request"]
     assert (lines[1]["tool"], lines[1]["kind"]) == ("lookup_contact", "answered")
+    assert {(len(line["account"]), len(line["subject"])) for line in lines} == {(16, 16)}
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z", line["time"]) for line in lines)
 
 
