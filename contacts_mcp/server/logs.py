@@ -54,6 +54,8 @@ def set_up_logging(
     on_stderr = logging.StreamHandler()
     on_stderr.setFormatter(_formatter(form, key, is_file=False))
     logging.basicConfig(handlers=[on_stderr], level=others)
+    if logging.lastResort:  # it has the warnings of loggers that lead nowhere, such as uvicorn's of accesses
+        logging.lastResort.setFormatter(on_stderr.formatter)
     logger = logging.getLogger("contacts_mcp")
     logger.setLevel(own)
     for name in TALKATIVE:

@@ -139,6 +139,7 @@ class Hosted:
     http: httpx.Client
     metrics_at: str
     said: list[str] = field(default_factory=list)
+    file: Path = Path()  # of the log, where there is one
 
     def post(self, message: Any, *, path: str = "/mcp", headers: dict[str, str] | None = None) -> httpx.Response:
         return self.http.post(path, json=message, headers=JSON_OR_EVENTS | (headers or {}))

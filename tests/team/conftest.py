@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 
 import pytest
+from postgres_server import PostgresServer, is_installed, running_postgres
 from redis_server import RedisServer
 from support.missing import needs
-from support.postgres import PostgresServer, is_installed, running_postgres
 
 from contacts_mcp.state.postgres.database import SharedDatabase
 

@@ -15,8 +15,10 @@ import pytest
 from anyio import get_cancelled_exc_class
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from support.hosting import HANDSHAKE, MODERN, holder, hosted
 
 from contacts_mcp.config import Settings
+from contacts_mcp.sandbox import Fault
 from contacts_mcp.server import many
 from contacts_mcp.server.identity import Admitted, Person
 from contacts_mcp.server.many import ManyAccounts
@@ -265,3 +267,29 @@ async def test_a_call_of_nobody_reaches_no_account(accounts: Any, account: str |
             with calling(""), pytest.raises(Exception, match="nobody who has an account"), served.using():
                 pass
     assert made == []
+
+
+async def test_a_run_stops_at_a_drain_and_goes_on_at_another_server(tmp_path: Path) -> None:
+    accounts = f"[accounts.a]\nsandbox = true\n{holder('a', 'Ada', 'ada', 'read', 'write', 'bulk')}"
+    rows = "".join(f"(510) 555-{number:04},Jo {number}\n" for number in range(100, 160))
+    async with hosted(tmp_path, accounts) as one:
+        plan = await one.call(MODERN, "import_contacts", "ada", text=f"phone,first\n{rows}")
+        asked = {"plan": plan["plan"], "confirm_token": plan["confirm_token"]}
+        one.sandboxes["a"].faults.add(Fault("*", "stall", delay=0.05, times=-1))
+        stopped: list[dict[str, Any]] = []
+
+        async def run() -> None:
+            stopped.append(await one.call(MODERN, "import_contacts", "ada", **asked))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            await anyio.sleep(0.3)
+            one.hosting.begin_drain()
+        assert stopped[0]["status"] == "stopped"
+        one.sandboxes["a"].faults.clear()
+        async with hosted(tmp_path, accounts, shared=one.sandboxes) as other:
+            done = await other.call(HANDSHAKE, "import_contacts", "ada", plan=plan["plan"])
+            assert done["status"] == "done"
+        phones = [contact["phone"] for contact in one.sandboxes["a"].store.contacts()]
+        assert {f"1510555{number:04}" for number in range(100, 160)} <= {*phones}
+        assert len({*phones}) == len(phones), "nobody was made twice"

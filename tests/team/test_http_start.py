@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -152,3 +154,18 @@ def test_a_token_is_printed_once_with_the_lines_that_admit_it(tmp_path: Path) ->
 def test_no_token_is_made_for_scopes_that_admit_nobody(scopes: str) -> None:
     done = CliRunner().invoke(main, ["token", "Jo", "--scopes", scopes])
     assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_nothing_of_a_hosted_server_is_loaded_for_one_person(tmp_path: Path) -> None:
+    program = """
+import sys
+from contacts_mcp.cli import main
+from contacts_mcp.server import http, stdio
+from contacts_mcp.server.server import build_server
+from contacts_mcp.config import Settings
+build_server(Settings.load(sandbox=True)).streamable_http_app(host="127.0.0.1")
+hosted = ("accounts", "server.identity", "server.gate", "server.hosting", "server.many", "setup.token")
+print([name for name in hosted if f"contacts_mcp.{name}" in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "[]\n", done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.postgres import PostgresServer
+from postgres_server import PostgresServer
 
 from contacts_mcp.state.acting import who
 from contacts_mcp.state.journal import IN_FLIGHT, KEEP, LONGEST_CALL, Action, Entry, Journal, State

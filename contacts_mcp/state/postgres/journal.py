@@ -201,7 +201,7 @@ class PostgresJournal:
         if not entries:
             return []
         self._purge_later()
-        entries = [replace(entry, state="begun") for entry in entries]
+        entries = [replace(entry, state="begun", who=entry.who or who.get()) for entry in entries]
         for _ in range(2):
             account = await self._account.get()
             rows = await self._db.fetch(_BEGIN, self._to_begin(account, entries), patience=_patience(entries))
@@ -227,7 +227,7 @@ class PostgresJournal:
             {name: _column(entry, name) for name in _BEGUN.keys() & _ENTRY_COLUMNS}
             | {"phone_before": _phone_in(entry.before), "phone_wanted": _phone_in(entry.wanted)}
             | {"by_probe": entry.record.get("probe") is not None, "lock": (lock := _lock_of(entry))}
-            | {"fence": held[lock].fence if lock in held else None, "who": _text(who.get())}
+            | {"fence": held[lock].fence if lock in held else None}
             for entry in entries
         ]
         return {

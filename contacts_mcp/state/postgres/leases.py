@@ -213,7 +213,7 @@ class Leases:
         for _ in range(2):
             number, asked = await account.get(), ticks()
             values = {"account": number, "owner": self.owner, "names": [*names], "life": self._life}
-            rows = await self._db.fetch(_TAKE, values, patience=_patience(len(names)))
+            rows = await self._db.fetch(_TAKE, values, patience=_patience(len(names)), again=True)
             if not rows[0]["is_merged"]:
                 break
             account.forget()
@@ -246,7 +246,7 @@ class Leases:
                 del self._held[lease.account, lease.name]
         with suppress(AccountError):
             values = self._of(leases) | {"marks": marks}
-            await self._db.execute(_GIVE_BACK, values, patience=_patience(len(leases)))
+            await self._db.execute(_GIVE_BACK, values, patience=_patience(len(leases)), again=True)
 
     async def _give_all_back(self) -> None:
         await self._give_back([*self._held.values()], marks=True)
@@ -268,7 +268,7 @@ class Leases:
         leases, asked = [*self._held.values()], ticks()
         if not leases:
             return
-        rows = await self._db.fetch(_EXTEND, self._of(leases), patience=_patience(len(leases)))
+        rows = await self._db.fetch(_EXTEND, self._of(leases), patience=_patience(len(leases)), again=True)
         extended = {(row["account"], row["name"]) for row in rows}
         for lease in leases:
             lease.ends = asked + self._life * _TRUSTED if (lease.account, lease.name) in extended else -inf
