@@ -16,6 +16,7 @@ import linecache
 import logging
 import os
 import re
+import stat
 import sys
 import threading
 import traceback
@@ -219,7 +220,8 @@ def _private(file: Path) -> logging.Handler:
     """A handler that adds to a file for its owner only."""
     try:
         opened = os.open(file.expanduser(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        if hasattr(os, "fchmod"):  # not on every Windows
+        is_file = stat.S_ISREG(os.fstat(opened).st_mode)  # and not /dev/null, which all others need as well
+        if is_file and hasattr(os, "fchmod"):  # not on every Windows
             os.fchmod(opened, 0o600)
     except (OSError, RuntimeError) as error:
         raise AccountError(f"CONTACTS_MCP_LOG_FILE cannot be written ({type(error).__name__}).") from None

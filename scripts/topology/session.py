@@ -23,7 +23,7 @@ from topology.team import SCOPES, Replica, Team
 
 PHONES = {MODERN: "+15105553301", LEGACY: "+15105553302"}
 NAME, MAIL = "Wilhelmina", "wilhelmina.p@example.com"
-LIMIT = 30  # requests a minute of the account whose limit is tried
+LIMIT = 60  # requests a minute of the account whose limit is tried
 OFFICE, OTHERS = "oakland", "portland"
 DRAINED_WITHIN = 20  # seconds; nothing slow is under way
 
@@ -197,7 +197,8 @@ class Session:
         pool.shutdown(wait=False, cancel_futures=True)
         used = before + sent
         must(used <= LIMIT, f"{used} requests were sent in a minute, and {LIMIT} are allowed")
-        must(used >= LIMIT * 2 // 3, f"only {used} of {LIMIT} requests were sent")
+        # Places that are promised to the other replica, for a loss of Redis, wait until the minute has gone on.
+        must(used >= LIMIT // 2, f"only {used} of {LIMIT} requests were sent")
 
     def says_nothing_personal(self) -> None:
         """No log has a phone, a name, an e-mail or a token in it."""
