@@ -67,12 +67,12 @@ async def opened(home: Path, *, sandbox: Sandbox | None = None, url: str = "", l
 
 async def planned(book: Book, path: Path) -> int:
     with opened_source(path.name, [path.parent], region="US") as (source, facts):
-        plan = await plan_file(book, book.imports.begin("file", facts, Asked().as_json()), source, Asked())
+        plan = await plan_file(book, await book.imports.begin("file", facts, Asked().as_json()), source, Asked())
     return plan.plan
 
 
-def done(book: Book, plan: int) -> int:
-    return book.imports.states(plan).get("done", 0)
+async def done(book: Book, plan: int) -> int:
+    return (await book.imports.states(plan)).get("done", 0)
 
 
 # Requests
@@ -118,7 +118,7 @@ async def time_run(contacts: int, folder: Path, report: Report) -> None:
             start, ours, its = time.perf_counter(), time.process_time(), cpu_of(process)
             await run(book, plan)
             took, ours, its = time.perf_counter() - start, time.process_time() - ours, cpu_of(process) - its
-            assert done(book, plan) == contacts
+            assert await done(book, plan) == contacts
     each = f"{ours / contacts * 1e6:.0f} us a contact here, {its / contacts * 1e6:.0f} us in the sandbox"
     print(f"a run of {contacts:,}: {each}; {contacts / took:,.0f} contacts a second by the wall clock")
     report.add("contacts a CPU second of both", contacts / (ours + its), 1_500, at_least=True)
@@ -158,7 +158,7 @@ async def use_limit(contacts: int, folder: Path, report: Report, *, limit: int, 
                 tasks.start_soon(ask, book)
             await run(book, plan)
             tasks.cancel_scope.cancel()
-        assert done(book, plan) == contacts
+        assert await done(book, plan) == contacts
     sandbox.close()
     how = "asked meanwhile" if is_asked else "alone"
     report.add(f"{how}: refused for the limit", sum(one.status == TOO_MANY for one in requests), 0)

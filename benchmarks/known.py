@@ -56,7 +56,7 @@ async def tag_all(book: Book, sandbox: Sandbox, room: Path) -> None:  # noqa: AR
     chosen = Chosen(contact_ids=tuple(row["id"] for row in sandbox.store.contacts()))
     wanted = Wanted(add_tags=["Lead"])
     edit = await edit_for(book, chosen, wanted)
-    plan = await plan_change(book, begin_change(book, chosen, wanted, edit), chosen, edit)
+    plan = await plan_change(book, await begin_change(book, chosen, wanted, edit), chosen, edit)
     sandbox.requests.clear()  # planning looks everybody up, in both cases
     end = await run(book, plan.plan)
     assert end.state == "done", end

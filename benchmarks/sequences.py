@@ -828,7 +828,7 @@ class Sequence:
     async def _make(self, call: Call) -> None:
         book = await self.workspace.book()
         self.calls[call.number] = call
-        known = {entry.change_id for entry in book.journal.entries(limit=1000)}
+        known = {entry.change_id for entry in await book.journal.entries(limit=1000)}
         self.way.call, call.since, call.began = call.number, len(self.log.events), time_of_day()
         self.way.phone = str(call.asked.get("phone", ""))
         self.way.told.append(f"{time_of_day() % 10_000:9.2f} call {call.number}: {call.text}")
@@ -842,7 +842,9 @@ class Sequence:
             await self._restart()
             book = await self.workspace.book()
         call.until = len(self.log.events)
-        call.entries = [entry.change_id for entry in book.journal.entries(limit=1000) if entry.change_id not in known]
+        call.entries = [
+            entry.change_id for entry in await book.journal.entries(limit=1000) if entry.change_id not in known
+        ]
         self.office.changes += call.entries
         self.way.told.append(f"{time_of_day() % 10_000:9.2f}      -> {call.status} {call.notes} {_said(call)}")
         self.judge.judge_answer(call)
@@ -850,7 +852,10 @@ class Sequence:
     async def _answered(self, call: Call, book: Book, *, dies: anyio.CancelScope | None) -> str:
         finish = book.journal.finish
         if dies:  # a dead process writes nothing any more
-            last = lambda entry: not dies.cancel_called and finish(entry)  # noqa: E731 -- one line
+
+            async def last(entry: Entry) -> bool:
+                return not dies.cancel_called and await finish(entry)
+
             book.journal.finish = last  # type: ignore[method-assign] # steps in
         try:
             call.outcome = await call.make(book, call.token)
@@ -873,7 +878,7 @@ class Sequence:
         book = await self.workspace.book()
         for _ in range(2):
             await changes_of(book)
-        return self.judge.judge_journal(book.journal.entries(limit=1000))
+        return self.judge.judge_journal(await book.journal.entries(limit=1000))
 
 
 def _said(call: Call) -> str:

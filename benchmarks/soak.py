@@ -1104,14 +1104,16 @@ class Soak:
         is_over = stored is not None and stored.state == "done"
         del self.watch.under_way[run.asked.number]
         self._runs.remove(run)
-        self.judge.judge_run(run.asked, [*book.imports.every_row(stored.plan)] if stored and is_over else [])
+        self.judge.judge_run(
+            run.asked, [row async for row in book.imports.every_row(stored.plan)] if stored and is_over else []
+        )
         return False
 
     @staticmethod
     async def _stored(run: Run, desk: Desk) -> StoredPlan | None:
         """The plan that was confirmed, or the one that waits for it."""
         book = await desk.workspace.book()
-        plans = [plan for plan in book.imports.plans(*BEGUN, "planned") if run.plan.sign in str(plan.facts)]
+        plans = [plan for plan in await book.imports.plans(*BEGUN, "planned") if run.plan.sign in str(plan.facts)]
         return next((plan for plan in plans if plan.state in BEGUN), plans[0] if plans else None)
 
     async def _next_of(self, run: Run, desk: Desk) -> Plan:
@@ -1193,13 +1195,13 @@ class Soak:
                 await desk.client.call_tool(run.plan.tool, (await self._next_of(run, desk)).arguments)
                 await anyio.sleep(30)
             self.figures.must(f"{run.plan.tool} {run.asked.number} comes to no end", holds=run not in self._runs)
-        for _ in range(len(book.journal.unfinished()) // 20 + 2):
+        for _ in range(len(await book.journal.unfinished()) // 20 + 2):
             await desk.client.call_tool("list_changes", {})
             await anyio.sleep(120)
-        entries = book.journal.entries(limit=10**6)
+        entries = await book.journal.entries(limit=10**6)
         for entry in list(entries):
             if entry.action == "import":
-                entries += book.journal.parts_of(entry.change_id)
+                entries += await book.journal.parts_of(entry.change_id)
         self.judge.judge_journal(sorted(entries, key=lambda one: -one.change_id))
 
 

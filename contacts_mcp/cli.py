@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,12 +169,11 @@ def serve(address: str | None, **flags: Any) -> None:
         _serve_over_http(place, flags)
         return
     with _starting_quickly():
-        from contacts_mcp.server.logs import set_up_logging
         from contacts_mcp.server.server import build_server
 
         settings = load(flags)
         try:
-            set_up_logging(settings.log_level, settings.log_file)
+            _set_up_the_log(settings)
             server = build_server(settings)
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
@@ -193,7 +192,8 @@ def _serve_over_http(place: tuple[str, int], flags: dict[str, Any]) -> None:
     host, port = place
     with _starting_quickly():
         from contacts_mcp.server import http
-        from contacts_mcp.server.logs import set_up_logging
+        from contacts_mcp.server.logs import announcement
+        from contacts_mcp.server.seeing import telemetry
         from contacts_mcp.server.server import build_server
 
         # Callers may be anywhere: their days are not this machine's, and neither are their files.
@@ -201,7 +201,7 @@ def _serve_over_http(place: tuple[str, int], flags: dict[str, Any]) -> None:
         settings = settings.model_copy(update={"time_zone": settings.time_zone or "UTC", "files": []})
         is_hosted = settings.accounts is not None or settings.shares_state or not is_this_machine(host)
         try:
-            set_up_logging(settings.log_level, settings.log_file)
+            _set_up_the_log(settings)
             if is_hosted:
                 from contacts_mcp.server.hosting import Hosting
 
@@ -211,12 +211,26 @@ def _serve_over_http(place: tuple[str, int], flags: dict[str, Any]) -> None:
         except ContactsError as error:
             raise click.UsageError(str(error)) from None
     shown = f"[{host}]" if ":" in host else host
+    ready = announcement(f"Serving at http://{shown}:{port}/mcp", settings.log_format)
     try:
-        serving(host, port, ready=lambda: click.echo(f"Serving at http://{shown}:{port}/mcp", err=True))
+        with telemetry(settings):
+            serving(host, port, ready=lambda: click.echo(ready, err=True))
+    except ContactsError as error:
+        raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.ClickException(
             f"{shown}:{port} cannot be used ({error.strerror or error}). Choose another address."
         ) from None
+
+
+def _set_up_the_log(settings: Settings) -> None:
+    """The log of a process that serves. Raises AccountError."""
+    from contacts_mcp.server.logs import log_all_that_is_unhandled, set_up_logging
+    from contacts_mcp.workspace import signing_keys
+
+    form = settings.log_format
+    set_up_logging(settings.log_level, settings.log_file, form=form, key=lambda: signing_keys(settings)[0])
+    log_all_that_is_unhandled()
 
 
 @contextmanager
@@ -311,11 +325,13 @@ def sandbox(ctx: click.Context, host: str, port: int, path: str | None, contacts
 @click.confirmation_option(prompt="Put the sandbox's contacts back as they were at first?")
 def reset_sandbox(sandbox_file: str | None, data_dir: str | None) -> None:
     """Put the sandbox of `serve --sandbox` back as it was at first, also for servers that run."""
+    import anyio
+
     from contacts_mcp.workspace import reset_sandbox
 
     try:
         settings = load({"sandbox": True, "sandbox_file": sandbox_file, "data_dir": data_dir})
-        click.echo(f"Done: {reset_sandbox(settings)} is as it was at first.")
+        click.echo(f"Done: {anyio.run(reset_sandbox, settings)} is as it was at first.")
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
 
@@ -682,22 +698,15 @@ def journal() -> None:
 @click.confirmation_option(prompt="Forget all changes? They can then no longer be taken back.")
 def clear_journal(data_dir: str | None) -> None:
     """Forget all finished changes of all accounts, before-images and plans of imports included."""
-    from contacts_mcp.state.imports import Imports
-    from contacts_mcp.state.journal import Journal
+    import anyio
 
-    path = load({"data_dir": data_dir}).directory / "journal.sqlite3"
-    plans = path.with_name("imports.sqlite3")
+    from contacts_mcp.workspace import forget_changes
+
     try:
-        if plans.exists():
-            with closing(Imports(plans, "")) as kept:
-                kept.forget()
-        if not path.exists():
-            click.echo("Forgot 0 changes.")
-            return
-        with closing(Journal(path, "")) as opened:
-            click.echo(f"Forgot {opened.forget()} changes.")
+        count = anyio.run(forget_changes, load({"data_dir": data_dir}).directory)
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
+    click.echo(f"Forgot {count} changes.")
 
 
 @main.group()

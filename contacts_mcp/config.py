@@ -4,6 +4,7 @@
 - An empty variable counts as not set. So does an unexpanded placeholder (`${user_config.api_key}`), which some desktop
   clients pass for a field that was left blank.
 - Secrets print as `**********`.
+- A container may get any setting as a file of `/run/secrets` instead, named as the variable is, in small letters.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LIVE_URL = "https://api.heymarket.com"
 SANDBOX_URL = "http://sandbox.localhost"
 _SHORTEST_KEY = 16
 _HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?:\d{1,5}|\*))?"  # perhaps with a port
+SECRETS = Path("/run/secrets")  # where Docker, Podman and Kubernetes put files that a container alone may read
 
 
 def _names(value: object) -> object:
@@ -336,8 +338,11 @@ class Settings(BaseSettings):
         misspelt = next(((name, near) for name in strangers(os.environ) if (near := meant_by(name))), None)
         if misspelt:
             raise InvalidSettings("{} is not a setting. Did you mean {}?".format(*misspelt))
+        given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+        if os.access(SECRETS, os.R_OK | os.X_OK):
+            given["_secrets_dir"] = SECRETS
         try:
-            return cls(**{name: value for name, value in overrides.items() if value is not None})
+            return cls(**given)
         except ValidationError as error:
             raise InvalidSettings(_explain(error)) from None  # the original holds the values, secrets among them
 

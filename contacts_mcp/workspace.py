@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import aclosing, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -203,7 +203,7 @@ def _opened_sandbox(settings: Settings) -> Sandbox:
         ) from None
 
 
-def reset_sandbox(settings: Settings) -> str:
+async def reset_sandbox(settings: Settings) -> str:
     """Put the sandbox back as it was at first, and forget its changes. Returns its name. Raises AccountError."""
     from contacts_mcp.state.imports import Imports
     from contacts_mcp.state.index import Index
@@ -213,16 +213,33 @@ def reset_sandbox(settings: Settings) -> str:
         sandbox.reset()
     journal = settings.directory / "journal.sqlite3"
     if journal.exists():
-        with closing(Journal(journal, settings.account)) as opened:
-            opened.forget_own()
+        async with aclosing(Journal(journal, settings.account)) as opened:
+            await opened.forget_own()
     if (plans := settings.directory / "imports.sqlite3").exists():
-        with closing(Imports(plans, settings.account)) as kept:
-            kept.forget_own()
+        async with aclosing(Imports(plans, settings.account)) as kept:
+            await kept.forget_own()
     index = index_path(settings)
     if index and index.exists():
         with closing(Index(index)) as mirrored:
             mirrored.forget()
     return settings.sandbox_file or "sandbox.sqlite3 in the data directory"
+
+
+async def forget_changes(home: Path) -> int:
+    """Forget the finished changes of all accounts in that data directory, and their plans of imports.
+
+    Returns how many changes there were. Raises AccountError.
+    """
+    from contacts_mcp.state.imports import Imports
+    from contacts_mcp.state.journal import Journal
+
+    if (plans := home / "imports.sqlite3").exists():
+        async with aclosing(Imports(plans, "")) as kept:
+            await kept.forget()
+    if not (journal := home / "journal.sqlite3").exists():
+        return 0
+    async with aclosing(Journal(journal, "")) as opened:
+        return await opened.forget()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from contacts_mcp import config
 from contacts_mcp.config import LIVE_URL, InvalidSettings, Settings, variable_of
 
 SECRET = "hunter2-very-secret"
@@ -116,6 +117,32 @@ def test_a_setting_comes_from_its_variable_and_an_override_wins(
     assert getattr(Settings.load(), field) == value
     assert getattr(Settings.load(**{field: other}), field) == other
     assert getattr(Settings.load(**{field: None}), field) == value
+
+
+@pytest.mark.parametrize("field", ["secret_key", "database_url", "tools"])
+def test_a_container_may_get_a_setting_as_a_file(field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable wins over its file, and an empty file counts as not set."""
+    monkeypatch.setattr(config, "SECRETS", tmp_path)
+    file = tmp_path / variable_of(field).lower()
+    file.write_text("\n", encoding="utf-8")
+    assert getattr(Settings.load(), field) == Settings.model_fields[field].get_default(call_default_factory=True)
+    file.write_text("from the file\n", encoding="utf-8")
+    assert "from the file" in _open(Settings.load(), field)
+    monkeypatch.setenv(variable_of(field), "from the environment")
+    assert "from the environment" in _open(Settings.load(), field)
+
+
+def _open(settings: Settings, field: str) -> Any:
+    value = getattr(settings, field)
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+@pytest.mark.parametrize("kind", ["missing", "locked"])
+def test_without_such_a_folder_nothing_is_said(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "SECRETS", tmp_path / "folder")
+    if kind == "locked":
+        (tmp_path / "folder").mkdir(mode=0o000)
+    assert Settings.load().secret_key is None
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,9 @@ KEPT_TO = {
     "jwt": "api server/identity",
     "sse_starlette": "server/http",
     "mcp": PROTOCOL,
-    "mcp_types": PROTOCOL,
+    "mcp_types": f"{PROTOCOL} server/telemetry",
+    "opentelemetry": "server/seeing server/telemetry",
+    "prometheus_client": "server/telemetry",
     "phonenumbers": "words",
     "python_calamine": "book/transfer/sources/sheet",
     "xlsxwriter": "book/transfer/formats",
@@ -64,6 +66,7 @@ KEPT_TO = {
     "anyascii": "words",
     "pydantic_settings": "config",
     "click": "cli setup",
+    "redis": "state/redis",
 }
 
 HERE = Path(contacts_mcp.__file__).parent

@@ -28,9 +28,10 @@ from contacts_mcp.api.connection import CONNECTIONS, HEADERS, Proxy, timeouts
 from contacts_mcp.api.failures import failure_in_the_answer, failure_on_the_way, without_secrets
 from contacts_mcp.api.pace import Pace
 from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
-from contacts_mcp.api.tracing import request_span
+from contacts_mcp.api.tracing import FIRST, Attempt, request_span
 from contacts_mcp.errors import BadAnswer, ContactsError, RateLimited
 from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteReply
+from contacts_mcp.state import watching
 from contacts_mcp.state.ledger import WINDOW
 
 LONGEST_BODY = 20_000_000  # bytes of an answer, unpacked; a page of a hundred contacts has some hundred thousand
@@ -52,7 +53,7 @@ Read = TypeVar("Read")
 class Trace:
     """The fate of the copies of one write."""
 
-    before_each: Callable[[], None]  # called right before a copy goes out
+    before_each: Callable[[], Awaitable[None]]  # called right before a copy goes out
     unanswered: int = 0  # copies that may still arrive, or be at work: neither answered nor certainly never sent
     accepted: int = 0
 
@@ -81,6 +82,11 @@ class Call:
     def template(self) -> str:
         """The path without ids, which names nobody."""
         return _IDS.sub("/{id}", self.path)
+
+    @property
+    def operation(self) -> str:
+        """The name of such requests in the log, in spans and in metrics."""
+        return f"{self.method} {self.template}"
 
 
 _IDS = re.compile(r"/[^/a-z][^/]*")
@@ -184,7 +190,7 @@ class HeymarketClient:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
-        self._pace.close()
+        await self._pace.aclose()
 
     # Contacts
 
@@ -290,7 +296,7 @@ class HeymarketClient:
         heard = self._told(call, response, body, start)
         if heard.status == httpx.codes.TOO_MANY_REQUESTS:
             refused = failure_in_the_answer(response, _request_id(response), said="")
-            self._pace.slow_down(getattr(refused, "retry_after", None))
+            await self._pace.slow_down(getattr(refused, "retry_after", None))
             raise refused
         self._pace.went_through()
         return heard
@@ -334,12 +340,13 @@ class HeymarketClient:
         attempt = 1
         while True:
             try:
-                return await self._send_paced(call)
+                return await self._send_paced(call, attempt)
             except ContactsError as failure:
                 wait = self._wait_before_repeating(call, failure, attempt)
                 if wait is None:
                     raise
                 _log.debug("%s failed with %s; once more in %.1f s", call.kind.value, type(failure).__name__, wait)
+                watching.watcher.repeated(call.operation, kind=failure.kind)
             await self._sleep(wait)
             attempt += 1
 
@@ -358,29 +365,29 @@ class HeymarketClient:
         in_time = held + wait < anyio.current_effective_deadline() - anyio.current_time()
         return wait if in_time and self._budget.spend() else None
 
-    async def _send_paced(self, call: Call) -> Answer:
-        await self._pace.wait()
+    async def _send_paced(self, call: Call, number: int) -> Answer:
+        attempt = Attempt(number, await self._pace.wait())
         try:
             async with (
                 self._connections
             ):  # not in httpx's pool, where waiting would count as an attempt that may have been carried out
-                answer = await self._send_traced(call)
+                answer = await self._send_traced(call, attempt)
         except RateLimited as refused:
-            self._pace.slow_down(refused.retry_after or None)
+            await self._pace.slow_down(refused.retry_after or None)
             raise
         self._pace.went_through()
         return answer
 
-    async def _send_traced(self, call: Call) -> Answer:
+    async def _send_traced(self, call: Call, attempt: Attempt) -> Answer:
         """One attempt. That of a write is shielded, so that a caller who gives up leaves no copy of unknown fate."""
         trace = call.trace
         if trace is None:
-            return await self._send_once(call)
-        trace.before_each()
+            return await self._send_once(call, attempt)
+        await trace.before_each()
         trace.unanswered += 1
         try:
             with anyio.CancelScope(shield=True):
-                answer = await self._send_once(call)
+                answer = await self._send_once(call, attempt)
         except ContactsError as failure:
             trace.unanswered -= not isinstance(failure, AMBIGUOUS)
             raise
@@ -388,12 +395,12 @@ class HeymarketClient:
         trace.accepted += 1
         return answer
 
-    async def _send_once(self, call: Call) -> Answer:
+    async def _send_once(self, call: Call, attempt: Attempt = FIRST) -> Answer:
         proof, start = self._auth.header(), anyio.current_time()
         note = on_write.get()
         if note is not None and call.kind is Kind.WRITE:
             note()
-        with request_span(call.method, call.template) as span:
+        with request_span(call.method, call.template, attempt) as span:
             try:
                 response, body = await self._exchange(call, proof)
             except FAILURES_ON_THE_WAY as error:
@@ -430,8 +437,18 @@ class HeymarketClient:
 
 def _log_request(call: Call, outcome: object, start: float, request_id: str = "") -> None:
     """One line, without the ids in the path and without the query, which may name a person."""
+    if not _log.isEnabledFor(logging.INFO):
+        return
     took = (anyio.current_time() - start) * 1000
-    _log.info("request %s %s: %s, %.0f ms, request %s", call.method, call.template, outcome, took, request_id or "-")
+    facts = {"event": "request", "operation": call.operation, "outcome": str(outcome), "ms": round(took)}
+    _log.info(
+        "request %s: %s, %.0f ms, request %s",
+        call.operation,
+        outcome,
+        took,
+        request_id or "-",
+        extra={"facts": facts | ({"heymarket_request": request_id} if request_id else {})},
+    )
 
 
 async def _body(response: httpx.Response) -> bytes:

@@ -20,6 +20,7 @@ from math import ceil
 import anyio
 
 from contacts_mcp.errors import RateLimited
+from contacts_mcp.state import watching
 from contacts_mcp.state.ledger import WINDOW, Ledger, LedgerBusy
 from contacts_mcp.state.uptime import uptime
 
@@ -68,14 +69,21 @@ class Pace:
         self._paused_until = float("-inf")
         self._asked: deque[float] = deque(maxlen=limit)  # when interactive requests were sent from here
 
-    async def wait(self) -> None:
-        """Return once a request may be sent. Raises RateLimited at once if that is after the caller's deadline."""
-        is_bulk = bulk_work.get()
-        while seconds := await self._seconds_until_free(self._bulk_limit() if is_bulk else self._limit):
+    async def wait(self) -> float:
+        """Return once a request may be sent, with the seconds that it had to wait.
+
+        Raises RateLimited at once if that is after the caller's deadline.
+        """
+        is_bulk, waited = bulk_work.get(), 0.0
+        while seconds := await self._seconds_until_free(is_bulk=is_bulk):
             await self._announce(seconds)
             await self._sleep(max(seconds, LEAST_WAIT))
+            waited += seconds
+        if waited:
+            watching.watcher.waited(waited, is_bulk=is_bulk)
         if not is_bulk:
             self._asked.append(self._clock())
+        return waited
 
     def _bulk_limit(self) -> int:
         """The part of the limit that bulk work may use now."""
@@ -85,14 +93,15 @@ class Pace:
         reserve = max(ceil(self._limit * RESERVE), 2 * len(self._asked))
         return max(1, self._limit - min(reserve, int(self._limit * LARGEST_RESERVE)))
 
-    async def _seconds_until_free(self, limit: int) -> float:
+    async def _seconds_until_free(self, *, is_bulk: bool) -> float:
         """0 where a place was taken."""
+        limit = self._bulk_limit() if is_bulk else self._limit
         for pause in BUSY_PAUSES:
             try:
-                return self._ledger.reserve(self._clock(), limit)
+                return await self._ledger.reserve(self._clock(), limit, bulk=is_bulk)
             except LedgerBusy:
                 await self._sleep(pause)
-        return self._ledger.reserve(self._clock(), limit, alone=True)
+        return await self._ledger.reserve(self._clock(), limit, bulk=is_bulk, alone=True)
 
     async def _announce(self, seconds: float) -> None:
         if seconds > anyio.current_effective_deadline() - anyio.current_time():
@@ -105,7 +114,7 @@ class Pace:
         if report is not None and seconds > WORTH_REPORTING:
             await report(seconds)
 
-    def slow_down(self, seconds: float | None) -> None:
+    async def slow_down(self, seconds: float | None) -> None:
         """The service refused for rate: hold everybody's requests for `seconds`, at most a minute.
 
         None says that the service did not say for how long. Then it is twice as long as the last time.
@@ -115,11 +124,11 @@ class Pace:
         if seconds is None and now >= self._paused_until:
             self._paused_until = now + self._unsaid
             self._unsaid = min(2 * self._unsaid, WINDOW)
-        self._ledger.pause(now, self._paused_until if seconds is None else now + min(seconds, WINDOW))
+        await self._ledger.pause(now, self._paused_until if seconds is None else now + min(seconds, WINDOW))
 
     def went_through(self) -> None:
         """The service took a request: the next refusal is the first of its kind again."""
         self._unsaid = UNSAID
 
-    def close(self) -> None:
-        self._ledger.close()
+    async def aclose(self) -> None:
+        await self._ledger.aclose()

@@ -3,15 +3,33 @@
 - OpenTelemetry's API is used only where it is loaded already, as it is in every server. Nothing is recorded unless an
   SDK with an exporter is set up in the process.
 - A span holds the method, the path without ids and query, the status, the kind of a failure and the request id. It
-  holds no personal data, and no text of an error.
+  also tells which attempt it was, and the wait for the rate limit before it.
+- It holds no personal data, and no text of an error.
+- The watcher (`state/watching.py`) hears of each request too.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+from contacts_mcp.state import watching
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One copy of a request on its way."""
+
+    number: int = 1
+    waited: float = 0.0  # seconds for the rate limit
+
+
+FIRST = Attempt()
 
 
 class RequestSpan:
@@ -19,9 +37,11 @@ class RequestSpan:
 
     def __init__(self, span: Any = None) -> None:
         self._span = span
+        self.outcome = ""  # a status, or the name of an error's type
 
     def answered(self, status: int, request_id: str) -> None:
         """Note the answer of the service."""
+        self.outcome = str(status)
         if self._span is None:
             return
         self._span.set_attribute("http.response.status_code", status)
@@ -32,6 +52,7 @@ class RequestSpan:
 
     def failed(self, kind: str) -> None:
         """Note a failure. `kind` is the name of an error's type, or a status."""
+        self.outcome = kind
         if self._span is None:
             return
         self._span.set_attribute("error.type", kind)
@@ -47,18 +68,45 @@ def _loaded() -> Any:
 
 
 @contextmanager
-def request_span(method: str, template: str) -> Iterator[RequestSpan]:
+def request_span(method: str, template: str, attempt: Attempt = FIRST) -> Iterator[RequestSpan]:
     """The span of a request while it is under way. `template` is its path without ids."""
+    operation, begin = f"{method} {template}", time.perf_counter()
+    with _span(operation, method, template, attempt) as recorded:
+        span = RequestSpan(recorded)
+        try:
+            yield span
+        except BaseException as error:
+            if not span.outcome:  # of a caller who gave up, or an answer that is none
+                span.failed(type(error).__name__)
+            raise
+        finally:
+            watching.watcher.sent(operation, outcome=span.outcome, seconds=time.perf_counter() - begin)
+
+
+@lru_cache(maxsize=1)
+def _tracer(provider: Any) -> Any:
+    return provider.get_tracer("contacts_mcp")
+
+
+@contextmanager
+def _span(operation: str, method: str, template: str, attempt: Attempt) -> Iterator[Any]:
+    """The span of OpenTelemetry, None where nobody listens."""
     trace = _loaded()
-    if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # nobody listens
-        yield RequestSpan()
+    provider = trace and trace.get_tracer_provider()
+    if trace is None or isinstance(provider, trace.ProxyTracerProvider):
+        yield None
         return
-    attributes = {"http.request.method": method, "url.template": template}
-    with trace.get_tracer("contacts_mcp").start_as_current_span(
-        f"{method} {template}",
+    attributes = {
+        "http.request.method": method,
+        "url.template": template,
+        "heymarket.attempt": attempt.number,
+        "heymarket.wait": round(attempt.waited, 3),
+    }
+    with _tracer(provider).start_as_current_span(
+        operation,
         kind=trace.SpanKind.CLIENT,
         attributes=attributes,
         record_exception=False,  # its text may hold a contact's data
         set_status_on_exception=False,
     ) as span:
-        yield RequestSpan(span)
+        yield span

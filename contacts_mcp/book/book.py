@@ -18,15 +18,14 @@ from contacts_mcp.book.confirmations import LIFETIME, REASONS, Confirmations, Ri
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.vocabulary import Vocabulary
 from contacts_mcp.models import Contact
-from contacts_mcp.state.imports import Imports
-from contacts_mcp.state.journal import Journal
-from contacts_mcp.state.locks import Locks
+from contacts_mcp.state import imports as plans
 from contacts_mcp.state.profile import Profile
+from contacts_mcp.state.protocols import Imports, Journal, Locks
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone, parse_phone
 
 if TYPE_CHECKING:
-    from contacts_mcp.state.index import Index
+    from contacts_mcp.state.word_index import WordIndex
 
 Result = TypeVar("Result")
 
@@ -41,7 +40,7 @@ class Noticing(Protocol):
     def is_in_use(self) -> bool:
         """Whether there is a mirror already."""
 
-    async def ask(self, question: Callable[[Index], Result]) -> Result:
+    async def ask(self, question: Callable[[WordIndex], Result]) -> Result:
         """The answer of the mirror as it is. Raises ContactsError."""
 
     def noticed(self, contact: Contact) -> None:
@@ -63,7 +62,7 @@ class Book:
     locks: Locks
     confirmations: Confirmations
     mirror: Noticing
-    imports: Imports = field(default_factory=lambda: Imports(None, ""))
+    imports: Imports = field(default_factory=lambda: plans.Imports(None, ""))
     profile: Profile = field(default_factory=lambda: Profile(None, ""))
     service: str = ""  # where the contacts are, for people
     region: str = "US"
@@ -90,8 +89,8 @@ class Book:
     async def aclose(self) -> None:
         await self.mirror.aclose()
         await self.api.aclose()
-        self.journal.close()
-        self.imports.close()
+        await self.journal.aclose()
+        await self.imports.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +115,14 @@ def risky(
     return RiskyAction(name, states, arguments or {}, frozenset(each.id for each in all_of_them if not each.rev))
 
 
-def _told_apart(book: Book, action: RiskyAction) -> RiskyAction:
+async def _told_apart(book: Book, action: RiskyAction) -> RiskyAction:
     """`action` with our own last change in the states of contacts without `rev`, which may come again."""
-    newest = {each: book.journal.entries(contact_id=each, limit=1) for each in action.undated}
+    newest = {each: await book.journal.entries(contact_id=each, limit=1) for each in action.undated}
     last = {each: str(entry.change_id) for each, entries in newest.items() for entry in entries}
     return replace(action, contacts={each: state + last.get(each, "") for each, state in action.contacts.items()})
 
 
-def refusal(book: Book, action: RiskyAction, token: str, *, lifetime: float = LIFETIME) -> list[str] | None:
+async def refusal(book: Book, action: RiskyAction, token: str, *, lifetime: float = LIFETIME) -> list[str] | None:
     """None if `token` permits the action. Otherwise the notes on a token that does not.
 
     `lifetime` is that of tokens for such an action, in seconds. A token that permits the action is used up by this
@@ -131,13 +130,13 @@ def refusal(book: Book, action: RiskyAction, token: str, *, lifetime: float = LI
     """
     reason = book.confirmations.refusal(token, action, lifetime=lifetime) if token else ""
     if token and not reason:
-        if book.journal.spend_token(digest_of(token)):
+        if await book.journal.spend_token(digest_of(token)):
             return None
         reason = REASONS["used"]
     return [Note("token_refused", f"Not done: {reason}. Here is a new one.")] if reason else []
 
 
-def confirmed(
+async def confirmed(
     book: Book,
     action: RiskyAction,
     token: str,
@@ -156,8 +155,8 @@ def confirmed(
     """
     if not book.confirms and not always_asks:
         return None
-    action = _told_apart(book, action)
-    refused = refusal(book, action, token)
+    action = await _told_apart(book, action)
+    refused = await refusal(book, action, token)
     if refused is None:
         return None
     return Outcome(

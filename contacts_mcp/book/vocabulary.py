@@ -23,6 +23,7 @@ from contacts_mcp.api.client import PAGE, HeymarketClient
 from contacts_mcp.book.values import field_id
 from contacts_mcp.errors import ContactsError, UnknownName
 from contacts_mcp.models import Member, Tag, Value
+from contacts_mcp.state import watching
 from contacts_mcp.words.names import Named, Names
 
 KEEP = 600.0  # seconds
@@ -87,7 +88,9 @@ class NameList:
 
     async def no_older_than(self, seconds: float) -> Names:
         """The list, fetched again where it is older. Raises ContactsError where it cannot be fetched."""
-        if self._clock() - self._fetched <= seconds:
+        is_hit = self._clock() - self._fetched <= seconds
+        watching.watcher.named(self.names.kind, is_hit=is_hit)
+        if is_hit:
             return self.names
         async with self._fetching:
             if self._clock() - self._fetched > seconds:
@@ -99,7 +102,9 @@ class NameList:
     async def naming(self, ids: Iterable[int]) -> Names:
         """The list with a name for each of `ids`, as far as that can be had soon. Never fails."""
         unnamed = [item for item in ids if item not in self.names.ids or self._clock() - self._fetched > KEEP]
-        if unnamed and self._clock() - self._failed >= REFETCH_AFTER:
+        if not unnamed:
+            watching.watcher.named(self.names.kind, is_hit=True)
+        elif self._clock() - self._failed >= REFETCH_AFTER:
             try:
                 with anyio.fail_after(LABEL_PATIENCE):
                     names = await self.no_older_than(KEEP)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -16,6 +17,7 @@ from contacts_mcp.server.tools.aliases import successor
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.tools.parameters import from_json, is_nothing
 from contacts_mcp.server.views.fitting import Answer
+from contacts_mcp.state import watching
 from contacts_mcp.words.note import Note
 from contacts_mcp.workspace import announcing, noting_writes
 
@@ -54,18 +56,41 @@ async def call(
         tool.answers.model_validate(answer.facts)  # an answer keeps its published schema, or it is our mistake
         return answer
 
-    start = anyio.current_time()
-    answer = await bounded(answered, tool.name, deadline=deadline, announce=announce)
-    log_call(tool.name, answer, seconds=anyio.current_time() - start)
+    with under_way(tool.name) as note:
+        answer = await bounded(answered, tool.name, deadline=deadline, announce=announce)
+        note(answer)
     return answer
 
 
-def log_call(tool: str, answer: Answer, *, seconds: float) -> None:
-    """One line, without the arguments and the answer, which name people."""
-    kind = answer.facts.get("kind" if answer.is_error else "status", "answered")
-    request_id = answer.facts.get("request_id", "-") if answer.is_error else "-"
-    outcome = "error" if answer.is_error else "ok"
-    _log.info("call %s: %s %s, %.0f ms, request %s", tool, outcome, kind, seconds * 1000, request_id)
+@contextmanager
+def under_way(name: str) -> Iterator[Callable[[object], None]]:
+    """Within this a call is under way. The function takes its result, for the log and for whoever watches."""
+    begin = time.perf_counter()
+    results: list[object] = []
+    watching.watcher.began()
+    try:
+        yield results.append
+    finally:
+        watching.watcher.ended()
+        log_call(name, results[0] if results else _GIVEN_UP, seconds=time.perf_counter() - begin)
+
+
+_GIVEN_UP = Answer([], {"kind": "cancelled"}, is_error=True)  # by its caller
+
+
+def log_call(tool: str, result: object, *, seconds: float) -> None:
+    """One line, without the arguments and the result, which name people."""
+    is_error = isinstance(result, Answer) and result.is_error
+    facts = result.facts if isinstance(result, Answer) else {}
+    kind = facts.get("kind" if is_error else "status", "answered")
+    watching.watcher.called(tool, kind=kind, is_error=is_error, seconds=seconds)
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    outcome, took = "error" if is_error else "ok", seconds * 1000
+    request_id = facts.get("request_id", "-") if is_error else "-"
+    told = {"event": "call", "tool": tool, "outcome": outcome, "kind": kind, "ms": round(took)}
+    told |= {"heymarket_request": request_id} if request_id != "-" else {}
+    _log.info("call %s: %s %s, %.0f ms, request %s", tool, outcome, kind, took, request_id, extra={"facts": told})
 
 
 def _moved_to(tool: ToolEntry, arguments: Mapping[str, Any]) -> ToolEntry | None:

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Collection
 from typing import Any
 
 from contacts_mcp.errors import AnswerLost, BadAnswer, ContactsError, NotDone, Rejected, ServiceFailed
+from contacts_mcp.server.logs import place_of
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.words.display import quoted, safe, visible
@@ -85,16 +85,9 @@ def no_such_tool(name: str, enabled: Collection[str]) -> Answer:
 
 
 def _mistake(error: Exception, tool: str) -> Answer:
-    _log.error("%s failed unexpectedly: %s at %s", tool, type(error).__name__, _place(error))
+    _log.error("%s failed unexpectedly: %s at %s", tool, type(error).__name__, place_of(error))
     return refusal(
         "internal",
         f"{tool} failed because of a mistake in this server ({type(error).__name__}). "
         "Look the contact up before trying again. The server's log names the place in the code.",
-    )
-
-
-def _place(error: BaseException) -> str:
-    """The place in the code, without a word of the data."""
-    return " < ".join(
-        f"{frame.name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(error.__traceback__)[-4:])
     )

@@ -22,7 +22,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
+
+from contacts_mcp.server.seeing import Arrivals
 
 if TYPE_CHECKING:
     from contacts_mcp.server.hosting import Hosting
@@ -41,10 +44,6 @@ def serve(app: ASGIApp, host: str, port: int, *, ready: Callable[[], None]) -> N
 
 def serve_hosted(hosting: Hosting, host: str, port: int, *, ready: Callable[[], None]) -> None:
     """The same for any address, with an end that loses no call."""
-    from sse_starlette.sse import AppStatus
-
-    # It would cut every answer that is a stream of events within half a second of the signal.
-    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # the package has no such types
     _serve(_HostedServer(hosting), host, port, ready)
 
 
@@ -70,6 +69,8 @@ class _Server(uvicorn.Server):
 class _HostedServer(uvicorn.Server):
     def __init__(self, hosting: Hosting) -> None:
         super().__init__(_hosted_config(hosting))
+        # By default every answer that is a stream ends where it is when the signal comes, and each later one is empty.
+        AppStatus.enable_automatic_graceful_drain = False
         self._hosting = hosting
         self._is_hurried = False
 
@@ -99,12 +100,18 @@ class _HostedServer(uvicorn.Server):
 
 def _config(app: ASGIApp) -> uvicorn.Config:
     patience: int = GRACE  # type: ignore[assignment]  # uvicorn hands it on to asyncio, which takes parts of a second
-    return uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=patience)
+    return uvicorn.Config(
+        Arrivals(app),
+        log_config=None,  # its lines go to our log, which writes no text of an exception
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=patience,
+    )
 
 
 def _hosted_config(hosting: Hosting) -> uvicorn.Config:
     return uvicorn.Config(
-        hosting.app,
+        Arrivals(hosting.app),
         access_log=False,
         log_config=None,  # its lines go where ours go, in the same form
         server_header=False,

@@ -20,7 +20,7 @@ from contacts_mcp.errors import AccountError
 from contacts_mcp.server.identity import Person, person_calling
 from contacts_mcp.server.jobs import Jobs
 from contacts_mcp.server.tools.entry import App, ToolEntry
-from contacts_mcp.state.acting import who
+from contacts_mcp.state.acting import acting_for
 from contacts_mcp.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ class ManyAccounts:
         person = _known(person_calling())
         account = self._account(person.account)
         account.users += 1
-        token = who.set(person.name)
+        subject, fingerprint = f"{person.issuer} {person.subject}", self._settings[person.account].account
         try:
-            yield account.jobs
+            with acting_for(person.name, person=subject, fingerprint=fingerprint):
+                yield account.jobs
         finally:
-            who.reset(token)
             account.users -= 1
             account.used_at = anyio.current_time()
 

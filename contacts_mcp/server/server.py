@@ -54,7 +54,7 @@ from contacts_mcp.config import Settings
 from contacts_mcp.errors import ContactNotFound
 from contacts_mcp.server import view
 from contacts_mcp.server.asking import ANSWERABLE, Seal, asker, question_for, returned_by
-from contacts_mcp.server.boundary import Deadline, bounded, call, log_call
+from contacts_mcp.server.boundary import Deadline, bounded, call, log_call, under_way
 from contacts_mcp.server.confirming import Question, converse
 from contacts_mcp.server.explain import no_such_tool
 from contacts_mcp.server.instructions import instructions_for
@@ -262,7 +262,9 @@ class _Methods:
             with self._accounts.using() as app:
                 return await entry.read(await app.book(), **parameters)
 
-        facts = await bounded(read, entry.name, deadline=Deadline(self._seconds))
+        with under_way(f"resource {entry.name}") as note:
+            facts = await bounded(read, entry.name, deadline=Deadline(self._seconds))
+            note(facts)
         if isinstance(facts, Answer):
             code = INVALID_PARAMS if facts.facts["kind"] == ContactNotFound.kind else INTERNAL_ERROR
             raise MCPError(code, facts.text, {"uri": params.uri, "kind": facts.facts["kind"]})

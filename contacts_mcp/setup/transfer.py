@@ -85,15 +85,15 @@ async def _planned_lines(settings: Settings, file: FileToImport) -> list[str]:
             plan = await planned(book, source, facts, file.asked)
             decisions = {
                 row.row: Decided(row.decision, row.reason, row.shown.get("problem", ""))
-                for row in book.imports.every_row(plan.plan)
+                async for row in book.imports.every_row(plan.plan)
             }
-            book.imports.drop(plan.plan)
+            await book.imports.drop(plan.plan)
             return _lines(source, names, decisions, file, book.region)
 
 
 async def planned(book: Book, source: Source, facts: Mapping[str, Any], asked: Asked) -> StoredPlan:
     """A new plan for a source."""
-    plan = book.imports.begin("file", facts, asked.as_json())
+    plan = await book.imports.begin("file", facts, asked.as_json())
     return await plan_file(book, plan, source, asked)
 
 
@@ -132,7 +132,7 @@ def update_many(
     async def make(book: Book) -> StoredPlan:
         chosen = Chosen(where=where)
         edit = await edit_for(book, chosen, wanted)
-        return await plan_change(book, begin_change(book, chosen, wanted, edit), chosen, edit)
+        return await plan_change(book, await begin_change(book, chosen, wanted, edit), chosen, edit)
 
     again = "contacts-mcp call update_contacts plan={}"
     return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, [], again)
@@ -189,16 +189,16 @@ async def _carry_out(
     async with Workspace(settings, for_one_call=True) as workspace:
         book = await workspace.book()
         plan = await make(book)
-        has_work = bool(book.imports.states(plan.plan).get("planned"))
+        has_work = bool((await book.imports.states(plan.plan)).get("planned"))
         terminal.say("\n".join((await _lines_of(book, plan))[: -2 if has_work else -1]))
         if dry_run or not has_work:
-            place = problems_file(book, plan, [*folders, Path.cwd()]) if folders and not dry_run else ""
+            place = await problems_file(book, plan, [*folders, Path.cwd()]) if folders and not dry_run else ""
             if place:
                 terminal.say(f"The rows that were not imported are in {place}.")
             return True
         question = f"Carry this out ({view.requests_of(plan):,} requests)?"
         if not yes and not await anyio.to_thread.run_sync(terminal.confirm, question):
-            book.imports.drop(plan.plan)
+            await book.imports.drop(plan.plan)
             terminal.say("Nothing was changed.")
             return True
         return await _run(book, plan, terminal, folders, again)
@@ -217,9 +217,9 @@ async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[P
             announce(finished, total)
 
         done = await run(book, plan.plan, watch=watch)
-    states = book.imports.states(plan.plan)
+    states = await book.imports.states(plan.plan)
     status: view.Status = "stopped" if done.state == "stopped" else "done"
-    place = problems_file(book, done, [*folders, Path.cwd()]) if folders and status == "done" else ""
+    place = await problems_file(book, done, [*folders, Path.cwd()]) if folders and status == "done" else ""
     for line in view.progress(done, states, status=status, problems_file=place).lines:
         terminal.say(line)
     if status == "stopped":

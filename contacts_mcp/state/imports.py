@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
+
+import anyio
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
@@ -99,7 +101,7 @@ class Imports:
 
     # Plans
 
-    def begin(self, kind: PlanKind, facts: Mapping[str, Any], switches: Mapping[str, Any]) -> int:
+    async def begin(self, kind: PlanKind, facts: Mapping[str, Any], switches: Mapping[str, Any]) -> int:
         """A new plan without rows. Returns its number."""
         self._purge()
         with self._transaction() as db:
@@ -109,46 +111,47 @@ class Imports:
             )
         return made.lastrowid or 0
 
-    def plan(self, plan: int) -> StoredPlan | None:
+    async def plan(self, plan: int) -> StoredPlan | None:
         """A plan of this account that is not too old."""
         self._purge()
         return next(iter(self._plans("plan = ?", plan)), None)
 
-    def plans(self, *states: PlanState) -> list[StoredPlan]:
+    async def plans(self, *states: PlanState) -> list[StoredPlan]:
         """The plans in one of these states, the newest first."""
         self._purge()
         marks = ", ".join("?" * len(states))
         return self._plans(f"state IN ({marks}) ORDER BY plan DESC", *states)
 
-    def set(self, plan: int, **changes: Any) -> None:
+    async def set(self, plan: int, **changes: Any) -> None:
         """Set columns of a plan."""
         values = [_json(value) if name in _PLAN_TABLES else value for name, value in changes.items()]
         assigned = ", ".join(f"{name} = ?" for name in changes)
         with self._transaction() as db:
             db.execute(f"UPDATE plans SET {assigned} WHERE plan = ?", (*values, plan))
 
-    def finish(self, plan: int) -> None:
+    async def finish(self, plan: int) -> None:
         """The run is over. Of rows that came out as planned, what they held is in the journal alone from now on."""
         with self._transaction() as db:
             db.execute("UPDATE plans SET state = 'done', problem = '' WHERE plan = ?", (plan,))
             blank = ", ".join(f"{name} = '{{}}'" for name in _TABLES)
             db.execute(f"UPDATE rows SET {blank} WHERE plan = ? AND state = 'done'", (plan,))
 
-    @contextmanager
-    def filling(self, plan: int) -> Iterator[None]:
+    @asynccontextmanager
+    async def filling(self, plan: int) -> AsyncIterator[None]:
         """While its rows are added. A plan that cannot be filled to its end is forgotten: it is none."""
         try:
             yield
         except BaseException:
-            self.drop(plan)
+            with anyio.CancelScope(shield=True):
+                await self.drop(plan)
             raise
 
-    def drop(self, plan: int) -> None:
+    async def drop(self, plan: int) -> None:
         with self._transaction() as db:
             db.execute("DELETE FROM rows WHERE plan = ?", (plan,))
             db.execute("DELETE FROM plans WHERE plan = ?", (plan,))
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         """Delete every plan of every account, down to its bytes, but for those that are running."""
         kept = "SELECT plan FROM plans WHERE state = 'running'"
         with self._transaction() as db:
@@ -158,23 +161,23 @@ class Imports:
             db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def forget_own(self) -> None:
+    async def forget_own(self) -> None:
         """Delete every plan of this account: the account itself is no more."""
-        for plan in self.plans("reading", "planned", "running", "stopped", "done"):
-            self.drop(plan.plan)
+        for plan in await self.plans("reading", "planned", "running", "stopped", "done"):
+            await self.drop(plan.plan)
 
     # Rows
 
-    def add(self, plan: int, rows: Iterable[StoredRow]) -> None:
+    async def add(self, plan: int, rows: Iterable[StoredRow]) -> None:
         with self._transaction() as db:
             db.executemany(_INSERT, ((plan, *_columns_of(row)) for row in rows))
 
-    def save(self, plan: int, rows: Sequence[StoredRow]) -> None:
+    async def save(self, plan: int, rows: Sequence[StoredRow]) -> None:
         """Write down how far these rows came, all or none."""
         with self._transaction() as db:
             db.executemany(_UPDATE, ((*_run_columns_of(row), _json(row.shown), plan, row.row) for row in rows))
 
-    def rows(
+    async def rows(
         self,
         plan: int,
         *,
@@ -191,14 +194,15 @@ class Imports:
         with self._opened() as db:
             return [_row(row) for row in db.execute(query, (plan, after, *given.values(), limit))]
 
-    def every_row(self, plan: int) -> Iterator[StoredRow]:
+    async def every_row(self, plan: int) -> AsyncIterator[StoredRow]:
         """All rows in order, some hundred at a time."""
         after = 0
-        while found := self.rows(plan, after=after, limit=500):
-            yield from found
+        while found := await self.rows(plan, after=after, limit=500):
+            for row in found:
+                yield row
             after = found[-1].row
 
-    def confirmed(self, plan: int) -> Iterator[tuple[Any, ...]]:
+    async def confirmed(self, plan: int) -> AsyncIterator[tuple[Any, ...]]:
         """All rows in order, as far as a person confirms them, just as they are stored."""
         query = f"SELECT {_CONFIRMED} FROM rows WHERE plan = ? AND row > ? ORDER BY row LIMIT 500"
         after = 0
@@ -207,10 +211,11 @@ class Imports:
                 found = [*map(tuple, db.execute(query, (plan, after)))]
             if not found:
                 return
-            yield from found
+            for row in found:
+                yield row
             after = found[-1][0]
 
-    def states(self, plan: int) -> dict[str, int]:
+    async def states(self, plan: int) -> dict[str, int]:
         """State -> rows in it."""
         with self._opened() as db:
             found = db.execute("SELECT state, count(*) FROM rows WHERE plan = ? GROUP BY state", (plan,))
@@ -218,7 +223,11 @@ class Imports:
 
     # The file
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
+        """Close the file. It is opened again when it is needed."""
+        self._close()
+
+    def _close(self) -> None:
         if self._db:
             self._db.close()
             self._db = None
@@ -256,7 +265,7 @@ class Imports:
             yield self._db
         except (OSError, sqlite3.Error) as error:
             if is_spoilt(error) and self._path:
-                self.close()
+                self._close()
                 for side in ("", "-wal", "-shm"):
                     self._path.with_name(self._path.name + side).unlink(missing_ok=True)
             raise AccountError(

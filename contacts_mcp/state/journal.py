@@ -32,6 +32,7 @@ from filelock import FileLock, Timeout
 from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
+from contacts_mcp.state.acting import who
 from contacts_mcp.state.database import (
     Identity,
     code_of,
@@ -88,6 +89,7 @@ class Entry:
     merge: str = ""  # the name that the changes of one merge share, "" for any other change
     looked: float = 0.0  # when an unfinished one was looked up after its request could no longer arrive
     parent: int | None = None  # the import that it is a part of
+    who: str = ""  # the person on whose behalf it was made, where that is known
     change_id: int = 0  # 0 until it is written
     at: float = 0.0  # Unix seconds
     uptime: float | None = None  # of the machine at that moment; None in entries of the first version
@@ -138,16 +140,17 @@ class Journal:
 
     # Writing down
 
-    def begin(self, entry: Entry) -> Entry:
+    async def begin(self, entry: Entry) -> Entry:
         """Write `entry` down before anything is sent. Returns it with its id."""
-        (begun,) = self.begin_all([entry])
+        (begun,) = await self.begin_all([entry])
         return begun
 
-    def begin_all(self, entries: Sequence[Entry]) -> list[Entry]:
+    async def begin_all(self, entries: Sequence[Entry]) -> list[Entry]:
         """Write several down before any of them is sent, all or none. Returns them with their ids."""
         self._purge()
         at, running = self._clock(), self._uptime()
-        begun = [replace(entry, at=at, uptime=running, state="begun") for entry in entries]
+        person = who.get()
+        begun = [replace(entry, at=at, uptime=running, state="begun", who=entry.who or person) for entry in entries]
         ids = self._done(lambda db: self._inserted(db, begun))
         begun = [replace(entry, change_id=number) for entry, number in zip(begun, ids, strict=True)]
         still = {number: out for number, out in self._out.items() if self._is_out(out)}
@@ -160,14 +163,14 @@ class Journal:
             rows = ([account, *(_column(entry, name) for name in _COLUMNS)] for entry in entries)
             return [db.execute(_INSERT, row).lastrowid or 0 for row in rows]
 
-    def finish(self, entry: Entry) -> bool:
+    async def finish(self, entry: Entry) -> bool:
         """Write down how it came out, and on the change it took back that it did. Answers whether that worked.
 
         Never fails, because the request is out. An entry that cannot be completed is looked up later.
         """
-        return self.finish_all([entry])
+        return await self.finish_all([entry])
 
-    def finish_all(self, entries: Sequence[Entry]) -> bool:
+    async def finish_all(self, entries: Sequence[Entry]) -> bool:
         """As `finish`, for several at once."""
         try:
             self._done(lambda db: self._completed(db, entries))
@@ -198,14 +201,14 @@ class Journal:
         """`entry` with a copy of its request left unanswered just now."""
         return replace(entry, unanswered=True, uptime=self._uptime())
 
-    def looked_at(self, entry: Entry) -> None:
+    async def looked_at(self, entry: Entry) -> None:
         """Write down what looking at an unfinished entry told."""
-        self.finish(replace(entry, looked=0.0 if self.may_still_arrive(entry) else self._clock()))
+        await self.finish(replace(entry, looked=0.0 if self.may_still_arrive(entry) else self._clock()))
 
-    def spend_token(self, digest: str) -> bool:
+    async def spend_token(self, digest: str) -> bool:
         """Use a confirmation up, in all processes at once. False where it was used up before."""
         if self._tokens:
-            return self._tokens.spend_token(digest)
+            return await self._tokens.spend_token(digest)
         self._purge()
         is_fresh = self._execute(_SPEND, digest, self._clock()).rowcount > 0
         self._spent.add(digest)
@@ -213,11 +216,13 @@ class Journal:
 
     # What was done
 
-    def get(self, change_id: int) -> Entry | None:
+    async def get(self, change_id: int) -> Entry | None:
         self._purge()
         return next(iter(self._select("change_id = ?", change_id)), None)
 
-    def entries(self, *, contact_id: int | None = None, before: int | None = None, limit: int = 25) -> list[Entry]:
+    async def entries(
+        self, *, contact_id: int | None = None, before: int | None = None, limit: int = 25
+    ) -> list[Entry]:
         """The newest entries first. `before` is the id to go on below.
 
         The parts of an import are given only where a contact is asked for.
@@ -229,20 +234,20 @@ class Journal:
         query = f"SELECT * FROM changes WHERE {where} ORDER BY change_id DESC LIMIT ?"
         return [_entry(row) for row in self._rows(query, *self._account.names, *given.values(), limit)]
 
-    def parts_of(self, change_id: int, *, after: int = 0, limit: int = 1_000) -> list[Entry]:
+    async def parts_of(self, change_id: int, *, after: int = 0, limit: int = 1_000) -> list[Entry]:
         """The changes below an import, oldest first. `after` is the id to go on above."""
         query = f"SELECT * FROM changes WHERE {self._ours} AND parent = ? AND change_id > ? ORDER BY change_id LIMIT ?"
         return [_entry(row) for row in self._rows(query, *self._account.names, change_id, after, limit)]
 
-    def by_token(self, digest: str) -> Entry | None:
+    async def by_token(self, digest: str) -> Entry | None:
         """The change that a confirmation allowed."""
         return next(iter(self._select("token = ? AND state <> 'not_done'", digest)), None)
 
-    def of_merge(self, merge: str) -> list[Entry]:
+    async def of_merge(self, merge: str) -> list[Entry]:
         """The changes of one merge that were carried out or may have been, oldest first."""
         return self._select("merge = ? AND state <> 'not_done'", merge) if merge else []
 
-    def made_by_probe(self) -> list[Entry]:
+    async def made_by_probe(self) -> list[Entry]:
         """The creations of a probe that may have left a contact behind, oldest first."""
         gone = f"SELECT contact_id FROM changes WHERE {self._ours} AND action = 'delete' AND state = 'done'"
         where = (
@@ -251,25 +256,25 @@ class Journal:
         )
         return self._select(where, *self._account.names)
 
-    def creation_of(self, contact_id: int) -> Entry | None:
+    async def creation_of(self, contact_id: int) -> Entry | None:
         """The change that is known to have created that contact."""
         return next(iter(self._select("contact_id = ? AND action = 'create' AND state = 'done'", contact_id)), None)
 
-    def deleted(self, contact_id: int) -> Entry | None:
+    async def deleted(self, contact_id: int) -> Entry | None:
         """The change that is known to have deleted that contact. The service gives no id out twice."""
         return next(iter(self._select("contact_id = ? AND action = 'delete' AND state = 'done'", contact_id)), None)
 
-    def last_after(self, contact_id: int) -> Entry | None:
+    async def last_after(self, contact_id: int) -> Entry | None:
         """The newest change of that contact that was seen done. Its `after` is the newest state that is known."""
         where = "contact_id = ? AND action <> 'delete' AND state = 'done'"
         return next(reversed(self._select(where, contact_id)), None)
 
-    def next_after(self, entry: Entry) -> Entry | None:
+    async def next_after(self, entry: Entry) -> Entry | None:
         """The next change of the same contact. It began with a look: its before-image is the state after `entry`."""
         where = "change_id > ? AND contact_id = ? AND action <> 'create'"
         return next(iter(self._select(where, entry.change_id, entry.contact_id)), None)
 
-    def departures_from(self, phone: str, *, after: int = 0) -> list[Entry]:
+    async def departures_from(self, phone: str, *, after: int = 0) -> list[Entry]:
         """The changes that may have taken that phone away from its contact (deletions, new numbers), oldest first.
 
         `after` is the id to start above.
@@ -280,7 +285,7 @@ class Journal:
         )
         return self._select(where, after, phone)
 
-    def about_phone(self, phone: str) -> list[Entry]:
+    async def about_phone(self, phone: str) -> list[Entry]:
         """The changes of contacts that had that phone before or were to have it after, oldest first.
 
         Changes that were not carried out are left out.
@@ -290,7 +295,7 @@ class Journal:
         names = self._account.names
         return self._select(f"{either} AND state <> 'not_done'", *names, phone, *names, phone)
 
-    def known_phones(self, phones: Sequence[str]) -> set[str]:
+    async def known_phones(self, phones: Sequence[str]) -> set[str]:
         """Those of `phones` that a change was about, at most some hundred at once."""
         if not phones:
             return set()
@@ -302,7 +307,7 @@ class Journal:
         names = self._account.names
         return {str(row[0]) for row in self._rows(" UNION ".join(asked), *names, *phones, *names, *phones)}
 
-    def known_contacts(self, contact_ids: Sequence[int]) -> set[int]:
+    async def known_contacts(self, contact_ids: Sequence[int]) -> set[int]:
         """Those of the contacts that a change was about, at most some hundred at once."""
         if not contact_ids:
             return set()
@@ -310,7 +315,7 @@ class Journal:
         query = f"SELECT DISTINCT contact_id FROM changes WHERE {self._ours} AND contact_id IN ({marks})"
         return {int(row[0]) for row in self._rows(query, *self._account.names, *contact_ids)}
 
-    def own_phones(self, *, after: int, limit: int) -> dict[int, str]:
+    async def own_phones(self, *, after: int, limit: int) -> dict[int, str]:
         """Id -> phone, by our last change, of contacts that we wrote, by ids above `after`. "" for deleted ones."""
         query = (
             f"SELECT contact_id, {_TO_PHONE} AS phone, max(change_id) FROM changes WHERE {self._ours} "
@@ -318,13 +323,13 @@ class Journal:
         )
         return {row["contact_id"]: row["phone"] or "" for row in self._rows(query, *self._account.names, after, limit)}
 
-    def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
+    async def phone_given_out(self, phone: str, within: float = IN_FLIGHT) -> list[Entry]:
         """The changes of the last `within` seconds that gave a contact that phone, or may have, oldest first."""
         young, moments = self._younger_than(within)
         where = f"{_TO_PHONE} = ? AND {_FROM_PHONE} IS NOT {_TO_PHONE} AND state <> 'not_done' AND {young}"
         return self._select(where, phone, *moments)
 
-    def rev_written(self, contact_id: int) -> int:
+    async def rev_written(self, contact_id: int) -> int:
         """The highest `rev` of that contact that is known. A read with a lower one is behind, because `rev` only grows.
 
         A change of unknown outcome counts for a minute: the reply that named its `rev` may have been wrong.
@@ -335,7 +340,7 @@ class Journal:
         (row,) = self._rows(query, *self._account.names, contact_id, *moments)
         return int(row[0] or 0)
 
-    def recent(self, limit: int = 25) -> list[Entry]:
+    async def recent(self, limit: int = 25) -> list[Entry]:
         """The changes of the last minute, newest first, among the last `limit`. [] where they cannot be had at once.
 
         It is for those who only read. The file is neither made, mended nor waited for, and mostly not even opened.
@@ -356,7 +361,7 @@ class Journal:
 
     # What is not known yet
 
-    def unfinished(self) -> list[Entry]:
+    async def unfinished(self) -> list[Entry]:
         """The entries that looking may still settle, oldest first.
 
         Some were begun and never completed: they are being made, or their process died. The outcome of others is
@@ -370,11 +375,11 @@ class Journal:
             self._untold = told_to_nobody
             raise
 
-    def open_runs(self) -> list[Entry]:
+    async def open_runs(self) -> list[Entry]:
         """The changes of whole runs that were begun and not completed, oldest first."""
         return self._select("action = 'import' AND state = 'begun'")
 
-    def arriving(self, contact_id: int | None, *phones: str) -> list[Entry]:
+    async def arriving(self, contact_id: int | None, *phones: str) -> list[Entry]:
         """The entries about that contact, or about one of `phones`, whose request may still arrive, oldest first.
 
         An entry is about a phone that the contact had before it, and about the one that it asks for.
@@ -399,7 +404,7 @@ class Journal:
         """The distance of a time of day from now, whichever side it is on."""
         return abs(self._clock() - at)
 
-    def forget(self) -> int:
+    async def forget(self) -> int:
         """Delete every change of every account, down to its bytes. Returns how many there were.
 
         Changes that another server is making are kept, and those whose request may still arrive. The next change of
@@ -414,15 +419,18 @@ class Journal:
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")  # while a server has the file open, closing it does not
         return count
 
-    def forget_own(self) -> None:
+    async def forget_own(self) -> None:
         """Delete every change of this account, whatever is on its way: the account itself is no more."""
         self._out.clear()
         self._execute(f"DELETE FROM changes WHERE {self._ours}", *self._account.names)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the file. It is opened again when it is needed."""
         if self._tokens:
-            self._tokens.close()
+            await self._tokens.aclose()
+        self._close()
+
+    def _close(self) -> None:
         if self._db:
             self._db.close()
             self._db = None
@@ -536,7 +544,7 @@ class Journal:
     def _set_aside(self, path: Path) -> JournalSetAside:
         """Keep a file that cannot be read under another name, so that the next call can begin a new one."""
         unreadable = self._identity
-        self.close()
+        self._close()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self._clock()))
         aside = path.with_name(f"{path.stem}.unreadable-{stamp}{path.suffix}")
         try:

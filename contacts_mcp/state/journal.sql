@@ -97,3 +97,7 @@ CREATE INDEX changes_to_phone ON changes (account, json_extract(wanted, '$.phone
 CREATE INDEX changes_open ON changes (account) WHERE state IN ('begun', 'unknown') OR unanswered;
 CREATE INDEX changes_of_parent ON changes (parent);
 CREATE INDEX changes_of_merge ON changes (account, merge) WHERE merge <> '';
+
+-- step 5
+-- The person on whose behalf a change was made, where a server knows several.
+ALTER TABLE changes ADD COLUMN who TEXT NOT NULL DEFAULT '';

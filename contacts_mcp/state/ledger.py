@@ -66,16 +66,17 @@ class LedgerBusy(Exception):
 class Ledger(Protocol):
     """Who sent when. All times are readings of one clock that only grows."""
 
-    def reserve(self, now: float, limit: int, *, alone: bool = False) -> float:
+    async def reserve(self, now: float, limit: int, *, bulk: bool = False, alone: bool = False) -> float:
         """Take a place in the window and answer 0, or take none and answer the seconds until one may be free.
 
-        Raises LedgerBusy where another process has it. If `alone`, only the requests from here are counted.
+        `bulk` says that the request is one of many on behalf of one call, and can wait. If `alone`, only the requests
+        from here are counted. Raises LedgerBusy where another process has the ledger.
         """
 
-    def pause(self, now: float, until: float) -> None:
+    async def pause(self, now: float, until: float) -> None:
         """Nobody sends before `until`, a moment within the window."""
 
-    def close(self) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 class SqliteLedger:
@@ -97,7 +98,14 @@ class SqliteLedger:
         self._paused = _NEVER
         self._is_apart = True
 
-    def reserve(self, now: float, limit: int, *, alone: bool = False) -> float:
+    async def reserve(
+        self,
+        now: float,
+        limit: int,
+        *,
+        bulk: bool = False,  # noqa: ARG002 -- the file counts all work alike; `limit` leaves the reserve
+        alone: bool = False,
+    ) -> float:
         if self._ahead and 0 <= self._ahead_until - now <= AHEAD:
             self._ahead -= 1
             self._own.append(now)
@@ -112,7 +120,7 @@ class SqliteLedger:
             self._give_up(error)
             return self._reserve_alone(now, limit)
 
-    def pause(self, now: float, until: float) -> None:
+    async def pause(self, now: float, until: float) -> None:
         self._paused = max(until, self._paused if self._paused <= now + WINDOW else _NEVER)
         if now < self._alone_until:
             return
@@ -123,7 +131,10 @@ class SqliteLedger:
             if not is_busy(error):  # else the next request writes it down
                 self._give_up(error)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._db:
             self._db.close()
             self._db = None
@@ -132,7 +143,7 @@ class SqliteLedger:
 
     def _give_up(self, error: Exception) -> None:
         """Count alone for a while."""
-        self.close()
+        self._close()
         if is_spoilt(error) and self._path:
             self._path.unlink(missing_ok=True)  # it holds nothing that is older than a minute, and is made anew
         if not self._told:
@@ -170,7 +181,7 @@ class SqliteLedger:
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is not None and identity(self._path) != self._identity:
-            self.close()  # it was deleted or replaced; nobody else sees what is written to the old one
+            self._close()  # it was deleted or replaced; nobody else sees what is written to the old one
         if self._db is None:
             self._db = _open(self._path)
             self._identity = identity(self._path)

@@ -90,9 +90,12 @@ class Locks:
                     return
             yield True
 
-    def last_write(self, contact_id: int) -> float:
+    async def last_write(self, contact_id: int) -> float:
         """The uptime (`uptime.py`) at the end of the last change to that contact, or to another of its stripe."""
         return max(stripe.last_release() for stripe in self._stripes_of("contact", [str(contact_id)]))
+
+    def refuse_if_lost(self) -> None:
+        """Nothing: the system takes no lock away from a process that lives."""
 
     @asynccontextmanager
     async def _hold(self, kind: str, keys: Iterable[str]) -> AsyncIterator[None]:
@@ -117,17 +120,16 @@ class Making:
     def __init__(self, stripes: list[_Stripe]) -> None:
         self._stripes = stripes
 
-    @property
-    def last(self) -> float:
+    async def last(self) -> float:
         """The uptime (`uptime.py`) at which the tag was last asked for. It was long ago where nobody noted it."""
         return max(stripe.last_release() for stripe in self._stripes)
 
-    def note(self) -> None:
+    async def note(self) -> None:
         """Note that the tag is asked for now."""
         for stripe in self._stripes:
             stripe.mark()
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         """Take the note back, because the request was certainly not carried out."""
         for stripe in self._stripes:
             stripe.unmark()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from pressing import fullest_window
 
 from contacts_mcp.api.pace import BUSY_PAUSES, Pace, bulk_work, on_wait
 from contacts_mcp.errors import RateLimited
@@ -59,18 +59,6 @@ class World:
         return Pace(ledger, limit=limit, clock=self.clock, sleep=self.sleep)
 
 
-def fullest_window(times: list[float], seconds: float = MINUTE) -> int:
-    """The most that any window of `seconds` holds."""
-    window: deque[float] = deque()
-    fullest = 0
-    for moment in sorted(times):
-        window.append(moment)
-        while window[0] <= moment - seconds:
-            window.popleft()
-        fullest = max(fullest, len(window))
-    return fullest
-
-
 async def insatiable(
     pace: Pace, sent: list[float], world: World, *, takes: Callable[[], float] = lambda: 0.001
 ) -> None:
@@ -80,14 +68,14 @@ async def insatiable(
         await world.sleep(takes())
 
 
-@contextmanager
-def ledgers(path: Path | None, number: int = 1, account: str = "a") -> Iterator[list[SqliteLedger]]:
+@asynccontextmanager
+async def ledgers(path: Path | None, number: int = 1, account: str = "a") -> AsyncIterator[list[SqliteLedger]]:
     opened = [SqliteLedger(path, account) for _ in range(number)]
     try:
         yield opened
     finally:
         for ledger in opened:
-            ledger.close()
+            await ledger.aclose()
 
 
 @pytest.fixture
@@ -96,8 +84,8 @@ def world() -> World:
 
 
 @pytest.fixture
-def ledger() -> Iterator[SqliteLedger]:
-    with closing(SqliteLedger(None, "a")) as opened:
+async def ledger() -> AsyncIterator[SqliteLedger]:
+    async with aclosing(SqliteLedger(None, "a")) as opened:
         yield opened
 
 
@@ -132,7 +120,7 @@ async def test_an_hour_at_full_demand_uses_the_limit_and_never_exceeds_it(
     sent: list[float] = []
     busy = [insatiable(world.pace(ledger), sent, world, takes=lambda: takes) for _ in range(10)]
     world.run(*busy, seconds=60 * MINUTE)
-    assert fullest_window(sent) <= 60
+    assert fullest_window(sent, MINUTE) <= 60
     assert len(sent) >= 0.97 * 60 * 60
 
 
@@ -140,24 +128,24 @@ async def test_it_holds_for_arrivals_too_which_are_up_to_a_second_late(world: Wo
     dice = random.Random(1)
     sent: list[float] = []
     world.run(*[insatiable(world.pace(ledger), sent, world, takes=dice.random) for _ in range(5)], seconds=60 * MINUTE)
-    assert fullest_window([moment + dice.random() for moment in sent]) <= 60
+    assert fullest_window([moment + dice.random() for moment in sent], MINUTE) <= 60
 
 
 async def test_four_processes_on_one_file_share_one_limit(world: World, tmp_path: Path) -> None:
-    with ledgers(tmp_path / "pace.sqlite3", 4) as shared:
+    async with ledgers(tmp_path / "pace.sqlite3", 4) as shared:
         sent: list[list[float]] = [[] for _ in shared]
         world.run(
             *[insatiable(world.pace(each), times, world) for each, times in zip(shared, sent, strict=True)],
             seconds=10 * MINUTE,
         )
     together = [moment for times in sent for moment in times]
-    assert fullest_window(together) <= 60
+    assert fullest_window(together, MINUTE) <= 60
     assert len(together) >= 0.95 * 10 * 60
     assert all(sent)
 
 
 async def test_accounts_do_not_share_a_limit(world: World, tmp_path: Path) -> None:
-    with ledgers(tmp_path / "p", account="a") as (one,), ledgers(tmp_path / "p", account="b") as (other,):
+    async with ledgers(tmp_path / "p", account="a") as (one,), ledgers(tmp_path / "p", account="b") as (other,):
         assert await places(awake(one, 5, world)) == 5
         assert await places(awake(other, 5, world)) == 5
 
@@ -204,8 +192,8 @@ async def wait_of(pace: Pace) -> float:
 
 
 async def test_a_refusal_by_the_service_pauses_every_process(world: World, tmp_path: Path) -> None:
-    with ledgers(tmp_path / "pace.sqlite3", 2) as (one, other):
-        awake(one, 60, world).slow_down(7)
+    async with ledgers(tmp_path / "pace.sqlite3", 2) as (one, other):
+        await awake(one, 60, world).slow_down(7)
         assert await wait_of(awake(other, 60, world)) == pytest.approx(7)
         world.now += 7.001
         assert await wait_of(awake(other, 60, world)) == 0
@@ -217,7 +205,7 @@ async def test_the_longest_pause_counts_up_to_a_window(
 ) -> None:
     pace = awake(ledger, 60, world)
     for seconds in pauses:
-        pace.slow_down(seconds)
+        await pace.slow_down(seconds)
     assert await wait_of(pace) == pytest.approx(longest)
 
 
@@ -225,10 +213,10 @@ async def test_after_a_restart_of_the_machine_nobody_is_blocked(world: World, le
     """The uptime begins again at zero, so the requests sent before seem to lie in the future."""
     pace = awake(ledger, 5, world)
     assert await places(pace) == 5
-    pace.slow_down(60)
+    await pace.slow_down(60)
     world.now = 10.0
     assert await places(pace) == 5
-    pace.slow_down(60)
+    await pace.slow_down(60)
     assert await wait_of(pace) == pytest.approx(60)
 
 
@@ -239,15 +227,15 @@ class BusyLedger:
         self.times = times
         self.asked: list[bool] = []
 
-    def reserve(self, now: float, limit: int, *, alone: bool = False) -> float:
+    async def reserve(self, now: float, limit: int, *, bulk: bool = False, alone: bool = False) -> float:
         self.asked.append(alone)
         if len(self.asked) <= self.times and not alone:
             raise LedgerBusy
         return 0.0
 
-    def pause(self, now: float, until: float) -> None: ...
+    async def pause(self, now: float, until: float) -> None: ...
 
-    def close(self) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 @pytest.mark.parametrize("times", [0, 1, len(BUSY_PAUSES) - 1, 1_000])
@@ -293,10 +281,10 @@ async def test_waits_over_two_seconds_are_told_before_they_start(world: World, l
 
     token = on_wait.set(report)
     pace = awake(ledger, 60, world)
-    pace.slow_down(1.9)
+    await pace.slow_down(1.9)
     assert await wait_of(pace) == pytest.approx(1.9)
     assert told == []
-    pace.slow_down(2.1)
+    await pace.slow_down(2.1)
     assert await wait_of(pace) == pytest.approx(2.1)
     assert told == [pytest.approx(2.1)]
     on_wait.reset(token)

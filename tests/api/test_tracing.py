@@ -97,6 +97,8 @@ def test_each_request_is_a_span_below_that_of_the_tool() -> None:
             "url.template",
             "http.response.status_code",
             "heymarket.request_id",
+            "heymarket.attempt",
+            "heymarket.wait",
         }
         assert span["attributes"]["http.response.status_code"] == 200
     for personal in ("5105550100", "example.com", "1001", "Jordan"):

@@ -240,74 +240,76 @@ def book_on(path: Path, clock: Clock, **settings: Any) -> Book:
 
 
 @pytest.fixture
-def book(tmp_path: Path, clock: Clock) -> Any:
+async def book(tmp_path: Path, clock: Clock) -> Any:
     opened = book_on(tmp_path / "journal.sqlite3", clock)
     yield opened
-    opened.journal.close()
+    await opened.journal.aclose()
 
 
-def ask(book: Book, token: str = "", contact: Contact = PERSON) -> Any:
-    return confirmed(
+async def ask(book: Book, token: str = "", contact: Contact = PERSON) -> Any:
+    return await confirmed(
         book, risky("delete", contact), token, card=card_of(contact, OFFICE), question="Delete Jo?", notes=["before"]
     )
 
 
-def test_the_answer_holds_the_question_a_token_and_the_notes(book: Book) -> None:
-    asked = ask(book)
+async def test_the_answer_holds_the_question_a_token_and_the_notes(book: Book) -> None:
+    asked = await ask(book)
     assert (asked.status, asked.question, asked.notes) == ("needs_confirmation", "Delete Jo?", ["before"])
     assert (asked.card.contact_id, asked.change_id) == (7, None)
-    assert ask(book, asked.confirm_token) is None
+    assert await ask(book, asked.confirm_token) is None
 
 
-def test_a_token_is_good_once(book: Book) -> None:
-    first, other = ask(book).confirm_token, ask(book).confirm_token
-    assert ask(book, first) is None
+async def test_a_token_is_good_once(book: Book) -> None:
+    first, other = (await ask(book)).confirm_token, (await ask(book)).confirm_token
+    assert await ask(book, first) is None
     for written in (first, f" {first}\n"):
-        again = ask(book, written)
+        again = await ask(book, written)
         assert kinds(again.notes[1:]) == ["token_refused"]
         assert REASONS["used"] in again.notes[1]
-    assert ask(book, other) is None
+    assert await ask(book, other) is None
 
 
-def test_a_token_is_used_up_in_every_process_that_shares_the_journal(book: Book, tmp_path: Path, clock: Clock) -> None:
+async def test_a_token_is_used_up_in_every_process_that_shares_the_journal(
+    book: Book, tmp_path: Path, clock: Clock
+) -> None:
     other = book_on(tmp_path / "journal.sqlite3", clock)
-    token = ask(book).confirm_token
-    assert ask(other, token) is None
-    assert REASONS["used"] in ask(book, token).notes[-1]
-    other.journal.close()
+    token = (await ask(book)).confirm_token
+    assert await ask(other, token) is None
+    assert REASONS["used"] in (await ask(book, token)).notes[-1]
+    await other.journal.aclose()
 
 
-def test_a_token_stays_used_after_a_restart(tmp_path: Path, clock: Clock) -> None:
+async def test_a_token_stays_used_after_a_restart(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "journal.sqlite3"
     first = book_on(path, clock)
-    token = ask(first).confirm_token
-    assert ask(first, token) is None
-    first.journal.close()
+    token = (await ask(first)).confirm_token
+    assert await ask(first, token) is None
+    await first.journal.aclose()
     second = book_on(path, clock)
-    assert REASONS["used"] in ask(second, token).notes[-1]
-    second.journal.close()
+    assert REASONS["used"] in (await ask(second, token)).notes[-1]
+    await second.journal.aclose()
 
 
-def test_a_refused_token_is_not_used_up(book: Book) -> None:
+async def test_a_refused_token_is_not_used_up(book: Book) -> None:
     """A call with a wrong contact must not cost the right one its token."""
-    token = ask(book).confirm_token
+    token = (await ask(book)).confirm_token
     moved = PERSON.model_copy(update={"rev": 4})
-    assert REASONS["states"] in ask(book, token, moved).notes[-1]
-    assert ask(book, token) is None
+    assert REASONS["states"] in (await ask(book, token, moved)).notes[-1]
+    assert await ask(book, token) is None
 
 
 @pytest.mark.parametrize("reason", ["expired", "states"])
-def test_a_refused_token_comes_back_with_a_good_one(book: Book, clock: Clock, reason: str) -> None:
-    token = ask(book).confirm_token
+async def test_a_refused_token_comes_back_with_a_good_one(book: Book, clock: Clock, reason: str) -> None:
+    token = (await ask(book)).confirm_token
     contact = PERSON
     if reason == "expired":
         clock.now += LIFETIME + 1
     else:
         contact = PERSON.model_copy(update={"first": "Joe"})
-    again = ask(book, token, contact)
+    again = await ask(book, token, contact)
     assert REASONS[reason] in again.notes[-1]
     assert again.confirm_token != token
-    assert ask(book, again.confirm_token, contact) is None
+    assert await ask(book, again.confirm_token, contact) is None
 
 
 @pytest.mark.parametrize(
@@ -321,16 +323,19 @@ def test_a_refused_token_comes_back_with_a_good_one(book: Book, clock: Clock, re
     ],
     ids=str,
 )
-def test_anything_that_moved_since_is_another_state(book: Book, moved: Any) -> None:
+async def test_anything_that_moved_since_is_another_state(book: Book, moved: Any) -> None:
     """Reads without `rev` and `updated` still have their values."""
-    assert REASONS["states"] in ask(book, ask(book).confirm_token, PERSON.model_copy(update=moved)).notes[-1]
+    assert (
+        REASONS["states"]
+        in (await ask(book, (await ask(book)).confirm_token, PERSON.model_copy(update=moved))).notes[-1]
+    )
 
 
-def test_without_confirmations_nothing_is_asked_and_nothing_used_up(tmp_path: Path, clock: Clock) -> None:
+async def test_without_confirmations_nothing_is_asked_and_nothing_used_up(tmp_path: Path, clock: Clock) -> None:
     book = book_on(tmp_path / "journal.sqlite3", clock, confirms=False)
-    assert ask(book) is None
-    assert ask(book, "anything") is None
-    book.journal.close()
+    assert await ask(book) is None
+    assert await ask(book, "anything") is None
+    await book.journal.aclose()
 
 
 async def test_two_servers_with_one_signing_key_share_confirmations(open_session: OpenSession, tmp_path: Path) -> None:

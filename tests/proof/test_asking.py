@@ -71,7 +71,7 @@ async def test_a_yes_opts_in_and_the_journal_keeps_the_consent(era: str, open_st
         assert facts["status"] == "updated"
         assert stage.sandbox.store.contact(2)["is_opted_out"] is False
         assert "Asked by phone on 2026-03-04" in seen[0].message
-        assert (await stage.book()).journal.entries()[0].consent == "Asked by phone on 2026-03-04"
+        assert (await (await stage.book()).journal.entries())[0].consent == "Asked by phone on 2026-03-04"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ async def test_a_contact_that_is_gone_when_the_answer_comes_is_an_error_whatever
         if action == "accept":
             assert result.is_error
             assert result.structured_content["kind"] == "not_found"
-        assert (await stage.book()).journal.entries() == []
+        assert await (await stage.book()).journal.entries() == []
 
 
 async def test_an_answer_carries_its_confirmation_only_to_the_call_it_was_asked_for(open_stage: OpenStage) -> None:

@@ -24,7 +24,7 @@ def anyio_backend(hurried: Backend) -> Backend:
 
 
 async def state_of_last(stage: Stage) -> str:
-    entries = (await stage.book()).journal.entries()
+    entries = await (await stage.book()).journal.entries()
     return str(entries[0].state)
 
 

@@ -204,11 +204,11 @@ async def _check_truth(stage: Stage) -> None:
     """No finished entry is wrong at once. After a restart an hour later no entry is open, and none is wrong."""
     people = {person["id"]: person for person in stage.sandbox.store.contacts()}
     assert len({person["phone"] for person in people.values()}) == len(people)
-    _check_newest((await stage.book()).journal.entries(), people)
+    _check_newest(await (await stage.book()).journal.entries(), people)
     await anyio.sleep(3600)
     stage.restart()
     await stage.ok("list_changes")
-    entries = (await stage.book()).journal.entries()
+    entries = await (await stage.book()).journal.entries()
     assert {entry.state for entry in entries} <= {"done", "not_done"}
     _check_newest(entries, people)
     assert [entry.undone_by for entry in entries[1:]] == [

@@ -219,13 +219,13 @@ async def _outcome(stage: Stage, scenario: Scenario, fault: Fault) -> str:
         stage.restart()
     people = stage.people()
     journal = (await stage.book()).journal
-    known = len(journal.entries())
+    known = len(await journal.entries())
     stage.sandbox.faults.add(fault)
     result = await stage.call(scenario.tool, **scenario.arguments)
     text = text_of(result)
     facts = result.structured_content
     answer = facts["kind"] if result.is_error else _status(facts)
-    sent, entries = stage.wire.sent, journal.entries()
+    sent, entries = stage.wire.sent, await journal.entries()
     state = entries[0].state if len(entries) > known else "no entry"
     difference = _difference(people, stage.people())
     _check_laws(
@@ -273,7 +273,7 @@ async def _check_settled(stage: Stage, *, known: int, is_changed: bool) -> None:
     await anyio.sleep(3600)
     stage.restart()
     await stage.ok("list_changes")
-    entries = (await stage.book()).journal.entries()
+    entries = await (await stage.book()).journal.entries()
     assert [entry.state for entry in entries[: len(entries) - known]] == ["done" if is_changed else "not_done"]
 
 

@@ -29,11 +29,11 @@ async def ada_changed(stage: Stage, **changed: Any) -> int:
     contact = await book.api.get_contact(stage.ADA)
     before = values_of(contact)
     wanted = before | {"first": "Grace"}
-    begun = book.journal.begin(
+    begun = await book.journal.begin(
         Entry(action="update", contact_id=stage.ADA, before=before, wanted=wanted, rev_before=contact.rev)
     )
     stage.sandbox.store.touch(stage.ADA, first="Grace", **changed)
-    book.journal.finish(replace(begun, state="done", after=wanted | changed, rev_after=contact.rev + 1))
+    await book.journal.finish(replace(begun, state="done", after=wanted | changed, rev_after=contact.rev + 1))
     return int(begun.change_id)
 
 
@@ -204,10 +204,12 @@ async def test_as_many_changes_are_listed_as_are_asked_for(open_stage: OpenStage
 async def test_a_create_found_by_looking_knows_its_contact(open_stage: OpenStage) -> None:
     async with open_stage() as stage:
         book = await stage.book()
-        begun = book.journal.begin(Entry(action="create", before={}, wanted={"phone": "12125550142", "first": "Cleo"}))
+        begun = await book.journal.begin(
+            Entry(action="create", before={}, wanted={"phone": "12125550142", "first": "Cleo"})
+        )
         contact_id = stage.sandbox.store.add_contact(phone="12125550142", first="Cleo", rev=3)
         await anyio.sleep(IN_FLIGHT + 1)
         await stage.ok("list_changes")
-        found = book.journal.get(begun.change_id)
+        found = await book.journal.get(begun.change_id)
         assert (found.state, found.contact_id, found.rev_after) == ("done", contact_id, 3)
         assert "may have been there before" in text_of(await stage.call("undo_change", change_id=begun.change_id))

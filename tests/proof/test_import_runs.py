@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -24,6 +24,7 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.transfer.running import run
 from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.imports import KEEP
+from contacts_mcp.state.journal import Entry
 
 PHONE = "15105550{:03}"
 
@@ -51,6 +52,11 @@ async def killed_at(book: Book, plan: int, at: int) -> None:
     await _killed(book, plan, lambda _, sent: sent >= at)
 
 
+async def _nothing(*_: object, **__: object) -> Literal[False]:
+    """A dead process writes nothing."""
+    return False
+
+
 async def _killed(book: Book, plan: int, is_end: Callable[[Any, int], bool]) -> None:
     requesting = book.api._request  # the door that every request goes through
     sent = 0
@@ -60,9 +66,9 @@ async def _killed(book: Book, plan: int, is_end: Callable[[Any, int], bool]) -> 
         answer = await requesting(call)
         sent += 1
         if is_end(call, sent):
-            book.journal.finish_all = lambda *_: False  # type: ignore[method-assign] # the dying process
-            book.imports.save = lambda *_: None  # type: ignore[method-assign] # the dying process
-            book.imports.set = lambda *_, **__: None  # type: ignore[method-assign] # the dying process
+            book.journal.finish_all = _nothing  # type: ignore[method-assign] # the dying process
+            book.imports.save = _nothing  # type: ignore[method-assign] # the dying process
+            book.imports.set = _nothing  # type: ignore[method-assign] # the dying process
             raise Killed
         return answer
 
@@ -158,9 +164,9 @@ async def test_a_run_that_is_under_way_when_its_plan_gets_too_old_comes_to_its_e
         stage.sandbox.faults.add(Fault(operation="batch_contacts", kind="silence", skip=1))
         assert (await stage.ok("import_contacts", plan=plan, confirm_token=token))["status"] == "running"
         book = await stage.book()
-        made = book.imports.plan(plan)
+        made = await book.imports.plan(plan)
         assert made is not None
-        book.imports.set(plan, made=made.made - KEEP + 1)
+        await book.imports.set(plan, made=made.made - KEEP + 1)
         book.imports._purged = float("-inf")
         facts = await stage.ok("import_status", plan=plan)
         while facts["status"] == "running":
@@ -201,7 +207,11 @@ async def test_the_change_of_a_run_is_closed_although_the_journal_was_away_at_it
     async with open_stage() as stage:
         book = await stage.book()
         finish = book.journal.finish
-        monkeypatch.setattr(book.journal, "finish", lambda entry: entry.action != "import" and finish(entry))
+
+        async def away_at_the_end(entry: Entry) -> bool:
+            return entry.action != "import" and await finish(entry)
+
+        monkeypatch.setattr(book.journal, "finish", away_at_the_end)
         plan, token = await planned(stage, table(3))
         await stage.ok("import_contacts", plan=plan, confirm_token=token)
         monkeypatch.undo()
@@ -215,8 +225,8 @@ async def test_an_undo_names_the_rows_of_which_nobody_knows_the_outcome(open_sta
         plan, token = await planned(stage, table(6))
         book = await stage.book()
         done = await until_done(stage, plan, token)
-        (row, *_) = book.imports.rows(plan)
-        entry = book.journal.get(row.change_id or 0)
+        (row, *_) = await book.imports.rows(plan)
+        entry = await book.journal.get(row.change_id or 0)
         assert entry is not None
         book.journal._execute("UPDATE changes SET state = 'unknown', looked = 1 WHERE change_id = ?", entry.change_id)
         facts = await stage.ok("undo_change", change_id=done["change_id"])

@@ -370,6 +370,10 @@ async def test_a_copy_that_was_sent_again_counts_from_when_it_was_given_up(open_
         assert RENAME.holds(stage.people())
 
 
+async def not_written(*_: object) -> bool:
+    return False
+
+
 async def test_no_second_copy_goes_out_that_the_journal_cannot_be_told_of(
     open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,7 +382,7 @@ async def test_no_second_copy_goes_out_that_the_journal_cannot_be_told_of(
         await stage.ok("list_changes")
         lose(stage, RENAME.operation, copies=1)
         with monkeypatch.context() as broken:
-            broken.setattr(Journal, "finish", lambda *_: False)  # as where another program has locked it
+            broken.setattr(Journal, "finish", not_written)  # as where another program has locked it
             assert await stage.kind_of(*RENAME.lost[:1], **RENAME.lost[1]) == "unknown_outcome"
         assert [request.operation for request in stage.sandbox.requests].count("update_contact") == 1
         assert await stage.kind_of(*RENAME.next[:1], **RENAME.next[1]) in HELD

@@ -111,7 +111,7 @@ async def test_a_merge_that_was_struck_is_taken_back(open_stage: OpenStage, writ
             stage.restart()
         await anyio.sleep(2 * 60.0)  # nothing is on its way any more
         book = await stage.book()
-        done = [entry for entry in book.journal.entries() if entry.merge]
+        done = [entry for entry in await book.journal.entries() if entry.merge]
         await taken_back(book, done[0].change_id)
         assert lasting(stage) == before
 

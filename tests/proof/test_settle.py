@@ -38,12 +38,12 @@ async def left_behind(
     """An entry as a server leaves it that dies just then."""
     book: Book = await stage.book()
     if contact_id is None:
-        begun = book.journal.begin(Entry(action=action, before={}, wanted=wanted or NEW))
+        begun = await book.journal.begin(Entry(action=action, before={}, wanted=wanted or NEW))
     else:
         contact = await book.api.get_contact(contact_id)
         assert contact
         before = values_of(contact)
-        begun = book.journal.begin(
+        begun = await book.journal.begin(
             Entry(
                 action=action,
                 contact_id=contact_id,
@@ -53,7 +53,7 @@ async def left_behind(
             )
         )
     if state != "begun":
-        book.journal.finish(replace(begun, state=state))
+        await book.journal.finish(replace(begun, state=state))
     return begun.change_id
 
 
@@ -188,7 +188,7 @@ async def test_an_undo_that_was_not_completed_is_settled_on_both_its_changes(ope
         made = await stage.ok("update_contact", contact_id=stage.ADA, first="Grace")
         book = await stage.book()
         contact = await book.api.get_contact(stage.ADA)
-        undo = book.journal.begin(
+        undo = await book.journal.begin(
             Entry(
                 action="update",
                 contact_id=stage.ADA,
@@ -215,10 +215,10 @@ async def test_what_somebody_holds_is_under_way_and_left_alone(open_stage: OpenS
             stage.sandbox.requests.clear()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(settle, book)
-            assert [book.journal.get(number).state for number in (update, new)] == ["begun", "begun"]
+            assert [(await book.journal.get(number)).state for number in (update, new)] == ["begun", "begun"]
             assert not stage.sandbox.requests
         await settle(book)
-        assert [book.journal.get(number).state for number in (update, new)] == ["not_done", "not_done"]
+        assert [(await book.journal.get(number)).state for number in (update, new)] == ["not_done", "not_done"]
 
 
 @pytest.mark.parametrize("kind", ["status", "refuse", "drop_before", "stall"])

@@ -16,7 +16,7 @@ from support import Backend
 
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.server.tools import TOOLS
-from contacts_mcp.state.journal import Journal
+from contacts_mcp.state.journal import Entry, Journal
 from contacts_mcp.state.locks import Locks
 
 
@@ -50,9 +50,13 @@ async def test_a_write_that_is_made_twice_is_seen(monkeypatch: pytest.MonkeyPatc
     assert any("nobody asked for" in wrong for wrong in figures.wrong)
 
 
+async def nothing_arrives(*_: object) -> list[Entry]:
+    return []
+
+
 async def test_servers_that_do_not_wait_for_one_another_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Locks, "_hold", lambda *_: nullcontext())
-    monkeypatch.setattr(Journal, "arriving", lambda *_: [])  # which would make up for much of what locks prevent
+    monkeypatch.setattr(Journal, "arriving", nothing_arrives)  # which would make up for much of what locks prevent
     assert (await soak.run(300, seed=4)).wrong
 
 

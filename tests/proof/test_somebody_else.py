@@ -36,8 +36,8 @@ async def unfinished(stage: Stage, action: Any, **wanted: Any) -> int:
         begun = replace(
             begun, contact_id=stage.ADA, before=before, wanted=before | wanted if wanted else {}, rev_before=contact.rev
         )
-    begun = book.journal.begin(begun)
-    book.journal.finish(replace(begun, state="unknown"))
+    begun = await book.journal.begin(begun)
+    await book.journal.finish(replace(begun, state="unknown"))
     return int(begun.change_id)
 
 

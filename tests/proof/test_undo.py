@@ -259,7 +259,7 @@ async def test_the_journal_keeps_what_no_write_can_bring_back(open_session: Open
             }
         ]
         answer = await deleted(session, await person(session, note=note, external_ref="crm-7"))
-        kept = (await session.workspace.book()).journal.get(answer["change_id"])
+        kept = await (await session.workspace.book()).journal.get(answer["change_id"])
         assert (kept.record["note"], kept.record["external_ref"]) == (note, "crm-7")
 
 
@@ -352,7 +352,7 @@ async def test_nothing_done_is_said_and_a_change_that_is_not_there_is_refused(op
 
 async def test_two_accounts_in_one_journal_never_see_each_other(tmp_path: Path) -> None:
     ours, theirs = (Journal(tmp_path / "journal.sqlite3", account) for account in ("ours", "theirs"))
-    entry = theirs.begin(
+    entry = await theirs.begin(
         Entry(
             action="delete",
             contact_id=7,
@@ -361,18 +361,23 @@ async def test_two_accounts_in_one_journal_never_see_each_other(tmp_path: Path) 
             token="digest",
         )
     )
-    assert (ours.entries(), ours.unfinished(), ours.get(entry.change_id), ours.by_token("digest")) == (
+    assert (
+        await ours.entries(),
+        await ours.unfinished(),
+        await ours.get(entry.change_id),
+        await ours.by_token("digest"),
+    ) == (
         [],
         [],
         None,
         None,
     )
-    mine = ours.begin(Entry(action="delete", contact_id=7, before={"phone": "12125550142"}, wanted={}))
+    mine = await ours.begin(Entry(action="delete", contact_id=7, before={"phone": "12125550142"}, wanted={}))
     assert mine.change_id > entry.change_id
-    assert [found.change_id for found in ours.departures_from("12125550142")] == [mine.change_id]
-    assert ours.departures_from("12125550142", after=mine.change_id) == []
-    ours.close()
-    theirs.close()
+    assert [found.change_id for found in await ours.departures_from("12125550142")] == [mine.change_id]
+    assert await ours.departures_from("12125550142", after=mine.change_id) == []
+    await ours.aclose()
+    await theirs.aclose()
 
 
 async def test_without_a_journal_nothing_is_kept_on_disk_and_the_server_remembers_while_it_runs(

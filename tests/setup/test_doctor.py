@@ -8,11 +8,12 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from contacts_mcp.config import InvalidSettings, Settings
@@ -248,13 +249,18 @@ def test_room_under_the_rate_limit_comes_from_the_ledger_of_all_servers(home: Pa
     who = patient(home, sandbox=True, requests_per_minute=10)
     assert isinstance(who.settings, Settings)
     who.settings.directory.mkdir()
-    with closing(SqliteLedger(who.settings.directory / "pace.sqlite3", who.settings.account)) as ledger:
+    ledger = SqliteLedger(who.settings.directory / "pace.sqlite3", who.settings.account)
+
+    async def nine_requests() -> None:
         for _ in range(9):
-            ledger.reserve(UP - 5, 10)
-        assert about("requests", doctor.examine(who))[0].text == "1 of 10 left in this minute"
-        assert worst("requests", who) is Level.WARNING
-        ledger.pause(UP, UP + 30)
+            await ledger.reserve(UP - 5, 10)
+
+    anyio.run(nine_requests)
+    assert about("requests", doctor.examine(who))[0].text == "1 of 10 left in this minute"
+    assert worst("requests", who) is Level.WARNING
+    anyio.run(ledger.pause, UP, UP + 30)
     assert "paused for 30 s" in told(who)
+    anyio.run(ledger.aclose)
 
 
 def test_a_ledger_that_cannot_be_read_is_mentioned(home: Path) -> None:
@@ -338,8 +344,12 @@ def locked(home: Path) -> None:
 
 def well(home: Path) -> None:
     no_journal_at_all(home)
-    with closing(Journal(home / "data" / "journal.sqlite3", "account")) as journal:
-        journal.entries()
+    anyio.run(used, home / "data" / "journal.sqlite3")
+
+
+async def used(path: Path) -> None:
+    async with aclosing(Journal(path, "account")) as journal:
+        await journal.entries()
 
 
 HOLDERS: list[sqlite3.Connection] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -87,25 +87,25 @@ def test_an_odd_file_in_the_folder_is_passed_over(folder: Path, content: bytes) 
 # What is remembered
 
 
-def test_the_journal_is_read_under_all_names_and_written_under_the_own(folder: Path, tmp_path: Path) -> None:
+async def test_the_journal_is_read_under_all_names_and_written_under_the_own(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
     old, new, stranger = account(folder, "a", team=17), account(folder, "b"), account(folder, "c", team=18)
-    with (
-        closing(Journal(path, old)) as before,
-        closing(Journal(path, new)) as after,
-        closing(Journal(path, stranger)) as other,
+    async with (
+        aclosing(Journal(path, old)) as before,
+        aclosing(Journal(path, new)) as after,
+        aclosing(Journal(path, stranger)) as other,
     ):
-        begun = before.begin(ENTRY)
-        assert after.entries() == []
+        begun = await before.begin(ENTRY)
+        assert await after.entries() == []
         new.learn(17)
-        assert after.entries() == after.arriving(7) == after.about_phone("15105550102") == [begun]
-        after.finish(ENTRY.__class__(**{**_members(begun), "state": "done", "rev_after": 4}))
-        assert before.rev_written(7) == 4
-        mine = after.begin(ENTRY)
-        assert [entry.change_id for entry in before.entries()] == [mine.change_id, begun.change_id]
-        assert other.entries() == []
-    with closing(Journal(path, Account("b"))) as alone:
-        assert [entry.change_id for entry in alone.entries()] == [mine.change_id]
+        assert await after.entries() == await after.arriving(7) == await after.about_phone("15105550102") == [begun]
+        await after.finish(ENTRY.__class__(**{**_members(begun), "state": "done", "rev_after": 4}))
+        assert await before.rev_written(7) == 4
+        mine = await after.begin(ENTRY)
+        assert [entry.change_id for entry in await before.entries()] == [mine.change_id, begun.change_id]
+        assert await other.entries() == []
+    async with aclosing(Journal(path, Account("b"))) as alone:
+        assert [entry.change_id for entry in await alone.entries()] == [mine.change_id]
 
 
 def _members(entry: Entry) -> dict[str, Any]:
@@ -126,7 +126,7 @@ async def test_locks_keep_out_who_has_the_same_credential_or_the_same_team(
             async with locks.if_free(7, "") as is_free:
                 free.append(is_free)
     assert free == [False, not is_known, True]
-    assert (old.last_write(7) == new.last_write(7)) is is_known
+    assert (await old.last_write(7) == await new.last_write(7)) is is_known
 
 
 # In the chain

@@ -133,5 +133,5 @@ async def test_without_a_journal_a_used_confirmation_is_used_up_for_all_servers(
     ):
         token = (await one.ok("delete_contact", contact_id=1001))["confirm_token"]
         await one.ok("delete_contact", contact_id=1001, confirm_token=token)
-        assert not (await other.workspace.book()).journal.spend_token(digest_of(token))
+        assert not await (await other.workspace.book()).journal.spend_token(digest_of(token))
     assert not list((tmp_path / "data").glob("journal*"))

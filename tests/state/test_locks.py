@@ -105,7 +105,7 @@ async def test_the_last_write_is_known_once_it_is_over(locks: Locks) -> None:
     before = uptime()
     async with locks.contact(7):
         pass
-    assert before <= locks.last_write(7) <= uptime() + 1e-6
+    assert before <= await locks.last_write(7) <= uptime() + 1e-6
 
 
 async def test_only_what_nobody_holds_is_settled(locks: Locks) -> None:

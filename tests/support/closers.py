@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from typing import Any
 
 
@@ -20,3 +20,16 @@ def all_closed(names: dict[str, Any], opener: str) -> Iterator[None]:
             yield
         finally:
             names[opener] = opening
+
+
+@asynccontextmanager
+async def all_aclosed(names: dict[str, Any], opener: str) -> AsyncIterator[None]:
+    """The same for what has an `aclose`."""
+    opening, made = names[opener], []
+    names[opener] = lambda *given, **more: made.append(opening(*given, **more)) or made[-1]
+    try:
+        yield
+    finally:
+        names[opener] = opening
+        for one in made:
+            await one.aclose()

@@ -31,7 +31,7 @@ async def changes_of(
     `before` is a change_id to go on below.
     """
     await settle(book)
-    entries = book.journal.entries(contact_id=contact_id, before=before, limit=limit)
+    entries = await book.journal.entries(contact_id=contact_id, before=before, limit=limit)
     tables = [_asked(entry) for entry in entries]
     names = await book.vocabulary.naming(*(table for pair in tables for table in pair))
     return [

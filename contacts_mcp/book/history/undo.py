@@ -45,22 +45,22 @@ async def undo(book: Book, change_id: int, *, confirm_token: str = "") -> Outcom
     OutcomeUnknown.
     """
     await settle(book)
-    found = book.journal.get(change_id)
-    parts = book.journal.of_merge(found.merge) if found else []
+    found = await book.journal.get(change_id)
+    parts = await book.journal.of_merge(found.merge) if found else []
     async with book.locks.change(parts[0].change_id if parts else change_id):
-        if found and book.journal.of_merge(found.merge):
+        if found and await book.journal.of_merge(found.merge):
             return await _undo_merge(book, found)
-        entry = _undoable(book.journal.get(change_id), change_id)
+        entry = _undoable(await book.journal.get(change_id), change_id)
         assert entry.action != "import"  # taken back by a plan of its own (`transfer/undoing.py`)
-        return _undone_before(book, entry) or await _UNDO[entry.action](book, entry, confirm_token)
+        return await _undone_before(book, entry) or await _UNDO[entry.action](book, entry, confirm_token)
 
 
-def _undone_before(book: Book, entry: Entry) -> Outcome | None:
+async def _undone_before(book: Book, entry: Entry) -> Outcome | None:
     """The answer where the change was taken back already, and None where it was not.
 
     It is asked for again under the lock, because an undo that was lost may be settled while its contact is waited for.
     """
-    fresh = book.journal.get(entry.change_id)
+    fresh = await book.journal.get(entry.change_id)
     if fresh is None or not fresh.undone_by:
         return None
     before = f"Change {entry.change_id} was taken back already, by change {fresh.undone_by}."
@@ -92,7 +92,7 @@ async def _undo_update(book: Book, entry: Entry, token: str) -> Outcome:
     gone = _drop_missing(restored, await _names_for(book, restored))
     phone = str(restored.get("phone") or "")
     async with locked_contact(book, ContactRef(entry.contact_id), phones=[phone]) as contact:
-        if before := _undone_before(book, entry):
+        if before := await _undone_before(book, entry):
             return before
         await _refuse_if_moved(book, entry, values_of(contact), among=_left_of(restored, contact))
         opt_out_kept = _keep_opted_out(restored, entry)
@@ -112,10 +112,10 @@ async def _undo_merge(book: Book, entry: Entry) -> Outcome:
     A merge that was taken back in part goes on. Nothing is done where the kept contact was changed since. A contact
     with the number of the kept one is not created beside it.
     """
-    parts = [_undoable(part, part.change_id) for part in book.journal.of_merge(entry.merge)]
+    parts = [_undoable(part, part.change_id) for part in await book.journal.of_merge(entry.merge)]
     left = [part for part in parts if not part.undone_by]
     if not left:
-        before = _undone_before(book, parts[0])
+        before = await _undone_before(book, parts[0])
         assert before
         return before
     phone = await _phone_of_kept(book, entry, left)
@@ -217,7 +217,7 @@ async def _undo_delete(book: Book, entry: Entry, token: str) -> Outcome:  # noqa
     names = await _names_for(book, wanted)
     gone = _drop_missing(wanted, names)
     async with locked_phone(book, phone):
-        if before := _undone_before(book, entry):
+        if before := await _undone_before(book, entry):
             return before
         await refuse_taken_phone(book, phone)
         written, left = await write_new(book, wanted, undoes=entry.change_id)
@@ -260,7 +260,7 @@ async def _undo_create(book: Book, entry: Entry, token: str) -> Outcome:
             kind="change_moved",
         )
     async with locked_contact(book, ContactRef(entry.contact_id)) as contact:
-        if before := _undone_before(book, entry):
+        if before := await _undone_before(book, entry):
             return before
         await _refuse_if_moved(book, entry, values_of(contact))
         outcome = await delete_held(book, contact, token, undoes=entry.change_id)

@@ -83,7 +83,7 @@ async def write_new(book: Book, wanted: Values, *, undoes: int | None = None) ->
 
     The caller holds the phone and saw that it is free.
     """
-    left = left_opted_out(book, str(wanted["phone"]))
+    left = await left_opted_out(book, str(wanted["phone"]))
     if left:
         wanted = wanted | {"is_opted_out": True}
     elif wanted.get("is_opted_out") is False:

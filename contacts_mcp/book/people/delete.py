@@ -38,7 +38,7 @@ async def delete(
             refuse_other_name(contact, name)
             return await delete_held(book, contact, confirm_token, notes=ref.notes, always_asks=always_asks)
     except ContactNotFound:
-        done = book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
+        done = await book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
         if done is None or done.action != "delete" or done.state != "done" or not _is_about(done, ref):
             raise
         card = await card_for(Contact.model_validate(done.record), book.vocabulary)
@@ -59,7 +59,7 @@ async def delete_held(
     card = await card_for(contact, book.vocabulary)
     warnings = warnings_on_deletion(contact)
     who = quoted(card.name, limit=60) if card.name else "this contact"
-    pending = confirmed(
+    pending = await confirmed(
         book,
         risky("delete", contact),
         token,

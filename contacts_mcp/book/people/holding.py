@@ -117,9 +117,9 @@ async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] =
     asked = _forms_of(*ref.phones, *phones)
     while True:
         async with book.locks.phones(*asked), _locked(book, ref) as contact:
-            arriving = book.journal.arriving(contact.id, *asked, *_forms_of(contact.phone))
+            arriving = await book.journal.arriving(contact.id, *asked, *_forms_of(contact.phone))
             if not arriving:
-                unfinished = book.journal.unfinished()
+                unfinished = await book.journal.unfinished()
                 settled = await _settle_about(book, unfinished, contact.id, *asked, *_forms_of(contact.phone))
                 yield await _up_to_date(book, contact, ref, settled=settled)
                 return
@@ -135,9 +135,9 @@ async def locked_phone(book: Book, phone: str) -> AsyncIterator[None]:
     forms = _forms_of(phone)
     while True:
         async with book.locks.phones(*forms):
-            arriving = book.journal.arriving(None, *forms)
+            arriving = await book.journal.arriving(None, *forms)
             if not arriving:
-                await _settle_about(book, book.journal.unfinished(), None, *forms)
+                await _settle_about(book, await book.journal.unfinished(), None, *forms)
                 yield
                 return
         await _wait_for(book, arriving)
@@ -154,9 +154,9 @@ async def locked_contacts(book: Book, contact_ids: Sequence[int]) -> AsyncIterat
         async with book.locks.contact(*contact_ids):
             contacts = [await _existing(book, ref) for ref in refs]
             about = [(contact, _forms_of(contact.phone)) for contact in contacts]
-            arriving = [entry for one, forms in about for entry in book.journal.arriving(one.id, *forms)]
+            arriving = [entry for one, forms in about for entry in await book.journal.arriving(one.id, *forms)]
             if not arriving:
-                unfinished = book.journal.unfinished()
+                unfinished = await book.journal.unfinished()
                 settled = [await _settle_about(book, unfinished, one.id, *forms) for one, forms in about]
                 yield [
                     await _up_to_date(book, one, ref, settled=changed)
@@ -180,7 +180,7 @@ async def _locked(book: Book, ref: ContactRef) -> AsyncIterator[Contact]:
     started = uptime()
     contact = await _existing(book, ref)
     async with book.locks.contact(contact.id):
-        if book.locks.last_write(contact.id) >= started:  # changed between the read and the lock
+        if await book.locks.last_write(contact.id) >= started:  # changed between the read and the lock
             contact = await _existing(book, ContactRef(contact.id))
         yield contact
 
@@ -192,11 +192,11 @@ async def _existing(book: Book, ref: ContactRef) -> Contact:
     else:
         contact = await holder_of(book, ref.phone.digits, ref.phone.variants)
     known_id = contact.id if contact else ref.contact_id
-    if known_id is None or book.journal.deleted(known_id):  # a read may still show it
+    if known_id is None or await book.journal.deleted(known_id):  # a read may still show it
         raise nobody(ref)
     if contact is not None:
         return contact
-    creation = book.journal.creation_of(known_id)
+    creation = await book.journal.creation_of(known_id)
     if creation is None or not book.journal.may_still_arrive(creation):
         raise nobody(ref)
     return await _shown_soon(book, creation)
@@ -209,26 +209,26 @@ async def holder_of(book: Book, phone: str, others: Sequence[str] = ()) -> Conta
     of the last minute.
     """
     found = await with_any_form(book, phone, others)
-    if found is not None and not has_left(book, found, found.phone):
+    if found is not None and not await has_left(book, found, found.phone):
         return found
     forms = (phone, *others)
-    for entry in _given_out(book, forms):
+    for entry in await _given_out(book, forms):
         contact = await _now_of(book, entry)
         if contact is not None and contact.phone in forms:  # else somebody else has moved or deleted it since
             return contact
     return None
 
 
-def _given_out(book: Book, forms: Sequence[str]) -> list[Entry]:
+async def _given_out(book: Book, forms: Sequence[str]) -> list[Entry]:
     """The changes that gave one of these forms to a contact that should still have it, by the journal."""
-    entries = [entry for form in forms for entry in reversed(book.journal.phone_given_out(form, within=inf))]
-    return [entry for entry in entries if entry.state == "done" and _should_be_there(book, entry, forms)]
+    entries = [entry for form in forms for entry in reversed(await book.journal.phone_given_out(form, within=inf))]
+    return [entry for entry in entries if entry.state == "done" and await _should_be_there(book, entry, forms)]
 
 
-def _should_be_there(book: Book, entry: Entry, forms: Sequence[str]) -> bool:
-    if entry.contact_id is None or book.journal.deleted(entry.contact_id):
+async def _should_be_there(book: Book, entry: Entry, forms: Sequence[str]) -> bool:
+    if entry.contact_id is None or await book.journal.deleted(entry.contact_id):
         return False
-    newest = book.journal.last_after(entry.contact_id)
+    newest = await book.journal.last_after(entry.contact_id)
     return newest is None or newest.after.get("phone") in forms
 
 
@@ -247,7 +247,7 @@ async def _shown_soon(book: Book, entry: Entry) -> Contact:
     for pause in LOOK_DELAYS:
         await anyio.sleep(pause)
         contact = await book.api.get_contact(entry.contact_id)
-        if contact is not None and not is_behind(book, contact):
+        if contact is not None and not await is_behind(book, contact):
             return contact
     phone = show(str(entry.after.get("phone", "")))
     raise Refused(
@@ -266,11 +266,11 @@ async def _up_to_date(book: Book, contact: Contact, ref: ContactRef, *, settled:
     if settled:
         contact = await _existing(book, ContactRef(contact.id))
     for pause in LOOK_DELAYS[1:]:
-        if not is_behind(book, contact, settled=settled):
+        if not await is_behind(book, contact, settled=settled):
             break
         await anyio.sleep(pause)
         contact = await _existing(book, ContactRef(contact.id))
-    if is_behind(book, contact, settled=settled):
+    if await is_behind(book, contact, settled=settled):
         raise Refused(
             f"Heymarket still shows contact {contact.id} as it was before the last change. Nothing was changed. "
             "Try again in a minute.",
@@ -283,11 +283,11 @@ async def _up_to_date(book: Book, contact: Contact, ref: ContactRef, *, settled:
     return contact
 
 
-def is_behind(book: Book, contact: Contact, *, settled: bool = False) -> bool:
+async def is_behind(book: Book, contact: Contact, *, settled: bool = False) -> bool:
     """Whether a read shows the contact as it was before our own last change."""
-    if contact.rev and contact.rev < book.journal.rev_written(contact.id):
+    if contact.rev and contact.rev < await book.journal.rev_written(contact.id):
         return True
-    newest = last_change(book, contact.id, is_recent=settled)
+    newest = await last_change(book, contact.id, is_recent=settled)
     return newest is not None and newest.is_newer_than(Sight.of(contact))
 
 
@@ -302,7 +302,7 @@ async def _settle_about(book: Book, unfinished: Sequence[Entry], contact_id: int
         is_of_contact = contact_id is not None and entry.contact_id == contact_id
         if is_of_contact or gave_phone:
             await settle_entry(book, entry.change_id)
-            found = book.journal.get(entry.change_id)
+            found = await book.journal.get(entry.change_id)
             changed |= found is not None and found.state == "done" and found.contact_id == contact_id
     return changed
 

@@ -43,7 +43,7 @@ async def lookup(
         contact = await read(book, ref)
         found = [contact] if contact else []
         phones = (ref.phone.digits, *ref.phone.variants) if ref.phone else ()
-        recent = _on_recent_changes(book, found, _Sought(contact_id=ref.contact_id, phones=phones))
+        recent = await _on_recent_changes(book, found, _Sought(contact_id=ref.contact_id, phones=phones))
         notes = [*recent, *ref.notes, *_on_other_name(contact, called)]
         return await _found(book, found, notes, sought=ref.described)
     if contact_id is not None or phone is not None:
@@ -54,7 +54,7 @@ async def lookup(
         "E-mails are found as given, in small letters, in capitals, and with capitals at the start of words. "
         "One stored in another mix of them is not found."
     )
-    recent = _on_recent_changes(book, found, _Sought(email=address))
+    recent = await _on_recent_changes(book, found, _Sought(email=address))
     notes = [*recent, *([] if found or recent else [Note("exact_spelling", missed)])]
     return await _found(book, found, notes, sought=f"the e-mail {quoted(address, limit=60)}")
 
@@ -115,28 +115,28 @@ class _Sought:
         return is_of_id or values.get("phone") in self.phones
 
 
-def _on_recent_changes(book: Book, found: Sequence[Contact], sought: _Sought) -> list[Note]:
+async def _on_recent_changes(book: Book, found: Sequence[Contact], sought: _Sought) -> list[Note]:
     """A note where the journal knows better than the read that found these contacts, or none.
 
     The newest change counts. Looking up works without a journal, too.
     """
     shown = {contact.id: contact for contact in found}
     with suppress(AccountError):
-        for entry in book.journal.recent():
+        for entry in await book.journal.recent():
             is_about = entry.contact_id in shown if shown else sought.is_of(entry)
             if entry.state != "not_done" and is_about:
-                return _on_recent_change(book, entry, shown.get(entry.contact_id or 0))
+                return await _on_recent_change(book, entry, shown.get(entry.contact_id or 0))
     return []
 
 
-def _on_recent_change(book: Book, entry: Entry, contact: Contact | None) -> list[Note]:
+async def _on_recent_change(book: Book, entry: Entry, contact: Contact | None) -> list[Note]:
     left = f"{book.journal.seconds_left(entry):.0f} seconds"
     which = f"change {entry.change_id}" if book.remembers else f"the last {entry.action}"
     if entry.state != "done" or entry.unanswered:
         text = f"A request of {which} got no answer, and may still be carried out. Look again in {left}."
         return [Note("may_still_arrive", text)]
     is_gone = entry.action == "delete"
-    is_late = contact is not None if is_gone else contact is None or is_behind(book, contact)
+    is_late = contact is not None if is_gone else contact is None or await is_behind(book, contact)
     text = f"Heymarket does not show {which} yet, which was made less than a minute ago. Look again in {left}."
     return [Note("lagging_read", text)] if is_late else []
 

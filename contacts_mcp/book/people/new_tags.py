@@ -132,7 +132,7 @@ async def _make(book: Book, name: str) -> bool:
     Raises Refused where it was asked for within the minute, and where it is not certain to be missing.
     """
     async with book.locks.tag(fold(name)) as making:
-        left = IN_FLIGHT - passed(making.last, uptime())
+        left = IN_FLIGHT - passed(await making.last(), uptime())
         if left > 0:
             if not _is_missing(name, (await book.vocabulary.read("tags", no_older_than=0.0)).tags):
                 return False  # another call made it
@@ -141,16 +141,16 @@ async def _make(book: Book, name: str) -> bool:
                 f"The contact was not changed. Repeat this call in {left:.0f} seconds.",
                 kind="may_still_arrive",
             )
-        making.note()
+        await making.note()
         try:
             await book.api.create_tag(name)
         except AMBIGUOUS:
             return False  # the list says
         except Rejected:  # somebody else made it: the list says
-            making.forget()
+            await making.forget()
             return False
         except ContactsError:
-            making.forget()
+            await making.forget()
             raise
     return True
 

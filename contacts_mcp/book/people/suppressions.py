@@ -20,7 +20,7 @@ from contacts_mcp.words.renumbering import other_forms
 HOW_TO_OPT_IN = "To opt in, use update_contact with is_opted_out false and consent."
 
 
-def left_opted_out(book: Book, phone: str, *, mover: int | None = None) -> Entry | None:
+async def left_opted_out(book: Book, phone: str, *, mover: int | None = None) -> Entry | None:
     """The change that left the number opted out, None if the journal knows of none.
 
     The caller knows that nobody but `mover` has the number. So a contact of the journal that was there has left, even
@@ -30,7 +30,7 @@ def left_opted_out(book: Book, phone: str, *, mover: int | None = None) -> Entry
     A number may have several forms (`words/renumbering.py`), and the opt-out holds for all of them.
     """
     forms = (phone, *other_forms(phone))
-    entries = {entry.change_id: entry for form in forms for entry in book.journal.about_phone(form)}
+    entries = {entry.change_id: entry for form in forms for entry in await book.journal.about_phone(form)}
     left: Entry | None = None
     stayed: dict[int | None, Entry] = {}  # contact -> the change after which it was there, opted out
     for _, entry in sorted(entries.items()):

@@ -113,7 +113,7 @@ async def change(
     is_risky = plan.opts_in or (before.is_opted_out is not False and leaves_number(before, str(plan.wanted["phone"])))
     if is_risky:
         names = await book.vocabulary.naming(plan.before, plan.wanted)
-        pending = _unconfirmed(book, before, plan, names, consent=consent, token=confirm_token, notes=notes)
+        pending = await _unconfirmed(book, before, plan, names, consent=consent, token=confirm_token, notes=notes)
         if pending:
             return pending
     origin = Origin(consent=consent, token=digest_of(confirm_token) if is_risky else "", undoes=undoes)
@@ -154,7 +154,9 @@ async def _planned(book: Book, before: Contact, edit: Edit) -> tuple[Plan, Entry
     refuse_losses(before, edit)
     moves = wanted["phone"] != before.phone
     is_same_number = not leaves_number(before, str(wanted["phone"]))
-    left = left_opted_out(book, str(wanted["phone"]), mover=before.id if is_same_number else None) if moves else None
+    left = (
+        await left_opted_out(book, str(wanted["phone"]), mover=before.id if is_same_number else None) if moves else None
+    )
     opts_in = edit.values.get("is_opted_out") is False and before.is_opted_out is not False  # refused with a new number
     if left and not opts_in:
         wanted["is_opted_out"] = True
@@ -198,7 +200,7 @@ def _unreadable(which: str, why: str, way: str) -> Refused:
     return Refused(text, kind="unreadable_member")
 
 
-def _unconfirmed(
+async def _unconfirmed(
     book: Book, before: Contact, plan: Plan, names: Snapshot, *, consent: str, token: str, notes: Sequence[str]
 ) -> Outcome | None:
     """The answer that asks for a confirmation of a risky change. It is None if that was confirmed. Raises Refused."""
@@ -217,7 +219,7 @@ def _unconfirmed(
     state = "is opted out of texts" if before.is_opted_out else "may be opted out of texts (Heymarket does not say)"
     who = quoted(card.name, limit=60) if card.name else "This contact"
     asked = question.format(consent=quoted(consent), phone=show(str(plan.wanted["phone"])))
-    return confirmed(
+    return await confirmed(
         book,
         risky(name, before, {"wanted": plan.wanted, "consent": consent, "overwrite": plan.overwrite}),
         token,

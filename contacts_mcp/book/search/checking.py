@@ -14,7 +14,7 @@ from typing import Literal
 from contacts_mcp.api.client import HeymarketClient
 from contacts_mcp.errors import Forbidden, Rejected
 from contacts_mcp.models import Contact
-from contacts_mcp.state.journal import Journal
+from contacts_mcp.state.protocols import Journal
 from contacts_mcp.state.row import Row
 
 BATCH = 100  # phones of one request
@@ -37,7 +37,7 @@ async def check(api: HeymarketClient, journal: Journal, rows: Sequence[Row]) -> 
     """
     contacts = await by_phone(api, {row.id: row.phone for row in rows})
     contacts |= await _by_id(api, [row.id for row in rows if _is_behind(contacts.get(row.id), row)])
-    fates = {row.id: _fate(journal, row, contacts.get(row.id)) for row in rows}
+    fates = {row.id: await _fate(journal, row, contacts.get(row.id)) for row in rows}
     return Checked(
         contacts=tuple(contacts[each] for each, fate in fates.items() if fate == "seen"),
         gone=tuple(each for each, fate in fates.items() if fate == "gone"),
@@ -45,11 +45,11 @@ async def check(api: HeymarketClient, journal: Journal, rows: Sequence[Row]) -> 
     )
 
 
-def _fate(journal: Journal, row: Row, contact: Contact | None) -> Literal["seen", "gone", "unseen"]:
-    if journal.deleted(row.id):
+async def _fate(journal: Journal, row: Row, contact: Contact | None) -> Literal["seen", "gone", "unseen"]:
+    if await journal.deleted(row.id):
         return "gone"
     if contact is None:
-        return "unseen" if _is_young(journal, row) else "gone"
+        return "unseen" if await _is_young(journal, row) else "gone"
     return "unseen" if _is_behind(contact, row) else "seen"
 
 
@@ -76,8 +76,8 @@ def _is_behind(contact: Contact | None, row: Row) -> bool:
     return contact is None or (bool(contact.rev) and contact.rev < row.rev)
 
 
-def _is_young(journal: Journal, row: Row) -> bool:
-    creation = journal.creation_of(row.id)
+async def _is_young(journal: Journal, row: Row) -> bool:
+    creation = await journal.creation_of(row.id)
     if creation is not None:
         return journal.may_still_arrive(creation)
     return row.created is None or journal.seconds_since(row.created / 1e6) < YOUNG

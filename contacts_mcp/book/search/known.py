@@ -16,7 +16,7 @@ from contacts_mcp.errors import ContactsError
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
-    from contacts_mcp.state.index import State
+    from contacts_mcp.state.word_index import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,11 @@ def written_doubts(doubts: Iterable[Note]) -> str | None:
 def written(moment: float) -> str:
     """Unix seconds as RFC 3339."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def moment_of(known: Known) -> float:
+    """`as_of` in Unix seconds, the other direction of `written`."""
+    return datetime.fromisoformat(known.as_of).timestamp()
 
 
 def _told(state: State) -> list[Note]:

@@ -103,7 +103,7 @@ async def merge(book: Book, keep: int, others: Sequence[int], *, confirm_token: 
     """
     _check(keep, others)
     await settle(book)
-    before = [entry for each in others if (entry := _merged_before(book, keep, each))]
+    before = [entry for each in others if (entry := await _merged_before(book, keep, each))]
     left = [each for each in dict.fromkeys(others) if all(entry.contact_id != each for entry in before)]
     if not left:
         return await _done_before(book, keep, before)
@@ -119,8 +119,8 @@ def _check(keep: int, others: Sequence[int]) -> None:
         raise InvalidArgument("others", f"has {len(others)} contacts.", expected=f"At most {MOST_OTHERS} in one call.")
 
 
-def _merged_before(book: Book, keep: int, contact_id: int) -> Entry | None:
-    entry = book.journal.deleted(contact_id)
+async def _merged_before(book: Book, keep: int, contact_id: int) -> Entry | None:
+    entry = await book.journal.deleted(contact_id)
     return entry if entry and entry.merge.startswith(f"{keep}:") else None
 
 
@@ -129,7 +129,7 @@ async def _done_before(book: Book, keep: int, before: Sequence[Entry]) -> Merged
     with suppress(ContactNotFound):  # it was deleted since
         async with locked_contacts(book, [keep]) as (contact,):
             card = card_of(contact, await book.vocabulary.naming(values_of(contact)))
-    parts = book.journal.of_merge(before[0].merge)
+    parts = await book.journal.of_merge(before[0].merge)
     return Merged(
         status="unchanged",
         card=card,
@@ -148,7 +148,7 @@ async def _merge_held(
     names = await book.vocabulary.naming(values_of(kept), plan.wanted, *(values_of(each) for each in rest))
     shown_plan = _shown(kept, rest, plan, names)
     notes = [*_resumed(before), *(note for each in rest for note in _on_number(each, kept))]
-    pending = confirmed(
+    pending = await confirmed(
         book,
         risky("merge", kept, {"keep": kept.id, "others": [each.id for each in rest]}, others=rest),
         token,

@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from contacts_mcp.api.pace import bulk_work, telling
-from contacts_mcp.book.search.known import OFF, Known, known_from, with_notes, without_index
+from contacts_mcp.book.search.known import OFF, Known, known_from, moment_of, with_notes, without_index
 from contacts_mcp.errors import ContactsError, UpstreamError
+from contacts_mcp.state import watching
 from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.words.note import Note
 
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
     from contacts_mcp.book.search.checking import Checked
     from contacts_mcp.book.search.filling import Filler
     from contacts_mcp.models import Contact
-    from contacts_mcp.state.index import Index
-    from contacts_mcp.state.journal import Journal
     from contacts_mcp.state.profile import Profile
+    from contacts_mcp.state.protocols import Journal
+    from contacts_mcp.state.word_index import WordIndex
 
 POLL = 0.5  # seconds between two looks at an index that another process fills
 LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror
@@ -103,7 +104,7 @@ class Mirror:
         self._clock = clock
         self._run = run
         self._profile = profile
-        self._index: Index | None = None
+        self._index: WordIndex | None = None
         self._opening = anyio.Lock()
         self._filler: Filler | None = None
         self._filling: asyncio.Task[None] | None = None
@@ -145,6 +146,7 @@ class Mirror:
             return without_index(error)
         if self._unusable:
             return without_index(self._unusable)
+        self._tell_age(known)
         return self._with_trouble(known) if refresh else known
 
     async def known(self) -> Known:
@@ -156,7 +158,7 @@ class Mirror:
         except IndexUnavailable as error:
             return without_index(error)
 
-    async def ask(self, question: Callable[[Index], Result]) -> Result:
+    async def ask(self, question: Callable[[WordIndex], Result]) -> Result:
         """The answer to a question to the index, in a thread. Call `ready` first.
 
         Raises IndexUnavailable, and every error of the question.
@@ -200,7 +202,7 @@ class Mirror:
     def _take_note(self, seen: Contact | int) -> None:
         if self.is_in_use:
             self._noticed.append(seen)
-            self._spawn(self._flush())
+            _ = self._spawn(self._flush())  # which keeps the task
 
     async def _flush(self) -> None:
         """Put into the index what others have seen, in order."""
@@ -209,7 +211,7 @@ class Mirror:
         async with self._flushing:
             noticed, self._noticed = self._noticed, []
 
-            def work(index: Index) -> None:
+            def work(index: WordIndex) -> None:
                 for seen in noticed:
                     if isinstance(seen, int):
                         index.remove([seen])
@@ -222,13 +224,13 @@ class Mirror:
 
     # The index
 
-    async def _do(self, work: Callable[[Index], Result]) -> Result:
+    async def _do(self, work: Callable[[WordIndex], Result]) -> Result:
         index = self._index or await self._opened()
         result: Result = await self._run(lambda: work(index))
         return result
 
-    async def _opened(self) -> Index:
-        def opened() -> Index:
+    async def _opened(self) -> WordIndex:
+        def opened() -> WordIndex:
             from contacts_mcp.state.index import Index
 
             return Index.open(self._path)
@@ -373,6 +375,10 @@ class Mirror:
             self._refreshed_at = began
         if self._is_behind:
             self._begin()
+
+    def _tell_age(self, known: Known) -> None:
+        if known.as_of:
+            watching.watcher.searched(age=max(0.0, self._clock() - moment_of(known)))
 
     def _with_trouble(self, known: Known) -> Known:
         """Without the latest changes nobody knows whether somebody is missing."""

@@ -24,9 +24,9 @@ def token_for(book: Book, plan: StoredPlan) -> str:
     return book.confirmations.token_for(action_of(plan), lifetime=LIFETIME)
 
 
-def named(book: Book, number: int) -> StoredPlan:
+async def named(book: Book, number: int) -> StoredPlan:
     """The plan with that number. Raises Refused."""
-    plan = book.imports.plan(number)
+    plan = await book.imports.plan(number)
     if plan is None:
         raise Refused(
             f"There is no plan {number}. Plans are kept for a day. Make the plan again.",
@@ -35,14 +35,14 @@ def named(book: Book, number: int) -> StoredPlan:
     return plan
 
 
-def plan_of_token(book: Book, token: str) -> StoredPlan | None:
+async def plan_of_token(book: Book, token: str) -> StoredPlan | None:
     """The plan that `token` permits: a client that asked the person itself repeats its first call with the token."""
-    planned = book.imports.plans("planned")
+    planned = await book.imports.plans("planned")
     refusal_of = partial(book.confirmations.refusal, token, lifetime=LIFETIME)
     return next((plan for plan in planned if not refusal_of(action_of(plan))), None)
 
 
-def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
+async def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
     """None where the plan may run now. Otherwise the notes on a token that does not permit it.
 
     A run that was begun goes on without a new confirmation. Raises Refused for a plan that is over, or not ready.
@@ -54,17 +54,17 @@ def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:
     if plan.state != "planned":
         why = "is still being made" if plan.state == "reading" else "is done already"
         raise Refused(f"Plan {plan.plan} {why}. Call import_status(plan={plan.plan}).", kind=f"plan_{plan.state}")
-    if digest_of_plan(book, plan) != plan.digest:
+    if await digest_of_plan(book, plan) != plan.digest:
         raise Refused(
             f"The rows of plan {plan.plan} are not those that were shown. Make the plan again.", kind="plan_altered"
         )
-    return refusal(book, action_of(plan), token, lifetime=LIFETIME) if book.confirms else None
+    return await refusal(book, action_of(plan), token, lifetime=LIFETIME) if book.confirms else None
 
 
 async def examples_of(book: Book, plan: StoredPlan) -> tuple[list[StoredRow], Snapshot]:
     """One row of each decision, with the names for these rows and for the counts of the plan."""
     decisions = plan.counts.get("decisions", {})
-    rows = [row for name in decisions for row in book.imports.rows(plan.plan, decision=name, limit=1)]
+    rows = [row for name in decisions for row in await book.imports.rows(plan.plan, decision=name, limit=1)]
     return rows, await names_in(book, rows, plan.counts.get("keys", {}))
 
 

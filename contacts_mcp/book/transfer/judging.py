@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ class Judge(Protocol):
     def email_of(self, row: StoredRow) -> str:
         """The e-mail to look up with the row, or ""."""
 
-    def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
+    async def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
         """The verdict on the row by this look."""
 
 
@@ -46,8 +46,10 @@ class _RowJudge:
     def email_of(self, row: StoredRow) -> str:
         return str(row.wish["values"].get("email", "")) if row.decision == "new" else ""
 
-    def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
-        found = judged(self.book, wish_from(row), looked, None, self.switches, besides=self._made_here)
+    async def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
+        wish = wish_from(row)
+        besides = await self._made_here(looked.with_email(wish.email))
+        found = await judged(self.book, wish, looked, None, self.switches, besides=besides)
         now = found.decision
         contact = found.contacts[0] if len(found.contacts) == 1 else None
         is_as_planned = (now.decision, now.contact_id, now.before) == (row.decision, row.contact_id, row.before)
@@ -58,10 +60,10 @@ class _RowJudge:
             return None
         return Moved(_why(row, now.reason, contact), {} if contact is None else _shown(row.before, now.before))
 
-    def _made_here(self, contact: Contact) -> bool:
-        """Whether an earlier row of this very plan wrote the contact: two rows may have one e-mail."""
-        written = self.book.journal.last_after(contact.id)
-        return written is not None and written.parent == self.change_id
+    async def _made_here(self, contacts: Sequence[Contact]) -> set[int]:
+        """Those of the contacts that an earlier row of this very plan wrote: two rows may have one e-mail."""
+        written = {contact.id: await self.book.journal.last_after(contact.id) for contact in contacts}
+        return {each for each, entry in written.items() if entry is not None and entry.parent == self.change_id}
 
 
 def _is_as_wanted(now: Values, planned: Values) -> bool:

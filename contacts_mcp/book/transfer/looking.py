@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
 from typing import Any, TypeVar
@@ -60,14 +60,14 @@ class Looked:
         """Whether the journal may have an entry of that contact."""
         return contact is None or contact.id in self.in_journal or contact.id not in self.searched
 
-    def add_found(self, book: Book, found: Sequence[Contact]) -> None:
+    async def add_found(self, book: Book, found: Sequence[Contact]) -> None:
         """The answer of a search, without those that have left their phone already."""
-        in_journal = book.journal.known_contacts([contact.id for contact in found])
+        in_journal = await book.journal.known_contacts([contact.id for contact in found])
         self.in_journal |= in_journal
         self.searched |= {contact.id for contact in found}
         for contact in found:
             is_known = contact.id in in_journal and contact.phone in self.known
-            if not (is_known and has_left(book, contact, contact.phone)):
+            if not (is_known and await has_left(book, contact, contact.phone)):
                 self.add(contact)
 
     def with_phone(self, phone: str) -> list[Contact]:
@@ -92,8 +92,8 @@ async def look(book: Book, phones: Iterable[str], emails: Iterable[str] = (), *,
     wanted = list(dict.fromkeys(form for phone in phones for form in forms_of(phone)))
     # A single look-up asks for more spellings of an address. Here each of them would be another request.
     addresses = list(dict.fromkeys(text for email in emails if email for text in (email, email.lower())))
-    known = frozenset(found for part in in_parts(wanted, AT_ONCE) for found in book.journal.known_phones(part))
-    looked = Looked(known)
+    known = [found for part in in_parts(wanted, AT_ONCE) for found in await book.journal.known_phones(part)]
+    looked = Looked(frozenset(known))
     await _search(book, wanted, addresses, looked)
     if proves_absence:
         await _ask_singly(book, looked)
@@ -104,7 +104,7 @@ async def _search(book: Book, phones: Sequence[str], emails: Sequence[str], look
     """Add everybody with one of these, but for those that left their phone by our own change."""
 
     async def search(some: list[str] | None, others: list[str] | None) -> None:
-        looked.add_found(book, await book.api.search_contacts(phones=some or [], emails=others or []))
+        await looked.add_found(book, await book.api.search_contacts(phones=some or [], emails=others or []))
 
     await all_of((search, *parts) for parts in zip_longest(in_parts(phones, AT_ONCE), in_parts(emails, AT_ONCE)))
 
@@ -158,23 +158,23 @@ class Judged:
         return hashlib.blake2b("\n".join(states).encode(), digest_size=16).hexdigest()
 
 
-def judged(
+async def judged(
     book: Book,
     wish: Wish,
     looked: Looked,
     earlier: Earlier | None,
     switches: Switches,
     *,
-    besides: Callable[[Contact], bool] = lambda _: False,
+    besides: Container[int] = (),
 ) -> Judged:
     """The decision on one row now. A new contact on a number that was left opted out arrives opted out.
 
-    `besides` tells the contacts whose e-mail does not count.
+    `besides` are the ids of contacts whose e-mail does not count.
     """
     with_phone = looked.with_phone(wish.phone)
-    with_email = [contact for contact in looked.with_email(wish.email) if not besides(contact)]
+    with_email = [contact for contact in looked.with_email(wish.email) if contact.id not in besides]
     decision = decide(wish, with_phone, with_email, earlier, switches)
     is_known = any(form in looked.known for form in forms_of(wish.phone))
-    if decision.decision == "new" and is_known and left_opted_out(book, wish.phone):
+    if decision.decision == "new" and is_known and await left_opted_out(book, wish.phone):
         decision = replace(decision, wanted=decision.wanted | {"is_opted_out": True})
     return Judged(decision, tuple(with_phone))

@@ -75,22 +75,24 @@ async def edit_for(book: Book, chosen: Chosen, wanted: Wanted) -> Edit:
     return edit
 
 
-def begin_change(book: Book, chosen: Chosen, wanted: Wanted, edit: Edit) -> int:
+async def begin_change(book: Book, chosen: Chosen, wanted: Wanted, edit: Edit) -> int:
     """The number of an empty plan for that change."""
-    return book.imports.begin("update", {"file": chosen.described, "change": told(wanted), "edit": repr(edit)}, {})
+    return await book.imports.begin(
+        "update", {"file": chosen.described, "change": told(wanted), "edit": repr(edit)}, {}
+    )
 
 
 async def plan_change(book: Book, plan: int, chosen: Chosen, edit: Edit) -> StoredPlan:
     """Fill a plan that makes one change to all of these contacts. Raises UnknownName, UpstreamError."""
-    with book.imports.filling(plan):
+    async with book.imports.filling(plan):
         if chosen.contact_ids:
             contacts, notes = await _by_ids(book, chosen.contact_ids)
         else:
             gathered = await gather(book, filters_of(chosen.where), patience=math.inf)
             contacts, notes = [*gathered.contacts.values()], [*map(str, gathered.notes)]
-        begun = book.imports.plan(plan)
+        begun = await book.imports.plan(plan)
         assert begun is not None
-        book.imports.set(plan, facts=begun.facts | {"assumptions": notes})
+        await book.imports.set(plan, facts=begun.facts | {"assumptions": notes})
         return await plan_update(book, plan, contacts, edit)
 
 

@@ -64,7 +64,7 @@ class Sent:
         return self.reply is None and (self.failure is None or isinstance(self.failure, AMBIGUOUS))
 
 
-def outcome_of(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, StoredRow]:
+async def outcome_of(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, StoredRow]:
     """The entry and the row as they are now. `is_over` says that nothing of it can arrive any more."""
     if one.is_proven:
         return _done(book, one)
@@ -76,7 +76,7 @@ def outcome_of(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, StoredRo
         return replace(one.entry, state="unknown"), moved_on(one.row, "told", _OTHER)
     if one.made_again:
         return replace(one.entry, state="unknown"), moved_on(one.row, "told", _MADE_AGAIN.format(one.made_again))
-    return _unclear(book, one, is_over=is_over)
+    return await _unclear(book, one, is_over=is_over)
 
 
 def is_ours_but_less(one: Sent, explained: frozenset[int]) -> bool:
@@ -111,12 +111,12 @@ def row_as_done(one: Sent, seen: Sight) -> StoredRow:
     return moved_on(row, "told" if remarks else "done", _in_words(remarks))
 
 
-def _unclear(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, StoredRow]:
+async def _unclear(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, StoredRow]:
     """A row that no look has proven."""
     if not is_over:
         return replace(_as_given_up(book, one), state="unknown"), one.row
-    given = circumstances(book, one.plan, one.entry, contact=one.contact, is_over=True)
-    has_left = one.contact is None and book.journal.departures_from(one.row.phone, after=one.row.change_id or 0)
+    given = await circumstances(book, one.plan, one.entry, contact=one.contact, is_over=True)
+    has_left = one.contact is None and await book.journal.departures_from(one.row.phone, after=one.row.change_id or 0)
     if has_left or one.plan.proof(Sight.of(one.contact), given) != "not_done":
         return replace(one.entry, state="unknown", looked=book.imports.now), moved_on(one.row, "told", UNSURE)
     return replace(one.entry, state="not_done"), _once_more(one.row)

@@ -68,7 +68,7 @@ async def plan_file(book: Book, plan: int, source: Source, asked: Asked) -> Stor
     """Fill `plan`, which was begun for that source. Raises Refused, InvalidArgument, UnknownName, UpstreamError."""
     token = bulk_work.set(True)
     try:
-        with book.imports.filling(plan):
+        async with book.imports.filling(plan):
             return await _Planning(book, plan, asked).of(source)
     finally:
         bulk_work.reset(token)
@@ -105,8 +105,8 @@ class _Planning:
         with closing(Scratch()) as scratch:
             for part in in_parts(self._read(source, columns, names, tags, tally, scratch), _LOOKED_UP):
                 await self._decide(part, columns)
-        facts = self._facts(source, columns, tally)
-        return self._stored(facts)
+        facts = await self._facts(source, columns, tally)
+        return await self._stored(facts)
 
     def _read(
         self,
@@ -145,14 +145,14 @@ class _Planning:
         looked = await look(self._book, [wish.phone for wish in asked], [wish.email for wish in asked])
         rows = []
         for one in part:
-            found = judged(self._book, one.wish, looked, one.earlier, self._asked.switches)
+            found = await judged(self._book, one.wish, looked, one.earlier, self._asked.switches)
             row = _stored_row(one, found, columns)
             self._counts.add(row, one.row)
             rows.append(row)
-        self._book.imports.add(self._plan, rows)
+        await self._book.imports.add(self._plan, rows)
 
-    def _facts(self, source: Source, columns: Columns, tally: Tally) -> dict[str, Any]:
-        plan = self._book.imports.plan(self._plan)
+    async def _facts(self, source: Source, columns: Columns, tally: Tally) -> dict[str, Any]:
+        plan = await self._book.imports.plan(self._plan)
         assert plan is not None
         return plan.facts | {
             "format": source.format,
@@ -169,9 +169,9 @@ class _Planning:
             "assumptions": [str(note) for note in (*source.assumptions, *columns.notes)],
         }
 
-    def _stored(self, facts: Mapping[str, Any]) -> StoredPlan:
-        self._book.imports.set(self._plan, facts=facts, counts=self._counts.as_json())
-        return sealed(self._book, self._plan)
+    async def _stored(self, facts: Mapping[str, Any]) -> StoredPlan:
+        await self._book.imports.set(self._plan, facts=facts, counts=self._counts.as_json())
+        return await sealed(self._book, self._plan)
 
 
 def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
@@ -230,9 +230,9 @@ async def plan_update(book: Book, plan: int, contacts: Sequence[Contact], edit: 
         row = _update_row(number, contact, edit)
         counts.add(row)
         rows.append(row)
-    book.imports.add(plan, rows)
-    book.imports.set(plan, counts=counts.as_json())
-    return sealed(book, plan)
+    await book.imports.add(plan, rows)
+    await book.imports.set(plan, counts=counts.as_json())
+    return await sealed(book, plan)
 
 
 def _update_row(number: int, contact: Contact, edit: Edit) -> StoredRow:
@@ -302,22 +302,22 @@ class Counts:
         return {name: dict(counter.most_common(50)) for name, counter in self._counters.items() if counter}
 
 
-def sealed(book: Book, plan: int) -> StoredPlan:
+async def sealed(book: Book, plan: int) -> StoredPlan:
     """The plan, ready to be confirmed."""
-    stored = book.imports.plan(plan)
+    stored = await book.imports.plan(plan)
     assert stored is not None
-    book.imports.set(plan, digest=digest_of_plan(book, stored), state="planned")
-    ready = book.imports.plan(plan)
+    await book.imports.set(plan, digest=await digest_of_plan(book, stored), state="planned")
+    ready = await book.imports.plan(plan)
     assert ready is not None
     return ready
 
 
-def digest_of_plan(book: Book, plan: StoredPlan) -> str:
+async def digest_of_plan(book: Book, plan: StoredPlan) -> str:
     """BLAKE2b of 128 bits over everything that a person confirms, read back from the file."""
     found = hashlib.blake2b(digest_size=16)
     head = [plan.kind, plan.switches, plan.facts.get("digest"), plan.facts.get("columns"), plan.facts.get("edit")]
     found.update(json.dumps(head, sort_keys=True).encode("utf-8", "surrogatepass"))
-    for row in book.imports.confirmed(plan.plan):
+    async for row in book.imports.confirmed(plan.plan):
         found.update(repr(row).encode())
     return found.hexdigest()
 

@@ -6,7 +6,7 @@ It has the file's own columns in their order, then `line` and `problem`. Those t
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
@@ -54,41 +54,48 @@ def problem_of(row: StoredRow) -> str:
     return ""
 
 
-def problems_file(book: Book, plan: StoredPlan, folders: list[Path]) -> str:
+async def problems_file(book: Book, plan: StoredPlan, folders: list[Path]) -> str:
     """The place of the file of problems, which is written when it is first asked for. "" where there is none."""
     if "problems_file" not in plan.facts:
-        written = _write_problems(book, plan, folders)
+        written = await _write_problems(book, plan, folders)
         plan.facts["problems_file"] = str(written) if written else ""
-        book.imports.set(plan.plan, facts=plan.facts)
+        await book.imports.set(plan.plan, facts=plan.facts)
     return str(plan.facts["problems_file"])
 
 
-def _write_problems(book: Book, plan: StoredPlan, folders: list[Path]) -> Path | None:
+async def _write_problems(book: Book, plan: StoredPlan, folders: list[Path]) -> Path | None:
     """The file of problems in the first of `folders` that can be written. None where there is no problem.
 
     Nothing that is there is overwritten.
     """
-    if next(_rows(book, plan), None) is None:
+    if not await _has_problems(book, plan):
         return None
     for folder in folders:
         with suppress(Refused, OSError):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return _written(book, plan, folder)
+            return await _written(book, plan, _made(folder))
     return None
 
 
-def _rows(book: Book, plan: StoredPlan) -> Iterator[tuple[StoredRow, str]]:
-    return ((row, problem) for row in book.imports.every_row(plan.plan) if (problem := problem_of(row)))
+async def _has_problems(book: Book, plan: StoredPlan) -> bool:
+    async for row in book.imports.every_row(plan.plan):
+        if problem_of(row):
+            return True
+    return False
 
 
-def _written(book: Book, plan: StoredPlan, folder: Path) -> Path:
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+async def _written(book: Book, plan: StoredPlan, folder: Path) -> Path:
     """The file under the first free name. Raises Refused, OSError."""
     name = Path(str(plan.facts.get("file", "import"))).name
     for number in range(1, _MOST_NAMES):
         place = Place(folder, (f"{name}.problems{f'-{number}' if number > 1 else ''}.csv",), overwrite=False)
         try:
             with place.writing() as stream:
-                _write(stream, list(plan.facts.get("headers", [])), _rows(book, plan))
+                await _write(stream, list(plan.facts.get("headers", [])), book.imports.every_row(plan.plan))
         except Refused as refused:
             if refused.kind != "name_taken":
                 raise
@@ -97,13 +104,14 @@ def _written(book: Book, plan: StoredPlan, folder: Path) -> Path:
     raise FileExistsError(name)
 
 
-def _write(stream: BinaryIO, headers: list[str], rows: Iterator[tuple[StoredRow, str]]) -> None:
+async def _write(stream: BinaryIO, headers: list[str], rows: AsyncIterator[StoredRow]) -> None:
     text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     table = csv.writer(text)
     table.writerow([*map(guarded, headers), "line", "problem"])
-    for row, problem in rows:
-        cells = row.shown.get("cells", {})
-        table.writerow([*(guarded(cells.get(header, "")) for header in headers), row.line, guarded(problem)])
+    async for row in rows:
+        if problem := problem_of(row):
+            cells = row.shown.get("cells", {})
+            table.writerow([*(guarded(cells.get(header, "")) for header in headers), row.line, guarded(problem)])
     text.detach()
 
 

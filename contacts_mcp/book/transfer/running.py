@@ -100,14 +100,14 @@ async def close(book: Book, parent: Entry) -> None:
             raise Refused(
                 f"Plan {plan} is being run. Stop it first: import_status(plan={plan}, stop=true).", kind="runs"
             )
-        if book.imports.plan(plan) is not None:
+        if await book.imports.plan(plan) is not None:
             await _Run(book, plan, None, lambda: False).close()
             return
-        for entry in book.journal.unfinished():  # the plan got too old, and the journal alone knows its rows
+        for entry in await book.journal.unfinished():  # the plan got too old, and the journal alone knows its rows
             if entry.parent == parent.change_id:
                 async with book.locks.phones(*_phones_in(entry)), book.locks.contact(*filter(None, [entry.contact_id])):
                     await settle_entry(book, entry.change_id)
-        close_run(book, parent)
+        await close_run(book, parent)
 
 
 @dataclass(slots=True)
@@ -123,56 +123,57 @@ class _Run:
     later: set[int] = field(default_factory=set)  # rows that have to wait for something that may still arrive
 
     async def run(self) -> StoredPlan:
-        plan = self._plan()
-        self.parent = self._begun(plan)
+        plan = await self._plan()
+        self.parent = await self._begun(plan)
         self.judge = judge_for(self.book, plan, self.parent.change_id)
         self.batches = Batches.of_run(self.book.profile)
-        states = self.book.imports.states(self.number)
+        states = await self.book.imports.states(self.number)
         self.total = sum(count for state, count in states.items() if state)
         change_id = self.parent.change_id if self.book.remembers else None
-        self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=change_id)
+        await self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=change_id)
         try:
             is_over = await self._passes()
         except ContactsError as error:
-            self.book.imports.set(self.number, state="stopped", problem=str(error))
+            await self.book.imports.set(self.number, state="stopped", problem=str(error))
             await self._report()
-            return self._plan()
+            return await self._plan()
         except BaseException:
-            self.book.imports.set(self.number, state="stopped", problem="")
+            with anyio.CancelScope(shield=True):  # a run that was cancelled goes on later, and says so
+                await self.book.imports.set(self.number, state="stopped", problem="")
             raise
         if is_over:
-            self._finish()
+            await self._finish()
         else:
-            self.book.imports.set(self.number, state="stopped")
-        return self._plan()
+            await self.book.imports.set(self.number, state="stopped")
+        return await self._plan()
 
     async def close(self) -> None:
         """Leave the rows that were not reached as they are."""
-        plan = self._plan()
-        self.parent = self._begun(plan)
+        plan = await self._plan()
+        self.parent = await self._begun(plan)
         self.judge = judge_for(self.book, plan, self.parent.change_id)
         await self._look_at_sending()
-        self._finish()
+        await self._finish()
 
-    def _plan(self) -> StoredPlan:
-        plan = self.book.imports.plan(self.number)
+    async def _plan(self) -> StoredPlan:
+        plan = await self.book.imports.plan(self.number)
         assert plan is not None
         return plan
 
-    def _begun(self, plan: StoredPlan) -> Entry:
+    async def _begun(self, plan: StoredPlan) -> Entry:
         """The change of the whole run, begun now or by an earlier part of it."""
-        known = self.book.journal.get(plan.change_id) if plan.change_id else None
+        known = await self.book.journal.get(plan.change_id) if plan.change_id else None
         if known is not None:
             return known
         counts = plan.counts.get("decisions", {})
         about = {"plan": plan.plan, "kind": plan.kind, "file": plan.facts.get("file", ""), "counts": counts}
-        return self.book.journal.begin(
+        return await self.book.journal.begin(
             Entry(action="import", before={}, wanted={}, record=about, undoes=plan.facts.get("undoes"))
         )
 
-    def _finish(self) -> None:
-        close_run(self.book, self.parent)
-        self.book.imports.finish(self.number)
+    async def _finish(self) -> None:
+        await close_run(self.book, self.parent)
+        await self.book.imports.finish(self.number)
 
     # One pass after the other
 
@@ -181,32 +182,32 @@ class _Run:
         for _ in range(MOST_PASSES):
             if not await self._look_at_sending() or not await self._pass():
                 return False
-            states = self.book.imports.states(self.number)
+            states = await self.book.imports.states(self.number)
             if not states.get("planned") and not states.get("sending"):
                 return True
             if not await self._waited():
                 return False
-        self._give_up()
+        await self._give_up()
         return True
 
     async def _pass(self) -> bool:
         """All planned rows once, in order."""
         self.later.clear()
         after = 0
-        while rows := self._next(after):
-            if self._has_to_stop():
+        while rows := await self._next(after):
+            if await self._has_to_stop():
                 return False
             await self._chunk(rows)
             after = rows[-1].row
             await self._report()
         return True
 
-    def _next(self, after: int) -> list[StoredRow]:
+    async def _next(self, after: int) -> list[StoredRow]:
         """The next chunk. Requests that go out singly make it shorter."""
         most = self.batches.largest + MOST_SINGLES
         chunk: list[StoredRow] = []
         counts = Counter[str]()
-        for row in self.book.imports.rows(self.number, state="planned", after=after, limit=most):
+        for row in await self.book.imports.rows(self.number, state="planned", after=after, limit=most):
             action = ACTIONS[row.decision]
             goes_by_batch = self.batches.take(row)
             counts[action if goes_by_batch else ""] += 1
@@ -215,21 +216,21 @@ class _Run:
             chunk.append(row)
         return chunk
 
-    def _has_to_stop(self) -> bool:
-        return self._plan().asked or self.is_time_over()
+    async def _has_to_stop(self) -> bool:
+        return (await self._plan()).asked or self.is_time_over()
 
     async def _waited(self) -> bool:
         """Wait until something may have arrived. False where the run has to stop before."""
-        until = anyio.current_time() + self._seconds_to_wait()
+        until = anyio.current_time() + await self._seconds_to_wait()
         while (left := until - anyio.current_time()) > 0:
-            if self._has_to_stop():
+            if await self._has_to_stop():
                 return False
             await anyio.sleep(min(left, _STEP))
         return True
 
-    def _seconds_to_wait(self) -> float:
+    async def _seconds_to_wait(self) -> float:
         """Until something that is on its way cannot arrive any more."""
-        sending = self.book.imports.rows(self.number, state="sending", limit=1_000)
+        sending = await self.book.imports.rows(self.number, state="sending", limit=1_000)
         left = map(self._seconds_in_flight, sending)
         return max(1.0, min(left, default=IN_FLIGHT if self.later else 1.0))
 
@@ -237,16 +238,16 @@ class _Run:
         """How long a row that was sent may still be on its way, by its own time."""
         return max(0.0, IN_FLIGHT - abs(self.book.imports.now - row.sent_at))
 
-    def _give_up(self) -> None:
+    async def _give_up(self) -> None:
         """Tell the rows that waited too long."""
         for state in ("planned", "sending"):
-            while rows := self.book.imports.rows(self.number, state=state, limit=500):
+            while rows := await self.book.imports.rows(self.number, state=state, limit=500):
                 why = "may have been carried out; look it up." if state == "sending" else "could not be looked up."
-                self.book.imports.save(self.number, [moved_on(row, "failed", why) for row in rows])
+                await self.book.imports.save(self.number, [moved_on(row, "failed", why) for row in rows])
 
     async def _report(self) -> None:
         if self.watch is not None:
-            states = self.book.imports.states(self.number)
+            states = await self.book.imports.states(self.number)
             left = states.get("planned", 0) + states.get("sending", 0)
             await self.watch(self.total - left, self.total)
 
@@ -258,14 +259,14 @@ class _Run:
             looked = await look(self.book, [row.phone for row in ready], map(self.judge.email_of, ready))
             going, settled = [], []
             for row in ready:
-                verdict = self.judge.verdict(row, looked)
-                if self._is_too_early(row, looked, verdict):
+                verdict = await self.judge.verdict(row, looked)
+                if await self._is_too_early(row, looked, verdict):
                     self.later.add(row.row)
                 elif isinstance(verdict, Go):
                     going.append((row, verdict, self._is_by_batch(row, verdict, looked)))
                 else:
                     settled.append(_settled(row, verdict))
-            self.book.imports.save(self.number, settled)
+            await self.book.imports.save(self.number, settled)
             if going:
                 await self._write(going)
 
@@ -286,10 +287,10 @@ class _Run:
 
     async def _on_their_way(self, phones: Sequence[str], ids: set[int]) -> tuple[set[str], set[int]]:
         """The phones and contacts about which an earlier request may still arrive. One that cannot is settled."""
-        arriving = self.book.journal.arriving(None, *phones)
+        arriving = await self.book.journal.arriving(None, *phones)
         busy = {phone for entry in arriving for phone in _phones_in(entry)}
         busy_ids = {entry.contact_id for entry in arriving if entry.contact_id}
-        for entry in self.book.journal.unfinished():
+        for entry in await self.book.journal.unfinished():
             if entry.contact_id not in ids and _phones_in(entry).isdisjoint(phones):
                 continue
             if self.book.journal.may_still_arrive(entry):
@@ -298,11 +299,11 @@ class _Run:
                 await settle_entry(self.book, entry.change_id)
         return busy, busy_ids
 
-    def _is_too_early(self, row: StoredRow, looked: Looked, verdict: Verdict) -> bool:
+    async def _is_too_early(self, row: StoredRow, looked: Looked, verdict: Verdict) -> bool:
         """Whether the look may lag behind our own change of the phone or the contact."""
         if not looked.unclear.isdisjoint(forms_of(row.phone)):
             return True
-        return isinstance(verdict, Go) and verdict.contact is not None and is_behind(self.book, verdict.contact)
+        return isinstance(verdict, Go) and verdict.contact is not None and await is_behind(self.book, verdict.contact)
 
     def _is_by_batch(self, row: StoredRow, go: Go, looked: Looked) -> bool:
         return self.batches.take_now(row, go, is_alone=len(looked.with_phone(row.phone)) == 1)
@@ -310,8 +311,9 @@ class _Run:
     async def _write(self, going: Sequence[tuple[StoredRow, Go, bool]]) -> None:
         now = self.book.imports.now
         marked = [moved_on(row, "sending", sent_at=now) for row, *_ in going]
-        self.book.imports.save(self.number, marked)
-        entries = self.book.journal.begin_all([self._entry(row, go) for row, go, _ in going])
+        with anyio.CancelScope(shield=True):  # rows that are marked have their entries
+            await self.book.imports.save(self.number, marked)
+            entries = await self.book.journal.begin_all([self._entry(row, go) for row, go, _ in going])
         sent = [
             Sent(replace(row, change_id=entry.change_id), go.plan, entry, by_batch=by_batch)
             for row, (_, go, by_batch), entry in zip(marked, going, entries, strict=True)
@@ -320,9 +322,10 @@ class _Run:
             await self._send(sent)
             await self._look_after(sent)
         except BaseException:
-            self._write_outcomes(sent)
+            with anyio.CancelScope(shield=True):  # the rows are out, also where the call was cancelled
+                await self._write_outcomes(sent)
             raise
-        self._write_outcomes(sent)
+        await self._write_outcomes(sent)
         stop = next((one.failure for one in sent if isinstance(one.failure, Unreachable | AccountError)), None)
         if stop is not None:
             raise stop
@@ -346,7 +349,7 @@ class _Run:
         overwrite = batch[0].plan.action == "update"
         try:
             await self.book.api.write_contacts(
-                [body_of(one.plan) for one in batch], overwrite=overwrite, trace=_trace()
+                [body_of(one.plan) for one in batch], overwrite=overwrite, trace=self._trace()
             )
         except ContactsError as failure:
             for one in batch:
@@ -371,17 +374,26 @@ class _Run:
         api, plan, one.empty = self.book.api, one.plan, empty
         try:
             if plan.action == "create":
-                one.reply = await api.create_contact(plan.body(), trace=_trace())
+                one.reply = await api.create_contact(plan.body(), trace=self._trace())
                 return
             assert plan.contact_id is not None
             if plan.action == "update":
                 body = plan.body(empty=empty)
-                one.reply = await api.update_contact(plan.contact_id, body, overwrite=plan.overwrite, trace=_trace())
+                one.reply = await api.update_contact(
+                    plan.contact_id, body, overwrite=plan.overwrite, trace=self._trace()
+                )
             else:
-                await api.delete_contact(plan.contact_id, trace=_trace())
+                await api.delete_contact(plan.contact_id, trace=self._trace())
                 one.reply = WriteReply()
         except ContactsError as failure:
             one.failure = failure
+
+    def _trace(self) -> Trace:
+        return Trace(before_each=self._refuse_if_lost)
+
+    async def _refuse_if_lost(self) -> None:
+        """The journal has the entries of a chunk before any of it goes out. So the locks alone are looked at."""
+        self.book.locks.refuse_if_lost()
 
     # Looking afterwards
 
@@ -429,7 +441,7 @@ class _Run:
         """Whether a look proves how the row came out, and shows all of it."""
         one.contact = await self._contact_of(one, looked, is_over=is_over)
         one.made_again = self._made_again(one, looked)
-        given = circumstances(
+        given = await circumstances(
             self.book,
             one.plan,
             one.entry,
@@ -460,17 +472,17 @@ class _Run:
         found = (each for each in looked.with_phone(one.row.phone) if each.rev == 1)
         return next((each.id for each in found if not one.plan.unkept(values_of(each))), None)
 
-    def _write_outcomes(self, sent: Sequence[Sent], *, is_over: bool = False) -> None:
+    async def _write_outcomes(self, sent: Sequence[Sent], *, is_over: bool = False) -> None:
         """Write the outcome of each row down, as far as it is known now: in the journal and in the plan."""
         entries = []
         for one in sent:
-            entry, one.result = outcome_of(self.book, one, is_over=is_over)
+            entry, one.result = await outcome_of(self.book, one, is_over=is_over)
             if one.is_proven:
                 self._tell_mirror(one)
             if entry.change_id:
                 entries.append(entry)
-        self.book.journal.finish_all(entries)
-        self.book.imports.save(self.number, [one.result for one in sent if one.result])
+        await self.book.journal.finish_all(entries)
+        await self.book.imports.save(self.number, [one.result for one in sent if one.result])
 
     def _tell_mirror(self, one: Sent) -> None:
         if one.contact is not None:
@@ -482,37 +494,37 @@ class _Run:
 
     async def _look_at_sending(self) -> bool:
         """Look at the rows without a clear outcome. Those that can still arrive stay as they are."""
-        after, unfinished = 0, self._unfinished_parts()
-        while rows := self.book.imports.rows(self.number, state="sending", after=after, limit=CHUNKS[-2]):
-            if self._has_to_stop():
+        after, unfinished = 0, await self._unfinished_parts()
+        while rows := await self.book.imports.rows(self.number, state="sending", after=after, limit=CHUNKS[-2]):
+            if await self._has_to_stop():
                 return False
             after = rows[-1].row
             async with self._held(rows):
-                sent = self._without_known([self._as_sent(row, unfinished) for row in rows])
+                sent = await self._without_known([await self._as_sent(row, unfinished) for row in rows])
                 over = [one for one in sent if self._seconds_left(one) <= 0]
                 young = [one for one in sent if self._seconds_left(one) > 0]
                 for some, is_over in ((over, True), (young, False)):
                     await self._look_until_proven(some, is_over=is_over)
-                    self._write_outcomes(some, is_over=is_over)
+                    await self._write_outcomes(some, is_over=is_over)
             await self._report()
         return True
 
-    def _without_known(self, sent: Sequence[Sent]) -> list[Sent]:
+    async def _without_known(self, sent: Sequence[Sent]) -> list[Sent]:
         """The rows to look at. A call about the contact may have found out the others, and they are done."""
         known = [one for one in sent if one.entry.state == "done"]
-        self.book.imports.save(self.number, [row_as_done(one, _as_left(one.entry)) for one in known])
+        await self.book.imports.save(self.number, [row_as_done(one, _as_left(one.entry)) for one in known])
         return [one for one in sent if one.entry.state != "done"]
 
-    def _unfinished_parts(self) -> dict[tuple[str, int | None], Entry]:
+    async def _unfinished_parts(self) -> dict[tuple[str, int | None], Entry]:
         """The unfinished entries of this run by phone and contact, for rows that do not know their entry."""
         return {
             (str(entry.wanted.get("phone") or entry.before.get("phone")), entry.contact_id): entry
-            for entry in self.book.journal.unfinished()
+            for entry in await self.book.journal.unfinished()
             if entry.parent == self.parent.change_id
         }
 
-    def _as_sent(self, row: StoredRow, unfinished: dict[tuple[str, int | None], Entry]) -> Sent:
-        entry = self.book.journal.get(row.change_id) if row.change_id else None
+    async def _as_sent(self, row: StoredRow, unfinished: dict[tuple[str, int | None], Entry]) -> Sent:
+        entry = await self.book.journal.get(row.change_id) if row.change_id else None
         entry = entry or unfinished.get((row.phone, row.contact_id))
         if entry is None:
             entry = Entry(
@@ -554,7 +566,3 @@ def _phones_of(rows: Sequence[StoredRow]) -> list[str]:
 def _phones_in(entry: Entry) -> set[str]:
     """The phones that a change is about."""
     return {str(table.get("phone", "")) for table in (entry.before, entry.wanted)}
-
-
-def _trace() -> Trace:
-    return Trace(before_each=lambda: None)

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.suppressions import left_opted_out
-from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, in_parts, look
+from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, look
 from contacts_mcp.book.transfer.outcomes import UNSURE
 from contacts_mcp.book.transfer.planning import Counts, sealed
 from contacts_mcp.book.transfer.verdicts import Go, Moved, Verdict
@@ -30,42 +30,42 @@ _LOOKED_UP = 8 * AT_ONCE  # changes looked up together
 _DECISIONS = {"create": "delete", "update": "restore", "delete": "create_again"}
 
 
-def begin_undo(book: Book, parent: Entry) -> int:
+async def begin_undo(book: Book, parent: Entry) -> int:
     """The number of a plan that is to take that run back."""
-    return book.imports.begin("undo", {"file": parent.record.get("file", ""), "undoes": parent.change_id}, {})
+    return await book.imports.begin("undo", {"file": parent.record.get("file", ""), "undoes": parent.change_id}, {})
 
 
-def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
+async def plan_that_undoes(book: Book, parent: Entry) -> StoredPlan | None:
     """The newest plan that takes that run back and is not over."""
-    plans = book.imports.plans("planned", "running", "stopped")
+    plans = await book.imports.plans("planned", "running", "stopped")
     return next((plan for plan in plans if plan.facts.get("undoes") == parent.change_id), None)
 
 
 async def plan_undo(book: Book, plan: int, parent: Entry) -> StoredPlan:
     """Fill the plan that takes that run back."""
     counts, numbers = Counts(book), itertools.count(1)
-    with book.imports.filling(plan):
-        for part in in_parts(_parts(book, parent), _LOOKED_UP):
+    async with book.imports.filling(plan):
+        async for part in _parts(book, parent):
             looked = await look(book, [_phone_of(entry) for entry in part])
-            rows = [_row(book, number, entry, looked) for entry, number in zip(part, numbers, strict=False)]
+            rows = [await _row(book, number, entry, looked) for entry, number in zip(part, numbers, strict=False)]
             for row in rows:
                 counts.add(row)
-            book.imports.add(plan, rows)
-        book.imports.set(plan, counts=counts.as_json())
-        return sealed(book, plan)
+            await book.imports.add(plan, rows)
+        await book.imports.set(plan, counts=counts.as_json())
+        return await sealed(book, plan)
 
 
-def _parts(book: Book, parent: Entry) -> Iterator[Entry]:
-    """The changes of the run that stand, and those of which nobody knows whether they do."""
+async def _parts(book: Book, parent: Entry) -> AsyncIterator[list[Entry]]:
+    """The changes of the run that stand, and those of which nobody knows whether they do, some hundred at a time."""
     after = 0
-    while found := book.journal.parts_of(parent.change_id, after=after):
+    while found := await book.journal.parts_of(parent.change_id, after=after, limit=_LOOKED_UP):
         after = found[-1].change_id
-        yield from (entry for entry in found if entry.state != "not_done" and not entry.undone_by)
+        yield [entry for entry in found if entry.state != "not_done" and not entry.undone_by]
 
 
-def _row(book: Book, number: int, entry: Entry, looked: Looked) -> StoredRow:
+async def _row(book: Book, number: int, entry: Entry, looked: Looked) -> StoredRow:
     contact = _contact_of(entry, looked)
-    verdict = undone(book, entry, contact, looked) if entry.state == "done" else Moved(UNSURE)
+    verdict = await undone(book, entry, contact, looked) if entry.state == "done" else Moved(UNSURE)
     shown: dict[str, Any] = {"name": _name(entry)}
     if isinstance(verdict, Go):
         decision = _DECISIONS[entry.action]
@@ -109,22 +109,22 @@ class UndoJudge:
     def email_of(self, row: StoredRow) -> str:  # noqa: ARG002 -- the shape of the judges
         return ""
 
-    def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
-        entry = self.book.journal.get(row.wish["undoes"])
+    async def verdict(self, row: StoredRow, looked: Looked) -> Verdict:
+        entry = await self.book.journal.get(row.wish["undoes"])
         if entry is None:
             return Moved("the change is not in the journal any more.")
         if entry.undone_by:
             return None
-        found = undone(self.book, entry, _contact_of(entry, looked), looked)
+        found = await undone(self.book, entry, _contact_of(entry, looked), looked)
         if isinstance(found, Go) and (found.plan.before, found.plan.wanted) != (row.before, row.wanted):
             return Moved("the contact was changed since.")
         return found
 
 
-def undone(book: Book, entry: Entry, contact: Contact | None, looked: Looked) -> Verdict:
+async def undone(book: Book, entry: Entry, contact: Contact | None, looked: Looked) -> Verdict:
     """The verdict on taking one change back now. None where nothing is left to take back."""
     if entry.action == "delete":
-        return _created_again(book, entry, looked)
+        return await _created_again(book, entry, looked)
     if contact is None:
         return Moved("the contact is gone, or has another phone.")
     now = values_of(contact)
@@ -155,14 +155,14 @@ def _restored(entry: Entry, contact: Contact, now: Values) -> Verdict:
     )
 
 
-def _created_again(book: Book, entry: Entry, looked: Looked) -> Verdict:
+async def _created_again(book: Book, entry: Entry, looked: Looked) -> Verdict:
     wanted = {key: value for key, value in entry.before.items() if not is_empty(value) and value is not False}
     phone = str(wanted.get("phone", ""))
     if not phone:
         return Moved("the deleted contact had no phone.")
     if looked.with_phone(phone):
         return Moved("somebody has this phone now.")
-    if left_opted_out(book, phone):
+    if await left_opted_out(book, phone):
         wanted["is_opted_out"] = True
     return Go(Plan(action="create", before={}, wanted=wanted))
 

@@ -45,22 +45,22 @@ def plan_of(entry: Entry) -> Plan:
 async def settle(book: Book) -> None:
     """Complete the unfinished entries whose contact nobody holds, as far as looking tells in time. Never fails."""
     with suppress(ContactsError), anyio.move_on_after(SETTLING):
-        entries = book.journal.unfinished()[:MOST_SETTLED]
-        for run in book.journal.open_runs():  # the journal was away when it ended, or its process died
-            plan = book.imports.plan(int(run.record["plan"]))
+        entries = (await book.journal.unfinished())[:MOST_SETTLED]
+        for run in await book.journal.open_runs():  # the journal was away when it ended, or its process died
+            plan = await book.imports.plan(int(run.record["plan"]))
             if plan is None or plan.state == "done":
-                close_run(book, run)
+                await close_run(book, run)
         for entry in entries:
             async with book.locks.if_free(entry.contact_id, str(entry.wanted.get("phone", ""))) as is_held:
                 if is_held:
                     await settle_entry(book, entry.change_id)
 
 
-def close_run(book: Book, run: Entry) -> None:
+async def close_run(book: Book, run: Entry) -> None:
     """Write down that a run is over. An undo of which rows are left can be made once more."""
-    states = book.imports.states(int(run.record["plan"]))
+    states = await book.imports.states(int(run.record["plan"]))
     is_whole = bool(states) and not states.get("failed") and not states.get("planned")
-    book.journal.finish(replace(run, state="done", undoes=run.undoes if is_whole else None))
+    await book.journal.finish(replace(run, state="done", undoes=run.undoes if is_whole else None))
 
 
 async def settle_entry(book: Book, change_id: int) -> None:
@@ -68,7 +68,7 @@ async def settle_entry(book: Book, change_id: int) -> None:
 
     The caller holds its contact or phone. Raises ContactsError where nothing can be looked up.
     """
-    entry = book.journal.get(change_id)
+    entry = await book.journal.get(change_id)
     if entry is None or entry.state not in ("begun", "unknown"):
         return
     try:
@@ -81,18 +81,18 @@ async def settle_entry(book: Book, change_id: int) -> None:
     if found == "not_done" and book.journal.may_still_arrive(entry):  # another copy of it may, whatever this one said
         found = "unknown"
     if found != "done":
-        book.journal.looked_at(replace(entry, state=found))
+        await book.journal.looked_at(replace(entry, state=found))
         return
-    _complete(book, entry, seen)
+    await _complete(book, entry, seen)
 
 
-def _complete(book: Book, entry: Entry, seen: Sight) -> None:
+async def _complete(book: Book, entry: Entry, seen: Sight) -> None:
     """Write down that `entry` was carried out, as `seen` shows."""
     if entry.action == "delete" and entry.contact_id is not None:
         book.mirror.noticed_gone(entry.contact_id)
     if entry.action == "update" and entry.parent is None and keeps_names(book.profile):  # a run always sends names
         lost_names(book.profile, plan_of(entry), seen, change=f" (change {entry.change_id})")
-    book.journal.looked_at(
+    await book.journal.looked_at(
         replace(
             entry,
             state="done",
@@ -107,10 +107,10 @@ def _complete(book: Book, entry: Entry, seen: Sight) -> None:
 async def _judged(book: Book, entry: Entry) -> tuple[Proof, Sight]:
     plan = plan_of(entry)
     reply = WriteReply(rev=entry.rev_after) if entry.rev_after else None  # the service accepted it
-    given = circumstances(book, plan, entry, reply=reply, is_over=not book.journal.may_still_arrive(entry))
+    given = await circumstances(book, plan, entry, reply=reply, is_over=not book.journal.may_still_arrive(entry))
     if plan.action == "create":
         return await _judged_create(book, entry, plan, given)
-    later = book.journal.next_after(entry)
+    later = await book.journal.next_after(entry)
     while later is not None:
         seen = Sight(
             values=later.before, contact_id=entry.contact_id, rev=later.rev_before, updated=later.updated_before
@@ -120,7 +120,7 @@ async def _judged(book: Book, entry: Entry) -> tuple[Proof, Sight]:
             return "done", seen
         if later.state != "not_done":  # the contact shows the later change by now
             return "unknown", seen
-        later = book.journal.next_after(later)
+        later = await book.journal.next_after(later)
     assert entry.contact_id is not None
     seen = Sight.of(await book.api.get_contact(entry.contact_id))
     return plan.proof(seen, given), seen
@@ -130,8 +130,8 @@ async def _judged_create(book: Book, entry: Entry, plan: Plan, given: Circumstan
     """Every contact with the phone is looked at. One that left the phone since may have been ours."""
     phone = str(plan.wanted["phone"])
     found = await with_phone(book, phone)
-    unexplained = [contact for contact in found if not is_explained(book, contact.id, besides=entry)]
-    if book.journal.departures_from(phone, after=entry.change_id):
+    unexplained = [contact for contact in found if not await is_explained(book, contact.id, besides=entry)]
+    if await book.journal.departures_from(phone, after=entry.change_id):
         return "unknown", Sight(values=None)
     if not unexplained:
         return plan.proof(Sight(values=None), given), Sight(values=None)

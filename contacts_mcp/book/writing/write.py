@@ -12,12 +12,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from contacts_mcp.api.client import Trace
 from contacts_mcp.api.retries import AMBIGUOUS
@@ -120,7 +121,7 @@ class _Write:
         self._reply: WriteReply | None = None  # the last one
 
     async def run(self) -> Written:
-        with self._settling():
+        async with self._settling():
             sent, empty = await self._send_as_known()
             self._reply = sent.reply
             after = await self._read_back(self._plan, sent)
@@ -133,9 +134,16 @@ class _Write:
             if after and other:
                 after, more = await self._write_again(after, dict.fromkeys(left, ""), empty=other[0])
                 writes += more
-            return self._conclude(after, sent, writes)
+            return await self._conclude(after, sent, writes)
 
-    def _write_down(self) -> None:
+    async def _write_down(self) -> None:
+        """The journal has the copy before it goes out, and the locks still hold. Raises AccountError otherwise."""
+        with anyio.CancelScope(shield=True):  # else an entry may stay open that nobody here knows of
+            await self._write_entry()
+        await anyio.lowlevel.checkpoint_if_cancelled()  # nobody waits for the copy any more, so it does not go out
+        self._book.locks.refuse_if_lost()
+
+    async def _write_entry(self) -> None:
         """Before the first copy goes out, the journal has the entry. Raises AccountError where it cannot be written.
 
         A later copy may arrive for as long as the first one, so the entry is made as young as it is. It does not go out
@@ -144,10 +152,10 @@ class _Write:
         journal, plan, origin = self._book.journal, self._plan, self._origin
         if self._entry is not None:
             self._entry = journal.given_up(self._entry)
-            if not journal.finish(self._entry):
+            if not await journal.finish(self._entry):
                 raise AccountError("Nothing was changed: the journal that makes changes undoable cannot be written.")
             return
-        self._entry = journal.begin(
+        self._entry = await journal.begin(
             plan.entry(
                 record=self._record,
                 consent=origin.consent,
@@ -157,13 +165,13 @@ class _Write:
             )
         )
 
-    @contextmanager
-    def _settling(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _settling(self) -> AsyncIterator[None]:
         """The journal gets an outcome however early the write ends, and `not_done` only if that is certain."""
         try:
             yield
         except OutcomeUnknown as unknown:
-            self._finish("unknown", rev_after=unknown.rev)
+            await self._finish("unknown", rev_after=unknown.rev)
             if self._entry is None or not self._book.remembers:
                 raise
             raise OutcomeUnknown(
@@ -172,18 +180,19 @@ class _Write:
                 change_id=self._entry.change_id,
             ) from unknown.__cause__
         except NotDone:
-            self._finish("not_done")
+            await self._finish("not_done")
             raise
         except BaseException:  # refused, cancelled or crashed
-            self._finish("unknown" if self._trace.may_have_been_carried_out else "not_done")
+            await self._finish("unknown" if self._trace.may_have_been_carried_out else "not_done")
             raise
 
-    def _finish(self, state: Proof, **found: Any) -> int:
+    async def _finish(self, state: Proof, **found: Any) -> int:
         """Write the outcome down. Returns how many copies of the request may still arrive."""
         journal, unanswered = self._book.journal, self._trace.unanswered
         if self._entry is not None:
             entry = journal.given_up(self._entry) if unanswered else self._entry
-            journal.finish(replace(entry, state=state, unanswered=unanswered > 0, **found))
+            with anyio.CancelScope(shield=True):  # a call that was cancelled has an outcome, too
+                await journal.finish(replace(entry, state=state, unanswered=unanswered > 0, **found))
         return unanswered
 
     # Sending
@@ -214,7 +223,7 @@ class _Write:
         seen, proof = await self._find_out(plan, first)
         if proof == "done":
             return _Sent(None)
-        if not plan.may_be_sent_again(seen, self._given(plan)):
+        if not plan.may_be_sent_again(seen, await self._given(plan)):
             raise _not_seen(first, plan, seen)
         try:
             return _Sent(await self._copy(plan, empty=empty), again=True)
@@ -245,19 +254,21 @@ class _Write:
             return await self._book.api.get_contact(plan.contact_id)
         known = plan.contact_id or (reply.id if reply else None)
         found = await with_phone(self._book, str(plan.wanted["phone"]), new_id=known)
-        ours = next((contact for contact in found if self._may_be_ours(contact, plan, known)), None)
+        ours = next(iter([contact for contact in found if await self._may_be_ours(contact, plan, known)]), None)
         self._doubles = [contact for contact in found if contact is not ours]
         return ours or (next(iter(found), None) if known is None else None)
 
-    def _may_be_ours(self, contact: Contact, plan: Plan, known: int | None) -> bool:
+    async def _may_be_ours(self, contact: Contact, plan: Plan, known: int | None) -> bool:
         if known is not None:
             return contact.id == known
         is_ours = is_as_created(plan.wanted, values_of(contact))
-        return is_ours and not is_explained(self._book, contact.id, besides=self._entry)
+        return is_ours and not await is_explained(self._book, contact.id, besides=self._entry)
 
-    def _given(self, plan: Plan, reply: WriteReply | None = None, contact: Contact | None = None) -> Circumstances:
+    async def _given(
+        self, plan: Plan, reply: WriteReply | None = None, contact: Contact | None = None
+    ) -> Circumstances:
         assert self._entry is not None
-        return circumstances(self._book, plan, self._entry, reply=reply, contact=contact)
+        return await circumstances(self._book, plan, self._entry, reply=reply, contact=contact)
 
     async def _find_out(self, plan: Plan, failure: ContactsError) -> tuple[Sight, Proof]:
         """The last look after a copy without a clear answer, and its proof."""
@@ -267,7 +278,7 @@ class _Write:
                 await anyio.sleep(pause)
                 contact = await self._look(plan, None)
                 seen = Sight.of(contact)
-                proof = plan.proof(seen, self._given(plan, contact=contact))
+                proof = plan.proof(seen, await self._given(plan, contact=contact))
                 if proof == "done":
                     break
         except ContactsError as blind:
@@ -287,7 +298,7 @@ class _Write:
             for pause in LOOK_DELAYS:
                 await anyio.sleep(pause)
                 contact = await self._look(plan, sent.reply)
-                proof = plan.proof(Sight.of(contact), self._given(plan, sent.reply, contact))
+                proof = plan.proof(Sight.of(contact), await self._given(plan, sent.reply, contact))
                 is_whole = contact is None or contact.rev > 0 or not plan.unkept(values_of(contact))
                 if proof == "done" and is_whole:
                     break
@@ -336,7 +347,7 @@ class _Write:
         self._may_have_set_back |= plan.report(Sight.of(after), again.reply).may_have_set_back
         return after or contact, 1
 
-    def _conclude(self, after: Contact | None, sent: _Sent, writes: int) -> Written:
+    async def _conclude(self, after: Contact | None, sent: _Sent, writes: int) -> Written:
         assert self._entry is not None
         seen, lost = Sight.of(after), sent.reply is None
         reply_rev = sent.reply.rev or 0 if sent.reply else 0
@@ -344,7 +355,7 @@ class _Write:
         found: dict[str, Any] = {"rev_after": rev}
         if after is not None:
             found |= {"contact_id": after.id, "after": seen.values, "updated_after": after.updated}
-        unanswered = self._finish("done", **found)
+        unanswered = await self._finish("done", **found)
         if after is not None:
             self._book.mirror.noticed(after)
         elif self._plan.contact_id is not None:
@@ -379,27 +390,27 @@ async def with_phone(book: Book, phone: str, *, new_id: int | None = None) -> li
     if new_id is not None and all(contact.id != new_id for contact in found):
         found += filter(None, [await book.api.get_contact(new_id)])
     found = found or list(filter(None, [await book.api.find_contact(phone)]))
-    return [contact for contact in found if not has_left(book, contact, phone)]
+    return [contact for contact in found if not await has_left(book, contact, phone)]
 
 
-def has_left(book: Book, contact: Contact, phone: str) -> bool:
+async def has_left(book: Book, contact: Contact, phone: str) -> bool:
     """Whether the journal knows better than a look that shows `contact` with `phone`.
 
     The contact was deleted, or a newer change of our own gave it another phone.
     """
-    newest = last_change(book, contact.id)
+    newest = await last_change(book, contact.id)
     moved = newest is not None and newest.after.get("phone") != phone and newest.is_newer_than(Sight.of(contact))
-    return moved or book.journal.deleted(contact.id) is not None
+    return moved or await book.journal.deleted(contact.id) is not None
 
 
-def is_explained(book: Book, contact_id: int, *, besides: Entry | None) -> bool:
+async def is_explained(book: Book, contact_id: int, *, besides: Entry | None) -> bool:
     """Whether the journal knows that contact from another change: as deleted, or as created by it."""
-    known = (book.journal.creation_of(contact_id), book.journal.deleted(contact_id))
+    known = (await book.journal.creation_of(contact_id), await book.journal.deleted(contact_id))
     own = besides.change_id if besides else 0
     return any(entry is not None and entry.change_id != own for entry in known)
 
 
-def circumstances(
+async def circumstances(
     book: Book,
     plan: Plan,
     entry: Entry,
@@ -415,35 +426,35 @@ def circumstances(
     """
     contact_id = plan.contact_id
     if contact_id is None:
-        explained = contact is not None and is_in_journal and is_explained(book, contact.id, besides=entry)
+        explained = contact is not None and is_in_journal and await is_explained(book, contact.id, besides=entry)
         return Circumstances(
             reply=reply, is_over=is_over, explained=frozenset({contact.id} if contact and explained else ())
         )
     return Circumstances(
         reply=reply,
         is_over=is_over,
-        is_young=plan.action == "delete" and _is_young(book, contact_id, entry.record),
-        is_fresh=_is_fresh(book, entry),
-        last_change=last_change(book, contact_id) if plan.action == "update" else None,
+        is_young=plan.action == "delete" and await _is_young(book, contact_id, entry.record),
+        is_fresh=await _is_fresh(book, entry),
+        last_change=await last_change(book, contact_id) if plan.action == "update" else None,
     )
 
 
-def _is_young(book: Book, contact_id: int, record: dict[str, Any]) -> bool:
+async def _is_young(book: Book, contact_id: int, record: dict[str, Any]) -> bool:
     """Whether the contact may have been created within the minute, so that a read may not show it yet."""
-    creation = book.journal.creation_of(contact_id)
+    creation = await book.journal.creation_of(contact_id)
     if creation is not None:
         return book.journal.may_still_arrive(creation)
     created = instant(str(record.get("created") or ""))
     return created is None or book.journal.seconds_since(created.timestamp()) < IN_FLIGHT
 
 
-def _is_fresh(book: Book, entry: Entry) -> bool:
+async def _is_fresh(book: Book, entry: Entry) -> bool:
     """Whether the contact may have been written right before this write, so that `updated` is the same for both.
 
     Our own changes are compared by the uptime too, because the time of day may have been set in between. A time of day
     that is behind the service's tells nothing.
     """
-    earlier = book.journal.entries(contact_id=entry.contact_id, before=entry.change_id, limit=1)
+    earlier = await book.journal.entries(contact_id=entry.contact_id, before=entry.change_id, limit=1)
     updated = instant(entry.updated_before)
     ages = [entry.at - updated.timestamp()] if updated else []
     ages += [age for one in earlier for age in (abs(entry.at - one.at), _uptime_between(one, entry))]
@@ -456,9 +467,9 @@ def _uptime_between(earlier: Entry, later: Entry) -> float:
     return (later.uptime or 0) - (earlier.uptime or 0) if known else math.inf
 
 
-def last_change(book: Book, contact_id: int, *, is_recent: bool = False) -> LastChange | None:
+async def last_change(book: Book, contact_id: int, *, is_recent: bool = False) -> LastChange | None:
     """The newest change of our own to that contact. `is_recent` says that it was found just now, however old it is."""
-    entry = book.journal.last_after(contact_id)
+    entry = await book.journal.last_after(contact_id)
     if entry is None:
         return None
     return LastChange(

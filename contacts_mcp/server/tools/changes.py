@@ -37,7 +37,7 @@ async def undo_change(
     """Take back one change, or a whole import. Restores exactly the fields it changed, or creates a deleted contact
     again (with a new id). Deletes created contacts after a confirmation. A contact that was changed since stays."""
     book = await app.book()
-    entry = book.journal.get(change_id)
+    entry = await book.journal.get(change_id)
     if entry is not None and entry.action == "import":
         return await undo_run(app, book, entry, confirm_token or "")
     return wrote(await books.undo(book, change_id, confirm_token=confirm_token or ""))

@@ -74,18 +74,19 @@ async def import_contacts(
     from contacts_mcp.book.transfer.planning import Asked, plan_file
 
     book = await app.book()
-    if stored := _stored(book, plan, confirm_token):
+    if stored := await _stored(book, plan, confirm_token):
         return await _carry_out(app, book, stored, confirm_token or "")
     if (path is None) == (text is None):
         raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
-    number = book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
+    number = await book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
 
     async def make(_: Callable[[], bool]) -> None:
         given = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
-        with book.imports.filling(number), given as (source, facts):
-            book.imports.set(number, facts=facts)
-            await plan_file(book, number, source, asked)
+        async with book.imports.filling(number):
+            with given as (source, facts):
+                await book.imports.set(number, facts=facts)
+                await plan_file(book, number, source, asked)
 
     return await _planned(app, book, number, make)
 
@@ -122,7 +123,7 @@ async def update_contacts(
     from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 
     book = await app.book()
-    if stored := _stored(book, plan, confirm_token):
+    if stored := await _stored(book, plan, confirm_token):
         return await _carry_out(app, book, stored, confirm_token or "")
     wanted = filled(
         Wanted,
@@ -137,7 +138,7 @@ async def update_contacts(
     )
     chosen = Chosen(where=where or {}, contact_ids=contact_ids or ())
     edit = await edit_for(book, chosen, wanted)
-    number = begin_change(book, chosen, wanted, edit)
+    number = await begin_change(book, chosen, wanted, edit)
 
     async def make(_: Callable[[], bool]) -> None:
         await plan_change(book, number, chosen, edit)
@@ -168,16 +169,16 @@ async def import_status(
     from contacts_mcp.book.transfer.confirming import names_in
 
     book = await app.book()
-    number = plan or _newest(book)
-    if stop and _named(book, number).state == "running":
-        book.imports.set(number, asked=1)
+    number = plan or await _newest(book)
+    if stop and (await _named(book, number)).state == "running":
+        await book.imports.set(number, asked=1)
     if show is None:
         await app.news_of(number, _NEWS)
-    rows = _rows(book, number, show, after=cursor or 0) if show else []
+    rows = await _rows(book, number, show, after=cursor or 0) if show else []
     shown = rows[:_PAGE]
     stored, status, place = await _state_of(book, number)
     names = await names_in(book, shown)
-    states = book.imports.states(number)
+    states = await book.imports.states(number)
     is_more = len(rows) > _PAGE
     page = shown if show else None
     return rows_shown(stored, states, page, names, status=status, is_more=is_more, problems_file=place)
@@ -207,12 +208,12 @@ async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
         return wrote(books.Outcome(status="unchanged", notes=[before]))
     if entry.state != "done":
         await close(book, entry)
-    stored = plan_that_undoes(book, entry)
+    stored = await plan_that_undoes(book, entry)
     if stored is not None and (token or stored.state != "planned"):
         return await _carry_out(app, book, stored, token)
     if stored is not None:
         return await _shown(app, book, stored.plan)
-    number = begin_undo(book, entry)
+    number = await begin_undo(book, entry)
 
     async def make(_: Callable[[], bool]) -> None:
         await plan_undo(book, number, entry)
@@ -230,23 +231,23 @@ async def _planned(app: App, book: Book, number: int, make: Work) -> Answer:
     return await _shown(app, book, number)
 
 
-def _stored(book: Book, plan: int | None, token: str | None) -> StoredPlan | None:
+async def _stored(book: Book, plan: int | None, token: str | None) -> StoredPlan | None:
     """The plan that a call is about, None for a call that makes one."""
     from contacts_mcp.book.transfer.confirming import plan_of_token
 
     if plan is not None:
-        return _named(book, plan)
-    return plan_of_token(book, token) if token else None
+        return await _named(book, plan)
+    return await plan_of_token(book, token) if token else None
 
 
-def _named(book: Book, number: int) -> StoredPlan:
+async def _named(book: Book, number: int) -> StoredPlan:
     from contacts_mcp.book.transfer.confirming import named
 
-    return named(book, number)
+    return await named(book, number)
 
 
-def _newest(book: Book) -> int:
-    plans = book.imports.plans("reading", "planned", "running", "stopped", "done")
+async def _newest(book: Book) -> int:
+    plans = await book.imports.plans("reading", "planned", "running", "stopped", "done")
     if not plans:
         text = "There was no plan in the last day. import_contacts and update_contacts make one."
         raise Refused(text, kind="no_such_plan")
@@ -260,7 +261,7 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
     from contacts_mcp.book.transfer.running import run
 
     if not app.is_under_way(plan.plan):
-        refused = permitted(book, plan, token)
+        refused = await permitted(book, plan, token)
         if refused is not None:
             return await _shown(app, book, plan.plan, notes=refused)
 
@@ -270,8 +271,8 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
     try:
         is_over = await app.carry_on(plan.plan, work)
     except anyio.get_cancelled_exc_class():  # nobody waits for it any more: it ends after this chunk
-        with suppress(AccountError):
-            book.imports.set(plan.plan, asked=1)
+        with suppress(AccountError), anyio.CancelScope(shield=True):
+            await book.imports.set(plan.plan, asked=1)
         raise
     return await _now(book, plan.plan, None if is_over else "running")
 
@@ -280,8 +281,8 @@ async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None =
     """A plan that was made. Where nothing is to be confirmed, it is carried out at once."""
     from contacts_mcp.book.transfer.confirming import examples_of, token_for
 
-    plan = _named(book, number)
-    has_work = bool(book.imports.states(number).get("planned"))
+    plan = await _named(book, number)
+    has_work = bool((await book.imports.states(number)).get("planned"))
     if has_work and not book.confirms:
         return await _carry_out(app, book, plan, "")
     examples, names = await examples_of(book, plan)
@@ -290,16 +291,16 @@ async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None =
     return planned(plan, examples, names, token=token, per_minute=per_minute, notes=notes or ())
 
 
-def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]:
+async def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]:
     most = _PAGE + 1
     if show in ("moved", "failed"):
-        return book.imports.rows(number, state=show, after=after, limit=most)
+        return await book.imports.rows(number, state=show, after=after, limit=most)
     if show != "problems":
-        return book.imports.rows(number, decision=show, after=after, limit=most)
+        return await book.imports.rows(number, decision=show, after=after, limit=most)
     from contacts_mcp.book.transfer.problems import problem_of
 
     found: list[StoredRow] = []
-    while len(found) < most and (rows := book.imports.rows(number, after=after, limit=500)):
+    while len(found) < most and (rows := await book.imports.rows(number, after=after, limit=500)):
         after = rows[-1].row
         found += [row for row in rows if problem_of(row)]
     return found[:most]
@@ -308,7 +309,7 @@ def _rows(book: Book, number: int, show: Show, *, after: int) -> list[StoredRow]
 async def _now(book: Book, number: int, status: Status | None = None) -> Answer:
     """How far a plan is."""
     plan, now, place = await _state_of(book, number)
-    return progress(plan, book.imports.states(number), status=status or now, problems_file=place)
+    return progress(plan, await book.imports.states(number), status=status or now, problems_file=place)
 
 
 async def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
@@ -316,7 +317,7 @@ async def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
     from contacts_mcp.book.transfer.problems import problems_file
     from contacts_mcp.book.transfer.running import is_run
 
-    plan = _named(book, number)
+    plan = await _named(book, number)
     now: Status = "planning" if plan.state == "reading" else plan.state
     if now == "running" and not await is_run(book, number):
         now = "stopped"
@@ -324,4 +325,4 @@ async def _state_of(book: Book, number: int) -> tuple[StoredPlan, Status, str]:
     if not is_of_file:
         return plan, now, ""
     folders = [Path(plan.facts["path"]).parent, *([book.home] if book.home else [])]
-    return plan, now, problems_file(book, plan, folders)
+    return plan, now, await problems_file(book, plan, folders)

@@ -62,6 +62,7 @@ def _told_facts(one: ShownChange, cut: Cut) -> dict[str, Any]:
         "at": one.at,
         "action": entry.action,
         "state": entry.state,
+        "who": visible(entry.who, limit=NAME),
         "contact_id": entry.contact_id,
         "name": visible(_name_in(entry), limit=NAME),
         "changes": change_facts(one.changes[: cut.items], cut),
@@ -75,18 +76,20 @@ def _told_facts(one: ShownChange, cut: Cut) -> dict[str, Any]:
 
 def _told_line(one: ShownChange, cut: Cut) -> str:
     entry = one.entry
+    begun = f"change {entry.change_id}, {one.at}{_by(entry)}"
     undone = f"; taken back by {entry.undone_by}" if entry.undone_by else ""
     undoes = f"; takes back {entry.undoes}" if entry.undoes else ""
     about = f"contact {entry.contact_id or '(no id yet)'} {quoted(_name_in(entry), limit=NAME)}"
     if entry.action == "import":
-        return f"change {entry.change_id}, {one.at}: {_about_run(entry)}{_STATES[entry.state]}{undoes}{undone}"
+        return f"{begun}: {_about_run(entry)}{_STATES[entry.state]}{undoes}{undone}"
     consent = f"; consent given: {quoted(entry.consent, limit=VALUE)}" if entry.consent else ""
     more = f"; … (+{len(one.changes) - cut.items} more)" if len(one.changes) > cut.items else ""
     changes = "; ".join(change_lines(one.changes[: cut.items], cut))
-    return (
-        f"change {entry.change_id}, {one.at}: {entry.action} {about}{_STATES[entry.state]}{undoes}{undone}: "
-        f"{changes}{more}{consent}"
-    )
+    return f"{begun}: {entry.action} {about}{_STATES[entry.state]}{undoes}{undone}: {changes}{more}{consent}"
+
+
+def _by(entry: Entry) -> str:
+    return f", by {quoted(entry.who, limit=NAME)}" if entry.who else ""
 
 
 def _about_run(entry: Entry) -> str:

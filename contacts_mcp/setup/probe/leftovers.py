@@ -44,7 +44,7 @@ async def clean(book: Book, asker: Asker, findings: Findings, known: Mapping[int
     Raises CredentialsRefused, RateLimited, OutOfRequests.
     """
     done, seen = Cleaned(), set[Any]()
-    entries = book.journal.made_by_probe()
+    entries = await book.journal.made_by_probe()
     new = _new_ones(entries)
     for entry in entries:
         own = known.get(entry.contact_id or 0)
@@ -59,7 +59,7 @@ async def clean(book: Book, asker: Asker, findings: Findings, known: Mapping[int
             else:
                 await _delete_and_tell(book, asker, findings, row, done)
         if not ours:
-            _nothing_there(book, done, entry)
+            await _nothing_there(book, done, entry)
     return done
 
 
@@ -115,17 +115,17 @@ def _is_young(book: Book, entry: Entry) -> bool:
     return entry.contact_id is None and book.journal.may_still_arrive(entry)
 
 
-def _nothing_there(book: Book, done: Cleaned, entry: Entry) -> None:
+async def _nothing_there(book: Book, done: Cleaned, entry: Entry) -> None:
     """No contact of that entry is there. Its deletion may have been under way when a run was killed."""
     if entry.contact_id is not None:
-        for other in book.journal.unfinished():
+        for other in await book.journal.unfinished():
             if other.contact_id == entry.contact_id and other.action == "delete":
-                book.journal.finish(replace(other, state="done"))
+                await book.journal.finish(replace(other, state="done"))
         return
     if book.journal.may_still_arrive(entry):
         done.left.append(f"The create of {_when(entry)} got no answer and may still arrive within a minute.")
     else:
-        book.journal.finish(replace(entry, state="not_done"))
+        await book.journal.finish(replace(entry, state="not_done"))
 
 
 def _when(entry: Entry) -> str:
@@ -147,7 +147,7 @@ async def _rows_of(asker: Asker, entry: Entry) -> list[Row] | None:
 async def _delete(book: Book, asker: Asker, findings: Findings, row: Row) -> bool:
     """Delete one contact, and look. True where it is gone."""
     contact = Contact.model_validate(row)
-    entry = book.journal.begin(deletion_of(contact).entry(record=contact.model_dump(mode="json")))
+    entry = await book.journal.begin(deletion_of(contact).entry(record=contact.model_dump(mode="json")))
     for _ in range(TRIES):
         answer = None
         with suppress(RateLimited, UpstreamError):  # the look tells
@@ -159,10 +159,10 @@ async def _delete(book: Book, asker: Asker, findings: Findings, row: Row) -> boo
             said = missing_as(told)
             if said:
                 findings.add("deleted_look", said, "a contact was deleted and asked for")
-                book.journal.finish(replace(entry, state="done"))
+                await book.journal.finish(replace(entry, state="done"))
                 book.mirror.noticed_gone(contact.id)
                 return True
             if not is_accepted:
                 break
-    book.journal.finish(replace(book.journal.given_up(entry), state="unknown"))
+    await book.journal.finish(replace(book.journal.given_up(entry), state="unknown"))
     return False

@@ -123,9 +123,9 @@ class _Run:
 
     async def run(self) -> Probed:
         if not self._plan.cleans:
-            if self._book.journal.made_by_probe():
+            if await self._book.journal.made_by_probe():
                 self._left = ["Contacts of an earlier probe may be left. CONTACTS_MCP_READ_ONLY keeps them."]
-        elif self._book.journal.made_by_probe():
+        elif await self._book.journal.made_by_probe():
             await self._clean("An earlier probe was broken off.", {})
         try:
             account = await read_account(self._asker, self._findings)

@@ -304,23 +304,23 @@ class Writer:
             {"phone": self._other_phone, "email": marks[1], **filled},
         ]
         entries = [
-            self._begun("update", self._shown, marks[0]),
-            self._begun("create", {}, marks[1], phone=bodies[1]["phone"]),
+            await self._begun("update", self._shown, marks[0]),
+            await self._begun("create", {}, marks[1], phone=bodies[1]["phone"]),
         ]
         told = await self._batch(bodies, entries, overwrite=False)
         is_refused = told is not None and told.is_refused
         looks = _LOOKS_AFTER_REFUSAL if is_refused else len(LOOK_PAUSES)  # the reply of a batch proves nothing
         made, _ = await self._look_for(self._other_phone, marks[1], tries=looks)
         if not made and told is not None and is_refused:
-            self._finish_all(entries, "not_done")
+            await self._finish_all(entries, "not_done")
             self._pen.findings.add("batch_creates", "", f"a batch of two was refused ({told.status})")
             return {}
         if not made:
-            self._finish_all(entries, "unknown")
+            await self._finish_all(entries, "unknown")
             raise WritingEnds("no look showed the contact that a batch should have made")
-        self._finish(entries[1], "done", made)
+        await self._finish(entries[1], "done", made)
         own, _ = await self._look_for(self._phone, marks[0], tries=1)
-        self._finish(entries[0], "done" if own else "unknown", own)
+        await self._finish(entries[0], "done" if own else "unknown", own)
         _end_if_there_before(made)
         self._judge_batch(told, made, bodies[1])
         if own:
@@ -348,7 +348,7 @@ class Writer:
     async def _batch_without_the_rest(self, old: Row) -> None:
         """A batch of one, with overwrite. `old` is the contact before an earlier batch that should have skipped it."""
         mark, before = self._next_mark(), self._shown
-        entry = self._begun("update", before, mark)
+        entry = await self._begun("update", before, mark)
         bodies = [{"phone": self._phone, "email": mark}]
         told = await self._batch(bodies, [entry], overwrite=True)
         after = await self._after_batch(told, entry, self._phone, mark)
@@ -359,23 +359,23 @@ class Writer:
             return
         self._shown = after
         if self._is_next(before, after):
-            self._judge_batch_without_the_rest(old, before, after)
+            await self._judge_batch_without_the_rest(old, before, after)
 
     async def _after_batch(self, told: Told | None, entry: Entry, phone: str, mark: str) -> Row:
         """The contact as a batch left it, {} where no look shows the mark. The entry is finished."""
         if told is not None and told.is_refused:
-            self._finish(entry, "not_done", {})
+            await self._finish(entry, "not_done", {})
             return {}
         after, _ = await self._look_for(phone, mark)
-        self._finish(entry, "done" if after else "unknown", after)
+        await self._finish(entry, "done" if after else "unknown", after)
         return after
 
-    def _judge_batch_without_the_rest(self, old: Row, before: Row, after: Row) -> None:
+    async def _judge_batch_without_the_rest(self, old: Row, before: Row, after: Row) -> None:
         findings = self._pen.findings
         findings.add("batch_overwrite", "it does", "a batch of one with overwrite=true was read back")
         if self._skipped and old.get("rev") and old.get("rev") == before.get("rev"):
             findings.add("batch_existing", "skipped", "a batch left a contact with a known phone as it was")
-            self._finish(self._skipped, "not_done", {})
+            await self._finish(self._skipped, "not_done", {})
         for name, had, has in (
             ("batch_names", before.get("first"), after.get("first")),
             ("batch_custom", _custom(before), _custom(after)),
@@ -390,7 +390,7 @@ class Writer:
         """A batch of two that are there, with overwrite."""
         marks, befores = (self._next_mark("a"), self._next_mark("b")), (self._shown, other)
         phones = (self._phone, self._other_phone)
-        entries = [self._begun("update", before, mark) for before, mark in zip(befores, marks, strict=True)]
+        entries = [await self._begun("update", before, mark) for before, mark in zip(befores, marks, strict=True)]
         custom = {str(number): f"probe {number}" for number in self._account.fields[:1]}
         filled = NAMES | ({"custom": custom} if custom else {})
         bodies = [{"phone": phone, "email": mark, **filled} for phone, mark in zip(phones, marks, strict=True)]
@@ -430,7 +430,7 @@ class Writer:
             return Step("refused", {}, {}, told)
         at = before.get("id") if before is not None else _id_of(told)
         after, age = await self._look_for(self._phone, mark, contact_id=at)
-        self._finish(entry, "done" if after else "unknown", after)
+        await self._finish(entry, "done" if after else "unknown", after)
         if after:
             self._shown = after
         if not after or (before is not None and not self._is_next(before, after)):
@@ -443,11 +443,11 @@ class Writer:
         """The answer to a write, and its entry. No entry where it was refused twice."""
         told: Told | None = None
         for _ in range(2):
-            entry = self._begun("create" if before is None else "update", before or {}, mark, phone=self._phone)
+            entry = await self._begun("create" if before is None else "update", before or {}, mark, phone=self._phone)
             told = await self._copied(call, entry)
             if told is None or not told.is_refused:
                 return told, entry
-            self._finish(entry, "not_done", {})
+            await self._finish(entry, "not_done", {})
         return told, None
 
     def _is_next(self, before: Row, after: Row) -> bool:
@@ -460,7 +460,7 @@ class Writer:
         try:
             return await self._copy(call)
         except (AccountError, OutOfRequests, WritingEnds):
-            self._finish_all(entries, "not_done")
+            await self._finish_all(entries, "not_done")
             raise
 
     async def _copy(self, call: Call) -> Told | None:
@@ -508,14 +508,14 @@ class Writer:
 
     # The journal
 
-    def _begun(self, action: Literal["create", "update"], before: Row, mark: str, *, phone: str = "") -> Entry:
-        creations = len(self._pen.book.journal.made_by_probe()) + (action == "create")
+    async def _begun(self, action: Literal["create", "update"], before: Row, mark: str, *, phone: str = "") -> Entry:
+        creations = len(await self._pen.book.journal.made_by_probe()) + (action == "create")
         self._pen.asker.hold_back(KEPT_PER_CONTACT * creations)
         if self._pen.asker.left < 1 + len(LOOK_PAUSES):
             raise OutOfRequests
         values = values_of(Contact.model_validate(before)) if before else {}
         wanted: Values = values | {"phone": phone or values.get("phone", ""), "email": mark}
-        return self._pen.book.journal.begin(
+        return await self._pen.book.journal.begin(
             Entry(
                 action=action,
                 contact_id=int(before["id"]) if before else None,
@@ -527,10 +527,10 @@ class Writer:
             )
         )
 
-    def _finish(self, entry: Entry, state: Literal["done", "not_done", "unknown"], after: Row) -> None:
+    async def _finish(self, entry: Entry, state: Literal["done", "not_done", "unknown"], after: Row) -> None:
         journal = self._pen.book.journal
         if state == "unknown":
-            journal.finish(replace(journal.given_up(entry), state=state))
+            await journal.finish(replace(journal.given_up(entry), state=state))
             return
         contact = Contact.model_validate(after) if after else None
         if contact is not None:
@@ -545,11 +545,11 @@ class Writer:
             if contact
             else {}
         )
-        journal.finish(replace(entry, state=state, **found))
+        await journal.finish(replace(entry, state=state, **found))
 
-    def _finish_all(self, entries: Sequence[Entry], state: Literal["not_done", "unknown"]) -> None:
+    async def _finish_all(self, entries: Sequence[Entry], state: Literal["not_done", "unknown"]) -> None:
         for entry in entries:
-            self._finish(entry, state, {})
+            await self._finish(entry, state, {})
 
     def _next_mark(self, letter: str = "") -> str:
         self._number += 1

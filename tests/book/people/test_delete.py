@@ -92,7 +92,7 @@ async def token_that_was_altered(session: Session, book: Book) -> str:
 
 async def token_that_was_used(session: Session, book: Book) -> str:
     token: str = (await delete(book, contact_id=JORDAN)).confirm_token
-    assert book.journal.spend_token(digest_of(token))
+    assert await book.journal.spend_token(digest_of(token))
     return token
 
 
@@ -190,15 +190,15 @@ async def test_a_deletion_that_was_accepted_and_did_nothing_is_not_called_done(s
     with pytest.raises(OutcomeUnknown) as unknown:
         await delete(book, contact_id=JORDAN, confirm_token=token)
     assert unknown.value.kind == "unknown_outcome"
-    assert [entry.state for entry in book.journal.entries()] == ["unknown"]
-    assert unknown.value.change_id == book.journal.entries()[0].change_id
+    assert [entry.state for entry in await book.journal.entries()] == ["unknown"]
+    assert unknown.value.change_id == (await book.journal.entries())[0].change_id
 
 
 async def test_the_whole_record_is_kept_with_the_deletion(session: Session, book: Book) -> None:
     session.sandbox.store.touch(JORDAN, note=[{"id": 1, "text": "Rings twice"}])
     token = (await delete(book, contact_id=JORDAN)).confirm_token
     await delete(book, contact_id=JORDAN, confirm_token=token)
-    (entry,) = book.journal.entries()
+    (entry,) = await book.journal.entries()
     assert (entry.record["first"], entry.record["note"][0]["text"]) == ("Jordan", "Rings twice")
     assert entry.token == digest_of(token)
 

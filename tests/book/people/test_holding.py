@@ -70,7 +70,7 @@ async def other(stage: Stage, book: Book) -> AsyncIterator[Journal]:
     """The journal of another server of this machine: the same file, another connection."""
     journal = Journal(stage.room / "journal.sqlite3", stage.settings.account, clock=time_of_day)
     yield journal
-    journal.close()
+    await journal.aclose()
 
 
 async def contact(book: Book, contact_id: int) -> Contact:
@@ -79,11 +79,11 @@ async def contact(book: Book, contact_id: int) -> Contact:
     return found
 
 
-def written(journal: Journal, entry: Entry, **outcome: Any) -> Entry:
+async def written(journal: Journal, entry: Entry, **outcome: Any) -> Entry:
     """An entry of a write that came out like that."""
-    begun = replace(journal.begin(entry), **outcome)
+    begun = replace(await journal.begin(entry), **outcome)
     if begun.state != "begun":
-        journal.finish(begun)
+        await journal.finish(begun)
     return begun
 
 
@@ -141,7 +141,7 @@ FREE_TO_GO = [
 async def test_a_write_that_may_still_arrive_is_waited_for(
     book: Book, other: Journal, entry: Entry, grip: Grip
 ) -> None:
-    written(other, entry, state="unknown")
+    await written(other, entry, state="unknown")
     started = anyio.current_time()
     async with grip.hold(book):
         assert anyio.current_time() - started == pytest.approx(IN_FLIGHT, abs=MOMENT)
@@ -151,7 +151,7 @@ async def test_a_write_that_may_still_arrive_is_waited_for(
 async def test_a_call_without_the_time_to_wait_is_refused_at_once(
     book: Book, other: Journal, entry: Entry, grip: Grip
 ) -> None:
-    begun = written(other, entry, state="unknown")
+    begun = await written(other, entry, state="unknown")
     started = anyio.current_time()
     with anyio.fail_after(50), pytest.raises(Refused) as refused:
         async with grip.hold(book):
@@ -164,7 +164,7 @@ async def test_a_call_without_the_time_to_wait_is_refused_at_once(
 
 @pytest.mark.parametrize(("entry", "grip"), FREE_TO_GO)
 async def test_a_write_about_others_is_not_waited_for(book: Book, other: Journal, entry: Entry, grip: Grip) -> None:
-    written(other, entry, state="unknown")
+    await written(other, entry, state="unknown")
     started = anyio.current_time()
     async with grip.hold(book):
         assert anyio.current_time() == pytest.approx(started, abs=MOMENT)
@@ -185,7 +185,7 @@ async def test_a_write_about_others_is_not_waited_for(book: Book, other: Journal
 async def test_a_write_is_waited_for_while_one_of_its_copies_is_unaccounted_for(
     book: Book, other: Journal, outcome: Any, is_awaited: bool
 ) -> None:
-    written(other, EDIT, **outcome)
+    await written(other, EDIT, **outcome)
     started = anyio.current_time()
     async with BY_ID.hold(book):
         assert anyio.current_time() - started == pytest.approx(IN_FLIGHT if is_awaited else 0, abs=MOMENT)
@@ -193,7 +193,7 @@ async def test_a_write_is_waited_for_while_one_of_its_copies_is_unaccounted_for(
 
 @pytest.mark.parametrize("passed", [1.0, 30.0, IN_FLIGHT - 0.5, IN_FLIGHT, 3600.0])
 async def test_only_the_rest_of_the_minute_is_waited_for(book: Book, other: Journal, passed: float) -> None:
-    written(other, EDIT, state="unknown")
+    await written(other, EDIT, state="unknown")
     await anyio.sleep(passed)
     started = anyio.current_time()
     async with BY_ID.hold(book):
@@ -203,7 +203,7 @@ async def test_only_the_rest_of_the_minute_is_waited_for(book: Book, other: Jour
 @pytest.mark.parametrize("spare", [1, -1], ids=["a second too much", "a second too little"])
 async def test_a_wait_leaves_time_for_the_write_and_its_look(book: Book, other: Journal, spare: float) -> None:
     await anyio.sleep(3600)
-    written(other, EDIT, state="unknown")
+    await written(other, EDIT, state="unknown")
     started = anyio.current_time()
     with anyio.fail_after(IN_FLIGHT + LEFT_FOR_WORK + spare):
         if spare > 0:
@@ -215,9 +215,9 @@ async def test_a_wait_leaves_time_for_the_write_and_its_look(book: Book, other: 
 
 
 async def test_the_last_of_several_writes_is_waited_for(book: Book, other: Journal) -> None:
-    written(other, EDIT, state="unknown")
+    await written(other, EDIT, state="unknown")
     await anyio.sleep(20)
-    written(other, DELETE, state="unknown")
+    await written(other, DELETE, state="unknown")
     await anyio.sleep(20)
     started = anyio.current_time()
     async with BY_ID.hold(book):
@@ -225,11 +225,11 @@ async def test_the_last_of_several_writes_is_waited_for(book: Book, other: Journ
 
 
 async def test_a_write_that_begins_during_the_wait_is_waited_for_too(book: Book, other: Journal) -> None:
-    written(other, EDIT, state="unknown")
+    await written(other, EDIT, state="unknown")
 
     async def another_server() -> None:
         await anyio.sleep(30)
-        written(other, EDIT, state="unknown")
+        await written(other, EDIT, state="unknown")
 
     started = anyio.current_time()
     async with anyio.create_task_group() as tasks:
@@ -239,7 +239,7 @@ async def test_a_write_that_begins_during_the_wait_is_waited_for_too(book: Book,
 
 
 async def test_nobody_is_kept_out_by_somebody_who_waits(book: Book, other: Journal) -> None:
-    written(other, MOVE, state="unknown")
+    await written(other, MOVE, state="unknown")
     async with anyio.create_task_group() as tasks:
         started = anyio.current_time()
         tasks.start_soon(_hold, BY_ID, book)
@@ -262,7 +262,7 @@ async def test_a_long_wait_is_told_before_it_starts(
     async def hear(wait: float) -> None:
         heard.append(wait)
 
-    written(other, EDIT, state="unknown")
+    await written(other, EDIT, state="unknown")
     await anyio.sleep(IN_FLIGHT - seconds)
     token = on_wait.set(hear)
     async with BY_ID.hold(book):
@@ -277,7 +277,7 @@ async def left_unfinished(book: Book, other: Journal, **wanted: Any) -> Entry:
     ada = await contact(book, ADA)
     before = values_of(ada)
     entry = Entry(action="update", contact_id=ADA, before=before, wanted=before | wanted, rev_before=ada.rev)
-    return written(other, entry, state="unknown")
+    return await written(other, entry, state="unknown")
 
 
 @pytest.mark.parametrize(("arrived", "outcome"), [(True, "done"), (False, "not_done")], ids=["arrived", "lost"])
@@ -290,7 +290,7 @@ async def test_an_unfinished_change_of_the_contact_is_settled_first(
         stage.sandbox.store.touch(ADA, first="Grace")
     async with grip.hold(book) as held:
         assert held.first == ("Grace" if arrived else "Ada")
-        settled = other.get(entry.change_id)
+        settled = await other.get(entry.change_id)
         assert settled
         assert settled.state == outcome
 
@@ -299,11 +299,11 @@ async def test_an_unfinished_change_of_the_contact_is_settled_first(
 async def test_an_unfinished_create_is_settled_before_its_phone_is_given_out(
     stage: Stage, book: Book, other: Journal, arrived: bool, outcome: str
 ) -> None:
-    entry = written(other, CREATE, state="unknown")
+    entry = await written(other, CREATE, state="unknown")
     if arrived:
         stage.sandbox.store.add_contact(phone=FREE, first="Cleo")
     async with FREE_NUMBER.hold(book):
-        settled = other.get(entry.change_id)
+        settled = await other.get(entry.change_id)
         assert settled
         assert settled.state == outcome
 
@@ -313,10 +313,10 @@ async def test_a_contact_that_an_unfinished_create_made_is_held_with_its_creatio
     stage: Stage, book: Book, other: Journal, contact_id: int | None
 ) -> None:
     """Otherwise nobody would know that the contact is ours, and its creation could not be taken back."""
-    entry = written(other, CREATE, state="unknown")
+    entry = await written(other, CREATE, state="unknown")
     cleo = stage.sandbox.store.add_contact(phone=FREE, first="Cleo")
     async with locked_contact(book, ContactRef(contact_id or cleo)):
-        settled = other.get(entry.change_id)
+        settled = await other.get(entry.change_id)
         assert settled
         made = ("unknown", None) if contact_id else ("done", cleo)
         assert (settled.state, settled.contact_id) == made
@@ -326,7 +326,7 @@ async def test_an_unfinished_change_of_another_contact_is_left_to_others(book: B
     entry = await left_unfinished(book, other, first="Grace")
     await anyio.sleep(IN_FLIGHT)
     async with JUST_BEN.hold(book):
-        assert other.get(entry.change_id) == entry
+        assert await other.get(entry.change_id) == entry
 
 
 # The same by whole calls, with a service that carries out late
@@ -394,7 +394,7 @@ async def noted(book: Book, contact_id: int | None, phone: str, **entry: Any) ->
     assert contact_id in (None, shown.id)
     after = values_of(shown)
     found = {"contact_id": shown.id, "after": after, "rev_after": shown.rev, "updated_after": shown.updated}
-    return written(
+    return await written(
         book.journal, Entry(**{"action": "update", "before": {}, "wanted": after} | entry | found), state="done"
     )
 
@@ -419,7 +419,7 @@ async def gone(stage: Stage, book: Book, contact_id: int, lag: Lag) -> None:
     """We delete a contact, and some reads still show it."""
     had = values_of(await contact(book, contact_id))
     stage.sandbox.store.delete(contact_id, lag=lag)
-    written(book.journal, Entry(action="delete", contact_id=contact_id, before=had, wanted={}), state="done")
+    await written(book.journal, Entry(action="delete", contact_id=contact_id, before=had, wanted={}), state="done")
 
 
 DATED_BY: dict[str, dict[str, Any]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -163,12 +162,10 @@ async def test_a_long_id_that_nobody_has_is_said_to_look_like_a_phone(book: Book
 
 
 @pytest.fixture
-def unasked() -> Iterator[Book]:
+def unasked() -> Book:
     """A book that asks nobody."""
     clock = Clock()
-    journal = Journal(None, "account", clock=clock)
-    yield bare_book(journal, clock)
-    journal.close()
+    return bare_book(Journal(None, "account", clock=clock), clock)
 
 
 def test_a_contact_is_meant_by_its_id(unasked: Book) -> None:

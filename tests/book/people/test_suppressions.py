@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,44 +104,44 @@ JOURNALS: dict[str, tuple[list[Entry], int | None]] = {
 
 
 @pytest.fixture
-def book() -> Iterator[Book]:
+async def book() -> AsyncIterator[Book]:
     clock = Clock()
     journal = Journal(None, "account", clock=clock)
     yield bare_book(journal, clock)
-    journal.close()
+    await journal.aclose()
 
 
-def written(book: Book, entry: Entry) -> Entry:
-    begun = replace(book.journal.begin(entry), state=entry.state)
+async def written(book: Book, entry: Entry) -> Entry:
+    begun = replace(await book.journal.begin(entry), state=entry.state)
     if entry.state != "begun":
-        book.journal.finish(begun)
+        await book.journal.finish(begun)
     return begun
 
 
 @pytest.mark.parametrize(("entries", "left"), JOURNALS.values(), ids=JOURNALS)
-def test_a_number_is_left_opted_out_by_the_last_contact_that_left_it_so(
+async def test_a_number_is_left_opted_out_by_the_last_contact_that_left_it_so(
     book: Book, entries: list[Entry], left: int | None
 ) -> None:
-    journal = [written(book, entry) for entry in entries]
-    assert left_opted_out(book, P) == (None if left is None else journal[left])
+    journal = [await written(book, entry) for entry in entries]
+    assert await left_opted_out(book, P) == (None if left is None else journal[left])
 
 
-def test_a_contact_that_gets_another_form_of_its_own_number_has_not_left_it(book: Book) -> None:
-    entry = written(book, seen(OUT))
-    assert left_opted_out(book, P, mover=7) is None
-    assert left_opted_out(book, P, mover=8) == entry
-    left = written(book, delete(OUT, contact_id=8))
-    assert left_opted_out(book, P, mover=7) == left
+async def test_a_contact_that_gets_another_form_of_its_own_number_has_not_left_it(book: Book) -> None:
+    entry = await written(book, seen(OUT))
+    assert await left_opted_out(book, P, mover=7) is None
+    assert await left_opted_out(book, P, mover=8) == entry
+    left = await written(book, delete(OUT, contact_id=8))
+    assert await left_opted_out(book, P, mover=7) == left
 
 
-def test_a_number_is_not_left_opted_out_by_a_contact_of_another_account(tmp_path: Path) -> None:
+async def test_a_number_is_not_left_opted_out_by_a_contact_of_another_account(tmp_path: Path) -> None:
     clock = Clock()
     ours, theirs = (Journal(tmp_path / "journal.sqlite3", account, clock=clock) for account in ("ours", "theirs"))
-    written(bare_book(theirs, clock), delete(OUT))
-    assert left_opted_out(bare_book(theirs, clock), P)
-    assert left_opted_out(bare_book(ours, clock), P) is None
-    ours.close()
-    theirs.close()
+    await written(bare_book(theirs, clock), delete(OUT))
+    assert await left_opted_out(bare_book(theirs, clock), P)
+    assert await left_opted_out(bare_book(ours, clock), P) is None
+    await ours.aclose()
+    await theirs.aclose()
 
 
 def contact(opted_out: bool | None, phone: str = P) -> Contact:

@@ -137,7 +137,7 @@ async def test_a_change_to_the_values_that_are_there_is_sent_to_nobody(session: 
     outcome = await change(session, first="Jordan", tags=["Lead", "VIP"], assignee="Marco Rossi")
     assert (outcome.status, kinds(outcome.notes), outcome.change_id) == ("unchanged", ["nothing_to_change"], None)
     assert "update_contact" not in session.operations
-    assert book.journal.entries() == []
+    assert await book.journal.entries() == []
 
 
 async def test_a_request_for_nothing_is_refused(session: Session) -> None:
@@ -263,7 +263,7 @@ async def test_a_write_that_was_accepted_and_did_nothing_is_not_done(session: Se
     with pytest.raises(NotDone) as refused:
         await change(session, first="Jo")
     assert refused.value.kind == "not_done"
-    assert [entry.state for entry in book.journal.entries()] == ["not_done"]
+    assert [entry.state for entry in await book.journal.entries()] == ["not_done"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ async def test_the_first_call_shows_the_plan_and_changes_nothing(session: Sessio
     assert "the whole conversation" in plan.question
     assert 'Plan "Silver"' in plan.question
     assert [stored(session, each)["rev"] for each in (keep, other)] == [1, 1]
-    assert book.journal.entries() == []
+    assert await book.journal.entries() == []
 
 
 async def test_a_confirmed_merge_fills_the_kept_contact_and_deletes_the_others(session: Session, book: Book) -> None:
@@ -358,7 +358,7 @@ async def test_a_merge_that_stopped_says_so_and_is_finished_by_the_same_call(ses
     again = await merged(book, keep, other, third)
     assert (again.status, again.deleted) == ("merged", (third,))
     assert "merge_resumed" in kinds(again.notes)
-    assert len({entry.merge for entry in book.journal.entries() if entry.state == "done"}) == 1
+    assert len({entry.merge for entry in await book.journal.entries() if entry.state == "done"}) == 1
 
 
 async def test_a_merge_that_stopped_can_be_taken_back(session: Session, book: Book) -> None:
@@ -368,7 +368,7 @@ async def test_a_merge_that_stopped_can_be_taken_back(session: Session, book: Bo
     session.sandbox.faults.add(Fault("delete_contact", "status", status=403, skip=1))
     with pytest.raises(ContactsError):
         await merge(book, keep, [other, third], confirm_token=token)
-    newest = next(entry for entry in book.journal.entries() if entry.state == "done")
+    newest = next(entry for entry in await book.journal.entries() if entry.state == "done")
     assert (await undo(book, newest.change_id)).status == "undone"
     assert len(session.sandbox.store.contacts()) == 3
     assert stored(session, keep)["custom"] == before["custom"]
@@ -482,10 +482,10 @@ async def test_a_read_that_lags_behind_our_own_change_is_not_merged(open_session
 # The journal
 
 
-def test_a_journal_of_the_version_before_is_read(tmp_path: Path) -> None:
+async def test_a_journal_of_the_version_before_is_read(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
-    with closing(Journal(path, "account")) as journal:
-        journal.entries()
+    async with aclosing(Journal(path, "account")) as journal:
+        await journal.entries()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("DROP INDEX changes_of_merge")
         db.execute("ALTER TABLE changes DROP COLUMN merge")
@@ -494,6 +494,6 @@ def test_a_journal_of_the_version_before_is_read(tmp_path: Path) -> None:
             "INSERT INTO changes (account, at, action, state, before, wanted, uptime) "
             "VALUES ('account', 1, 'update', 'done', '{}', '{}', 1)"
         )
-    with closing(Journal(path, "account")) as journal:
-        (entry,) = journal.entries()
-        assert (entry.merge, journal.of_merge("")) == ("", [])
+    async with aclosing(Journal(path, "account")) as journal:
+        (entry,) = await journal.entries()
+        assert (entry.merge, await journal.of_merge("")) == ("", [])

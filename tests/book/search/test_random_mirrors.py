@@ -118,7 +118,7 @@ async def mirrored(name: str, kind: Kind) -> tuple[Counter[str], list[str]]:
             wrong.append(f"{name}, visit {number}: missing {sorted(missing)}: {visits.account.behaviour}")
         visits.pass_time()
     visits.index.close()
-    visits.journal.close()
+    await visits.journal.aclose()
     return said, wrong
 
 

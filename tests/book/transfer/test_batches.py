@@ -62,7 +62,7 @@ async def known(stage: Stage, positions: Mapping[str, str] = KNOWN) -> Book:
 async def changed(book: Book, ids: list[int], wanted: Wanted) -> StoredPlan:
     chosen = Chosen(contact_ids=tuple(ids))
     edit = await edit_for(book, chosen, wanted)
-    return await plan_change(book, begin_change(book, chosen, wanted, edit), chosen, edit)
+    return await plan_change(book, await begin_change(book, chosen, wanted, edit), chosen, edit)
 
 
 def asked_for(stage: Stage) -> list[str]:
@@ -97,7 +97,7 @@ async def test_a_change_of_many_ends_alike_singly_and_in_batches(
         plan = await changed(book, ids, wanted)
         stage.sandbox.requests.clear()
         await run(book, plan.plan)
-        assert outcomes(book, plan) == {"done": PEOPLE}
+        assert await outcomes(book, plan) == {"done": PEOPLE}
         assert book_of(stage) == before | changed_by_now
         assert asked_for(stage).count("update_contact") == (0 if is_known else PEOPLE)
         assert len(stage.sandbox.requests) < (20 if is_known else 90)
@@ -121,7 +121,7 @@ async def test_what_a_batch_may_do_otherwise_goes_out_singly(open_stage: OpenSta
         book = await known(stage)
         plan = await changed(book, ids, wanted)
         await run(book, plan.plan)
-        assert {*outcomes(book, plan)} == {"done"}
+        assert {*await outcomes(book, plan)} == {"done"}
         assert "batch_contacts" not in asked_for(stage)
 
 
@@ -135,7 +135,7 @@ async def test_a_contact_that_is_opted_out_goes_out_singly_because_one_made_anew
         plan = await changed(book, ids, TAG)
         await run(book, plan.plan)
         assert asked_for(stage).count("update_contact") == 1
-        assert outcomes(book, plan) == {"done": 4}
+        assert await outcomes(book, plan) == {"done": 4}
 
 
 async def test_an_undo_goes_out_singly_where_another_contact_has_the_phone_by_now(open_stage: OpenStage) -> None:
@@ -146,9 +146,9 @@ async def test_an_undo_goes_out_singly_where_another_contact_has_the_phone_by_no
         done = await until_done(book, plan)
         stage.sandbox.store.touch(stage.ADA, phone="15105550200")
         ada = stage.row(stage.ADA)
-        entry = book.journal.get(done.change_id or 0)
+        entry = await book.journal.get(done.change_id or 0)
         assert entry is not None
-        await until_done(book, await plan_undo(book, begin_undo(book, entry), entry))
+        await until_done(book, await plan_undo(book, await begin_undo(book, entry), entry))
         assert stage.row(stage.ADA) == ada
 
 
@@ -160,7 +160,7 @@ async def test_new_contacts_and_changes_of_one_import_begin_with_one_row_each(op
         text = "\n".join(["Phone,Last name", *(f"510555{number:04},Alike" for number in rows)])
         plan = await planned(book, text, existing="overwrite")
         await until_done(book, plan)
-        assert outcomes(book, plan) == {"done": 120}
+        assert await outcomes(book, plan) == {"done": 120}
         sizes = {"true": list[int](), "false": list[int]()}
         for request in stage.sandbox.requests:
             if request.operation == "batch_contacts":
@@ -185,7 +185,7 @@ async def test_a_line_that_is_distrusted_during_a_run_ends_its_batches(open_stag
         stage.sandbox.requests.clear()
         await run(book, plan.plan)
         assert asked_for(stage).count("batch_contacts") == 1
-        assert outcomes(book, plan) == {"done": 30}
+        assert await outcomes(book, plan) == {"done": 30}
 
 
 @pytest.mark.parametrize("line", KNOWN)
@@ -223,7 +223,7 @@ async def test_a_probe_alone_decides_whether_batches_are_used(open_stage: OpenSt
         stage.sandbox.requests.clear()
         await run(book, plan.plan)
         assert ("batch_contacts" in asked_for(stage)) == (side == "keep")
-        assert outcomes(book, plan) == {"done": 6}
+        assert await outcomes(book, plan) == {"done": 6}
         for phone, person in book_of(stage).items():
             assert person | {"tags": None} == before[phone] | {"tags": None}
 
@@ -235,8 +235,8 @@ async def test_a_profile_that_is_wrong_costs_one_contact_which_is_told(open_stag
         before = book_of(stage)
         plan = await changed(book, ids, TAG)
         await run(book, plan.plan)
-        assert outcomes(book, plan) == {"done": PEOPLE - 1, "told": 1}
-        (told,) = book.imports.rows(plan.plan, state="told")
+        assert await outcomes(book, plan) == {"done": PEOPLE - 1, "told": 1}
+        (told,) = await book.imports.rows(plan.plan, state="told")
         assert told.outcome.startswith("Heymarket changed ")
         assert book.profile.position("batch_overwrite") == ""
         (note,) = book.profile.news()
@@ -258,7 +258,7 @@ async def test_whatever_becomes_of_a_batch_of_updates_it_is_told_rightly(
         await until_done(book, plan)
         stage.sandbox.land_all()
         after = book_of(stage)
-        assert outcomes(book, plan) == {"done": PEOPLE}
+        assert await outcomes(book, plan) == {"done": PEOPLE}
         assert after.keys() == before.keys()
         for phone, person in after.items():
             assert person == before[phone] | ({"tags": [101, 102]} if phone >= "15105550200" else {})
@@ -275,12 +275,12 @@ async def test_a_run_of_batches_that_is_killed_goes_on_and_is_taken_back(open_st
         stage.restart()
         book = await stage.book()
         done = await until_done(book, plan)
-        assert outcomes(book, plan) == {"done": PEOPLE}
+        assert await outcomes(book, plan) == {"done": PEOPLE}
         assert done.change_id is not None
-        entry = book.journal.get(done.change_id)
+        entry = await book.journal.get(done.change_id)
         assert entry is not None
         stage.sandbox.requests.clear()
-        undo = await plan_undo(book, begin_undo(book, entry), entry)
+        undo = await plan_undo(book, await begin_undo(book, entry), entry)
         await until_done(book, undo)
         assert book_of(stage) == before
         assert "update_contact" not in asked_for(stage)
@@ -306,7 +306,7 @@ async def test_a_contact_that_goes_away_under_a_batch_is_told(
         book = await known(stage)
         plan = await changed(book, ids, TAG)
         await until_done(book, plan)
-        (told,) = book.imports.rows(plan.plan, state="told")
+        (told,) = await book.imports.rows(plan.plan, state="told")
         (again,) = [number for number, person in stage.people().items() if person["phone"] == told.phone]
         assert told.outcome.endswith(f"contact {again} was made.")
-        assert outcomes(book, plan) == {"done": 3, "told": 1}
+        assert await outcomes(book, plan) == {"done": 3, "told": 1}

@@ -226,13 +226,13 @@ async def test_a_mutant_is_planned_or_refused_and_nothing_is_written(open_stage:
         before = stage.people()
         for number in range(part, MUTANTS, 8):
             encoding = random.Random(number).choice(ENCODINGS)
-            plan = book.imports.begin("file", {"file": "mutant"}, Asked().as_json())
+            plan = await book.imports.begin("file", {"file": "mutant"}, Asked().as_json())
             try:
                 source = choosing.read(BytesIO(mutant(number)), region="US", encoding=encoding)
                 made = await plan_file(book, plan, source, Asked())
             except ContactsError:
                 continue
-            rows = list(book.imports.every_row(made.plan))
+            rows = [row async for row in book.imports.every_row(made.plan)]
             assert sum(made.counts.get("decisions", {}).values()) == len(rows)
         assert {request.operation for request in stage.sandbox.requests} <= READS
         assert stage.people() == before
@@ -245,7 +245,7 @@ async def test_half_characters_of_a_file_are_kept_in_its_plan(open_stage: OpenSt
     async with open_stage() as stage:
         book = await stage.book()
         source = choosing.read(BytesIO(b'{"phone": "5105550190", "first": "a\\ud800b", "N\\udc00te": "\\ud800"}\n'))
-        made = await plan_file(book, book.imports.begin("file", {"file": "\udcff"}, {}), source, Asked())
-        (row,) = book.imports.every_row(made.plan)
+        made = await plan_file(book, await book.imports.begin("file", {"file": "\udcff"}, {}), source, Asked())
+        (row,) = [row async for row in book.imports.every_row(made.plan)]
         assert (row.decision, row.shown["cells"]["first"]) == ("new", "a\ud800b")
         assert row.wanted == {"phone": "15105550190"}

@@ -38,11 +38,11 @@ async def planned(book: Book, text: str, **choices: Any) -> StoredPlan:
     _, facts = pasted_source("Phone\n1")
     source = choosing.read(io.BytesIO(text.encode()), region="US")
     asked = Asked(switches=Switches(**choices))
-    return await plan_file(book, book.imports.begin("file", facts, asked.as_json()), source, asked)
+    return await plan_file(book, await book.imports.begin("file", facts, asked.as_json()), source, asked)
 
 
-def outcomes(book: Book, plan: StoredPlan) -> dict[str, int]:
-    return {state: count for state, count in book.imports.states(plan.plan).items() if state}
+async def outcomes(book: Book, plan: StoredPlan) -> dict[str, int]:
+    return {state: count for state, count in (await book.imports.states(plan.plan)).items() if state}
 
 
 def phones_of(stage: Stage) -> list[str]:
@@ -55,7 +55,7 @@ async def test_new_contacts_are_created_as_planned(open_stage: OpenStage) -> Non
         plan = await planned(book, table(180))
         assert plan.counts["decisions"] == {"new": 180}
         done = await run(book, plan.plan)
-        assert (done.state, done.problem, outcomes(book, plan)) == ("done", "", {"done": 180})
+        assert (done.state, done.problem, await outcomes(book, plan)) == ("done", "", {"done": 180})
         assert len(phones_of(stage)) == 182
         again = await planned(book, table(180))
         assert again.counts["decisions"] == {"same": 180}
@@ -108,7 +108,7 @@ async def test_whatever_becomes_of_a_batch_everybody_is_there_once(
         stage.sandbox.land_all()
         phones = phones_of(stage)
         assert len(phones) == len({*phones}) == 62
-        assert outcomes(book, plan) == {"done": 60}
+        assert await outcomes(book, plan) == {"done": 60}
 
 
 @pytest.mark.parametrize("known_phone", ["reject", "update", "double"])
@@ -138,11 +138,15 @@ async def test_a_fifth_of_all_requests_fail_and_some_arrive_late_and_nobody_is_l
         stage.sandbox.land_all()
         phones = phones_of(stage)
         assert len(phones) == len({*phones}) == 152
-        assert {*outcomes(book, plan)} <= {"done", "told"}
+        assert {*await outcomes(book, plan)} <= {"done", "told"}
 
 
 class Killed(BaseException):
     """The process dies: nothing is written down after it."""
+
+
+async def nothing(*_: object) -> None:
+    """A dead process writes nothing."""
 
 
 async def killed_at(book: Book, plan: StoredPlan, at: int) -> None:
@@ -153,7 +157,8 @@ async def killed_at(book: Book, plan: StoredPlan, at: int) -> None:
         nonlocal sent
         sent += 1
         if sent == at:
-            book.journal.finish_all = book.imports.save = lambda *_: None
+            book.journal.finish_all = nothing
+            book.imports.save = nothing
             raise Killed
         return await requesting(call)
 
@@ -176,7 +181,7 @@ async def test_a_run_that_is_killed_at_any_request_goes_on_without_doubling_or_l
         await until_done(book, plan)
         phones = phones_of(stage)
         assert len(phones) == len({*phones}) == 122
-        assert outcomes(book, plan) == {"done": 120}
+        assert await outcomes(book, plan) == {"done": 120}
 
 
 async def test_a_batch_that_is_too_long_for_the_service_goes_out_singly(open_stage: OpenStage) -> None:
@@ -186,7 +191,7 @@ async def test_a_batch_that_is_too_long_for_the_service_goes_out_singly(open_sta
         plan = await planned(book, table(60))
         await until_done(book, plan)
         assert len(phones_of(stage)) == 62
-        assert outcomes(book, plan) == {"done": 60}
+        assert await outcomes(book, plan) == {"done": 60}
 
 
 @pytest.mark.parametrize("drops", ["custom", "tags", "email"])
@@ -208,8 +213,8 @@ async def test_what_a_batch_drops_in_silence_is_told_after_one_contact_and_the_r
         rows = (f"510555{number:04},F{number},p{number}@example.com,Gold,VIP" for number in range(200, 230))
         plan = await planned(book, "\n".join(["Phone,First name,Email,Plan,Tags", *rows]))
         await until_done(book, plan)
-        assert outcomes(book, plan) == {"told": 1, "done": 29}
-        (told,) = book.imports.rows(plan.plan, state="told")
+        assert await outcomes(book, plan) == {"told": 1, "done": 29}
+        (told,) = await book.imports.rows(plan.plan, state="told")
         assert "did not keep" in told.outcome
         assert len(phones_of(stage)) == 32
 
@@ -240,7 +245,7 @@ async def test_a_contact_that_somebody_changed_since_the_plan_is_told_and_not_to
         stage.sandbox.state.records.replace({**row, **change, "rev": row["rev"] + 1})
         before = stage.people()
         await run(book, plan.plan)
-        assert outcomes(book, plan) == {"moved": 1}
+        assert await outcomes(book, plan) == {"moved": 1}
         assert stage.people() == before
 
 
@@ -252,7 +257,7 @@ async def test_a_contact_that_is_as_wanted_by_now_is_done_without_a_request(open
         stage.sandbox.state.records.replace({**row, "last": "Lovelace", "rev": row["rev"] + 1})
         stage.sandbox.requests.clear()
         await run(book, plan.plan)
-        assert outcomes(book, plan) == {"done": 1}
+        assert await outcomes(book, plan) == {"done": 1}
         assert [request.operation for request in stage.sandbox.requests] == ["search_contacts"]
 
 
@@ -262,7 +267,7 @@ async def test_a_contact_that_appeared_since_the_plan_is_told_and_not_doubled(op
         plan = await planned(book, table(3))
         stage.sandbox.store.add_contact(phone="15105550201", first="Somebody")
         await run(book, plan.plan)
-        assert outcomes(book, plan) == {"done": 2, "moved": 1}
+        assert await outcomes(book, plan) == {"done": 2, "moved": 1}
         assert phones_of(stage).count("15105550201") == 1
 
 
@@ -273,7 +278,7 @@ async def test_a_number_that_was_left_opted_out_arrives_opted_out(open_stage: Op
         book = await stage.book()
         plan = await planned(book, "Phone,First name,Opted out\n510 555 0102,Benny,no\n")
         await run(book, plan.plan)
-        assert outcomes(book, plan) == {"done": 1}
+        assert await outcomes(book, plan) == {"done": 1}
         (benny,) = [person for person in stage.people().values() if person["phone"] == "15105550102"]
         assert benny["is_opted_out"] is True
 
@@ -318,13 +323,13 @@ async def test_what_runs_is_what_was_planned_and_a_second_plan_has_nothing_to_do
             "twice": dice.choice(["tell", "merge"]),
         }
         plan = await planned(book, text, **choices)
-        wanted = {row.phone: row.wanted for row in book.imports.every_row(plan.plan) if row.state == "planned"}
+        wanted = {row.phone: row.wanted async for row in book.imports.every_row(plan.plan) if row.state == "planned"}
         await until_done(book, plan)
-        assert {*outcomes(book, plan)} <= {"done"}
+        assert {*await outcomes(book, plan)} <= {"done"}
         await everybody_is_as_planned(stage, before, wanted)
-        ran = {row.row for row in book.imports.every_row(plan.plan) if row.state}
+        ran = {row.row async for row in book.imports.every_row(plan.plan) if row.state}
         again = await planned(book, text, **choices)
-        rows = [row for row in book.imports.every_row(again.plan) if row.row in ran]
+        rows = [row async for row in book.imports.every_row(again.plan) if row.row in ran]
         # What contradicted the book beside an empty field that was filled does so still.
         assert {row.reason or row.decision for row in rows} <= {"same", "skip", "says_otherwise"}
 
@@ -332,9 +337,9 @@ async def test_what_runs_is_what_was_planned_and_a_second_plan_has_nothing_to_do
 async def undone(stage: Stage, change_id: int) -> StoredPlan:
     """The run of a plan that takes that change back, gone on with until it is done."""
     book = await stage.book()
-    entry = book.journal.get(change_id)
+    entry = await book.journal.get(change_id)
     assert entry is not None
-    plan = await plan_undo(book, begin_undo(book, entry), entry)
+    plan = await plan_undo(book, await begin_undo(book, entry), entry)
     return await until_done(book, plan)
 
 
@@ -345,7 +350,7 @@ async def test_an_undo_restores_what_is_as_the_run_left_it_and_names_what_is_kep
         text = f"{table(6)}\n5105550101,Grace,Hopper,grace@example.com\n5105550102,Benjamin,Franklin,b@example.com"
         plan = await planned(book, text, existing="overwrite")
         done = await until_done(book, plan)
-        assert outcomes(book, plan) == {"done": 8}
+        assert await outcomes(book, plan) == {"done": 8}
         changed = next(person for person in stage.sandbox.store.contacts() if person["phone"] == "15105550203")
         for number, change in ((changed["id"], {"first": "Changed"}), (stage.ADA, {"last": "Changed"})):
             row = stage.row(number)
@@ -382,9 +387,9 @@ async def test_an_undo_that_is_killed_at_any_request_goes_on_to_its_end(open_sta
         plan = await planned(book, f"{table(8)}\n5105550101,Grace,Hopper,grace@example.com", existing="overwrite")
         done = await until_done(book, plan)
         assert done.change_id is not None
-        entry = book.journal.get(done.change_id)
+        entry = await book.journal.get(done.change_id)
         assert entry is not None
-        undo = await plan_undo(book, begin_undo(book, entry), entry)
+        undo = await plan_undo(book, await begin_undo(book, entry), entry)
         await killed_at(book, undo, at)
         stage.restart()
         book = await stage.book()
@@ -420,7 +425,7 @@ async def test_whatever_becomes_of_a_single_create_everybody_is_there_once(
         stage.sandbox.land_all()
         phones = phones_of(stage)
         assert len(phones) == len({*phones})
-        failed = {row.phone for row in book.imports.rows(plan.plan, state="failed", limit=99)}
+        failed = {row.phone for row in await book.imports.rows(plan.plan, state="failed", limit=99)}
         assert len(phones) + len(failed - {*phones}) == 14
         assert not failed & {*phones}
 
@@ -436,7 +441,7 @@ async def test_whatever_becomes_of_an_update_it_is_told_rightly(open_stage: Open
         stage.sandbox.land_all()
         names = {person["phone"]: person["last"] for person in stage.people().values()}
         wanted = {"15105550101": "Hopper", "15105550102": "Franklin"}
-        for row in book.imports.every_row(plan.plan):
+        async for row in book.imports.every_row(plan.plan):
             assert (names[row.phone] == wanted[row.phone]) == (row.state == "done"), row
 
 
@@ -444,7 +449,7 @@ async def cleared(book: Book, *ids: int) -> StoredPlan:
     """A plan that empties the e-mail of these contacts."""
     chosen, wanted = Chosen(contact_ids=ids), Wanted(clear=["email"])
     edit = await edit_for(book, chosen, wanted)
-    return await plan_change(book, begin_change(book, chosen, wanted, edit), chosen, edit)
+    return await plan_change(book, await begin_change(book, chosen, wanted, edit), chosen, edit)
 
 
 async def test_a_text_that_is_cleared_in_a_second_write_is_done_and_nobody_else_is_blamed(
@@ -455,7 +460,7 @@ async def test_a_text_that_is_cleared_in_a_second_write_is_done_and_nobody_else_
         plan = await cleared(book, stage.ADA)
         await until_done(book, plan)
         assert stage.sandbox.store.contact(stage.ADA)["email"] == ""
-        assert [(row.state, row.outcome) for row in book.imports.every_row(plan.plan)] == [("done", "")]
+        assert [(row.state, row.outcome) async for row in book.imports.every_row(plan.plan)] == [("done", "")]
 
 
 @pytest.mark.parametrize("second", [{"kind": "status", "status": 400}, {"kind": "refuse", "times": -1}])
@@ -471,8 +476,8 @@ async def test_a_second_write_that_is_refused_does_not_undo_the_first(
         with suppress(AssertionError):
             await until_done(book, plan, most=1)
         stage.sandbox.faults.clear()
-        (row,) = book.imports.every_row(plan.plan)
-        (entry,) = book.journal.entries(contact_id=stage.ADA)
+        (row,) = [row async for row in book.imports.every_row(plan.plan)]
+        (entry,) = await book.journal.entries(contact_id=stage.ADA)
         assert (row.state, entry.state) == ("told", "done")
         assert "did not keep email" in row.outcome
 
@@ -485,7 +490,7 @@ async def test_null_that_is_refused_by_now_is_distrusted_in_a_run_too(open_stage
         stage.sandbox.faults.add(Fault("update_contact", "status", status=400))
         await until_done(book, plan)
         assert stage.sandbox.store.contact(stage.ADA)["email"] == ""
-        assert outcomes(book, plan) == {"done": 1}
+        assert await outcomes(book, plan) == {"done": 1}
         assert book.profile.position("clear_null") == ""
 
 
@@ -493,8 +498,8 @@ async def test_a_run_that_waits_for_a_late_answer_stops_when_its_time_is_over(op
     async with open_stage() as stage:
         book = await stage.book()
         plan = await planned(book, table(3))
-        waiting = [moved_on(row, "sending", sent_at=book.imports.now) for row in book.imports.rows(plan.plan)]
-        book.imports.save(plan.plan, waiting)
+        waiting = [moved_on(row, "sending", sent_at=book.imports.now) for row in await book.imports.rows(plan.plan)]
+        await book.imports.save(plan.plan, waiting)
         begun = anyio.current_time()
         stopped = await run(book, plan.plan, is_time_over=lambda: anyio.current_time() >= begun + 5)
         assert stopped.state == "stopped"

@@ -6,7 +6,7 @@ Stories of whole servers that die are in `tests/proof/test_settle.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -60,7 +60,7 @@ async def unfinished(book: Book, contact_id: int, *, action: Any = "update", **w
     found = await book.api.get_contact(contact_id)
     assert found
     before = values_of(found)
-    begun = book.journal.begin(
+    begun = await book.journal.begin(
         Entry(
             action=action,
             contact_id=contact_id,
@@ -71,13 +71,13 @@ async def unfinished(book: Book, contact_id: int, *, action: Any = "update", **w
             record=found.model_dump(mode="json"),
         )
     )
-    book.journal.finish(replace(begun, state="unknown"))
+    await book.journal.finish(replace(begun, state="unknown"))
     return begun
 
 
 async def state_of(book: Book, entry: Entry) -> str:
     await settle_entry(book, entry.change_id)
-    settled = book.journal.get(entry.change_id)
+    settled = await book.journal.get(entry.change_id)
     assert settled
     return settled.state
 
@@ -96,7 +96,7 @@ REVS = st.integers(0, 2**31)
 @given(
     before=TABLES, wanted=TABLES, action=st.sampled_from(["create", "update", "delete"]), rev=REVS, updated=st.text()
 )
-def test_a_plan_comes_back_from_the_journal_as_it_went_in(
+async def test_a_plan_comes_back_from_the_journal_as_it_went_in(
     before: Values, wanted: Values, action: Any, rev: int, updated: str
 ) -> None:
     plan = Plan(
@@ -107,11 +107,11 @@ def test_a_plan_comes_back_from_the_journal_as_it_went_in(
         name: getattr(plan, name)
         for name in ("action", "contact_id", "before", "wanted", "rev_before", "updated_before")
     }
-    begun = journal.begin(Entry(**facts))
-    found = journal.get(begun.change_id)
+    begun = await journal.begin(Entry(**facts))
+    found = await journal.get(begun.change_id)
     assert found
     assert plan_of(found) == plan
-    journal.close()
+    await journal.aclose()
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ async def test_settling_asks_the_judge_what_the_live_write_asked(
         await write(book)
     live = judged[-1]
     judged.clear()
-    (entry,) = book.journal.unfinished()
+    (entry,) = await book.journal.unfinished()
     await settle_entry(book, entry.change_id)
     assert judged == [live]
 
@@ -249,7 +249,7 @@ async def test_not_done_is_said_only_once_nothing_can_arrive_any_more(
 async def test_a_reply_that_named_the_old_rev_speaks_for_its_own_copy_alone(book: Book) -> None:
     """Another copy of the request, sent before, may still arrive."""
     entry = await unfinished(book, ADA, first="Grace")
-    book.journal.finish(replace(entry, state="unknown", rev_after=entry.rev_before))
+    await book.journal.finish(replace(entry, state="unknown", rev_after=entry.rev_before))
     assert await state_of(book, entry) == "unknown"
     await anyio.sleep(IN_FLIGHT)
     assert await state_of(book, entry) == "not_done"
@@ -266,10 +266,10 @@ async def test_an_entry_that_stays_unknown_is_not_looked_up_for_ever(stage: Stag
     entry = await unfinished(book, ADA, first="Grace")
     stage.sandbox.store.touch(ADA, last="Else")
     await settle(book)
-    assert book.journal.unfinished()
+    assert await book.journal.unfinished()
     await anyio.sleep(IN_FLIGHT)
     await settle(book)
-    assert book.journal.unfinished() == []
+    assert await book.journal.unfinished() == []
     stage.sandbox.requests.clear()
     await settle(book)
     assert [*stage.sandbox.requests] == []
@@ -282,7 +282,7 @@ async def test_a_look_that_fails_leaves_an_entry_as_it_is(stage: Stage, book: Bo
     await anyio.sleep(IN_FLIGHT)
     stage.sandbox.faults.add(Fault("get_contact", kind, times=-1))
     await settle(book)
-    left = book.journal.get(entry.change_id)
+    left = await book.journal.get(entry.change_id)
     assert left
     assert (left.state, left.looked) == ("unknown", 0.0)
     stage.sandbox.faults.clear()
@@ -295,13 +295,15 @@ async def test_an_entry_whose_contact_somebody_holds_is_left_to_them(stage: Stag
     entry = (
         await unfinished(book, ADA, first="Grace")
         if held == "contact"
-        else book.journal.begin(Entry(action="create", before={}, wanted={"phone": FREE}))
+        else await book.journal.begin(Entry(action="create", before={}, wanted={"phone": FREE}))
     )
     await anyio.sleep(IN_FLIGHT)
     other = Locks(stage.room / "locks", stage.settings.account)  # of another server
     async with other.contact(ADA) if held == "contact" else other.phones(FREE):
         await settle(book)
-        assert book.journal.get(entry.change_id) == (entry if held == "phone" else replace(entry, state="unknown"))
+        assert await book.journal.get(entry.change_id) == (
+            entry if held == "phone" else replace(entry, state="unknown")
+        )
     await settle(book)
     assert await state_of(book, entry) == "not_done"
 
@@ -312,13 +314,13 @@ async def test_an_entry_whose_contact_somebody_holds_is_left_to_them(stage: Stag
 NEW: Values = {"phone": FREE, "first": "Cleo", "custom:31": "Gold"}
 
 
-def begun_create(book: Book, **outcome: Any) -> Entry:
-    begun = book.journal.begin(Entry(action="create", before={}, wanted=NEW))
-    book.journal.finish(replace(begun, state="unknown", **outcome))
+async def begun_create(book: Book, **outcome: Any) -> Entry:
+    begun = await book.journal.begin(Entry(action="create", before={}, wanted=NEW))
+    await book.journal.finish(replace(begun, state="unknown", **outcome))
     return begun
 
 
-def nobody(stage: Stage, book: Book) -> None: ...
+async def nobody(stage: Stage, book: Book) -> None: ...
 
 
 def add(stage: Stage, **members: Any) -> int:
@@ -326,28 +328,28 @@ def add(stage: Stage, **members: Any) -> int:
     return stage.sandbox.store.add_contact(**cleo | members)
 
 
-def ours(stage: Stage, book: Book) -> None:
+async def ours(stage: Stage, book: Book) -> None:
     add(stage)
 
 
-def somebody_else(stage: Stage, book: Book) -> None:
+async def somebody_else(stage: Stage, book: Book) -> None:
     add(stage, first="Dora")
 
 
-def somebody_else_and_ours(stage: Stage, book: Book) -> None:
+async def somebody_else_and_ours(stage: Stage, book: Book) -> None:
     add(stage, first="Dora")
     add(stage)
 
 
-def of_another_change(stage: Stage, book: Book) -> None:
-    begun = book.journal.begin(Entry(action="create", before={}, wanted=NEW))
-    book.journal.finish(replace(begun, state="done", contact_id=add(stage)))
+async def of_another_change(stage: Stage, book: Book) -> None:
+    begun = await book.journal.begin(Entry(action="create", before={}, wanted=NEW))
+    await book.journal.finish(replace(begun, state="done", contact_id=add(stage)))
 
 
-def left(stage: Stage, book: Book, *, state: Any = "done", action: Any = "delete") -> None:
+async def left(stage: Stage, book: Book, *, state: Any = "done", action: Any = "delete") -> None:
     """A contact of that phone left it by a change of ours."""
     entry = Entry(action=action, contact_id=99, before=NEW, wanted={} if action == "delete" else NEW | {"phone": ADAS})
-    book.journal.finish(replace(book.journal.begin(entry), state=state))
+    await book.journal.finish(replace(await book.journal.begin(entry), state=state))
 
 
 @pytest.mark.parametrize(
@@ -377,17 +379,22 @@ def left(stage: Stage, book: Book, *, state: Any = "done", action: Any = "delete
 )
 @pytest.mark.parametrize("is_over", [False, True], ids=["at once", "over"])
 async def test_an_unfinished_create_is_settled_by_who_has_the_phone(
-    stage: Stage, book: Book, meanwhile: Callable[[Stage, Book], None], at_once: str, over: str, is_over: bool
+    stage: Stage,
+    book: Book,
+    meanwhile: Callable[[Stage, Book], Awaitable[None]],
+    at_once: str,
+    over: str,
+    is_over: bool,
 ) -> None:
-    entry = begun_create(book)
-    meanwhile(stage, book)
+    entry = await begun_create(book)
+    await meanwhile(stage, book)
     await anyio.sleep(IN_FLIGHT * is_over)
     assert await state_of(book, entry) == (over if is_over else at_once)
 
 
 async def test_a_contact_that_left_the_phone_before_the_create_tells_nothing(stage: Stage, book: Book) -> None:
-    left(stage, book)
-    entry = begun_create(book)
+    await left(stage, book)
+    entry = await begun_create(book)
     await anyio.sleep(IN_FLIGHT)
     assert await state_of(book, entry) == "not_done"
 
@@ -396,22 +403,22 @@ async def test_a_contact_that_left_the_phone_before_the_create_tells_nothing(sta
 
 
 async def test_a_settled_create_knows_its_contact_as_it_was_seen(stage: Stage, book: Book) -> None:
-    entry = begun_create(book)
+    entry = await begun_create(book)
     cleo = add(stage)
     await settle_entry(book, entry.change_id)
-    settled, seen = book.journal.get(entry.change_id), await book.api.get_contact(cleo)
+    settled, seen = await book.journal.get(entry.change_id), await book.api.get_contact(cleo)
     assert settled
     assert seen
     found = (settled.contact_id, settled.after, settled.rev_after, settled.updated_after)
     assert found == (cleo, values_of(seen), seen.rev, seen.updated)
-    assert book.journal.creation_of(cleo) == settled
+    assert await book.journal.creation_of(cleo) == settled
 
 
 async def test_a_settled_update_knows_the_contact_as_it_was_seen(stage: Stage, book: Book) -> None:
     entry = await unfinished(book, ADA, first="Grace")
     stage.sandbox.store.touch(ADA, first="Grace", last="Else")
     await settle_entry(book, entry.change_id)
-    settled, seen = book.journal.get(entry.change_id), await book.api.get_contact(ADA)
+    settled, seen = await book.journal.get(entry.change_id), await book.api.get_contact(ADA)
     assert settled
     assert seen
     found = (settled.state, settled.contact_id, settled.after, settled.rev_after, settled.updated_after)
@@ -422,7 +429,7 @@ async def test_a_settled_deletion_keeps_its_record_and_leaves_nothing(stage: Sta
     entry = await unfinished(book, ADA, action="delete")
     stage.sandbox.store.delete(ADA)
     await settle_entry(book, entry.change_id)
-    settled = book.journal.get(entry.change_id)
+    settled = await book.journal.get(entry.change_id)
     assert settled
     assert (settled.state, settled.contact_id, settled.after, settled.rev_after) == ("done", ADA, {}, 0)
     assert settled.record == entry.record != {}
@@ -451,7 +458,7 @@ async def test_an_update_that_is_settled_by_a_later_change_knows_the_state_in_wh
     later = await unfinished(book, ADA, first="Jo")
     stage.sandbox.store.touch(ADA, first="Jo")
     await settle_entry(book, entry.change_id)
-    settled = book.journal.get(entry.change_id)
+    settled = await book.journal.get(entry.change_id)
     assert settled
     found = (settled.contact_id, settled.after, settled.rev_after, settled.updated_after)
     assert found == (ADA, later.before, later.rev_before, later.updated_before)
@@ -467,7 +474,7 @@ async def test_a_write_that_the_service_accepted_is_done_once_the_contact_has_mo
 ) -> None:
     """Its value does not show. Of another `rev` nobody knows whose write it is."""
     entry = await unfinished(book, ADA, first="Grace")
-    book.journal.finish(replace(entry, state="unknown", rev_after=rev))
+    await book.journal.finish(replace(entry, state="unknown", rev_after=rev))
     stage.sandbox.store.touch(ADA, first="Grace")
     stage.sandbox.store.touch(ADA, first="Ada")
     assert await state_of(book, entry) == outcome
@@ -483,7 +490,7 @@ async def test_after_a_later_change_the_contact_itself_proves_nothing(
     """The later change may have done the same, or set it back. One that was not carried out did neither."""
     entry = await unfinished(book, ADA, first="Grace")
     begun = await unfinished(book, ADA, last="Hopper")
-    book.journal.finish(replace(begun, state=later))
+    await book.journal.finish(replace(begun, state=later))
     await anyio.sleep(IN_FLIGHT)
     assert await state_of(book, entry) == outcome
 
@@ -495,12 +502,12 @@ async def test_after_a_later_change_the_contact_itself_proves_nothing(
 async def test_an_entry_that_is_settled_is_not_looked_at(stage: Stage, book: Book, state: Any) -> None:
     entry = await unfinished(book, ADA, first="Grace")
     settled = replace(entry, state=state)
-    book.journal.finish(settled)
+    await book.journal.finish(settled)
     stage.sandbox.requests.clear()
     for change_id in (entry.change_id, entry.change_id + 1):
         await settle_entry(book, change_id)
     assert [*stage.sandbox.requests] == []
-    assert book.journal.get(entry.change_id) == settled
+    assert await book.journal.get(entry.change_id) == settled
 
 
 @pytest.mark.parametrize("status", [403, 418])
@@ -511,7 +518,7 @@ async def test_an_entry_that_cannot_be_read_keeps_no_other_from_being_settled(
     await anyio.sleep(IN_FLIGHT)
     stage.sandbox.faults.add(Fault("get_contact", "status", status=status))
     await settle(book)
-    found = [book.journal.get(entry.change_id) for entry in entries]
+    found = [await book.journal.get(entry.change_id) for entry in entries]
     assert [entry and entry.state for entry in found] == ["unknown", "not_done"]
 
 
@@ -528,8 +535,8 @@ async def test_settling_ends_in_time_and_goes_on_the_next_time(stage: Stage, boo
 
 
 async def unfinished_create_of(book: Book, phone: str) -> Entry:
-    begun = book.journal.begin(Entry(action="create", before={}, wanted={"phone": phone}))
-    book.journal.finish(replace(begun, state="unknown"))
+    begun = await book.journal.begin(Entry(action="create", before={}, wanted={"phone": phone}))
+    await book.journal.finish(replace(begun, state="unknown"))
     return begun
 
 
@@ -538,27 +545,27 @@ async def test_settling_looks_at_the_oldest_entries_and_at_only_so_many(book: Bo
     entries = [await unfinished_create_of(book, phone) for phone in phones]
     await anyio.sleep(IN_FLIGHT)
     await settle(book)
-    assert [entry.change_id for entry in book.journal.unfinished()] == [entry.change_id for entry in entries[-2:]]
+    assert [entry.change_id for entry in await book.journal.unfinished()] == [entry.change_id for entry in entries[-2:]]
 
 
 # Runs of many contacts
 
 
-def run_of(book: Book, *states: RowState, plan_state: str = "done") -> tuple[Entry, Entry]:
+async def run_of(book: Book, *states: RowState, plan_state: str = "done") -> tuple[Entry, Entry]:
     """A change of many, and the open run that takes it back, whose rows are in these states."""
-    first = book.journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 0}))
-    book.journal.finish(replace(first, state="done"))
-    plan = book.imports.begin("undo", {}, {})
+    first = await book.journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 0}))
+    await book.journal.finish(replace(first, state="done"))
+    plan = await book.imports.begin("undo", {}, {})
     rows = [StoredRow(row=at, line=at, decision="restore", state=state) for at, state in enumerate(states, start=1)]
-    book.imports.add(plan, rows)
-    book.imports.set(plan, state=plan_state)
+    await book.imports.add(plan, rows)
+    await book.imports.set(plan, state=plan_state)
     about = {"plan": plan, "kind": "undo"}
-    run = book.journal.begin(Entry(action="import", before={}, wanted={}, record=about, undoes=first.change_id))
+    run = await book.journal.begin(Entry(action="import", before={}, wanted={}, record=about, undoes=first.change_id))
     return first, run
 
 
-def taken_back_by(book: Book, first: Entry) -> int | None:
-    now = book.journal.get(first.change_id)
+async def taken_back_by(book: Book, first: Entry) -> int | None:
+    now = await book.journal.get(first.change_id)
     assert now is not None
     return now.undone_by or None
 
@@ -577,36 +584,36 @@ RUNS: dict[str, tuple[tuple[RowState, ...], bool]] = {
 async def test_an_undo_of_which_rows_are_left_can_be_made_once_more(
     book: Book, states: tuple[RowState, ...], *, is_whole: bool
 ) -> None:
-    first, run = run_of(book, *states)
-    close_run(book, run)
-    closed = book.journal.get(run.change_id)
+    first, run = await run_of(book, *states)
+    await close_run(book, run)
+    closed = await book.journal.get(run.change_id)
     assert closed is not None
     assert closed.state == "done"
-    assert taken_back_by(book, first) == (run.change_id if is_whole else None)
-    assert book.journal.open_runs() == []
+    assert await taken_back_by(book, first) == (run.change_id if is_whole else None)
+    assert await book.journal.open_runs() == []
 
 
 @pytest.mark.parametrize("plan_state", ["done", "running", "stopped", "planned"])
 async def test_settling_ends_a_run_that_is_done_and_leaves_one_that_may_go_on(book: Book, plan_state: str) -> None:
-    first, run = run_of(book, "done", plan_state=plan_state)
-    other, last = run_of(book, "done", plan_state="done")
+    first, run = await run_of(book, "done", plan_state=plan_state)
+    other, last = await run_of(book, "done", plan_state="done")
     await settle(book)
-    left = [one.change_id for one in book.journal.open_runs()]
+    left = [one.change_id for one in await book.journal.open_runs()]
     assert left == ([] if plan_state == "done" else [run.change_id])
-    assert taken_back_by(book, first) == (run.change_id if plan_state == "done" else None)
-    assert taken_back_by(book, other) == last.change_id
+    assert await taken_back_by(book, first) == (run.change_id if plan_state == "done" else None)
+    assert await taken_back_by(book, other) == last.change_id
 
 
 async def test_settling_ends_a_run_whose_plan_got_too_old(book: Book) -> None:
-    run = book.journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 99}))
+    run = await book.journal.begin(Entry(action="import", before={}, wanted={}, record={"plan": 99}))
     await settle(book)
-    closed = book.journal.get(run.change_id)
+    closed = await book.journal.get(run.change_id)
     assert closed is not None
     assert closed.state == "done"
 
 
 async def test_a_run_is_no_single_write(book: Book) -> None:
-    _, run = run_of(book, "done")
+    _, run = await run_of(book, "done")
     with pytest.raises(AssertionError):
         plan_of(run)
 
@@ -634,14 +641,14 @@ AGES: dict[str, tuple[float, float, float | None, bool]] = {
 async def test_two_changes_may_have_one_timestamp(
     book: Book, *, by_clock: float, by_uptime: float, since_update: float | None, is_fresh: bool
 ) -> None:
-    earlier = book.journal.begin(Entry(action="update", contact_id=ADA, before={}, wanted={}))
+    earlier = await book.journal.begin(Entry(action="update", contact_id=ADA, before={}, wanted={}))
     assert earlier.uptime is not None
     at = 1_800_000_000.0
     book.journal._execute("UPDATE changes SET at = ?, uptime = ?", at - by_clock, 2 * HOUR - by_uptime)
     updated = "" if since_update is None else datetime.fromtimestamp(at - since_update, UTC).isoformat()
-    begun = book.journal.begin(
+    begun = await book.journal.begin(
         Entry(action="update", contact_id=ADA, before={}, wanted={"first": "Grace"}, updated_before=updated)
     )
     later = replace(begun, at=at, uptime=2 * HOUR)
-    given = circumstances(book, plan_of(later), later)
+    given = await circumstances(book, plan_of(later), later)
     assert given.is_fresh is is_fresh

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,10 +18,14 @@ from support import OpenSession, Session, text_of, tokens
 from contacts_mcp.sandbox import Behaviour
 from contacts_mcp.sandbox.rows.store import Store
 from contacts_mcp.server.views import contacts, fitting
+from contacts_mcp.state.acting import who
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.words.display import quoted
 
 PHONE = "(510) 555-3344"
 JORDAN, SAM = 1001, 1002
 MOST = 20_000  # tokens of any answer
+NAME = 'The "front" desk'
 CONSENT = "Asked by phone on 2026-03-04"
 
 
@@ -311,6 +316,25 @@ async def test_the_end_of_the_list_is_said(session: Session) -> None:
     result = await session.call("list_contacts", limit=100)
     assert result.structured_content["complete"] is True
     assert text_of(result).splitlines()[-1] == "30 contacts; complete: true."
+
+
+async def test_who_made_a_change_is_told_in_both_forms(session: Session) -> None:
+    await updated(session)
+    book = await session.workspace.book()
+    token = who.set(NAME)
+    begun = await book.journal.begin_all(
+        [
+            Entry(action="delete", contact_id=7, before={"first": "Jo"}, wanted={}),
+            Entry(action="import", before={}, wanted={}, record={"plan": 1, "file": "list.csv"}),
+        ]
+    )
+    who.reset(token)
+    await book.journal.finish_all([replace(entry, state="done") for entry in begun])
+    result = await session.call("list_changes")
+    assert [change.get("who") for change in result.structured_content["changes"]] == [NAME, NAME, None]
+    run, deletion, own, _ = text_of(result).splitlines()
+    by = f", by {quoted(NAME)}: "
+    assert (by in run, by in deletion, ", by " in own) == (True, True, False)
 
 
 async def test_changes_are_told_in_both_forms(session: Session) -> None:

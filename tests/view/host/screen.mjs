@@ -10,6 +10,8 @@ export const FIND = {
   more: ["button", /^Show more/],
   all: ["button", /^Show all/],
   back: ["button", /^Back/],
+  again: ["button", "Look again"],
+  stop: ["button", "Stop"],
   any: ["button"],
   heading: ["heading"],
   alert: ["alert"],

@@ -786,3 +786,30 @@ test("an answer without structure is its text", async ({ screen, book }) => {
   assert(text.includes("needs_confirmation, so nothing was done yet"), `it says: ${text.slice(0, 200)}`);
   same(await screen.count(FIND.delete), 0, "buttons");
 });
+
+// The last test, because others want the contacts as they were, and the sandbox takes 500 requests a minute.
+test("a run: Stop ends it, and Look again on the old screen says so", async ({ screen, book }) => {
+  const everybody = { where: { opted_out: false }, custom_fields: { Plan: "Silver" } };
+  const { plan, confirm_token } = (await book.call("update_contacts", everybody)).structuredContent;
+  const run = book.call("update_contacts", { plan, confirm_token });
+  let answer;
+  await until("the run", async () => {
+    answer = await book.answer("import_status", { plan, show: "update" }); // without rows it would wait for the end
+    return answer.result.structuredContent.status === "running";
+  });
+  await screen.show(answer);
+  await screen.press(FIND.stop);
+  await until("the end", async () => (await screen.count(FIND.stop)) === 0);
+  same(await screen.calls(), [{ name: "import_status", arguments: { plan, stop: true } }], "calls");
+  await tookTheScreen(screen);
+  await run;
+  const { status, about } = (await book.call("import_status", { plan })).structuredContent;
+  same(status, "stopped", "the run");
+  assert(about.finished < about.total, `${about.finished} of ${about.total} rows are finished`);
+
+  await screen.show(answer);
+  await screen.press(FIND.again);
+  await until("the news", async () => (await screen.count(FIND.again)) === 0);
+  same(await screen.calls(), [{ name: "import_status", arguments: { plan } }], "calls");
+  await tookTheScreen(screen);
+});

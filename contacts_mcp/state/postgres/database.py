@@ -1,0 +1,299 @@
+"""The connections to the PostgreSQL that all servers of a deployment share.
+
+- A question is given up after a second, also where PostgreSQL is frozen and says nothing. For a second after that
+  nobody is asked, because one call would wait for the same several times.
+- A question that has begun is not cancelled with its caller. It takes a second at most, and its answer decides which
+  records there are.
+- A connection that was lost is never used again. Reads are repeated once on another one. Writes are not, because the
+  first copy may have been carried out.
+- No error and no log line holds the address, which may hold a password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from contacts_mcp.errors import AccountError
+from contacts_mcp.state.postgres.clock import NOW, DatabaseClock, ticks
+from contacts_mcp.state.postgres.migrations import Step, bring_up_to_date, is_up_to_date, known_steps
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import psycopg
+    import psycopg_pool
+
+CONNECTIONS = 10
+PATIENCE = 1.0  # seconds for one question
+PATIENCE_FOR_MANY = 10.0  # seconds for a statement about some hundred rows
+PATIENCE_FOR_STEPS = 120.0  # seconds for the schema, which another process may be preparing
+LEASE_LIFE = 40.0  # seconds: longer than a request to Heymarket, and short enough for somebody who waits
+SILENCE = 1.0  # seconds after a failure in which nobody is asked
+_HANG_UP = 0.1  # seconds for PostgreSQL to end a question that was given up, before its connection is dropped
+_ADDED = {  # to the address, where it says nothing else
+    "connect_timeout": "2",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "3000",
+    "application_name": "contacts-mcp",
+}
+_AGAIN = ("40001", "40P01")  # another transaction was in the way, and this one was rolled back
+_STANDBY = "25006"  # a database that takes no writes, which a failover leaves behind for a moment
+
+Row = dict[str, Any]
+Result = TypeVar("Result")
+Work = Callable[["psycopg.AsyncConnection[Row]"], Awaitable[Result]]
+
+_log = logging.getLogger(__name__)
+
+
+class DatabaseAway(AccountError):
+    """The shared database does not answer. Nothing was sent to Heymarket."""
+
+    kind = "database_away"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"Nothing was changed: the database that this server shares with others cannot be reached ({why}). "
+            "Try again in a minute. If that does not help, tell the owner of this server."
+        )
+
+
+class SharedDatabase:
+    """The connections of this process to the shared database. They are made when they are first needed."""
+
+    def __init__(self, url: str, *, lease_life: float = LEASE_LIFE, steps: list[Step] | None = None) -> None:
+        """`url` is CONTACTS_MCP_DATABASE_URL. `lease_life` is in seconds. `steps` are those of another version.
+
+        Raises AccountError where the driver is not installed, or where the address cannot be used.
+        """
+        self._driver, self._pools = _drivers()
+        self._address = _address(self._driver, url)
+        self._steps = steps or known_steps()
+        self._pool: psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]] | None = None
+        self._opening = anyio.Lock()
+        self._silent_until = 0.0
+        self._why_silent = ""
+        self._chores: set[asyncio.Task[Any]] = set()
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._parts: dict[str, Any] = {}
+        self.clock = DatabaseClock()
+        self.lease_life = lease_life
+
+    def part(self, name: str, make: Callable[[], Result]) -> Result:
+        """The one object of that name that this process has for the database, made at the first use."""
+        if name not in self._parts:
+            self._parts[name] = make()
+        part: Result = self._parts[name]
+        return part
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. Every question does that where it was not done.
+
+        Raises DatabaseAway, and AccountError where a newer version prepared the schema.
+        """
+        await self._opened()
+
+    async def aclose(self) -> None:
+        """Give back all that this process holds, and close the connections."""
+        with anyio.CancelScope(shield=True):
+            for close in self._closers:
+                with suppress(AccountError):
+                    await close()
+            pool, self._pool = self._pool, None
+            for chore in [*self._chores]:
+                chore.cancel()
+            if pool is not None:
+                await pool.close(timeout=PATIENCE)
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Call `close` before the connections are closed."""
+        self._closers.append(close)
+
+    async def is_up(self) -> bool:
+        """Whether PostgreSQL answers. It takes a second at most."""
+        try:
+            await self.fetch(f"SELECT {NOW} AS clock")
+        except AccountError:
+            return False
+        return True
+
+    async def fetch(
+        self, query: str, values: Mapping[str, Any] | None = None, *, patience: float = PATIENCE, again: bool = False
+    ) -> list[Row]:
+        """The rows of one statement, which is a transaction of its own.
+
+        `patience` is in seconds. `again` says that it may be carried out twice. A column `clock` of the first row is
+        PostgreSQL's time. Raises DatabaseAway, AccountError.
+        """
+
+        async def ask(db: psycopg.AsyncConnection[Row]) -> list[Row]:
+            asked = ticks()
+            cursor = await db.execute(query.encode(), values)
+            rows = await cursor.fetchall() if cursor.description else []
+            if rows and rows[0].get("clock") is not None:
+                self.clock.seen(rows[0]["clock"], asked=asked, answered=ticks())
+            return rows
+
+        return await self.run(ask, patience=patience, again=again)
+
+    async def execute(self, query: str, values: Mapping[str, Any] | None = None, *, patience: float = PATIENCE) -> int:
+        """Carry out one statement. Returns how many rows it wrote. Raises DatabaseAway, AccountError."""
+
+        async def ask(db: psycopg.AsyncConnection[Row]) -> int:
+            return (await db.execute(query.encode(), values)).rowcount
+
+        return await self.run(ask, patience=patience)
+
+    async def run(self, work: Work[Result], *, patience: float = PATIENCE, again: bool = False) -> Result:
+        """Carry out `work` on a connection, where each statement is a transaction. Returns its result.
+
+        Raises DatabaseAway, AccountError.
+        """
+        for is_last in (not again, True):
+            try:
+                return await self._once(work, patience)
+            except self._driver.Error as error:
+                if not is_last and self._is_passing(error):
+                    continue
+                raise self._translated(error) from None
+        raise AssertionError  # not reached: the last one returns or raises
+
+    def later(self, work: Awaitable[Any]) -> None:
+        """Do something beside the calls, until the database is closed."""
+        chore = asyncio.ensure_future(work)
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
+        chore.add_done_callback(_heard)
+
+    # One question
+
+    async def _once(self, work: Work[Result], patience: float) -> Result:
+        left = self._silent_until - ticks()
+        if left > 0:
+            raise DatabaseAway(self._why_silent)
+        pool = await self._opened()
+        with anyio.CancelScope(shield=True):
+            return await self._in_time(_on_connection(pool, work), patience)
+        raise AssertionError  # not reached, but the type checker believes that a scope may swallow its body
+
+    async def _in_time(self, work: Awaitable[Result], patience: float) -> Result:
+        """Give `work` up after so many seconds. The caller goes on at once, and the connection is dropped."""
+        task = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait({task}, timeout=patience)
+        if done:
+            return task.result()
+        task.add_done_callback(_heard)
+        task.cancel()  # asks PostgreSQL to end the statement, which a frozen one does not hear
+        asyncio.get_running_loop().call_later(_HANG_UP, task.cancel)
+        raise self._away("no answer")
+
+    def _translated(self, error: psycopg.Error) -> AccountError:
+        if self._is_passing(error) or isinstance(error, self._driver.InterfaceError):
+            return self._away(type(error).__name__)
+        return AccountError(
+            f"Nothing was changed: the database that this server shares with others refused ({type(error).__name__}). "
+            "Tell the owner of this server."
+        )
+
+    def _away(self, why: str) -> DatabaseAway:
+        self._silent_until, self._why_silent = ticks() + SILENCE, why
+        _log.warning("the shared database does not answer: %s", why)
+        if self._pool is not None:
+            self.later(self._pool.check())  # connections that died with it are replaced before they are used
+        return DatabaseAway(why)
+
+    def _is_passing(self, error: psycopg.Error) -> bool:
+        """Whether another try may succeed: no connection, or one that another transaction or a failover ended."""
+        is_operational = isinstance(error, self._driver.OperationalError)
+        return is_operational or error.sqlstate in _AGAIN or error.sqlstate == _STANDBY
+
+    # The connections
+
+    async def _opened(self) -> psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
+        if self._pool is None:
+            async with self._opening:
+                if self._pool is None:
+                    self._pool = await self._newly_opened()
+        return self._pool
+
+    async def _newly_opened(self) -> psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
+        for name in ("psycopg", "psycopg.pool"):  # they write hosts, ports and texts of errors
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        pool: psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]] = self._pools.AsyncConnectionPool(
+            self._address,
+            kwargs={"autocommit": True, "prepare_threshold": None, "row_factory": self._driver.rows.dict_row},
+            min_size=1,
+            max_size=CONNECTIONS,
+            timeout=PATIENCE,
+            reconnect_timeout=2 * PATIENCE,  # then the next question tries again, without ever longer pauses
+            open=False,
+        )
+        try:
+            with anyio.CancelScope(shield=True):
+                await pool.open()
+                if not await self._in_time(_on_connection(pool, self._is_prepared), PATIENCE):
+                    await self._in_time(_on_connection(pool, self._prepare), PATIENCE_FOR_STEPS)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await pool.close(timeout=PATIENCE)
+            if isinstance(error, self._driver.Error):
+                raise self._translated(error) from None
+            raise
+        return pool
+
+    async def _prepare(self, db: psycopg.AsyncConnection[Row]) -> None:
+        await bring_up_to_date(db, self._steps)
+
+    async def _is_prepared(self, db: psycopg.AsyncConnection[Row]) -> bool:
+        asked = ticks()
+        found = await (await db.execute(f"SELECT {NOW} AS clock".encode())).fetchone()
+        assert found
+        self.clock.seen(found["clock"], asked=asked, answered=ticks())
+        return await is_up_to_date(db, self._steps)
+
+
+async def _on_connection(
+    pool: psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]], work: Work[Result]
+) -> Result:
+    async with pool.connection(timeout=PATIENCE) as db:
+        return await work(db)
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for the task, and its failure was told already."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _drivers() -> tuple[ModuleType, ModuleType]:
+    """The driver and its pool. Raises AccountError."""
+    try:
+        import psycopg
+        import psycopg.rows
+        import psycopg_pool
+    except ImportError:
+        raise AccountError(
+            "CONTACTS_MCP_DATABASE_URL needs a driver that is not installed. "
+            "The owner of this server can install it: pip install contacts-mcp[team]."
+        ) from None
+    return psycopg, psycopg_pool
+
+
+def _address(driver: ModuleType, url: str) -> str:
+    """`url` with the time limits that it does not set itself. Raises AccountError."""
+    try:
+        given = driver.conninfo.conninfo_to_dict(url)
+    except driver.Error:  # its text holds a part of the address
+        raise AccountError(
+            "CONTACTS_MCP_DATABASE_URL cannot be read. "
+            "It should look like postgresql://USER:PASSWORD@HOST:5432/DATABASE."
+        ) from None
+    return str(driver.conninfo.make_conninfo(**_ADDED | given))

@@ -1,0 +1,283 @@
+"""PostgreSQL away, a server killed and a server frozen: nothing is sent twice, and nothing waits for long."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from support.postgres import PostgresServer
+
+from contacts_mcp.errors import AccountError, Refused
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.state.postgres.database import DatabaseAway, SharedDatabase
+from contacts_mcp.state.postgres.imports import PostgresImports
+from contacts_mcp.state.postgres.journal import PostgresJournal
+from contacts_mcp.state.postgres.leases import LeaseLost
+from contacts_mcp.state.postgres.locks import PostgresLocks
+
+UPDATE = Entry(action="update", contact_id=7, before={"first": "Jo"}, wanted={"first": "Joe"})
+LIFE = 2.0  # seconds of a lease in these tests
+
+REPLICA = """
+import sys, anyio
+from dataclasses import replace
+from contacts_mcp.state.journal import Entry
+from contacts_mcp.state.postgres.database import SharedDatabase
+from contacts_mcp.state.postgres.journal import PostgresJournal
+from contacts_mcp.state.postgres.leases import LeaseLost
+from contacts_mcp.state.postgres.locks import PostgresLocks
+
+UPDATE = Entry(action="update", contact_id=7, before={"first": "Jo"}, wanted={"first": "Joe"})
+
+async def main(url, account):
+    db = SharedDatabase(url, lease_life=2.0)
+    journal, locks = PostgresJournal(db, account), PostgresLocks(db, account)
+    async with locks.contact(7), locks.plan(1):
+        begun = await journal.begin(UPDATE)
+        print(begun.change_id, flush=True)
+        await anyio.to_thread.run_sync(sys.stdin.readline)
+        print(locks.still_held(), flush=True)
+        print(await journal.finish(replace(begun, state="done")), flush=True)
+        try:
+            await journal.begin(UPDATE)
+        except LeaseLost:
+            print("LeaseLost", flush=True)
+    await db.aclose()
+
+anyio.run(main, *sys.argv[1:])
+"""
+
+
+@pytest.fixture
+async def replica(mortal: PostgresServer) -> AsyncIterator[SharedDatabase]:
+    db = SharedDatabase(mortal.url())
+    await db.open()
+    yield db
+    await db.aclose()
+
+
+async def in_seconds(work: Callable[[], Awaitable[Any]]) -> float:
+    """How long it takes to be refused."""
+    start = time.monotonic()
+    with pytest.raises(DatabaseAway) as told:
+        await work()
+    assert "Nothing was changed" in str(told.value)
+    assert "127.0.0.1" not in str(told.value)
+    return time.monotonic() - start
+
+
+async def back(db: SharedDatabase, within: float) -> float:
+    """How long it takes until the database answers again."""
+    start = time.monotonic()
+    with anyio.fail_after(within):
+        while not await db.is_up():  # noqa: ASYNC110 -- nothing here tells of it
+            await anyio.sleep(0.05)
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("way", ["stopped", "frozen"])
+async def test_while_it_is_away_every_question_is_refused_within_about_a_second(
+    mortal: PostgresServer, replica: SharedDatabase, account: str, way: str
+) -> None:
+    journal, locks = PostgresJournal(replica, account), PostgresLocks(replica, account)
+    imports = PostgresImports(replica, account)
+    begun = await journal.begin(UPDATE)
+    (mortal.stop if way == "stopped" else mortal.freeze)()
+
+    async def take() -> None:
+        async with locks.contact(7):
+            pass
+
+    for work in (lambda: journal.begin(UPDATE), journal.entries, take, lambda: imports.plan(1)):
+        assert await in_seconds(work) < 1.3
+    assert await in_seconds(journal.entries) < 0.1, "one call would wait for the same several times"
+    await anyio.sleep(1.0)
+    start = time.monotonic()
+    assert not await journal.finish(replace(begun, state="done")), "it never fails"
+    assert await journal.recent() == []
+    assert not await replica.is_up()
+    assert time.monotonic() - start < 1.3
+    if way == "stopped":
+        mortal.start()
+    else:
+        mortal.thaw()
+    assert await back(replica, within=5) < 3
+    found = await journal.get(begun.change_id)
+    assert found is not None
+    assert found.state == "begun"
+    assert (await journal.begin(UPDATE)).change_id
+
+
+async def test_an_outage_of_any_length_is_over_soon_after_its_end(
+    mortal: PostgresServer, replica: SharedDatabase
+) -> None:
+    mortal.stop()
+    with anyio.move_on_after(4):
+        while True:
+            assert not await replica.is_up()
+            await anyio.sleep(0.1)
+    mortal.start()
+    assert await back(replica, within=5) < 3
+
+
+async def test_a_change_whose_outcome_met_a_crash_is_settled_by_another_server(
+    mortal: PostgresServer, replica: SharedDatabase, account: str
+) -> None:
+    """PostgreSQL goes between the sending and the outcome, and forgets nothing that it had confirmed."""
+    journal, locks = PostgresJournal(replica, account), PostgresLocks(replica, account)
+    async with locks.contact(7):
+        begun = await journal.begin(UPDATE)
+        mortal.stop()
+        assert not await journal.finish(replace(begun, state="done"))
+    mortal.start()
+    other = SharedDatabase(mortal.url())
+    theirs, their_locks = PostgresJournal(other, account), PostgresLocks(other, account)
+    assert [entry.change_id for entry in await theirs.unfinished()] == [begun.change_id]
+    assert await theirs.arriving(7) == [begun]
+    async with their_locks.if_free(7, "") as is_held:
+        assert not is_held, "the first holder may live, and its lease has not ended"
+    await other.execute("UPDATE lease SET until = clock_timestamp()")  # forty seconds later
+    async with their_locks.if_free(7, "") as is_held:
+        assert is_held
+        assert await theirs.finish(replace(begun, state="done", after={"first": "Joe"}))
+    assert await theirs.unfinished() == []
+    await other.aclose()
+
+
+async def test_two_seconds_of_lease_are_extended_while_they_are_held(postgres: str, account: str) -> None:
+    one, other = SharedDatabase(postgres, lease_life=LIFE), SharedDatabase(postgres, lease_life=LIFE)
+    locks, theirs = PostgresLocks(one, account), PostgresLocks(other, account)
+    async with locks.contact(7):
+        for _ in range(3):
+            await anyio.sleep(LIFE / 2.2)
+            assert locks.still_held()
+            async with theirs.if_free(7, "") as is_held:
+                assert not is_held
+    await one.aclose()
+    await other.aclose()
+
+
+@pytest.fixture
+def child(postgres: str, account: str) -> Any:
+    process = subprocess.Popen(
+        [sys.executable, "-c", REPLICA, postgres, account], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+async def test_what_a_killed_server_held_is_free_after_its_lease(db: SharedDatabase, account: str, child: Any) -> None:
+    journal, locks = PostgresJournal(db, account), PostgresLocks(db, account)
+    change_id = int(await asyncio.to_thread(child.stdout.readline))
+    async with locks.plan(1) as is_ours:
+        assert not is_ours, "its run is not over"
+    child.kill()
+    start = time.monotonic()
+    with anyio.fail_after(LIFE + 1):
+        async with locks.contact(7), locks.plan(1) as is_ours:
+            assert is_ours, "the run is taken over"
+            assert time.monotonic() - start > 0.5
+            (left,) = await journal.unfinished()
+            assert left.change_id == change_id
+            assert journal.may_still_arrive(left), "the next writer waits for it"
+            assert await locks.last_write(7) > start, "a read from before may be stale"
+
+
+async def test_a_server_that_was_frozen_past_its_lease_sends_nothing_and_writes_no_outcome(
+    db: SharedDatabase, account: str, child: Any
+) -> None:
+    journal, locks = PostgresJournal(db, account), PostgresLocks(db, account)
+    change_id = int(await asyncio.to_thread(child.stdout.readline))
+    child.send_signal(signal.SIGSTOP)
+    async with locks.contact(7):
+        begun = await journal.get(change_id)
+        assert begun is not None
+        assert await journal.finish(replace(begun, state="unknown", rev_after=3))
+        child.send_signal(signal.SIGCONT)
+        child.stdin.write("go\n")
+        child.stdin.flush()
+        said = (await asyncio.to_thread(child.communicate))[0].split()
+        assert said == ["False", "False", "LeaseLost"]
+        found = await journal.get(change_id)
+        assert found is not None
+        assert (found.state, found.rev_after) == ("unknown", 3)
+        assert (await journal.begin(UPDATE)).change_id > change_id
+    assert locks.still_held()
+
+
+async def test_a_late_outcome_is_written_where_nobody_took_over(db: SharedDatabase, account: str) -> None:
+    journal, locks = PostgresJournal(db, account), PostgresLocks(db, account)
+    async with locks.contact(7):
+        begun = await journal.begin(UPDATE)
+        await db.execute("UPDATE lease SET until = clock_timestamp()")
+        assert await journal.finish(replace(begun, state="done"))
+        with pytest.raises(LeaseLost):
+            await journal.begin(UPDATE)
+
+
+async def test_somebody_who_looks_leaves_an_entry_to_its_living_holder(
+    postgres: str, db: SharedDatabase, account: str
+) -> None:
+    other = SharedDatabase(postgres)
+    journal, locks, theirs = PostgresJournal(db, account), PostgresLocks(db, account), PostgresJournal(other, account)
+    async with locks.contact(7):
+        begun = await journal.begin(UPDATE)
+        assert not await theirs.finish(replace(begun, state="unknown"))
+        assert await journal.finish(replace(begun, state="done"))
+    assert await theirs.finish(replace(begun, state="done", looked=5.0))
+    await other.aclose()
+
+
+async def test_of_three_hundred_takers_of_one_contact_and_one_token_one_wins(postgres: str, account: str) -> None:
+    replicas = [SharedDatabase(postgres) for _ in range(3)]
+    winners: list[Entry] = []
+
+    async def take(db: SharedDatabase) -> None:
+        journal, locks = PostgresJournal(db, account), PostgresLocks(db, account)
+        async with locks.if_free(7, "") as is_held:
+            if is_held and await journal.spend_token("digest"):
+                winners.append(await journal.begin(replace(UPDATE, token="digest")))
+        if not is_held and await journal.spend_token("digest"):
+            winners.append(UPDATE)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(300):
+            tasks.start_soon(take, replicas[number % 3])
+    assert len(winners) == 1
+    for db in replicas:
+        await db.aclose()
+
+
+async def test_a_token_that_another_server_used_begins_nothing(postgres: str, db: SharedDatabase, account: str) -> None:
+    """Also where the first use was lost with PostgreSQL, and both were told that they may."""
+    other = SharedDatabase(postgres)
+    journal, theirs = PostgresJournal(db, account), PostgresJournal(other, account)
+    assert await theirs.spend_token("digest")
+    with pytest.raises(Refused, match="used already"):
+        await journal.begin(replace(UPDATE, token="digest"))
+    assert await journal.entries() == []
+    assert (await theirs.begin(replace(UPDATE, token="digest"))).change_id
+    await other.aclose()
+
+
+async def test_no_error_and_no_log_tells_the_address(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    for url in (
+        "postgresql://ada:planted-secret@127.0.0.1:1/planted-name",
+        "postgresql://ada:planted-secret@127.0.0.1:port/planted-name",
+        "host=127.0.0.1 port=1 password=planted-secret nonsense",
+    ):
+        with pytest.raises(AccountError) as told:
+            await SharedDatabase(url).open()
+        assert "planted" not in str(told.value)
+        assert "planted" not in caplog.text
+        assert told.value.__cause__ is None
