@@ -203,9 +203,9 @@ def _serve_over_http(place: tuple[str, int], flags: dict[str, Any]) -> None:
         try:
             _set_up_the_log(settings)
             if is_hosted:
-                from contacts_mcp.server.hosting import Hosting
+                from contacts_mcp.server.hosting import hosted
 
-                serving = partial(http.serve_hosted, Hosting(settings, host, port))
+                serving = partial(http.serve_hosted, hosted(settings, host, port))
             else:
                 serving = partial(http.serve, build_server(settings).streamable_http_app(host=host))
         except ContactsError as error:

@@ -9,6 +9,8 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,9 +24,13 @@ if TYPE_CHECKING:
     from contacts_mcp.api.client import HeymarketClient
     from contacts_mcp.api.pace import Pace
     from contacts_mcp.book.book import Book
-    from contacts_mcp.book.search.mirror import Run
+    from contacts_mcp.book.search.mirror import FillingRight, Run
     from contacts_mcp.sandbox import Sandbox
+    from contacts_mcp.shared import Shared
+    from contacts_mcp.state.ledger import Ledger
     from contacts_mcp.state.profile import Profile
+    from contacts_mcp.state.protocols import Imports, Journal, Locks
+    from contacts_mcp.state.word_index import WordIndex
 
 INTRODUCTION = 5.0  # seconds of the first call with a new credential
 
@@ -52,12 +58,17 @@ class Workspace:
         clock: Callable[[], float] = time.time,
         for_one_call: bool = False,
         index_runs: Run | None = None,
+        shared: Shared | None = None,
     ) -> None:
         """`sandbox` is an open one to work on, which its owner closes. `clock` tells the time of day.
 
         `for_one_call` says that the workspace ends with its first call, and with it a journal in memory.
         `index_runs` does the work of the local index, which is done in threads otherwise.
+        `shared` is the state that replicas share, which its owner closes. Without it the settings say whether one is
+        opened.
         """
+        self._shared = shared
+        self._own_shared: Shared | None = None
         self._settings = settings
         self._index_runs = index_runs
         self._remembers = settings.journal or not for_one_call
@@ -92,8 +103,11 @@ class Workspace:
         """Close all that was opened. A later call opens it again."""
         book, self._book = self._book, None
         sandbox, self._own = self._own, None
+        shared, self._own_shared = self._own_shared, None
         if book is not None:
             await book.aclose()
+        if shared is not None:
+            await shared.aclose()
         if sandbox is not None:
             sandbox.close()
 
@@ -116,36 +130,32 @@ class Workspace:
         from contacts_mcp.book.confirmations import Confirmations
         from contacts_mcp.book.search.mirror import Mirror, in_thread
         from contacts_mcp.book.vocabulary import Vocabulary
-        from contacts_mcp.state.imports import Imports
-        from contacts_mcp.state.journal import Journal
-        from contacts_mcp.state.ledger import SqliteLedger
-        from contacts_mcp.state.locks import Locks
 
         settings, home = self._settings, self._settings.directory
         sandbox = self._sandbox() if settings.sandbox else self._lent
-        pace = Pace(SqliteLedger(home / "pace.sqlite3", account), limit=settings.requests_per_minute)
+        state = self._state_of(account)
+        pace = Pace(state.ledger, limit=settings.requests_per_minute)
         api = client_for(settings, pace=pace, sandbox=sandbox, learn=account.learn)
         profile = self._profile(account, api)
-        # Where nothing is journalled, used confirmations are still shared among processes.
-        places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
-        journal = Journal(places[0], account, tokens=places[1], clock=self._clock)
         mirror = Mirror(
             api,
-            journal,
+            state.journal,
             path=None if self._lent and settings.sandbox else index_path(settings),
             is_off=settings.index == "off",
             clock=self._clock,
             run=self._index_runs or in_thread,
             profile=profile,
+            open_index=state.open_index,
+            filling_right=state.filling_right,
         )
         return Book(
             api=api,
             vocabulary=Vocabulary(api, zone=settings.zone),
-            journal=journal,
+            journal=state.journal,
             mirror=mirror,
-            locks=Locks(home / "locks", account),
+            locks=state.locks,
             confirmations=Confirmations(settings.account, keys=signing_keys(settings), clock=self._clock),
-            imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
+            imports=state.imports,
             profile=profile,
             folders=tuple(settings.folders),
             home=home,
@@ -155,6 +165,53 @@ class Workspace:
             remembers=self._remembers,
             confirms=settings.confirm != "off",
         )
+
+    def _state_of(self, account: Account) -> _State:
+        """The state of the account: what replicas share, and else files of this machine."""
+        shared = self._shared_state()
+        if shared is None:
+            return self._state_in_files(account)
+        lasting, ledger = shared.lasting(account), shared.ledger(account)
+        if lasting is None:
+            in_files = self._state_in_files(account)
+            return replace(in_files, ledger=ledger or in_files.ledger)
+        journal, locks, imports = lasting
+        is_shared = self._settings.index == "disk"
+        return _State(
+            ledger=ledger or self._ledger_in_file(account),
+            journal=journal,
+            locks=locks,
+            imports=imports,
+            open_index=shared.index(account) if is_shared else None,
+            filling_right=partial(shared.filling, locks) if is_shared else None,
+        )
+
+    def _shared_state(self) -> Shared | None:
+        if self._shared is None and self._own_shared is None and self._settings.shares_state:
+            from contacts_mcp.shared import Shared
+
+            self._own_shared = Shared(self._settings)
+        return self._shared or self._own_shared
+
+    def _state_in_files(self, account: Account) -> _State:
+        from contacts_mcp.state.imports import Imports
+        from contacts_mcp.state.journal import Journal
+        from contacts_mcp.state.locks import Locks
+
+        settings, home = self._settings, self._settings.directory
+        # Where nothing is journalled, used confirmations are still shared among processes.
+        places = (home / "journal.sqlite3", None) if settings.journal else (None, home / "tokens.sqlite3")
+        return _State(
+            ledger=self._ledger_in_file(account),
+            journal=Journal(places[0], account, tokens=places[1], clock=self._clock),
+            locks=Locks(home / "locks", account),
+            imports=Imports(home / "imports.sqlite3" if settings.journal else None, account, clock=self._clock),
+        )
+
+    def _ledger_in_file(self, account: Account) -> Ledger:
+        from contacts_mcp.state.ledger import SqliteLedger
+
+        return SqliteLedger(self._settings.directory / "pace.sqlite3", account)
 
     def _profile(self, account: Account, api: HeymarketClient) -> Profile:
         """The profile of the account, which hears every answer."""
@@ -172,6 +229,18 @@ class Workspace:
         sandbox = self._lent or self._own
         assert sandbox
         return sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """The state of one account, in files or shared."""
+
+    ledger: Ledger
+    journal: Journal
+    locks: Locks
+    imports: Imports
+    open_index: Callable[[], WordIndex] | None = None  # of an index that is shared
+    filling_right: FillingRight | None = None
 
 
 def account_of(settings: Settings) -> Account:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -382,6 +383,17 @@ def test_the_lines_are_for_info_and_the_default_is_silent(run: Any, caplog: pyte
     lines = [message.partition(":")[0] for message in caplog.messages]
     assert lines[0] == "request GET /v1/contact/{id}"
     assert [line for line in lines if line.startswith("call")] == lines[-1:] == ["call lookup_contact"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices")
+def test_a_log_file_that_is_a_device_stays_open_to_others(run: Any) -> None:
+    """Everybody on the machine needs /dev/null."""
+    ours, theirs = os.openpty()
+    os.fchmod(theirs, 0o622)
+    assert run("call", "lookup_contact", "contact_id=1001", "--log-file", os.ttyname(theirs)).exit_code == 0
+    assert os.fstat(theirs).st_mode & 0o777 == 0o622
+    os.close(theirs)
+    os.close(ours)
 
 
 def test_a_log_file_that_cannot_be_written_is_said(run: Any, tmp_path: Path) -> None:

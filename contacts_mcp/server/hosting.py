@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -76,6 +77,17 @@ def refuse_unsafe(settings: Settings, host: str) -> None:
             "Several servers share these accounts, so CONTACTS_MCP_SIGNING_KEY is needed, the same for all. "
             "Without it each would refuse the confirmations that another one asked for."
         )
+
+
+def hosted(settings: Settings, host: str, port: int) -> Hosting:
+    """The server of these settings, with the state that they share with other replicas. Raises AccountError."""
+    if not settings.shares_state:
+        return Hosting(settings, host, port)
+    from contacts_mcp.shared import Shared
+
+    shared = Shared(settings)
+    checks = [Check(name, ask) for name, ask in shared.checks.items()]
+    return Hosting(settings, host, port, checks=checks, make=partial(Workspace, shared=shared), around=shared)
 
 
 class Hosting:

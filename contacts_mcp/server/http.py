@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import logging
 import math
+import select
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import uvicorn
-from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
 from contacts_mcp.server.seeing import Arrivals
@@ -69,8 +70,6 @@ class _Server(uvicorn.Server):
 class _HostedServer(uvicorn.Server):
     def __init__(self, hosting: Hosting) -> None:
         super().__init__(_hosted_config(hosting))
-        # By default every answer that is a stream ends where it is when the signal comes, and each later one is empty.
-        AppStatus.enable_automatic_graceful_drain = False
         self._hosting = hosting
         self._is_hurried = False
 
@@ -87,9 +86,16 @@ class _HostedServer(uvicorn.Server):
         self._hosting.begin_drain()
         await self._pause(NOTICED)
         for server in self.servers:
+            await self._until_all_are_accepted(server.sockets)
             server.close()
         await self._pause(SETTLED)
         await super().shutdown(sockets)
+
+    async def _until_all_are_accepted(self, listeners: Sequence[socket.socket]) -> None:
+        """Wait until no connection waits at an address. The system resets those that do when it is closed."""
+        until = anyio.current_time() + SETTLED
+        while select.select(listeners, [], [], 0)[0] and anyio.current_time() < until:
+            await anyio.lowlevel.checkpoint()
 
     async def _pause(self, seconds: float) -> None:
         """Go on serving, unless a second signal comes."""

@@ -16,6 +16,7 @@ import linecache
 import logging
 import os
 import re
+import stat
 import sys
 import threading
 import traceback
@@ -53,6 +54,8 @@ def set_up_logging(
     on_stderr = logging.StreamHandler()
     on_stderr.setFormatter(_formatter(form, key, is_file=False))
     logging.basicConfig(handlers=[on_stderr], level=others)
+    if logging.lastResort:  # it has the warnings of loggers that lead nowhere, such as uvicorn's of accesses
+        logging.lastResort.setFormatter(on_stderr.formatter)
     logger = logging.getLogger("contacts_mcp")
     logger.setLevel(own)
     for name in TALKATIVE:
@@ -217,7 +220,8 @@ def _private(file: Path) -> logging.Handler:
     """A handler that adds to a file for its owner only."""
     try:
         opened = os.open(file.expanduser(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        if hasattr(os, "fchmod"):  # not on every Windows
+        is_file = stat.S_ISREG(os.fstat(opened).st_mode)  # and not /dev/null, which all others need as well
+        if is_file and hasattr(os, "fchmod"):  # not on every Windows
             os.fchmod(opened, 0o600)
     except (OSError, RuntimeError) as error:
         raise AccountError(f"CONTACTS_MCP_LOG_FILE cannot be written ({type(error).__name__}).") from None

@@ -165,9 +165,8 @@ class SharedRedis:
 
         async def exchange() -> list[Any]:
             async with self._redis.pipeline(transaction=False) as several:
-                several.sadd(key, name)
-                several.expire(key, 600)
-                several.smembers(key)
+                for command in (several.sadd(key, name), several.expire(key, 600), several.smembers(key)):
+                    assert command is not None  # a pipeline takes them down, and there is nothing to wait for
                 return list(await several.execute())
 
         return {found.decode() for found in (await self._bounded(exchange))[-1]}
@@ -240,7 +239,6 @@ def _connections(url: str) -> Redis:
         "socket_connect_timeout": TIMEOUT,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
-        "driver_info": None,
         "decode_responses": False,
     }
     try:

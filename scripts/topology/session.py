@@ -23,7 +23,7 @@ from topology.team import SCOPES, Replica, Team
 
 PHONES = {MODERN: "+15105553301", LEGACY: "+15105553302"}
 NAME, MAIL = "Wilhelmina", "wilhelmina.p@example.com"
-LIMIT = 30  # requests a minute of the account whose limit is tried
+LIMIT = 60  # requests a minute of the account whose limit is tried
 OFFICE, OTHERS = "oakland", "portland"
 DRAINED_WITHIN = 20  # seconds; nothing slow is under way
 
@@ -99,8 +99,10 @@ class Session:
         must(shown["status"] == "needs_confirmation", "the first call asks")
         arguments = {"phone": PHONES[LEGACY], "confirm_token": shown["confirm_token"]}
         must(done(self.person(at=second).call("delete_contact", **arguments))["status"] == "deleted", "it is deleted")
-        again = self.person(at=first).call("delete_contact", **arguments)
-        must(again.facts.get("status") != "deleted", "the token is used up everywhere")
+        sent = self.deletions_of(OFFICE)
+        again = done(self.person(at=first).call("delete_contact", **arguments))
+        must("done_before" in again["note_kinds"], "the first replica knows that it was done already")
+        must(self.deletions_of(OFFICE) == sent, "nothing is sent again")
 
     def asks_for_scopes(self) -> None:
         """A missing scope answers 403 with its name, and hides the tool."""
@@ -195,7 +197,8 @@ class Session:
         pool.shutdown(wait=False, cancel_futures=True)
         used = before + sent
         must(used <= LIMIT, f"{used} requests were sent in a minute, and {LIMIT} are allowed")
-        must(used >= LIMIT * 2 // 3, f"only {used} of {LIMIT} requests were sent")
+        # Places that are promised to the other replica, for a loss of Redis, wait until the minute has gone on.
+        must(used >= LIMIT // 2, f"only {used} of {LIMIT} requests were sent")
 
     def says_nothing_personal(self) -> None:
         """No log has a phone, a name, an e-mail or a token in it."""
@@ -209,6 +212,11 @@ class Session:
     def requests_of(self, account: str) -> int:
         """How many requests the sandbox of an account got."""
         return len(httpx.get(f"{self.team.accounts[account].address}/_sandbox/requests", trust_env=False).json())
+
+    def deletions_of(self, account: str) -> int:
+        """How many of those deleted a contact."""
+        requests = httpx.get(f"{self.team.accounts[account].address}/_sandbox/requests", trust_env=False).json()
+        return sum(request["method"] == "DELETE" for request in requests)
 
     @contextmanager
     def ended(self, victim: Replica) -> Iterator[None]:

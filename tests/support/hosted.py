@@ -79,10 +79,10 @@ class Collector:
             for metric in scope.metrics
         }
 
-    def wait_for(self, name: str, *, count: int = 1) -> list[SeenSpan]:
-        """The spans of that name, once there are so many."""
+    def wait_for(self, name: str, *, count: int = 1, trace: str = "") -> list[SeenSpan]:
+        """The spans of that name, and of that trace where one is given, once there are so many."""
         end = time.monotonic() + PATIENCE
-        while len(found := [span for span in self.spans if span.name == name]) < count:
+        while len(found := [one for one in self.spans if one.name == name and trace in ("", one.trace)]) < count:
             assert time.monotonic() < end, [span.name for span in self.spans]
             time.sleep(0.05)
         return found
@@ -139,6 +139,7 @@ class Hosted:
     http: httpx.Client
     metrics_at: str
     said: list[str] = field(default_factory=list)
+    file: Path = Path()  # of the log, where there is one
 
     def post(self, message: Any, *, path: str = "/mcp", headers: dict[str, str] | None = None) -> httpx.Response:
         return self.http.post(path, json=message, headers=JSON_OR_EVENTS | (headers or {}))

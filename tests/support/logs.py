@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,9 +18,15 @@ def logging_put_back() -> Iterator[None]:
     before = {name: logging.getLogger(name).level for name in names}
     levels = {handler: handler.level for handler in logging.getLogger().handlers}
     handlers = list(logging.getLogger("contacts_mcp").handlers)
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
+    assert logging.lastResort
+    formatter = logging.lastResort.formatter
     try:
         yield
     finally:
+        sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+        logging.captureWarnings(capture=False)
+        logging.lastResort.setFormatter(formatter)
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)
         for root_handler, level in levels.items():

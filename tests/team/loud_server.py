@@ -98,7 +98,8 @@ async def _fail(*_: Any, **__: Any) -> Any:
 
 
 def _plant() -> None:
-    real_setup, real_configure, real_serve = logs.set_up_logging, uvicorn.Config.configure_logging, http.serve
+    real_setup, real_configure = logs.set_up_logging, uvicorn.Config.configure_logging
+    real_serve, real_arrivals = http._serve, http.Arrivals
 
     def set_up(*given: Any, **more: Any) -> None:
         real_setup(*given, **more)
@@ -108,21 +109,24 @@ def _plant() -> None:
         real_configure(config)
         at_debug()
 
-    def serve(app: Any, *given: Any, **more: Any) -> None:
+    def serve(*given: Any) -> None:
         speak()
         go_wrong()
+        real_serve(*given)
 
+    def arrivals(app: Any) -> Any:
         async def troubled(scope: Any, receive: Any, send: Any) -> None:
             if scope.get("path", "").startswith("/broken"):
                 asyncio.get_running_loop().create_task(_fail())  # nobody ever asks for its result
                 raise SeamBroken(PLANTED)
             await app(scope, receive, send)
 
-        real_serve(troubled, *given, **more)
+        return real_arrivals(troubled)
 
     logs.set_up_logging = set_up
     uvicorn.Config.configure_logging = configure
-    http.serve = serve
+    http._serve = serve
+    http.Arrivals = arrivals
     book.look_up = _fail
     for name in ("tags", "team"):
         entry = next(one for one in resources.RESOURCES if one.name == name)

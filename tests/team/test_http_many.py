@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio import get_cancelled_exc_class
 from mcp.server.auth.middleware.auth_context import auth_context_var
@@ -165,7 +166,7 @@ async def test_one_that_fills_its_index_stays_unless_there_is_no_room(accounts: 
                 await anyio.sleep_forever()
 
         book.mirror._spawn(fill())
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         await served.close_idle()
         assert served.open == ["a"]
         await call(served, "b")

@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
-from support.postgres import PostgresServer
+from postgres_server import PostgresServer
 
 from contacts_mcp.errors import AccountError, Refused
 from contacts_mcp.state.journal import Entry

@@ -12,6 +12,7 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,34 @@ def server(
         assert_clean(running, collector)
 
 
+@pytest.fixture(scope="module")
+def team(
+    collector: Collector,
+    upstream: dict[str, str],
+    postgres: str,
+    redis: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Hosted]:
+    room = tmp_path_factory.mktemp("team")
+    accounts = room / "accounts.toml"
+    accounts.write_text(ACCOUNTS.format(sha256(TOKEN.encode()).hexdigest()), encoding="utf-8")
+    accounts.chmod(0o600)
+    variables = {
+        "CONTACTS_MCP_LOG_LEVEL": "DEBUG",
+        "CONTACTS_MCP_LOG_FILE": str(room / "log"),
+        "CONTACTS_MCP_ACCOUNTS": str(accounts),
+        "CONTACTS_MCP_SIGNING_KEY": "planted-token-that-signs",
+        "CONTACTS_MCP_DATABASE_URL": postgres,
+        "CONTACTS_MCP_REDIS_URL": redis,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
+    }
+    with hosted(room, command=LOUD, **variables | upstream) as running:
+        running.file = room / "log"
+        yield running
+        running.end()
+        assert_clean(running, collector)
+
+
 def assert_clean(server: Hosted, collector: Collector) -> None:
     page = httpx.get(server.metrics_at).text if server.process.poll() is None else ""
     places = {
@@ -211,6 +240,35 @@ def test_requests_that_are_no_http(server: Hosted, collector: Collector) -> None
             except TimeoutError:
                 continue
     assert_clean(server, collector)
+
+
+ACCOUNTS = """
+[accounts.plantedfirst_office]
+sandbox = true
+[[accounts.plantedfirst_office.tokens]]
+name = "Plantedfirst Plantedlast <planted@example.com>"
+sha256 = "{}"
+scopes = ["contacts:read"]
+"""
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_the_people_of_a_team(era: str, team: Hosted, collector: Collector) -> None:
+    """Their lines belong together, and name neither them nor their account nor their token."""
+    for credential in (f"Bearer {TOKEN}", f"Bearer {TOKEN}x", f"Basic {TOKEN}", EVERYTHING, ""):
+        for tool in ("lookup_contact", "create_contact", NAME):
+            team.call(tool, {"phone": WRITTEN}, era=era, headers={"Authorization": credential} if credential else {})
+    team.http.get(f"/readyz?{PHONE}")
+    team.http.get(f"/.well-known/oauth-protected-resource/{NAME}")
+    lines = [line for line in team.log() if "subject" in line]
+    assert [line for line in lines if line["event"] == "call"]
+    assert {(len(line["subject"]), len(line["account"])) for line in lines} == {(16, 16)}
+    assert len({(line["subject"], line["account"]) for line in lines}) == 1
+    answers = {name: count for name, count in team.metrics().items() if "http_answers" in name}
+    assert {'contacts_mcp_http_answers_total{status="401"}', 'contacts_mcp_http_answers_total{status="403"}'} <= {
+        *answers
+    }
+    assert_clean(team, collector)
 
 
 def test_the_loud_ones_were_heard(server: Hosted, collector: Collector) -> None:

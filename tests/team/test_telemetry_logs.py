@@ -9,6 +9,7 @@ import ast
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from contacts_mcp.api.pace import Pace, bulk_work
 from contacts_mcp.server.boundary import under_way
 from contacts_mcp.server.logs import Discreet, JsonLines, fingerprint
 from contacts_mcp.server.telemetry import Meters
-from contacts_mcp.state import acting
+from contacts_mcp.state import acting, watching
 from contacts_mcp.state.ledger import SqliteLedger
 from contacts_mcp.state.watching import watch
 
@@ -204,7 +205,7 @@ async def test_waits_for_the_limit_are_counted_with_their_seconds(measured: Any)
     token = bulk_work.set(True)
     waits.append(await pace.wait())
     bulk_work.reset(token)
-    pace.close()
+    await pace.aclose()
     assert waits[:2] == [0.0, 0.0]
     assert measured()["contacts_mcp.limit.wait", ("call",)] == (1, pytest.approx(waits[2]))
     assert measured()["contacts_mcp.limit.wait", ("bulk",)] == (1, pytest.approx(waits[3]))
@@ -245,3 +246,44 @@ async def test_each_search_tells_the_age_of_the_index(measured: Any, open_sessio
     count, total = measured()["contacts_mcp.mirror.age", ()]
     assert count == 3
     assert 0 <= total < 30
+
+
+def test_the_docs_list_every_metric_and_its_labels(measured: Any) -> None:
+    watcher = watching.watcher
+    watcher.called("lookup_contact", kind="answered", is_error=False, seconds=1)
+    watcher.sent("GET /v1/team", outcome="200", seconds=1)
+    watcher.repeated("GET /v1/team", kind="service_failed")
+    watcher.waited(1, is_bulk=False)
+    watcher.named("tag", is_hit=True)
+    watcher.searched(age=1)
+    watcher.answered(200)
+    docs = (Path(__file__).parents[2] / "docs/telemetry.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `contacts_mcp_(\w+)` \|(.*?)\|", docs, re.MULTILINE)
+    bare = [(name.removesuffix("_total").removesuffix("_seconds"), labels) for name, labels in rows]
+    told = {name: labels.count("`") // 2 for name, labels in bare}
+    known = {name.removeprefix("contacts_mcp.").replace(".", "_"): len(labels) for name, labels in measured()}
+    assert told == known
+
+
+@pytest.mark.parametrize("formatter", [JsonLines(bytes), Discreet()], ids=["json", "text"])
+def test_real_errors_of_the_shared_database_tell_no_values(
+    formatter: logging.Formatter, postgres: str, lines: Any
+) -> None:
+    """PostgreSQL's own texts quote rows and names of users."""
+    import psycopg
+    import psycopg_pool
+
+    logger, text = lines(formatter, "psycopg")
+    with psycopg.connect(postgres) as connection:
+        connection.execute("CREATE TEMP TABLE people (name text PRIMARY KEY)")
+        connection.execute("INSERT INTO people VALUES ('Plantedfirst')")
+        with pytest.raises(psycopg.Error, match="Plantedfirst") as caught:
+            connection.execute("INSERT INTO people VALUES ('Plantedfirst')")
+        logger.error("a write failed", exc_info=caught.value)
+        logger.error("a write failed: %s", caught.value)
+    wrong = psycopg.conninfo.make_conninfo(postgres, dbname="planted_base")
+    with psycopg_pool.ConnectionPool(wrong, open=False) as pool, pytest.raises(psycopg_pool.PoolTimeout):
+        pool.wait(timeout=1)
+    assert "psycopg.pool" in text()
+    assert "UniqueViolation" in text()
+    assert "lanted" not in text()

@@ -4,8 +4,9 @@
   nobody is asked, because one call would wait for the same several times.
 - A question that has begun is not cancelled with its caller. It takes a second at most, and its answer decides which
   records there are.
-- A connection that was lost is never used again. Reads are repeated once on another one. Writes are not, because the
-  first copy may have been carried out.
+- A question that only waits for a free connection is not given up while others get their answers.
+- A connection that was lost is never used again. Reads are repeated once on another one. A write is not where its first
+  copy may have been carried out.
 - No error and no log line holds the address, which may hold a password.
 """
 
@@ -15,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
 
@@ -35,6 +36,8 @@ PATIENCE_FOR_MANY = 10.0  # seconds for a statement about some hundred rows
 PATIENCE_FOR_STEPS = 120.0  # seconds for the schema, which another process may be preparing
 LEASE_LIFE = 40.0  # seconds: longer than a request to Heymarket, and short enough for somebody who waits
 SILENCE = 1.0  # seconds after a failure in which nobody is asked
+_IN_LINE = 10.0  # seconds to wait for a free connection, at most
+_GRACE = 0.1  # seconds for an answer that is there already, where this process is busy
 _HANG_UP = 0.1  # seconds for PostgreSQL to end a question that was given up, before its connection is dropped
 _ADDED = {  # to the address, where it says nothing else
     "connect_timeout": "2",
@@ -49,6 +52,7 @@ _STANDBY = "25006"  # a database that takes no writes, which a failover leaves b
 
 Row = dict[str, Any]
 Result = TypeVar("Result")
+Pool: TypeAlias = "psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]]"
 Work = Callable[["psycopg.AsyncConnection[Row]"], Awaitable[Result]]
 
 _log = logging.getLogger(__name__)
@@ -77,9 +81,11 @@ class SharedDatabase:
         self._driver, self._pools = _drivers()
         self._address = _address(self._driver, url)
         self._steps = steps or known_steps()
-        self._pool: psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]] | None = None
+        self._pool: Pool | None = None
         self._opening = anyio.Lock()
-        self._silent_until = 0.0
+        self._asked: dict[asyncio.Future[Any], float] = {}  # those that have a connection, and since when
+        self._answered = float("-inf")
+        self._silent_until = float("-inf")
         self._why_silent = ""
         self._chores: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -144,27 +150,31 @@ class SharedDatabase:
 
         return await self.run(ask, patience=patience, again=again)
 
-    async def execute(self, query: str, values: Mapping[str, Any] | None = None, *, patience: float = PATIENCE) -> int:
-        """Carry out one statement. Returns how many rows it wrote. Raises DatabaseAway, AccountError."""
+    async def execute(
+        self, query: str, values: Mapping[str, Any] | None = None, *, patience: float = PATIENCE, again: bool = False
+    ) -> int:
+        """Carry out one statement, as `fetch` does. Returns how many rows it wrote."""
 
         async def ask(db: psycopg.AsyncConnection[Row]) -> int:
             return (await db.execute(query.encode(), values)).rowcount
 
-        return await self.run(ask, patience=patience)
+        return await self.run(ask, patience=patience, again=again)
 
     async def run(self, work: Work[Result], *, patience: float = PATIENCE, again: bool = False) -> Result:
         """Carry out `work` on a connection, where each statement is a transaction. Returns its result.
 
         Raises DatabaseAway, AccountError.
         """
-        for is_last in (not again, True):
+        try:
             try:
                 return await self._once(work, patience)
             except self._driver.Error as error:
-                if not is_last and self._is_passing(error):
-                    continue
-                raise self._translated(error) from None
-        raise AssertionError  # not reached: the last one returns or raises
+                if not again or not self._is_passing(error):
+                    raise
+            await self._drop_dead_connections()
+            return await self._once(work, patience)
+        except self._driver.Error as error:
+            raise self._translated(error) from None
 
     def later(self, work: Awaitable[Any]) -> None:
         """Do something beside the calls, until the database is closed."""
@@ -176,39 +186,69 @@ class SharedDatabase:
     # One question
 
     async def _once(self, work: Work[Result], patience: float) -> Result:
-        left = self._silent_until - ticks()
-        if left > 0:
-            raise DatabaseAway(self._why_silent)
+        self._refuse_in_silence()
         pool = await self._opened()
         with anyio.CancelScope(shield=True):
-            return await self._in_time(_on_connection(pool, work), patience)
+            return await self._in_time(pool, work, patience)
         raise AssertionError  # not reached, but the type checker believes that a scope may swallow its body
 
-    async def _in_time(self, work: Awaitable[Result], patience: float) -> Result:
-        """Give `work` up after so many seconds. The caller goes on at once, and the connection is dropped."""
-        task = asyncio.ensure_future(work)
-        done, _ = await asyncio.wait({task}, timeout=patience)
-        if done:
+    async def _in_time(self, pool: Pool, work: Work[Result], patience: float) -> Result:
+        """Give `work` up where PostgreSQL says nothing for so many seconds. The caller goes on at once.
+
+        A question that waits for a free connection waits for as long as others get their answers.
+        """
+        begun = ticks()
+        task = asyncio.ensure_future(self._on_connection(pool, work))
+        while not task.done():
+            since = self._asked.get(task, max(begun, self._answered))
+            left = min(since + patience, begun + patience + _IN_LINE) - ticks()
+            await asyncio.wait({task}, timeout=max(left, _GRACE))
+            if left <= 0:
+                break
+        if task.done():
             return task.result()
         task.add_done_callback(_heard)
         task.cancel()  # asks PostgreSQL to end the statement, which a frozen one does not hear
         asyncio.get_running_loop().call_later(_HANG_UP, task.cancel)
-        raise self._away("no answer")
+        raise self._away("no answer", since=begun)
+
+    async def _on_connection(self, pool: Pool, work: Work[Result]) -> Result:
+        task = asyncio.current_task()
+        assert task
+        try:
+            async with pool.connection(timeout=PATIENCE_FOR_MANY + _IN_LINE) as db:
+                self._asked[task] = ticks()
+                result = await work(db)
+        finally:
+            self._asked.pop(task, None)
+        self._answered = ticks()
+        return result
 
     def _translated(self, error: psycopg.Error) -> AccountError:
         if self._is_passing(error) or isinstance(error, self._driver.InterfaceError):
-            return self._away(type(error).__name__)
+            return self._away(type(error).__name__, since=ticks())
         return AccountError(
             f"Nothing was changed: the database that this server shares with others refused ({type(error).__name__}). "
             "Tell the owner of this server."
         )
 
-    def _away(self, why: str) -> DatabaseAway:
-        self._silent_until, self._why_silent = ticks() + SILENCE, why
+    def _away(self, why: str, *, since: float) -> DatabaseAway:
+        """The error on a question that nobody answered. A slow one, while others are answered, silences nobody."""
+        if self._answered < since:
+            self._silent_until, self._why_silent = ticks() + SILENCE, why
+            self.later(self._drop_dead_connections())
         _log.warning("the shared database does not answer: %s", why)
-        if self._pool is not None:
-            self.later(self._pool.check())  # connections that died with it are replaced before they are used
         return DatabaseAway(why)
+
+    def _refuse_in_silence(self) -> None:
+        if ticks() < self._silent_until:
+            raise DatabaseAway(self._why_silent)
+
+    async def _drop_dead_connections(self) -> None:
+        """Replace the idle connections, which died with the server. A check of each would wait for a frozen one."""
+        if self._pool is not None:
+            with anyio.CancelScope(shield=True):
+                await self._pool.drain()
 
     def _is_passing(self, error: psycopg.Error) -> bool:
         """Whether another try may succeed: no connection, or one that another transaction or a failover ended."""
@@ -217,30 +257,30 @@ class SharedDatabase:
 
     # The connections
 
-    async def _opened(self) -> psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
+    async def _opened(self) -> Pool:
         if self._pool is None:
             async with self._opening:
                 if self._pool is None:
+                    self._refuse_in_silence()  # those who waited here need not try the same again
                     self._pool = await self._newly_opened()
         return self._pool
 
-    async def _newly_opened(self) -> psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
+    async def _newly_opened(self) -> Pool:
         for name in ("psycopg", "psycopg.pool"):  # they write hosts, ports and texts of errors
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        pool: psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]] = self._pools.AsyncConnectionPool(
+        pool: Pool = self._pools.AsyncConnectionPool(
             self._address,
             kwargs={"autocommit": True, "prepare_threshold": None, "row_factory": self._driver.rows.dict_row},
             min_size=1,
             max_size=CONNECTIONS,
-            timeout=PATIENCE,
             reconnect_timeout=2 * PATIENCE,  # then the next question tries again, without ever longer pauses
             open=False,
         )
         try:
             with anyio.CancelScope(shield=True):
                 await pool.open()
-                if not await self._in_time(_on_connection(pool, self._is_prepared), PATIENCE):
-                    await self._in_time(_on_connection(pool, self._prepare), PATIENCE_FOR_STEPS)
+                if not await self._in_time(pool, self._is_prepared, PATIENCE):
+                    await self._in_time(pool, self._prepare, PATIENCE_FOR_STEPS)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
                 await pool.close(timeout=PATIENCE)
@@ -258,13 +298,6 @@ class SharedDatabase:
         assert found
         self.clock.seen(found["clock"], asked=asked, answered=ticks())
         return await is_up_to_date(db, self._steps)
-
-
-async def _on_connection(
-    pool: psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]], work: Work[Result]
-) -> Result:
-    async with pool.connection(timeout=PATIENCE) as db:
-        return await work(db)
 
 
 def _heard(task: asyncio.Task[Any]) -> None:

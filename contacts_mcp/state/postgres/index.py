@@ -23,7 +23,7 @@ from contacts_mcp.state.match import Bounds, Expression
 from contacts_mcp.state.postgres import index_filling as filling
 from contacts_mcp.state.postgres import index_records as records
 from contacts_mcp.state.postgres import index_vocabulary as vocabulary
-from contacts_mcp.state.postgres.index_pool import Connections
+from contacts_mcp.state.postgres.index_pool import PATIENCE_FOR_ALL, PATIENCE_FOR_PAGES, PATIENCE_FOR_READS, Connections
 from contacts_mcp.state.postgres.index_words import TRIGRAMS, VECTOR, conditions, queries_of, trigrams
 from contacts_mcp.state.row import EVERYBODY, Row, newest_of_each, value_in, value_marks
 from contacts_mcp.state.word_index import MOST_VALUES, Facts, Line, State
@@ -68,8 +68,8 @@ class PostgresIndex:
     def _account(self) -> int:
         return self._number()
 
-    def _do(self, work: Callable[[Connection], Result]) -> Result:
-        return self._connections.run(work)
+    def _do(self, work: Callable[[Connection], Result], *, patience: float = PATIENCE_FOR_READS) -> Result:
+        return self._connections.run(work, patience=patience)
 
     def _ids(self, query: str, values: Sequence[Any]) -> list[int]:
         return self._do(lambda db: [each for (each,) in db.execute(query.encode(), values)])
@@ -85,47 +85,52 @@ class PostgresIndex:
         page, account = newest_of_each(rows), self._account
         unknown = partial(self._unremembered, account)
         work = partial(filling.upsert, account=account, page=page, walk=walk, state=state, unknown=unknown)
-        changed, new = self._do(work)
+        changed, new = self._do(work, patience=PATIENCE_FOR_PAGES)
         with self._remembering:
             self._remembered.update(new)
         return changed
 
     def remove(self, ids: Iterable[int]) -> int:
         """As `WordIndex.remove`."""
-        return self._do(partial(filling.remove, account=self._account, ids=[*ids]))
+        return self._do(partial(filling.remove, account=self._account, ids=[*ids]), patience=PATIENCE_FOR_PAGES)
 
     def begin_walk(self, **state: Any) -> int:
         """As `WordIndex.begin_walk`."""
-        return self._do(partial(filling.begin_walk, account=self._account, state=state))
+        work = partial(filling.begin_walk, account=self._account, state=state)
+        return self._do(work, patience=PATIENCE_FOR_PAGES)
 
     def end_walk(self, *, began: float, ended: float, walk: int | None = None, **state: Any) -> int:
         """As `WordIndex.end_walk`. It may be repeated after a failure."""
         account, removed = self._account, 0
-        while count := self._do(partial(filling.delete_unseen, account=account, walk=walk)):
+        while count := self._do(partial(filling.delete_unseen, account=account, walk=walk), patience=PATIENCE_FOR_ALL):
             removed += count
-        self._do(partial(vocabulary.renew, account=account))
-        self._do(filling.settle)
+        self._settle(account)
         said = {"complete_since": began, "last_walk": ended, "place": None, **state}
-        self._do(partial(filling.end_walk, account=account, walk=walk, state=said))
+        self._do(partial(filling.end_walk, account=account, walk=walk, state=said), patience=PATIENCE_FOR_PAGES)
         self._guesses.clear()
         return removed
 
     def rebuild(self) -> Iterator[int]:
         """As `WordIndex.rebuild`. A contact that is still to come is found by its old words meanwhile."""
         account, done, last = self._account, 0, 0
-        while ids := self._do(partial(filling.fold_again, account=account, after=last)):
+        while ids := self._do(partial(filling.fold_again, account=account, after=last), patience=PATIENCE_FOR_PAGES):
             done, last = done + len(ids), ids[-1]
             yield done
-        self._do(partial(vocabulary.renew, account=account))
-        self._do(filling.settle)
+        with self._remembering:
+            self._remembered.clear()
+        self._settle(account, anew=True)
         self.set_state(fold=VERSION)
 
     def forget(self) -> None:
         """As `WordIndex.forget`."""
-        self._do(partial(filling.forget, account=self._account))
+        self._do(partial(filling.forget, account=self._account), patience=PATIENCE_FOR_ALL)
         with self._remembering:
             self._remembered.clear()
         self._guesses.clear()
+
+    def _settle(self, account: int, *, anew: bool = False) -> None:
+        self._do(partial(vocabulary.renew, account=account, anew=anew), patience=PATIENCE_FOR_ALL)
+        self._do(filling.settle, patience=PATIENCE_FOR_ALL)
 
     def _unremembered(self, account: int, db: Connection, words: Iterable[str]) -> list[str]:
         """The words that are not known to be in the vocabulary. The end of a walk may have removed some, anywhere."""
@@ -178,7 +183,8 @@ class PostgresIndex:
     def unseen(self, *, most: int) -> list[Row]:
         """As `WordIndex.unseen`."""
         account = self._account
-        return self.rows(self._do(partial(filling.unseen_ids, account=account, most=most)))
+        work = partial(filling.unseen_ids, account=account, most=most)
+        return self.rows(self._do(work, patience=PATIENCE_FOR_PAGES))
 
     def by_phone(self, digits: str) -> list[Row]:
         """As `WordIndex.by_phone`."""

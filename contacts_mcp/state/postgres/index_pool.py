@@ -1,15 +1,21 @@
 """The connections of the shared index, which works in threads. They are given back after every question.
 
 - A question whose connection was lost is asked once more on another one. Every write of the index may be repeated.
-- PostgreSQL away, frozen or full is told as IndexUnavailable. It may be back at the next question.
+- A question is given up after its `patience`, also where PostgreSQL is frozen and says nothing: its socket is shut.
+- PostgreSQL away, frozen or full is told as IndexUnavailable. For a second nobody is asked then, because one search
+  would wait for the same several times. After that the next question may find it back.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from contacts_mcp.errors import AccountError
@@ -24,6 +30,10 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 10  # of a pool of our own
 PATIENCE = 1.0  # seconds for a connection
+PATIENCE_FOR_READS = 3.0  # seconds for a question
+PATIENCE_FOR_PAGES = 30.0  # seconds for a page of contacts
+PATIENCE_FOR_ALL = 900.0  # seconds for a statement about all contacts of an account
+_NAP, _LEAST_NAP, _NAPS_TO_THE_END = 1.0, 0.1, 10  # seconds of the watch, and so many without a question
 _SILENCE = 1.0  # seconds after a failure in which nobody is asked
 _ADDED = {  # to the address, where it says nothing else
     "connect_timeout": "2",
@@ -76,6 +86,60 @@ def new_pool(url: str, *, connections: int = CONNECTIONS) -> Pool:
     )
 
 
+@dataclass(eq=False, slots=True)
+class _Watched:
+    file: int  # of the socket
+    deadline: float
+    is_shut: bool = False
+
+
+class Watch:
+    """Shuts the sockets of questions that take too long. A thread does that, which ends when nobody asks."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._watched: set[_Watched] = set()
+        self._is_running = False
+        self._wakes_at = 0.0
+
+    @contextmanager
+    def over(self, file: int, seconds: float) -> Iterator[_Watched]:
+        """Watch over a socket for as long as the body runs."""
+        mine = _Watched(file, time.monotonic() + seconds)
+        with self._changed:
+            self._watched.add(mine)
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, daemon=True, name="index-watch").start()
+            elif mine.deadline < self._wakes_at:
+                self._changed.notify()
+        try:
+            yield mine
+        finally:
+            with self._changed:
+                self._watched.discard(mine)
+
+    def _run(self) -> None:
+        with self._changed:
+            idle = 0
+            while idle < _NAPS_TO_THE_END:
+                now = time.monotonic()
+                for each in [each for each in self._watched if each.deadline <= now]:
+                    self._watched.discard(each)
+                    each.is_shut = True
+                    _shut(each.file)
+                idle = 0 if self._watched else idle + 1
+                first = min((each.deadline for each in self._watched), default=now + _NAP)
+                self._wakes_at = max(first, now + _LEAST_NAP)
+                self._changed.wait(self._wakes_at - now)
+            self._is_running = False
+
+
+def _shut(file: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(file)) as doubled:
+        doubled.shutdown(socket.SHUT_RDWR)
+
+
 class Connections:
     """A pool as one index uses it."""
 
@@ -85,22 +149,24 @@ class Connections:
         self._pool: Pool | None = None if isinstance(at, str) else at
         self._opening = threading.Lock()
         self._silent_until = 0.0
+        self._watch = Watch()
 
-    def run(self, work: Callable[[Connection], Result]) -> Result:
+    def run(self, work: Callable[[Connection], Result], *, patience: float = PATIENCE_FOR_READS) -> Result:
         """Whatever `work` returns, on a connection of its own. It may be done twice. Raises IndexUnavailable."""
         import psycopg
+        from psycopg_pool import PoolTimeout
 
         if time.monotonic() < self._silent_until:
             raise IndexUnavailable("unreachable")
-        for is_last in (False, True):
-            pool = self._opened()
+        pool, watched = self._opened(), _Watched(0, 0.0)
+        for left in range(pool.max_size, -1, -1):  # all connections may have died with the server
             try:
-                with pool.connection() as db:
+                with pool.connection() as db, self._watch.over(db.fileno(), patience) as watched:
                     return work(db)
             except psycopg.Error as error:
-                if is_last or not _is_lost(error):
+                is_hopeless = watched.is_shut or isinstance(error, PoolTimeout) or not _is_lost(error)
+                if is_hopeless or not left:
                     raise self._translated(error) from None
-                pool.check()  # connections that died with it are replaced before they are used
         raise AssertionError  # not reached: the last one returns or raises
 
     def close(self) -> None:

@@ -43,11 +43,14 @@ def add(db: Connection, account: int, words: Iterable[str]) -> None:
         _put_in(db, account, new)
 
 
-def renew(db: Connection, account: int) -> None:
+def renew(db: Connection, account: int, *, anew: bool = False) -> None:
     """Read the vocabulary from all rows: add new words, remove those that no row has, count the others.
 
-    Others can write between the transactions. A word that arrives meanwhile stays. Raises psycopg.Error.
+    Others can write between the transactions. A word that arrives meanwhile stays. `anew` begins with none.
+    Raises psycopg.Error.
     """
+    if anew:
+        db.execute("DELETE FROM mirror_word WHERE account = %s", [account])
     known = db.execute("SELECT word, id, n FROM mirror_word WHERE account = %s", [account]).fetchall()
     fresh: dict[str, int] = {}
     with db.transaction(), db.cursor(name="counted") as counted:

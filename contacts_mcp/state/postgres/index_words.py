@@ -27,8 +27,8 @@ MARK = "\x02"
 _SIGN = "§§"  # that a mark begins with
 _KEY = 0x7FFFFFFF  # 31 bits, a positive integer of PostgreSQL
 
-# The index is on exactly this.
-VECTOR = "array_to_tsvector(string_to_array(c.account::text || replace(c.words, ' ', ' ' || c.account::text), ' '))"
+# The indexes are on exactly these.
+VECTOR = "mirror_vector(c.account, c.words)"
 TRIGRAMS = "mirror_trigrams(c.account, c.parts)"
 # The words of names and values of a contact, each behind its kind, with a blank before the first.
 OF_NAMES_AND_VALUES = f"split_part(' ' || c.words, ' {MARK}', 1)"

@@ -1,0 +1,142 @@
+"""The state that the replicas of a deployment share, as one process uses it.
+
+- PostgreSQL holds all that must last: journal, locks, used confirmations, plans of imports, and the search index.
+- Redis counts the requests of all replicas. All of it may vanish.
+- Either of them is used where its setting names it. What the other one would hold stays in files of this machine.
+- Connections are made when they are first needed. A server that is not there yet keeps nobody from starting.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import anyio
+from anyio import from_thread
+
+from contacts_mcp.config import InvalidSettings, Settings
+from contacts_mcp.errors import AccountError
+from contacts_mcp.state.account import Account
+
+if TYPE_CHECKING:
+    from contacts_mcp.state.ledger import Ledger
+    from contacts_mcp.state.postgres.database import SharedDatabase
+    from contacts_mcp.state.postgres.index_pool import Pool
+    from contacts_mcp.state.protocols import Imports, Journal, Locks
+    from contacts_mcp.state.redis import SharedRedis
+    from contacts_mcp.state.word_index import WordIndex
+
+FILLING = 0  # the number of no plan: the lease of whoever fills the index
+
+_log = logging.getLogger(__name__)
+
+
+class Shared:
+    """The connections of one process to PostgreSQL and Redis. Enter it, or open and close it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises AccountError where a driver is not installed, and InvalidSettings for an address of no use."""
+        self._replicas_most = settings.replicas_most
+        self._database_url = settings.database_url.get_secret_value() if settings.database_url else ""
+        self.database: SharedDatabase | None = None
+        self.redis: SharedRedis | None = None
+        if self._database_url:
+            from contacts_mcp.state.postgres.database import SharedDatabase
+
+            if not settings.journal:
+                raise InvalidSettings(
+                    "CONTACTS_MCP_JOURNAL=off cannot be used with CONTACTS_MCP_DATABASE_URL: "
+                    "replicas find each other's changes in the journal alone."
+                )
+            self.database = SharedDatabase(self._database_url)
+        if settings.redis_url:
+            from contacts_mcp.state.redis import SharedRedis
+
+            self.redis = SharedRedis(settings.redis_url.get_secret_value())
+
+    async def open(self) -> None:
+        """Look for both once. One that is not there is no error, because it may come later."""
+        if self.redis is not None:
+            await self.redis.open()
+        if self.database is not None:
+            try:
+                await self.database.open()
+            except AccountError as error:
+                _log.warning("the shared database cannot be used yet: %s", error.kind)
+
+    async def aclose(self) -> None:
+        """Close all connections. Books that use them are closed before."""
+        with anyio.CancelScope(shield=True):
+            if "_index_pool" in self.__dict__:
+                await anyio.to_thread.run_sync(self._index_pool.close)
+            if self.database is not None:
+                await self.database.aclose()
+            if self.redis is not None:
+                await self.redis.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    @property
+    def checks(self) -> dict[str, Callable[[], Awaitable[bool]]]:
+        """Name -> the question whether it is ready. Redis may be lost again later."""
+        asked: dict[str, Callable[[], Awaitable[bool]]] = {}
+        if self.database is not None:
+            asked["postgresql"] = self.database.is_up
+        if self.redis is not None:
+            asked["redis"] = self._has_seen_redis
+        return asked
+
+    async def _has_seen_redis(self) -> bool:
+        assert self.redis is not None
+        return self.redis.seen_since_start
+
+    # The parts of one account
+
+    def ledger(self, account: Account) -> Ledger | None:
+        """The count of requests, None without Redis."""
+        if self.redis is None:
+            return None
+        from contacts_mcp.state.redis_ledger import RedisLedger
+
+        return RedisLedger(self.redis, account, replicas_most=self._replicas_most)
+
+    def lasting(self, account: Account) -> tuple[Journal, Locks, Imports] | None:
+        """Journal, locks and plans of imports, None without PostgreSQL."""
+        if self.database is None:
+            return None
+        from contacts_mcp.state.postgres.imports import PostgresImports
+        from contacts_mcp.state.postgres.journal import PostgresJournal
+        from contacts_mcp.state.postgres.locks import PostgresLocks
+
+        db = self.database
+        return PostgresJournal(db, account), PostgresLocks(db, account), PostgresImports(db, account)
+
+    def index(self, account: Account) -> Callable[[], WordIndex] | None:
+        """The function that opens the search index in a worker thread, None without PostgreSQL."""
+        if self.database is None:
+            return None
+        from contacts_mcp.state.postgres.accounts import AccountNumber
+        from contacts_mcp.state.postgres.index import PostgresIndex
+
+        number = AccountNumber.of(self.database, account)
+        return lambda: PostgresIndex(self._index_pool, lambda: from_thread.run(number.get))
+
+    @asynccontextmanager
+    async def filling(self, locks: Locks) -> AsyncIterator[bool]:
+        """Whether this replica may fill the index. While it does, others may not."""
+        async with locks.plan(FILLING) as is_held:
+            yield is_held
+
+    @cached_property
+    def _index_pool(self) -> Pool:
+        from contacts_mcp.state.postgres.index_pool import new_pool
+
+        return new_pool(self._database_url)
