@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
 from contacts_mcp.server.seeing import Arrivals
@@ -45,6 +46,9 @@ def serve(app: ASGIApp, host: str, port: int, *, ready: Callable[[], None]) -> N
 
 def serve_hosted(hosting: Hosting, host: str, port: int, *, ready: Callable[[], None]) -> None:
     """The same for any address, with an end that loses no call."""
+
+    # It would cut every answer that is a stream of events within half a second of the signal.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # the package has no such types
     _serve(_HostedServer(hosting), host, port, ready)
 
 
