@@ -86,6 +86,11 @@ class Workspace:
                     self._book = await self._opened()
         return self._book
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it reads contacts, though no call waits for them."""
+        return self._book is not None and self._book.mirror.is_filling
+
     async def __aenter__(self) -> Self:
         return self
 
