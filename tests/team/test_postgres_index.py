@@ -1,4 +1,4 @@
-"""The shared index by itself: its rules of writing, its accounts, and what is left after `forget`.
+"""The shared index by itself: its rules of writing, its accounts, and the rest after `forget`.
 
 The answers to searches are in `test_postgres_index_answers.py`.
 """

@@ -1,4 +1,4 @@
-"""The number of an account for the shared index, which works in threads. `accounts.py` has the same for everything else.
+"""The number of an account for the shared index, which works in threads. `accounts.py` has it for all else.
 
 - A number is asked for again after a minute, because two accounts may turn out to be one (`accounts.py`).
 - Names that nobody knows yet get a number here. Names of two numbers are united there. Until then the older one counts.
