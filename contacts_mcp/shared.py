@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import anyio
-from anyio import from_thread
 
 from contacts_mcp.config import InvalidSettings, Settings
 from contacts_mcp.errors import AccountError
@@ -123,11 +122,9 @@ class Shared:
         """The function that opens the search index in a worker thread, None without PostgreSQL."""
         if self.database is None:
             return None
-        from contacts_mcp.state.postgres.accounts import AccountNumber
         from contacts_mcp.state.postgres.index import PostgresIndex
 
-        number = AccountNumber.of(self.database, account)
-        return lambda: PostgresIndex(self._index_pool, lambda: from_thread.run(number.get))
+        return lambda: PostgresIndex(self._index_pool, account)
 
     @asynccontextmanager
     async def filling(self, locks: Locks) -> AsyncIterator[bool]:
