@@ -25,7 +25,7 @@ from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import Phone, parse_phone
 
 if TYPE_CHECKING:
-    from contacts_mcp.state.index import Index
+    from contacts_mcp.state.word_index import WordIndex
 
 Result = TypeVar("Result")
 
@@ -40,7 +40,7 @@ class Noticing(Protocol):
     def is_in_use(self) -> bool:
         """Whether there is a mirror already."""
 
-    async def ask(self, question: Callable[[Index], Result]) -> Result:
+    async def ask(self, question: Callable[[WordIndex], Result]) -> Result:
         """The answer of the mirror as it is. Raises ContactsError."""
 
     def noticed(self, contact: Contact) -> None:

@@ -8,7 +8,7 @@
   `end_walk`, `rebuild` and `forget` take seconds. So callers on an event loop use a worker thread.
 - Other processes may use the same file. Readers never wait, writers wait for each other for up to a second.
 - A file that turns out unreadable is thrown away, and the index is empty again. `State.started_over` says so.
-- Every method raises IndexUnavailable where the index cannot be used, and nothing else.
+- It is a `WordIndex`: every method raises IndexUnavailable where the index cannot be used, and nothing else.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from contacts_mcp.state import vocabulary
 from contacts_mcp.state.database import Identity, identity, transaction
+from contacts_mcp.state.fts5 import conditions, query_of, trigrams
 from contacts_mcp.state.index_file import (
     IndexUnavailable,
     empty,
@@ -33,12 +33,13 @@ from contacts_mcp.state.index_file import (
     throw_away,
     unavailable,
 )
-from contacts_mcp.state.match import Bounds, trigrams
+from contacts_mcp.state.match import Bounds, Expression
 from contacts_mcp.state.row import (
     COLUMNS,
     Row,
-    custom_of,
     damage_told,
+    is_news,
+    newest_of_each,
     phone_key,
     row_of,
     value_in,
@@ -46,66 +47,14 @@ from contacts_mcp.state.row import (
     words_and_record_of,
     words_of,
 )
+from contacts_mcp.state.word_index import LARGE_PAGE, MOST_IN_MEMORY, MOST_VALUES, Facts, Line, State, WalkIsOver
 from contacts_mcp.words.search_words import VERSION, email_key, name_key, pieces
 
-MOST_IN_MEMORY = 150_000  # contacts
-LARGE_PAGE = 200  # rows of one call from which on new words are read at the end of the walk
 _CHUNK = 1_000  # contacts of one transaction at the end of a walk, so that others can write between
 _MOST_REMEMBERED = 50_000  # words that are known to be in the vocabulary
 _ALL = -1  # SQLite's LIMIT for as many as there are
-_MOST_VALUES = 2_000  # different values of a field that are looked at
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """The knowledge of the index about itself."""
-
-    contacts: int = 0
-    generation: int = 0  # the number of the last walk that began
-    place: str = ""  # where the walk that is under way goes on, as its walker wrote it; "" where none is
-    newest: str = ""  # the highest `updated` that is known, as the service wrote it
-    complete_since: float | None = None  # Unix seconds; when the last walk that ended began. None before the first.
-    last_walk: float | None = None  # Unix seconds at its end
-    needs_rebuild: bool = False  # the words were folded by another version's rules
-    started_over: bool = False  # the file could not be read and was thrown away; nobody has told it yet
-    notes: Mapping[str, str] | None = None  # other texts of the walker, by name
-
-
-class Facts(NamedTuple):
-    """The part of a contact by which its doubles are found."""
-
-    id: int
-    phone: str  # digits
-    first: str
-    last: str
-    display_name: str
-    email: str
-    custom: str
-    name_key: int | None
-    display_key: int | None
-
-    @property
-    def values(self) -> dict[int, str]:
-        return custom_of(self.custom)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The part of a contact by which a search ranks it."""
-
-    id: int
-    names: str  # folded words, § and other forms
-    email: str
-    custom: str  # JSON
-    phone: str
-    updated: int  # microseconds since 1970, 0 where it is not known
-    created: int
-
-    @property
-    def values(self) -> dict[int, str]:
-        return custom_of(self.custom)
 
 
 class Index:
@@ -139,14 +88,15 @@ class Index:
 
     # Filling
 
-    def upsert(self, rows: Iterable[Row], **state: Any) -> int:
+    def upsert(self, rows: Iterable[Row], *, walk: int | None = None, **state: Any) -> int:
         """Put rows in, all or none of them, and with them the `state` (see `set_state`). Returns how many changed.
 
         A row that is older than the one in the index, or was seen deleted, is left out. Of two rows of one id the newer
-        one counts. Raises IndexUnavailable, with `too_large` for an index in memory.
+        one counts. Raises IndexUnavailable, with `too_large` for an index in memory, and WalkIsOver where `walk` is
+        given and is not the last that began.
         """
-        page = _newest_of_each(rows)
-        return self._write(lambda db: self._upsert(db, page, state))
+        page = newest_of_each(rows)
+        return self._write(lambda db: self._upsert(db, page, walk, state))
 
     def remove(self, ids: Iterable[int]) -> int:
         """Take out contacts that were seen deleted. Returns how many there were. Their last bytes go with a walk."""
@@ -171,20 +121,21 @@ class Index:
 
         return self._write(work)
 
-    def end_walk(self, *, began: float, ended: float, **state: Any) -> int:
+    def end_walk(self, *, began: float, ended: float, walk: int | None = None, **state: Any) -> int:
         """End a walk that saw every contact. Returns how many contacts it did not see, which are removed.
 
         Both times are Unix seconds. Takes seconds for a large account, in transactions short enough for others.
+        Raises WalkIsOver as `upsert` does.
         """
         removed = 0
-        while count := self._write(_delete_unseen):
+        while count := self._write(partial(_delete_unseen, walk=walk)):
             removed += count
         self._write(vocabulary.renew)
         self._write(_compact)
 
         def work(db: sqlite3.Connection) -> None:
             with transaction(db):
-                db.execute("DELETE FROM gone WHERE walk < ?", (_generation(db),))
+                db.execute("DELETE FROM gone WHERE walk < ?", (_generation_of(db, walk),))
                 _set(db, {"complete_since": began, "last_walk": ended, "place": None, **state})
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
@@ -295,7 +246,7 @@ class Index:
         query = "SELECT count(*) FROM contact WHERE first = '' AND last = '' AND display_name = ''"
         return self._ids(query)[0]
 
-    # Searching; `match.expression` makes the expressions
+    # Searching
 
     def ids_by_name(self, words: Iterable[str], *, most: int) -> list[int]:
         """As `by_name`, for folded words."""
@@ -307,69 +258,75 @@ class Index:
         return self._ids(query, key, key, most) if key is not None else []
 
     def matching(
-        self, expression: str, *, most: int, bounds: Bounds | None = None, below: int | None = None, part: str = ""
+        self, wanted: Expression, *, most: int, bounds: Bounds | None = None, below: int | None = None, part: str = ""
     ) -> list[int]:
         """The newest contacts that match the expression and the bounds, newest first.
 
         Their ids are under `below`. `part` is as in `holding_part`.
         """
-        if not expression:
+        if not wanted:
             return []
-        conditions, values = _bound(bounds)
+        tests, values = conditions(bounds)
         # The cross join holds SQLite to this order: the words first.
         source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
         if below is not None:
-            conditions, values = f"{conditions} AND words.rowid < ?", [*values, below]
+            tests, values = f"{tests} AND words.rowid < ?", [*values, below]
         if part and not trigrams(part):
             return []
         if part:
             # The plus holds SQLite to reading the list once; it would look the words up for each of its ids.
-            conditions += " AND +words.rowid IN (SELECT rowid FROM parts WHERE parts MATCH ?)"
+            tests += " AND +words.rowid IN (SELECT rowid FROM parts WHERE parts MATCH ?)"
             values.append(trigrams(part))
-        query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} ORDER BY words.rowid DESC LIMIT ?"
-        return self._ids(query, expression, *values, most)
+        query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {tests} ORDER BY words.rowid DESC LIMIT ?"
+        return self._ids(query, query_of(wanted), *values, most)
 
-    def all_matching(self, expression: str, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
+    def matching_each(
+        self, wanted: Sequence[Expression], *, most: int, bounds: Bounds | None = None
+    ) -> list[list[int]]:
+        """As `matching`, for several expressions: at most `most` contacts of each."""
+        return [self.matching(each, most=most, bounds=bounds) for each in wanted]
+
+    def all_matching(self, wanted: Expression, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
         """All contacts that match, the newest first, or None where there are more than `most`.
 
         Where they are few, it takes as long as counting them. `matching` takes half as long again.
         """
-        conditions, values = _bound(bounds)
+        tests, values = conditions(bounds)
         source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
-        query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {conditions} LIMIT ?"
-        found = self._ids(query, expression, *values, most + 1) if expression else []
+        query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {tests} LIMIT ?"
+        found = self._ids(query, query_of(wanted), *values, most + 1) if wanted else []
         return sorted(found, reverse=True) if len(found) <= most else None
 
-    def count(self, expression: str, bounds: Bounds | None = None) -> int:
+    def count(self, wanted: Expression, bounds: Bounds | None = None) -> int:
         """How many contacts match."""
-        if not expression:
+        if not wanted:
             return 0
-        conditions, values = _bound(bounds)
+        tests, values = conditions(bounds)
         source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
-        return self._ids(f"SELECT count(*) FROM {source} WHERE words MATCH ? {conditions}", expression, *values)[0]
+        return self._ids(f"SELECT count(*) FROM {source} WHERE words MATCH ? {tests}", query_of(wanted), *values)[0]
 
     def recent(self, *, most: int, bounds: Bounds, below: tuple[int, int] | None = None) -> list[tuple[int, int]]:
         """The contacts that changed last: pairs of `updated` and id, from `below` on. The words are not looked at."""
-        conditions, values = _bound(bounds)
+        tests, values = conditions(bounds)
         if below:
-            conditions, values = f"{conditions} AND (c.updated, c.id) < (?, ?)", [*values, *below]
+            tests, values = f"{tests} AND (c.updated, c.id) < (?, ?)", [*values, *below]
         query = (
-            f"SELECT c.updated, c.id FROM contact c WHERE c.updated IS NOT NULL {conditions} "
+            f"SELECT c.updated, c.id FROM contact c WHERE c.updated IS NOT NULL {tests} "
             "ORDER BY c.updated DESC, c.id DESC LIMIT ?"
         )
         return self._read(lambda db: [(at, each) for at, each in db.execute(query, (*values, most))])
 
     def newest(self, *, most: int, bounds: Bounds, below: int | None = None) -> list[int]:
         """The newest contacts within the bounds with ids under `below`. The words are not looked at."""
-        conditions, values = _bound(bounds)
+        tests, values = conditions(bounds)
         if below is not None:
-            conditions, values = f"{conditions} AND c.id < ?", [*values, below]
-        return self._ids(f"SELECT c.id FROM contact c WHERE 1 {conditions} ORDER BY c.id DESC LIMIT ?", *values, most)
+            tests, values = f"{tests} AND c.id < ?", [*values, below]
+        return self._ids(f"SELECT c.id FROM contact c WHERE 1 {tests} ORDER BY c.id DESC LIMIT ?", *values, most)
 
     def counted(self, bounds: Bounds) -> int:
         """How many contacts are within the bounds."""
-        conditions, values = _bound(bounds)
-        return self._ids(f"SELECT count(*) FROM contact c WHERE 1 {conditions}", *values)[0]
+        tests, values = conditions(bounds)
+        return self._ids(f"SELECT count(*) FROM contact c WHERE 1 {tests}", *values)[0]
 
     def phones_beginning(self, beginnings: Iterable[str], *, longest: int = 15, most: int) -> list[int]:
         """The newest contacts whose phone begins with one of these texts of digits."""
@@ -483,7 +440,7 @@ class Index:
         asked = [*words]
         return self._read(lambda db: vocabulary.known(db, asked))
 
-    def values(self, field_id: int, *, most: int = _MOST_VALUES) -> list[tuple[str, int]]:
+    def values(self, field_id: int, *, most: int = MOST_VALUES) -> list[tuple[str, int]]:
         """The values of a custom field in folded form, each with the number of its contacts, in order of the text."""
         begin = value_marks(field_id)
         found = self._range(begin, begin + "\U0010ffff", most)
@@ -502,13 +459,17 @@ class Index:
 
     # The file
 
-    def _upsert(self, db: sqlite3.Connection, page: dict[int, Row], state: Mapping[str, Any]) -> int:
+    def _upsert(self, db: sqlite3.Connection, page: dict[int, Row], walk: int | None, state: Mapping[str, Any]) -> int:
         with transaction(db):
             self._refuse_too_many(db, page)
-            generation = _generation(db)
+            generation = _generation_of(db, walk)
             before = {record["id"]: record for record in _records(db, page)}
             gone = _among(db, "SELECT id FROM gone WHERE id IN", page)
-            fresh = [row for row in page.values() if row.id not in gone and _is_news(row, before.get(row.id))]
+            fresh = [
+                row
+                for row in page.values()
+                if row.id not in gone and (row.id not in before or is_news(row, row_of(before[row.id])))
+            ]
             seen = [(generation, each) for each, record in before.items() if record["walk"] != generation]
             db.executemany("UPDATE contact SET walk = ? WHERE id = ?", seen)
             _unindex(db, [before[row.id] for row in fresh if row.id in before])
@@ -604,28 +565,6 @@ _STATE = ("generation", "place", "newest", "complete_since", "last_walk")
 _INSERT = f"INSERT OR REPLACE INTO contact ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
-def _newest_of_each(rows: Iterable[Row]) -> dict[int, Row]:
-    page: dict[int, Row] = {}
-    for row in rows:
-        if row.id not in page or _version(row.rev, row.updated) >= _version(page[row.id].rev, page[row.id].updated):
-            page[row.id] = row
-    return page
-
-
-def _version(rev: int, updated: int | None) -> tuple[int, int]:
-    return rev, updated or 0
-
-
-def _is_news(row: Row, before: Any) -> bool:
-    """Whether the row differs from the record, and is not older. Without a `rev` on both sides, times decide."""
-    if before is None:
-        return True
-    versions = [_version(row.rev, row.updated), _version(before["rev"], before["updated"])]
-    if not (row.rev and before["rev"]):
-        versions = [(0, updated) for _, updated in versions]
-    return versions[0] >= versions[1] and row != row_of(before)
-
-
 def _records(db: sqlite3.Connection, ids: Iterable[int]) -> list[sqlite3.Row]:
     asked = [*ids]
     found: list[sqlite3.Row] = []
@@ -672,11 +611,11 @@ def _delete(db: sqlite3.Connection, ids: Sequence[int]) -> int:
     return len(records)
 
 
-def _delete_unseen(db: sqlite3.Connection) -> int:
+def _delete_unseen(db: sqlite3.Connection, *, walk: int | None) -> int:
     """Delete some contacts that the walk did not see. Returns how many."""
     with transaction(db):
         query = "SELECT id FROM contact WHERE walk < ? LIMIT ?"
-        return _delete(db, [each for (each,) in db.execute(query, (_generation(db), _CHUNK))])
+        return _delete(db, [each for (each,) in db.execute(query, (_generation_of(db, walk), _CHUNK))])
 
 
 def _compact(db: sqlite3.Connection) -> None:
@@ -704,12 +643,6 @@ def _fold_again(db: sqlite3.Connection, after: int) -> list[int]:
         return [row.id for row, _ in rows]
 
 
-def _bound(bounds: Bounds | None) -> tuple[str, list[Any]]:
-    """The conditions on `contact c` with an AND before each, and their values."""
-    conditions = bounds.conditions if bounds else []
-    return "".join(f" AND {test}" for test, _ in conditions), [value for _, values in conditions for value in values]
-
-
 def _set(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if value is None:
@@ -722,6 +655,14 @@ def _generation(db: sqlite3.Connection) -> int:
     found = db.execute("SELECT value FROM state WHERE name = 'generation'").fetchone()
     with damage_told():
         return int(found[0]) if found else 0
+
+
+def _generation_of(db: sqlite3.Connection, walk: int | None) -> int:
+    """The last walk that began, which must be `walk` where one is given."""
+    generation = _generation(db)
+    if walk not in (None, generation):
+        raise WalkIsOver
+    return generation
 
 
 def _count(db: sqlite3.Connection) -> int:

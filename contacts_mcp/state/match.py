@@ -1,16 +1,43 @@
-"""Expressions of the search in `words`. They are put together here alone, so that no text of a stranger becomes one.
+"""Expressions of a text search, for every engine. Each index writes them in its own language.
 
-- FTS5 takes a word with any sign in it for a phrase, which `detail = column` refuses ("l.r." did). Only words of
-  letters, digits and marks get in.
-- A clause is a list of alternatives. All clauses must match.
+- An expression is clauses, which must all match, and words that must not. A clause is a list of alternatives.
+- They are put together here alone, so that no text of a stranger becomes a part of that language. Only words of
+  letters, digits and marks get in: FTS5 takes a word with any sign in it for a phrase ("l.r." did).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from contacts_mcp.state.row import EVERYBODY, storable
+
+Place = Literal["", "n", "e"]  # anywhere, in names, in e-mail addresses
+
+
+class Term(NamedTuple):
+    """One alternative of a clause."""
+
+    text: str
+    place: Place = ""
+    is_beginning: bool = False  # of a word; else the whole word
+
+
+class Expression(NamedTuple):
+    """Clauses, each a choice of terms, and words of which a contact may have none. Without a clause nobody matches."""
+
+    clauses: tuple[tuple[Term, ...], ...] = ()
+    without: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.clauses)
+
+
+NOBODY = Expression()
+
+Clause = Sequence[Term | None]  # None is a text that is no word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,72 +51,51 @@ class Bounds:
     phone_prefixes: tuple[str, ...] = ()  # digits with the country; one of them is enough
 
     @property
-    def conditions(self) -> list[tuple[str, Sequence[int | str]]]:
-        """SQL conditions on the table `contact c`, each with its values."""
-        since = max(filter(None, (self.updated_from, self.created_from)), default=None)
-        numbers: list[tuple[str, int | None]] = [
-            ("c.created >= ?", self.created_from),
-            ("c.created < ?", self.created_before),
-            ("c.updated >= ?", since),  # none is created after it was updated, and updates have an index
-            ("c.updated < ?", self.updated_before),
-        ]
-        found: list[tuple[str, Sequence[int | str]]] = [(test, [value]) for test, value in numbers if value is not None]
-        if self.phone_prefixes:
-            any_prefix = " OR ".join("substr(c.phone, 1, ?) = ?" for _ in self.phone_prefixes)
-            values = [value for prefix in self.phone_prefixes for value in (len(prefix), prefix)]
-            found.append((f"({any_prefix})", values))
-        return found
+    def changed_from(self) -> int | None:
+        """The earliest last change. Nothing is created after it was updated, and updates have an index."""
+        return max(filter(None, (self.updated_from, self.created_from)), default=None)
 
 
-def word(text: str) -> str:
-    """The whole word in any column."""
-    return f'"{text}"' if _is_word(text) else ""
+def word(text: str) -> Term | None:
+    """The whole word in any place."""
+    return _term(text, "", is_beginning=False)
 
 
-def beginning(text: str) -> str:
+def beginning(text: str) -> Term | None:
     """Every word that begins so."""
-    return f'"{text}" *' if _is_word(text) else ""
+    return _term(text, "", is_beginning=True)
 
 
-def in_name(alternatives: Iterable[str]) -> str:
-    """One of these words in the column of names."""
-    joined = " OR ".join(filter(None, map(word, alternatives)))
-    return f"{{n}} : ({joined})" if joined else ""
+def in_name(alternatives: Iterable[str]) -> list[Term]:
+    """One of these words in a name."""
+    return [term for text in alternatives if (term := _term(text, "n", is_beginning=False))]
 
 
-def in_name_beginning(text: str) -> str:
+def in_name_beginning(text: str) -> Term | None:
     """Every word of a name that begins so."""
-    return f'{{n}} : "{text}" *' if _is_word(text) else ""
+    return _term(text, "n", is_beginning=True)
 
 
-def in_email(text: str) -> str:
+def in_email(text: str) -> Term | None:
     """The whole word in an e-mail address."""
-    return f'{{e}} : "{text}"' if _is_word(text) else ""
+    return _term(text, "e", is_beginning=False)
 
 
-def expression(clauses: Iterable[Sequence[str]], *, without: Iterable[str] = ()) -> str:
+@lru_cache(maxsize=8_192)
+def _term(text: str, place: Place, *, is_beginning: bool) -> Term | None:
+    return Term(text, place, is_beginning) if _is_word(text) else None
+
+
+def expression(clauses: Iterable[Clause], *, without: Iterable[str] = ()) -> Expression:
     """All clauses, each of which is a list of alternatives, and none of the words of `without`.
 
-    It is "" where nothing can match, because a clause has no alternative.
+    It is `NOBODY` where nothing can match, because a clause has no alternative.
     """
-    wanted = [[alternative for alternative in clause if alternative] for clause in clauses]
-    unwanted = [text for each in without if (text := word(each))]
+    wanted = tuple([tuple(filter(None, clause)) for clause in clauses])
     if not all(wanted):
-        return ""
-    if not wanted:
-        wanted = [[word(mark) for mark in EVERYBODY]]
-    joined = " AND ".join(f"({' OR '.join(clause)})" for clause in wanted)
-    return f"({joined}) NOT ({' OR '.join(unwanted)})" if unwanted else joined
-
-
-def trigrams(text: str) -> str:
-    """The trigrams of a text in a row of `parts` or `inword`, "" for a text shorter than one.
-
-    The candidates must be compared with the text, because the trigrams may stand apart.
-    """
-    clean = storable(text.replace("\0", ""))
-    found = dict.fromkeys(clean[at : at + 3].replace('"', '""') for at in range(len(clean) - 2))
-    return " AND ".join(f'"{each}"' for each in found)
+        return NOBODY
+    everybody = (tuple(map(Term, EVERYBODY)),)
+    return Expression(wanted or everybody, tuple(each for each in without if word(each)))
 
 
 def _is_word(text: str) -> bool:

@@ -129,6 +129,27 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+def newest_of_each(rows: Iterable[Row]) -> dict[int, Row]:
+    """The rows by their ids, of two rows of one id the newer one."""
+    page: dict[int, Row] = {}
+    for row in rows:
+        if row.id not in page or _version(row) >= _version(page[row.id]):
+            page[row.id] = row
+    return page
+
+
+def is_news(row: Row, before: Row) -> bool:
+    """Whether the row differs from the one that is known, and is not older. Without a `rev` in both, times decide."""
+    versions = [_version(row), _version(before)]
+    if not (row.rev and before.rev):
+        versions = [(0, updated) for _, updated in versions]
+    return versions[0] >= versions[1] and row != before
+
+
+def _version(row: Row) -> tuple[int, int]:
+    return row.rev, row.updated or 0
+
+
 # Row <-> record
 
 

@@ -14,7 +14,7 @@ from itertools import combinations
 from zlib import crc32
 
 from contacts_mcp.state.database import transaction
-from contacts_mcp.state.match import trigrams
+from contacts_mcp.state.fts5 import trigrams
 from contacts_mcp.words.search_words import sound
 
 LONGEST = 24
@@ -24,7 +24,7 @@ _KEY = 0x7FFFFF  # 23 bits of the checksum are enough to be right mostly
 _ID_BITS = 24
 _IDS = (1 << _ID_BITS) - 1
 _CHUNK = 5_000  # words of one transaction
-_MOST_CANDIDATES = 400
+MOST_CANDIDATES = 400
 
 
 def is_known_kind(word: str) -> bool:
@@ -32,14 +32,19 @@ def is_known_kind(word: str) -> bool:
     return len(word) < LONGEST and (word.isalpha() or not any(map(str.isdigit, word)))
 
 
-def keys_of(word: str, *, most: int | None = None) -> set[int]:
-    """The checksums of the word's beginning with up to `most` letters left out."""
+def beginnings_of(word: str) -> set[str]:
+    """The word's beginning, and the same with a letter or two left out."""
     start = word[:_BEGINNING]
-    most = (1 if len(word) <= _SHORT else 2) if most is None else most
+    most = 1 if len(word) <= _SHORT else 2
     left = {start}
     for count in range(1, min(most, len(start) - 1) + 1):
         left.update("".join(chars) for chars in combinations(start, len(start) - count))
-    return {crc32(text.encode()) & _KEY for text in left}
+    return left
+
+
+def keys_of(word: str) -> set[int]:
+    """The checksums of these beginnings."""
+    return {crc32(text.encode()) & _KEY for text in beginnings_of(word)}
 
 
 def add(db: sqlite3.Connection, words: Iterable[str]) -> None:
@@ -125,7 +130,7 @@ def near(db: sqlite3.Connection, word: str) -> list[tuple[str, int]]:
 
 def sounding(db: sqlite3.Connection, word: str, *, most: int) -> list[str]:
     """The most frequent words that sound like `word`."""
-    query = "SELECT word FROM word WHERE sound = ? AND word <> ? ORDER BY n DESC LIMIT ?"
+    query = "SELECT word FROM word WHERE sound = ? AND word <> ? ORDER BY n DESC, id LIMIT ?"
     return [found for (found,) in db.execute(query, (sound(word), word, most))] if sound(word) else []
 
 
@@ -136,9 +141,9 @@ def containing(db: sqlite3.Connection, part: str, *, most: int) -> list[str]:
         return []
     query = (
         "SELECT word FROM word WHERE id IN (SELECT rowid FROM inword WHERE inword MATCH ? LIMIT ?) "
-        "AND instr(word, ?) ORDER BY n DESC LIMIT ?"
+        "AND instr(word, ?) ORDER BY n DESC, id LIMIT ?"
     )
-    return [found for (found,) in db.execute(query, (wanted, _MOST_CANDIDATES, part, most))]
+    return [found for (found,) in db.execute(query, (wanted, MOST_CANDIDATES, part, most))]
 
 
 def known(db: sqlite3.Connection, words: Iterable[str]) -> dict[str, int]:

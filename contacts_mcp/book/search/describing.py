@@ -15,7 +15,6 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.search.known import Known
 from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.vocabulary import LISTS, Snapshot
-from contacts_mcp.state.index import Index
 from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.state.match import expression
 from contacts_mcp.state.match import word as match_word
@@ -30,6 +29,7 @@ from contacts_mcp.state.row import (
     tag_mark,
     value_mark,
 )
+from contacts_mcp.state.word_index import WordIndex
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 
@@ -84,7 +84,7 @@ async def describe(book: Book) -> Description:
     return replace(account, counts=account.counts | await book.mirror.ask(_doubles))
 
 
-def _doubles(index: Index) -> dict[str, int]:
+def _doubles(index: WordIndex) -> dict[str, int]:
     """How many sets of contacts are one person for sure. In a large book that takes too long to be told here."""
     if index.state.contacts > MOST_FOR_DOUBLES:
         return {}
@@ -93,7 +93,7 @@ def _doubles(index: Index) -> dict[str, int]:
     return {"sets_of_doubles": find(index, most=1).total}
 
 
-def counted(index: Index, names: Snapshot, known: Known) -> Description:
+def counted(index: WordIndex, names: Snapshot, known: Known) -> Description:
     """The account as the mirror has it. Values that are counted one by one may be many, so each kind is asked for."""
     tags, members = index.counts(TAGS), index.counts(ASSIGNEES)
     return Description(
@@ -125,7 +125,7 @@ async def described_so_far(book: Book) -> Description | None:
     return None
 
 
-def use_of(index: Index, number: int, fields: Names) -> FieldUse:
+def use_of(index: WordIndex, number: int, fields: Names) -> FieldUse:
     """How one custom field is used."""
     one = next((each for each in fields.items if each.id == number), Named(number, ""))
     contacts, values = index.holders(field_mark(number)), index.values(number)
@@ -160,7 +160,7 @@ def kind_of(values: Sequence[tuple[str, int]], contacts: int) -> Kind:
     return "choice" if is_choice else "text"
 
 
-def values_in_use(index: Index, field_id: int, *, most: int) -> list[str]:
+def values_in_use(index: WordIndex, field_id: int, *, most: int) -> list[str]:
     """The most frequent values of a field as they are written, the most frequent first."""
     frequent = sorted(index.values(field_id), key=_most_frequent_first)
     return [_as_written(index, field_id, text) for text, _ in frequent[:most]]
@@ -171,7 +171,7 @@ def _most_frequent_first(value: tuple[str, int]) -> tuple[int, str]:
     return -contacts, text
 
 
-def _as_written(index: Index, field_id: int, folded: str) -> str:
+def _as_written(index: WordIndex, field_id: int, folded: str) -> str:
     """A value in use as one of its contacts has it."""
     ids = index.matching(expression([[match_word(value_mark(field_id, folded))]]), most=1)
     return next((row.custom.get(field_id, folded) for row in index.rows(ids)), folded)

@@ -20,8 +20,8 @@ from weakref import WeakKeyDictionary
 from contacts_mcp.book.search.evidence import KEYS, Account, Comparison, Evidence, Person, compared
 from contacts_mcp.book.search.keys import MAILBOX, PHONE, SURE_KINDS, possible_keys, sure_keys
 from contacts_mcp.state.blocks import Blocks, Crowd
-from contacts_mcp.state.index import Facts, Index
 from contacts_mcp.state.row import FIELDS, Row, value_mark
+from contacts_mcp.state.word_index import Facts, WordIndex
 from contacts_mcp.words.emails import mailbox
 from contacts_mcp.words.folding import unaccented
 
@@ -93,10 +93,10 @@ class _Search:
     shared: tuple[Shared, ...]
 
 
-_remembered: WeakKeyDictionary[Index, dict[tuple[object, ...], _Search]] = WeakKeyDictionary()
+_remembered: WeakKeyDictionary[WordIndex, dict[tuple[object, ...], _Search]] = WeakKeyDictionary()
 
 
-def find(index: Index, *, tier: Tier = "sure", most: int = 10, below: Place | None = None) -> Doubles:
+def find(index: WordIndex, *, tier: Tier = "sure", most: int = 10, below: Place | None = None) -> Doubles:
     """The sets of doubles after `below`, at most `most` of them. It takes seconds, so callers use a worker thread.
 
     The next page of an index that has not changed costs little. Raises IndexUnavailable.
@@ -117,7 +117,7 @@ def find(index: Index, *, tier: Tier = "sure", most: int = 10, below: Place | No
 
 
 def probable_doubles_of(
-    index: Index, *, phone: str = "", first: str = "", last: str = "", display_name: str = "", email: str = ""
+    index: WordIndex, *, phone: str = "", first: str = "", last: str = "", display_name: str = "", email: str = ""
 ) -> list[tuple[Row, tuple[Evidence, ...]]]:
     """The contacts that a new one would probably double, the surest first, by three looks into the index.
 
@@ -149,7 +149,7 @@ def _facts_of(row: Row) -> Facts:
 # The whole search
 
 
-def _searched(index: Index, tier: Tier) -> _Search:
+def _searched(index: WordIndex, tier: Tier) -> _Search:
     remembered = _remembered.setdefault(index, {})
     key = (tier, index.stamp)
     if key not in remembered:
@@ -159,7 +159,7 @@ def _searched(index: Index, tier: Tier) -> _Search:
     return remembered[key]
 
 
-def _search(index: Index, tier: Tier) -> _Search:
+def _search(index: WordIndex, tier: Tier) -> _Search:
     account = _account(index, index.stamp[0], number_fields(index))
     with Blocks(most=MOST_IN_BLOCK) as blocks:
         keys = sure_keys if tier == "sure" else possible_keys
@@ -173,24 +173,24 @@ def _search(index: Index, tier: Tier) -> _Search:
     return _Search(tuple(sorted(places, key=_order)), account.contacts, account.numbers, told)
 
 
-def _account(index: Index, contacts: int, numbers: frozenset[int]) -> Account:
+def _account(index: WordIndex, contacts: int, numbers: frozenset[int]) -> Account:
     return Account(contacts=contacts, numbers=numbers, holders=_holders(index))
 
 
-def _everybody(index: Index) -> Iterator[list[Facts]]:
+def _everybody(index: WordIndex) -> Iterator[list[Facts]]:
     last = 0
     while chunk := index.facts(after=last, most=_CHUNK):
         yield chunk
         last = chunk[-1].id
 
 
-def number_fields(index: Index) -> frozenset[int]:
+def number_fields(index: WordIndex) -> frozenset[int]:
     """The custom fields whose values tell contacts apart, as a customer number does. Found from the values alone."""
     fields = [int(mark.removeprefix(FIELDS)) for mark in index.counts(FIELDS)]
     return frozenset(each for each in fields if _tells_apart(index, each))
 
 
-def _tells_apart(index: Index, field_id: int) -> bool:
+def _tells_apart(index: WordIndex, field_id: int) -> bool:
     different, contacts = index.spread(field_id)
     if different <= LEAST_VALUES or different < LEAST_DISTINCT * contacts:
         return False
@@ -199,7 +199,7 @@ def _tells_apart(index: Index, field_id: int) -> bool:
     return len(short) * 2 > len(sample)
 
 
-def _holders(index: Index) -> Callable[[int, str], int]:
+def _holders(index: WordIndex) -> Callable[[int, str], int]:
     known: dict[str, int] = {}
 
     def holders(field_id: int, text: str) -> int:
@@ -211,7 +211,7 @@ def _holders(index: Index) -> Callable[[int, str], int]:
     return holders
 
 
-def _judged(index: Index, blocks: Blocks, tier: Tier, account: Account) -> Iterator[tuple[tuple[int, int], float]]:
+def _judged(index: WordIndex, blocks: Blocks, tier: Tier, account: Account) -> Iterator[tuple[tuple[int, int], float]]:
     for chunk in blocks.pairs():
         for one, other, comparison in _compared(index, chunk, account):
             strength = _strength(comparison, tier)
@@ -227,7 +227,7 @@ def _strength(comparison: Comparison, tier: Tier) -> float | None:
 
 
 def _compared(
-    index: Index, pairs: Sequence[tuple[int, int]], account: Account
+    index: WordIndex, pairs: Sequence[tuple[int, int]], account: Account
 ) -> Iterator[tuple[int, int, Comparison]]:
     """The comparisons of these pairs, as far as both are still there."""
     found = index.facts_of({each for pair in pairs for each in pair})
@@ -238,7 +238,7 @@ def _compared(
             yield one, other, compared(people[one], people[other], around)
 
 
-def _with_surroundings(index: Index, people: Iterable[Person], account: Account) -> Account:
+def _with_surroundings(index: WordIndex, people: Iterable[Person], account: Account) -> Account:
     """The account, with the frequency of the names of these people."""
     everybody = [*people]
     keys = {key for each in everybody for key in (each.facts.name_key, each.facts.display_key) if key is not None}
@@ -298,7 +298,7 @@ def _order(place: Place) -> tuple[float, tuple[int, ...]]:
 # Showing
 
 
-def _with_evidence(index: Index, places: Sequence[Place], tier: Tier, account: Account) -> Iterator[DoubleSet]:
+def _with_evidence(index: WordIndex, places: Sequence[Place], tier: Tier, account: Account) -> Iterator[DoubleSet]:
     """These sets with their contacts and evidence."""
     asked = [pair for _, ids in places for pair in combinations(ids, 2)]
     found = {(pair.one, pair.other): pair for pair in _pairs_found(index, asked, tier, account)}
@@ -311,7 +311,9 @@ def _with_evidence(index: Index, places: Sequence[Place], tier: Tier, account: A
         )
 
 
-def _pairs_found(index: Index, asked: Sequence[tuple[int, int]], tier: Tier, account: Account) -> Iterator[PairFound]:
+def _pairs_found(
+    index: WordIndex, asked: Sequence[tuple[int, int]], tier: Tier, account: Account
+) -> Iterator[PairFound]:
     for at in range(0, len(asked), _CHUNK):
         for one, other, comparison in _compared(index, asked[at : at + _CHUNK], account):
             strength = _strength(comparison, tier)
@@ -327,7 +329,7 @@ def _strongest_first(pair: PairFound) -> float:
     return -pair.strength
 
 
-def _told(index: Index, crowds: Sequence[Crowd], account: Account) -> Iterator[Shared]:
+def _told(index: WordIndex, crowds: Sequence[Crowd], account: Account) -> Iterator[Shared]:
     """The keys that too many have, in words."""
     people = index.facts_of(each.one_of_them for each in crowds)
     for crowd in crowds:
@@ -342,7 +344,7 @@ def _told(index: Index, crowds: Sequence[Crowd], account: Account) -> Iterator[S
             yield from _told_number(index, facts, crowd, account)
 
 
-def _told_number(index: Index, facts: Facts, crowd: Crowd, account: Account) -> Iterator[Shared]:
+def _told_number(index: WordIndex, facts: Facts, crowd: Crowd, account: Account) -> Iterator[Shared]:
     for number, text in facts.values.items():
         if number in account.numbers and index.holders(value_mark(number, text)) == crowd.contacts:
             yield Shared("number", unaccented(text), crowd.contacts, number)

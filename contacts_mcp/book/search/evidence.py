@@ -28,7 +28,7 @@ from functools import cached_property
 from math import log2
 from typing import Literal
 
-from contacts_mcp.state.index import Facts
+from contacts_mcp.state.word_index import Facts
 from contacts_mcp.words.alignment import Alignment, Name, aligned, names_of
 from contacts_mcp.words.emails import is_role, letters_apart, mailbox
 from contacts_mcp.words.folding import unaccented

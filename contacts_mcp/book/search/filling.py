@@ -31,11 +31,11 @@ from contacts_mcp.book.search.checking import Checked, by_phone, check
 from contacts_mcp.book.search.known import doubts_in, number_in, written_doubts
 from contacts_mcp.errors import ContactsError, InvalidArgument, RateLimited, UpstreamError
 from contacts_mcp.models import Contact
-from contacts_mcp.state.index import MOST_IN_MEMORY, Index, State
 from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.state.profile import Profile
 from contacts_mcp.state.protocols import Journal
 from contacts_mcp.state.row import Row
+from contacts_mcp.state.word_index import MOST_IN_MEMORY, State, WalkIsOver, WordIndex
 from contacts_mcp.words.note import Note
 
 FULL_WALK = 6 * 3600.0  # seconds after which a walk looks for deletions again
@@ -55,7 +55,7 @@ Result = TypeVar("Result")
 class InIndex(Protocol):
     """Does work on the index, in a thread where that may take a while. Raises IndexUnavailable."""
 
-    async def __call__(self, work: Callable[[Index], Result], /) -> Result: ...
+    async def __call__(self, work: Callable[[WordIndex], Result], /) -> Result: ...
 
 
 _MARK = TypeAdapter(Mark)
@@ -116,7 +116,8 @@ class Filler:
             state = await self._state()
         while self.is_due(state):
             generation, position = await self._begun(state)
-            if await self._walked(generation, position):
+            with suppress(WalkIsOver):
+                await self._walked(generation, position)
                 return
             state = await self._state()
 
@@ -133,8 +134,8 @@ class Filler:
         began = str(self._clock())
         return await self._do(lambda index: index.begin_walk(place=None, began=began)), None
 
-    async def _walked(self, generation: int, position: Position | None) -> bool:
-        """Walk to the end. False where the index was emptied meanwhile."""
+    async def _walked(self, generation: int, position: Position | None) -> None:
+        """Walk to the end. Raises WalkIsOver where the index was emptied meanwhile, or another walk began."""
         while True:
             began = self._clock()
             part = await self._next_part(position)
@@ -144,12 +145,11 @@ class Filler:
             said = {} if is_over else {"place": cursors.sealed(position, NO_FILTERS)}
             if position.watch and position.watch.count is not None:
                 said["count"] = str(position.watch.count)
-            if not await self._taken_in(part.rows, said, generation):
-                return False
+            await self._do(partial(_take_in, rows=part.rows, walk=generation, said=said))
             self._moved()
             if is_over:
-                await self._end(part, began)
-                return True
+                await self._end(part, began, generation)
+                return
 
     async def _next_part(self, position: Position | None) -> Part:
         for pause in PAUSES:
@@ -168,16 +168,7 @@ class Filler:
         if self._is_in_memory and watch and watch.count is not None and watch.count > MOST_IN_MEMORY:
             raise IndexUnavailable("too_large")
 
-    async def _taken_in(self, rows: list[Contact], said: dict[str, str], generation: int) -> bool:
-        def work(index: Index) -> bool:
-            if index.generation != generation:
-                return False
-            index.upsert(map(Row.of, rows), **said)
-            return True
-
-        return await self._do(work)
-
-    async def _end(self, part: Part, last_began: float) -> None:
+    async def _end(self, part: Part, last_began: float, generation: int) -> None:
         """End a walk whose every page was taken in. Its last pages were read from `last_began` on."""
         state = await self._state()
         is_sure, now = _is_sure(part), self._clock()
@@ -186,8 +177,8 @@ class Filler:
         began = number_in(state, "began", otherwise=last_began)
         if is_sure or await self._unseen_are_settled():
             # Complete is said with the comparison, not before.
-            since = state.complete_since
-            await self._do(lambda index: index.end_walk(began=began, ended=now, complete_since=since))
+            end = partial(_end_walk, walk=generation, began=began, ended=now, complete_since=state.complete_since)
+            await self._do(end)
         else:
             await self._do(lambda index: index.set_state(place=None, last_walk=now))
         said: dict[str, Any] = {"took": str(abs(now - began)), "unread": str(len(part.position.unread))}
@@ -254,7 +245,7 @@ class Filler:
         unread = [unreadable(len(position.unread))] if position.unread else []
         fresh = _written_mark(position.walk.mark) | {"as_of": str(began)}
 
-        def work(index: Index) -> bool:
+        def work(index: WordIndex) -> bool:
             state = index.state  # as it is now: a walk may have ended meanwhile
             doubts = [*doubts_in(state), *told, *_crowded(position, state.contacts), *unread]
             known = {doubt.kind: doubt for doubt in doubts}
@@ -290,7 +281,7 @@ class Filler:
         if count is None and doubts is None and not said:
             return
 
-        def work(index: Index) -> None:
+        def work(index: WordIndex) -> None:
             state = index.state
             known = state.contacts + int(said.get("unread", number_in(state, "unread")))
             before = doubts_in(state) if doubts is None else doubts
@@ -316,7 +307,15 @@ class Filler:
         return await self._do(lambda index: index.state)
 
 
-def _not_in(asked: Mapping[int, str], index: Index) -> dict[int, str]:
+def _take_in(index: WordIndex, *, rows: Sequence[Contact], walk: int, said: Mapping[str, str]) -> None:
+    index.upsert(map(Row.of, rows), walk=walk, **said)
+
+
+def _end_walk(index: WordIndex, *, walk: int, began: float, ended: float, complete_since: float | None) -> None:
+    index.end_walk(began=began, ended=ended, walk=walk, complete_since=complete_since)
+
+
+def _not_in(asked: Mapping[int, str], index: WordIndex) -> dict[int, str]:
     """Those of the contacts, given by their ids, that the index does not have."""
     known = {row.id for row in index.rows(asked)}
     return {each: phone for each, phone in asked.items() if each not in known}

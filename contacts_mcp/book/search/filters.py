@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from contacts_mcp.state.match import Bounds, beginning, word
+from contacts_mcp.state.match import Bounds, Clause, Term, beginning, word
 from contacts_mcp.state.row import (
     EVERYBODY,
     HAS_EMAIL,
@@ -53,7 +53,7 @@ class Filters:
         return self == _NONE
 
     @property
-    def clauses(self) -> list[list[str]]:
+    def clauses(self) -> list[Clause]:
         """The clauses for the index, each a list of alternatives."""
         given = (
             *self._tag_marks(),
@@ -127,7 +127,7 @@ def _mark(each: FieldFilter) -> str:
     return field_mark(each.field_id) if each.kind == "any" else value_mark(each.field_id, each.value)
 
 
-def _phone_mark(prefix: str) -> str:
+def _phone_mark(prefix: str) -> Term | None:
     """The contacts whose phone begins so, or more where the prefix is longer than the mark."""
     mark = phone_mark(prefix)
     return word(mark) if len(prefix) >= PHONE_MARK else beginning(mark)

@@ -41,8 +41,8 @@ from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import ContactsError, InvalidArgument, InvalidPhone
 from contacts_mcp.models import Contact, Values
-from contacts_mcp.state.index import Index
 from contacts_mcp.state.row import Row, microseconds, value_mark
+from contacts_mcp.state.word_index import WordIndex
 from contacts_mcp.words.areas import calling_code
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.folding import fold, unaccented
@@ -319,7 +319,7 @@ def _left_out(contact: Contact, failed: Sequence[str], names: Snapshot) -> str:
 async def _on_value(book: Book, asked: CustomValue, *, nobody: str) -> Note | None:
     """The values in use, where nobody has the one asked for."""
 
-    def looked_up(index: Index) -> list[str]:
+    def looked_up(index: WordIndex) -> list[str]:
         is_held = index.holders(value_mark(asked.field_id, asked.text))
         return [] if is_held else values_in_use(index, asked.field_id, most=MOST_VALUES + 1)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 
-from contacts_mcp.state.index import Facts
+from contacts_mcp.state.word_index import Facts
 from contacts_mcp.words.emails import mailbox
 from contacts_mcp.words.folding import unaccented
 from contacts_mcp.words.renumbering import other_forms

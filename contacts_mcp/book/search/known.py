@@ -16,7 +16,7 @@ from contacts_mcp.errors import ContactsError
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
-    from contacts_mcp.state.index import State
+    from contacts_mcp.state.word_index import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,8 @@ from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.question import SURE
 from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Words
 from contacts_mcp.book.search.scoring import INSIDE, INSIDE_SHARE, SOUND, Option, Scored, exact, ranked, score
-from contacts_mcp.state.index import Index
-from contacts_mcp.state.match import beginning, expression, in_name, in_name_beginning, word
+from contacts_mcp.state.match import NOBODY, Clause, Expression, beginning, expression, in_name, in_name_beginning, word
+from contacts_mcp.state.word_index import WordIndex
 from contacts_mcp.words.kindred import kindred
 from contacts_mcp.words.likeness import misspelled
 from contacts_mcp.words.search_words import is_ideographic
@@ -46,7 +46,7 @@ class Found:
     """The contacts of a climb."""
 
     scored: list[Scored] = field(default_factory=list)  # the best first
-    expression: str = ""  # the exact search, where it filled its limit; "" else
+    expression: Expression = NOBODY  # the exact search, where it filled its limit
     lowest: int | None = None  # the lowest id of that search so far
     is_capped: bool = False  # whether a limit cut a looser rung, so that the total is a lower bound
 
@@ -56,7 +56,7 @@ class Ladder:
 
     def __init__(
         self,
-        index: Index,
+        index: WordIndex,
         asked: Words,
         filters: Filters,
         *,
@@ -140,7 +140,7 @@ class Ladder:
         """The same in names alone, where the limit was reached: older contacts may have the words in their name."""
         if self._found.expression:
             names = [
-                [in_name_beginning(each.plain) if each.is_initial else in_name(each.forms)] for each in self._words
+                [in_name_beginning(each.plain)] if each.is_initial else in_name(each.forms) for each in self._words
             ]
             self._score(self._matching(names, most=self._most))
 
@@ -150,7 +150,7 @@ class Ladder:
         clauses = [_as_said(each) for each in self._words]
         for at, each in enumerate(self._words):
             if kin := in_name(kindred(each.plain)):
-                self._look_for(_with(clauses, at, [kin]), most=_MOST_KIN)
+                self._look_for(_with(clauses, at, kin), most=_MOST_KIN)
         if self._best() < SURE:  # "amedeo gold" may be Amedeo on the gold plan, and Amedeo Goldoni
             last = len(self._words) - 1
             self._look_for(_with(clauses, last, [in_name_beginning(self._words[last].plain)]), most=_MOST_KIN)
@@ -160,8 +160,7 @@ class Ladder:
         asked = self._words[0]
         self._add_kin()
         kin = sorted(kindred(asked.plain).items(), key=lambda pair: -pair[1])
-        for name, _ in kin:
-            self._look_for([[in_name([name])]], most=_FEW)
+        self._look_for_each([in_name([name]) for name, _ in kin])
         if is_exact and len(self._scored) >= self._most // 10:
             return
         if len(asked.plain) > 1:
@@ -171,9 +170,8 @@ class Ladder:
         if not is_exact or len(self._scored) < _FEW:
             self._add_misspelled(0)
             self._add_containing(0)
-            for name, option in self._options[0].items():
-                if option.how in ("misspelled", "inside"):
-                    self._look_for([[word(name)]], most=_FEW)
+            guessed = [name for name, option in self._options[0].items() if option.how in ("misspelled", "inside")]
+            self._look_for_each([[word(name)] for name in guessed])
 
     def _loosened(self) -> None:
         self._add_kin()
@@ -259,7 +257,7 @@ class Ladder:
         ]
         self._look_for(clauses, most=self._most)
 
-    def _matching(self, clauses: Sequence[Sequence[str]], *, most: int, below: int | None = None) -> list[int]:
+    def _matching(self, clauses: Sequence[Clause], *, most: int, below: int | None = None) -> list[int]:
         """The ids for the clauses and the filters. Digits may also be a piece of the phone."""
         bounds = self._filters.bounds
         ids = self._index.matching(self._expression(clauses), most=most, bounds=bounds, below=below)
@@ -271,15 +269,22 @@ class Ladder:
             ids = sorted({*ids, *of_phone}, reverse=True)[:most]
         return ids
 
-    def _expression(self, clauses: Sequence[Sequence[str]]) -> str:
+    def _expression(self, clauses: Sequence[Clause]) -> Expression:
         return expression([*clauses, *self._filters.clauses], without=self._filters.without)
 
-    def _look_for(self, clauses: Sequence[Sequence[str]], *, most: int) -> int:
+    def _look_for(self, clauses: Sequence[Clause], *, most: int) -> int:
         """Score the newest contacts for the clauses. Returns how many."""
         ids = self._matching(clauses, most=most)
         self._found.is_capped |= len(ids) == most
         self._score(ids)
         return len(ids)
+
+    def _look_for_each(self, clauses: Sequence[Clause]) -> None:
+        """Score a few of the newest contacts for each of the clauses."""
+        wanted = [self._expression([clause]) for clause in clauses]
+        found = self._index.matching_each(wanted, most=_FEW, bounds=self._filters.bounds)
+        self._found.is_capped |= any(len(ids) == _FEW for ids in found)
+        self._score({each: None for ids in found for each in ids})
 
     def _score(self, ids: Iterable[int]) -> None:
         self._take(score(line, self._words, self._options, said=self._said) for line in self._index.lines(ids))
@@ -322,7 +327,7 @@ class Ladder:
                 self._options[at][name] = option
 
 
-def _as_said(asked: Asked) -> list[str]:
+def _as_said(asked: Asked) -> Clause:
     """The alternatives of a word as it stands. An initial is every name that begins so."""
     return [in_name_beginning(asked.plain)] if asked.is_initial else [*map(word, asked.forms)]
 
@@ -347,5 +352,5 @@ def _simpler(words: Sequence[Asked], fillers: frozenset[str]) -> list[Asked]:
     return telling if len(telling) < len(words) else []
 
 
-def _with(clauses: Sequence[Sequence[str]], at: int, clause: Sequence[str]) -> list[Sequence[str]]:
+def _with(clauses: Sequence[Clause], at: int, clause: Clause) -> list[Clause]:
     return [*clauses[:at], clause, *clauses[at + 1 :]]

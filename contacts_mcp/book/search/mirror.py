@@ -9,8 +9,9 @@
 - The filling belongs to no call: it goes on when the call that began it has ended, and ends with `aclose`. Its failure
   is kept in `Known.failure`, and told in a note, until it goes on. Nobody waits for it meanwhile.
 - It keeps to the share of the rate limit that is for bulk work, so that calls find room.
-- One process fills the file of an account. The others read it, and say that another server is filling it.
-- Nothing here raises for the index. An index that cannot be used is told as `Known.is_there` false.
+- One process fills the index of an account. The others read it, and say that another server is filling it.
+- Nothing here raises for the index. An index that cannot be used is told as `Known.is_there` false. One that is away
+  for a moment, as a shared one may be, is asked again by the next call.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,9 +42,9 @@ if TYPE_CHECKING:
     from contacts_mcp.book.search.checking import Checked
     from contacts_mcp.book.search.filling import Filler
     from contacts_mcp.models import Contact
-    from contacts_mcp.state.index import Index
     from contacts_mcp.state.profile import Profile
     from contacts_mcp.state.protocols import Journal
+    from contacts_mcp.state.word_index import WordIndex
 
 POLL = 0.5  # seconds between two looks at an index that another process fills
 LONGEST_WAIT = 20.0  # seconds of a call that waits for the first filling of the mirror
@@ -54,6 +56,8 @@ Result = TypeVar("Result")
 Announce = Callable[[int, int | None], Awaitable[None]]
 """Told how many contacts were read so far, and how many the account has, if that is known."""
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
+FillingRight = Callable[[], AbstractAsyncContextManager[bool]]
+"""Says whether this process may fill the index. While it does, others may not. It raises ContactsError."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +85,28 @@ async def ready_for_call(book: Book, *, patience: float = LONGEST_WAIT) -> Known
     return await mirror_of(book).ready(wait=min(patience, WAIT_SHARE * left), announce=announce)
 
 
+@asynccontextmanager
+async def alone_with(path: Path | None) -> AsyncIterator[bool]:
+    """The right to fill the index in the file at `path`, for one process of this machine. Raises IndexUnavailable."""
+    if path is None:
+        yield True
+        return
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path.with_suffix(".filling.lock"), mode=0o600, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    except OSError:
+        raise IndexUnavailable("unwritable") from None
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 class Mirror:
     """The mirror of one account, for all calls of this process."""
 
@@ -94,8 +120,13 @@ class Mirror:
         clock: Callable[[], float] = time.time,
         run: Run = in_thread,
         profile: Profile | None = None,
+        open_index: Callable[[], WordIndex] | None = None,
+        filling_right: FillingRight | None = None,
     ) -> None:
-        """`path` is the file of the index, None for one in memory. `clock` tells the time of day."""
+        """`path` is the file of the index, None for one in memory. `clock` tells the time of day.
+
+        An index that servers share is opened by `open_index`, in a thread. It has a `filling_right` of its own.
+        """
         self._api = api
         self._journal = journal
         self._path = path
@@ -103,7 +134,9 @@ class Mirror:
         self._clock = clock
         self._run = run
         self._profile = profile
-        self._index: Index | None = None
+        self._open_index = open_index
+        self._filling_right = filling_right or partial(alone_with, path)
+        self._index: WordIndex | None = None
         self._opening = anyio.Lock()
         self._filler: Filler | None = None
         self._filling: asyncio.Task[None] | None = None
@@ -156,7 +189,7 @@ class Mirror:
         except IndexUnavailable as error:
             return without_index(error)
 
-    async def ask(self, question: Callable[[Index], Result]) -> Result:
+    async def ask(self, question: Callable[[WordIndex], Result]) -> Result:
         """The answer to a question to the index, in a thread. Call `ready` first.
 
         Raises IndexUnavailable, and every error of the question.
@@ -183,8 +216,8 @@ class Mirror:
     @property
     def is_in_use(self) -> bool:
         """Whether there is an index already. Nothing is opened or begun for that."""
-        is_there = self._index is not None or (self._path is not None and not self._is_off and self._path.exists())
-        return is_there and not self._unusable
+        is_there = self._open_index is not None or (self._path is not None and self._path.exists())
+        return (self._index is not None or (is_there and not self._is_off)) and not self._unusable
 
     def noticed(self, contact: Contact) -> None:
         """Somebody read the contact from the service just now, such as a write that reads back.
@@ -209,7 +242,7 @@ class Mirror:
         async with self._flushing:
             noticed, self._noticed = self._noticed, []
 
-            def work(index: Index) -> None:
+            def work(index: WordIndex) -> None:
                 for seen in noticed:
                     if isinstance(seen, int):
                         index.remove([seen])
@@ -222,19 +255,19 @@ class Mirror:
 
     # The index
 
-    async def _do(self, work: Callable[[Index], Result]) -> Result:
+    async def _do(self, work: Callable[[WordIndex], Result]) -> Result:
         index = self._index or await self._opened()
         result: Result = await self._run(lambda: work(index))
         return result
 
-    async def _opened(self) -> Index:
-        def opened() -> Index:
+    async def _opened(self) -> WordIndex:
+        def opened() -> WordIndex:
             from contacts_mcp.state.index import Index
 
             return Index.open(self._path)
 
         async with self._opening:
-            self._index = self._index or await self._run(opened)
+            self._index = self._index or await self._run(self._open_index or opened)
         assert self._index
         return self._index
 
@@ -246,7 +279,7 @@ class Mirror:
                 self._api,
                 self._journal,
                 in_index=self._do,
-                is_in_memory=self._path is None,
+                is_in_memory=self._path is None and self._open_index is None,
                 clock=self._clock,
                 moved=self._move,
                 failed=self._fail,
@@ -267,7 +300,7 @@ class Mirror:
         bulk_work.set(True)
         with self._scope:
             try:
-                async with self._alone() as is_alone:
+                async with self._filling_right() as is_alone:
                     self._is_elsewhere = not is_alone
                     if is_alone:
                         await self._filled()
@@ -286,27 +319,6 @@ class Mirror:
         await filler.walk()
         if self._is_behind:
             self._is_behind = not await filler.refresh(requests=math.inf)
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[bool]:
-        """Whether this process may fill the index. While it does, others may not."""
-        if self._path is None:
-            yield True
-            return
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self._path.with_suffix(".filling.lock"), mode=0o600, thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            yield False
-            return
-        except OSError:
-            raise IndexUnavailable("unwritable") from None
-        try:
-            yield True
-        finally:
-            lock.release()
 
     @property
     def _is_filling(self) -> bool:
@@ -348,7 +360,7 @@ class Mirror:
             text = f"Reading the contacts into the local index stopped: {self._failure}"
             return with_notes(known, [Note("index_stopped", text)], self._failure)
         if self._is_elsewhere:
-            text = "Another server of this machine is filling the local index of contacts."
+            text = f"Another server{' of this machine' if self._path else ''} is filling the local index of contacts."
             return with_notes(known, [Note("index_elsewhere", text)])
         if self._is_filling:
             return with_notes(known, [Note("index_filling", "The local index of contacts is being filled.")])

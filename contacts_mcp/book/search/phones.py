@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.question import Hit, How, Where, Why
 from contacts_mcp.book.search.reading import Email, Phone, numbers_meant
-from contacts_mcp.state.index import Index
 from contacts_mcp.state.match import expression, in_email, word
 from contacts_mcp.state.row import Row
+from contacts_mcp.state.word_index import WordIndex
 from contacts_mcp.words.search_words import email_key, email_words, value_words
 
 MOST = 300
@@ -27,7 +27,7 @@ class Pieces:
     is_capped: bool = False
 
 
-def by_phone(index: Index, phone: Phone, filters: Filters, country: str) -> Pieces:
+def by_phone(index: WordIndex, phone: Phone, filters: Filters, country: str) -> Pieces:
     """The contacts of a phone, or whose phone has that piece."""
     whole = _exact(index, phone, country) if phone.piece == "any" else []
     whole = [hit for hit in whole if filters.passes(hit.row)]
@@ -48,7 +48,7 @@ def by_phone(index: Index, phone: Phone, filters: Filters, country: str) -> Piec
     return Pieces(_in_order(found.values()), is_capped)
 
 
-def by_email(index: Index, email: Email, filters: Filters) -> Pieces:
+def by_email(index: WordIndex, email: Email, filters: Filters) -> Pieces:
     """The contacts of an address, or whose address has that piece."""
     whole = [_hit(row, 1.0, email.text, row.email, "email", "email") for row in index.by_email(email.text)]
     whole = [hit for hit in whole if filters.passes(hit.row)]
@@ -70,7 +70,7 @@ def by_email(index: Index, email: Email, filters: Filters) -> Pieces:
     return Pieces(_in_order(hits), is_capped=len(ids) >= MOST)
 
 
-def _exact(index: Index, phone: Phone, country: str) -> list[Hit]:
+def _exact(index: WordIndex, phone: Phone, country: str) -> list[Hit]:
     return [
         _hit(row, 1.0, phone.digits, row.phone, "phone", "phone")
         for digits in numbers_meant(phone, country)
@@ -97,7 +97,7 @@ def _beginnings(phone: Phone, country: str) -> tuple[str, ...]:
     return tuple(number for number in dict.fromkeys(both) if not number.startswith("0"))
 
 
-def _with_piece(index: Index, phone: Phone, how: How, filters: Filters, country: str) -> list[int]:
+def _with_piece(index: WordIndex, phone: Phone, how: How, filters: Filters, country: str) -> list[int]:
     """The newest contacts that may have this piece of a phone. A filter belongs into the search, before its limit."""
     beginnings = _beginnings(phone, country)
     part = f"{phone.digits}|" if how == "phone_ends_with" else phone.digits
@@ -129,7 +129,7 @@ def _value_hit(row: Row, digits: str) -> Hit:
     )
 
 
-def _with_words_of(index: Index, key: str, filters: Filters) -> list[int]:
+def _with_words_of(index: WordIndex, key: str, filters: Filters) -> list[int]:
     """The contacts whose address has all the words of this one."""
     named = email_words(key if "@" in key else f"@{key}")
     clauses = [[in_email(each)] for each in named]
@@ -139,7 +139,7 @@ def _with_words_of(index: Index, key: str, filters: Filters) -> list[int]:
     return index.matching(found, most=MOST, bounds=filters.bounds)
 
 
-def _wanted(index: Index, ids: Iterable[int], filters: Filters) -> list[Row]:
+def _wanted(index: WordIndex, ids: Iterable[int], filters: Filters) -> list[Row]:
     return [row for row in index.rows(ids) if filters.passes(row)]
 
 

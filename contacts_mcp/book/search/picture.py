@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.search.describing import Description, describe, values_in_use
 from contacts_mcp.book.search.mirror import mirror_of
-from contacts_mcp.state.index import Index
 from contacts_mcp.state.match import Bounds
 from contacts_mcp.state.row import microseconds
+from contacts_mcp.state.word_index import WordIndex
 
 MONTHS = 12
 MOST_VALUES = 25  # of the field
@@ -46,7 +46,7 @@ async def picture(book: Book, *, by: str = "") -> Picture:
 
 
 def _counted(
-    index: Index, account: Description, field_id: int | None, label: str, starts: Sequence[datetime]
+    index: WordIndex, account: Description, field_id: int | None, label: str, starts: Sequence[datetime]
 ) -> Picture:
     moments = [microseconds(start.astimezone(UTC)) for start in starts]
     counts = [
@@ -70,7 +70,7 @@ def _months(now: datetime) -> list[datetime]:
     return [datetime(year, month + 1, 1, tzinfo=now.tzinfo) for year, month in counted]
 
 
-def _values(index: Index, field_id: int) -> list[tuple[str, int]]:
+def _values(index: WordIndex, field_id: int) -> list[tuple[str, int]]:
     """The values of a field with the number of their contacts, the most frequent first and as they are written."""
     frequent = sorted(index.values(field_id), key=lambda value: (-value[1], value[0]))
     written = values_in_use(index, field_id, most=MOST_VALUES)

@@ -16,7 +16,7 @@ from operator import itemgetter
 
 from contacts_mcp.book.search.question import How, Why
 from contacts_mcp.book.search.reading import Asked
-from contacts_mcp.state.index import Line
+from contacts_mcp.state.word_index import Line
 from contacts_mcp.words.search_words import email_words, value_words, without_titles
 
 OTHER_SPELLING = 0.98

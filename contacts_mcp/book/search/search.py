@@ -18,9 +18,9 @@ from contacts_mcp.book.search.phones import by_email, by_phone
 from contacts_mcp.book.search.question import Answer, Hit, Position, Question, match_of, opened, sealed
 from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Reading, Words, read
 from contacts_mcp.book.search.scoring import Scored
-from contacts_mcp.state.index import Index, Line
-from contacts_mcp.state.match import expression, word
+from contacts_mcp.state.match import NOBODY, Expression, expression, word
 from contacts_mcp.state.row import ODD, Row
+from contacts_mcp.state.word_index import Line, WordIndex
 from contacts_mcp.words.search_words import pieces
 
 MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
@@ -33,7 +33,7 @@ _ALL = 2**40
 Item = TypeVar("Item")
 
 
-def search(index: Index, question: Question) -> Answer:
+def search(index: WordIndex, question: Question) -> Answer:
     """The contacts that the question asks for, or one page of them."""
     generation = index.generation
     position = opened(question, generation)
@@ -49,7 +49,7 @@ def search(index: Index, question: Question) -> Answer:
     return replace(answer, cursor=sealed(after, question, generation)) if after else answer
 
 
-def _asks_for_all(index: Index, reading: Reading) -> bool:
+def _asks_for_all(index: WordIndex, reading: Reading) -> bool:
     """Whether the words mean everybody, and nobody is called so."""
     return isinstance(reading, Words) and reading.mean_anybody and not index.known(each.plain for each in reading.words)
 
@@ -63,7 +63,7 @@ _MOST_ODD = 1_000
 _TEXTS = ("first", "last", "display_name", "email", "phone", "custom")
 
 
-def not_judged(index: Index, question: Question, answer: Answer) -> int:
+def not_judged(index: WordIndex, question: Question, answer: Answer) -> int:
     """How many contacts may match beside those that were found, because a member of theirs cannot be read."""
     odd = index.rows(index.matching(expression([[word(ODD)]]), most=_MOST_ODD))
     filters, shown = question.filters, {hit.row.id for hit in answer.hits}
@@ -83,7 +83,7 @@ def _has_unread_text(row: Row) -> bool:
 # By a phone or an address
 
 
-def _by_pieces(index: Index, question: Question, reading: Phone | Email, position: Position) -> Page:
+def _by_pieces(index: WordIndex, question: Question, reading: Phone | Email, position: Position) -> Page:
     if isinstance(reading, Phone):
         found = by_phone(index, reading, question.filters, question.country)
     else:
@@ -117,7 +117,7 @@ def _sorted_hits(hits: list[Hit], question: Question) -> list[Hit]:
 # By words
 
 
-def _by_words(index: Index, question: Question, asked: Words, position: Position) -> Page:
+def _by_words(index: WordIndex, question: Question, asked: Words, position: Position) -> Page:
     most = MOST if question.sort == "best" else MOST_SORTED
     fillers = FILLERS.union(each for text in question.optional for piece in pieces(text) for each in piece.words)
     ladder = Ladder(index, asked, question.filters, fillers=fillers, most=most)
@@ -155,7 +155,7 @@ def _without_guesses(scored: list[Scored]) -> list[Scored]:
     return [each for each in scored if matches[each.line.id] != "guess"] if "sure" in matches.values() else scored
 
 
-def _with_rows(index: Index, page: Sequence[Scored]) -> list[Hit]:
+def _with_rows(index: WordIndex, page: Sequence[Scored]) -> list[Hit]:
     rows = {row.id: row for row in index.rows(each.line.id for each in page)}
     return [Hit(row=rows[each.line.id], score=each.score, why=each.why) for each in page if each.line.id in rows]
 
@@ -179,10 +179,10 @@ def _sorted_lines(scored: list[Scored], question: Question) -> list[Scored]:
 # By filters alone
 
 
-def _filtered(index: Index, question: Question, position: Position) -> Page:
+def _filtered(index: WordIndex, question: Question, position: Position) -> Page:
     """The contacts that pass the filters, the newest first where nothing else is asked for."""
     filters = question.filters
-    wanted = expression(filters.clauses, without=filters.without) if filters.clauses or filters.without else ""
+    wanted = expression(filters.clauses, without=filters.without) if filters.clauses or filters.without else NOBODY
     ids, total = _newest_of(index, question, wanted, position)
     if question.sort in ("best", "newest_contact"):
         shown = ids[: question.limit]
@@ -197,15 +197,15 @@ def _filtered(index: Index, question: Question, position: Position) -> Page:
     return _listed(index, [each.line.id for each in page], total, is_sorted=total <= MOST_SORTED), after
 
 
-def everybody_in(index: Index, filters: Filters) -> list[int]:
+def everybody_in(index: WordIndex, filters: Filters) -> list[int]:
     """All contacts that pass the filters, the newest first."""
-    wanted = expression(filters.clauses, without=filters.without) if filters.clauses or filters.without else ""
+    wanted = expression(filters.clauses, without=filters.without) if filters.clauses or filters.without else NOBODY
     if not wanted:
         return index.newest(most=_ALL, bounds=filters.bounds)
     return index.matching(wanted, most=_ALL, bounds=filters.bounds)
 
 
-def _newest_of(index: Index, question: Question, wanted: str, position: Position) -> tuple[list[int], int]:
+def _newest_of(index: WordIndex, question: Question, wanted: Expression, position: Position) -> tuple[list[int], int]:
     """The newest contacts, at least one more than a page has, and how many there are in all."""
     bounds = question.filters.bounds
     if not wanted:
@@ -218,16 +218,17 @@ def _newest_of(index: Index, question: Question, wanted: str, position: Position
     return ids, index.count(wanted, bounds)
 
 
-def _by_change(index: Index, question: Question, position: Position, total: int) -> Page:
+def _by_change(index: WordIndex, question: Question, position: Position, total: int) -> Page:
     """Through the contacts by their last change, until the page is full."""
     below = (position.moment, position.last) if position.moment is not None else None
     found: list[int] = []
     moments: dict[int, int] = {}
+    size = question.limit + 1 if question.filters.are_none else _BATCH
     while len(found) <= question.limit:
-        batch = index.recent(most=_BATCH, bounds=question.filters.bounds, below=below)
+        batch = index.recent(most=size, bounds=question.filters.bounds, below=below)
         moments.update({each: at for at, each in batch})
         found += [row.id for row in index.rows(each for _, each in batch) if question.filters.passes(row)]
-        if len(batch) < _BATCH:
+        if len(batch) < size:
             break
         below = batch[-1]
     shown = found[: question.limit]
@@ -235,7 +236,7 @@ def _by_change(index: Index, question: Question, position: Position, total: int)
     return _listed(index, shown, total), after
 
 
-def _listed(index: Index, ids: Sequence[int], total: int, *, is_sorted: bool = True) -> Answer:
+def _listed(index: WordIndex, ids: Sequence[int], total: int, *, is_sorted: bool = True) -> Answer:
     return Answer(hits=tuple(Hit(row=row, score=1.0) for row in index.rows(ids)), total=total, is_sorted=is_sorted)
 
 

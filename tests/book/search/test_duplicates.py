@@ -29,9 +29,10 @@ from contacts_mcp.book.search.duplicates import (
 from contacts_mcp.book.search.evidence import Account, Comparison, Person, compared
 from contacts_mcp.book.search.keys import possible_keys
 from contacts_mcp.state.blocks import Blocks
-from contacts_mcp.state.index import Facts, Index
+from contacts_mcp.state.index import Index
 from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.state.row import Row
+from contacts_mcp.state.word_index import Facts
 
 PLAN, CITY, NUMBER = 31, 33, 34
 PHONE, OTHER_PHONE = "15105553344", "15105559821"
