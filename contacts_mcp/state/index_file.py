@@ -38,7 +38,10 @@ _SIGNS_OF_DAMAGE = ("malformed", "Could not decode", "no such table", "no such c
 _PROBE = "CREATE VIRTUAL TABLE temp.probe USING fts5 (a, tokenize = 'trigram')"
 _SIDES = ("", "-wal", "-shm")
 
-Reason = Literal["no_fts5", "newer_version", "foreign", "corrupt", "busy", "disk_full", "unwritable", "too_large"]
+Reason = Literal[
+    "no_fts5", "newer_version", "foreign", "corrupt", "busy", "disk_full", "unwritable", "too_large",
+    "unreachable", "refused",
+]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +55,10 @@ _TEXTS: dict[Reason, str] = {
     "disk_full": "the disk is full",
     "unwritable": "the data directory cannot be written; set CONTACTS_MCP_DATA_DIR to one that can",
     "too_large": "the account has too many contacts for an index in memory; set CONTACTS_MCP_INDEX=disk",
+    "unreachable": "its database cannot be reached; try again in a minute",
+    "refused": "its database refused a question; tell the owner of this server",
 }
+_OF_SHARED: tuple[Reason, ...] = ("unreachable", "refused")
 
 
 _DAMAGED = "it cannot be read; the next search throws it away and fills it again"
@@ -63,7 +69,8 @@ class IndexUnavailable(AccountError):
 
     def __init__(self, reason: Reason) -> None:
         self.reason = reason
-        super().__init__(f"The local index of contacts cannot be used: {_TEXTS[reason]}.")
+        which = "shared" if reason in _OF_SHARED else "local"
+        super().__init__(f"The {which} index of contacts cannot be used: {_TEXTS[reason]}.")
 
 
 def open_index(path: Path | None) -> sqlite3.Connection:

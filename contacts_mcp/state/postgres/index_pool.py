@@ -1,0 +1,200 @@
+"""The connections of the shared index, which works in threads. They are given back after every question.
+
+- A question whose connection was lost is asked once more on another one. Every write of the index may be repeated.
+- A question is given up after its `patience`, also where PostgreSQL is frozen and says nothing: its socket is shut.
+- PostgreSQL away, frozen or full is told as IndexUnavailable. For a second nobody is asked then, because one search
+  would wait for the same several times. After that the next question may find it back.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from contacts_mcp.errors import AccountError
+from contacts_mcp.state.index_file import IndexUnavailable, Reason
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg_pool import ConnectionPool
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+    Pool = ConnectionPool[Connection]
+
+CONNECTIONS = 10  # of a pool of our own
+PATIENCE = 1.0  # seconds for a connection
+PATIENCE_FOR_READS = 3.0  # seconds for a question
+PATIENCE_FOR_PAGES = 30.0  # seconds for a page of contacts
+PATIENCE_FOR_ALL = 900.0  # seconds for a statement about all contacts of an account
+_NAP, _LEAST_NAP, _NAPS_TO_THE_END = 1.0, 0.1, 10  # seconds of the watch, and so many without a question
+_SILENCE = 1.0  # seconds after a failure in which nobody is asked
+_ADDED = {  # to the address, where it says nothing else
+    "connect_timeout": "2",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "3000",
+    "application_name": "contacts-mcp",
+}
+_REASONS: dict[str, Reason] = {
+    "53100": "disk_full",
+    "55P03": "busy",  # lock_not_available
+    "57014": "busy",  # query_canceled, by a limit on time
+}
+_LOST = ("08", "53", "57", "25006", "40")  # the connection, the server, a standby, a deadlock
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+
+
+def new_pool(url: str, *, connections: int = CONNECTIONS) -> Pool:
+    """A pool for the indexes of all accounts of a process. It connects when it is first needed.
+
+    Raises AccountError where the driver is not installed, or where the address cannot be used.
+    """
+    try:
+        import psycopg
+        from psycopg import conninfo
+        from psycopg_pool import ConnectionPool
+    except ImportError:
+        raise AccountError(
+            "CONTACTS_MCP_DATABASE_URL needs a driver that is not installed. "
+            "The owner of this server can install it: pip install contacts-mcp[team]."
+        ) from None
+    for name in ("psycopg", "psycopg.pool"):  # they write hosts, ports and texts of errors
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        given: dict[str, Any] = conninfo.conninfo_to_dict(url)
+    except psycopg.Error:  # its text holds a part of the address
+        raise AccountError("CONTACTS_MCP_DATABASE_URL cannot be read.") from None
+    return ConnectionPool(
+        conninfo.make_conninfo("", **{**_ADDED, **given}),
+        kwargs={"autocommit": True, "prepare_threshold": None},
+        min_size=0,
+        max_size=connections,
+        timeout=PATIENCE,
+        reconnect_timeout=2 * PATIENCE,
+        open=False,
+    )
+
+
+@dataclass(eq=False, slots=True)
+class _Watched:
+    file: int  # of the socket
+    deadline: float
+    is_shut: bool = False
+
+
+class Watch:
+    """Shuts the sockets of questions that take too long. A thread does that, which ends when nobody asks."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._watched: set[_Watched] = set()
+        self._is_running = False
+        self._wakes_at = 0.0
+
+    @contextmanager
+    def over(self, file: int, seconds: float) -> Iterator[_Watched]:
+        """Watch over a socket for as long as the body runs."""
+        mine = _Watched(file, time.monotonic() + seconds)
+        with self._changed:
+            self._watched.add(mine)
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, daemon=True, name="index-watch").start()
+            elif mine.deadline < self._wakes_at:
+                self._changed.notify()
+        try:
+            yield mine
+        finally:
+            with self._changed:
+                self._watched.discard(mine)
+
+    def _run(self) -> None:
+        with self._changed:
+            idle = 0
+            while idle < _NAPS_TO_THE_END:
+                now = time.monotonic()
+                for each in [each for each in self._watched if each.deadline <= now]:
+                    self._watched.discard(each)
+                    each.is_shut = True
+                    _shut(each.file)
+                idle = 0 if self._watched else idle + 1
+                first = min((each.deadline for each in self._watched), default=now + _NAP)
+                self._wakes_at = max(first, now + _LEAST_NAP)
+                self._changed.wait(self._wakes_at - now)
+            self._is_running = False
+
+
+def _shut(file: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(file)) as doubled:
+        doubled.shutdown(socket.SHUT_RDWR)
+
+
+class Connections:
+    """A pool as one index uses it."""
+
+    def __init__(self, at: str | Pool) -> None:
+        """`at` is an address, or a pool that others use too and that is theirs to close. Raises AccountError."""
+        self._url = at if isinstance(at, str) else ""
+        self._pool: Pool | None = None if isinstance(at, str) else at
+        self._opening = threading.Lock()
+        self._silent_until = 0.0
+        self._watch = Watch()
+
+    def run(self, work: Callable[[Connection], Result], *, patience: float = PATIENCE_FOR_READS) -> Result:
+        """The result of `work`, on a connection of its own. It may be done twice. Raises IndexUnavailable."""
+        import psycopg
+        from psycopg_pool import PoolTimeout
+
+        if time.monotonic() < self._silent_until:
+            raise IndexUnavailable("unreachable")
+        pool, watched = self._opened(), _Watched(0, 0.0)
+        for left in range(pool.max_size, -1, -1):  # all connections may have died with the server
+            try:
+                with pool.connection() as db, self._watch.over(db.fileno(), patience) as watched:
+                    return work(db)
+            except psycopg.Error as error:
+                is_hopeless = watched.is_shut or isinstance(error, PoolTimeout) or not _is_lost(error)
+                if is_hopeless or not left:
+                    raise self._translated(error) from None
+        raise AssertionError  # not reached: the last one returns or raises
+
+    def close(self) -> None:
+        """Close a pool of our own. It is opened again when it is needed."""
+        with self._opening:
+            if self._url and self._pool is not None:
+                self._pool.close()
+                self._pool = None
+
+    def _opened(self) -> Pool:
+        with self._opening:
+            if self._pool is None:
+                self._pool = new_pool(self._url)
+            if self._pool.closed:
+                self._pool.open()
+            return self._pool
+
+    def _translated(self, error: psycopg.Error) -> IndexUnavailable:
+        if reason := _REASONS.get(error.sqlstate or ""):
+            return IndexUnavailable(reason)
+        if not _is_lost(error):
+            _log.error("the shared index refused: %s %s", type(error).__name__, error.sqlstate)
+            return IndexUnavailable("refused")
+        self._silent_until = time.monotonic() + _SILENCE
+        _log.warning("the shared index cannot be reached: %s", type(error).__name__)
+        return IndexUnavailable("unreachable")
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """Whether another connection may succeed. An error without a code comes from the driver, not from PostgreSQL."""
+    return error.sqlstate is None or error.sqlstate.startswith(_LOST)

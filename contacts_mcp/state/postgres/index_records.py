@@ -1,0 +1,163 @@
+"""One contact in the shared index: a row of `mirror_contact` <-> a `Row`.
+
+PostgreSQL takes no NUL in a text, and the service may send one. U+001A and a digit stand for it, and for themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from contacts_mcp.state.postgres.index_words import text_of
+from contacts_mcp.state.row import COLUMNS, Row, custom_of, words_and_record_of
+from contacts_mcp.state.word_index import Facts, Line
+
+if TYPE_CHECKING:
+    from contacts_mcp.state.postgres.index_pool import Connection
+
+OWN = ("words", "parts")  # columns that the file of an index does not have
+_TEXTS = frozenset({"first", "last", "display_name", "email", "custom", "unread", "names"})
+_KEPT = COLUMNS[:-1]  # a walk is written down elsewhere
+_ROW = (
+    "c.id, c.uuid, c.phone, c.first, c.last, c.display_name, c.email, c.custom, c.tags, c.assignee, c.opted_out, "
+    "c.created, c.updated, c.rev, c.unread"
+)
+_LINE = "c.id, c.names, c.first, c.last, c.email, c.custom, c.phone, c.updated, c.created"
+_FACTS = "c.id, c.phone, c.first, c.last, c.display_name, c.email, c.custom, c.name_key, c.display_key"
+_UUID_BYTES = 16
+_NO_UUID = b"\xff"  # which no text has in UTF-8
+_COPY = f"COPY mirror_contact (account, {', '.join(_KEPT + OWN)}) FROM STDIN"
+
+Record = tuple[Any, ...]
+
+
+def record_of(row: Row, account: int) -> Record:
+    """The values of a row of `mirror_contact`, as `put_in` takes them."""
+    words, plain = words_and_record_of(row, 0)
+    named = dict(zip(_KEPT, plain, strict=False))
+    named |= {name: _shielded(named[name]) for name in _TEXTS}
+    named |= {"uuid": _uuid_in(named["uuid"]), "phone": row.phone or None}
+    parts = words.parts.replace("\0", "") or None
+    return account, *named.values(), text_of(words), parts
+
+
+def words_in(record: Record) -> str:
+    """The words among these values."""
+    return str(record[-2])
+
+
+def put_in(db: Connection, records: Iterable[Record]) -> None:
+    """Write records whose contacts are not there. The caller has a transaction open. Raises psycopg.Error."""
+    with db.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for record in records:
+            copy.write_row(record)
+
+
+# Reading
+
+
+def rows(db: Connection, rest: str, values: Sequence[Any]) -> list[Row]:
+    """The contacts of `SELECT ... FROM mirror_contact c` with that rest. Raises psycopg.Error."""
+    return [_row(*record) for record in db.execute(f"SELECT {_ROW} FROM mirror_contact c {rest}".encode(), values)]
+
+
+def rows_and_words(db: Connection, rest: str, values: Sequence[Any]) -> list[tuple[Row, str]]:
+    """The same with the words that are kept."""
+    query = f"SELECT c.words, {_ROW} FROM mirror_contact c {rest}"
+    return [(_row(*record), words) for words, *record in db.execute(query.encode(), values)]
+
+
+def lines(db: Connection, rest: str, values: Sequence[Any]) -> list[Line]:
+    """The same as a search ranks them."""
+    return [_line(*record) for record in db.execute(f"SELECT {_LINE} FROM mirror_contact c {rest}".encode(), values)]
+
+
+def facts(db: Connection, rest: str, values: Sequence[Any]) -> list[Facts]:
+    """The same as they tell doubles."""
+    return [_facts(*record) for record in db.execute(f"SELECT {_FACTS} FROM mirror_contact c {rest}".encode(), values)]
+
+
+def _row(
+    contact_id: int,
+    uuid: bytes,
+    phone: str | None,
+    first: str,
+    last: str,
+    display_name: str,
+    email: str,
+    custom: str,
+    tags: str,
+    assignee: int | None,
+    opted_out: bool | None,
+    created: int | None,
+    updated: int | None,
+    rev: int,
+    unread: str,
+) -> Row:
+    return Row(
+        id=contact_id,
+        uuid=_uuid_out(uuid),
+        phone=phone or "",
+        first=_bare(first),
+        last=_bare(last),
+        display_name=_bare(display_name),
+        email=_bare(email),
+        custom=custom_of(_bare(custom)),
+        tags=tuple(map(int, tags.split())),
+        assignee=assignee,
+        is_opted_out=opted_out,
+        created=created,
+        updated=updated,
+        rev=rev,
+        unread=tuple(_bare(unread).split()),
+    )
+
+
+def _line(
+    contact_id: int,
+    names: str,
+    first: str,
+    last: str,
+    email: str,
+    custom: str,
+    phone: str | None,
+    updated: int | None,
+    created: int | None,
+) -> Line:
+    folded = _bare(names) or f"{first} {last}§".lower()
+    return Line(contact_id, folded, _bare(email), _bare(custom), phone or "", updated or 0, created or 0)
+
+
+def _facts(
+    contact_id: int,
+    phone: str | None,
+    first: str,
+    last: str,
+    display_name: str,
+    email: str,
+    custom: str,
+    name_key: int | None,
+    display_key: int | None,
+) -> Facts:
+    first, last, display_name, email, custom = map(_bare, (first, last, display_name, email, custom))
+    return Facts(contact_id, phone or "", first, last, display_name, email, custom, name_key, display_key)
+
+
+def _shielded(text: str) -> str:
+    return text.replace("\x1a", "\x1a1").replace("\0", "\x1a0") if "\0" in text or "\x1a" in text else text
+
+
+def _bare(text: str) -> str:
+    return text.replace("\x1a0", "\0").replace("\x1a1", "\x1a") if "\x1a" in text else text
+
+
+def _uuid_in(value: bytes | str) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    text = _NO_UUID + value.encode()
+    return text if len(text) != _UUID_BYTES else _NO_UUID + text
+
+
+def _uuid_out(value: bytes) -> str:
+    return str(UUID(bytes=value)) if len(value) == _UUID_BYTES else value.lstrip(_NO_UUID).decode()

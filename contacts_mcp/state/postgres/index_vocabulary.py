@@ -1,0 +1,137 @@
+"""The words of names and values in the shared index (`mirror_word`), as `state/vocabulary.py` has them in a file.
+
+A word's number grows with the time of its arrival, and of words that arrive together, with the word.
+So both engines know the same words in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from contacts_mcp.state.postgres.index_words import OF_NAMES_AND_VALUES, keys_of, near_keys, trigram_keys
+from contacts_mcp.state.vocabulary import LONGEST, MOST_CANDIDATES, is_known_kind
+from contacts_mcp.words.search_words import sound
+
+if TYPE_CHECKING:
+    from contacts_mcp.state.postgres.index_pool import Connection
+
+Item = TypeVar("Item")
+
+_CHUNK = 5_000  # words of one transaction
+_LOCK = "SELECT FROM mirror WHERE account = %s FOR UPDATE"
+_LAST = "SELECT coalesce(max(id), 0) FROM mirror_word WHERE account = %s"
+_COUNTED = f"""
+    SELECT substr(kept, 2), count(*)::integer
+    FROM mirror_contact c, unnest(string_to_array({OF_NAMES_AND_VALUES}, ' ')) kept
+    WHERE c.account = %s AND length(kept) BETWEEN 2 AND {LONGEST} AND kept !~ '[0-9]'
+    GROUP BY 1 ORDER BY 1
+"""
+
+
+def add(db: Connection, account: int, words: Iterable[str]) -> None:
+    """Add the words that are not there. The caller has locked the account. Raises psycopg.Error."""
+    given = [*dict.fromkeys(words)]
+    there = {
+        word
+        for (word,) in db.execute(
+            "SELECT word FROM mirror_word WHERE account = %s AND word = ANY(%s)", [account, given]
+        )
+    }
+    new = [(word, 1) for word in given if word not in there]
+    if new:
+        _put_in(db, account, new)
+
+
+def renew(db: Connection, account: int, *, anew: bool = False) -> None:
+    """Read the vocabulary from all rows: add new words, remove those that no row has, count the others.
+
+    Others can write between the transactions. A word that arrives meanwhile stays. `anew` begins with none.
+    Raises psycopg.Error.
+    """
+    if anew:
+        db.execute("DELETE FROM mirror_word WHERE account = %s", [account])
+    known = db.execute("SELECT word, id, n FROM mirror_word WHERE account = %s", [account]).fetchall()
+    fresh = _counted(db, account)
+    _count_anew(db, account, [(number, fresh[word]) for word, number, n in known if fresh.get(word, n) != n])
+    left = [number for word, number, _ in known if fresh.pop(word, None) is None]
+    for numbers in _chunks(left):
+        db.execute("DELETE FROM mirror_word WHERE account = %s AND id = ANY(%s)", [account, numbers])
+    for chunk in _chunks([*fresh.items()]):
+        _add_counted(db, account, dict(chunk))
+
+
+def _counted(db: Connection, account: int) -> dict[str, int]:
+    """The words of all rows in order, each with its count."""
+    with db.transaction(), db.cursor(name="counted") as counted:
+        counted.itersize = _CHUNK
+        counted.execute(_COUNTED, [account])
+        return {word: count for word, count in counted if is_known_kind(word)}
+
+
+def _count_anew(db: Connection, account: int, counts: Sequence[tuple[int, int]]) -> None:
+    query = (
+        "UPDATE mirror_word w SET n = new.n FROM unnest(%s::integer[], %s::integer[]) new (id, n) "
+        "WHERE w.account = %s AND w.id = new.id"
+    )
+    for chunk in _chunks(counts):
+        numbers, n = zip(*chunk, strict=True)
+        db.execute(query, [[*numbers], [*n], account])
+
+
+def _add_counted(db: Connection, account: int, counts: dict[str, int]) -> None:
+    with db.transaction():
+        db.execute(_LOCK, [account])
+        there = db.execute(
+            "SELECT word FROM mirror_word WHERE account = %s AND word = ANY(%s)", [account, [*counts]]
+        ).fetchall()
+        for (word,) in there:  # it arrived meanwhile
+            del counts[word]
+        _put_in(db, account, [*counts.items()])
+
+
+def _put_in(db: Connection, account: int, counts: Sequence[tuple[str, int]]) -> None:
+    (last,) = db.execute(_LAST, [account]).fetchone() or (0,)
+    with db.cursor() as cursor, cursor.copy("COPY mirror_word (account, id, word, n, sound, keys) FROM STDIN") as copy:
+        for number, (word, count) in enumerate(counts, int(last) + 1):
+            copy.write_row((account, number, word, count, sound(word) or None, keys_of(word, account)))
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    return (items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK))
+
+
+# Finding words
+
+
+def near(db: Connection, account: int, word: str) -> list[tuple[str, int]]:
+    """The words that may be `word` misspelled, each with its count. Most of them are not: compare them."""
+    query = (
+        "SELECT word, n FROM mirror_word WHERE keys && %s::integer[] AND account + 0 = %s AND word <> %s ORDER BY id"
+    )
+    return [(found, count) for found, count in db.execute(query, [near_keys(word, account), account, word])]
+
+
+def sounding(db: Connection, account: int, word: str, *, most: int) -> list[str]:
+    """The most frequent words that sound like `word`."""
+    query = "SELECT word FROM mirror_word WHERE account = %s AND sound = %s AND word <> %s ORDER BY n DESC, id LIMIT %s"
+    key = sound(word)
+    return [found for (found,) in db.execute(query, [account, key, word, most])] if key else []
+
+
+def containing(db: Connection, account: int, part: str, *, most: int) -> list[str]:
+    """The most frequent words that hold `part`, of three letters or more."""
+    keys = trigram_keys(part, account)
+    if not keys:
+        return []
+    query = (
+        "SELECT word FROM (SELECT word, n, id FROM mirror_word WHERE keys @> %s::integer[] AND account + 0 = %s "
+        "ORDER BY id LIMIT %s) candidate WHERE strpos(word, %s) > 0 ORDER BY n DESC, id LIMIT %s"
+    )
+    return [found for (found,) in db.execute(query, [keys, account, MOST_CANDIDATES, part, most])]
+
+
+def known(db: Connection, account: int, words: Iterable[str]) -> dict[str, int]:
+    """Those of the words that some contact has, each with its count."""
+    query = "SELECT word, n FROM mirror_word WHERE account = %s AND word = ANY(%s)"
+    return dict(db.execute(query, [account, [*words]]).fetchall())
