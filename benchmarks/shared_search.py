@@ -7,11 +7,7 @@ Times are by the clock on the wall, because most of the work is PostgreSQL's. So
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -23,6 +19,7 @@ from statistics import quantiles
 import psycopg
 from book import CITY, PLAN, TAGS, people
 from measuring import MISSED, OK
+from postgres_server import running_postgres
 from questions import made_from
 from search import _looked_through, _peak, row_of
 
@@ -35,8 +32,6 @@ from contacts_mcp.state.postgres.migrations import known_steps
 EACH = 60  # questions of one kind
 PAGE = 1_000
 ACCOUNT = 7
-USER = "postgres"
-PROGRAMS = "/usr/lib/postgresql/15/bin"
 
 
 def main() -> int:
@@ -72,28 +67,12 @@ class Report:
 
 @contextmanager
 def database(url: str | None) -> Iterator[str]:
-    """The address of a database: the given one, or that of a server as it is after its installation."""
+    """The address of an empty database: the given one, or one of a server as it is after its installation."""
     if url:
         yield url
         return
-    with tempfile.TemporaryDirectory(prefix="shared-search-") as folder:
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(folder, USER, USER)
-        data = f"{folder}/data"
-        _run("initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C")
-        options = f"-k {folder} -c listen_addresses=''"
-        _run("pg_ctl", "-D", data, "-l", f"{folder}/log", "-o", options, "-w", "start")
-        try:
-            yield f"postgresql://{USER}@/postgres?host={folder}"
-        finally:
-            _run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-
-
-def _run(program: str, *arguments: str) -> None:
-    found = shutil.which(program) or shutil.which(program, path=PROGRAMS)
-    assert found, f"{program} is not installed"
-    owner = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if os.getuid() == 0 else []
-    subprocess.run([*owner, found, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
+    with running_postgres() as server:
+        yield server.new_database("search")
 
 
 def prepare(url: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.postgres import PostgresServer
+from postgres_server import PostgresServer
 from support.shared_index import new_index, prepare
 
 from contacts_mcp.state.index import Index

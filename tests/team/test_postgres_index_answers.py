@@ -100,8 +100,8 @@ def both(request: pytest.FixtureRequest, database: str) -> Iterator[Both]:
     """The same contacts in both engines. Another account of the database has the same people, and others."""
     made, contacts = request.param
     strangers = new_index(database)
-    strangers.upsert(replace(row_of(person), tags=(101, 999)) for person in people(600))
-    strangers.upsert(row_of(person) for person in people(300, 3))
+    strangers.upsert(replace(row_of(person), tags=(101, 999)) for person in people(200))
+    strangers.upsert(row_of(person) for person in people(100, 3))
     with closing(Index.open(None)) as one, closing(new_index(database)) as other, closing(strangers):
         made(one, contacts)
         made(other, contacts)

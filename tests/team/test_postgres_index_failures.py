@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 import psycopg
 import pytest
+from postgres_server import PostgresServer
 from support import Clock, Wire
-from support.postgres import PostgresServer
 from support.shared_index import new_index, prepare
 
 from contacts_mcp.book import update_contact
@@ -26,9 +26,14 @@ from contacts_mcp.book.search.known import Known
 from contacts_mcp.book.search.mirror import Mirror
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox
+from contacts_mcp.state.account import Account
 from contacts_mcp.state.index_file import IndexUnavailable
+from contacts_mcp.state.postgres.accounts import AccountNumber
+from contacts_mcp.state.postgres.database import SharedDatabase
 from contacts_mcp.state.postgres.index import PostgresIndex
+from contacts_mcp.state.postgres.index_filling import TABLES
 from contacts_mcp.state.postgres.index_pool import Connections, new_pool
+from contacts_mcp.state.postgres.locks import PostgresLocks
 from contacts_mcp.state.row import Row
 from contacts_mcp.workspace import Workspace
 
@@ -139,15 +144,37 @@ def test_no_address_is_told(caplog: pytest.LogCaptureFixture) -> None:
 # Accounts
 
 
-def test_an_account_has_the_same_number_for_everything(database: str) -> None:
+async def test_an_account_has_the_same_number_for_everything(database: str) -> None:
+    db = SharedDatabase(database)
+    number = await AccountNumber.of(db, "fingerprint-a").get()
     with closing(PostgresIndex(database, "fingerprint-a")) as one, closing(PostgresIndex(database, "b")) as two:
         one.upsert([JORDAN])
         assert (one.state.contacts, two.state.contacts) == (1, 0)
-        with psycopg.connect(database) as db:
-            known = dict(db.execute("SELECT name, account FROM account_name").fetchall())
-        assert known == {"fingerprint-a": one._account, "b": two._account}
-        with closing(PostgresIndex(database, one._account)) as same:
-            assert same.rows([1001]) == [JORDAN]
+        assert (one._account, two._account) == (number, await AccountNumber.of(db, "b").get())
+    await db.aclose()
+
+
+async def test_of_two_accounts_that_turn_out_to_be_one_no_row_is_orphaned(database: str, tmp_path: Path) -> None:
+    """A renewed credential. The mirror of one of the two is left, and is filled again if need be."""
+    old, new = (Account(name, address="https://x", directory=tmp_path / name) for name in ("old", "new"))
+    with closing(PostgresIndex(database, old)) as one, closing(PostgresIndex(database, new)) as two:
+        for index in (one, two):
+            index.begin_walk()
+            index.upsert([JORDAN])
+            index.remove([5])
+        number = one._account
+        assert number != two._account
+        db = SharedDatabase(database)
+        for account in (old, new):
+            account.learn(7)
+            assert await AccountNumber.of(db, account).get() == number
+        await db.aclose()
+        assert (two._account, two.rows([1001])) == (number, [JORDAN])
+    with psycopg.connect(database) as plain:
+        for table in TABLES:
+            assert plain.execute(f"SELECT DISTINCT account FROM {table}".encode()).fetchall() in ([(number,)], []), (
+                table
+            )
 
 
 # Mirrors
@@ -173,24 +200,7 @@ async def until(is_true: Callable[[], Awaitable[bool]]) -> None:
             await anyio.sleep(0.02)
 
 
-Right = Callable[[], AbstractAsyncContextManager[bool]]
 Start = Callable[[], AbstractAsyncContextManager[Replica]]
-
-
-def one_right() -> Right:
-    """The right of one holder at a time, as a lease gives it."""
-    holders = [0]
-
-    @asynccontextmanager
-    async def right() -> AsyncIterator[bool]:
-        is_free = holders[0] == 0
-        holders[0] += is_free
-        try:
-            yield is_free
-        finally:
-            holders[0] -= is_free
-
-    return right
 
 
 @pytest.fixture
@@ -202,7 +212,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def start(sandbox: Sandbox, tmp_path: Path, database: str) -> Start:
     """Starts another server."""
-    clock, right, account = Clock(), one_right(), "the account"
+    clock, account = Clock(), "the account"
 
     @asynccontextmanager
     async def started() -> AsyncIterator[Replica]:
@@ -211,19 +221,21 @@ def start(sandbox: Sandbox, tmp_path: Path, database: str) -> Start:
         settings = Settings.load(data_dir=tmp_path, **given)
         workspace = Workspace(settings, sandbox=lent, clock=clock)
         book = await workspace.book()
+        db = SharedDatabase(database)
         mirror = Mirror(
             book.api,
             book.journal,
             path=None,
             clock=clock,
             open_index=lambda: PostgresIndex(database, account),
-            filling_right=right,
+            filling_right=PostgresLocks(db, account).filling,
         )
         try:
             yield Replica(book, mirror)
         finally:
             await mirror.aclose()
             await workspace.aclose()
+            await db.aclose()
 
     return started
 
