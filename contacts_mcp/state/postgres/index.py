@@ -39,7 +39,6 @@ _MOST_GUESSES = 10_000
 _FEW = 20_000  # contacts that are collected and sorted in a few thousandths of a second
 _TO_LOOK_AT = 8  # the time to look at one contact on the way, as a multiple of the time to collect one
 _MOST_REMEMBERED = 50_000  # words that are known to be in the vocabulary
-_OF_IDS = "WHERE c.account = %s AND c.id = ANY(%s)"
 _NOTES = ("place", "newest", "complete_since", "last_walk")
 _STATE = f"""
     SELECT name, value FROM mirror_note WHERE account = %(account)s
@@ -180,7 +179,7 @@ class PostgresIndex:
         asked = [*ids]
         if not asked:
             return []
-        found = {row.id: row for row in self._rows(_OF_IDS, [self._account, asked])}
+        found = {row.id: row for row in self._do(lambda db: records.rows_of(db, self._account, asked))}
         return [found[each] for each in asked if each in found]
 
     def unseen(self, *, most: int) -> list[Row]:
@@ -345,7 +344,7 @@ class PostgresIndex:
     def lines(self, ids: Iterable[int]) -> list[Line]:
         """As `WordIndex.lines`."""
         asked = [*ids]
-        return self._do(lambda db: records.lines(db, _OF_IDS, [self._account, asked])) if asked else []
+        return self._do(lambda db: records.lines_of(db, self._account, asked)) if asked else []
 
     # The way of a search
 
@@ -388,7 +387,8 @@ class PostgresIndex:
 
     def facts_of(self, ids: Iterable[int]) -> dict[int, Facts]:
         """As `WordIndex.facts_of`."""
-        found = self._do(lambda db: records.facts(db, _OF_IDS, [self._account, [*ids]]))
+        asked = [*ids]
+        found = self._do(lambda db: records.facts_of(db, self._account, asked))
         return {each.id: each for each in found}
 
     def namesakes(self, keys: Iterable[int]) -> dict[int, int]:

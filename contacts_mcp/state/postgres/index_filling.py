@@ -26,8 +26,10 @@ TABLES = (
 )  # fmt: skip
 CHUNK = 1_000  # contacts of one transaction
 _MOST_UNSEEN = 50_000  # ids that are held at once
-_OF_IDS = "WHERE c.account = %s AND c.id = ANY(%s)"
-_TIDY = "SELECT gin_clean_pending_list('mirror_contact_words'), gin_clean_pending_list('mirror_contact_parts')"
+_TIDY = (
+    "SELECT gin_clean_pending_list('mirror_contact_words'), gin_clean_pending_list('mirror_contact_parts'), "
+    "gin_clean_pending_list('mirror_word_keys')"
+)
 _IS_CHANGED = """
     SELECT n_mod_since_analyze > 0.1 * n_live_tup FROM pg_stat_user_tables WHERE relid = 'mirror_contact'::regclass
 """
@@ -99,7 +101,7 @@ def upsert(
 
 def _news(db: Connection, account: int, rows: Sequence[Row]) -> tuple[list[Row], dict[int, str]]:
     """The rows that differ and are not older, and the words of those of them that are there."""
-    found = records.rows_and_words(db, _OF_IDS, [account, [row.id for row in rows]])
+    found = records.rows_and_words_of(db, account, [row.id for row in rows])
     known = {row.id: (row, words) for row, words in found}
     fresh = [row for row in rows if row.id not in known or is_news(row, known[row.id][0])]
     return fresh, {row.id: known[row.id][1] for row in fresh if row.id in known}
