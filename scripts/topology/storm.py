@@ -1,7 +1,7 @@
 """Many clients in both eras while replicas are restarted: is any write lost or doubled, is any call left unanswered?
 
 - Each client owns one contact. It sets one value after another, and reads it back now and then.
-- A client repeats a call that got no answer, as an assistant would.
+- A client repeats a call that got no answer, as an assistant would. A refusal is an answer.
 - A value that was answered is there at the end, unless a later one is. No value was sent to Heymarket twice.
 """
 
@@ -68,13 +68,17 @@ class Client:
             self.wrong.append(f"contact {self.contact_id} shows {seen}, and {self.answered} was answered")
 
     async def _done(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The facts of a call, repeated until there is an answer. Nothing, where it was refused."""
+        """The facts of a call, repeated until there is an answer. Nothing where it was refused.
+
+        A change may be refused while the one before, whose replica was killed, could still arrive.
+        """
         for _ in range(REPEATS):
             answer = await self._call(tool, arguments)
             if answer is not None and answer.is_carried_out:
                 return answer.facts
             if answer is not None and answer.status == httpx.codes.OK:
-                self.counts[f"refused: {answer.message['result']['structuredContent'].get('kind')}"] += 1
+                self.counts[f"refused: {answer.facts.get('kind')}"] += 1
+                return {}
             await anyio.sleep(PAUSE)
         self.wrong.append(f"{tool} was given up after {REPEATS} times")
         return {}
