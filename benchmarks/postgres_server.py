@@ -18,6 +18,7 @@ import psycopg
 
 USER = "postgres"  # the server refuses to run as root
 OLD_PLACE = "/usr/lib/postgresql/15/bin"
+MEMORY = Path("/dev/shm")
 STARTING = 20.0  # seconds
 
 
@@ -32,8 +33,10 @@ def is_installed() -> bool:
 class PostgresServer:
     """A server on a port of its own. It flushes to the disk as a real one does."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="contacts-mcp-pg-"))
+    def __init__(self, *, in_memory: bool = False) -> None:
+        """`in_memory` keeps its files in memory where the machine can: a start after a crash takes seconds on a disk."""
+        place = str(MEMORY) if in_memory and MEMORY.is_dir() else None
+        self.folder = Path(tempfile.mkdtemp(prefix="contacts-mcp-pg-", dir=place))
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         if os.getuid() == 0:
@@ -127,8 +130,8 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    server = PostgresServer()
+def running_postgres(*, in_memory: bool = False) -> Iterator[PostgresServer]:
+    server = PostgresServer(in_memory=in_memory)
     try:
         server.start()
         yield server

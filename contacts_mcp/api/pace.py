@@ -1,7 +1,8 @@
-"""Staying under the rate limit, together with every other server of this machine that uses the same account.
+"""Staying under the rate limit, together with every other server that uses the same account and the same ledger.
 
 - The service allows a number of requests a minute per key (`heymarket-api.md` section 5).
-- A ledger says when there is room (`state/ledger.py`). The pace waits for it.
+- A ledger says when there is room: that of this machine (`state/ledger.py`), or that of all replicas of a hosted
+  server (`state/redis_ledger.py`). The pace waits for it.
 - Bulk work leaves a reserve, so that a question asked meanwhile does not wait behind an import. The reserve breathes:
   it is `RESERVE` of the limit, or twice as many requests as were asked interactively here in the last minute.
 - A 429 says that somebody else uses the key too. Every server then pauses until the service should answer again.

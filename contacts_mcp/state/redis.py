@@ -239,7 +239,6 @@ def _connections(url: str) -> Redis:
         "socket_connect_timeout": TIMEOUT,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
-        "driver_info": None,
         "decode_responses": False,
     }
     try:

@@ -67,8 +67,10 @@ if settling == 0 then
     wait = others > 0 and math.min(wait, a.poll) or wait
   end
 end
--- The answer may be lost on the way. Then the promise of before holds.
-redis.call('HSET', KEYS[4], a.me, string.format('%d %.3f', math.max(a.rest, rest), now + 2 * a.window + 10))
+if a.share == 0 then redis.call('HDEL', KEYS[4], a.me)
+else -- The answer may be lost on the way. Then the promise of before holds.
+  redis.call('HSET', KEYS[4], a.me, string.format('%d %.3f', math.max(a.rest, rest), now + 2 * a.window + 10))
+end
 for k = 2, 4, 2 do redis.call('EXPIRE', KEYS[k], 600) end
 return cjson.encode({{
   born = born, now = now, got = got, ahead = ahead, wait = wait, rest = rest, settling = settling
@@ -119,13 +121,14 @@ class RedisLedger:
         self._trips = 0
         self._asking = asyncio.Lock()
         self._flight: asyncio.Task[None] | None = None
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: deque[tuple[int, asyncio.Future[bool]]] = deque()
         self._places: deque[Place] = deque()
         self._void: list[str] = []
         self._full: tuple[float, float] = (0, _NEVER)  # no place up to this limit is free before that moment
         self._sent: deque[Sent] = deque()
-        self._untold: list[Sent] = []  # those of `_sent` that Redis may not know
+        self._untold: dict[str, float] = {}  # names and moments of those of `_sent` that Redis may not know
         self._rest = 0  # places that may be used without Redis
+        self._promised_until = _NEVER
         self.settling_until = _NEVER  # Redis is new and gives nothing before then
         self._paused = _NEVER
         redis.enter(self)
@@ -142,8 +145,10 @@ class RedisLedger:
                 return self._full[1] - now
             if alone or now < self._redis.silent_until or now < self.settling_until:
                 return self._go_alone(now, bulk=bulk)
-            await self._ask(limit)
+            is_answered = await self._ask(limit)
             now = self._clock()
+            if not is_answered:
+                return self._go_alone(now, bulk=bulk)
 
     async def pause(self, now: float, until: float) -> None:
         self._paused = max(until, self._paused if self._paused <= now + self._window else _NEVER)
@@ -191,7 +196,7 @@ class RedisLedger:
 
     def _forget_old(self, now: float) -> None:
         while self._sent and self._sent[0].at <= now - self._window:
-            self._sent.popleft()
+            self._untold.pop(self._sent.popleft().name, None)
 
     # Alone
 
@@ -203,14 +208,14 @@ class RedisLedger:
         sent = Sent(now, f"{self._me}:{self._trips}")
         self._rest -= 1
         self._sent.append(sent)
-        self._untold.append(sent)
+        self._untold[sent.name] = sent.at
         return 0.0
 
     def _left_alone(self, now: float) -> int:
         """How many requests may still be sent without Redis."""
         lost_at = self._redis.lost_at
         if lost_at is None or now < lost_at + self._window + AHEAD:
-            return max(0, self._rest)
+            return max(0, self._rest) if now < self._promised_until else 0
         self._forget_old(now)
         return max(0, int(SHARE * self._limit / self._replicas) - len(self._sent))
 
@@ -220,47 +225,45 @@ class RedisLedger:
 
     # Together
 
-    async def _ask(self, limit: int) -> None:
-        """Return when Redis was asked for a place, or did not answer. All who wait at the time ask at once."""
-        future = asyncio.get_running_loop().create_future()
+    async def _ask(self, limit: int) -> bool:
+        """Ask Redis for a place, and say whether it answered. All who wait at the time ask at once."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((limit, future))
         if self._flight is None or self._flight.done():
             self._flight = asyncio.get_running_loop().create_task(self._fly())
-        await future
+        return await future
 
     async def _fly(self) -> None:
         """Ask until nobody waits. Those with the limit of the first go together."""
         while self._waiting:
             limit = self._waiting[0][0]
             group = [future for other, future in self._waiting if other == limit and not future.done()]
+            is_answered = False
             try:
                 if group:
-                    with suppress(RedisLost):
-                        await self._trip(limit, min(len(group), WAITERS_MOST))
-            except BaseException as error:
-                self._wake(group, error)
-                raise
-            self._wake(group)
+                    await self._trip(limit, min(len(group), WAITERS_MOST))
+                    is_answered = True
+            except RedisLost:
+                pass
+            finally:
+                self._wake(group, is_answered=is_answered)
 
-    def _wake(self, group: list[asyncio.Future[None]], error: BaseException | None = None) -> None:
+    def _wake(self, group: list[asyncio.Future[bool]], *, is_answered: bool) -> None:
         for future in group:
-            if future.done():  # who waited has given up
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+            if not future.done():  # else the caller has given up
+                future.set_result(is_answered)
         self._waiting = deque((limit, future) for limit, future in self._waiting if not future.done())
 
     async def _trip(self, limit: int, want: int, *, share: float = SHARE) -> None:
         """One question, or another where the mark has changed. Raises RedisLost."""
         async with self._asking:
             for _ in range(3):
-                start, told = self._clock(), len(self._untold)
+                start = self._clock()
                 letter = self._letter(start, limit, want, share)
                 answer = await self._redis.ask(_LEDGER, self._keys(), letter)
                 if "rest" in answer:
-                    del self._untold[:told]
+                    for _, told in letter["sent"]:
+                        self._untold.pop(told, None)
                     self._void = self._void[len(letter["back"]) :]
                     self._take(answer, start, limit, letter)
                     return
@@ -294,18 +297,19 @@ class RedisLedger:
             "spread": min(want, max(1, limit // 50)) - 1,
             "poll": POLL,
             "back": self._void[:],
-            "sent": [(now - at, name) for at, name in self._untold if at > now - self._window],
+            "sent": [(now - at, name) for name, at in self._untold.items()],
         }
 
     def _meet(self, mark: str) -> None:
         """Another Redis, or one that has forgotten: it has to hear of all that was sent within the window."""
         self._mark = mark
-        self._untold = [*self._sent]
+        self._untold = {name: at for at, name in self._sent}
         self._places.clear()
         self._void.clear()
 
     def _take(self, answer: dict[str, Any], start: float, limit: int, letter: dict[str, Any]) -> None:
         now, got = self._clock(), int(answer["got"])
+        self._promised_until = start + 2 * self._window
         self._rest = int(answer["rest"]) - len(self._untold)  # with those that were sent alone meanwhile
         self.settling_until = now + answer["settling"] if answer["settling"] else _NEVER
         for number in range(1, got + int(answer["ahead"]) + 1):

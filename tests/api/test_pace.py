@@ -226,9 +226,11 @@ class BusyLedger:
     def __init__(self, times: int) -> None:
         self.times = times
         self.asked: list[bool] = []
+        self.bulk: list[bool] = []
 
     async def reserve(self, now: float, limit: int, *, bulk: bool = False, alone: bool = False) -> float:
         self.asked.append(alone)
+        self.bulk.append(bulk)
         if len(self.asked) <= self.times and not alone:
             raise LedgerBusy
         return 0.0
@@ -252,6 +254,16 @@ async def test_a_ledger_that_another_process_has_is_waited_for_briefly_and_witho
     assert slept == list(BUSY_PAUSES[:times])
     assert sum(slept) < 0.25
     assert busy.asked[-1] is (times >= len(BUSY_PAUSES))
+
+
+async def test_the_ledger_hears_which_work_is_bulk(world: World) -> None:
+    ledger = BusyLedger(0)
+    pace = Pace(ledger, limit=5, clock=world.clock, sleep=world.sleep)
+    await pace.wait()
+    token = bulk_work.set(True)
+    await pace.wait()
+    bulk_work.reset(token)
+    assert ledger.bulk == [False, True]
 
 
 async def test_a_wait_past_the_deadline_is_refused_at_once(world: World, ledger: SqliteLedger) -> None:

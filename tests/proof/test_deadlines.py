@@ -231,6 +231,7 @@ def _check_newest(entries: list[Entry], people: dict[int, dict[str, Any]]) -> No
         is_so = entry.contact_id not in people
     else:
         assert entry.contact_id is not None
-        names = [name for name in ("first", "last", "phone") if entry.before[name] != entry.wanted[name]]
-        is_so = all(people[entry.contact_id][name] == entry.wanted[name] for name in names)
+        keys = ("first", "last", "phone", "avatar")
+        names = [name for name in keys if entry.before.get(name) != entry.wanted.get(name)]
+        is_so = bool(names) and all(people[entry.contact_id][name] == entry.wanted[name] for name in names)
     assert is_so is (entry.state == "done")

@@ -79,10 +79,10 @@ class Collector:
             for metric in scope.metrics
         }
 
-    def wait_for(self, name: str, *, count: int = 1) -> list[SeenSpan]:
-        """The spans of that name, once there are so many."""
+    def wait_for(self, name: str, *, count: int = 1, trace: str = "") -> list[SeenSpan]:
+        """The spans of that name, and of that trace where one is given, once there are so many."""
         end = time.monotonic() + PATIENCE
-        while len(found := [span for span in self.spans if span.name == name]) < count:
+        while len(found := [one for one in self.spans if one.name == name and trace in ("", one.trace)]) < count:
             assert time.monotonic() < end, [span.name for span in self.spans]
             time.sleep(0.05)
         return found

@@ -18,9 +18,15 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a redis-server that all tests share. Each uses keys of its own."""
-    yield from (server.url for server in _redis_servers(tmp_path_factory))
+def lasting_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A redis-server that all tests share. Each uses keys of its own, and none harms it."""
+    yield from _redis_servers(tmp_path_factory)
+
+
+@pytest.fixture
+def redis(lasting_redis: RedisServer) -> str:
+    """The URL of a redis-server that all tests share."""
+    return lasting_redis.url
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def _redis_servers(folders: pytest.TempPathFactory) -> Iterator[RedisServer]:
 def postgres_server() -> Iterator[PostgresServer]:
     """A server that stays up. Tests share it, each with accounts or a database of its own."""
     needs(programs=() if is_installed() else ("postgres",), packages=("psycopg",))
-    with running_postgres() as server:
+    with running_postgres(in_memory=True) as server:
         yield server
 
 
@@ -59,11 +65,11 @@ def empty_database(postgres_server: PostgresServer) -> str:
     return postgres_server.new_database(f"own-{next(_numbers)}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mortal_server() -> Iterator[PostgresServer]:
-    """A server that tests of one module stop and freeze."""
+    """A server that tests stop and freeze."""
     needs(programs=() if is_installed() else ("postgres",), packages=("psycopg",))
-    with running_postgres() as server:
+    with running_postgres(in_memory=True) as server:
         yield server
 
 

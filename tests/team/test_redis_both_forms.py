@@ -16,7 +16,7 @@ from pressing import places
 
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.ledger import AHEAD_MOST, WINDOW, Ledger, SqliteLedger
-from contacts_mcp.state.redis import SharedRedis
+from contacts_mcp.state.redis import Rhythm, SharedRedis
 from contacts_mcp.state.redis_ledger import HOLD, RedisLedger
 from contacts_mcp.state.uptime import uptime
 
@@ -36,7 +36,7 @@ async def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIt
             if not url:
                 return SqliteLedger(tmp_path / "pace.sqlite3", account)
             name = account if isinstance(account, Account) else f"{test}{account}"
-            processes.append(SharedRedis(url))
+            processes.append(SharedRedis(url, rhythm=Rhythm(beat=0.2, silence=0.1, settle=0.9)))
             return RedisLedger(processes[-1], name, replicas_most=2)
 
         def opens(account: Account | str = "a") -> Ledger:

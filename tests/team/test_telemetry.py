@@ -12,7 +12,9 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -21,8 +23,7 @@ from support.hosted import SERVE, Collector, Hosted, breaks, collecting, free_po
 from contacts_mcp.errors import AccountError
 from contacts_mcp.server.metrics_page import MetricsPage
 
-TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
+CALLER = "00f067aa0ba902b7"
 SERVER, CLIENT = 2, 3  # kinds of spans in OTLP
 READ = "GET /v1/contact/{id}"
 ERAS = ("modern", "handshake")
@@ -40,12 +41,30 @@ def upstream() -> Iterator[dict[str, str]]:
         yield variables
 
 
+ACCOUNTS = """
+[accounts.office]
+base_url = "{HEYMARKET_BASE_URL}"
+api_key_env = "HEYMARKET_API_KEY"
+requests_per_minute = 100000
+[[accounts.office.tokens]]
+name = "Front desk"
+sha256 = "{hashed}"
+scopes = ["contacts:read", "contacts:write"]
+"""
+
+
 @pytest.fixture(scope="module")
 def server(
     collector: Collector, upstream: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hosted]:
+    """A server for a team, which keeps no sessions."""
     room = tmp_path_factory.mktemp("seen")
-    with hosted(room, OTEL_EXPORTER_OTLP_ENDPOINT=collector.address, **upstream) as running:
+    accounts = room / "accounts.toml"
+    accounts.write_text(ACCOUNTS.format(**upstream, hashed=sha256(b"a-token").hexdigest()), encoding="utf-8")
+    accounts.chmod(0o600)
+    hosting = {"CONTACTS_MCP_ACCOUNTS": str(accounts), "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address}
+    with hosted(room, **hosting, **upstream) as running:
+        running.http.headers["Authorization"] = "Bearer a-token"
         yield running
 
 
@@ -54,17 +73,17 @@ def server(
 def test_a_trace_goes_from_the_caller_over_the_call_to_the_request(
     era: str, way: str, server: Hosted, collector: Collector
 ) -> None:
-    collector.bodies.clear()
-    meta = {"_meta": {"traceparent": TRACEPARENT}} if way == "meta" else {}
-    headers = {"traceparent": TRACEPARENT} if way == "header" else {}
-    params = {"name": "lookup_contact", "arguments": {"contact_id": 1001}} | meta
+    trace = uuid4().hex
+    told = {"traceparent": f"00-{trace}-{CALLER}-01"}
+    params = {"name": "lookup_contact", "arguments": {"contact_id": 1001}} | ({"_meta": told} if way == "meta" else {})
+    headers = told if way == "header" else {}
     answer = server.ask("tools/call", params, era=era, headers=headers)
     assert "1001" in answer.text
-    collector.wait_for(READ)
-    (call,) = collector.wait_for("tools/call lookup_contact")
+    collector.wait_for(READ, trace=trace)
+    (call,) = collector.wait_for("tools/call lookup_contact", trace=trace)
     requests = [span for span in collector.children(call) if span.name == READ]
-    assert (call.trace, call.parent, call.kind) == (TRACE, CALLER, SERVER)
-    assert [(span.trace, span.kind) for span in requests] == [(TRACE, CLIENT)]
+    assert (call.trace, call.parent, call.kind) == (trace, CALLER, SERVER)
+    assert [(span.trace, span.kind) for span in requests] == [(trace, CLIENT)]
     assert requests[0].attributes.keys() == {
         "http.request.method",
         "url.template",
@@ -73,21 +92,21 @@ def test_a_trace_goes_from_the_caller_over_the_call_to_the_request(
         "heymarket.attempt",
         "heymarket.wait",
     }
-    assert {line["trace"] for line in server.lines_of(answer)} == {TRACE}
+    assert {line["trace"] for line in server.lines_of(answer)} == {trace}
 
 
 def test_calls_at_once_keep_their_spans_apart(server: Hosted, collector: Collector) -> None:
-    collector.bodies.clear()
-    ids = [f"{number:032x}" for number in range(1, 17)]
+    ids = sorted(uuid4().hex for _ in range(16))
 
     def call(trace: str) -> httpx.Response:
         return server.call("lookup_contact", {"contact_id": 1002}, headers={"traceparent": f"00-{trace}-{CALLER}-01"})
 
     with ThreadPoolExecutor(8) as threads:
         assert {answer.status_code for answer in threads.map(call, ids)} == {200}
-    calls = collector.wait_for("tools/call lookup_contact", count=len(ids))
-    collector.wait_for(READ, count=len(ids))
-    assert sorted(call.trace for call in calls) == ids
+    calls = [call for one in ids for call in collector.wait_for("tools/call lookup_contact", trace=one)]
+    for one in ids:
+        collector.wait_for(READ, trace=one)
+    assert [call.trace for call in calls] == ids
     assert {(call.trace, child.trace) for call in calls for child in collector.children(call)} == {
         (one, one) for one in ids
     }
@@ -96,11 +115,11 @@ def test_calls_at_once_keep_their_spans_apart(server: Hosted, collector: Collect
 def test_every_request_is_one_attempt_that_says_which(
     server: Hosted, collector: Collector, upstream: dict[str, str]
 ) -> None:
-    collector.bodies.clear()
+    trace = uuid4().hex
     before = server.metrics()
     breaks(upstream, {"kind": "status", "operation": "get_contact", "status": 503, "times": 1})
-    server.call("lookup_contact", {"contact_id": 1003})
-    spans = collector.wait_for(READ, count=2)
+    server.call("lookup_contact", {"contact_id": 1003}, headers={"traceparent": f"00-{trace}-{CALLER}-01"})
+    spans = collector.wait_for(READ, count=2, trace=trace)
     assert sorted((span.attributes["heymarket.attempt"], span.attributes.get("error.type")) for span in spans) == [
         (1, "503"),
         (2, None),
@@ -114,6 +133,7 @@ def test_every_request_is_one_attempt_that_says_which(
 
 
 def test_the_metrics_count_what_happened(server: Hosted) -> None:
+    server.call("lookup_contact", {"contact_id": 1004})
     before = server.metrics()
     for number in (1004, 1005):
         server.call("lookup_contact", {"contact_id": number})
@@ -142,6 +162,7 @@ def test_the_metrics_count_what_happened(server: Hosted) -> None:
 
 
 def test_the_labels_name_no_account_and_no_scope(server: Hosted) -> None:
+    server.call("lookup_contact", {"contact_id": 1001})
     text = httpx.get(server.metrics_at).text
     labels = {
         name for line in text.splitlines() if line.startswith("contacts") for name in re.findall(r'(\w+)="', line)
@@ -185,12 +206,14 @@ def test_the_id_of_a_request_is_that_of_the_proxy_where_it_looks_like_one(
 
 
 def test_the_log_has_one_line_a_call_and_one_a_request(server: Hosted) -> None:
+    server.call("lookup_contact", {"contact_id": 1006})  # fetches the names of fields and tags as well
     answer = server.call("lookup_contact", {"contact_id": 1006})
     lines = server.lines_of(answer)
     assert [(line["event"], line["outcome"]) for line in lines] == [("request", "200"), ("call", "ok")]
     assert lines[0]["operation"] == READ
     assert lines[0]["heymarket_request"]
     assert (lines[1]["tool"], lines[1]["kind"]) == ("lookup_contact", "answered")
+    assert {(len(line["account"]), len(line["subject"])) for line in lines} == {(16, 16)}
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z", line["time"]) for line in lines)
 
 

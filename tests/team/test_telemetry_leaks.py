@@ -130,7 +130,13 @@ def server(
 
 
 @pytest.fixture(scope="module")
-def team(collector: Collector, upstream: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+def team(
+    collector: Collector,
+    upstream: dict[str, str],
+    postgres: str,
+    redis: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Hosted]:
     room = tmp_path_factory.mktemp("team")
     accounts = room / "accounts.toml"
     accounts.write_text(ACCOUNTS.format(sha256(TOKEN.encode()).hexdigest()), encoding="utf-8")
@@ -140,6 +146,8 @@ def team(collector: Collector, upstream: dict[str, str], tmp_path_factory: pytes
         "CONTACTS_MCP_LOG_FILE": str(room / "log"),
         "CONTACTS_MCP_ACCOUNTS": str(accounts),
         "CONTACTS_MCP_SIGNING_KEY": "planted-token-that-signs",
+        "CONTACTS_MCP_DATABASE_URL": postgres,
+        "CONTACTS_MCP_REDIS_URL": redis,
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
     }
     with hosted(room, command=LOUD, **variables | upstream) as running:

@@ -263,3 +263,27 @@ def test_the_docs_list_every_metric_and_its_labels(measured: Any) -> None:
     told = {name: labels.count("`") // 2 for name, labels in bare}
     known = {name.removeprefix("contacts_mcp.").replace(".", "_"): len(labels) for name, labels in measured()}
     assert told == known
+
+
+@pytest.mark.parametrize("formatter", [JsonLines(bytes), Discreet()], ids=["json", "text"])
+def test_real_errors_of_the_shared_database_tell_no_values(
+    formatter: logging.Formatter, postgres: str, lines: Any
+) -> None:
+    """PostgreSQL's own texts quote rows and names of users."""
+    import psycopg
+    import psycopg_pool
+
+    logger, text = lines(formatter, "psycopg")
+    with psycopg.connect(postgres) as connection:
+        connection.execute("CREATE TEMP TABLE people (name text PRIMARY KEY)")
+        connection.execute("INSERT INTO people VALUES ('Plantedfirst')")
+        with pytest.raises(psycopg.Error, match="Plantedfirst") as caught:
+            connection.execute("INSERT INTO people VALUES ('Plantedfirst')")
+        logger.error("a write failed", exc_info=caught.value)
+        logger.error("a write failed: %s", caught.value)
+    wrong = psycopg.conninfo.make_conninfo(postgres, dbname="planted_base")
+    with psycopg_pool.ConnectionPool(wrong, open=False) as pool, pytest.raises(psycopg_pool.PoolTimeout):
+        pool.wait(timeout=1)
+    assert "psycopg.pool" in text()
+    assert "UniqueViolation" in text()
+    assert "lanted" not in text()

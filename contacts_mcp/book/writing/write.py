@@ -253,7 +253,7 @@ class _Write:
         if plan.contact_id is not None and (plan.action == "delete" or "phone" not in plan.asked):
             return await self._book.api.get_contact(plan.contact_id)
         known = plan.contact_id or (reply.id if reply else None)
-        found = await with_phone(self._book, str(plan.wanted["phone"]), new_id=known)
+        found = await with_phone(self._book, str(plan.wanted["phone"]), new_id=known, needs_journal=reply is None)
         ours = next(iter([contact for contact in found if await self._may_be_ours(contact, plan, known)]), None)
         self._doubles = [contact for contact in found if contact is not ours]
         return ours or (next(iter(found), None) if known is None else None)
@@ -377,11 +377,12 @@ class _Write:
         )
 
 
-async def with_phone(book: Book, phone: str, *, new_id: int | None = None) -> list[Contact]:
+async def with_phone(book: Book, phone: str, *, new_id: int | None = None, needs_journal: bool = True) -> list[Contact]:
     """Every contact with `phone`, among them the one with `new_id`, which a search may not find yet.
 
     An empty search is no proof, because not every account may search: the contact is then asked for by its id or phone.
-    A search may also find a contact that has left the phone already.
+    A search may also find a contact that has left the phone already. The journal knows those. `needs_journal` False
+    keeps them where the journal cannot be asked.
     """
     try:
         found = [contact for contact in await book.api.search_contacts(phones=[phone]) if contact.phone == phone]
@@ -390,7 +391,12 @@ async def with_phone(book: Book, phone: str, *, new_id: int | None = None) -> li
     if new_id is not None and all(contact.id != new_id for contact in found):
         found += filter(None, [await book.api.get_contact(new_id)])
     found = found or list(filter(None, [await book.api.find_contact(phone)]))
-    return [contact for contact in found if not await has_left(book, contact, phone)]
+    try:
+        return [contact for contact in found if not await has_left(book, contact, phone)]
+    except AccountError:
+        if needs_journal:
+            raise
+        return found
 
 
 async def has_left(book: Book, contact: Contact, phone: str) -> bool:
@@ -423,7 +429,27 @@ async def circumstances(
     """The knowledge of the journal besides a look at `contact`, for the write that `entry` describes.
 
     `is_in_journal` False says that the journal has no entry of the contact, which a look at many asks at once.
+    A write that the service accepted is judged without the journal where that cannot be asked any more.
     """
+    try:
+        return await _known(book, plan, entry, reply, contact, is_over=is_over, is_in_journal=is_in_journal)
+    except AccountError:
+        if reply is None:
+            raise
+        unnamed = [contact.id] if contact and contact.id != reply.id else []  # it may be anybody's
+        return Circumstances(reply=reply, is_over=is_over, is_young=True, is_fresh=True, explained=frozenset(unnamed))
+
+
+async def _known(
+    book: Book,
+    plan: Plan,
+    entry: Entry,
+    reply: WriteReply | None,
+    contact: Contact | None,
+    *,
+    is_over: bool,
+    is_in_journal: bool,
+) -> Circumstances:
     contact_id = plan.contact_id
     if contact_id is None:
         explained = contact is not None and is_in_journal and await is_explained(book, contact.id, besides=entry)
@@ -543,6 +569,8 @@ def _not_seen(failure: ContactsError, plan: Plan, seen: Sight) -> OutcomeUnknown
 def _why_blind(blind: ContactsError) -> str:
     """Why a look failed, without the advice of its own text: trying again is not the next step after a write."""
     why = next((words for kind, words in _BLIND.items() if isinstance(blind, kind)), "looking it up failed")
+    if blind.kind == "database_away":  # an AccountError whose owner is another one
+        why = "the journal cannot be asked"
     request_id = getattr(blind, "request_id", "")
     return f"{why} (X-Request-Id {request_id})" if request_id else why
 

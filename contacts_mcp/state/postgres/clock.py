@@ -42,6 +42,11 @@ class DatabaseClock:
         return time.time() if self._behind == -inf else self._ticks() + self._behind
 
     @property
+    def off(self) -> float:
+        """Seconds by which this machine's time of day is ahead of PostgreSQL's. It is negative where it is behind."""
+        return time.time() - (self.earliest + self.latest) / 2
+
+    @property
     def latest(self) -> float:
         """The time is at most that."""
         return time.time() if self._ahead == inf else self._ticks() + self._ahead

@@ -26,7 +26,7 @@ from contacts_mcp.state.journal import IN_FLIGHT, KEEP, KEEP_TOKENS, LONGEST_CAL
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.clock import NOW, ticks
 from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, SharedDatabase
-from contacts_mcp.state.postgres.leases import Lease, LeaseLost, Leases
+from contacts_mcp.state.postgres.leases import LeaseLost, Leases
 from contacts_mcp.state.postgres.locks import lease_name
 
 _PURGE_EVERY = 3600.0  # seconds
@@ -222,7 +222,12 @@ class PostgresJournal:
         return begun
 
     def _to_begin(self, account: int, entries: Sequence[Entry]) -> dict[str, Any]:
-        held = {name: lease for entry in entries for name in _locks_of(entry) if (lease := self._held(account, name))}
+        held = {
+            name: lease
+            for entry in entries
+            for name in _locks_of(entry)
+            if (lease := self._leases.of_caller(account, name))
+        }
         rows = [
             {name: _column(entry, name) for name in _BEGUN.keys() & _ENTRY_COLUMNS}
             | {"phone_before": _phone_in(entry.before), "phone_wanted": _phone_in(entry.wanted)}
@@ -238,9 +243,6 @@ class PostgresJournal:
             "lease_names": [*held],
             "lease_fences": [lease.fence for lease in held.values()],
         }
-
-    def _held(self, account: int, name: str) -> Lease | None:
-        return self._leases.held(account, name)
 
     async def finish(self, entry: Entry) -> bool:
         """Write down how it came out, and on the change it took back that it did. Answers whether that worked.
@@ -281,7 +283,7 @@ class PostgresJournal:
         rows = []
         for entry in entries:
             lock = _lock_of(entry)
-            lease = self._held(account, lock)
+            lease = self._leases.of_caller(account, lock)
             fence = lease.fence if lease else self._fences.get(entry.change_id)
             own = {"id": entry.change_id, "lock": lock, "fence": fence, "sent": entry.uptime, "undoes": entry.undoes}
             rows.append({name: own[name] if name in own else _column(entry, name) for name in _ENDED})

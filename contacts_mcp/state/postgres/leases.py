@@ -26,7 +26,7 @@ import anyio
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.postgres.accounts import AccountNumber
-from contacts_mcp.state.postgres.clock import ticks
+from contacts_mcp.state.postgres.clock import NOW, ticks
 from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, SharedDatabase
 from contacts_mcp.state.uptime import uptime
 
@@ -52,7 +52,7 @@ _TAKE = f"""
         WHERE old.until <= clock_timestamp() OR old.owner = excluded.owner
         RETURNING name, fence, extract(epoch FROM clock_timestamp() - written)::double precision AS age
     )
-    SELECT name, fence, age, (SELECT merged_into IS NOT NULL FROM account WHERE id = %(account)s) AS is_merged
+    SELECT name, fence, age, {NOW} AS clock, (SELECT merged_into IS NOT NULL FROM account WHERE id = %(account)s) AS is_merged
     FROM (SELECT 1) AS one LEFT JOIN taken ON true
 """
 _OURS = """
@@ -93,6 +93,7 @@ class LeaseLost(AccountError):
 class Lease:
     """One lease that this process took."""
 
+    owner: str
     account: int
     name: str
     fence: int
@@ -105,8 +106,7 @@ class Lease:
         return ticks() < self.ends
 
 
-holding: ContextVar[tuple[Lease, ...]] = ContextVar("holding", default=())
-"""The leases that the caller holds, the oldest first."""
+_holding: ContextVar[tuple[Lease, ...]] = ContextVar("holding", default=())  # by the caller
 
 
 @dataclass(slots=True)
@@ -141,6 +141,14 @@ class Leases:
         """The lease of that name where this process has it."""
         return self._held.get((account, name))
 
+    def of_caller(self, account: int, name: str) -> Lease | None:
+        """The lease of that name where the caller itself holds it."""
+        return next((lease for lease in self.all_of_caller() if (lease.account, lease.name) == (account, name)), None)
+
+    def all_of_caller(self) -> list[Lease]:
+        """The leases that the caller holds."""
+        return [lease for lease in _holding.get() if lease.owner == self.owner]
+
     @asynccontextmanager
     async def hold(self, account: AccountNumber, names: Sequence[str], *, marks: bool) -> AsyncIterator[list[Lease]]:
         """Hold all of `names`, which are sorted. `marks` says that giving them back ends a write.
@@ -173,12 +181,12 @@ class Leases:
 
     @asynccontextmanager
     async def _as_held(self, taken: Sequence[Lease], *, marks: bool) -> AsyncIterator[None]:
-        before = holding.get()
-        holding.set((*before, *taken))
+        before = _holding.get()
+        _holding.set((*before, *taken))
         try:
             yield
         finally:
-            holding.set(before)
+            _holding.set(before)
             await self._give_back(taken, marks=marks)
 
     def _line(self, account: int, name: str) -> anyio.Lock:
@@ -220,6 +228,7 @@ class Leases:
         now = uptime()
         taken = [
             Lease(
+                owner=self.owner,
                 account=number,
                 name=row["name"],
                 fence=row["fence"],

@@ -16,7 +16,7 @@ from contacts_mcp.errors import AccountError
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.database import SharedDatabase
-from contacts_mcp.state.postgres.leases import Lease, LeaseLost, Leases, holding
+from contacts_mcp.state.postgres.leases import Lease, LeaseLost, Leases
 from contacts_mcp.state.uptime import uptime
 
 _AGE = """
@@ -108,7 +108,7 @@ class PostgresLocks:
 
     def still_held(self) -> bool:
         """Whether nobody else can have a lock that the caller holds."""
-        return all(lease.is_live for lease in holding.get())
+        return all(lease.is_live for lease in self._leases.all_of_caller())
 
     @asynccontextmanager
     async def _hold(self, kind: str, keys: Iterable[str]) -> AsyncIterator[None]:

@@ -1,0 +1,218 @@
+"""The real chain over shared state: two servers with one account, whose data directories have nothing in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from postgres_server import PostgresServer
+from support import OpenSession, Session
+
+from contacts_mcp.book.book import Book
+from contacts_mcp.book.values import values_of
+from contacts_mcp.book.writing.plan import update_of
+from contacts_mcp.state.journal import IN_FLIGHT
+from contacts_mcp.state.postgres.database import SharedDatabase
+from contacts_mcp.state.postgres.imports import PostgresImports
+from contacts_mcp.state.postgres.journal import PostgresJournal
+from contacts_mcp.state.postgres.locks import PostgresLocks
+
+WRITES = {"create_contact", "update_contact", "delete_contact", "write_contacts"}
+ADA = "+15105550100"
+
+
+async def share(session: Session, db: SharedDatabase, account: str) -> Book:
+    """Let the session's server keep its state in the database."""
+    book = await session.workspace.book()
+    journal = PostgresJournal(db, account)
+    setattr(book.mirror, "_journal", journal)  # noqa: B010 -- the protocol does not show it
+    shared = replace(book, journal=journal, locks=PostgresLocks(db, account), imports=PostgresImports(db, account))
+    session.workspace._book = shared
+    return shared
+
+
+@asynccontextmanager
+async def two_servers(open_session: OpenSession, url: str, account: str, **life: float) -> AsyncIterator[list[Session]]:
+    """Two servers, each with connections of its own, and one sandbox behind both."""
+    databases = SharedDatabase(url, **life), SharedDatabase(url, **life)
+    try:
+        async with open_session() as one, open_session(sandbox=one.sandbox) as other:
+            for session, db in zip((one, other), databases, strict=True):
+                await share(session, db, account)
+            yield [one, other]
+    finally:
+        for db in databases:
+            await db.aclose()
+
+
+@pytest.fixture
+async def servers(open_session: OpenSession, postgres: str, account: str) -> AsyncIterator[list[Session]]:
+    async with two_servers(open_session, postgres, account) as opened:
+        yield opened
+
+
+async def test_creates_of_one_phone_on_two_servers_at_once_make_one_contact(servers: list[Session]) -> None:
+    answers: list[str] = []
+
+    async def create(session: Session, number: int) -> None:
+        facts = await session.ok("create_contact", phone="+15105553344", first=f"Jo {number}")
+        answers.append(facts["status"])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(8):
+            tasks.start_soon(create, servers[number % 2], number)
+    assert sorted(answers) == ["created"] + ["exists"] * 7
+    contacts = servers[0].sandbox.store.contacts()
+    assert len([one for one in contacts if one["phone"] == "15105553344"]) == 1
+
+
+async def test_updates_of_one_contact_on_two_servers_at_once_all_count(servers: list[Session]) -> None:
+    """None of the tags is lost, although a PUT replaces them all."""
+    async with anyio.create_task_group() as tasks:
+        for session, tag in zip(servers * 2, ["Lead", "Newsletter", "Past Due", "Supplier"], strict=True):
+            tasks.start_soon(session.client.call_tool, "update_contact", {"phone": ADA, "add_tags": [tag]})
+    assert servers[0].sandbox.store.contact(1001)["tags"] == [101, 102, 103, 104, 105]
+
+
+async def test_one_server_takes_back_the_change_of_another_once(servers: list[Session]) -> None:
+    one, other = servers
+    before = one.sandbox.store.contact(1001)["first"]
+    done = await one.ok("update_contact", contact_id=1001, first="Grace")
+    (told,) = (await other.ok("list_changes"))["changes"]
+    assert told["change_id"] == done["change_id"]
+    statuses: list[str] = []
+
+    async def undo(session: Session) -> None:
+        statuses.append((await session.ok("undo_change", change_id=done["change_id"]))["status"])
+
+    async with anyio.create_task_group() as tasks:
+        for session in servers * 2:
+            tasks.start_soon(undo, session)
+    assert sorted(statuses) == ["unchanged"] * 3 + ["undone"]
+    assert one.sandbox.store.contact(1001)["first"] == before
+
+
+async def test_one_confirmation_that_two_servers_get_at_once_allows_one_deletion(servers: list[Session]) -> None:
+    asked = await servers[0].ok("delete_contact", contact_id=1001)
+    answers: list[Any] = []
+
+    async def delete(session: Session) -> None:
+        answers.append(await session.call("delete_contact", contact_id=1001, confirm_token=asked["confirm_token"]))
+
+    async with anyio.create_task_group() as tasks:
+        for session in servers * 3:
+            tasks.start_soon(delete, session)
+    deletions = [
+        entry
+        for entry in (await servers[1].ok("list_changes", contact_id=1001))["changes"]
+        if entry["action"] == "delete"
+    ]
+    assert len(deletions) == 1
+    assert servers[0].sandbox.store.contact(1001) is None
+
+
+async def test_an_import_runs_on_one_server_and_is_taken_back_on_another(servers: list[Session]) -> None:
+    one, other = servers
+    text = "Phone,First\n" + "\n".join(f"+1510555{number:04},Jo" for number in range(4000, 4030))
+    planned = await one.ok("import_contacts", text=text)
+    count = len(one.sandbox.store.contacts())
+    await finished(one, planned["plan"], planned["confirm_token"])
+    assert len(one.sandbox.store.contacts()) == count + 30
+    (run,) = (await other.ok("list_changes"))["changes"]
+    undo = await other.ok("undo_change", change_id=run["change_id"])
+    done = await other.ok("undo_change", change_id=run["change_id"], confirm_token=undo["confirm_token"])
+    while done["status"] == "running":
+        done = await other.ok("import_status", plan=undo["plan"])
+        await anyio.sleep(0.05)
+    assert len(one.sandbox.store.contacts()) == count
+
+
+async def finished(session: Session, plan: int, token: str) -> None:
+    facts = await session.ok("import_contacts", plan=plan, confirm_token=token)
+    with anyio.fail_after(30):
+        while facts["status"] == "running":
+            await anyio.sleep(0.05)
+            facts = await session.ok("import_status", plan=plan)
+    assert facts["status"] == "done", facts
+
+
+# PostgreSQL away
+
+
+async def test_while_postgresql_is_away_reads_work_and_writes_are_refused_before_anything_is_sent(
+    open_session: OpenSession, mortal: PostgresServer, account: str
+) -> None:
+    async with two_servers(open_session, mortal.url(), account) as (session, _):
+        await session.ok("update_contact", contact_id=1001, first="Grace")
+        mortal.stop()
+        start = time.monotonic()
+        for tool, arguments in (
+            ("update_contact", {"contact_id": 1001, "first": "Ada"}),
+            ("create_contact", {"phone": "+12125550142"}),
+            ("delete_contact", {"contact_id": 1001}),
+        ):
+            said = await session.refused(tool, **arguments)
+            assert "the database that this server shares with others cannot be reached" in said
+            assert not WRITES & {*session.operations}
+        assert time.monotonic() - start < 4
+        assert "Grace" in await session.text("lookup_contact", contact_id=1001)
+        assert "1001" in await session.text("list_contacts")
+        mortal.start()
+        await anyio.sleep(1.1)
+        await session.ok("update_contact", contact_id=1001, first="Ada")
+
+
+async def test_a_write_whose_outcome_met_a_crash_is_told_and_settled_by_another_server(
+    open_session: OpenSession, mortal: PostgresServer, account: str
+) -> None:
+    async with two_servers(open_session, mortal.url(), account, lease_life=2.0) as (one, other):
+
+        async def crash(request: httpx.Request) -> None:
+            if request.method == "PUT":
+                one.wire.before = None
+                mortal.stop()
+
+        await other.ok("list_changes")
+        one.wire.before = crash
+        result = await one.call("update_contact", contact_id=1001, first="Grace")
+        assert one.operations.count("update_contact") == 1
+        assert one.sandbox.store.contact(1001)["first"] == "Grace"
+        mortal.start()
+        await anyio.sleep(2.0)
+        (told,) = (await other.ok("list_changes"))["changes"]
+        assert (told["action"], told["state"]) == ("update", "done"), "a look showed it"
+        assert not result.is_error, "the outcome was seen, though it could not be written down"
+        await other.ok("undo_change", change_id=told["change_id"])
+
+
+async def test_the_next_writer_waits_for_a_change_whose_server_died(
+    open_session: OpenSession, postgres: str, account: str
+) -> None:
+    async with two_servers(open_session, postgres, account) as (_, other):
+        book = await other.workspace.book()
+        contact = await book.api.get_contact(1001)
+        assert contact
+        plan = update_of(contact, values_of(contact) | {"first": "Zoe"})
+        dead = SharedDatabase(postgres)
+        begun = await PostgresJournal(dead, account).begin(plan.entry())
+        await dead.aclose()
+        said = await other.refused("update_contact", contact_id=1001, first="Grace")
+        assert f"change {begun.change_id}" in said
+        assert "may still arrive" in said
+        assert not WRITES & {*other.operations}
+        db = SharedDatabase(postgres)
+        await db.execute(
+            "UPDATE journal SET at = at - %(s)s, sent = sent - %(s)s WHERE id = %(id)s",
+            {"s": IN_FLIGHT, "id": begun.change_id},
+        )
+        await db.aclose()
+        assert (await other.ok("update_contact", contact_id=1001, first="Grace"))["status"] == "updated"
+        found = await book.journal.get(begun.change_id)
+        assert found is not None
+        assert found.state == "not_done"
