@@ -19,7 +19,7 @@ import httpx
 
 from topology.caller import ERAS, LEGACY, MODERN, Answer, Caller
 from topology.parts import NotStarted
-from topology.team import SCOPES, Replica, Team
+from topology.team import SCOPES, Replica, Team, is_ready
 
 PHONES = {MODERN: "+15105553301", LEGACY: "+15105553302"}
 NAME, MAIL = "Wilhelmina", "wilhelmina.p@example.com"
@@ -184,6 +184,40 @@ class Session:
         must(code == 0, f"it exits 0, and not {code}")
         must({*outcomes} == {"200"}, f"every call is answered: {dict(outcomes)}")
 
+    def goes_on_without_redis(self) -> None:
+        """Redis is killed and comes back empty, and every call is answered."""
+        sam, redis = self.person(), self.team.redis
+        for replica in self.team.replicas:  # one that has not asked for this account knows nothing, and waits a minute
+            done(self.person(at=replica).call("lookup_contact", phone=PHONES[MODERN]))
+        redis.kill()
+        try:
+            must(done(sam.call("lookup_contact", phone=PHONES[MODERN]))["found"], "a lookup goes on")
+            changed = done(sam.call("update_contact", phone=PHONES[MODERN], last="Castillo"))
+            done(sam.call("undo_change", change_id=changed["change_id"]))
+        finally:
+            redis.start()
+            redis.wait_until_ready()
+        must(done(sam.call("lookup_contact", phone=PHONES[MODERN]))["found"], "a lookup goes on after it is back")
+
+    def sends_nothing_without_postgres(self) -> None:
+        """While PostgreSQL is away, lookups go on and a change is refused before it is sent. It comes back by itself."""
+        sam, postgres = self.person(), self.team.postgres
+        before = self.writes_of(OFFICE)
+        postgres.end()
+        try:
+            must(done(sam.call("lookup_contact", phone=PHONES[MODERN]))["found"], "a lookup goes on")
+            refused = sam.call("update_contact", phone=PHONES[MODERN], last="Castillo")
+            must(not refused.is_carried_out, f"a change is refused: {refused}")
+            must(self.writes_of(OFFICE) == before, "nothing was sent")
+            must(not any(is_ready(replica.url) for replica in self.team.replicas), "no replica is ready")
+        finally:
+            postgres.start()
+            postgres.wait_until_ready()
+        for replica in self.team.replicas:
+            self.team.until_ready(replica)
+        changed = done(sam.call("update_contact", phone=PHONES[MODERN], last="Castillo"))
+        done(sam.call("undo_change", change_id=changed["change_id"]))
+
     def shares_the_limit(self) -> None:
         """The limit of requests holds for both replicas together."""
         account = self.team.accounts[OTHERS]
@@ -195,10 +229,9 @@ class Session:
         time.sleep(4)
         sent = self.requests_of(OTHERS) - before
         pool.shutdown(wait=False, cancel_futures=True)
-        used = before + sent
-        must(used <= LIMIT, f"{used} requests were sent in a minute, and {LIMIT} are allowed")
+        must(sent <= LIMIT, f"{sent} requests were sent in a minute, and {LIMIT} are allowed")
         # Places that are promised to the other replica, for a loss of Redis, wait until the minute has gone on.
-        must(used >= LIMIT // 2, f"only {used} of {LIMIT} requests were sent")
+        must(before + sent >= LIMIT // 2, f"only {sent} of {LIMIT} requests were sent")
 
     def says_nothing_personal(self) -> None:
         """No log has a phone, a name, an e-mail or a token in it."""
@@ -217,6 +250,11 @@ class Session:
         """How many of those deleted a contact."""
         requests = httpx.get(f"{self.team.accounts[account].address}/_sandbox/requests", trust_env=False).json()
         return sum(request["method"] == "DELETE" for request in requests)
+
+    def writes_of(self, account: str) -> int:
+        """How many changes the sandbox of an account was asked for."""
+        asked = httpx.get(f"{self.team.accounts[account].address}/_sandbox/requests", trust_env=False).json()
+        return sum(one["method"] in {"PUT", "DELETE"} for one in asked)
 
     @contextmanager
     def ended(self, victim: Replica) -> Iterator[None]:
@@ -277,6 +315,8 @@ RULES: tuple[Callable[[Session], None], ...] = (
     Session.hides_what_is_inside,
     Session.survives_a_kill,
     Session.drains,
+    Session.goes_on_without_redis,
+    Session.sends_nothing_without_postgres,
     Session.shares_the_limit,
     Session.says_nothing_personal,
 )

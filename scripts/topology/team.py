@@ -23,6 +23,7 @@ from topology.stores import postgres, redis
 
 SCOPES = ("contacts:read", "contacts:write", "contacts:delete", "contacts:bulk")
 SANDBOX_KEY = "sandbox-api-key"  # that of every sandbox, so no secret
+USUAL_LIMIT = 500  # requests a minute, of Heymarket and so of a sandbox
 CONTACTS = 60  # in each sandbox
 READY_WITHIN = 30  # seconds
 
@@ -74,7 +75,7 @@ class Team:
     ) -> None:
         """`limits` are requests a minute by account, and `settings` go to every replica."""
         limits = limits or {}
-        self.accounts = {name: Account(name, limits.get(name, 500)) for name in ("oakland", "portland")}
+        self.accounts = {name: Account(name, limits.get(name, USUAL_LIMIT)) for name in ("oakland", "portland")}
         self.issuer = Issuer()
         self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
@@ -106,6 +107,9 @@ class Team:
         self._run(stack, [self.postgres, self.redis, *books])
         for account, book in zip(self.accounts.values(), books, strict=True):
             account.address = _address_in(book)
+            if account.requests_per_minute > USUAL_LIMIT:
+                unlimited = {"requests_per_minute": 0}
+                httpx.post(f"{account.address}/_sandbox/behaviour", json=unlimited, trust_env=False).raise_for_status()
         self._write_accounts()
         self.replicas = [self._replica(number, *ports) for number, ports in enumerate(self._ports, 1)]
         self.nginx, self.certificate = nginx(self.folder, self.port, [replica.port for replica in self.replicas])

@@ -312,6 +312,11 @@ def test_nginx_keeps_no_connection_to_a_replica() -> None:
     assert "Connection close" in directives("proxy_set_header")
 
 
+def test_nginx_never_gives_all_replicas_up() -> None:
+    """By default some failed calls take a replica out for a while. Many at once would take out the last."""
+    assert {value.split()[1] for value in directives("server")} == {"max_fails=0"}
+
+
 def test_nginx_never_sends_a_post_twice() -> None:
     (cases,) = directives("proxy_next_upstream")
     assert {*cases.split()} == {"error", "timeout"}
