@@ -703,7 +703,7 @@ def clear_journal(data_dir: str | None) -> None:
     from contacts_mcp.workspace import forget_changes
 
     try:
-        count = anyio.run(forget_changes, load({"data_dir": data_dir}).directory)
+        count = anyio.run(forget_changes, load({"data_dir": data_dir}))
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Forgot {count} changes.")
@@ -752,10 +752,12 @@ def build_index(**flags: Any) -> None:
 @click.confirmation_option(prompt="Delete the local index of all accounts? Heymarket keeps every contact.")
 def forget_index(data_dir: str | None) -> None:
     """Delete the index of all accounts. A server fills it again at its next search, unless CONTACTS_MCP_INDEX=off."""
+    import anyio
+
     from contacts_mcp.setup.index import forget
 
     try:
-        count = forget(load({"data_dir": data_dir}))
+        count = anyio.run(forget, load({"data_dir": data_dir}))
         click.echo(f"Deleted {count} index{'' if count == 1 else 'es'}.")
     except ContactsError as error:
         raise click.ClickException(str(error)) from None

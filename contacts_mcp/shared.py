@@ -9,8 +9,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -22,14 +21,13 @@ from contacts_mcp.errors import AccountError
 from contacts_mcp.state.account import Account
 
 if TYPE_CHECKING:
+    from contacts_mcp.book.search.mirror import FillingRight
     from contacts_mcp.state.ledger import Ledger
     from contacts_mcp.state.postgres.database import SharedDatabase
     from contacts_mcp.state.postgres.index_pool import Pool
     from contacts_mcp.state.protocols import Imports, Journal, Locks
     from contacts_mcp.state.redis import SharedRedis
     from contacts_mcp.state.word_index import WordIndex
-
-FILLING = 0  # the number of no plan: the lease of whoever fills the index
 
 _log = logging.getLogger(__name__)
 
@@ -123,17 +121,44 @@ class Shared:
         """The function that opens the search index in a worker thread, None without PostgreSQL."""
         if self.database is None:
             return None
-        from contacts_mcp.state.postgres.accounts import AccountNumber
+        from contacts_mcp.state.index_file import IndexUnavailable
         from contacts_mcp.state.postgres.index import PostgresIndex
 
-        number = AccountNumber.of(self.database, account)
-        return lambda: PostgresIndex(self._index_pool, lambda: from_thread.run(number.get))
+        database = self.database
 
-    @asynccontextmanager
-    async def filling(self, locks: Locks) -> AsyncIterator[bool]:
-        """Whether this replica may fill the index. While it does, others may not."""
-        async with locks.plan(FILLING) as is_held:
-            yield is_held
+        def opened() -> WordIndex:
+            try:
+                from_thread.run(database.open)  # it prepares the tables, where nothing else was asked before
+            except AccountError:
+                raise IndexUnavailable("unreachable") from None
+            return PostgresIndex(self._index_pool, account)
+
+        return opened
+
+    def filling_right(self, account: Account) -> FillingRight | None:
+        """Says whether this replica may fill the index, None without PostgreSQL. While it does, others may not."""
+        if self.database is None:
+            return None
+        from contacts_mcp.state.postgres.locks import PostgresLocks
+
+        return PostgresLocks(self.database, account).filling
+
+    # All accounts
+
+    async def forget_changes(self) -> int:
+        """Forget the finished changes of all accounts, and their plans of imports. Returns how many changes there were.
+
+        Raises DatabaseAway.
+        """
+        from contacts_mcp.state.postgres.forgetting import forget_changes
+
+        return await forget_changes(self.database) if self.database is not None else 0
+
+    async def forget_index(self) -> int:
+        """Forget the index of all accounts. Returns how many there were. Raises DatabaseAway."""
+        from contacts_mcp.state.postgres.forgetting import forget_index
+
+        return await forget_index(self.database) if self.database is not None else 0
 
     @cached_property
     def _index_pool(self) -> Pool:

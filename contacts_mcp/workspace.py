@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -85,6 +84,11 @@ class Workspace:
                 if self._book is None:
                     self._book = await self._opened()
         return self._book
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it reads contacts, though no call waits for them."""
+        return self._book is not None and self._book.mirror.is_filling
 
     async def __aenter__(self) -> Self:
         return self
@@ -178,7 +182,7 @@ class Workspace:
             locks=locks,
             imports=imports,
             open_index=shared.index(account) if is_shared else None,
-            filling_right=partial(shared.filling, locks) if is_shared else None,
+            filling_right=shared.filling_right(account) if is_shared else None,
         )
 
     def _shared_state(self) -> Shared | None:
@@ -294,14 +298,20 @@ async def reset_sandbox(settings: Settings) -> str:
     return settings.sandbox_file or "sandbox.sqlite3 in the data directory"
 
 
-async def forget_changes(home: Path) -> int:
-    """Forget the finished changes of all accounts in that data directory, and their plans of imports.
+async def forget_changes(settings: Settings) -> int:
+    """Forget the finished changes of all accounts, and their plans of imports, where these settings keep them.
 
     Returns how many changes there were. Raises AccountError.
     """
     from contacts_mcp.state.imports import Imports
     from contacts_mcp.state.journal import Journal
 
+    if settings.database_url:
+        from contacts_mcp.shared import Shared
+
+        async with Shared(settings) as shared:
+            return await shared.forget_changes()
+    home = settings.directory
     if (plans := home / "imports.sqlite3").exists():
         async with aclosing(Imports(plans, "")) as kept:
             await kept.forget()

@@ -40,6 +40,10 @@ class Noticing(Protocol):
     def is_in_use(self) -> bool:
         """Whether there is a mirror already."""
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether this process reads contacts into it now."""
+
     async def ask(self, question: Callable[[WordIndex], Result]) -> Result:
         """The answer of the mirror as it is. Raises ContactsError."""
 

@@ -23,7 +23,6 @@ from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
-from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -274,8 +273,9 @@ async def _ask(check: Check, found: dict[str, bool]) -> None:
 
 def _error_in(result: HandlerResult) -> dict[str, Any] | None:
     """The facts of an answer that is an error, None of another."""
-    held = result.model_dump(by_alias=True) if isinstance(result, BaseModel) else result or {}
-    return held.get("structuredContent") or {} if held.get("isError") else None
+    if isinstance(result, dict):
+        return (result.get("structuredContent") or {}) if result.get("isError") else None
+    return (getattr(result, "structured_content", None) or {}) if getattr(result, "is_error", False) else None
 
 
 async def _is_alive(_: Request) -> Response:

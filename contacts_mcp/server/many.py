@@ -2,7 +2,8 @@
 
 - The account of a call is that of its person. Nothing else in a request chooses an account.
 - A workspace is made at the first call, and closed after `IDLE` without one. At most `MOST_OPEN` are open.
-- A workspace in use is never closed. Where all are in use, a call waits for a place as long as it may last.
+- A workspace in use is never closed, and one that fills its index only to make room. Where all are in use, a call waits
+  for a place as long as it may last.
 - Nothing is shared among accounts but the process: no cache, journal, lock, limit, job or number.
 """
 
@@ -104,7 +105,8 @@ class ManyAccounts:
     async def close_idle(self) -> None:
         """Close every workspace that had no call for so long."""
         for account in [*self._accounts.values()]:
-            if account.is_open and anyio.current_time() - account.used_at >= self._idle:
+            is_idle = anyio.current_time() - account.used_at >= self._idle
+            if account.is_open and is_idle and not account.workspace.is_at_work:
                 await account.close_unless_used()
 
     def _account(self, name: str) -> _Account:
@@ -115,7 +117,10 @@ class ManyAccounts:
         return self._accounts[name]
 
     async def _make_room(self) -> None:
-        """Wait until another workspace may be opened. The one that was used least lately is closed for it."""
+        """Wait until another workspace may be opened. The one that was used least lately is closed for it.
+
+        Its index may be half filled. It goes on from there another time.
+        """
         while len(self.open) >= self._most_open:
             unused = [account for account in self._accounts.values() if account.is_open and not account.is_used]
             if unused:

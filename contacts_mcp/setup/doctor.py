@@ -398,6 +398,9 @@ def _existing(place: Path, advice: str) -> Iterator[Finding]:
 
 def _journal(_: Patient, settings: Settings) -> Iterator[Finding]:
     path = settings.directory / "journal.sqlite3"
+    if settings.database_url:
+        yield Finding(Level.OK, "journal", "in the database that servers share")
+        return
     if not settings.journal:
         yield Finding(Level.OK, "journal", "switched off, so changes can be taken back only while the server runs")
         return
@@ -416,10 +419,13 @@ def _journal(_: Patient, settings: Settings) -> Iterator[Finding]:
 
 
 def _index(_: Patient, settings: Settings) -> Iterator[Finding]:
-    from contacts_mcp.setup.index import known_in, summary
+    from contacts_mcp.setup.index import is_shared, known_in, summary
     from contacts_mcp.state.index_file import IndexUnavailable, problem_with
     from contacts_mcp.workspace import index_path
 
+    if is_shared(settings):
+        yield Finding(Level.OK, "index", "in the database that servers share")
+        return
     path = index_path(settings)
     if path is None or not path.exists():
         where = "will be filled at the first search" if path else "in memory while a server runs"
@@ -484,6 +490,9 @@ def _pace(patient: Patient, settings: Settings) -> Iterator[Finding]:
     from contacts_mcp.workspace import account_of
 
     limit = settings.requests_per_minute
+    if settings.redis_url:
+        yield Finding(Level.OK, "requests", f"{limit} a minute, counted in the Redis that servers share")
+        return
     path = settings.directory / "pace.sqlite3"
     try:
         sent, pause = usage(path, account_of(settings), patient.uptime()) if path.is_file() else (0, 0.0)
@@ -501,6 +510,43 @@ def _pace(patient: Patient, settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "requests", text, "Wait a minute; other servers on this machine count too.")
     else:
         yield Finding(Level.OK, "requests", text)
+
+
+def _accounts(_: Patient, settings: Settings) -> Iterator[Finding]:
+    if settings.accounts is None:
+        return
+    from contacts_mcp.accounts import read_accounts
+
+    try:
+        found = read_accounts(settings)
+    except ContactsError as error:
+        yield Finding(Level.PROBLEM, "accounts", str(error), "The server does not start until this is put right.")
+        return
+    tokens = f"{len(found.tokens)} static tokens" if found.tokens else "no static token"
+    text = f"{settings.accounts}: {len(found.settings)} accounts, {len(found.issuers)} issuers, {tokens}"
+    yield Finding(Level.OK, "accounts", text)
+
+
+def _shared_state(_: Patient, settings: Settings) -> Iterator[Finding]:
+    if not settings.shares_state:
+        return
+    try:
+        states = anyio.run(_answering, settings)
+    except ContactsError as error:
+        yield Finding(Level.PROBLEM, "shared state", str(error))
+        return
+    for name, is_there in states.items():
+        if is_there:
+            yield Finding(Level.OK, name, "answers")
+        else:
+            yield Finding(Level.PROBLEM, name, "does not answer", "Check that it runs, and its address in the settings.")
+
+
+async def _answering(settings: Settings) -> dict[str, bool]:
+    from contacts_mcp.shared import Shared
+
+    async with Shared(settings) as shared:
+        return {name: await ask() for name, ask in shared.checks.items()}
 
 
 def _service(patient: Patient, settings: Settings) -> Iterator[Finding]:
@@ -584,6 +630,8 @@ WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (
     _profile,
     _screens,
     _signing_key,
+    _accounts,
+    _shared_state,
     _pace,
     _service,
 )

@@ -11,7 +11,7 @@ import anyio
 
 from contacts_mcp.book.search.known import Known, known_from
 from contacts_mcp.book.search.mirror import mirror_of
-from contacts_mcp.config import Settings
+from contacts_mcp.config import Settings, variable_of
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.index_file import problem_with
 from contacts_mcp.workspace import Workspace, index_path
@@ -22,8 +22,13 @@ MEGABYTE = 1_000_000
 def described(settings: Settings, *, check: bool = False) -> list[str]:
     """The index of the account in use, a sentence a line. `check` reads every page of its file.
 
-    Nothing is changed. Raises IndexUnavailable.
+    Nothing is changed. Raises ContactsError.
     """
+    if is_shared(settings):
+        return [
+            f"The index is in the database that servers share ({variable_of('database_url')}).",
+            *_told_of_shared(settings),
+        ]
     path = index_path(settings)
     if path is None:
         return [_elsewhere(settings)]
@@ -37,6 +42,19 @@ def described(settings: Settings, *, check: bool = False) -> list[str]:
     known = known_in(path)
     checked = ["Every page of the file was checked, and is sound."] if check else []
     return [where, *told(known), *checked]
+
+
+def is_shared(settings: Settings) -> bool:
+    """Whether the index is in a database that servers share."""
+    return settings.database_url is not None and settings.index == "disk"
+
+
+def _told_of_shared(settings: Settings) -> list[str]:
+    async def known() -> Known:
+        async with Workspace(settings) as workspace:
+            return await mirror_of(await workspace.book()).known()
+
+    return told(anyio.run(known))
 
 
 def known_in(path: Path) -> Known:
@@ -64,7 +82,7 @@ def build(settings: Settings, say: Callable[[str], None]) -> Known:
 
     Raises ContactsError where it cannot be filled.
     """
-    if index_path(settings) is None:
+    if index_path(settings) is None and not is_shared(settings):
         raise AccountError(_elsewhere(settings))
 
     async def announce(searched: int, of: int | None) -> None:
@@ -81,13 +99,19 @@ def build(settings: Settings, say: Callable[[str], None]) -> Known:
     return known
 
 
-def forget(settings: Settings) -> int:
-    """Delete the indexes of all accounts in the data directory. Returns how many there were. Raises IndexUnavailable.
+async def forget(settings: Settings) -> int:
+    """Delete the indexes of all accounts, in the data directory or in the database that servers share.
 
-    A file that another program has open is emptied where it cannot be deleted.
+    Returns how many there were. A file that another program has open is emptied where it cannot be deleted. Raises
+    ContactsError.
     """
     from contacts_mcp.state.index import Index
 
+    if is_shared(settings):
+        from contacts_mcp.shared import Shared
+
+        async with Shared(settings) as shared:
+            return await shared.forget_index()
     paths = sorted(settings.directory.glob("index-*.sqlite3"))
     for path in paths:
         with closing(Index(path)) as index:

@@ -280,6 +280,12 @@ class Index:
         query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {tests} ORDER BY words.rowid DESC LIMIT ?"
         return self._ids(query, query_of(wanted), *values, most)
 
+    def matching_each(
+        self, wanted: Sequence[Expression], *, most: int, bounds: Bounds | None = None
+    ) -> list[list[int]]:
+        """As `matching`, for several expressions: at most `most` contacts of each."""
+        return [self.matching(each, most=most, bounds=bounds) for each in wanted]
+
     def all_matching(self, wanted: Expression, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
         """All contacts that match, the newest first, or None where there are more than `most`.
 

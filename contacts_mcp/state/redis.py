@@ -200,7 +200,7 @@ class SharedRedis:
             self._beating = asyncio.get_running_loop().create_task(self._beat_for_ever())
 
     async def _beat_for_ever(self) -> None:
-        while True:
+        while not self._is_closing:  # asyncio.wait_for of Python 3.11, in the driver, loses cancellations
             await asyncio.sleep(max(self.rhythm.beat, self.silent_until - self._clock() + 0.001))
             with suppress(RedisLost):
                 await self._beat()

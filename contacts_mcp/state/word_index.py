@@ -1,4 +1,4 @@
-"""The index of one account's contacts as a search sees it. Each engine has a form of it (`index.py`, `postgres/index.py`).
+"""The index of one account's contacts as a search sees it. `index.py` and `postgres/index.py` are its forms.
 
 - One search serves every engine. So the same contacts give the same ids in the same order, and the same counts.
 - An index is made for one account. No method takes an account.
@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -160,6 +160,11 @@ class WordIndex(Protocol):
 
         Their ids are under `below`. `part` is as in `holding_part`.
         """
+
+    def matching_each(
+        self, wanted: Sequence[Expression], *, most: int, bounds: Bounds | None = None
+    ) -> list[list[int]]:
+        """As `matching`, for several expressions: at most `most` contacts of each."""
 
     def all_matching(self, wanted: Expression, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
         """All contacts that match, the newest first, or None where there are more than `most`."""

@@ -5,22 +5,26 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-import psycopg
+import anyio
 
+from contacts_mcp.state.postgres.database import SharedDatabase
 from contacts_mcp.state.postgres.index import PostgresIndex
-from contacts_mcp.state.postgres.migrations import known_steps
 
 if TYPE_CHECKING:
     from contacts_mcp.state.postgres.index_pool import Pool
 
-_accounts = count(1)
+_accounts = count(1_001)
 
 
 def prepare(url: str) -> None:
     """Bring a new database up to date."""
-    with psycopg.connect(url, autocommit=True) as db:
-        for step in known_steps():
-            db.execute(step.script.encode())
+
+    async def opened() -> None:
+        db = SharedDatabase(url)
+        await db.open()
+        await db.aclose()
+
+    anyio.run(opened)
 
 
 def new_index(at: str | Pool) -> PostgresIndex:

@@ -272,6 +272,12 @@ async def test_the_one_who_acts_is_known_while_the_call_goes_on(era: str, tmp_pa
     assert who.get() == ""
 
 
+async def test_the_journal_says_who_changed_something(era: str, team: Team) -> None:
+    await team.call(era, "update_contact", ADA, contact_id=JORDAN, first="Jo")
+    (change,) = (await team.call(era, "list_changes", ADA))["changes"]
+    assert "Ada" in repr(change)
+
+
 async def test_a_hosted_server_notes_no_client(era: str, team: Team, tmp_path: Path) -> None:
     await team.call(era, "lookup_contact", ADA, contact_id=JORDAN)
     assert not (tmp_path / "data" / "client.json").exists()

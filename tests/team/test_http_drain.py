@@ -52,7 +52,9 @@ async def sandbox_at_work() -> AsyncIterator[tuple[Sandbox, str]]:
 
 
 @contextmanager
-def replica(folder: Path, url: str, *, hosted: bool = True) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def replica(
+    folder: Path, url: str, *, hosted: bool = True, call_timeout: float = CALL_TIMEOUT
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A server in a process of its own, once it is ready."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -61,7 +63,7 @@ def replica(folder: Path, url: str, *, hosted: bool = True) -> Iterator[tuple[su
         "KEY_OF_A": Credentials().api_key,
         "HEYMARKET_BASE_URL": url,
         "CONTACTS_MCP_DATA_DIR": str(folder / "data"),
-        "CONTACTS_MCP_CALL_TIMEOUT": str(CALL_TIMEOUT),
+        "CONTACTS_MCP_CALL_TIMEOUT": str(call_timeout),
         "CONTACTS_MCP_INDEX": "off",
     }
     if hosted:
@@ -112,7 +114,7 @@ async def test_no_call_is_lost_while_callers_are_sent_elsewhere(tmp_path: Path) 
     """A balancer looks at /readyz, and sends nothing more once it says no."""
     answered: list[str] = []
     async with sandbox_at_work() as (sandbox, url):
-        with replica(tmp_path, url) as (process, address):
+        with replica(tmp_path, url, call_timeout=30) as (process, address):
             assert await is_ready(address)
             sandbox.faults.add(Fault("*", "stall", delay=0.03, times=-1))
             goes_on = True
@@ -122,7 +124,7 @@ async def test_no_call_is_lost_while_callers_are_sent_elsewhere(tmp_path: Path) 
                     facts = await call(
                         address, era, "update_contact", contact_id=1001 + number, first=f"N{len(answered)}"
                     )
-                    answered.append(facts["status"])
+                    answered.append(facts.get("kind") or facts["status"])
 
             async with anyio.create_task_group() as tasks:
                 for number in range(CALLERS):
@@ -218,20 +220,18 @@ async def test_a_server_for_one_person_ends_at_once(tmp_path: Path) -> None:
                 assert await ended(process, 5) < DRAIN
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_the_sdks_own_client_works_with_it(mode: str, tmp_path: Path) -> None:
+async def test_the_sdks_own_client_works_with_it(tmp_path: Path) -> None:
     async with sandbox_at_work() as (_, url):
         with replica(tmp_path, url) as (process, address):
-            carrier = httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
-            async with (
-                carrier,
-                Client(streamable_http_client(f"{address}/mcp", http_client=carrier), mode=mode) as client,
-            ):
-                tools = await client.list_tools()
-                assert "update_contact" in {tool.name for tool in tools.tools}
-                assert "delete_contact" not in {tool.name for tool in tools.tools}
-                answer = await client.call_tool("update_contact", {"contact_id": 1001, "first": "Jo"})
-                assert not answer.is_error
+            for mode in ("auto", "legacy"):
+                carrier = httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
+                way = streamable_http_client(f"{address}/mcp", http_client=carrier)
+                async with carrier, Client(way, mode=mode) as client:
+                    tools = {tool.name for tool in (await client.list_tools()).tools}
+                    assert "update_contact" in tools
+                    assert "delete_contact" not in tools
+                    answer = await client.call_tool("update_contact", {"contact_id": 1001, "first": mode})
+                    assert not answer.is_error
             process.terminate()
             await ended(process, DRAIN + 2)
 

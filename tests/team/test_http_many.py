@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio import get_cancelled_exc_class
 from mcp.server.auth.middleware.auth_context import auth_context_var
@@ -152,6 +153,24 @@ async def test_one_with_work_behind_its_calls_is_never_closed(accounts: Any, mad
         await anyio.sleep(0.05)
         await served.close_idle()
         assert served.open == []
+
+
+async def test_one_that_fills_its_index_stays_unless_there_is_no_room(accounts: Any, made: list[Opened]) -> None:
+    served = accounts(idle=0.0, most_open=1)
+    async with served.living():
+        with calling("a"), served.using() as app:
+            book = await app.book()
+
+        async def fill() -> None:
+            with book.mirror._scope:
+                await anyio.sleep_forever()
+
+        book.mirror._spawn(fill())
+        await anyio.lowlevel.checkpoint()
+        await served.close_idle()
+        assert served.open == ["a"]
+        await call(served, "b")
+        assert served.open == ["b"]
 
 
 async def test_a_call_that_meets_a_closing_one_waits_and_opens_it_again(accounts: Any, made: list[Opened]) -> None:

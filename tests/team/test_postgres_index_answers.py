@@ -30,10 +30,9 @@ from contacts_mcp.state.row import Row
 from contacts_mcp.state.vocabulary import beginnings_of
 from contacts_mcp.state.word_index import WordIndex
 
-CONTACTS = 3_000
-EACH = 12  # questions of a kind
+CONTACTS, FEW = 3_000, 1_000
+EACH = 6  # questions of a kind
 Both = tuple[Index, WordIndex]
-FEW = 1_500
 
 
 def being_filled(index: WordIndex, contacts: int) -> None:
@@ -101,8 +100,8 @@ def both(request: pytest.FixtureRequest, database: str) -> Iterator[Both]:
     """The same contacts in both engines. Another account of the database has the same people, and others."""
     made, contacts = request.param
     strangers = new_index(database)
-    strangers.upsert(replace(row_of(person), tags=(101, 999)) for person in people(600))
-    strangers.upsert(row_of(person) for person in people(300, 3))
+    strangers.upsert(replace(row_of(person), tags=(101, 999)) for person in people(200))
+    strangers.upsert(row_of(person) for person in people(100, 3))
     with closing(Index.open(None)) as one, closing(new_index(database)) as other, closing(strangers):
         made(one, contacts)
         made(other, contacts)
@@ -119,7 +118,7 @@ def questions() -> list[str]:
 
 MORE = (
     "", "all contacts", "c", "m", "ma", "mari", "o'brien", "J. Smith", "smith, john", "dr. ann", "gold", "oakland gold",
-    "the gold plan", "maria oakland", "ends in 44", "begins with 1510", "1510", "+1510", "510", "555", "@gmail", "gmail.com",
+    "the gold plan", "maria oakland", "ends in 44", "begins with 1510", "1510", "+1510", "510", "@gmail", "gmail.com",
     "acme-corp.com", "ann@", "jo@yahoo.com", "C-100", "100500", "2026", "橋", "桃子", "Иван", "smith 44", "l.r.", "§§out",
     "NEAR(a b)", '"', "a'b", "back\\slash", "%", "_", "x" * 90, "jon smyth oakland gold 2026", "müller", "mueller",
 )  # fmt: skip
@@ -173,18 +172,18 @@ FILTERS = {
 @pytest.mark.parametrize("filters", FILTERS.values(), ids=FILTERS)
 def test_filters_leave_the_same_contacts_in_every_order(both: Both, filters: Filters) -> None:
     alike(both, everybody_in, filters)
-    for text in ("", "maria", "smith", "gold", "ends in 44", "510", "@gmail", "jordn riverra", "garcia 1"):
-        for sort in SORTS:
-            question = Question(query=text, filters=filters, sort=sort, limit=7)
-            answer = alike(both, search, question)
-            alike(both, not_judged, question, answer)
+    for sort in SORTS:
+        question = Question(filters=filters, sort=sort, limit=7)
+        alike(both, not_judged, question, alike(both, search, question))
+    for text in ("maria", "gold", "ends in 44", "@gmail", "jordn riverra", "garcia 1"):
+        alike(both, search, Question(query=text, filters=filters, limit=7))
 
 
 @pytest.mark.parametrize("sort", SORTS)
-@pytest.mark.parametrize("text", ["", "gold", "maria", "smith"])
+@pytest.mark.parametrize("text", ["", "gold", "maria"])
 def test_pages_go_on_alike(both: Both, text: str, sort: Sort) -> None:
     cursor, pages = "", 0
-    while pages < 12:
+    while pages < 9:
         question = Question(query=text, sort=sort, limit=40, cursor=cursor)
         cursor = alike(both, search, question).cursor
         pages += 1
@@ -198,7 +197,7 @@ def test_the_same_doubles_are_found(both: Both, tier: duplicates.Tier) -> None:
     found = alike(both, partial(duplicates.find, tier=tier, most=60))
     if found.next:
         alike(both, partial(duplicates.find, tier=tier, most=60, below=found.next))
-    for person in people(60):
+    for person in people(25):
         row = row_of(person)
         given = {"phone": row.phone, "first": row.first, "last": row.last, "email": row.email}
         alike(both, partial(duplicates.probable_doubles_of, **given))
@@ -221,7 +220,7 @@ def test_the_account_is_described_alike(both: Both) -> None:
 
 
 def test_the_words_are_the_same_in_the_same_order(both: Both) -> None:
-    for person in people(150):
+    for person in people(40):
         for word in f"{person.first} {person.last} {person.custom.get(CITY, '')}".lower().split():
             alike(both, near_words, word)
             alike(both, methodcaller("sounding", word))

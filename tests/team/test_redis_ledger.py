@@ -30,8 +30,8 @@ from contacts_mcp.state.uptime import uptime
 
 LIMIT = 60
 REPLICAS = 3
-QUICK = Rhythm(beat=0.2, silence=0.1, settle=0.9)
-NOTICED = 0.2 + 0.9  # seconds after which another Redis has settled for all
+QUICK = Rhythm(beat=0.1, silence=0.05, settle=0.8)
+NOTICED = 0.1 + 0.8  # seconds after which another Redis has settled for all
 NOBODY = "redis://127.0.0.1:9/0"  # the port that nobody listens at
 
 Open = Callable[..., Awaitable[RedisLedger]]
@@ -366,6 +366,16 @@ async def test_a_replica_that_leaves_gives_its_promise_back(replica: Open, redis
     await other.aclose()
     await anyio.sleep(1.1)
     assert await places(one, LIMIT) > 0
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_closing_ends_the_heartbeat_in_the_middle_of_a_question_too(redis: str, steps: int) -> None:
+    shared = SharedRedis(redis, rhythm=QUICK._replace(beat=0.0))
+    await shared.open()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    with anyio.fail_after(2):
+        await shared.aclose()
 
 
 # Addresses and packages

@@ -14,8 +14,8 @@ from support.missing import needs
 
 from contacts_mcp.state.redis import Rhythm
 
-QUICK = Rhythm(beat=0.3, silence=0.2, settle=1.2)
-WINDOW = 2.5
+QUICK = Rhythm(beat=0.2, silence=0.1, settle=1.1)
+WINDOW = 2.0
 
 
 @pytest.fixture(autouse=True)

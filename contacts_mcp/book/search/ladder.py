@@ -160,8 +160,7 @@ class Ladder:
         asked = self._words[0]
         self._add_kin()
         kin = sorted(kindred(asked.plain).items(), key=lambda pair: -pair[1])
-        for name, _ in kin:
-            self._look_for([in_name([name])], most=_FEW)
+        self._look_for_each([in_name([name]) for name, _ in kin])
         if is_exact and len(self._scored) >= self._most // 10:
             return
         if len(asked.plain) > 1:
@@ -171,9 +170,8 @@ class Ladder:
         if not is_exact or len(self._scored) < _FEW:
             self._add_misspelled(0)
             self._add_containing(0)
-            for name, option in self._options[0].items():
-                if option.how in ("misspelled", "inside"):
-                    self._look_for([[word(name)]], most=_FEW)
+            guessed = [name for name, option in self._options[0].items() if option.how in ("misspelled", "inside")]
+            self._look_for_each([[word(name)] for name in guessed])
 
     def _loosened(self) -> None:
         self._add_kin()
@@ -280,6 +278,13 @@ class Ladder:
         self._found.is_capped |= len(ids) == most
         self._score(ids)
         return len(ids)
+
+    def _look_for_each(self, clauses: Sequence[Clause]) -> None:
+        """Score a few of the newest contacts for each of the clauses."""
+        wanted = [self._expression([clause]) for clause in clauses]
+        found = self._index.matching_each(wanted, most=_FEW, bounds=self._filters.bounds)
+        self._found.is_capped |= any(len(ids) == _FEW for ids in found)
+        self._score({each: None for ids in found for each in ids})
 
     def _score(self, ids: Iterable[int]) -> None:
         self._take(score(line, self._words, self._options, said=self._said) for line in self._index.lines(ids))

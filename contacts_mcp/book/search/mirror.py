@@ -411,6 +411,11 @@ class Mirror:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether this process reads contacts into it now."""
+        return any(not task.done() for task in self._tasks)
+
     async def finished(self) -> None:
         """Wait until this process fills nothing any more, also where the mirror is complete already."""
         while going_on := [task for task in self._tasks if not task.done()]:

@@ -223,11 +223,12 @@ def _by_change(index: WordIndex, question: Question, position: Position, total: 
     below = (position.moment, position.last) if position.moment is not None else None
     found: list[int] = []
     moments: dict[int, int] = {}
+    size = question.limit + 1 if question.filters.are_none else _BATCH
     while len(found) <= question.limit:
-        batch = index.recent(most=_BATCH, bounds=question.filters.bounds, below=below)
+        batch = index.recent(most=size, bounds=question.filters.bounds, below=below)
         moments.update({each: at for at, each in batch})
         found += [row.id for row in index.rows(each for _, each in batch) if question.filters.passes(row)]
-        if len(batch) < _BATCH:
+        if len(batch) < size:
             break
         below = batch[-1]
     shown = found[: question.limit]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.postgres.clock import ticks
 from contacts_mcp.state.postgres.database import PATIENCE_FOR_MANY, Row, SharedDatabase
+from contacts_mcp.state.postgres.index_filling import TABLES as MIRROR
 
 if TYPE_CHECKING:
     import psycopg
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _VALID_FOR = 60.0  # seconds for which a number is used without asking
 _KNOWN = "SELECT name, account FROM account_name WHERE name = ANY(%(names)s)"
 _MOVED = ("journal", "import_plan")  # import_row follows its plan
-_DROPPED = ("lease",)  # their holders notice, and write nothing more
+_DROPPED = ("lease", *MIRROR)  # their holders notice, and write nothing more; a mirror is filled again
 
 
 class AccountNumber:

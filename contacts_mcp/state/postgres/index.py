@@ -19,10 +19,12 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from contacts_mcp.state.account import Account
 from contacts_mcp.state.match import Bounds, Expression
 from contacts_mcp.state.postgres import index_filling as filling
 from contacts_mcp.state.postgres import index_records as records
 from contacts_mcp.state.postgres import index_vocabulary as vocabulary
+from contacts_mcp.state.postgres.index_account import NumberOf
 from contacts_mcp.state.postgres.index_pool import PATIENCE_FOR_ALL, PATIENCE_FOR_PAGES, PATIENCE_FOR_READS, Connections
 from contacts_mcp.state.postgres.index_words import TRIGRAMS, VECTOR, conditions, queries_of, trigrams
 from contacts_mcp.state.row import EVERYBODY, Row, newest_of_each, value_in, value_marks
@@ -37,7 +39,6 @@ _MOST_GUESSES = 10_000
 _FEW = 20_000  # contacts that are collected and sorted in a few thousandths of a second
 _TO_LOOK_AT = 8  # the time to look at one contact on the way, as a multiple of the time to collect one
 _MOST_REMEMBERED = 50_000  # words that are known to be in the vocabulary
-_OF_IDS = "WHERE c.account = %s AND c.id = ANY(%s)"
 _NOTES = ("place", "newest", "complete_since", "last_walk")
 _STATE = f"""
     SELECT name, value FROM mirror_note WHERE account = %(account)s
@@ -52,13 +53,14 @@ Result = TypeVar("Result")
 class PostgresIndex:
     """The contacts of one account in the shared database."""
 
-    def __init__(self, at: str | Pool, account: int | Callable[[], int]) -> None:
-        """`at` is an address, or a pool that serves the indexes of other accounts too.
+    def __init__(self, at: str | Pool, account: Account | str | int) -> None:
+        """`at` is an address, or a pool that serves the indexes of other accounts too. `account` may be its number.
 
-        `account` is its number, or finds it out, in which case it is asked before every question.
+        Nothing is connected before the first question. Raises AccountError.
         """
         self._connections = Connections(at)
-        self._number = account if callable(account) else lambda: account
+        self._fixed = account if isinstance(account, int) else None
+        self._number_of = NumberOf(self._connections, "" if isinstance(account, int) else account)
         self._remembering = threading.Lock()
         self._remembered: set[str] = set()  # words that are in the vocabulary
         self._remembered_since: tuple[int, Any] | None = None  # the account, and the end of its last walk then
@@ -66,7 +68,7 @@ class PostgresIndex:
 
     @property
     def _account(self) -> int:
-        return self._number()
+        return self._number_of() if self._fixed is None else self._fixed
 
     def _do(self, work: Callable[[Connection], Result], *, patience: float = PATIENCE_FOR_READS) -> Result:
         return self._connections.run(work, patience=patience)
@@ -177,7 +179,7 @@ class PostgresIndex:
         asked = [*ids]
         if not asked:
             return []
-        found = {row.id: row for row in self._rows(_OF_IDS, [self._account, asked])}
+        found = {row.id: row for row in self._do(lambda db: records.rows_of(db, self._account, asked))}
         return [found[each] for each in asked if each in found]
 
     def unseen(self, *, most: int) -> list[Row]:
@@ -244,6 +246,23 @@ class PostgresIndex:
         # Nothing is added to the ids and the account, but it holds PostgreSQL to the index on the words.
         query = f"SELECT c.id FROM mirror_contact c WHERE c.account + 0 = %s {tests} ORDER BY c.id + 0 DESC LIMIT %s"
         return self._ids(query, [account, *values, most])
+
+    def matching_each(
+        self, wanted: Sequence[Expression], *, most: int, bounds: Bounds | None = None
+    ) -> list[list[int]]:
+        """As `WordIndex.matching_each`, in one question to PostgreSQL."""
+        account = self._account
+        queries = [" & ".join(f"({query})" for query in queries_of(each, account)) if each else None for each in wanted]
+        tests, values = conditions(bounds)
+        query = (
+            "SELECT asked.at, found.id FROM unnest(%s::text[]) WITH ORDINALITY asked (query, at), LATERAL ("
+            f"SELECT c.id FROM mirror_contact c WHERE {VECTOR} @@ asked.query::tsquery AND c.account + 0 = %s {tests} "
+            "ORDER BY c.id + 0 DESC LIMIT %s) found ORDER BY asked.at, found.id DESC"
+        )
+        found: list[list[int]] = [[] for _ in wanted]
+        for at, each in self._pairs(query, [queries, account, *values, most]) if wanted else ():
+            found[at - 1].append(each)
+        return found
 
     def all_matching(self, wanted: Expression, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
         """As `WordIndex.all_matching`."""
@@ -325,7 +344,7 @@ class PostgresIndex:
     def lines(self, ids: Iterable[int]) -> list[Line]:
         """As `WordIndex.lines`."""
         asked = [*ids]
-        return self._do(lambda db: records.lines(db, _OF_IDS, [self._account, asked])) if asked else []
+        return self._do(lambda db: records.lines_of(db, self._account, asked)) if asked else []
 
     # The way of a search
 
@@ -368,7 +387,8 @@ class PostgresIndex:
 
     def facts_of(self, ids: Iterable[int]) -> dict[int, Facts]:
         """As `WordIndex.facts_of`."""
-        found = self._do(lambda db: records.facts(db, _OF_IDS, [self._account, [*ids]]))
+        asked = [*ids]
+        found = self._do(lambda db: records.facts_of(db, self._account, asked))
         return {each.id: each for each in found}
 
     def namesakes(self, keys: Iterable[int]) -> dict[int, int]:

@@ -26,8 +26,10 @@ TABLES = (
 )  # fmt: skip
 CHUNK = 1_000  # contacts of one transaction
 _MOST_UNSEEN = 50_000  # ids that are held at once
-_OF_IDS = "WHERE c.account = %s AND c.id = ANY(%s)"
-_TIDY = "SELECT gin_clean_pending_list('mirror_contact_words'), gin_clean_pending_list('mirror_contact_parts')"
+_TIDY = (
+    "SELECT gin_clean_pending_list('mirror_contact_words'), gin_clean_pending_list('mirror_contact_parts'), "
+    "gin_clean_pending_list('mirror_word_keys')"
+)
 _IS_CHANGED = """
     SELECT n_mod_since_analyze > 0.1 * n_live_tup FROM pg_stat_user_tables WHERE relid = 'mirror_contact'::regclass
 """
@@ -73,34 +75,36 @@ def upsert(
     state: Mapping[str, Any],
     unknown: Callable[[Connection, Iterable[str]], list[str]],
 ) -> tuple[int, list[str]]:
-    """Put rows in, and the state. `unknown` says which words may be new. Returns how many rows changed, and these words.
+    """Put rows in, and the state. `unknown` says which words may be new.
 
-    Raises WalkIsOver, psycopg.Error.
+    Returns how many rows changed, and these words. Raises WalkIsOver, psycopg.Error.
     """
-    ids = [*page]
     with db.transaction():
         now = locked(db, account, walk)
-        known = {row.id: (row, words) for row, words in records.rows_and_words(db, _OF_IDS, [account, ids])}
         query = "SELECT id FROM mirror_gone WHERE account = %s AND id = ANY(%s)"
-        gone = {each for (each,) in db.execute(query, [account, ids])}
-        fresh = [
-            row
-            for row in page.values()
-            if row.id not in gone and (row.id not in known or is_news(row, known[row.id][0]))
-        ]
+        gone = {each for (each,) in db.execute(query, [account, [*page]])}
+        there = [each for each in page if each not in gone]
+        fresh, before = _news(db, account, [page[each] for each in there])
         new: list[str] = []
         if fresh:
-            before = {row.id: known[row.id][1] for row in fresh if row.id in known}
-            added = _replace(db, account, fresh, before)
-            new = unknown(db, _vocabulary_of(added)) if len(page) <= LARGE_PAGE else []
+            words = _replace(db, account, fresh, before)
+            new = unknown(db, _vocabulary_of(words)) if len(page) <= LARGE_PAGE else []
             vocabulary.add(db, account, new)
-        if now.is_under_way and (seen := [each for each in ids if each not in gone]):
+        if now.is_under_way and there:
             query = "INSERT INTO mirror_seen (account, generation, ids) VALUES (%s, %s, %s)"
-            db.execute(query, [account, now.generation, seen])
+            db.execute(query, [account, now.generation, there])
         write_notes(db, account, state)
     if fresh and len(page) <= LARGE_PAGE:
         tidy(db)
     return len(fresh), new
+
+
+def _news(db: Connection, account: int, rows: Sequence[Row]) -> tuple[list[Row], dict[int, str]]:
+    """The rows that differ and are not older, and the words of those of them that are there."""
+    found = records.rows_and_words_of(db, account, [row.id for row in rows])
+    known = {row.id: (row, words) for row, words in found}
+    fresh = [row for row in rows if row.id not in known or is_news(row, known[row.id][0])]
+    return fresh, {row.id: known[row.id][1] for row in fresh if row.id in known}
 
 
 def remove(db: Connection, account: int, ids: Sequence[int]) -> int:
@@ -185,13 +189,13 @@ def _count_marks(db: Connection, account: int, *, added: Iterable[str], taken: I
     counts.subtract(mark for text in taken for mark in marks_in(text))
     changed = {mark: count for mark, count in counts.items() if count}
     db.execute(
+        "WITH changed AS (UPDATE mirror SET changes = changes + 1 WHERE account = %s) "
         "INSERT INTO mirror_mark SELECT %s, * FROM unnest(%s::text[], %s::integer[]) "
         "ON CONFLICT (account, mark) DO UPDATE SET n = mirror_mark.n + excluded.n",
-        [account, [*changed], [*changed.values()]],
+        [account, account, [*changed], [*changed.values()]],
     )
     if fewer := [mark for mark, count in changed.items() if count < 0]:
         db.execute("DELETE FROM mirror_mark WHERE account = %s AND mark = ANY(%s) AND n <= 0", [account, fewer])
-    db.execute("UPDATE mirror SET changes = changes + 1 WHERE account = %s", [account])
 
 
 def _vocabulary_of(texts: Iterable[str]) -> Iterable[str]:

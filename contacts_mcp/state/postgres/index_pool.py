@@ -152,7 +152,7 @@ class Connections:
         self._watch = Watch()
 
     def run(self, work: Callable[[Connection], Result], *, patience: float = PATIENCE_FOR_READS) -> Result:
-        """Whatever `work` returns, on a connection of its own. It may be done twice. Raises IndexUnavailable."""
+        """The result of `work`, on a connection of its own. It may be done twice. Raises IndexUnavailable."""
         import psycopg
         from psycopg_pool import PoolTimeout
 

@@ -25,6 +25,11 @@ _ROW = (
 )
 _LINE = "c.id, c.names, c.first, c.last, c.email, c.custom, c.phone, c.updated, c.created"
 _FACTS = "c.id, c.phone, c.first, c.last, c.display_name, c.email, c.custom, c.name_key, c.display_key"
+# The offset holds PostgreSQL to looking each id up. It would rather read a small table whole, every time.
+_OF_IDS = (
+    "FROM unnest(%s::bigint[]) asked (id), "
+    "LATERAL (SELECT * FROM mirror_contact WHERE account = %s AND id = asked.id OFFSET 0) c"
+)
 _UUID_BYTES = 16
 _NO_UUID = b"\xff"  # which no text has in UTF-8
 _COPY = f"COPY mirror_contact (account, {', '.join(_KEPT + OWN)}) FROM STDIN"
@@ -58,24 +63,42 @@ def put_in(db: Connection, records: Iterable[Record]) -> None:
 
 
 def rows(db: Connection, rest: str, values: Sequence[Any]) -> list[Row]:
-    """The contacts of `SELECT ... FROM mirror_contact c` with that rest. Raises psycopg.Error."""
-    return [_row(*record) for record in db.execute(f"SELECT {_ROW} FROM mirror_contact c {rest}".encode(), values)]
+    """The contacts of `mirror_contact c` with that rest of the query. Raises psycopg.Error, as all of these."""
+    query = f"SELECT {_ROW} FROM mirror_contact c {rest}"
+    return [_row(*record) for record in db.execute(query.encode(), values)]
+
+
+def rows_of(db: Connection, account: int, ids: Sequence[int]) -> list[Row]:
+    """The contacts of these ids."""
+    return [_row(*record) for record in db.execute(f"SELECT {_ROW} {_OF_IDS}".encode(), [[*ids], account])]
 
 
 def rows_and_words(db: Connection, rest: str, values: Sequence[Any]) -> list[tuple[Row, str]]:
-    """The same with the words that are kept."""
+    """As `rows`, with the words that are kept."""
     query = f"SELECT c.words, {_ROW} FROM mirror_contact c {rest}"
     return [(_row(*record), words) for words, *record in db.execute(query.encode(), values)]
 
 
-def lines(db: Connection, rest: str, values: Sequence[Any]) -> list[Line]:
-    """The same as a search ranks them."""
-    return [_line(*record) for record in db.execute(f"SELECT {_LINE} FROM mirror_contact c {rest}".encode(), values)]
+def rows_and_words_of(db: Connection, account: int, ids: Sequence[int]) -> list[tuple[Row, str]]:
+    """As `rows_of`, with the words that are kept."""
+    found = db.execute(f"SELECT c.words, {_ROW} {_OF_IDS}".encode(), [[*ids], account])
+    return [(_row(*record), words) for words, *record in found]
+
+
+def lines_of(db: Connection, account: int, ids: Sequence[int]) -> list[Line]:
+    """As `rows_of`, as a search ranks them."""
+    return [_line(*record) for record in db.execute(f"SELECT {_LINE} {_OF_IDS}".encode(), [[*ids], account])]
 
 
 def facts(db: Connection, rest: str, values: Sequence[Any]) -> list[Facts]:
-    """The same as they tell doubles."""
-    return [_facts(*record) for record in db.execute(f"SELECT {_FACTS} FROM mirror_contact c {rest}".encode(), values)]
+    """As `rows`, as they tell doubles."""
+    query = f"SELECT {_FACTS} FROM mirror_contact c {rest}"
+    return [_facts(*record) for record in db.execute(query.encode(), values)]
+
+
+def facts_of(db: Connection, account: int, ids: Sequence[int]) -> list[Facts]:
+    """As `rows_of`, as they tell doubles."""
+    return [_facts(*record) for record in db.execute(f"SELECT {_FACTS} {_OF_IDS}".encode(), [[*ids], account])]
 
 
 def _row(

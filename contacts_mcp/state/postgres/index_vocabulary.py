@@ -52,23 +52,31 @@ def renew(db: Connection, account: int, *, anew: bool = False) -> None:
     if anew:
         db.execute("DELETE FROM mirror_word WHERE account = %s", [account])
     known = db.execute("SELECT word, id, n FROM mirror_word WHERE account = %s", [account]).fetchall()
-    fresh: dict[str, int] = {}
-    with db.transaction(), db.cursor(name="counted") as counted:
-        counted.itersize = _CHUNK
-        counted.execute(_COUNTED, [account])
-        fresh.update((word, count) for word, count in counted if is_known_kind(word))
-    changed = [(number, fresh[word]) for word, number, count in known if fresh.get(word, count) != count]
+    fresh = _counted(db, account)
+    _count_anew(db, account, [(number, fresh[word]) for word, number, n in known if fresh.get(word, n) != n])
     left = [number for word, number, _ in known if fresh.pop(word, None) is None]
-    for chunk in _chunks(changed):
-        db.execute(
-            "UPDATE mirror_word w SET n = new.n FROM unnest(%s::integer[], %s::integer[]) new (id, n) "
-            "WHERE w.account = %s AND w.id = new.id",
-            [[number for number, _ in chunk], [count for _, count in chunk], account],
-        )
     for numbers in _chunks(left):
         db.execute("DELETE FROM mirror_word WHERE account = %s AND id = ANY(%s)", [account, numbers])
     for chunk in _chunks([*fresh.items()]):
         _add_counted(db, account, dict(chunk))
+
+
+def _counted(db: Connection, account: int) -> dict[str, int]:
+    """The words of all rows in order, each with its count."""
+    with db.transaction(), db.cursor(name="counted") as counted:
+        counted.itersize = _CHUNK
+        counted.execute(_COUNTED, [account])
+        return {word: count for word, count in counted if is_known_kind(word)}
+
+
+def _count_anew(db: Connection, account: int, counts: Sequence[tuple[int, int]]) -> None:
+    query = (
+        "UPDATE mirror_word w SET n = new.n FROM unnest(%s::integer[], %s::integer[]) new (id, n) "
+        "WHERE w.account = %s AND w.id = new.id"
+    )
+    for chunk in _chunks(counts):
+        numbers, n = zip(*chunk, strict=True)
+        db.execute(query, [[*numbers], [*n], account])
 
 
 def _add_counted(db: Connection, account: int, counts: dict[str, int]) -> None:

@@ -133,12 +133,13 @@ _BEGIN = f"""
 _CONCLUDE = f"""
     WITH new AS MATERIALIZED (
         SELECT n.*, lease.fence AS newest, lease.owner IS NOT NULL AND lease.until > clock_timestamp() AS is_held
-        FROM {_table(_ENDED)} LEFT JOIN lease ON lease.account = %(account)s AND lease.name = n.lock
+        FROM {_table(_ENDED)} LEFT JOIN lease
+            ON lease.account = %(account)s AND lease.name = n.lock AND lease.name = ANY(%(locks)s::text[])
     ), ended AS (
         UPDATE journal AS j SET fence = coalesce(new.fence, nextval('fence')),
             {", ".join(f"{name} = new.{name}{'::json' if name == 'after' else ''}" for name in _OUTCOME)}
-        FROM new WHERE j.account = %(account)s AND j.id = new.id AND CASE WHEN new.fence IS NULL
-            THEN NOT coalesce(new.is_held, false)
+        FROM new WHERE j.account = %(account)s AND j.id = new.id AND j.id = ANY(%(ids)s::bigint[])
+            AND CASE WHEN new.fence IS NULL THEN NOT coalesce(new.is_held, false)
             ELSE j.fence <= new.fence AND coalesce(new.newest, 0) <= new.fence END
         RETURNING j.id, j.state, new.undoes
     )
@@ -269,7 +270,13 @@ class PostgresJournal:
     async def _ended(self, entries: Sequence[Entry]) -> set[int]:
         """Write the outcomes down. Returns the ids of those that were taken."""
         account = await self._account.get()
-        values = {"account": account, "rows": json.dumps(self._to_end(account, entries))}
+        rows = self._to_end(account, entries)
+        values = {
+            "account": account,
+            "rows": json.dumps(rows),
+            "ids": [row["id"] for row in rows],  # said twice, because the planner cannot guess how few rows there are
+            "locks": [row["lock"] for row in rows],
+        }
         is_undo = any(entry.undoes and entry.state == "done" for entry in entries)
         query = f"{_CONCLUDE} {_UNDONE if is_undo else ''} {_CONCLUDED}"
         ended = {row["id"] for row in await self._db.fetch(query, values, patience=_patience(entries))}
@@ -465,8 +472,10 @@ class PostgresJournal:
         An entry is about a phone that the contact had before it, and about the one that it asks for.
         """
         with_phone = " OR ".join(f"{column} = ANY(%(phones)s)" for column in ("phone_before", "phone_wanted"))
-        where = f"{_OPEN} AND (contact_id = %(contact_id)s::bigint OR {with_phone}) AND {_YOUNG}"
-        return await self._select(where, contact_id=contact_id, phones=[*map(_text, phones)], within=IN_FLIGHT)
+        # The few open ones first: by contact and phones the planner may read all that there ever was about them.
+        ours = f"WITH journal AS MATERIALIZED (SELECT * FROM journal WHERE account = %(account)s AND {_OPEN})"
+        query = f"{ours} {_READ} (contact_id = %(contact_id)s::bigint OR {with_phone}) AND {_YOUNG} ORDER BY id"
+        return await self._read(query, contact_id=contact_id, phones=[*map(_text, phones)], within=IN_FLIGHT)
 
     def may_still_arrive(self, entry: Entry) -> bool:
         """Whether the request of `entry` may be on its way, so that not seeing its effect proves nothing yet."""

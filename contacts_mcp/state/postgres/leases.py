@@ -52,7 +52,8 @@ _TAKE = f"""
         WHERE old.until <= clock_timestamp() OR old.owner = excluded.owner
         RETURNING name, fence, extract(epoch FROM clock_timestamp() - written)::double precision AS age
     )
-    SELECT name, fence, age, {NOW} AS clock, (SELECT merged_into IS NOT NULL FROM account WHERE id = %(account)s) AS is_merged
+    SELECT name, fence, age, {NOW} AS clock,
+        (SELECT merged_into IS NOT NULL FROM account WHERE id = %(account)s) AS is_merged
     FROM (SELECT 1) AS one LEFT JOIN taken ON true
 """
 _OURS = """
@@ -60,7 +61,7 @@ _OURS = """
         SELECT l.account, l.name FROM lease AS l
         JOIN unnest(%(accounts)s::int[], %(names)s::text[], %(fences)s::bigint[]) AS h (account, name, fence)
         ON l.account = h.account AND l.name = h.name AND l.fence = h.fence
-        WHERE l.owner = %(owner)s ORDER BY l.account, l.name FOR UPDATE OF l
+        WHERE l.owner = %(owner)s AND l.name = ANY(%(names)s::text[]) ORDER BY l.account, l.name FOR UPDATE OF l
     )
 """
 _GIVE_BACK = f"""

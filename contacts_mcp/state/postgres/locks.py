@@ -73,6 +73,12 @@ class PostgresLocks:
             yield is_held
 
     @asynccontextmanager
+    async def filling(self) -> AsyncIterator[bool]:
+        """Hold the right to fill the account's mirror. Yields False at once where another server has it."""
+        async with self._leases.hold_if_free(self._account, lease_name("mirror", "all")) as is_held:
+            yield is_held
+
+    @asynccontextmanager
     async def tag(self, name: str) -> AsyncIterator[PostgresMaking]:
         """Hold the right to make the tag of that name."""
         async with self._leases.hold(self._account, [lease_name("tag", name)], marks=False) as (lease,):
