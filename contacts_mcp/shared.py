@@ -2,7 +2,7 @@
 
 - PostgreSQL holds all that must last: journal, locks, used confirmations, plans of imports, and the search index.
 - Redis counts the requests of all replicas. All of it may vanish.
-- Either of them is used where its setting names it. What the other one would hold stays in files of this machine.
+- Either of them is used where its setting names it. The state of the other one stays in files of this machine.
 - Connections are made when they are first needed. A server that is not there yet keeps nobody from starting.
 """
 

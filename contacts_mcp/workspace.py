@@ -167,7 +167,7 @@ class Workspace:
         )
 
     def _state_of(self, account: Account) -> _State:
-        """The state of the account: what replicas share, and else files of this machine."""
+        """The state of the account, shared with other replicas or in files of this machine."""
         shared = self._shared_state()
         if shared is None:
             return self._state_in_files(account)
