@@ -219,7 +219,7 @@ async def _plan(path: Path, rows: int) -> Figures:
 async def _of_file(book: Any, path: Path) -> Any:
     asked = Asked(large=True)
     with opened_source(path.name, [path.parent], region="US", large=True) as (source, facts):
-        return await plan_file(book, book.imports.begin("file", facts, asked.as_json()), source, asked)
+        return await plan_file(book, await book.imports.begin("file", facts, asked.as_json()), source, asked)
 
 
 def memory(name: str) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import psycopg
 import pytest
 from postgres_server import PostgresServer
 
@@ -281,3 +282,29 @@ async def test_no_error_and_no_log_tells_the_address(caplog: pytest.LogCaptureFi
         assert "planted" not in str(told.value)
         assert "planted" not in caplog.text
         assert told.value.__cause__ is None
+
+
+async def test_of_two_servers_that_find_a_lease_free_at_the_same_moment_one_gets_it(
+    postgres: str, db: SharedDatabase, account: str
+) -> None:
+    """Both have looked, and both wait for the row, which a third one has in its hands."""
+    locks, other = PostgresLocks(db, account), SharedDatabase(postgres)
+    async with locks.contact(7):
+        pass
+    held = 0
+
+    async def take(mine: PostgresLocks) -> None:
+        nonlocal held
+        async with mine.if_free(7, "") as is_held:
+            held += is_held
+            await anyio.sleep(0.5)
+
+    async with await psycopg.AsyncConnection.connect(postgres) as third, anyio.create_task_group() as tasks:
+        await PostgresLocks(other, account).last_write(7)  # so that it is connected
+        await third.execute("SELECT 1 FROM lease FOR UPDATE")
+        for mine in (locks, PostgresLocks(other, account)):
+            tasks.start_soon(take, mine)
+        await anyio.sleep(0.3)
+        await third.commit()
+    assert held == 1
+    await other.aclose()

@@ -138,8 +138,8 @@ _CONCLUDE = f"""
     ), ended AS (
         UPDATE journal AS j SET fence = coalesce(new.fence, nextval('fence')),
             {", ".join(f"{name} = new.{name}{'::json' if name == 'after' else ''}" for name in _OUTCOME)}
-        FROM new WHERE j.account = %(account)s AND j.id = new.id AND j.id = ANY(%(ids)s::bigint[]) AND CASE WHEN new.fence IS NULL
-            THEN NOT coalesce(new.is_held, false)
+        FROM new WHERE j.account = %(account)s AND j.id = new.id AND j.id = ANY(%(ids)s::bigint[])
+            AND CASE WHEN new.fence IS NULL THEN NOT coalesce(new.is_held, false)
             ELSE j.fence <= new.fence AND coalesce(new.newest, 0) <= new.fence END
         RETURNING j.id, j.state, new.undoes
     )

@@ -30,7 +30,7 @@ def anyio_backend() -> Backend:
 
 @pytest.fixture
 def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answers of the journal take two seconds. What it was asked for is done at once."""
+    """Every answer of the journal takes two seconds more."""
     begin_all, finish_all = Journal.begin_all, Journal.finish_all
 
     async def begun(self: Journal, entries: Sequence[Entry]) -> list[Entry]:
