@@ -539,7 +539,9 @@ def _shared_state(_: Patient, settings: Settings) -> Iterator[Finding]:
         if is_there:
             yield Finding(Level.OK, name, "answers")
         else:
-            yield Finding(Level.PROBLEM, name, "does not answer", "Check that it runs, and its address in the settings.")
+            yield Finding(
+                Level.PROBLEM, name, "does not answer", "Check that it runs, and its address in the settings."
+            )
 
 
 async def _answering(settings: Settings) -> dict[str, bool]:
