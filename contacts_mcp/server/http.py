@@ -6,7 +6,7 @@ the middle of closing.
 
 - On this machine they have `GRACE`, because a client that ends its server waits for it.
 - Hosted, nobody may notice. `/readyz` says first that this server ends, and every answer closes its connection. After
-  `NOTICED` the address is closed. Requests that are in the socket by then have `SETTLED` to be read, and calls have
+  `NOTICED` the address is closed (`closing.py`). Requests that are in the socket by then have `SETTLED` to be read, and calls have
   as long as any call. Where a proxy keeps no connections to its replicas, no request is lost.
 """
 
@@ -14,19 +14,18 @@ from __future__ import annotations
 
 import logging
 import math
-import select
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 import uvicorn
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
+from contacts_mcp.server.closing import until_all_are_accepted
 from contacts_mcp.server.seeing import Arrivals
 
 if TYPE_CHECKING:
@@ -90,16 +89,10 @@ class _HostedServer(uvicorn.Server):
         self._hosting.begin_drain()
         await self._pause(NOTICED)
         for server in self.servers:
-            await self._until_all_are_accepted(server.sockets)
+            await until_all_are_accepted(server.sockets)
             server.close()
         await self._pause(SETTLED)
         await super().shutdown(sockets)
-
-    async def _until_all_are_accepted(self, listeners: Sequence[socket.socket]) -> None:
-        """Wait until no connection waits at an address. The system resets those that do when it is closed."""
-        until = anyio.current_time() + SETTLED
-        while select.select(listeners, [], [], 0)[0] and anyio.current_time() < until:
-            await anyio.lowlevel.checkpoint()
 
     async def _pause(self, seconds: float) -> None:
         """Go on serving, unless a second signal comes."""
