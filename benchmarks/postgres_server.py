@@ -34,7 +34,7 @@ class PostgresServer:
     """A server on a port of its own. It flushes to the disk as a real one does."""
 
     def __init__(self, *, in_memory: bool = False) -> None:
-        """`in_memory` keeps its files in memory where the machine can: a start after a crash takes seconds on a disk."""
+        """`in_memory` keeps its files in memory if the machine can: on a disk, a start after a crash takes seconds."""
         place = str(MEMORY) if in_memory and MEMORY.is_dir() else None
         self.folder = Path(tempfile.mkdtemp(prefix="contacts-mcp-pg-", dir=place))
         self.port = _free_port()

@@ -299,6 +299,7 @@ async def walk(name: str, kind: Kind) -> tuple[Service, set[int], Listing]:
             profile=Profile(None, ""),
             zone=UTC,
             region="US",
+            account="",
         ),
     )
     limit = dice.choice((1, 3, 7, 25, 100, 100, 100))

@@ -2,7 +2,7 @@
 
 - PostgreSQL holds all that must last: journal, locks, used confirmations, plans of imports, and the search index.
 - Redis counts the requests of all replicas. All of it may vanish.
-- Either of them is used where its setting names it. What the other one would hold stays in files of this machine.
+- Either of them is used where its setting names it. The state of the other one stays in files of this machine.
 - Connections are made when they are first needed. A server that is not there yet keeps nobody from starting.
 """
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from contacts_mcp.state.protocols import Imports, Journal, Locks
     from contacts_mcp.state.redis import SharedRedis
     from contacts_mcp.state.word_index import WordIndex
+
+MOST_OFF = 5.0  # seconds between this machine's clock and PostgreSQL's
 
 _log = logging.getLogger(__name__)
 
@@ -88,9 +90,15 @@ class Shared:
         asked: dict[str, Callable[[], Awaitable[bool]]] = {}
         if self.database is not None:
             asked["postgresql"] = self.database.is_up
+            asked["clock"] = self._has_right_clock
         if self.redis is not None:
             asked["redis"] = self._has_seen_redis
         return asked
+
+    async def _has_right_clock(self) -> bool:
+        """Whether this machine's clock agrees with PostgreSQL's. By it tokens of the issuer and questions expire."""
+        assert self.database is not None
+        return abs(self.database.clock.off) <= MOST_OFF
 
     async def _has_seen_redis(self) -> bool:
         assert self.redis is not None

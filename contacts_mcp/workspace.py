@@ -115,7 +115,8 @@ class Workspace:
         account = account_of(self._settings)
         book = self._open(account)
         try:
-            if account.may_have_other_names:
+            # Replicas and renewed credentials meet under the team, and the files of this machine may know nobody.
+            if account.may_have_other_names or (self._settings.database_url and account.is_unknown):
                 await _introduce(book)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -166,7 +167,7 @@ class Workspace:
         )
 
     def _state_of(self, account: Account) -> _State:
-        """The state of the account: what replicas share, and else files of this machine."""
+        """The state of the account, shared with other replicas or in files of this machine."""
         shared = self._shared_state()
         if shared is None:
             return self._state_in_files(account)

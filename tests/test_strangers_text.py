@@ -44,12 +44,17 @@ OURS = {
     ("server/arguments.py", "advice(tool.name, name, known)"),  # a tool of ours; the function quotes the name
     ("server/boundary.py", "other.name"),  # tools of ours
     ("server/boundary.py", "tool.name"),
-    ("server/explain.py", "frame.name"),  # a function of ours
+    ("server/identity.py", "token.name"),  # of accounts.toml
+    ("server/logs.py", "frame.name"),  # a function of ours
+    ("server/logs.py", "record.name"),  # a logger
+    ("server/seeing.py", "error.name"),  # a package of Python
+    ("server/server.py", "entry.name"),  # a resource of ours
     ("server/prompts.py", "self.name"),  # a prompt of ours
     ("state/index.py", "found.name"),  # a file of ours
     ("state/index_file.py", "path.name"),
     ("state/journal.py", "aside.name"),
     ("state/journal.py", "path.name"),
+    ("state/postgres/accounts.py", "known.name"),  # a digest
     ("state/row.py", "row.first"),  # split into words, not shown
     ("state/row.py", "row.last"),
     ("state/signing_key.py", "path.name"),

@@ -346,7 +346,8 @@ class HeymarketClient:
                 if wait is None:
                     raise
                 _log.debug("%s failed with %s; once more in %.1f s", call.kind.value, type(failure).__name__, wait)
-                watching.watcher.repeated(call.operation, kind=failure.kind)
+                if watcher := watching.watcher:
+                    watcher.repeated(call.operation, kind=failure.kind)
             await self._sleep(wait)
             attempt += 1
 

@@ -80,8 +80,8 @@ class Pace:
             await self._announce(seconds)
             await self._sleep(max(seconds, LEAST_WAIT))
             waited += seconds
-        if waited:
-            watching.watcher.waited(waited, is_bulk=is_bulk)
+        if waited and (watcher := watching.watcher):
+            watcher.waited(waited, is_bulk=is_bulk)
         if not is_bulk:
             self._asked.append(self._clock())
         return waited

@@ -80,7 +80,8 @@ def request_span(method: str, template: str, attempt: Attempt = FIRST) -> Iterat
                 span.failed(type(error).__name__)
             raise
         finally:
-            watching.watcher.sent(operation, outcome=span.outcome, seconds=time.perf_counter() - begin)
+            if watcher := watching.watcher:
+                watcher.sent(operation, outcome=span.outcome, seconds=time.perf_counter() - begin)
 
 
 @lru_cache(maxsize=1)

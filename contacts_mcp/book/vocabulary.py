@@ -89,7 +89,8 @@ class NameList:
     async def no_older_than(self, seconds: float) -> Names:
         """The list, fetched again where it is older. Raises ContactsError where it cannot be fetched."""
         is_hit = self._clock() - self._fetched <= seconds
-        watching.watcher.named(self.names.kind, is_hit=is_hit)
+        if watcher := watching.watcher:
+            watcher.named(self.names.kind, is_hit=is_hit)
         if is_hit:
             return self.names
         async with self._fetching:
@@ -103,7 +104,8 @@ class NameList:
         """The list with a name for each of `ids`, as far as that can be had soon. Never fails."""
         unnamed = [item for item in ids if item not in self.names.ids or self._clock() - self._fetched > KEEP]
         if not unnamed:
-            watching.watcher.named(self.names.kind, is_hit=True)
+            if watcher := watching.watcher:
+                watcher.named(self.names.kind, is_hit=True)
         elif self._clock() - self._failed >= REFETCH_AFTER:
             try:
                 with anyio.fail_after(LABEL_PATIENCE):

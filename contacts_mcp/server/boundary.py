@@ -67,11 +67,13 @@ def under_way(name: str) -> Iterator[Callable[[object], None]]:
     """Within this a call is under way. The function takes its result, for the log and for whoever watches."""
     begin = time.perf_counter()
     results: list[object] = []
-    watching.watcher.began()
+    if watcher := watching.watcher:
+        watcher.began()
     try:
         yield results.append
     finally:
-        watching.watcher.ended()
+        if watcher := watching.watcher:
+            watcher.ended()
         log_call(name, results[0] if results else _GIVEN_UP, seconds=time.perf_counter() - begin)
 
 
@@ -83,7 +85,8 @@ def log_call(tool: str, result: object, *, seconds: float) -> None:
     is_error = isinstance(result, Answer) and result.is_error
     facts = result.facts if isinstance(result, Answer) else {}
     kind = facts.get("kind" if is_error else "status", "answered")
-    watching.watcher.called(tool, kind=kind, is_error=is_error, seconds=seconds)
+    if watcher := watching.watcher:
+        watcher.called(tool, kind=kind, is_error=is_error, seconds=seconds)
     if not _log.isEnabledFor(logging.INFO):
         return
     outcome, took = "error" if is_error else "ok", seconds * 1000

@@ -41,7 +41,8 @@ class Arrivals:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                watching.watcher.answered(message["status"])
+                if watcher := watching.watcher:
+                    watcher.answered(message["status"])
                 MutableHeaders(scope=message)["X-Request-Id"] = request
             await send(message)
 

@@ -539,9 +539,7 @@ def _shared_state(_: Patient, settings: Settings) -> Iterator[Finding]:
         if is_there:
             yield Finding(Level.OK, name, "answers")
         else:
-            yield Finding(
-                Level.PROBLEM, name, "does not answer", "Check that it runs, and its address in the settings."
-            )
+            yield Finding(Level.PROBLEM, name, "does not answer", "Check its address, and that it runs.")
 
 
 async def _answering(settings: Settings) -> dict[str, bool]:

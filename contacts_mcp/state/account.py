@@ -12,7 +12,6 @@ import hashlib
 import os
 import secrets
 import time
-from contextlib import suppress
 from pathlib import Path
 
 _TICK = 2_000_000_000  # nanoseconds; the coarsest file systems count in two seconds
@@ -27,6 +26,7 @@ class Account:
         self._directory = directory
         self._seen_at: int | None = None
         self._known: dict[str, str] = {}  # fingerprint -> what its file holds
+        self._unwritten: dict[str, str] = {}  # the same of this account, where the folder cannot be written
 
     @classmethod
     def of(cls, account: Account | str) -> Account:
@@ -62,17 +62,24 @@ class Account:
         known, here = self._files(), _digest(self._address)
         return self._fingerprint not in known and any(team.split()[0] == here for team in known.values())
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the team could be known, and is not."""
+        return self._directory is not None and self._fingerprint not in self._files()
+
     def learn(self, team_id: int) -> None:
         """The service said which team the credential belongs to. The first word counts."""
-        if self._directory is None or self._fingerprint in self._files():
+        if self._directory is None or not self.is_unknown:
             return
         of_address, of_team = _digest(self._address), _digest(f"{self._address}\n{team_id}")
-        with suppress(OSError):  # nothing depends on it today; it will be learned again
+        try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             fresh = self._directory / f".{self._fingerprint}.{secrets.token_hex(4)}"
             with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
                 file.write(f"{of_address} {of_team}")
             fresh.replace(self._directory / self._fingerprint)
+        except OSError:  # it is known until this process ends, and is learned again by the next one
+            self._unwritten[self._fingerprint] = f"{of_address} {of_team}"
         self._seen_at = None
 
     def _files(self) -> dict[str, str]:
@@ -87,8 +94,8 @@ class Account:
                 # Two changes within one tick of the file system's clock have the same time.
                 self._seen_at = changed_at if time.time_ns() - changed_at > _TICK else None
         except OSError:
-            return {}
-        return self._known
+            return self._unwritten
+        return self._unwritten | self._known if self._unwritten else self._known
 
 
 def _read(path: Path) -> tuple[str, str] | None:

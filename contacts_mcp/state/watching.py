@@ -1,14 +1,17 @@
 """Who watches: the one place that hears of what a server does, for its metrics.
 
-Nobody watches unless telemetry is set up (`server/telemetry.py`), and then a call of a hook does nothing. No hook is
-told anything about a person or an account.
+    if watcher := watching.watcher:
+        watcher.began()
+
+Nobody watches unless telemetry is set up (`server/telemetry.py`). No hook is told anything about a person or an
+account.
 """
 
 from __future__ import annotations
 
 
 class Watcher:
-    """Hears of calls, requests and waits. This one forgets them all."""
+    """Hears of calls, requests and waits. This one forgets them all, and others hear of what they need."""
 
     def began(self) -> None:
         """A call is under way."""
@@ -38,12 +41,12 @@ class Watcher:
         """An HTTP request got an answer."""
 
 
-watcher = Watcher()
+watcher: Watcher | None = None
 """The one of this process. Read it at each use, because it changes where telemetry is set up."""
 
 
-def watch(by: Watcher) -> Watcher:
-    """Let `by` hear of everything from now on. Returns the one before."""
+def watch(by: Watcher | None) -> Watcher | None:
+    """Let `by` hear of everything from now on, or nobody. Returns the one before."""
     global watcher  # there is one per process, as of the providers of OpenTelemetry
     before, watcher = watcher, by
     return before

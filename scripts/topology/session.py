@@ -200,7 +200,7 @@ class Session:
         must(done(sam.call("lookup_contact", phone=PHONES[MODERN]))["found"], "a lookup goes on after it is back")
 
     def sends_nothing_without_postgres(self) -> None:
-        """While PostgreSQL is away, lookups go on and a change is refused before it is sent. It comes back by itself."""
+        """While PostgreSQL is away, lookups go on and a change is refused unsent. It comes back by itself."""
         sam, postgres = self.person(), self.team.postgres
         before = self.writes_of(OFFICE)
         postgres.end()

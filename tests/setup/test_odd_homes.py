@@ -216,7 +216,7 @@ def test_an_address_in_use_is_said_and_nothing_else(place: Path) -> None:
         done = run("serve", "--sandbox", "--http", f"127.0.0.1:{port}", cwd=place, env={})
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.decode().startswith(f"Error: 127.0.0.1:{port} cannot be used (")
-    assert done.stderr.decode().endswith("Choose another port.\n")
+    assert done.stderr.decode().endswith("Choose another address.\n")
 
 
 def wait_until(is_so: Any) -> None:

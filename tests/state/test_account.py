@@ -71,10 +71,12 @@ def test_the_files_say_nothing_and_are_for_the_owner_only(folder: Path) -> None:
     assert "heymarket" not in file.read_text(encoding="ascii")
 
 
-def test_where_nothing_can_be_written_or_read_it_has_its_one_name(tmp_path: Path) -> None:
+def test_where_nothing_can_be_written_the_team_is_known_to_this_process_alone(tmp_path: Path) -> None:
     (tmp_path / "accounts").touch()
     known = account(tmp_path / "accounts", "a", team=17)
-    assert (known.names, known.lock_names, known.may_have_other_names) == (("a",), ("a",), False)
+    assert (known.names, known.may_have_other_names) == (("a",), False)
+    assert not known.is_unknown, "the team is known until the process ends"
+    assert len(known.lock_names) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"half", b"\xff\xfe", b"one two three"])

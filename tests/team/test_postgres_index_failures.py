@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,26 @@ def test_a_frozen_postgresql_is_given_up(database: str, mortal: PostgresServer) 
         mortal.thaw()
         time.sleep(1.1)
         assert index.rows([1001]) == []
+
+
+def test_a_question_waits_for_its_turn_while_others_are_answered(database: str) -> None:
+    """More threads than connections, for longer than a question waits for PostgreSQL."""
+    with new_pool(database, connections=2) as pool:
+        connections = Connections(pool)
+        with ThreadPoolExecutor(10) as threads:
+            asked = [
+                threads.submit(connections.run, lambda db: db.execute("SELECT 1 FROM pg_sleep(0.4)").fetchone())
+                for _ in range(10)
+            ]
+            assert [each.result() for each in asked] == [(1,)] * 10
+
+
+def test_a_slow_question_alone_is_given_up(database: str) -> None:
+    with closing(Connections(database)) as connections:
+        assert connections.run(lambda db: db.execute("SELECT 1").fetchone()) == (1,)
+        with pytest.raises(IndexUnavailable):
+            connections.run(lambda db: db.execute("SELECT pg_sleep(9)"), patience=0.2)
+        assert connections.run(lambda db: db.execute("SELECT 1").fetchone()) == (1,), "nobody else is kept waiting"
 
 
 def test_a_page_that_was_cut_off_is_whole_or_not_there(database: str, mortal: PostgresServer) -> None:

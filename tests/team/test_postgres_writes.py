@@ -17,6 +17,7 @@ from support import OpenSession, Session
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import update_of
+from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.journal import IN_FLIGHT
 from contacts_mcp.state.postgres.database import SharedDatabase
 from contacts_mcp.state.postgres.imports import PostgresImports
@@ -216,3 +217,33 @@ async def test_the_next_writer_waits_for_a_change_whose_server_died(
         found = await book.journal.get(begun.change_id)
         assert found is not None
         assert found.state == "not_done"
+
+
+# Time
+
+
+async def test_a_change_that_may_arrive_late_at_one_server_holds_back_the_other(servers: list[Session]) -> None:
+    one, other = servers
+    one.sandbox.faults.add(Fault("update_contact", kind="drop_before", late=6))
+    one.sandbox.faults.add(Fault("update_contact", kind="drop_before"))
+    assert "may or may not have been carried out" in await one.refused("update_contact", contact_id=1001, first="Zoe")
+    said = await other.refused("update_contact", contact_id=1001, last="Quill")
+    assert "may still arrive" in said
+    assert not WRITES & {*other.operations}
+    await anyio.sleep(5)
+    assert one.sandbox.store.contact(1001)["first"] == "Zoe", "it arrived"
+    newest, *_ = (await other.ok("list_changes"))["changes"]
+    assert newest["state"] in {"done", "unknown"}, "never that it was not carried out"
+    said = await other.refused("update_contact", contact_id=1001, last="Quill")
+    assert "may still arrive" in said, "another copy of it may"
+
+
+async def test_a_read_from_before_the_change_of_another_server_proves_nothing(servers: list[Session]) -> None:
+    one, other = servers
+    old = one.sandbox.state.records.contact(1001)
+    assert old is not None
+    await one.ok("update_contact", contact_id=1001, first="Zoe")
+    one.sandbox.state.hold_back(1001, old, Lag(reads=2))
+    facts = await other.ok("update_contact", contact_id=1001, first=old["first"])
+    assert facts["status"] == "updated", "the stale read shows the name that is asked for"
+    assert one.sandbox.store.contact(1001)["first"] == old["first"]

@@ -250,6 +250,7 @@ async def test_each_search_tells_the_age_of_the_index(measured: Any, open_sessio
 
 def test_the_docs_list_every_metric_and_its_labels(measured: Any) -> None:
     watcher = watching.watcher
+    assert watcher is not None
     watcher.called("lookup_contact", kind="answered", is_error=False, seconds=1)
     watcher.sent("GET /v1/team", outcome="200", seconds=1)
     watcher.repeated("GET /v1/team", kind="service_failed")

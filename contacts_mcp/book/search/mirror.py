@@ -389,8 +389,8 @@ class Mirror:
             self._begin()
 
     def _tell_age(self, known: Known) -> None:
-        if known.as_of:
-            watching.watcher.searched(age=max(0.0, self._clock() - moment_of(known)))
+        if known.as_of and (watcher := watching.watcher):
+            watcher.searched(age=max(0.0, self._clock() - moment_of(known)))
 
     def _with_trouble(self, known: Known) -> Known:
         """Without the latest changes nobody knows whether somebody is missing."""

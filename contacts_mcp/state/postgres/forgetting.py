@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # As `Journal.forget`: a change that is being made is kept, and one whose request may still arrive.
 _FINISHED = f"""
     DELETE FROM journal WHERE NOT (
-        state = 'begun' AND at > {NOW} - {LONGEST_CALL} OR (state = 'unknown' OR unanswered) AND sent > {NOW} - {IN_FLIGHT}
+        state = 'begun' AND at > {NOW} - {LONGEST_CALL}
+        OR (state = 'unknown' OR unanswered) AND sent > {NOW} - {IN_FLIGHT}
     )
 """
 _PLANS = "DELETE FROM import_plan WHERE state NOT IN ('reading', 'running')"

@@ -16,7 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.index_file import IndexUnavailable, Reason
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 10  # of a pool of our own
 PATIENCE = 1.0  # seconds for a connection
+PATIENCE_FOR_TURNS = 10.0  # seconds for a connection while others are answered
 PATIENCE_FOR_READS = 3.0  # seconds for a question
 PATIENCE_FOR_PAGES = 30.0  # seconds for a page of contacts
 PATIENCE_FOR_ALL = 900.0  # seconds for a statement about all contacts of an account
@@ -140,6 +143,23 @@ def _shut(file: int) -> None:
         doubled.shutdown(socket.SHUT_RDWR)
 
 
+@dataclass(slots=True)
+class _Health:
+    """The last news of one database, for all indexes over one pool."""
+
+    answered_at: float = -inf
+    silent_until: float = -inf
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether others had an answer just now. Then a question that got none is slow, or waits for its turn."""
+        return time.monotonic() - self.answered_at < PATIENCE
+
+
+_WATCH = Watch()
+_healths: WeakKeyDictionary[ConnectionPool[Any], _Health] = WeakKeyDictionary()
+
+
 class Connections:
     """A pool as one index uses it."""
 
@@ -148,26 +168,31 @@ class Connections:
         self._url = at if isinstance(at, str) else ""
         self._pool: Pool | None = None if isinstance(at, str) else at
         self._opening = threading.Lock()
-        self._silent_until = 0.0
-        self._watch = Watch()
 
     def run(self, work: Callable[[Connection], Result], *, patience: float = PATIENCE_FOR_READS) -> Result:
         """The result of `work`, on a connection of its own. It may be done twice. Raises IndexUnavailable."""
         import psycopg
         from psycopg_pool import PoolTimeout
 
-        if time.monotonic() < self._silent_until:
+        pool = self._made()
+        health = _healths.setdefault(pool, _Health())
+        if time.monotonic() < health.silent_until:
             raise IndexUnavailable("unreachable")
-        pool, watched = self._opened(), _Watched(0, 0.0)
-        for left in range(pool.max_size, -1, -1):  # all connections may have died with the server
+        tries, deadline, watched = pool.max_size + 1, time.monotonic() + PATIENCE_FOR_TURNS, _Watched(0, 0.0)
+        while True:
             try:
-                with pool.connection() as db, self._watch.over(db.fileno(), patience) as watched:
-                    return work(db)
+                with self._opened(pool).connection() as db, _WATCH.over(db.fileno(), patience) as watched:
+                    result = work(db)
+            except PoolTimeout as error:
+                if not health.is_alive or time.monotonic() > deadline:
+                    raise _translated(error, health) from None
             except psycopg.Error as error:
-                is_hopeless = watched.is_shut or isinstance(error, PoolTimeout) or not _is_lost(error)
-                if is_hopeless or not left:
-                    raise self._translated(error) from None
-        raise AssertionError  # not reached: the last one returns or raises
+                tries -= 1  # all connections may have died with the server
+                if watched.is_shut or not tries or not _is_lost(error):
+                    raise _translated(error, health) from None
+            else:
+                health.answered_at = time.monotonic()
+                return result
 
     def close(self) -> None:
         """Close a pool of our own. It is opened again when it is needed."""
@@ -176,25 +201,34 @@ class Connections:
                 self._pool.close()
                 self._pool = None
 
-    def _opened(self) -> Pool:
+    def _made(self) -> Pool:
         with self._opening:
-            if self._pool is None:
-                self._pool = new_pool(self._url)
-            if self._pool.closed:
-                self._pool.open()
+            self._pool = self._pool or new_pool(self._url)
             return self._pool
 
-    def _translated(self, error: psycopg.Error) -> IndexUnavailable:
-        if reason := _REASONS.get(error.sqlstate or ""):
-            return IndexUnavailable(reason)
-        if not _is_lost(error):
-            _log.error("the shared index refused: %s %s", type(error).__name__, error.sqlstate)
-            return IndexUnavailable("refused")
-        self._silent_until = time.monotonic() + _SILENCE
-        _log.warning("the shared index cannot be reached: %s", type(error).__name__)
-        return IndexUnavailable("unreachable")
+    def _opened(self, pool: Pool) -> Pool:
+        if pool.closed:
+            with self._opening:
+                pool.open()
+        return pool
+
+
+def _translated(error: psycopg.Error, health: _Health) -> IndexUnavailable:
+    if reason := _REASONS.get(error.sqlstate or ""):
+        return IndexUnavailable(reason)
+    if not _is_lost(error):
+        _log.error("the shared index refused: %s %s", type(error).__name__, error.sqlstate)
+        return IndexUnavailable("refused")
+    _log.warning("the shared index cannot be reached: %s", type(error).__name__)
+    if not health.is_alive:
+        health.silent_until = time.monotonic() + _SILENCE
+    return IndexUnavailable("unreachable")
 
 
 def _is_lost(error: psycopg.Error) -> bool:
-    """Whether another connection may succeed. An error without a code comes from the driver, not from PostgreSQL."""
-    return error.sqlstate is None or error.sqlstate.startswith(_LOST)
+    """Whether another connection may succeed. An error without a code is the driver's own, as of a lost connection."""
+    from psycopg import InterfaceError, OperationalError
+
+    if error.sqlstate is None:
+        return isinstance(error, InterfaceError | OperationalError)
+    return error.sqlstate.startswith(_LOST)

@@ -762,7 +762,7 @@ async def test_a_cursor_holds_no_contact_data_but_ids_and_moments(office: Sandbo
     office.behaviour = PLAIN
     async with opened(office, tmp_path) as book:
         cursor = await cursor_of(book, Filters(name="a"))
-    held = json.loads(unpacked(cursor))
+        held = json.loads(unpacked(cursor, book.account))
     assert held.keys() == {"version", "filters", "position"}
     assert held["position"]["walk"].keys() <= {"ask", "skip", "settled", "last", "mark", "asked", "size"}
     assert len(cursor) < 400
