@@ -530,11 +530,17 @@ def _accounts(_: Patient, settings: Settings) -> Iterator[Finding]:
 def _shared_state(_: Patient, settings: Settings) -> Iterator[Finding]:
     if not settings.shares_state:
         return
+    from contacts_mcp.shared import MOST_OFF
+
     try:
         states = anyio.run(_answering, settings)
     except ContactsError as error:
         yield Finding(Level.PROBLEM, "shared state", str(error))
         return
+    is_right = states.pop("clock", True)
+    if not is_right and states["postgresql"]:
+        text = f"is more than {MOST_OFF:.0f} seconds off PostgreSQL's"
+        yield Finding(Level.PROBLEM, "clock", text, "Set this machine's clock by a time server.")
     for name, is_there in states.items():
         if is_there:
             yield Finding(Level.OK, name, "answers")
