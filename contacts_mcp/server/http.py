@@ -6,8 +6,8 @@ the middle of closing.
 
 - On this machine they have `GRACE`, because a client that ends its server waits for it.
 - Hosted, nobody may notice. `/readyz` says first that this server ends, and every answer closes its connection. After
-  `NOTICED` the address is closed (`closing.py`). Requests that are in the socket by then have `SETTLED` to be read, and calls have
-  as long as any call. Where a proxy keeps no connections to its replicas, no request is lost.
+  `NOTICED` the address is closed (`closing.py`). Requests that are in the socket by then have `SETTLED` to be read, and
+  calls have as long as any call. Where a proxy keeps no connections to its replicas, no request is lost.
 """
 
 from __future__ import annotations

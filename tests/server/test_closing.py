@@ -1,4 +1,4 @@
-"""An address is closed without losing a connection: whoever was connected is answered, and all others are refused."""
+"""An address is closed without losing a connection: a caller who was connected is answered, and others are refused."""
 
 from __future__ import annotations
 
