@@ -30,8 +30,8 @@ from contacts_mcp.state.row import Row
 from contacts_mcp.state.vocabulary import beginnings_of
 from contacts_mcp.state.word_index import WordIndex
 
-CONTACTS, FEW = 2_000, 600
-EACH = 5  # questions of a kind
+CONTACTS, FEW = 1_000, 300
+EACH = 3  # questions of a kind
 Both = tuple[Index, WordIndex]
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -268,12 +269,16 @@ def test_the_docs_list_every_metric_and_its_labels(measured: Any) -> None:
 
 @pytest.mark.parametrize("formatter", [JsonLines(bytes), Discreet()], ids=["json", "text"])
 def test_real_errors_of_the_shared_database_tell_no_values(
-    formatter: logging.Formatter, postgres: str, lines: Any
+    formatter: logging.Formatter, postgres: str, lines: Any, request: pytest.FixtureRequest
 ) -> None:
     """PostgreSQL's own texts quote rows and names of users."""
     import psycopg
     import psycopg_pool
 
+    for name in ("psycopg", "psycopg.pool"):  # a server with a shared database quiets them
+        quiet = logging.getLogger(name)
+        request.addfinalizer(partial(quiet.setLevel, quiet.level))
+        quiet.setLevel(logging.NOTSET)
     logger, text = lines(formatter, "psycopg")
     with psycopg.connect(postgres) as connection:
         connection.execute("CREATE TEMP TABLE people (name text PRIMARY KEY)")
