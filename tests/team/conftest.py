@@ -23,7 +23,7 @@ def lasting_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSer
     yield from _redis_servers(tmp_path_factory)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def redis(lasting_redis: RedisServer) -> str:
     """The URL of a redis-server that all tests share."""
     return lasting_redis.url
