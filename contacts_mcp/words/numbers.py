@@ -13,6 +13,7 @@ from decimal import Decimal
 
 _KEPT_DIGITS = 15  # of a number in decimal that every float keeps
 _NOISELESS_DIGITS = 12  # a fraction that is so short when it is rounded was meant so
+_WHOLE = 2**53  # below it a float has every digit of a whole number
 _LARGEST = 1e22
 _SMALLEST = 1e-9
 
@@ -27,13 +28,14 @@ def number_text(value: float) -> str:
     if value and not _SMALLEST <= abs(value) < _LARGEST:
         msg = f"{value!r} is too large or too small to be written out; send it as text"
         raise ValueError(msg)
+    if value.is_integer() and abs(value) < _WHOLE:
+        return str(int(value))
     shortest = _without_noise(Decimal(repr(value)))
-    if value.is_integer() and abs(value) >= 2**53 and _digits(shortest) > _KEPT_DIGITS:
+    if value.is_integer() and _digits(shortest) > _KEPT_DIGITS:
         msg = f"{value!r} has lost its last digits; send it as text"
         raise ValueError(msg)
     text = f"{shortest:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _without_noise(exact: Decimal) -> Decimal:
