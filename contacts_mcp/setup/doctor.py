@@ -332,6 +332,9 @@ def _credentials(patient: Patient, settings: Settings) -> Iterator[Finding]:
     if settings.sandbox:
         yield Finding(Level.OK, "credentials", "not needed for the sandbox")
         return
+    if not given and settings.accounts is not None:
+        yield Finding(Level.OK, "credentials", "none of its own; accounts.toml names those of each account")
+        return
     if not given:
         yield Finding(
             Level.PROBLEM,
@@ -536,10 +539,19 @@ def _shared_state(_: Patient, settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "shared state", str(error))
         return
     for name, is_there in states.items():
+        if name == "clock" and not states["postgresql"]:  # nothing was seen to compare with
+            continue
         if is_there:
-            yield Finding(Level.OK, name, "answers")
+            yield Finding(Level.OK, name, "agrees with PostgreSQL's" if name == "clock" else "answers")
         else:
-            yield Finding(Level.PROBLEM, name, "does not answer", "Check its address, and that it runs.")
+            yield Finding(Level.PROBLEM, name, "does not answer", _ADVICE.get(name, _ADVICE["redis"]))
+
+
+_ADVICE = {
+    "postgresql": "Check its address, user and password, that it runs, and that the user owns the database.",
+    "redis": "Check its address and password, and that it runs.",
+    "clock": "Set the clocks of this machine and of PostgreSQL by a time server.",
+}
 
 
 async def _answering(settings: Settings) -> dict[str, bool]:
@@ -552,6 +564,8 @@ async def _answering(settings: Settings) -> dict[str, bool]:
 def _service(patient: Patient, settings: Settings) -> Iterator[Finding]:
     if settings.sandbox or settings.has_credentials:
         yield from anyio.run(_asked, patient, settings)
+    elif settings.accounts is not None:
+        yield Finding(Level.OK, "service", "was not asked, because the credentials are those of accounts.toml")
     else:
         yield Finding(Level.WARNING, "service", "was not asked, because there are no credentials")
 

@@ -56,6 +56,8 @@ def test_the_doctor_says_whether_they_answer(run: Run, monkeypatch: pytest.Monke
     monkeypatch.setenv("CONTACTS_MCP_DATABASE_URL", "postgresql://127.0.0.1:9/nothing?password=verysecret")
     report = run("doctor", ends_with=1)
     assert "postgresql: does not answer" in report
+    assert "user and password" in report
+    assert "clock" not in report
     assert "verysecret" not in report
 
 
