@@ -544,7 +544,15 @@ def _shared_state(_: Patient, settings: Settings) -> Iterator[Finding]:
         if is_there:
             yield Finding(Level.OK, name, "agrees with PostgreSQL's" if name == "clock" else "answers")
         else:
-            yield Finding(Level.PROBLEM, name, "does not answer", _ADVICE.get(name, _ADVICE["redis"]))
+            why = _why_away(settings) if name == "postgresql" else ""
+            text = f"does not answer: {why}" if why else "does not answer"
+            yield Finding(Level.PROBLEM, name, text, _ADVICE[name])
+
+
+def _why_away(settings: Settings) -> str:
+    from contacts_mcp.state.postgres.database import why_away
+
+    return why_away(settings.database_url.get_secret_value()) if settings.database_url else ""
 
 
 _ADVICE = {

@@ -295,7 +295,7 @@ def test_a_missing_package_is_named(tmp_path: Path) -> None:
         timeout=30,
     )
     assert done.returncode == 2
-    assert "contacts-mcp[team]" in done.stderr
+    assert "pip install '.[team]'" in done.stderr
 
 
 def test_a_server_without_telemetry_imports_nothing_of_it() -> None:
