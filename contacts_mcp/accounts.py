@@ -174,7 +174,10 @@ class _Reader:
                 if type(table[option]) is not kind:
                     raise self._wrong(where, f"{option} is {_kind(table[option])}", _EXPECTED[kind])
                 options[option] = table[option]
-        options |= self._credentials(table, where)
+        credentials = self._credentials(table, where)
+        if credentials and options.get("sandbox"):
+            raise self._wrong(where, "sandbox = true and a credential are both there", "one of them")
+        options |= credentials
         is_sandbox = options.get("sandbox", self._server.sandbox)
         if is_sandbox and self._server.sandbox_file != ":memory:":  # each has a file of its own
             file = Path(self._server.sandbox_file or self._server.directory / "sandbox.sqlite3")
@@ -206,6 +209,8 @@ class _Reader:
 
     def _of_variable(self, variable: str, where: str) -> str:
         value = environment().get(variable, "").strip()
+        if not value and not re.fullmatch("[A-Z_][A-Z0-9_]*", variable):  # not quoted: it may be the credential
+            raise self._wrong(where, "no variable of that name is set", "the name of one, not the credential itself")
         if not value:
             raise self._wrong(where, f"the variable {quoted(variable, limit=_LONGEST)} is not set", "one that is")
         return value
@@ -215,7 +220,7 @@ class _Reader:
         try:
             value = (self._path.parent / Path(name).expanduser()).read_text(encoding="utf-8").strip()
         except (OSError, RuntimeError, UnicodeDecodeError) as error:
-            raise self._wrong(where, f"{shown} cannot be read ({type(error).__name__})", "a file of text") from None
+            raise self._wrong(where, f"{shown} cannot be read ({type(error).__name__})", _FILE) from None
         if not value:
             raise self._wrong(where, f"{shown} is empty", "a file that holds the credential alone")
         return value
@@ -223,7 +228,7 @@ class _Reader:
     # Those who use them
 
     def _people(self, held: Any, where: str) -> Iterator[tuple[str, str]]:
-        expected = '"ISSUER SUBJECT" with the url of one of the issuers' if "subj" in where else '"ISSUER GROUP"'
+        expected = f'"ISSUER {"SUBJECT" if "subj" in where else "GROUP"}" with the url of one of the issuers'
         if not isinstance(held, list):
             raise self._wrong(where, f"it is {_kind(held)}", f"a list of texts: {expected}")
         for line in held:
@@ -232,7 +237,10 @@ class _Reader:
                 came = quoted(line, limit=_LONGEST) if isinstance(line, str) else _kind(line)
                 raise self._wrong(where, f"{came} names no issuer and name", expected)
             if issuer not in self._issuers:
-                raise self._wrong(where, f"{quoted(issuer, limit=_LONGEST)} is no issuer of this file", expected)
+                near = get_close_matches(issuer, self._issuers, n=1)
+                nearest = f"; nearest: {quoted(near[0], limit=_LONGEST)}" if near else ""
+                came = f"{quoted(issuer, limit=_LONGEST)} is no issuer of this file"
+                raise self._wrong(where, came, expected + nearest)
             yield issuer, who.strip()
 
     def _read_token(self, table: dict[str, Any], account: str, where: str) -> None:
@@ -290,13 +298,15 @@ class _Reader:
         problem = error.errors()[0]
         names = {Settings.model_fields[name].validation_alias: name for name in Settings.model_fields}
         at = problem["loc"][0] if problem["loc"] else ""
-        return self._wrong(where, f"{names.get(str(at), at)} cannot be used", problem["msg"].removeprefix(_PREFIX))
+        expected = problem["msg"].removeprefix(_PREFIX).removeprefix("Input should be ")
+        return self._wrong(where, f"{names.get(str(at), at)} cannot be used", expected)
 
     def _wrong(self, where: str, came: str, expected: str) -> InvalidAccounts:
         return InvalidAccounts(f"{self._path.name}, {where}: {came}; expected {expected.removeprefix('expected ')}.")
 
 
 _PREFIX = "Value error, "
+_FILE = "a file of text that this user can read, with a path from the folder of accounts.toml on"
 _EXPECTED: Mapping[type, str] = {str: "a text", int: "a whole number", bool: "true or false"}
 _KINDS: Mapping[type, str] = {
     type(None): "missing",

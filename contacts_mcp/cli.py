@@ -199,7 +199,7 @@ def _serve_over_http(place: tuple[str, int], flags: dict[str, Any]) -> None:
         # Callers may be anywhere: their days are not this machine's, and neither are their files.
         settings = load(flags)
         settings = settings.model_copy(update={"time_zone": settings.time_zone or "UTC", "files": []})
-        is_hosted = settings.accounts is not None or settings.shares_state or not is_this_machine(host)
+        is_hosted = bool(settings.accounts or settings.public_url or settings.shares_state) or not is_this_machine(host)
         try:
             _set_up_the_log(settings)
             if is_hosted:

@@ -266,10 +266,11 @@ def _opened_sandbox(settings: Settings) -> Sandbox:
     from contacts_mcp.sandbox import open_sandbox
 
     name = settings.sandbox_file
+    path = None if name == ":memory:" else Path(name) if name else settings.directory / "sandbox.sqlite3"
+    if path is not None and path.parent == settings.directory:  # those of accounts of a file stand there, too
+        _made(settings.directory)
     try:
-        return open_sandbox(
-            None if name == ":memory:" else Path(name) if name else _made(settings.directory) / "sandbox.sqlite3"
-        )
+        return open_sandbox(path)
     except (OSError, sqlite3.Error) as error:
         raise AccountError(
             f"The sandbox's file cannot be used ({type(error).__name__}). "

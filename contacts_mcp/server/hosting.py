@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -66,6 +67,11 @@ def refuse_unsafe(settings: Settings, host: str) -> None:
             f"Others can reach {host}, so CONTACTS_MCP_ACCOUNTS is needed: a file with the issuers or the tokens of "
             "those who may come in. Without it, serve on 127.0.0.1."
         )
+    if settings.public_url and settings.accounts is None and not is_this_machine(_host_of(settings.public_url)):
+        raise InvalidSettings(
+            "CONTACTS_MCP_PUBLIC_URL is an address that others can reach, so CONTACTS_MCP_ACCOUNTS is needed: a file "
+            "with the issuers or the tokens of those who may come in. For one person on this machine, set neither."
+        )
     if is_public and not settings.public_url:
         raise InvalidSettings(
             f"Others can reach {host}, so CONTACTS_MCP_PUBLIC_URL is needed: the address of this server for its "
@@ -76,6 +82,10 @@ def refuse_unsafe(settings: Settings, host: str) -> None:
             "Several servers share these accounts, so CONTACTS_MCP_SIGNING_KEY is needed, the same for all. "
             "Without it each would refuse the confirmations that another one asked for."
         )
+
+
+def _host_of(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def hosted(settings: Settings, host: str, port: int) -> Hosting:

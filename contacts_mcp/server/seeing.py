@@ -77,8 +77,8 @@ def telemetry(settings: Settings) -> Iterator[None]:
         from contacts_mcp.server.telemetry import set_up_telemetry
     except ImportError as error:
         raise AccountError(
-            f"Telemetry needs more packages ({error.name}). Install contacts-mcp[team], or remove CONTACTS_MCP_METRICS "
-            "and OTEL_EXPORTER_OTLP_ENDPOINT."
+            f"Telemetry needs more packages ({error.name}). Install them, by pip install '.[team]' in a copy of the "
+            "repository, or remove CONTACTS_MCP_METRICS and OTEL_EXPORTER_OTLP_ENDPOINT."
         ) from None
     running = set_up_telemetry(settings)
     try:

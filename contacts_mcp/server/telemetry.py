@@ -194,7 +194,7 @@ class Meters(Watcher):
         self._age.record(age)
 
     def answered(self, status: int) -> None:
-        self._answers.add(1, {"status": status})
+        self._answers.add(1, {"status": int(status)})  # an HTTPStatus would be a second series of the same name
 
 
 # All of it

@@ -332,6 +332,9 @@ def _credentials(patient: Patient, settings: Settings) -> Iterator[Finding]:
     if settings.sandbox:
         yield Finding(Level.OK, "credentials", "not needed for the sandbox")
         return
+    if not given and settings.accounts is not None:
+        yield Finding(Level.OK, "credentials", "none of its own; accounts.toml names those of each account")
+        return
     if not given:
         yield Finding(
             Level.PROBLEM,
@@ -542,10 +545,27 @@ def _shared_state(_: Patient, settings: Settings) -> Iterator[Finding]:
         text = f"is more than {MOST_OFF:.0f} seconds off PostgreSQL's"
         yield Finding(Level.PROBLEM, "clock", text, "Set this machine's clock by a time server.")
     for name, is_there in states.items():
+        if name == "clock" and not states["postgresql"]:  # nothing was seen to compare with
+            continue
         if is_there:
-            yield Finding(Level.OK, name, "answers")
+            yield Finding(Level.OK, name, "agrees with PostgreSQL's" if name == "clock" else "answers")
         else:
-            yield Finding(Level.PROBLEM, name, "does not answer", "Check its address, and that it runs.")
+            why = _why_away(settings) if name == "postgresql" else ""
+            text = f"does not answer: {why}" if why else "does not answer"
+            yield Finding(Level.PROBLEM, name, text, _ADVICE[name])
+
+
+def _why_away(settings: Settings) -> str:
+    from contacts_mcp.state.postgres.database import why_away
+
+    return why_away(settings.database_url.get_secret_value()) if settings.database_url else ""
+
+
+_ADVICE = {
+    "postgresql": "Check its address, user and password, that it runs, and that the user owns the database.",
+    "redis": "Check its address and password, and that it runs.",
+    "clock": "Set the clocks of this machine and of PostgreSQL by a time server.",
+}
 
 
 async def _answering(settings: Settings) -> dict[str, bool]:
@@ -558,6 +578,8 @@ async def _answering(settings: Settings) -> dict[str, bool]:
 def _service(patient: Patient, settings: Settings) -> Iterator[Finding]:
     if settings.sandbox or settings.has_credentials:
         yield from anyio.run(_asked, patient, settings)
+    elif settings.accounts is not None:
+        yield Finding(Level.OK, "service", "was not asked, because the credentials are those of accounts.toml")
     else:
         yield Finding(Level.WARNING, "service", "was not asked, because there are no credentials")
 

@@ -230,7 +230,8 @@ def _connections(url: str) -> Redis:
         from redis.backoff import NoBackoff
     except ImportError:
         raise AccountError(
-            "CONTACTS_MCP_REDIS_URL needs a package that is not installed: pip install contacts-mcp[team]"
+            "CONTACTS_MCP_REDIS_URL needs a package that is not installed: "
+            "pip install '.[team]' in a copy of the repository."
         ) from None
     ours: dict[str, Any] = {
         "max_connections": CONNECTIONS,

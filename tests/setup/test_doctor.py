@@ -107,6 +107,19 @@ def test_without_credentials_it_works_and_says_what_to_set(home: Path) -> None:
     assert "HEYMARKET_SECRET_ID" in about("credentials", findings)[0].advice
 
 
+def test_a_team_needs_no_credentials_beside_those_of_its_accounts(home: Path) -> None:
+    (home / "key").write_text("sandbox-api-key", encoding="utf-8")
+    accounts = home / "accounts.toml"
+    token = f'[[accounts.a.tokens]]\nname = "Jo"\nsha256 = "{"0" * 64}"\nscopes = ["contacts:read"]\n'
+    accounts.write_text(f'[accounts.a]\napi_key_file = "key"\n{token}', encoding="utf-8")
+    findings = doctor.examine(patient(home, accounts=accounts))
+    (credentials,) = about("credentials", findings)
+    (service,) = about("service", findings)
+    assert "each account" in credentials.text
+    assert "accounts.toml" in service.text
+    assert {finding.level for finding in findings} == {Level.OK}
+
+
 @pytest.mark.parametrize(
     ("given", "level"),
     [

@@ -10,6 +10,7 @@ import pytest
 
 from contacts_mcp.accounts import Accounts, InvalidAccounts, Issuer, StaticToken, read_accounts
 from contacts_mcp.config import Settings
+from contacts_mcp.workspace import Workspace
 
 SECRET = "a-secret-that-is-planted"
 HASH = hashlib.sha256(b"of the front desk").hexdigest()
@@ -119,6 +120,13 @@ def test_two_sandboxes_are_two_accounts(read: Read) -> None:
     assert both["a"].sandbox_file != both["b"].sandbox_file
 
 
+async def test_a_sandbox_opens_in_a_data_directory_that_is_not_there_yet(read: Read, tmp_path: Path) -> None:
+    chosen = read("[accounts.a]\nsandbox = true\n" + TOKEN, data_dir=tmp_path / "new" / "data").settings["a"]
+    async with Workspace(chosen) as workspace:
+        await workspace.book()
+    assert (tmp_path / "new" / "data" / "sandbox-a.sqlite3").is_file()
+
+
 @pytest.mark.parametrize(
     ("issuer", "subject", "groups", "account"),
     [
@@ -166,7 +174,18 @@ MISTAKES: dict[str, tuple[str, str]] = {
         "api_key_env and api_key_file are both there",
     ),
     "variable not set": (ACCOUNT.replace("sandbox = true", 'api_key_env = "NOBODY"'), '"NOBODY" is not set'),
-    "file not there": (ACCOUNT.replace("sandbox = true", 'api_key_file = "no.key"'), '"no.key" cannot be read'),
+    "credential for the name of its variable": (
+        ACCOUNT.replace("sandbox = true", f'api_key_env = "{SECRET}"'),
+        "no variable of that name is set; expected the name of one, not the credential itself",
+    ),
+    "sandbox and credential": (
+        ACCOUNT.replace("= true", '= true\napi_key_env = "BERLIN_KEY"'),
+        "sandbox = true and a credential are both there; expected one of them",
+    ),
+    "file not there": (
+        ACCOUNT.replace("sandbox = true", 'api_key_file = "no.key"'),
+        "from the folder of accounts.toml on",
+    ),
     "credential in the file": (ACCOUNT.replace("sandbox = true", f'api_key = "{SECRET}"'), '"api_key" is not known'),
     "one credential for two": (
         '[accounts.b]\napi_key_env = "BERLIN_KEY"\n' + ACCOUNT.replace("sandbox = true", 'api_key_env = "BERLIN_KEY"'),
@@ -176,13 +195,20 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "number for a switch": (ACCOUNT.replace("= true", "= 1"), "sandbox is a number; expected true or false"),
     "zone": (f'[accounts.a]\nsandbox = true\ntime_zone = "Oakland"\n{TOKEN}', "time_zone cannot be used; expected a"),
     "address": (f'[accounts.a]\nsandbox = true\nbase_url = "http://x.com"\n{TOKEN}', "base_url cannot be used"),
-    "too many requests": (f"[accounts.a]\nsandbox = true\nrequests_per_minute = 0\n{TOKEN}", "requests_per_minute"),
+    "too few requests": (
+        f"[accounts.a]\nsandbox = true\nrequests_per_minute = 0\n{TOKEN}",
+        "requests_per_minute cannot be used; expected greater than or equal to 1",
+    ),
     "used by nobody": ("[accounts.a]\nsandbox = true\n", "[accounts.a]: nobody uses it"),
     "issuer twice": (f"[[issuers]]\n{ISSUER}[[issuers]]\n{ISSUER}{ACCOUNT}", "is there twice"),
     "issuer without keys": (f'[[issuers]]\nurl = "https://x.com"\n{ACCOUNT}', "jwks_url is missing"),
     "issuer without https": (f"[[issuers]]\n{ISSUER.replace('https', 'http')}{ACCOUNT}", "url is"),
     "keys of a file": (f"[[issuers]]\n{ISSUER.replace('https://login.example.com/keys', 'file:///k')}", "jwks_url is"),
     "subject of no issuer": (f"[accounts.a]\nsandbox = true\n{USED}", '"https://login.example.com/" is no issuer'),
+    "issuer without its slash": (
+        f'[[issuers]]\n{ISSUER}[accounts.a]\nsandbox = true\ngroups = ["https://login.example.com x"]\n',
+        'expected "ISSUER GROUP" with the url of one of the issuers; nearest: "https://login.example.com/"',
+    ),
     "subject without its issuer": (f'[[issuers]]\n{ISSUER}[accounts.a]\nsandbox = true\nsubjects = ["x"]', '"x" names'),
     "subjects that are no list": (
         ACCOUNT.replace("= true", '= true\nsubjects = "x y"'),

@@ -48,6 +48,7 @@ REFUSED: dict[str, tuple[str, dict[str, str], str, str]] = {
     "public IPv6 without accounts": ("[::]:8000", PUBLIC, "", "CONTACTS_MCP_ACCOUNTS is needed"),
     "public name without accounts": ("contacts.example.com:80", PUBLIC, "", "CONTACTS_MCP_ACCOUNTS is needed"),
     "private network without accounts": ("10.0.0.7:8000", PUBLIC, "", "CONTACTS_MCP_ACCOUNTS is needed"),
+    "address for others without accounts": ("127.0.0.1:8000", PUBLIC, "", "CONTACTS_MCP_ACCOUNTS is needed"),
     "public without its address": ("0.0.0.0:8000", {}, GOOD, "CONTACTS_MCP_PUBLIC_URL is needed"),
     "accounts that nobody uses": ("0.0.0.0:8000", PUBLIC, "[accounts.a]\nsandbox = true\n", "nobody uses it"),
     "empty accounts": ("0.0.0.0:8000", PUBLIC, "[accounts]\n", "a table for each account"),

@@ -122,4 +122,4 @@ except AccountError as error:
 
 def test_without_the_driver_the_way_out_is_named() -> None:
     said = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True).stdout
-    assert "pip install contacts-mcp[team]" in said
+    assert "pip install '.[team]'" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +57,32 @@ def test_the_doctor_says_whether_they_answer(run: Run, monkeypatch: pytest.Monke
     monkeypatch.setenv("CONTACTS_MCP_DATABASE_URL", "postgresql://127.0.0.1:9/nothing?password=verysecret")
     report = run("doctor", ends_with=1)
     assert "postgresql: does not answer" in report
+    assert "user and password" in report
+    assert "clock" not in report
     assert "verysecret" not in report
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("postgresql://127.0.0.1:9/nothing", "nothing listens at that address"),
+        ("postgresql://no-such-host.invalid/nothing", "there is no such host"),
+    ],
+)
+def test_the_doctor_says_why_postgresql_does_not_answer(
+    address: str, why: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACTS_MCP_DATABASE_URL", address)
+    assert f"postgresql: does not answer: {why}" in run("doctor", ends_with=1)
+
+
+def test_the_doctor_says_that_there_is_no_such_database(
+    run: Run, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACTS_MCP_DATABASE_URL", re.sub(r"own-\d+", "not-there", empty_database))
+    report = run("doctor", ends_with=1)
+    assert "postgresql: does not answer: there is no such database" in report
+    assert "not-there" not in report
 
 
 def test_the_journal_cannot_be_off_where_it_is_shared(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,6 +161,14 @@ def test_the_metrics_count_what_happened(server: Hosted) -> None:
     assert after["contacts_mcp_calls_active"] == 0
 
 
+def test_an_answer_of_ours_and_one_of_the_library_are_one_series(server: Hosted) -> None:
+    server.call("lookup_contact", {"contact_id": 1001})  # 200, and the next HTTPStatus.OK
+    server.http.get("/readyz")
+    page = httpx.get(server.metrics_at).text
+    series = [line.rpartition(" ")[0] for line in page.splitlines() if not line.startswith("#")]
+    assert len(series) == len(set(series))
+
+
 def test_the_labels_name_no_account_and_no_scope(server: Hosted) -> None:
     server.call("lookup_contact", {"contact_id": 1001})
     text = httpx.get(server.metrics_at).text
@@ -287,7 +295,7 @@ def test_a_missing_package_is_named(tmp_path: Path) -> None:
         timeout=30,
     )
     assert done.returncode == 2
-    assert "contacts-mcp[team]" in done.stderr
+    assert "pip install '.[team]'" in done.stderr
 
 
 def test_a_server_without_telemetry_imports_nothing_of_it() -> None:

@@ -230,7 +230,11 @@ def _placed(name: str, roots: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
 
 def _plain_path(name: str, roots: Sequence[Path]) -> Path:
     if not roots:
-        _refuse("no_folders", "No folder is open to files.", "The operator names some in CONTACTS_MCP_FILES.")
+        _refuse(
+            "no_folders",
+            "No folder is open to files.",
+            "Over HTTP none ever is. Over stdio the operator names some in CONTACTS_MCP_FILES.",
+        )
     _refuse_odd_name(name)
     return at_home(Path(name))
 

@@ -315,7 +315,7 @@ def _drivers() -> tuple[ModuleType, ModuleType]:
     except ImportError:
         raise AccountError(
             "CONTACTS_MCP_DATABASE_URL needs a driver that is not installed. "
-            "The owner of this server can install it: pip install contacts-mcp[team]."
+            "The owner of this server can install it: pip install '.[team]' in a copy of the repository."
         ) from None
     return psycopg, psycopg_pool
 
@@ -330,3 +330,31 @@ def _address(driver: ModuleType, url: str) -> str:
             "It should look like postgresql://USER:PASSWORD@HOST:5432/DATABASE."
         ) from None
     return str(driver.conninfo.make_conninfo(**_ADDED | given))
+
+
+# What PostgreSQL and the network say in English, and the same without an address, a user or a database.
+_REASONS = {
+    "password authentication failed": "the user or the password is wrong",
+    "no password supplied": "the address has no password",
+    "no pg_hba.conf entry": "its pg_hba.conf lets this machine, user or database not in",
+    'database "': "there is no such database, or the user may not use it",
+    'role "': "there is no such user",
+    "Connection refused": "nothing listens at that address",
+    "resolve": "there is no such host",
+    "imeout": "no answer in time",
+}
+
+
+def why_away(url: str) -> str:
+    """Why no connection can be made, in words of our own. "" where one can, or for another reason.
+
+    Raises AccountError as `SharedDatabase` does.
+    """
+    driver, _ = _drivers()
+    address = _address(driver, url)
+    try:
+        driver.connect(address).close()
+    except driver.Error as error:
+        said = str(error)
+        return next((ours for theirs, ours in _REASONS.items() if theirs in said), "")
+    return ""

@@ -70,7 +70,7 @@ def new_pool(url: str, *, connections: int = CONNECTIONS) -> Pool:
     except ImportError:
         raise AccountError(
             "CONTACTS_MCP_DATABASE_URL needs a driver that is not installed. "
-            "The owner of this server can install it: pip install contacts-mcp[team]."
+            "The owner of this server can install it: pip install '.[team]' in a copy of the repository."
         ) from None
     for name in ("psycopg", "psycopg.pool"):  # they write hosts, ports and texts of errors
         logging.getLogger(name).setLevel(logging.CRITICAL)
