@@ -5,7 +5,8 @@ A request passes these in order, and each may answer it:
 - `Door`: no headers that contradict each other. It answers 503 where an issuer's keys cannot be had.
 - The SDK's own check of the bearer token, with `identity.Verifier`.
 - `ScopeGate`: 401 for nobody, 403 without an account or a scope, 413 and 408 for a body that is too large or too slow.
-  It reads the name of the tool from the body, because only one era of the protocol has it in a header.
+  It answers 429 to one person with too many requests at once. It reads the name of the tool from the body, because only
+  one era of the protocol has it in a header.
 
 A tool that a caller may not use is also missing in the server behind (`Served.offers`). So nothing depends on reading
 the body here as the SDK reads it.
@@ -14,6 +15,7 @@ the body here as the SDK reads it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -31,6 +33,7 @@ from contacts_mcp.server.identity import Admitted, KeysUnavailable, Person
 PATH = "/mcp"
 LARGEST_BODY = 256 * 1024  # bytes
 BODY_WITHIN = 10.0  # seconds
+MOST_AT_ONCE = 256  # requests of one person: each holds connections of the proxy, and a stream does so without end
 _MANY = 100  # messages of one body whose names are looked at; the SDK takes one
 _CLOSE = {"Connection": "close"}
 
@@ -102,19 +105,37 @@ class ScopeGate:
         challenge: Challenge | None,
         largest: int = LARGEST_BODY,
         within: float = BODY_WITHIN,
+        most: int = MOST_AT_ONCE,
     ) -> None:
         self._app = app
         self._needs = needs
         self._challenge = challenge
         self._largest = largest
         self._within = within
+        self._most = most
+        self._under_way: Counter[tuple[str, str]] = Counter()  # requests by issuer and subject
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != PATH:
             await self._app(scope, receive, send)
             return
+        person = _person(scope)
+        who = (person.issuer, person.subject) if person else ("", "")
+        self._under_way[who] += 1
+        try:
+            is_too_many = person is not None and self._under_way[who] > self._most
+            await self._let_in(scope, receive, send, is_too_many=is_too_many)
+        finally:
+            self._under_way[who] -= 1
+            if not self._under_way[who]:
+                del self._under_way[who]
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send, *, is_too_many: bool) -> None:
         body: bytes | Response = b""
         refusal = self._refusal_of_caller(scope)
+        if refusal is None and is_too_many:
+            text = f"One person may have {self._most} requests under way."
+            refusal = refused(HTTPStatus.TOO_MANY_REQUESTS, "too_many", text, {"Retry-After": "1"} | _CLOSE)
         if refusal is None and scope["method"] != "POST":  # a server without sessions has no other stream
             refusal = Response(status_code=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
         if refusal is None:

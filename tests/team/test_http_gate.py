@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -363,6 +364,22 @@ async def test_a_drain_ends_long_streams(team: Team) -> None:
         team.hosting.begin_drain()
         with anyio.fail_after(2):
             await ended.wait()
+
+
+async def test_one_person_cannot_hold_all_connections(team: Team) -> None:
+    gate = next(part for part in team.hosting.app.user_middleware if part.cls is ScopeGate)
+    gate.kwargs["most"] = 3
+    filters = {"notifications": {"toolsListChanged": True}}
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(partial(team.post, MODERN, "subscriptions/listen", filters, token=READER))
+        await anyio.sleep(0.2)
+        refused = await team.post(MODERN, "tools/list", token=READER)
+        assert (refused.status_code, refused.json()["error"]) == (429, "too_many")
+        assert refused.headers["retry-after"] == "1"
+        assert (await team.post(MODERN, "tools/list", token=WRITER)).status_code == 200, "others are let in"
+        team.hosting.begin_drain()
+    assert (await team.post(MODERN, "tools/list", token=READER)).status_code == 200
 
 
 async def test_the_log_and_the_answers_hold_no_token(team: Team, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,11 @@ from postgres_server import PostgresServer
 from support import OpenSession, Session
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.values import values_of
+from contacts_mcp.book.writing.plan import deletion_of, update_of
+
+
 from contacts_mcp.book.writing.plan import update_of
 from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.journal import IN_FLIGHT
@@ -143,6 +147,29 @@ async def finished(session: Session, plan: int, token: str) -> None:
     assert facts["status"] == "done", facts
 
 
+async def test_a_row_of_a_run_that_waited_for_its_turn_may_arrive_for_as_long_as_any(
+    servers: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a server that takes over from a dead one would say too early that it was not carried out."""
+    monkeypatch.setattr("contacts_mcp.book.transfer.running._IN_LINE", 0.0)
+    one, other = servers
+    journal = (await other.workspace.book()).journal
+    left: list[float] = []
+
+    async def looked(request: httpx.Request) -> None:
+        if request.method == "PUT":
+            (entry,) = await journal.unfinished()
+            assert entry.uptime is not None
+            left.append(entry.uptime - entry.at)
+
+    one.wire.before = looked
+    plan = await one.ok("update_contacts", contact_ids=[1001], custom_fields={"Plan": "Silver"})
+    facts = await one.ok("update_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
+    assert facts["status"] == "done", facts
+    assert left
+    assert all(seconds > 0 for seconds in left), "the entry is as young as the request, not as the chunk"
+
+
 # PostgreSQL away
 
 
@@ -192,6 +219,30 @@ async def test_a_write_whose_outcome_met_a_crash_is_told_and_settled_by_another_
         await other.ok("undo_change", change_id=told["change_id"])
 
 
+async def test_an_import_that_loses_postgresql_on_its_way_does_not_say_that_nothing_was_changed(
+    open_session: OpenSession, mortal: PostgresServer, account: str
+) -> None:
+    async with two_servers(open_session, mortal.url(), account, lease_life=2.0) as (one, other):
+
+        async def crash(request: httpx.Request) -> None:
+            if request.url.path == "/v1/batch/contacts":
+                one.wire.before = None
+                mortal.stop()
+
+        table = "phone,first\n" + "".join(f"+1212555{number:04},Jo\n" for number in range(20, 30))
+        plan = await one.ok("import_contacts", text=table)
+        one.wire.before = crash
+        said = await one.refused("import_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
+        assert any(contact["phone"] == "12125550020" for contact in one.sandbox.store.contacts())
+        assert "Some of its rows may have been carried out" in said
+        assert f"import_status(plan={plan['plan']})" in said
+        assert "Nothing was changed" not in said
+        mortal.start()
+        await anyio.sleep(2.5)
+        told = await other.ok("import_status", plan=plan["plan"])
+        assert told["status"] == "stopped"
+
+
 async def test_the_next_writer_waits_for_a_change_whose_server_died(
     open_session: OpenSession, postgres: str, account: str
 ) -> None:
@@ -217,6 +268,32 @@ async def test_the_next_writer_waits_for_a_change_whose_server_died(
         found = await book.journal.get(begun.change_id)
         assert found is not None
         assert found.state == "not_done"
+
+
+async def test_a_deletion_whose_server_died_is_known_by_its_confirmation(
+    open_session: OpenSession, postgres: str, account: str
+) -> None:
+    async with two_servers(open_session, postgres, account) as (one, other):
+        asked = await one.ok("delete_contact", contact_id=1001)
+        book = await one.workspace.book()
+        contact = await book.api.get_contact(1001)
+        assert contact
+        entry = deletion_of(contact).entry(
+            record=contact.model_dump(mode="json", by_alias=True), token=digest_of(asked["confirm_token"])
+        )
+        dead = SharedDatabase(postgres)
+        begun = await PostgresJournal(dead, account).begin(entry)
+        await dead.aclose()
+        await book.api.delete_contact(1001)
+        db = SharedDatabase(postgres)
+        await db.execute(
+            "UPDATE journal SET at = at - %(s)s, sent = sent - %(s)s WHERE id = %(id)s",
+            {"s": IN_FLIGHT, "id": begun.change_id},
+        )
+        await db.aclose()
+        told = await other.ok("delete_contact", contact_id=1001, confirm_token=asked["confirm_token"])
+        assert (told["status"], told["change_id"]) == ("deleted", begun.change_id)
+        assert "done_before" in told["note_kinds"]
 
 
 # Time

@@ -10,6 +10,7 @@ from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.people.holding import ContactRef, locked_contact, refuse_other_name
 from contacts_mcp.book.people.lookup import ref_of
 from contacts_mcp.book.writing.plan import deletion_of
+from contacts_mcp.book.writing.settle import settle_entry
 from contacts_mcp.book.writing.write import Origin, Written, carry_out
 from contacts_mcp.errors import ContactNotFound
 from contacts_mcp.models import Contact
@@ -38,12 +39,22 @@ async def delete(
             refuse_other_name(contact, name)
             return await delete_held(book, contact, confirm_token, notes=ref.notes, always_asks=always_asks)
     except ContactNotFound:
-        done = await book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
+        done = await _permitted_by(book, confirm_token)
         if done is None or done.action != "delete" or done.state != "done" or not _is_about(done, ref):
             raise
         card = await card_for(Contact.model_validate(done.record), book.vocabulary)
         before = Note("done_before", "This was done already, by the same confirm_token; nothing was sent again.")
         return Outcome(status="deleted", card=card, notes=[*ref.notes, before], change_id=done.change_id)
+
+
+async def _permitted_by(book: Book, confirm_token: str) -> Entry | None:
+    """The change that used this confirmation, looked up where its server died before it was told."""
+    entry = await book.journal.by_token(digest_of(confirm_token)) if confirm_token else None
+    if entry is None or entry.contact_id is None or entry.state not in ("begun", "unknown"):
+        return entry
+    async with book.locks.contact(entry.contact_id):
+        await settle_entry(book, entry.change_id)
+    return await book.journal.get(entry.change_id)
 
 
 async def delete_held(

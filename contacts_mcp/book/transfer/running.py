@@ -16,9 +16,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import ceil
 
 import anyio
+import anyio.lowlevel
 
 from contacts_mcp.api.client import Trace
 from contacts_mcp.api.pace import bulk_work
@@ -38,6 +40,7 @@ from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
 from contacts_mcp.errors import (
     AccountError,
     ContactsError,
+    OutcomeUnknown,
     Refused,
     Rejected,
     Unreachable,
@@ -49,6 +52,12 @@ from contacts_mcp.state.journal import IN_FLIGHT, Entry
 MOST_SINGLES = 25  # requests of one chunk that go out singly
 MOST_PASSES = 12
 _STEP = 1.0  # seconds of a long wait, after which a run hears that it has to stop
+_IN_LINE = 5.0  # seconds that a request may wait for its turn before its entries are made younger
+# In place of errors whose own text says that nothing was changed, which is not true of a run.
+_WHY_STOPPED = {
+    "database_away": "The database that this server shares with others did not answer.",
+    "lease_lost": "This server stood still for too long, and another one could have gone on with the run.",
+}
 
 
 def requests_for(decisions: Mapping[str, int], *, updates_in_batches: int = 0) -> int:
@@ -132,9 +141,21 @@ class _Run:
         change_id = self.parent.change_id if self.book.remembers else None
         await self.book.imports.set(self.number, state="running", problem="", asked=0, change_id=change_id)
         try:
+            return await self._carried_on()
+        except AccountError as away:  # of the shared database: that of the service is written down
+            raise OutcomeUnknown(
+                f"Plan {self.number} stopped on its way, because its state cannot be written down any more. "
+                "Some of its rows may have been carried out. "
+                f"Call import_status(plan={self.number}) in a minute. It tells which, and the run can go on from there."
+            ) from away
+
+    async def _carried_on(self) -> StoredPlan:
+        """The plan after its rows, or after a failure that it tells. Raises AccountError where it cannot be told."""
+        try:
             is_over = await self._passes()
         except ContactsError as error:
-            await self.book.imports.set(self.number, state="stopped", problem=str(error))
+            problem = _WHY_STOPPED.get(error.kind, str(error))
+            await self.book.imports.set(self.number, state="stopped", problem=problem)
             await self._report()
             return await self._plan()
         except BaseException:
@@ -349,7 +370,7 @@ class _Run:
         overwrite = batch[0].plan.action == "update"
         try:
             await self.book.api.write_contacts(
-                [body_of(one.plan) for one in batch], overwrite=overwrite, trace=self._trace()
+                [body_of(one.plan) for one in batch], overwrite=overwrite, trace=self._trace(batch)
             )
         except ContactsError as failure:
             for one in batch:
@@ -374,25 +395,39 @@ class _Run:
         api, plan, one.empty = self.book.api, one.plan, empty
         try:
             if plan.action == "create":
-                one.reply = await api.create_contact(plan.body(), trace=self._trace())
+                one.reply = await api.create_contact(plan.body(), trace=self._trace([one]))
                 return
             assert plan.contact_id is not None
             if plan.action == "update":
                 body = plan.body(empty=empty)
                 one.reply = await api.update_contact(
-                    plan.contact_id, body, overwrite=plan.overwrite, trace=self._trace()
+                    plan.contact_id, body, overwrite=plan.overwrite, trace=self._trace([one])
                 )
             else:
-                await api.delete_contact(plan.contact_id, trace=self._trace())
+                await api.delete_contact(plan.contact_id, trace=self._trace([one]))
                 one.reply = WriteReply()
         except ContactsError as failure:
             one.failure = failure
 
-    def _trace(self) -> Trace:
-        return Trace(before_each=self._refuse_if_lost)
+    def _trace(self, sent: Sequence[Sent]) -> Trace:
+        return Trace(before_each=partial(self._write_moment, sent))
 
-    async def _refuse_if_lost(self) -> None:
-        """The journal has the entries of a chunk before any of it goes out. So the locks alone are looked at."""
+    async def _write_moment(self, sent: Sequence[Sent]) -> None:
+        """The journal has the entries of a chunk before any of it goes out, and the locks still hold.
+
+        A request that waited for its turn may arrive for as long as any, so its entries are made as young as it is. It
+        does not go out where they cannot say so, because a server that takes over would look too early.
+        """
+        journal = self.book.journal
+        if any(IN_FLIGHT - journal.seconds_left(one.entry) > _IN_LINE for one in sent):
+            with anyio.CancelScope(shield=True):
+                for one in sent:
+                    one.entry = replace(journal.given_up(one.entry), unanswered=one.entry.unanswered)
+                    one.row = replace(one.row, sent_at=self.book.imports.now)
+                if not await journal.finish_all([one.entry for one in sent if one.entry.change_id]):
+                    raise AccountError("The journal that makes changes undoable cannot be written.")
+                await self.book.imports.save(self.number, [one.row for one in sent])
+            await anyio.lowlevel.checkpoint_if_cancelled()  # nobody waits for it any more, so it does not go out
         self.book.locks.refuse_if_lost()
 
     # Looking afterwards
@@ -414,6 +449,7 @@ class _Run:
             return False
         second = replace(one)
         await self._send_cleared(second, empty=other[0])
+        one.entry, one.row = second.entry, second.row
         if second.failure is not None and not isinstance(second.failure, AMBIGUOUS):
             return False
         one.reply, one.failure, one.writes, one.is_proven = second.reply, second.failure, 2, False

@@ -18,7 +18,7 @@ MOST_IN_FULL = 25
 async def search_contacts(
     app: App,
     query: Annotated[
-        str | None,
+        p.Word | None,
         p.described('Words of names, values, e-mails, phones, as said: "ends in 3344".'),
     ] = None,
     tag: Annotated[p.Names | None, p.described('Tags; "none" for no tags.')] = None,

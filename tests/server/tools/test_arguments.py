@@ -355,6 +355,12 @@ async def test_what_is_too_long_is_refused_without_repeating_it(session: Session
     assert len(facts["message"]) < 300
 
 
+async def test_words_to_search_for_are_no_longer_than_other_texts(session: Session) -> None:
+    """Some characters are folded to many, and a long text of them would keep others waiting."""
+    facts = await refusal(session, "search_contacts", query="\ufdfa" * 10_001)
+    assert facts["argument"] == "query"
+
+
 async def test_the_longest_text_is_taken(session: Session) -> None:
     facts = await session.ok("create_contact", phone=PHONE, custom_fields={"Notes (38)": "x" * 10_000})
     assert session.sandbox.store.contact(facts["contact"]["contact_id"])["custom"] == {"38": "x" * 10_000}
