@@ -18,9 +18,6 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import deletion_of, update_of
-
-
-from contacts_mcp.book.writing.plan import update_of
 from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.journal import IN_FLIGHT
 from contacts_mcp.state.postgres.database import SharedDatabase
