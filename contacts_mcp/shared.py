@@ -65,7 +65,7 @@ class Shared:
             try:
                 await self.database.open()
             except AccountError as error:
-                _log.warning("the shared database cannot be used yet: %s", error)  # it tells no address
+                _log.warning("the shared database cannot be used yet: %s", error.kind)
 
     async def aclose(self) -> None:
         """Close all connections. Books that use them are closed before."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from redis_server import RedisServer
 from support.hosted import HELLO, Collector, Hosted, breaks, collecting, hosted, service
 
 from contacts_mcp.server.prompts import load_prompts
@@ -134,7 +135,7 @@ def team(
     collector: Collector,
     upstream: dict[str, str],
     postgres: str,
-    redis: str,
+    lasting_redis: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Hosted]:
     room = tmp_path_factory.mktemp("team")
@@ -147,7 +148,7 @@ def team(
         "CONTACTS_MCP_ACCOUNTS": str(accounts),
         "CONTACTS_MCP_SIGNING_KEY": "planted-token-that-signs",
         "CONTACTS_MCP_DATABASE_URL": postgres,
-        "CONTACTS_MCP_REDIS_URL": redis,
+        "CONTACTS_MCP_REDIS_URL": lasting_redis.url,
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
     }
     with hosted(room, command=LOUD, **variables | upstream) as running:

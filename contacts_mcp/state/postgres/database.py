@@ -227,6 +227,7 @@ class SharedDatabase:
     def _translated(self, error: psycopg.Error) -> AccountError:
         if self._is_passing(error) or isinstance(error, self._driver.InterfaceError):
             return self._away(type(error).__name__, since=ticks())
+        _log.warning("the shared database refuses: %s", type(error).__name__)
         return AccountError(
             f"Nothing was changed: the database that this server shares with others refused ({type(error).__name__}). "
             "Tell the owner of this server."
