@@ -29,6 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_CLAIMS = ("Nothing was changed: ", "Nothing was sent: ")  # beginnings of texts, about the whole call
+
 
 class ContactsError(Exception):
     """Base of every error this package raises on purpose. `str(error)` is the text for the reader."""
@@ -37,8 +39,11 @@ class ContactsError(Exception):
     is_midway: bool = False  # a part of the call was carried out before it, and the text says so
 
     def tell_of(self, done: str) -> None:
-        """Add to the text what the call carried out before this error."""
-        self.args = (f"{self} {done}",)
+        """Add to the text what the call carried out before this error. That nothing was is then not said."""
+        text = str(self)
+        for claim in _CLAIMS:
+            text = text.removeprefix(claim)
+        self.args = (f"{text[:1].upper()}{text[1:]} {done}",)
         self.is_midway = True
 
 

@@ -240,6 +240,27 @@ async def test_an_import_that_loses_postgresql_on_its_way_does_not_say_that_noth
         assert told["status"] == "stopped"
 
 
+async def test_a_merge_that_loses_postgresql_on_its_way_does_not_say_that_nothing_was_changed(
+    open_session: OpenSession, mortal: PostgresServer, account: str
+) -> None:
+    async with two_servers(open_session, mortal.url(), account) as (session, _):
+        other = (await session.ok("create_contact", phone="+12125550177", email="jo@example.com"))["contact"]
+        keep = (await session.ok("create_contact", phone="+12125550178"))["contact"]
+
+        async def crash(request: httpx.Request) -> None:
+            if request.method == "PUT":
+                session.wire.before = None
+                mortal.stop()
+
+        merge = {"keep": keep["contact_id"], "others": [other["contact_id"]]}
+        asked = await session.ok("merge_contacts", **merge)
+        session.wire.before = crash
+        said = await session.refused("merge_contacts", **merge, confirm_token=asked["confirm_token"])
+        assert session.sandbox.store.contact(keep["contact_id"])["email"] == "jo@example.com"
+        assert "The merge stopped in the middle" in said
+        assert "Nothing was changed" not in said
+
+
 async def test_the_next_writer_waits_for_a_change_whose_server_died(
     open_session: OpenSession, postgres: str, account: str
 ) -> None:
