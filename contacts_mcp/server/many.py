@@ -63,7 +63,7 @@ class ManyAccounts:
         account.users += 1
         subject, fingerprint = f"{person.issuer} {person.subject}", self._settings[person.account].account
         try:
-            with acting_for(person.name, person=subject, fingerprint=fingerprint):
+            with acting_for(person.name, person=subject, fingerprint=fingerprint, may=person.scopes):
                 yield account.jobs
         finally:
             account.users -= 1

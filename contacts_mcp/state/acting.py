@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 who: ContextVar[str] = ContextVar("who", default="")
 """A name that people know, such as an e-mail address or the name of a token. It is for the journal alone."""
@@ -19,13 +20,29 @@ request: ContextVar[str] = ContextVar("request", default="")
 """The id of the HTTP request, in hexadecimal digits. Its answer and the log's lines hold it."""
 
 
+scopes: ContextVar[frozenset[str] | None] = ContextVar("scopes", default=None)
+"""The scopes of the person. None where everybody may do everything."""
+
+
+def lacks(*needed: str) -> list[str]:
+    """Those of the scopes `needed` that the person does not have."""
+    has = scopes.get()
+    return [] if has is None else [scope for scope in needed if scope not in has]
+
+
 @contextmanager
-def acting_for(name: str, *, person: str, fingerprint: str) -> Iterator[None]:
+def acting_for(name: str, *, person: str, fingerprint: str, may: frozenset[str] | None = None) -> Iterator[None]:
     """Within this, calls are made on behalf of somebody.
 
-    `name` is for the journal, `person` is `ISSUER SUBJECT`, and `fingerprint` is that of the account.
+    `name` is for the journal, `person` is `ISSUER SUBJECT`, and `fingerprint` is that of the account. `may` are the
+    scopes of the person, None for all.
     """
-    given = ((who, name), (subject, person), (account, fingerprint))
+    given: tuple[tuple[ContextVar[Any], Any], ...] = (
+        (who, name),
+        (subject, person),
+        (account, fingerprint),
+        (scopes, may),
+    )
     tokens = [(variable, variable.set(value)) for variable, value in given]
     try:
         yield

@@ -12,17 +12,18 @@ import anyio
 from contacts_mcp import book as books
 from contacts_mcp.errors import AccountError, InvalidArgument, Refused
 from contacts_mcp.server.tools import parameters as p
-from contacts_mcp.server.tools.entry import App, ToolEntry
+from contacts_mcp.server.tools.entry import App, Scope, ToolEntry
 from contacts_mcp.server.tools.requests import filled
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.server.views.transfer import PlanResult, Status, StatusResult, planned, progress, rows_shown
 from contacts_mcp.server.views.writes import wrote
+from contacts_mcp.state.acting import lacks
 from contacts_mcp.words.note import Note
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Book
     from contacts_mcp.server.jobs import Work
-    from contacts_mcp.state.imports import StoredPlan, StoredRow
+    from contacts_mcp.state.imports import PlanKind, StoredPlan, StoredRow
     from contacts_mcp.state.journal import Entry
 
 _NEWS = 25.0  # seconds that a question about progress waits for news
@@ -203,6 +204,7 @@ async def undo_run(app: App, book: Book, entry: Entry, token: str) -> Answer:
     from contacts_mcp.book.transfer.running import close
     from contacts_mcp.book.transfer.undoing import begin_undo, plan_that_undoes, plan_undo
 
+    _refuse_without_scopes("undo")
     if entry.undone_by:
         before = Note("undone_before", f"Change {entry.change_id} was taken back already, by change {entry.undone_by}.")
         return wrote(books.Outcome(status="unchanged", notes=[before]))
@@ -260,6 +262,7 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
     from contacts_mcp.book.transfer.confirming import permitted
     from contacts_mcp.book.transfer.running import run
 
+    _refuse_without_scopes(plan.kind)
     if not app.is_under_way(plan.plan):
         refused = await permitted(book, plan, token)
         if refused is not None:
@@ -275,6 +278,20 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
             await book.imports.set(plan.plan, asked=1)
         raise
     return await _now(book, plan.plan, None if is_over else "running")
+
+
+def _refuse_without_scopes(kind: PlanKind) -> None:
+    """A plan may be carried out by each tool that takes plans, so the plan says what a person must be allowed to do.
+
+    An undo deletes the contacts that the run created. Raises Refused.
+    """
+    needed: tuple[Scope, ...] = ("contacts:write", "contacts:bulk")
+    if missing := lacks(*needed, *(("contacts:delete",) if kind == "undo" else ())):
+        raise Refused(
+            f"Nothing was changed: this needs {' and '.join(missing)}, which the log-in of this person does not have. "
+            "The people who run this server give scopes.",
+            kind="insufficient_scope",
+        )
 
 
 async def _shown(app: App, book: Book, number: int, *, notes: list[str] | None = None) -> Answer:

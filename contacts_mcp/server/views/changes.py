@@ -35,8 +35,7 @@ def changes_listed(told: Sequence[ShownChange], *, is_more: bool) -> Answer:
     cursor = str(told[-1].entry.change_id) if is_more else ""
     ending = f"complete: false; {going_on(cursor)}" if cursor else "complete: true."
     nothing = (
-        "The journal holds no such change. It goes back 30 days, and knows only the changes that servers on this "
-        "machine made."
+        "The journal holds no such change. It goes back 30 days, and knows only the changes that its own servers made."
     )
 
     def shown(cut: Cut) -> Shown:
