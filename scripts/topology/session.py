@@ -238,7 +238,8 @@ class Session:
         logs = self.team.logs()
         planted = [NAME, MAIL, "sam@", *(phone[1:] for phone in PHONES.values()), "Adeyemi", "eyJ"]
         planted += [account.token for account in self.team.accounts.values()]
-        must(not [word for word in planted if word in logs], "nothing personal is logged")
+        found = [next(line for line in logs.splitlines() if word in line) for word in planted if word in logs]
+        must(not found, f"personal: {found[:3]}")
 
     # Help
 
