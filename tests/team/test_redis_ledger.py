@@ -396,7 +396,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "redis"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(AccountError, match=r"pip install contacts-mcp\[team\]"):
+    with pytest.raises(AccountError, match=r"pip install '\.\[team\]'"):
         SharedRedis(NOBODY)
 
 

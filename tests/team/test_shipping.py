@@ -128,23 +128,28 @@ def test_every_image_names_its_version_and_its_system(image: str) -> None:
 
 
 READ_ONLY = """
-mount --make-rprivate / && mount --rbind / "$1" && mount -o remount,bind,ro "$1" && mount -t tmpfs tmpfs "$1/tmp" &&
-    ! touch "$1/written" 2>/dev/null || exit 77
-exec chroot "$@"
+root="$1" room="$2"
+shift 2
+mount --make-rprivate / && mount --rbind / "$root" && mount -o remount,bind,ro "$root" &&
+    mount -t tmpfs tmpfs "$root$room" && ! touch "$root/written" 2>/dev/null || exit 77
+exec chroot "$root" "$@"
 """
 UNTRIED = 77  # the exit code for a machine that does not let us
 
 
 def test_the_server_runs_on_a_root_that_is_read_only(tmp_path: Path) -> None:
-    """Only /tmp is written to, as in compose.yaml and in the cluster."""
+    """Only its HOME is written to, which is /tmp in compose.yaml and in the cluster."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("a root that is read-only takes root to make")
     port = free_port()
     command = [command_of_ours(), "serve", "--http", f"127.0.0.1:{port}"]
-    settings = {"CONTACTS_MCP_SANDBOX": "1", "CONTACTS_MCP_DATA_DIR": "/tmp/contacts-mcp", "HOME": "/tmp"}
+    root, room = tmp_path / "root", tmp_path / "room"
+    root.mkdir()
+    room.mkdir()
+    settings = {"CONTACTS_MCP_SANDBOX": "1", "CONTACTS_MCP_DATA_DIR": f"{room}/data", "HOME": str(room)}
     with subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", tmp_path, *command],
-        env={**os.environ, **settings},
+        ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", root, room, *command],
+        env={**os.environ, **settings, "TMPDIR": str(room)},
         stderr=subprocess.DEVNULL,
     ) as server:
         try:
