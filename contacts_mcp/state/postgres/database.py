@@ -22,11 +22,10 @@ import anyio
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.postgres.clock import NOW, DatabaseClock, ticks
+from contacts_mcp.state.postgres.driver import address_of, drivers
 from contacts_mcp.state.postgres.migrations import Step, bring_up_to_date, is_up_to_date, known_steps
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     import psycopg
     import psycopg_pool
 
@@ -39,14 +38,6 @@ SILENCE = 1.0  # seconds after a failure in which nobody is asked
 _IN_LINE = 10.0  # seconds to wait for a free connection, at most
 _GRACE = 0.1  # seconds for an answer that is there already, where this process is busy
 _HANG_UP = 0.1  # seconds for PostgreSQL to end a question that was given up, before its connection is dropped
-_ADDED = {  # to the address, where it says nothing else
-    "connect_timeout": "2",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "2",
-    "tcp_user_timeout": "3000",
-    "application_name": "contacts-mcp",
-}
 _AGAIN = ("40001", "40P01")  # another transaction was in the way, and this one was rolled back
 _STANDBY = "25006"  # a database that takes no writes, which a failover leaves behind for a moment
 
@@ -78,8 +69,8 @@ class SharedDatabase:
 
         Raises AccountError where the driver is not installed, or where the address cannot be used.
         """
-        self._driver, self._pools = _drivers()
-        self._address = _address(self._driver, url)
+        self._driver, self._pools = drivers()
+        self._address = address_of(self._driver, url)
         self._steps = steps or known_steps()
         self._pool: Pool | None = None
         self._opening = anyio.Lock()
@@ -267,8 +258,6 @@ class SharedDatabase:
         return self._pool
 
     async def _newly_opened(self) -> Pool:
-        for name in ("psycopg", "psycopg.pool"):  # they write hosts, ports and texts of errors
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         pool: Pool = self._pools.AsyncConnectionPool(
             self._address,
             kwargs={"autocommit": True, "prepare_threshold": None, "row_factory": self._driver.rows.dict_row},
@@ -307,32 +296,6 @@ def _heard(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _drivers() -> tuple[ModuleType, ModuleType]:
-    """The driver and its pool. Raises AccountError."""
-    try:
-        import psycopg
-        import psycopg.rows
-        import psycopg_pool
-    except ImportError:
-        raise AccountError(
-            "CONTACTS_MCP_DATABASE_URL needs a driver that is not installed. "
-            "The owner of this server can install it: pip install '.[team]' in a copy of the repository."
-        ) from None
-    return psycopg, psycopg_pool
-
-
-def _address(driver: ModuleType, url: str) -> str:
-    """`url` with the time limits that it does not set itself. Raises AccountError."""
-    try:
-        given = driver.conninfo.conninfo_to_dict(url)
-    except driver.Error:  # its text holds a part of the address
-        raise AccountError(
-            "CONTACTS_MCP_DATABASE_URL cannot be read. "
-            "It should look like postgresql://USER:PASSWORD@HOST:5432/DATABASE."
-        ) from None
-    return str(driver.conninfo.make_conninfo(**_ADDED | given))
-
-
 # What PostgreSQL and the network say in English, and the same without an address, a user or a database.
 _REASONS = {
     "password authentication failed": "the user or the password is wrong",
@@ -351,8 +314,8 @@ def why_away(url: str) -> str:
 
     Raises AccountError as `SharedDatabase` does.
     """
-    driver, _ = _drivers()
-    address = _address(driver, url)
+    driver, _ = drivers()
+    address = address_of(driver, url)
     try:
         driver.connect(address).close()
     except driver.Error as error:

@@ -20,8 +20,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from contacts_mcp.errors import AccountError
 from contacts_mcp.state.index_file import IndexUnavailable, Reason
+from contacts_mcp.state.postgres.driver import address_of, drivers
 
 if TYPE_CHECKING:
     import psycopg
@@ -38,14 +38,6 @@ PATIENCE_FOR_PAGES = 30.0  # seconds for a page of contacts
 PATIENCE_FOR_ALL = 900.0  # seconds for a statement about all contacts of an account
 _NAP, _LEAST_NAP, _NAPS_TO_THE_END = 1.0, 0.1, 10  # seconds of the watch, and so many without a question
 _SILENCE = 1.0  # seconds after a failure in which nobody is asked
-_ADDED = {  # to the address, where it says nothing else
-    "connect_timeout": "2",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "2",
-    "tcp_user_timeout": "3000",
-    "application_name": "contacts-mcp",
-}
 _REASONS: dict[str, Reason] = {
     "53100": "disk_full",
     "55P03": "busy",  # lock_not_available
@@ -63,23 +55,9 @@ def new_pool(url: str, *, connections: int = CONNECTIONS) -> Pool:
 
     Raises AccountError where the driver is not installed, or where the address cannot be used.
     """
-    try:
-        import psycopg
-        from psycopg import conninfo
-        from psycopg_pool import ConnectionPool
-    except ImportError:
-        raise AccountError(
-            "CONTACTS_MCP_DATABASE_URL needs a driver that is not installed. "
-            "The owner of this server can install it: pip install '.[team]' in a copy of the repository."
-        ) from None
-    for name in ("psycopg", "psycopg.pool"):  # they write hosts, ports and texts of errors
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        given: dict[str, Any] = conninfo.conninfo_to_dict(url)
-    except psycopg.Error:  # its text holds a part of the address
-        raise AccountError("CONTACTS_MCP_DATABASE_URL cannot be read.") from None
-    return ConnectionPool(
-        conninfo.make_conninfo("", **{**_ADDED, **given}),
+    driver, pools = drivers()
+    pool: Pool = pools.ConnectionPool(
+        address_of(driver, url),
         kwargs={"autocommit": True, "prepare_threshold": None},
         min_size=0,
         max_size=connections,
@@ -87,6 +65,7 @@ def new_pool(url: str, *, connections: int = CONNECTIONS) -> Pool:
         reconnect_timeout=2 * PATIENCE,
         open=False,
     )
+    return pool
 
 
 @dataclass(eq=False, slots=True)
