@@ -57,6 +57,11 @@ class Account:
         return (self._fingerprint, own.split()[1]) if own else (self._fingerprint,)
 
     @property
+    def all_names(self) -> tuple[str, ...]:
+        """The names to look under and those to lock under, each once."""
+        return (*dict.fromkeys((*self.names, *self.lock_names)),)
+
+    @property
     def may_have_other_names(self) -> bool:
         """Whether the team is not known, and others of the same address are."""
         known, here = self._files(), _digest(self._address)

@@ -19,7 +19,10 @@ from contacts_mcp.state.postgres.index_filling import TABLES as MIRROR
 if TYPE_CHECKING:
     import psycopg
 
-_VALID_FOR = 60.0  # seconds for which a number is used without asking
+VALID_FOR = 60.0  # seconds for which a number is used without asking
+LOCK = "LOCK TABLE account_name IN SHARE ROW EXCLUSIVE MODE"
+NEW_NUMBER = "INSERT INTO account DEFAULT VALUES RETURNING id"
+NAME_IT = "INSERT INTO account_name SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING"
 _KNOWN = "SELECT name, account FROM account_name WHERE name = ANY(%(names)s)"
 _MOVED = ("journal", "import_plan")  # import_row follows its plan
 _DROPPED = ("lease", *MIRROR)  # their holders notice, and write nothing more; a mirror is filled again
@@ -43,8 +46,8 @@ class AccountNumber:
 
     async def get(self) -> int:
         """Raises DatabaseAway, AccountError."""
-        names = (*dict.fromkeys((*self._account.names, *self._account.lock_names)),)
-        if names != self._names or ticks() - self._asked > _VALID_FOR:
+        names = self._account.all_names
+        if names != self._names or ticks() - self._asked > VALID_FOR:
             asked = ticks()
             self._number = await self._found(names)
             self._names, self._asked = names, asked
@@ -69,20 +72,18 @@ class AccountNumber:
 async def _written_down(db: psycopg.AsyncConnection[Row], names: Sequence[str]) -> int:
     """The one number of all `names`, made or united now."""
     async with db.transaction():
-        await db.execute("LOCK TABLE account_name IN SHARE ROW EXCLUSIVE MODE")
+        await db.execute(LOCK)
         known = await (await db.execute(_KNOWN, {"names": [*names]})).fetchall()
         numbers = sorted({row["account"] for row in known})
         number = numbers[0] if numbers else await _made(db)
         for other in numbers[1:]:
             await _unite(db, number, other)
-        await db.execute(
-            "INSERT INTO account_name SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING", [[*names], number]
-        )
+        await db.execute(NAME_IT, [[*names], number])
     return number
 
 
 async def _made(db: psycopg.AsyncConnection[Row]) -> int:
-    found = await (await db.execute("INSERT INTO account DEFAULT VALUES RETURNING id")).fetchone()
+    found = await (await db.execute(NEW_NUMBER)).fetchone()
     assert found
     return int(found["id"])
 

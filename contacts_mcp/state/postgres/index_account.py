@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from contacts_mcp.state.account import Account
+from contacts_mcp.state.postgres.accounts import LOCK, NAME_IT, NEW_NUMBER, VALID_FOR
 from contacts_mcp.state.postgres.index_pool import Connections
 
 if TYPE_CHECKING:
     from contacts_mcp.state.postgres.index_pool import Connection
 
-_VALID_FOR = 60.0  # seconds
 _KNOWN = "SELECT min(account) FROM account_name WHERE name = ANY(%s)"
 
 
@@ -30,9 +30,9 @@ class NumberOf:
 
     def __call__(self) -> int:
         """Raises IndexUnavailable."""
-        names = (*dict.fromkeys((*self._account.names, *self._account.lock_names)),)
+        names = self._account.all_names
         asked, of, number = self._known
-        if of != names or time.monotonic() - asked > _VALID_FOR:
+        if of != names or time.monotonic() - asked > VALID_FOR:
             number = self._connections.run(lambda db: _number(db, names))
             self._known = time.monotonic(), names, number
         return number
@@ -45,11 +45,11 @@ def _number(db: Connection, names: Sequence[str]) -> int:
 
 def _made(db: Connection, names: Sequence[str]) -> int:
     with db.transaction():
-        db.execute("LOCK TABLE account_name IN SHARE ROW EXCLUSIVE MODE")
+        db.execute(LOCK)
         number = _first(db, _KNOWN, [[*names]])  # another server may have been quicker
         if number is None:
-            number = _first(db, "INSERT INTO account DEFAULT VALUES RETURNING id", [])
-        db.execute("INSERT INTO account_name SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING", [[*names], number])
+            number = _first(db, NEW_NUMBER, [])
+        db.execute(NAME_IT, [[*names], number])
     assert number is not None
     return number
 
