@@ -1,7 +1,7 @@
 """The server for any address: the MCP application with its way in, for the accounts of a file or for one on loopback.
 
-    hosting = Hosting(settings, place)
-    serve_hosted(hosting, ...)          # http.py
+    hosting = hosted(settings, host, port)
+    serve_hosted(hosting, host, port, ready=...)          # http.py
 
 - `/mcp` speaks both eras without sessions, so any replica answers any request.
 - `/healthz` and `/readyz` need no token and tell nothing secret. The document about OAuth needs none either.

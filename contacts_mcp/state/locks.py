@@ -51,14 +51,8 @@ class Locks:
 
     @asynccontextmanager
     async def contact(self, *contact_ids: int) -> AsyncIterator[None]:
-        """Hold the right to change that contact, or each of several."""
+        """Hold the right to change that contact, or all of several."""
         async with self._hold("contact", [*map(str, contact_ids)]):
-            yield
-
-    @asynccontextmanager
-    async def contacts(self, *contact_ids: int) -> AsyncIterator[None]:
-        """Hold the right to change all of those contacts."""
-        async with self._hold("contact", map(str, contact_ids)):
             yield
 
     @asynccontextmanager

@@ -208,10 +208,7 @@ class Locks(Protocol):
         """Hold the right to take that change back."""
 
     def contact(self, *contact_ids: int) -> AbstractAsyncContextManager[None]:
-        """Hold the right to change that contact, or each of several."""
-
-    def contacts(self, *contact_ids: int) -> AbstractAsyncContextManager[None]:
-        """Hold the right to change all of those contacts."""
+        """Hold the right to change that contact, or all of several."""
 
     def plan(self, plan: int) -> AbstractAsyncContextManager[bool]:
         """Hold the right to run that plan, which dies with the process. Yields False at once where somebody has it."""

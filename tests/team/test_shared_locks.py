@@ -82,15 +82,15 @@ async def test_another_contact_phone_and_account_is_free_meanwhile(replicas: Rep
         assert await is_free(replicas.other.phones("15105550100"))
         assert await is_free(replicas.foreign.contact(7))
         assert not await is_free(replicas.other.contact(7))
-        assert not await is_free(replicas.other.contacts(6, 7, 8))
-    assert await is_free(replicas.other.contacts(6, 7, 8))
+        assert not await is_free(replicas.other.contact(6, 7, 8))
+    assert await is_free(replicas.other.contact(6, 7, 8))
 
 
 async def test_many_taken_in_any_order_never_wait_for_each_other(replicas: Replicas) -> None:
     numbers = [f"1510555{number:04}" for number in range(100, 112)]
 
     async def work(locks: AnyLocks, mine: list[str]) -> None:
-        async with locks.phones(*mine), locks.contacts(*map(int, mine[:3])):
+        async with locks.phones(*mine), locks.contact(*map(int, mine[:3])):
             await anyio.lowlevel.checkpoint()
 
     with anyio.fail_after(20):

@@ -295,7 +295,7 @@ class _Run:
     async def _held(self, rows: Sequence[StoredRow]) -> AsyncIterator[None]:
         """Nobody else writes to the phones and contacts of these rows."""
         ids = [row.contact_id for row in rows if row.contact_id]
-        async with self.book.locks.phones(*_phones_of(rows)), self.book.locks.contacts(*ids):
+        async with self.book.locks.phones(*_phones_of(rows)), self.book.locks.contact(*ids):
             yield
 
     async def _without_busy(self, rows: Sequence[StoredRow]) -> list[StoredRow]:

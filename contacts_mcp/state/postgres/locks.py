@@ -53,13 +53,7 @@ class PostgresLocks:
 
     @asynccontextmanager
     async def contact(self, *contact_ids: int) -> AsyncIterator[None]:
-        """Hold the right to change that contact, or each of several."""
-        async with self._hold("contact", map(str, contact_ids)):
-            yield
-
-    @asynccontextmanager
-    async def contacts(self, *contact_ids: int) -> AsyncIterator[None]:
-        """Hold the right to change all of those contacts."""
+        """Hold the right to change that contact, or all of several."""
         async with self._hold("contact", map(str, contact_ids)):
             yield
 
