@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,9 +51,11 @@ def main() -> int:
         place = given.keep or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         report = Report(large=given.contacts > 300_000)
-        path = place / f"index-{given.contacts}-{given.seed}.sqlite3"
-        if not path.exists():
-            _built(path, given.contacts, given.seed, report)
+        kept = place / f"index-{given.contacts}-{given.seed}.sqlite3"
+        if not kept.exists():
+            _built(kept, given.contacts, given.seed, report)
+        path = Path(folder) / "index.sqlite3"  # the changes below leave what is kept as it was built
+        shutil.copyfile(kept, path)
         exact_names, sample = _looked_through(given.contacts, given.seed)
         made = made_from(sample, exact_names, each=EACH, seed=given.seed)
         index = Index.open(path)

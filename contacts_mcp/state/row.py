@@ -27,7 +27,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
-from uuid import UUID
 from zlib import crc32
 
 from contacts_mcp.models import Contact, instant
@@ -53,6 +52,7 @@ _EPOCH = instant("1970-01-01T00:00:00Z")
 _MICROSECOND = timedelta(microseconds=1)
 
 _DAMAGE = (ValueError, TypeError, AttributeError, LookupError)
+_HEX_OF_A_UUID = 32
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # A custom value of another name than a number's cannot be asked for.
@@ -202,8 +202,10 @@ def names_in(record: Any) -> str:
 
 def row_of(record: Any) -> Row:
     """The row of a record, whose members are named as `COLUMNS`. Raises sqlite3.DatabaseError for a damaged one."""
-    with damage_told():
+    try:  # without `damage_told`, because a search shows many
         return _row_of(record)
+    except _DAMAGE:
+        raise sqlite3.DatabaseError("malformed record") from None
 
 
 @contextmanager
@@ -218,7 +220,7 @@ def damage_told() -> Iterator[None]:
 def _row_of(record: Any) -> Row:
     return Row(
         id=record["id"],
-        uuid=str(UUID(bytes=record["uuid"])) if isinstance(record["uuid"], bytes) else record["uuid"],
+        uuid=_uuid_of(record["uuid"]),
         phone="" if record["phone"] is None else str(record["phone"]),
         first=record["first"],
         last=record["last"],
@@ -258,6 +260,15 @@ def _custom_in(custom: Mapping[int, str]) -> str:
 
 def _uuid_in(text: str) -> bytes | str:
     return bytes.fromhex(text.replace("-", "")) if _UUID.fullmatch(text) else text
+
+
+def _uuid_of(kept: bytes | str) -> str:
+    if isinstance(kept, str):
+        return kept
+    text = kept.hex()
+    if len(text) != _HEX_OF_A_UUID:
+        raise ValueError
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"  # three times as quick as `uuid.UUID`
 
 
 def phone_key(digits: str) -> int | str | None:
