@@ -157,18 +157,21 @@ class _Methods:
         """The tools of this caller. Another one is answered as one that is switched off."""
         return {name: tool for name, tool in self._tools.items() if self._accounts.offers(tool)}
 
+    def _offered_one(self, name: str) -> ToolEntry | None:
+        tool = self._tools.get(name)
+        return tool if tool and self._accounts.offers(tool) else None
+
     def input_schema(self, name: str) -> dict[str, Any] | None:
-        tool = self._offered().get(name)
+        tool = self._offered_one(name)
         return input_schema(tool.function) if tool else None
 
     async def list_tools(self, _: Context, __: object) -> ListToolsResult:
         return ListToolsResult(tools=[shown for tool, shown in self._published if self._accounts.offers(tool)])
 
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        offered = self._offered()
-        tool = offered.get(params.name)
+        tool = self._offered_one(params.name)
         if tool is None:
-            answer = no_such_tool(params.name, [*offered])
+            answer = no_such_tool(params.name, [*self._offered()])
             log_call("(unknown)", answer, seconds=0.0)  # a name that somebody made up may hold anything
             return result_of(answer)
         deadline = Deadline(self._seconds)
