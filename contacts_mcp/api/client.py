@@ -455,9 +455,10 @@ def _log_request(call: Call, outcome: object, start: float, request_id: str = ""
 async def _body(response: httpx.Response) -> bytes:
     """The body, unpacked. Of a failure it is the beginning. Raises BadAnswer, and zlib.error where it is broken."""
     packing = response.headers.get("Content-Encoding", "identity").strip().lower()
-    is_packed = packing in answers.Unpacked.PACKINGS
+    is_ours_to_unpack = packing in ("identity", *answers.Unpacked.PACKINGS)
     body = answers.Unpacked(packing, longest=LONGEST_BODY if response.is_success else LONGEST_ERROR)
-    async for part in response.aiter_raw() if is_packed else response.aiter_bytes():
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    async for part in response.stream if is_ours_to_unpack else response.aiter_bytes():
         body.add(part)
         if body.is_too_long:
             break

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -84,30 +84,31 @@ def request_span(method: str, template: str, attempt: Attempt = FIRST) -> Iterat
                 watcher.sent(operation, outcome=span.outcome, seconds=time.perf_counter() - begin)
 
 
+_NOBODY = nullcontext()
+
+
 @lru_cache(maxsize=1)
 def _tracer(provider: Any) -> Any:
     return provider.get_tracer("contacts_mcp")
 
 
-@contextmanager
-def _span(operation: str, method: str, template: str, attempt: Attempt) -> Iterator[Any]:
+def _span(operation: str, method: str, template: str, attempt: Attempt) -> AbstractContextManager[Any]:
     """The span of OpenTelemetry, None where nobody listens."""
     trace = _loaded()
     provider = trace and trace.get_tracer_provider()
     if trace is None or isinstance(provider, trace.ProxyTracerProvider):
-        yield None
-        return
+        return _NOBODY
     attributes = {
         "http.request.method": method,
         "url.template": template,
         "heymarket.attempt": attempt.number,
         "heymarket.wait": round(attempt.waited, 3),
     }
-    with _tracer(provider).start_as_current_span(
+    span: AbstractContextManager[Any] = _tracer(provider).start_as_current_span(
         operation,
         kind=trace.SpanKind.CLIENT,
         attributes=attributes,
         record_exception=False,  # its text may hold a contact's data
         set_status_on_exception=False,
-    ) as span:
-        yield span
+    )
+    return span

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -600,10 +601,12 @@ def _entry(row: sqlite3.Row) -> Entry:
 
 def _was_written_lately(path: Path) -> bool:
     """Whether some process wrote to the journal in the last minute, by the clock of the files."""
-    for file in (path.with_name(f"{path.name}-wal"), path):
-        with suppress(OSError):
-            if time.time() - file.stat().st_mtime < IN_FLIGHT:
+    for file in (f"{path}-wal", path):  # each look-up comes by here
+        try:
+            if time.time() - os.stat(file).st_mtime < IN_FLIGHT:  # noqa: PTH116 -- the quicker way
                 return True
+        except OSError:
+            continue
     return False
 
 

@@ -69,9 +69,10 @@ def fitted(shown: Callable[[Cut], Shown], *, cuts: Sequence[Cut] = CUTS) -> Answ
     for cut in cuts:
         lines, model = shown(cut)
         facts = model.model_dump(mode="json", exclude_none=True)
-        if max(_size("\n".join(lines)), _size(json.dumps(facts, ensure_ascii=False))) <= ANSWER:
+        fits = _size("\n".join(lines)) <= ANSWER
+        if fits and _size(json.dumps(facts, ensure_ascii=False)) <= ANSWER:
             break
-    return Answer(_without_middle(lines), facts)
+    return Answer(lines if fits else _without_middle(lines), facts)
 
 
 def _size(text: str) -> int:
@@ -80,8 +81,6 @@ def _size(text: str) -> int:
 
 def _without_middle(lines: list[str]) -> list[str]:
     """`lines` without as many in the middle as are too much: the last ones say how to go on."""
-    if _size("\n".join(lines)) <= ANSWER:
-        return lines
     last = _fitting(lines[::-1], ENDING)[::-1]
     first = _fitting(lines[: len(lines) - len(last)], ANSWER - ENDING)
     return [*first, f"… ({len(lines) - len(first) - len(last)} lines left out; ask for less) …", *last]
