@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.postgres.clock import ticks
-from contacts_mcp.state.postgres.database import PATIENCE_FOR_MANY, Row, SharedDatabase
+from contacts_mcp.state.postgres.database import PATIENCE_FOR_MANY, DatabaseAway, Row, SharedDatabase
 from contacts_mcp.state.postgres.index_filling import TABLES as MIRROR
 
 if TYPE_CHECKING:
@@ -45,11 +45,16 @@ class AccountNumber:
         return db.part(f"account {known.name}", lambda: cls(db, known))
 
     async def get(self) -> int:
-        """Raises DatabaseAway, AccountError."""
+        """Raises DatabaseAway, AccountError. A number that is known is enough for what is owed to PostgreSQL."""
         names = self._account.all_names
         if names != self._names or ticks() - self._asked > VALID_FOR:
             asked = ticks()
-            self._number = await self._found(names)
+            try:
+                self._number = await self._found(names)
+            except DatabaseAway:
+                if names != self._names:
+                    raise
+                return self._number
             self._names, self._asked = names, asked
         return self._number
 

@@ -101,7 +101,7 @@ class SharedDatabase:
     async def aclose(self) -> None:
         """Give back all that this process holds, and close the connections."""
         with anyio.CancelScope(shield=True):
-            for close in self._closers:
+            for close in reversed(self._closers):
                 with suppress(AccountError):
                     await close()
             pool, self._pool = self._pool, None
@@ -111,7 +111,7 @@ class SharedDatabase:
                 await pool.close(timeout=PATIENCE)
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Call `close` before the connections are closed."""
+        """Call `close` before the connections are closed. The first one is called last."""
         self._closers.append(close)
 
     async def is_up(self) -> bool:
@@ -190,15 +190,16 @@ class SharedDatabase:
         """
         begun = ticks()
         task = asyncio.ensure_future(self._on_connection(pool, work))
+        task.add_done_callback(_heard)  # also where this one is cancelled, as chores are at the end
         while not task.done():
-            since = self._asked.get(task, max(begun, self._answered))
-            left = min(since + patience, begun + patience + _IN_LINE) - ticks()
+            in_line = max(begun, self._answered) + min(patience, PATIENCE)
+            until = self._asked[task] + patience if task in self._asked else in_line
+            left = min(until, begun + patience + _IN_LINE) - ticks()
             await asyncio.wait({task}, timeout=max(left, _GRACE))
             if left <= 0:
                 break
         if task.done():
             return task.result()
-        task.add_done_callback(_heard)
         task.cancel()  # asks PostgreSQL to end the statement, which a frozen one does not hear
         asyncio.get_running_loop().call_later(_HANG_UP, task.cancel)
         raise self._away("no answer", since=begun)

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from contacts_mcp.errors import AccountError, Refused
@@ -25,14 +26,16 @@ from contacts_mcp.state.acting import who
 from contacts_mcp.state.journal import IN_FLIGHT, KEEP, KEEP_TOKENS, LONGEST_CALL, Entry
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.clock import NOW, ticks
-from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, SharedDatabase
+from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, DatabaseAway, SharedDatabase
 from contacts_mcp.state.postgres.leases import LeaseLost, Leases
 from contacts_mcp.state.postgres.locks import lease_name
+from contacts_mcp.state.postgres.owed import Owed
 
 _PURGE_EVERY = 3600.0  # seconds
 _PURGED_AT_ONCE = 500
 _MANY = 50  # entries of one statement
 _KEPT_FENCES = 10_000
+_OWED_FOR = 600.0  # seconds: longer than a failover of PostgreSQL
 
 _log = logging.getLogger(__name__)
 
@@ -156,6 +159,10 @@ _UNDONE = """
         WHERE j.account = %(account)s AND j.id = undone.undoes
     )
 """
+_NOT_SENT = """
+    UPDATE journal SET state = 'not_done'
+    WHERE account = %(account)s AND state = 'begun' AND fence = ANY(%(fences)s) AND NOT id = ANY(%(known)s)
+"""
 _SPEND = """
     INSERT INTO used_token (account, digest, spender) VALUES (%(account)s, %(digest)s, %(owner)s)
     ON CONFLICT DO NOTHING
@@ -183,6 +190,7 @@ class PostgresJournal:
         self._db = db
         self._account = AccountNumber.of(db, account)
         self._leases = Leases.of(db)
+        self._owed = Owed.of(db)
         self._purged = float("-inf")
         self._fences: dict[int, int] = {}  # of the changes that were begun here and have no outcome yet
 
@@ -204,8 +212,12 @@ class PostgresJournal:
         self._purge_later()
         entries = [replace(entry, state="begun", who=entry.who or who.get()) for entry in entries]
         for _ in range(2):
-            account = await self._account.get()
-            rows = await self._db.fetch(_BEGIN, self._to_begin(account, entries), patience=_patience(entries))
+            values = self._to_begin(await self._account.get(), entries)
+            try:
+                rows = await self._db.fetch(_BEGIN, values, patience=_patience(entries))
+            except DatabaseAway:  # they may be there all the same
+                self._owe("begun", *values["lease_fences"], pay=partial(self._call_not_sent, values["lease_fences"]))
+                raise
             if rows[0]["is_held"] is not None:
                 break
             self._account.forget()  # it was merged into another one
@@ -221,6 +233,14 @@ class PostgresJournal:
         for old in [*self._fences][:-_KEPT_FENCES]:
             del self._fences[old]
         return begun
+
+    async def _call_not_sent(self, fences: Sequence[int]) -> None:
+        """Close the entries that were begun without an answer, under leases that nobody else had before or since."""
+        values = {"account": await self._account.get(), "fences": [*fences], "known": [*self._fences]}
+        await self._db.execute(_NOT_SENT, values, again=True)
+
+    def _owe(self, *key: object, pay: Callable[[], Awaitable[object]]) -> None:
+        self._owed.add(key, pay, until=ticks() + _OWED_FOR)
 
     def _to_begin(self, account: int, entries: Sequence[Entry]) -> dict[str, Any]:
         held = {
@@ -248,8 +268,9 @@ class PostgresJournal:
     async def finish(self, entry: Entry) -> bool:
         """Write down how it came out, and on the change it took back that it did. Answers whether that worked.
 
-        Never fails, because the request is out. An entry that cannot be completed is looked up later. That is so, too,
-        where somebody else took over the contact.
+        Never fails, because the request is out. Where PostgreSQL is away, the outcome is written once it is back.
+        An entry that cannot be completed is looked up later. That is so, too, where somebody else took over the
+        contact.
         """
         return await self.finish_all([entry])
 
@@ -264,26 +285,35 @@ class PostgresJournal:
         left = [str(entry.change_id) for entry in entries if entry.change_id not in ended]
         if left:
             ids = ", ".join(left[:3])
-            _log.warning("how change %s came out could not be written down; it will be looked up", ids)
+            _log.warning("how change %s came out could not be written down now; it will be, or is looked up", ids)
         return not left
 
     async def _ended(self, entries: Sequence[Entry]) -> set[int]:
         """Write the outcomes down. Returns the ids of those that were taken."""
-        account = await self._account.get()
-        rows = self._to_end(account, entries)
+        await self._owed.forget(("change", entry.change_id) for entry in entries)
+        rows = self._to_end(await self._account.get(), entries)
+        try:
+            return await self._write_ends(rows)
+        except DatabaseAway:
+            for row in rows:
+                if row["fence"] is not None:  # else nobody could tell whether somebody found out more meanwhile
+                    self._owe("change", row["id"], pay=partial(self._write_ends, [row]))
+            raise
+
+    async def _write_ends(self, rows: Sequence[dict[str, Any]]) -> set[int]:
         values = {
-            "account": account,
+            "account": await self._account.get(),
             "rows": json.dumps(rows),
             "ids": [row["id"] for row in rows],  # said twice, because the planner cannot guess how few rows there are
             "locks": [row["lock"] for row in rows],
         }
-        is_undo = any(entry.undoes and entry.state == "done" for entry in entries)
+        is_undo = any(row["undoes"] and row["state"] == "done" for row in rows)
         query = f"{_CONCLUDE} {_UNDONE if is_undo else ''} {_CONCLUDED}"
-        ended = {row["id"] for row in await self._db.fetch(query, values, patience=_patience(entries))}
-        for entry in entries:
-            is_over = entry.state in ("done", "not_done") and not entry.unanswered
-            if entry.change_id in ended and is_over:
-                self._fences.pop(entry.change_id, None)
+        ended = {row["id"] for row in await self._db.fetch(query, values, patience=_patience(rows))}
+        for row in rows:
+            is_over = row["state"] in ("done", "not_done") and not row["unanswered"]
+            if row["id"] in ended and is_over:
+                self._fences.pop(row["id"], None)
         return ended
 
     def _to_end(self, account: int, entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -586,5 +616,5 @@ def _first(entries: Sequence[Entry]) -> Entry | None:
     return next(iter(entries), None)
 
 
-def _patience(entries: Sequence[Entry]) -> float:
-    return PATIENCE if len(entries) <= _MANY else PATIENCE_FOR_MANY
+def _patience(written: Sized) -> float:
+    return PATIENCE if len(written) <= _MANY else PATIENCE_FOR_MANY

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from weakref import WeakValueDictionary
 
@@ -27,7 +28,8 @@ import anyio
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.clock import NOW, ticks
-from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, SharedDatabase
+from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, DatabaseAway, SharedDatabase
+from contacts_mcp.state.postgres.owed import Owed
 from contacts_mcp.state.uptime import uptime
 
 _TRUSTED = 0.95  # of a lease's life: a holder stops before the lease ends
@@ -131,6 +133,7 @@ class Leases:
         self._held: dict[tuple[int, str], Lease] = {}
         self._lines: WeakValueDictionary[tuple[int, str], anyio.Lock] = WeakValueDictionary()
         self._extends = False
+        self._owed = Owed.of(db)
         db.on_close(self._give_all_back)
 
     @classmethod
@@ -218,7 +221,21 @@ class Leases:
         return taken
 
     async def _try(self, account: AccountNumber, names: Sequence[str]) -> list[Lease]:
-        """Those of `names` that nobody else has, taken now."""
+        """Those of `names` that nobody else has, taken now. Outcomes that are owed must not come after that."""
+        await self._owed.pay()
+        until = ticks() + self._life
+        try:
+            taken = await self._asked_for(account, names)
+        except DatabaseAway:  # it may have taken them all the same
+            self._owed.add(("taken", account, *names), partial(self._free, account, names), until=until)
+            raise
+        self._held.update({(lease.account, lease.name): lease for lease in taken})
+        if taken and not self._extends:
+            self._extends = True
+            self._db.later(self._keep_extending())
+        return taken
+
+    async def _asked_for(self, account: AccountNumber, names: Sequence[str]) -> list[Lease]:
         for _ in range(2):
             number, asked = await account.get(), ticks()
             values = {"account": number, "owner": self.owner, "names": [*names], "life": self._life}
@@ -227,7 +244,7 @@ class Leases:
                 break
             account.forget()
         now = uptime()
-        taken = [
+        return [
             Lease(
                 owner=self.owner,
                 account=number,
@@ -239,24 +256,32 @@ class Leases:
             for row in rows
             if row["name"] is not None
         ]
-        self._held.update({(number, lease.name): lease for lease in taken})
-        if taken and not self._extends:
-            self._extends = True
-            self._db.later(self._keep_extending())
-        return taken
 
     # Giving back
 
     async def _give_back(self, leases: Sequence[Lease], *, marks: bool) -> None:
-        """Never fails. A lease that cannot be given back ends by itself."""
+        """Never fails. A lease that cannot be given back now is given back later, or ends by itself."""
         if not leases:
             return
         for lease in leases:
             if self._held.get((lease.account, lease.name)) is lease:
                 del self._held[lease.account, lease.name]
-        with suppress(AccountError):
-            values = self._of(leases) | {"marks": marks}
-            await self._db.execute(_GIVE_BACK, values, patience=_patience(len(leases)), again=True)
+        give_back = partial(self._db.execute, _GIVE_BACK, self._of(leases) | {"marks": marks}, again=True)
+        try:
+            await give_back(patience=_patience(len(leases)))
+        except DatabaseAway:
+            fences = [lease.fence for lease in leases]
+            self._owed.add(("given back", *fences), give_back, until=max(lease.ends for lease in leases))
+        except AccountError:
+            pass
+
+    async def _free(self, account: AccountNumber, names: Sequence[str]) -> None:
+        """Give back what a question took that got no answer. A name that somebody here wants now is left to them."""
+        number = await account.get()
+        for line, name in [(self._line(number, name), name) for name in names]:
+            if not line.locked():
+                async with line:
+                    await self._give_back(await self._asked_for(account, [name]), marks=False)
 
     async def _give_all_back(self) -> None:
         await self._give_back([*self._held.values()], marks=True)
