@@ -1,8 +1,10 @@
 """Short random sequences of calls against a service with faults of time.
 
-Run it by `python benchmarks/sequences.py [sequences] [seed]`.
+Run it by `python benchmarks/sequences.py [sequences] [seed] [--replicas N]`.
 
-Each sequence has a fresh small account, one server and three to eight calls. Writes land up to 20 seconds late. Reads
+Each sequence has a fresh small account, one server and three to eight calls. With replicas it has N servers over one
+real PostgreSQL (`replicas.py`). Then some calls come to several of them at once. Each has a clock of its own, and loses
+PostgreSQL for some seconds. Writes land up to 20 seconds late. Reads
 lag behind by up to 3 seconds and 10 reads, some kinds of read or all. A 2xx may do nothing. `rev`, `updated` and
 opt-outs may be hidden. Somebody else edits, deletes and creates between any two requests. Calls are cancelled, the
 server dies in the middle of a write, and its time of day jumps by seconds, an hour or a month.
@@ -13,10 +15,13 @@ Everything that happens to the rows is written down with the call whose request 
 - A call that says anything else, except that it does not know, did nothing and never will.
 - A write that arrives late finds its contact as its call left it: nothing of ours came between.
 - Nobody is opted in without consent and a confirmation.
+- No confirmation allows two calls to do something.
 - Nobody of ours arrives on a number that an opted-out contact of ours left, unless opted out, and it is told.
+- An update changes nothing but what it was asked for, unless somebody else wrote to the contact lately.
 - A merge changes the contact that it keeps and deletes the others, and no other contact.
 - A tag is asked for once in half a minute.
-- No phone is doubled by the one server. A double with somebody else is told where it could be seen.
+- No phone is doubled by the one server, or by several that share their state.
+- A double with somebody else is told where it could be seen.
 - In the end the journal says `done` of the changes that were made and `not_done` only of those that were not.
 
 One seed is one sequence, always the same. Sequence n of seed s is sequence 0 of seed s + n, told in full.
@@ -25,6 +30,7 @@ Time is not waited for (`hurried.py`).
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import random
 import shutil
@@ -33,7 +39,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +49,8 @@ from typing import Any, Literal
 import anyio
 import httpx
 from hurried import HurriedLoop, time_of_day
+from postgres_server import running_postgres
+from replicas import HurriedPostgres, ReplicaState
 from watching import WatchedRecords
 
 from contacts_mcp.book.book import Book, Outcome
@@ -58,6 +67,8 @@ from contacts_mcp.errors import ContactsError
 from contacts_mcp.sandbox import Behaviour, Fault, Lag, Sandbox, open_sandbox
 from contacts_mcp.sandbox.late import LateWrite
 from contacts_mcp.sandbox.rows.replica import READ_KINDS
+from contacts_mcp.state.account import Account
+from contacts_mcp.state.acting import who as acting
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.workspace import Workspace
 
@@ -115,6 +126,14 @@ class Event:
         return {key: value for key, value in self.after.items() if self.before[key] != value}
 
     @property
+    def parts(self) -> set[str]:
+        """The parts of the row that it changed: of values and tags each one by itself."""
+        return {name for name in {*_parts(self.before), *_parts(self.after)} if self._differs_in(name)}
+
+    def _differs_in(self, part: str) -> bool:
+        return _parts(self.before).get(part) != _parts(self.after).get(part)
+
+    @property
     def phone(self) -> str:
         """The phone after it, "" for none."""
         return str(self.after["phone"]) if self.after else ""
@@ -131,12 +150,14 @@ class Event:
         return before is not None and bool(before) and (self.after is None or before["phone"] != self.phone)
 
 
+_source: ContextVar[Source] = ContextVar("source", default=Source())  # noqa: B039 -- it is frozen
+
+
 class Log:
     """Everything that happens to the rows of a sandbox, with its cause."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.events: list[Event] = []
-        self.source = Source()
         self._records = sandbox.state.records
         WatchedRecords.watch(self._records, self.see)
         add = sandbox.late.add
@@ -145,14 +166,14 @@ class Log:
     @contextmanager
     def caused_by(self, source: Source) -> Iterator[None]:
         """The cause of everything that happens within."""
-        before, self.source = self.source, source
+        token = _source.set(source)
         try:
             yield
         finally:
-            self.source = before
+            _source.reset(token)
 
     def _with_source(self, write: LateWrite) -> LateWrite:
-        source = replace(self.source, sent=len(self.events), is_late=True)
+        source = replace(_source.get(), sent=len(self.events), is_late=True)
 
         def carry_out(now: float) -> Any:
             with self.caused_by(replace(source, at=now)):
@@ -167,8 +188,9 @@ class Log:
         answer = act(record)
         contact_id = answer if given is None else given
         before, after = _row(stored), self._row(contact_id)
-        number, now = len(self.events), self.source.at or time_of_day()
-        self.events.append(Event(number, now, contact_id, before, after, self.source, record=stored))
+        number, source = len(self.events), _source.get()
+        now = source.at or time_of_day()
+        self.events.append(Event(number, now, contact_id, before, after, source, record=stored))
         return answer
 
     def _row(self, contact_id: int) -> Row | None:
@@ -205,11 +227,20 @@ def _row(record: Row | None) -> Row | None:
     return {name: record[name] for name in kept} | {"custom": record["custom"], "tags": sorted(record["tags"])}
 
 
+def _parts(row: Row | None) -> dict[str, Any]:
+    values = {name: value for name, value in (row or {}).items() if name not in ("custom", "tags") and value}
+    custom = {f"custom {number}": value for number, value in (row or {}).get("custom", {}).items() if value}
+    return values | custom | {f"tag {tag}": True for tag in (row or {}).get("tags", [])}
+
+
 # The way to the service, with faults and somebody else
 
 
+_call: ContextVar[Call | None] = ContextVar("call", default=None)  # that is being answered
+
+
 class Way(httpx.AsyncBaseTransport):
-    """The way of one server's requests. Dice decide what befalls each of them."""
+    """The way of the servers' requests. Dice decide what befalls each of them."""
 
     def __init__(self, sandbox: Sandbox, log: Log, dice: random.Random) -> None:
         self._sandbox, self._log, self._dice = sandbox, log, dice
@@ -219,8 +250,6 @@ class Way(httpx.AsyncBaseTransport):
         self._behind = dice.choice((0.0, 0.1, 0.5))
         self._struck = dice.choice((0.2, 0.4, 0.7))
         self._behind_since = time_of_day()
-        self.call = 0
-        self.phone = ""  # that the call is about
         self.is_calm = False
         self.tags_asked_for: list[float] = []  # when
         self.told: list[str] = []
@@ -233,17 +262,21 @@ class Way(httpx.AsyncBaseTransport):
         """Send one request on, after its dice have fallen."""
         operation = _operation(request)
         self._catch_up()
+        fault = None
         if not self.is_calm:
             self._let_somebody_act()
             self._fall_back(self._behind if operation else self._behind / 4)
             fault = self._fault(operation)
-            if fault and not self._is_beyond_proof(fault, request):
-                self._sandbox.faults.add(fault)
+            if fault and self._is_beyond_proof(fault, request):
+                fault = None
         if operation == "create_tag":
             self.tags_asked_for.append(time_of_day())
-        source = Source(self.call, len(self._log.events))
+        call = _call.get()
+        source = Source(call.number if call else 0, len(self._log.events))
         await anyio.sleep(self._dice.choice((0.0, 0.02, 0.2)))
         status: object = "no answer"
+        if fault:
+            self._sandbox.faults.add(fault)
         try:
             with self._log.caused_by(source):
                 response = await self._inner.handle_async_request(request)
@@ -326,7 +359,9 @@ class Way(httpx.AsyncBaseTransport):
         here = store.contacts()
         what = dice.choices(("edit", "stop", "delete", "add"), weights=(5, 2, 1, 2))[0]
         if what == "add":
-            phone = self.phone or dice.choice(PHONES)
+            call = _call.get()
+            phone = str(call.asked.get("phone", "")) if call else ""
+            phone = phone or dice.choice(PHONES)
             if store.contact_by_phone(phone) is None:
                 store.add_contact(phone=phone, first="Theirs", lag=lag)
             return f"adds {phone}, {lag}"
@@ -367,6 +402,7 @@ class Call:
     text: str
     make: Callable[[Book, str], Awaitable[Outcome | None]]
     asked: dict[str, Any] = field(default_factory=dict)  # the values it asks for, as rows have them
+    touches: frozenset[str] | None = None  # the parts of a row that it may change, None for all
     opts_in: bool = False
     merges: tuple[int, ...] = ()  # the contact that is kept, and those that are deleted
     token: str = ""
@@ -392,10 +428,12 @@ class Call:
 class Office:
     """Makes up calls. The number of a call marks every text in it."""
 
-    def __init__(self, sandbox: Sandbox, dice: random.Random) -> None:
-        self._store, self._dice = sandbox.store, dice
+    def __init__(self, sandbox: Sandbox, dice: random.Random, *, loves: float) -> None:
+        """`loves` is the share of calls about favourites."""
+        self._store, self._dice, self._loves = sandbox.store, dice, loves
         self._favourites = dice.choice(PHONES), dice.choice((1, 2, 3))  # so that calls are about one another
         self.changes: list[int] = []
+        self.confirmed: list[Call] = []
 
     def call(self, number: int) -> Call:
         """Something to ask."""
@@ -409,8 +447,9 @@ class Office:
             self._changes,
             self._merge,
             self._new_tag,
+            self._confirm_again,
         )
-        return self._dice.choices(makers, weights=(18, 22, 14, 12, 12, 14, 5, 9, 4))[0](number)
+        return self._dice.choices(makers, weights=(18, 22, 14, 12, 12, 14, 5, 9, 4, 4))[0](number)
 
     def _create(self, number: int) -> Call:
         phone, choice = self._phone(), self._dice.choice
@@ -431,7 +470,15 @@ class Office:
             return await update(book, Wanted(**values), **who, confirm_token=token)
 
         asked = {name: value for name, value in values.items() if name in ("first", "last", "email")}
-        return Call(number, f"update {who} {values}", make, asked=asked)
+        touches = frozenset(part for name in values for part in self._touched_by(name, values[name]))
+        return Call(number, f"update {who} {values}", make, asked=asked, touches=touches)
+
+    @staticmethod
+    def _touched_by(name: str, value: Any) -> list[str]:
+        if name in ("add_tags", "remove_tags"):
+            return [f"tag {TAGS[tag]}" for tag in value]
+        texts = {"custom_fields": ["custom 31"], "clear": ["custom 33"], "email": ["email"]}
+        return texts.get(name, [name, "display_name"])
 
     def _texts(self, number: int) -> dict[str, Any]:
         dice = self._dice
@@ -456,7 +503,8 @@ class Office:
             return await update(book, Wanted(is_opted_out=is_out), **who, consent=consent, confirm_token=token)
 
         asked = {"is_opted_out": is_out}
-        return Call(number, f"opt {'out' if is_out else 'in'} {who}", make, asked=asked, opts_in=bool(consent))
+        call = Call(number, f"opt {'out' if is_out else 'in'} {who}", make, asked=asked, opts_in=bool(consent))
+        return replace(call, touches=frozenset(asked))
 
     def _move(self, number: int) -> Call:
         who, phone = self._who(), self._phone()
@@ -465,7 +513,8 @@ class Office:
         async def make(book: Book, token: str) -> Outcome:
             return await update(book, Wanted(is_opted_out=says), **who, new_phone=f"+{phone}", confirm_token=token)
 
-        return Call(number, f"move {who} to {phone} opted_out={says}", make, asked={"phone": phone})
+        touches = frozenset({"phone", "is_opted_out"})
+        return Call(number, f"move {who} to {phone} opted_out={says}", make, asked={"phone": phone}, touches=touches)
 
     def _delete(self, number: int) -> Call:
         who = self._who()
@@ -504,6 +553,11 @@ class Office:
 
         return Call(number, f"merge {others} into {keep}", make, merges=(keep, *others))
 
+    def _confirm_again(self, number: int) -> Call:
+        if not self.confirmed:
+            return self._opt(number)
+        return replace(self._dice.choice(self.confirmed), number=number, entries=[], outcome=None)
+
     def _new_tag(self, number: int) -> Call:
         who = self._who()
 
@@ -519,13 +573,13 @@ class Office:
         return Call(number, "list changes", make)
 
     def _phone(self) -> str:
-        return self._favourites[0] if self._dice.random() < 0.5 else self._dice.choice(PHONES)
+        return self._favourites[0] if self._dice.random() < self._loves else self._dice.choice(PHONES)
 
     def _who(self) -> dict[str, Any]:
         here = [contact["id"] for contact in self._store.contacts()]
         if self._dice.random() < 0.3 or not here:
             return {"phone": f"+{self._phone()}"}
-        is_favourite = self._dice.random() < 0.5
+        is_favourite = self._dice.random() < self._loves
         return {"contact_id": self._favourites[1] if is_favourite else self._dice.choice(here)}
 
 
@@ -550,6 +604,7 @@ class Judge:
     def judge_answer(self, call: Call) -> None:
         """Right when the answer has come."""
         self.judge_events()
+        self._judge_confirmation(call)
         if call.status in DONE and "done_before" not in call.notes:
             self._judge_done(call)
         elif call.status not in UNKNOWN and not call.is_midway:
@@ -557,6 +612,11 @@ class Judge:
         self._judge_reach(call)
         if call.status == "unchanged" and call.asked and call.outcome and call.outcome.card:
             self._judge_unchanged(call)
+
+    def _judge_confirmation(self, call: Call) -> None:
+        with_token = [one for one in self._calls.values() if call.token and one.token == call.token]
+        acted = [one.number for one in with_token if any(event.changed for event in self._log.of(one.number))]
+        self.must(f"calls {acted} acted on one confirmation", holds=len(acted) <= 1)
 
     def _judge_reach(self, call: Call) -> None:
         """A merge touches its contacts only: the kept one is never deleted, and the others are not changed."""
@@ -663,6 +723,9 @@ class Judge:
     def _judge_event(self, event: Event) -> None:
         call = self._calls[event.source.call]
         self._judge_opt_out(event, call)
+        if event.before and event.after and call.touches is not None and not event.parts <= call.touches:
+            came_by = self._log.somebody_came_by(event.contact_id, event.phone, since=call.began - BOUND)
+            self.must(f"call {call.number} changed {event.parts} and was asked for {call.touches}", holds=came_by)
         if event.arrives and event.phone in self._left:
             is_out = bool(event.after and event.after["is_opted_out"])
             lately = self._left_unseen(self._left[event.phone])
@@ -766,90 +829,192 @@ class Figures:
     story: list[str] = field(default_factory=list)  # of the last sequence
 
 
+class Server:
+    """One server: its clock, its folder, and its state in files or in a database that it shares with others."""
+
+    def __init__(self, sequence: Sequence, number: int) -> None:
+        self._sequence, self._home = sequence, sequence.home / str(number)
+        self.name = f"server {number}" if sequence.postgres else "the server"
+        self.skew = 0.0  # seconds by which its clock is ahead
+        self.calls = 0  # that it is answering
+        self.open()
+
+    def open(self) -> None:
+        sequence = self._sequence
+        settings = Settings.load(
+            sandbox=True,
+            data_dir=self._home,
+            requests_per_minute=100_000,
+            timeout=TIMEOUT,
+            signing_key="k" * 32,
+            index="memory",
+        )
+        way: Any = sequence.way  # it is only asked for a transport
+        self.state = None
+        if sequence.postgres:
+            self.state = ReplicaState(sequence.postgres, sequence.dice, sequence.account)
+        self.workspace = Workspace(
+            settings,
+            sandbox=way,
+            clock=lambda: time_of_day() + self.skew,
+            index_runs=at_once,
+            shared=self.state,
+        )
+
+    @contextmanager
+    def answering(self, call: Call) -> Iterator[None]:
+        """Within this, all that is done is done by `call`."""
+        tokens = _call.set(call), acting.set(_name_of(call))
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+            _call.reset(tokens[0])
+            acting.reset(tokens[1])
+
+    async def aclose(self) -> None:
+        """Close it. A killed one tells nobody."""
+        await _closed(self.workspace, self.state)
+
+    async def restart(self) -> None:
+        """Close it and open another one in its folder, which calls come to at once."""
+        self._sequence.way.told.append(f"               {self.name} is started again")
+        workspace, state = self.workspace, self.state
+        if state is None:
+            await workspace.aclose()
+        self.open()
+        if state is not None:
+            await _closed(workspace, state)
+
+    def let_time_pass(self) -> None:
+        """Its clock may jump, and it may lose the database for a while."""
+        dice, sequence = self._sequence.dice, self._sequence
+        if dice.random() < sequence.jumps:
+            self.skew = dice.choice((0.0, -30 * DAY, -AN_HOUR, -2.0, 2.0, AN_HOUR, 30 * DAY))
+            sequence.way.told.append(f"               the clock of {self.name} is {self.skew} seconds ahead")
+        if self.state and dice.random() < sequence.outages:
+            begins = anyio.current_time() + dice.uniform(0, 3)
+            self.state.replica.away = begins, begins + dice.uniform(0.1, dice.choice((2, 8, 70)))
+            sequence.way.told.append(f"               {self.name} loses the database at {self.state.replica.away}")
+
+
+async def _closed(workspace: Workspace, state: ReplicaState | None) -> None:
+    await workspace.aclose()
+    if state is not None:
+        await state.aclose()
+
+
 class Sequence:
     """One sequence, and everything that it needs."""
 
-    def __init__(self, seed: int, home: Path) -> None:
+    def __init__(self, seed: int, home: Path, *, replicas: int = 1, postgres: HurriedPostgres | None = None) -> None:
         self.dice = random.Random(seed)
         random.seed(seed)  # for the jitter of the client
         self.behaviour = _behaviour(self.dice)
-        self.home = home
+        self.home, self.postgres, self.account = home, postgres, f"sequence {next(_numbers)}"
         self.sandbox = open_sandbox(contacts=0, behaviour=self.behaviour, clock=time_of_day)
         _people(self.sandbox)
         self.log = Log(self.sandbox)
         self.way = Way(self.sandbox, self.log, self.dice)
         self.calls: dict[int, Call] = {}
         self.judge = Judge(self.sandbox, self.log, self.calls, self.behaviour)
-        self.office = Office(self.sandbox, self.dice)
-        self.skew = 0.0  # seconds by which the server's clock is ahead
+        self.office = Office(self.sandbox, self.dice, loves=0.9 if postgres else 0.5)
         self.jumps = self.dice.choice((0.0, 0.0, 0.2))
         self.call_timeout = self.dice.choice((30.0, 50.0, 120.0))
-        self.workspace = self._server()
-
-    def _server(self) -> Workspace:
-        settings = Settings.load(sandbox=True, data_dir=self.home, requests_per_minute=100_000, timeout=TIMEOUT)
-        way: Any = self.way  # it is only asked for a transport
-        return Workspace(settings, sandbox=way, clock=lambda: time_of_day() + self.skew, index_runs=at_once)
+        self.outages = self.dice.choice((0.0, 0.1, 0.3)) if postgres else 0.0
+        self.servers = [Server(self, number + 1) for number in range(replicas)]
+        self.observer = ReplicaState(postgres, self.dice, self.account) if postgres else None
 
     async def run(self) -> Counter[str]:
         """The whole sequence. Answers the states of the journal's entries in the end."""
         try:
             for _ in range(self.dice.randint(3, 8)):
                 await self._let_time_pass()
-                call = self.office.call(len(self.calls) + 1)
-                await self._make(call)
-                if call.outcome and call.outcome.confirm_token and self.dice.random() < 0.9:
-                    await self._confirm(call, call.outcome.confirm_token)
+                async with anyio.create_task_group() as tasks:
+                    for server in self._chosen():
+                        tasks.start_soon(self._ask, server)
             return await self._end()
         finally:
-            await self.workspace.aclose()
+            for server in self.servers:
+                await server.aclose()
+            if self.observer:
+                await self.observer.aclose()
             self.sandbox.close()
+
+    def _chosen(self) -> list[Server]:
+        """The servers that a call comes to now, often to several at once."""
+        servers = self.servers
+        if len(servers) == 1:
+            return servers
+        return [*servers, self.dice.choice(servers)] if self.dice.random() < 0.4 else [self.dice.choice(servers)]
 
     async def _let_time_pass(self) -> None:
         await anyio.sleep(self.dice.choice((0.0, 0.0, 0.5, 2.0, 7.0, 25.0, 70.0)))
-        if self.dice.random() < self.jumps:
-            self.skew = self.dice.choice((0.0, -30 * DAY, -AN_HOUR, -2.0, 2.0, AN_HOUR, 30 * DAY))
-            self.way.told.append(f"               the server's clock is {self.skew} seconds ahead")
-        if self.dice.random() < 0.1:
-            await self._restart()
+        for server in self.servers:
+            server.let_time_pass()
+            if self.dice.random() < 0.1 and not server.calls:
+                await server.restart()
 
-    async def _restart(self) -> None:
-        self.way.told.append("               the server is started again")
-        await self.workspace.aclose()
-        self.workspace = self._server()
+    async def _ask(self, server: Server) -> None:
+        await anyio.sleep(self.dice.choice((0.0, 0.01, 0.3)) if self.postgres else 0.0)
+        call = self._known(self.office.call(len(self.calls) + 1))
+        await self._make(call, server)
+        if call.outcome and call.outcome.confirm_token and self.dice.random() < 0.9:
+            if self.dice.random() < 0.2:
+                await self._let_time_pass()
+            async with anyio.create_task_group() as tasks:
+                for chosen in self._confirmed_at():
+                    again = replace(call, number=len(self.calls) + 1, text=f"{call.text}, confirmed", entries=[])
+                    again.token, again.outcome = call.outcome.confirm_token, None
+                    self.office.confirmed.append(again)
+                    tasks.start_soon(self._make, self._known(again), chosen)
 
-    async def _confirm(self, call: Call, token: str) -> None:
-        if self.dice.random() < 0.2:
-            await self._let_time_pass()
-        again = replace(call, number=len(self.calls) + 1, token=token, entries=[], outcome=None)
-        again.text = f"{call.text}, confirmed"
-        await self._make(again)
+    def _confirmed_at(self) -> list[Server]:
+        """The servers that get a confirmation, now and then several of them."""
+        if len(self.servers) > 1 and self.dice.random() < 0.2:
+            return self.servers
+        return [self.dice.choice(self.servers)]
 
-    async def _make(self, call: Call) -> None:
-        book = await self.workspace.book()
+    def _known(self, call: Call) -> Call:
         self.calls[call.number] = call
-        known = {entry.change_id for entry in await book.journal.entries(limit=1000)}
-        self.way.call, call.since, call.began = call.number, len(self.log.events), time_of_day()
-        self.way.phone = str(call.asked.get("phone", ""))
-        self.way.told.append(f"{time_of_day() % 10_000:9.2f} call {call.number}: {call.text}")
-        is_killed = self.dice.random() < 0.05
-        patience = self.dice.uniform(0.01, 1.5) if is_killed or self.dice.random() < 0.07 else self.call_timeout
-        with anyio.move_on_after(min(patience, self.call_timeout)) as scope:
-            call.status = await self._answered(call, book, dies=scope if is_killed else None)
+        return call
+
+    async def _make(self, call: Call, server: Server) -> None:
+        call.status, call.since, call.began = "", len(self.log.events), time_of_day()
+        self._tell(f"call {call.number}", f"{call.text}, {server.name}")
+        is_killed, patience = self._end_of_call(server)
+        with server.answering(call), anyio.move_on_after(min(patience, self.call_timeout)) as scope:
+            call.status = await self._answered(call, server, dies=scope if is_killed else None)
         if scope.cancelled_caught or not call.status:
             call.status = "killed" if is_killed else "too_late"
         if is_killed:
-            await self._restart()
-            book = await self.workspace.book()
+            await server.restart()
         call.until = len(self.log.events)
-        call.entries = [
-            entry.change_id for entry in await book.journal.entries(limit=1000) if entry.change_id not in known
-        ]
+        self._tell("    ", f"-> {call.number} {call.status} {call.notes} {_said(call)}")
+        call.entries = [entry.change_id for entry in await self._entries() if entry.who == _name_of(call)]
         self.office.changes += call.entries
-        self.way.told.append(f"{time_of_day() % 10_000:9.2f}      -> {call.status} {call.notes} {_said(call)}")
         self.judge.judge_answer(call)
 
-    async def _answered(self, call: Call, book: Book, *, dies: anyio.CancelScope | None) -> str:
+    def _end_of_call(self, server: Server) -> tuple[bool, float]:
+        """Whether the server is killed while it answers, and the seconds after which nobody waits any more."""
+        is_killed = self.dice.random() < 0.05 and not server.calls
+        patience = self.dice.uniform(0.01, 1.5) if is_killed or self.dice.random() < 0.07 else self.call_timeout
+        if is_killed and server.state:
+            server.state.replica.die(after=patience)
+        return is_killed, patience
+
+    async def _entries(self) -> list[Entry]:
+        """The newest changes of the journal, which has the name of its call for each."""
+        lasting = self.observer.lasting(Account.of("")) if self.observer else None
+        journal = lasting[0] if lasting else (await self.servers[0].workspace.book()).journal
+        return await journal.entries(limit=1000)
+
+    def _tell(self, who: str, text: str) -> None:
+        self.way.told.append(f"{time_of_day() % 10_000:9.2f} {who}: {text}")
+
+    async def _answered(self, call: Call, server: Server, *, dies: anyio.CancelScope | None) -> str:
+        book = await server.workspace.book()
         finish = book.journal.finish
         if dies:  # a dead process writes nothing any more
 
@@ -867,7 +1032,6 @@ class Sequence:
 
     async def _end(self) -> Counter[str]:
         self.way.is_calm = True
-        self.way.call = 0
         await anyio.sleep(2 * 60 + MOST_LATE)
         self.sandbox.land_due()
         self.sandbox.catch_up()
@@ -875,10 +1039,14 @@ class Sequence:
         asked = self.way.tags_asked_for
         is_once = all(later - one >= BOUND for one, later in itertools.pairwise(asked))
         self.judge.must(f"a tag was asked for at {asked}", holds=is_once)
-        book = await self.workspace.book()
+        book = await self.servers[0].workspace.book()
         for _ in range(2):
             await changes_of(book)
-        return self.judge.judge_journal(await book.journal.entries(limit=1000))
+        return self.judge.judge_journal(await self._entries())
+
+
+def _name_of(call: Call) -> str:
+    return f"call {call.number}"
 
 
 def _said(call: Call) -> str:
@@ -909,14 +1077,15 @@ def _people(sandbox: Sandbox) -> None:
     add(phone=PHONES[1], first="Ben", last="Example", is_opted_out=True, **known)
 
 
+_numbers = itertools.count()  # so that each sequence has an account of its own
 _IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # files of a second's life
 
 
-async def one(seed: int, figures: Figures) -> None:
+async def one(seed: int, figures: Figures, replicas: int = 1, postgres: HurriedPostgres | None = None) -> None:
     """One sequence, whose results are added to `figures`."""
     home = Path(tempfile.mkdtemp(dir=_IN_MEMORY))
     try:
-        sequence = Sequence(seed, home)
+        sequence = Sequence(seed, home, replicas=replicas, postgres=postgres)
         figures.entries += await sequence.run()
     finally:
         shutil.rmtree(home)
@@ -930,11 +1099,19 @@ async def one(seed: int, figures: Figures) -> None:
     figures.story = [f"{sequence.behaviour}", *sequence.way.told]
 
 
-def run(sequences: int, *, seed: int = 0) -> Figures:
-    """The results of `sequences` random sequences, each in an event loop of its own."""
+def run(sequences: int, *, seed: int = 0, replicas: int = 1, postgres: HurriedPostgres | None = None) -> Figures:
+    """The results of `sequences` random sequences, each in an event loop of its own.
+
+    Several replicas need a database. One is started where none is given.
+    """
     figures, started = Figures(), time.process_time()
-    for number in range(sequences):
-        anyio.run(one, seed + number, figures, backend_options={"loop_factory": HurriedLoop})
+    with ExitStack() as opened:
+        if replicas > 1 and postgres is None:
+            server = opened.enter_context(running_postgres(in_memory=True))
+            postgres = opened.enter_context(HurriedPostgres.on(server))
+        for number in range(sequences):
+            loop = {"loop_factory": HurriedLoop}
+            anyio.run(one, seed + number, figures, replicas, postgres, backend_options=loop)
     figures.seconds = time.process_time() - started
     return figures
 
@@ -951,10 +1128,15 @@ def table(figures: Figures) -> str:
     return "\n".join(f"{what:<46}{figure:>12}" for what, figure in rows)
 
 
-def main(sequences: int, seed: int) -> int:
+def main() -> int:
     """Print the table and the laws that did not hold. Of one sequence alone, print everything."""
-    figures = run(sequences, seed=seed)
-    if sequences == 1:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sequences", type=int, nargs="?", default=SEQUENCES)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    parser.add_argument("--replicas", type=int, default=1)
+    given = parser.parse_args()
+    figures = run(given.sequences, seed=given.seed, replicas=given.replicas)
+    if given.sequences == 1:
         print(*figures.story, sep="\n")
     print(table(figures))
     print(*figures.wrong[:50], sep="\n")
@@ -962,5 +1144,4 @@ def main(sequences: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(main(given[0] if given else SEQUENCES, given[1] if len(given) > 1 else 0))
+    sys.exit(main())

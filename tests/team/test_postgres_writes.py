@@ -17,7 +17,8 @@ from support import OpenSession, Session
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.confirmations import digest_of
 from contacts_mcp.book.values import values_of
-from contacts_mcp.book.writing.plan import deletion_of, update_of
+from contacts_mcp.book.writing.plan import Circumstances, deletion_of, update_of
+from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
 from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.journal import IN_FLIGHT
 from contacts_mcp.state.postgres.database import SharedDatabase
@@ -216,6 +217,29 @@ async def test_a_write_whose_outcome_met_a_crash_is_told_and_keeps_no_other_serv
         told = (await other.ok("list_changes"))["changes"]
         assert [(change["change_id"], change["state"]) for change in told][1:] == [(done["change_id"], "done")]
         await other.ok("undo_change", change_id=done["change_id"])
+
+
+async def test_a_write_without_an_answer_that_loses_postgresql_does_not_say_that_nothing_was_changed(
+    open_session: OpenSession, mortal: PostgresServer, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes between the looks and the decision about a second copy."""
+    async with two_servers(open_session, mortal.url(), account) as (session, _):
+        asked = 0
+
+        async def crashing(*args: Any, **given: Any) -> Circumstances:
+            nonlocal asked
+            asked += 1
+            if asked == len(LOOK_DELAYS) + 1:
+                mortal.stop()
+            return await circumstances(*args, **given)
+
+        monkeypatch.setattr("contacts_mcp.book.writing.write.circumstances", crashing)
+        session.sandbox.faults.add(Fault("update_contact", kind="drop_before", late=5))
+        said = await session.refused("update_contact", contact_id=1001, first="Zoe")
+        assert asked > len(LOOK_DELAYS)
+        assert "may or may not have been carried out" in said
+        assert session.operations.count("update_contact") == 1
+        mortal.start()
 
 
 async def test_an_import_that_loses_postgresql_on_its_way_does_not_say_that_nothing_was_changed(

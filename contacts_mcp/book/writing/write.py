@@ -223,7 +223,7 @@ class _Write:
         seen, proof = await self._find_out(plan, first)
         if proof == "done":
             return _Sent(None)
-        if not plan.may_be_sent_again(seen, await self._given(plan)):
+        if not await self._may_go_again(plan, seen):
             raise _not_seen(first, plan, seen)
         try:
             return _Sent(await self._copy(plan, empty=empty), again=True)
@@ -234,6 +234,13 @@ class _Write:
             raise _not_seen(failure, plan, seen) from failure
         except ContactsError as failure:
             raise _not_seen(first, plan, seen) from failure
+
+    async def _may_go_again(self, plan: Plan, seen: Sight) -> bool:
+        """Whether a second copy can do no harm. Where the journal cannot be asked any more, it could."""
+        try:
+            return plan.may_be_sent_again(seen, await self._given(plan))
+        except AccountError:
+            return False
 
     async def _copy(self, plan: Plan, *, empty: str | None) -> WriteReply:
         api, contact_id = self._book.api, plan.contact_id
