@@ -34,6 +34,7 @@ from contacts_mcp.book.transfer.running import run
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox
 from contacts_mcp.sandbox.call import Request, Requests
+from contacts_mcp.state.imports import StoredPlan
 from contacts_mcp.workspace import Workspace
 
 CONTACTS = 10_000
@@ -65,14 +66,13 @@ async def opened(home: Path, *, sandbox: Sandbox | None = None, url: str = "", l
         await workspace.aclose()
 
 
-async def planned(book: Book, path: Path) -> int:
+async def planned(book: Book, path: Path) -> StoredPlan:
     with opened_source(path.name, [path.parent], region="US") as (source, facts):
-        plan = await plan_file(book, await book.imports.begin("file", facts, Asked().as_json()), source, Asked())
-    return plan.plan
+        return await plan_file(book, await book.imports.begin("file", facts, Asked().as_json()), source, Asked())
 
 
-async def done(book: Book, plan: int) -> int:
-    return (await book.imports.states(plan)).get("done", 0)
+async def done(book: Book, plan: StoredPlan) -> int:
+    return (await book.imports.states(plan.plan)).get("done", 0)
 
 
 # Requests

@@ -58,7 +58,7 @@ async def tag_all(book: Book, sandbox: Sandbox, room: Path) -> None:  # noqa: AR
     edit = await edit_for(book, chosen, wanted)
     plan = await plan_change(book, await begin_change(book, chosen, wanted, edit), chosen, edit)
     sandbox.requests.clear()  # planning looks everybody up, in both cases
-    end = await run(book, plan.plan)
+    end = await run(book, plan)
     assert end.state == "done", end
 
 
@@ -70,7 +70,7 @@ async def import_rows(book: Book, sandbox: Sandbox, room: Path) -> None:
     with opened_source(file.name, [room], region="US") as (source, facts):
         plan = await planned(book, source, facts, Asked())
     before = len(sandbox.requests)
-    end = await run(book, plan.plan)
+    end = await run(book, plan)
     assert end.state == "done", end
     del sandbox.requests[:before]  # planning looks every phone up, in both cases
 

@@ -216,7 +216,7 @@ async def _run(book: Book, plan: StoredPlan, terminal: Terminal, folders: list[P
         async def watch(finished: int, total: int) -> None:
             announce(finished, total)
 
-        done = await run(book, plan.plan, watch=watch)
+        done = await run(book, plan, watch=watch)
     states = await book.imports.states(plan.plan)
     status: view.Status = "stopped" if done.state == "stopped" else "done"
     place = await problems_file(book, done, [*folders, Path.cwd()]) if folders and status == "done" else ""

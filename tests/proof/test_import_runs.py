@@ -21,6 +21,7 @@ from support.clock import HURRIED, Backend
 from support.lists import table
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.transfer.confirming import named
 from contacts_mcp.book.transfer.running import run
 from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.imports import KEEP
@@ -59,6 +60,7 @@ async def _nothing(*_: object, **__: object) -> Literal[False]:
 
 async def _killed(book: Book, plan: int, is_end: Callable[[Any, int], bool]) -> None:
     requesting = book.api._request  # the door that every request goes through
+    permitted = await named(book, plan)
     sent = 0
 
     async def dying(call: Any) -> Any:
@@ -74,7 +76,7 @@ async def _killed(book: Book, plan: int, is_end: Callable[[Any, int], bool]) -> 
 
     book.api._request = dying  # type: ignore[method-assign] # the dying process
     with suppress(Killed):
-        await run(book, plan)
+        await run(book, permitted)
 
 
 async def planned(stage: Stage, text: str, **choices: Any) -> tuple[int, str]:

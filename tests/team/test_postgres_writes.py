@@ -16,10 +16,14 @@ from support import OpenSession, Session
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.confirmations import digest_of
+from contacts_mcp.book.transfer.confirming import named
+from contacts_mcp.book.transfer.running import close, run
+from contacts_mcp.book.transfer.undoing import begin_undo, plan_undo
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.plan import Circumstances, deletion_of, update_of
 from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
 from contacts_mcp.sandbox import Fault, Lag
+from contacts_mcp.state.imports import StoredPlan
 from contacts_mcp.state.journal import IN_FLIGHT
 from contacts_mcp.state.postgres.database import SharedDatabase
 from contacts_mcp.state.postgres.imports import PostgresImports
@@ -143,6 +147,87 @@ async def finished(session: Session, plan: int, token: str) -> None:
             await anyio.sleep(0.05)
             facts = await session.ok("import_status", plan=plan)
     assert facts["status"] == "done", facts
+
+
+async def test_a_plan_that_two_servers_get_with_one_confirmation_runs_once(servers: list[Session]) -> None:
+    one, other = servers
+    before = len(one.sandbox.store.contacts())
+    text = "Phone,First\n" + "\n".join(f"+1510555{number:04},Jo" for number in range(4300, 4310))
+    planned = await one.ok("import_contacts", text=text)
+    arguments = {"plan": planned["plan"], "confirm_token": planned["confirm_token"]}
+    told: list[Any] = []
+
+    async def confirm(session: Session) -> None:
+        told.append((await session.call("import_contacts", **arguments)).structured_content)
+
+    async with anyio.create_task_group() as tasks:
+        for session in servers:
+            tasks.start_soon(confirm, session)
+    said = {facts.get("kind") or facts["status"] for facts in told}
+    assert said <= {"done", "running", "runs_already", "needs_confirmation"}, told
+    with anyio.fail_after(30):
+        facts = told[0]
+        while facts.get("status") != "done":
+            await anyio.sleep(0.05)
+            facts = await other.ok("import_status", plan=planned["plan"])
+    assert len(one.sandbox.store.contacts()) == before + 10
+
+
+async def begun(session: Session, numbers: range) -> tuple[Book, StoredPlan, int]:
+    """A run of one server that stopped on its way, as it is then, and its change."""
+    text = "Phone,First\n" + "\n".join(f"+1510555{number:04},Jo" for number in numbers)
+    planned = await session.ok("import_contacts", text=text)
+    book = await session.workspace.book()
+    asked = iter([False, False, True])
+    stopped = await run(book, await named(book, planned["plan"]), is_time_over=lambda: next(asked))
+    assert stopped.state == "stopped"
+    assert stopped.change_id
+    return book, stopped, stopped.change_id
+
+
+async def test_a_run_that_was_ended_or_stopped_elsewhere_does_not_go_on(servers: list[Session]) -> None:
+    """Somebody's call to go on was permitted just before."""
+    one, other = servers
+    book, stopped, change_id = await begun(one, range(4100, 4110))
+    theirs = await other.workspace.book()
+    await theirs.imports.set(stopped.plan, asked=1)
+    before = len(one.sandbox.store.contacts())
+    assert (await run(book, stopped)).state == "stopped"
+    await other.ok("undo_change", change_id=change_id)  # ends the run, and shows what would be taken back
+    assert (await run(book, replace(stopped, asked=True))).state == "done"
+    assert len(one.sandbox.store.contacts()) == before
+    assert (await book.imports.states(stopped.plan))["planned"] > 0, "its other rows are left as they are"
+
+
+async def undo_of(session: Session, change_id: int) -> StoredPlan:
+    """A plan that takes a run back, and is not carried out yet."""
+    book = await session.workspace.book()
+    parent = await book.journal.get(change_id)
+    assert parent
+    return await plan_undo(book, await begin_undo(book, parent), parent)
+
+
+async def test_two_servers_that_take_one_run_back_at_once_do_it_once(servers: list[Session]) -> None:
+    """Each has a plan of its own, because both asked before one of them ran. So it is with taking that back."""
+    one, _ = servers
+    before = len(one.sandbox.store.contacts())
+    book, _, change_id = await begun(one, range(4200, 4230))
+    there = len(one.sandbox.store.contacts())
+    parent = await book.journal.get(change_id)
+    assert parent
+    await close(book, parent)
+    changes = [change_id]
+    for left in (before, there):
+        plans = [(session, number) for session in servers for number in changes]
+        async with anyio.create_task_group() as tasks:
+            ready = [(await session.workspace.book(), await undo_of(session, number)) for session, number in plans]
+            for theirs, plan in ready:
+                tasks.start_soon(run, theirs, plan)
+        phones = [contact["phone"] for contact in one.sandbox.store.contacts()]
+        assert len(phones) == len({*phones}) == left
+        done = [await book.imports.plan(plan.plan) for _, plan in ready]
+        changes = [plan.change_id for plan in done if plan and plan.change_id]
+    assert one.operations.count("delete_contact") == there - before
 
 
 async def test_a_row_of_a_run_that_waited_for_its_turn_may_arrive_for_as_long_as_any(

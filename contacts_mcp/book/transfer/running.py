@@ -28,6 +28,7 @@ from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.holding import is_behind
 from contacts_mcp.book.transfer.batches import CHUNKS, Batches, body_of
+from contacts_mcp.book.transfer.confirming import named
 from contacts_mcp.book.transfer.judging import Judge, judge_for
 from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, all_of, forms_of, look
 from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of, row_as_done
@@ -76,18 +77,23 @@ Watch = Callable[[int, int], Awaitable[None]]
 
 
 async def run(
-    book: Book, plan: int, *, watch: Watch | None = None, is_time_over: Callable[[], bool] = lambda: False
+    book: Book, plan: StoredPlan, *, watch: Watch | None = None, is_time_over: Callable[[], bool] = lambda: False
 ) -> StoredPlan:
     """Run a confirmed plan, or go on with it, until it is done or stopped.
 
+    `plan` is as it was when that was permitted. It is left as it is where it has been ended or stopped since.
     `is_time_over` is asked between two chunks. Raises Refused where somebody else is running it.
     """
+    number = plan.plan
     token = bulk_work.set(True)
     try:
-        async with book.locks.plan(plan) as is_held:
+        async with book.locks.plan(number) as is_held:
             if not is_held:
-                raise Refused(f"Plan {plan} is being run already. Ask import_status for it.", kind="runs_already")
-            return await _Run(book, plan, watch, is_time_over).run()
+                raise Refused(f"Plan {number} is being run already. Ask import_status for it.", kind="runs_already")
+            now = await named(book, number)
+            if now.state == "done" or (now.asked and not plan.asked):
+                return now
+            return await _Run(book, number, watch, is_time_over).run()
     finally:
         bulk_work.reset(token)
 

@@ -266,10 +266,12 @@ async def _carry_out(app: App, book: Book, plan: StoredPlan, token: str) -> Answ
     if not app.is_under_way(plan.plan):
         refused = await permitted(book, plan, token)
         if refused is not None:
+            if (await _named(book, plan.plan)).state != "planned":  # another call with the same token began it just now
+                return await _now(book, plan.plan)
             return await _shown(app, book, plan.plan, notes=refused)
 
     async def work(is_time_over: Callable[[], bool]) -> None:
-        await run(book, plan.plan, is_time_over=is_time_over, watch=telling("rows are finished"))
+        await run(book, plan, is_time_over=is_time_over, watch=telling("rows are finished"))
 
     try:
         is_over = await app.carry_on(plan.plan, work)

@@ -96,7 +96,7 @@ async def test_a_change_of_many_ends_alike_singly_and_in_batches(
         book = await known(stage, KNOWN if is_known else {})
         plan = await changed(book, ids, wanted)
         stage.sandbox.requests.clear()
-        await run(book, plan.plan)
+        await run(book, plan)
         assert await outcomes(book, plan) == {"done": PEOPLE}
         assert book_of(stage) == before | changed_by_now
         assert asked_for(stage).count("update_contact") == (0 if is_known else PEOPLE)
@@ -120,7 +120,7 @@ async def test_what_a_batch_may_do_otherwise_goes_out_singly(open_stage: OpenSta
         ids = await crowd(stage, many=10)
         book = await known(stage)
         plan = await changed(book, ids, wanted)
-        await run(book, plan.plan)
+        await run(book, plan)
         assert {*await outcomes(book, plan)} == {"done"}
         assert "batch_contacts" not in asked_for(stage)
 
@@ -133,7 +133,7 @@ async def test_a_contact_that_is_opted_out_goes_out_singly_because_one_made_anew
         stage.sandbox.store.touch(ids[0], is_opted_out=True)
         book = await known(stage)
         plan = await changed(book, ids, TAG)
-        await run(book, plan.plan)
+        await run(book, plan)
         assert asked_for(stage).count("update_contact") == 1
         assert await outcomes(book, plan) == {"done": 4}
 
@@ -183,7 +183,7 @@ async def test_a_line_that_is_distrusted_during_a_run_ends_its_batches(open_stag
 
         book.api.write_contacts = first  # type: ignore[method-assign]  # the next batch sees it
         stage.sandbox.requests.clear()
-        await run(book, plan.plan)
+        await run(book, plan)
         assert asked_for(stage).count("batch_contacts") == 1
         assert await outcomes(book, plan) == {"done": 30}
 
@@ -208,7 +208,7 @@ async def test_a_service_that_shows_too_little_gets_no_batches(
         await probe(book, ProbePlan(writes=True))
         plan = await changed(book, ids, TAG)
         stage.sandbox.requests.clear()
-        await run(book, plan.plan)
+        await run(book, plan)
         assert "batch_contacts" not in asked_for(stage)
 
 
@@ -221,7 +221,7 @@ async def test_a_probe_alone_decides_whether_batches_are_used(open_stage: OpenSt
         before = book_of(stage)
         plan = await changed(book, ids, TAG)
         stage.sandbox.requests.clear()
-        await run(book, plan.plan)
+        await run(book, plan)
         assert ("batch_contacts" in asked_for(stage)) == (side == "keep")
         assert await outcomes(book, plan) == {"done": 6}
         for phone, person in book_of(stage).items():
@@ -234,7 +234,7 @@ async def test_a_profile_that_is_wrong_costs_one_contact_which_is_told(open_stag
         book = await known(stage)
         before = book_of(stage)
         plan = await changed(book, ids, TAG)
-        await run(book, plan.plan)
+        await run(book, plan)
         assert await outcomes(book, plan) == {"done": PEOPLE - 1, "told": 1}
         (told,) = await book.imports.rows(plan.plan, state="told")
         assert told.outcome.startswith("Heymarket changed ")

@@ -54,7 +54,7 @@ async def test_new_contacts_are_created_as_planned(open_stage: OpenStage) -> Non
         book = await stage.book()
         plan = await planned(book, table(180))
         assert plan.counts["decisions"] == {"new": 180}
-        done = await run(book, plan.plan)
+        done = await run(book, plan)
         assert (done.state, done.problem, await outcomes(book, plan)) == ("done", "", {"done": 180})
         assert len(phones_of(stage)) == 182
         again = await planned(book, table(180))
@@ -65,7 +65,7 @@ async def until_done(book: Book, plan: StoredPlan, *, most: int = 60) -> StoredP
     """The run, gone on with as often as something stops it."""
     now = plan
     for _ in range(most):
-        now = await run(book, plan.plan)
+        now = await run(book, plan)
         if now.state == "done":
             return now
     raise AssertionError(now.problem)
@@ -165,7 +165,7 @@ async def killed_at(book: Book, plan: StoredPlan, at: int) -> None:
     requesting = book.api._request  # the door that every request goes through
     book.api._request = dying
     with suppress(Killed):
-        await run(book, plan.plan)
+        await run(book, plan)
 
 
 @pytest.mark.parametrize("at", range(1, 26))
@@ -244,7 +244,7 @@ async def test_a_contact_that_somebody_changed_since_the_plan_is_told_and_not_to
         row = stage.row(stage.ADA)
         stage.sandbox.state.records.replace({**row, **change, "rev": row["rev"] + 1})
         before = stage.people()
-        await run(book, plan.plan)
+        await run(book, plan)
         assert await outcomes(book, plan) == {"moved": 1}
         assert stage.people() == before
 
@@ -256,7 +256,7 @@ async def test_a_contact_that_is_as_wanted_by_now_is_done_without_a_request(open
         row = stage.row(stage.ADA)
         stage.sandbox.state.records.replace({**row, "last": "Lovelace", "rev": row["rev"] + 1})
         stage.sandbox.requests.clear()
-        await run(book, plan.plan)
+        await run(book, plan)
         assert await outcomes(book, plan) == {"done": 1}
         assert [request.operation for request in stage.sandbox.requests] == ["search_contacts"]
 
@@ -266,7 +266,7 @@ async def test_a_contact_that_appeared_since_the_plan_is_told_and_not_doubled(op
         book = await stage.book()
         plan = await planned(book, table(3))
         stage.sandbox.store.add_contact(phone="15105550201", first="Somebody")
-        await run(book, plan.plan)
+        await run(book, plan)
         assert await outcomes(book, plan) == {"done": 2, "moved": 1}
         assert phones_of(stage).count("15105550201") == 1
 
@@ -277,7 +277,7 @@ async def test_a_number_that_was_left_opted_out_arrives_opted_out(open_stage: Op
         await stage.ok("delete_contact", contact_id=stage.BEN, confirm_token=token)
         book = await stage.book()
         plan = await planned(book, "Phone,First name,Opted out\n510 555 0102,Benny,no\n")
-        await run(book, plan.plan)
+        await run(book, plan)
         assert await outcomes(book, plan) == {"done": 1}
         (benny,) = [person for person in stage.people().values() if person["phone"] == "15105550102"]
         assert benny["is_opted_out"] is True
@@ -501,8 +501,8 @@ async def test_a_run_that_waits_for_a_late_answer_stops_when_its_time_is_over(op
         waiting = [moved_on(row, "sending", sent_at=book.imports.now) for row in await book.imports.rows(plan.plan)]
         await book.imports.save(plan.plan, waiting)
         begun = anyio.current_time()
-        stopped = await run(book, plan.plan, is_time_over=lambda: anyio.current_time() >= begun + 5)
+        stopped = await run(book, plan, is_time_over=lambda: anyio.current_time() >= begun + 5)
         assert stopped.state == "stopped"
         assert 5 <= anyio.current_time() - begun < 8
-        assert (await run(book, plan.plan)).state == "done"
+        assert (await run(book, plan)).state == "done"
         assert len(phones_of(stage)) == 5

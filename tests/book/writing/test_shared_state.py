@@ -94,8 +94,8 @@ async def test_a_run_stops_where_a_lock_was_lost_and_goes_on_later(
         plan = await plan_file(book, await book.imports.begin("file", facts, Asked().as_json()), source, Asked())
         with monkeypatch.context() as patched:
             patched.setattr(Locks, "refuse_if_lost", lost)
-            stopped = await run(book, plan.plan)
+            stopped = await run(book, plan)
         assert (stopped.state, stopped.problem) == ("stopped", "Nothing was sent: the lock was lost.")
         assert WRITES.isdisjoint(request.operation for request in stage.sandbox.requests)
-        assert (await run(book, plan.plan)).state == "done"
+        assert (await run(book, plan)).state == "done"
         assert len(stage.people()) == 7
