@@ -34,6 +34,27 @@ MOST_OFF = 5.0  # seconds between this machine's clock and PostgreSQL's
 _log = logging.getLogger(__name__)
 
 
+def kept_apart(settings: Settings) -> list[str]:
+    """The state that replicas on several machines do not share, with each setting that is missing.
+
+    A server sees no other one. So it asks where several are meant: by one of the two addresses, or by their number.
+    """
+    if not settings.shares_state and settings.replicas_most == 1:
+        return []
+    lacking = []
+    if settings.database_url is None:
+        lacking.append(
+            "CONTACTS_MCP_DATABASE_URL is not set. The journal, locks, used confirmations, plans of imports and the "
+            "index stay in files of this machine, and servers on two machines could do the same change twice."
+        )
+    if settings.redis_url is None:
+        lacking.append(
+            "CONTACTS_MCP_REDIS_URL is not set. The count of requests stays in a file of this machine, and servers on "
+            "two machines together send more than Heymarket's limit."
+        )
+    return [f"{told} Set it where replicas run on several machines." for told in lacking]
+
+
 class Shared:
     """The connections of one process to PostgreSQL and Redis. Enter it, or open and close it."""
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
@@ -276,6 +277,16 @@ def _opened_sandbox(settings: Settings) -> Sandbox:
             f"The sandbox's file cannot be used ({type(error).__name__}). "
             "CONTACTS_MCP_SANDBOX_FILE should name a file that is new or was made by the sandbox."
         ) from None
+
+
+def keeps_files(directory: Path) -> bool:
+    """Whether files can be written in the data directory, which is made where it is missing."""
+    try:
+        with TemporaryFile(dir=_made(directory)) as file:
+            file.write(b"1")
+    except (AccountError, OSError):  # at its end, too: a disk may be full
+        return False
+    return True
 
 
 async def reset_sandbox(settings: Settings) -> str:

@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -41,11 +43,13 @@ from contacts_mcp.server.many import ManyAccounts
 from contacts_mcp.server.served import OneAccount, Served
 from contacts_mcp.server.server import build_server
 from contacts_mcp.server.tools import TOOLS
-from contacts_mcp.workspace import Workspace
+from contacts_mcp.workspace import Workspace, keeps_files
 
 METADATA = "/.well-known/oauth-protected-resource"
 CHECK_WITHIN = 2.0  # seconds
 CHECKED_AGAIN = 1.0  # seconds after which readiness is looked at anew
+
+_log = logging.getLogger(__name__)
 
 _LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _SERVICE_FAILS = {"unreachable", "service_failed", "answer_lost", "bad_answer"}  # kinds of errors
@@ -90,9 +94,12 @@ def _host_of(url: str) -> str:
 
 def hosted(settings: Settings, host: str, port: int) -> Hosting:
     """The server of these settings, with the state that they share with other replicas. Raises AccountError."""
+    from contacts_mcp.shared import Shared, kept_apart
+
+    for told in kept_apart(settings):
+        _log.warning("%s", told)
     if not settings.shares_state:
         return Hosting(settings, host, port)
-    from contacts_mcp.shared import Shared
 
     shared = Shared(settings)
     checks = [Check(name, ask) for name, ask in shared.checks.items()]
@@ -127,9 +134,7 @@ class Hosting:
             ManyAccounts(self.accounts.settings, make) if self.accounts else OneAccount(make(settings))
         )
         self._listening = ListenHandler(InMemorySubscriptionBus())
-        self._readiness = Readiness(
-            checks if self._verifier is None else [*checks, Check("keys", self._verifier.has_keys)]
-        )
+        self._readiness = Readiness([*checks, *self._own_checks()])
         self.app = self._application(host)
         if around is not None:
             self.app.router.lifespan_context = _within(around, self.app.router.lifespan_context)
@@ -139,6 +144,19 @@ class Hosting:
         self.is_draining = True
         self._listening.close()
         self._served.end_soon()
+
+    def _own_checks(self) -> Iterator[Check]:
+        if self._verifier is not None:
+            yield Check("keys", self._verifier.has_keys)
+        if self.settings.database_url is None:  # else nothing that a change needs is in files
+            in_turn = anyio.CapacityLimiter(1)  # on a disk that hangs, the next look waits for the last one
+
+            async def can_write() -> bool:
+                return await anyio.to_thread.run_sync(
+                    keeps_files, self.settings.directory, abandon_on_cancel=True, limiter=in_turn
+                )
+
+            yield Check("files", can_write)
 
     def _application(self, host: str) -> Starlette:
         server = build_server(self.settings, served=self._served, listening=self._listening)
@@ -154,6 +172,7 @@ class Hosting:
             custom_starlette_routes=self._routes(),
         )
         app.user_middleware[:] = self._way_in()
+        app.router.redirect_slashes = False  # a redirect would lead to the host that the client names
         return app
 
     def _way_in(self) -> list[Middleware]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import anyio
 import uvicorn
 from sse_starlette.sse import AppStatus
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from contacts_mcp.server.closing import until_all_are_accepted
@@ -38,8 +39,9 @@ KEEP_ALIVE = 75  # seconds without a request; longer than balancers keep a conne
 _STEP = 0.05
 
 
-def serve(app: ASGIApp, host: str, port: int, *, ready: Callable[[], None]) -> None:
+def serve(app: Starlette, host: str, port: int, *, ready: Callable[[], None]) -> None:
     """Serve until a signal. `ready` is called once the address is taken. Raises OSError where it cannot be."""
+    app.router.redirect_slashes = False  # as in `hosting.py`
     _serve(_Server(_config(app)), host, port, ready)
 
 

@@ -6,28 +6,30 @@
 - A token that was checked is remembered for a minute by its hash, and never beyond its end. A key that is taken back
   therefore counts a minute longer.
 - Nothing keeps a token or passes it on.
-- Keys are fetched from their issuer only where a key is not known or old. While an issuer cannot be reached, its last
-  keys count for a day. A token of another key is then answered with "later", and not with "no".
+- Keys are fetched from their issuer only where a key is not known or old, and at most once in `PAUSE`. Tokens of
+  unknown keys make that pause no longer, so a new key counts after it at the latest.
+- While an issuer cannot be reached, its last keys count for a day. A token of another key is then answered with
+  "later", and not with "no".
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import jwt
-from anyio import CapacityLimiter
-from jwt import PyJWK, PyJWKClient
+from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 
 from contacts_mcp.accounts import SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken
+from contacts_mcp.api.document import fetched
 from contacts_mcp.words.display import visible
 
 LEEWAY = 30.0  # seconds by which the clocks of an issuer and of this machine may differ
@@ -37,10 +39,10 @@ LONGEST_TOKEN = 16_384  # characters
 LONGEST_NAME = 100
 
 FETCH_WITHIN = 3.0  # seconds
-MOST_FETCHES = 2  # at once, of all issuers
+LARGEST_KEYS = 256 * 1024  # bytes of the keys of one issuer
 FRESH = 300.0  # seconds after which keys are fetched again
 KEPT = 86_400.0  # seconds that the last keys count while their issuer cannot be reached
-PAUSE = 30.0  # seconds between two fetches
+PAUSE = 10.0  # seconds between two fetches
 PAUSE_AFTER_FAILURE = 5.0
 
 _ALGORITHMS: Mapping[str, tuple[str, ...]] = {
@@ -89,8 +91,7 @@ class Verifier:
     def __init__(self, accounts: Accounts, *, clock: Callable[[], float] = time.time) -> None:
         self._accounts = accounts
         self._clock = clock
-        limiter = CapacityLimiter(MOST_FETCHES)
-        self._issuers = {issuer.url: (issuer, Keys(issuer.jwks_url, limiter)) for issuer in accounts.issuers}
+        self._issuers = {issuer.url: (issuer, Keys(issuer.jwks_url)) for issuer in accounts.issuers}
         self._remembered: dict[bytes, tuple[Admitted, float, float]] = {}  # by hash: until (uptime, time of day)
 
     async def verify_token(self, token: str) -> Admitted | None:
@@ -174,9 +175,8 @@ class Key:
 class Keys:
     """The public keys of one issuer (JWKS), by their ids."""
 
-    def __init__(self, url: str, limiter: CapacityLimiter) -> None:
-        self._source = PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_WITHIN)
-        self._limiter = limiter
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._keys: dict[str, Key] = {}
         self._fetched_at = -KEPT
         self._asked_at = -KEPT
@@ -220,20 +220,18 @@ class Keys:
             if not is_needed or self._pause_left > 0:
                 return
             self._asked_at, self._is_failing = time.monotonic(), True  # until it has succeeded
-            try:
-                with anyio.fail_after(FETCH_WITHIN + 1.0):
-                    held = await anyio.to_thread.run_sync(
-                        self._source.fetch_data, abandon_on_cancel=True, limiter=self._limiter
-                    )
-                keys = _keys_in(held)
-            except (PyJWTError, OSError, ValueError):  # a TimeoutError is an OSError
-                return
+            held = await fetched(self._url, within=FETCH_WITHIN, largest=LARGEST_KEYS)
+            keys = _keys_in(held) if held is not None else {}
             if keys:
                 self._keys, self._fetched_at, self._is_failing = keys, time.monotonic(), False
 
 
-def _keys_in(held: Any) -> dict[str, Key]:
+def _keys_in(document: bytes) -> dict[str, Key]:
     """The keys for signatures in a set (RFC 7517). A key of another kind is left out."""
+    try:
+        held = json.loads(document)
+    except (ValueError, RecursionError):
+        return {}
     rows = held.get("keys") if isinstance(held, dict) else None
     found = {}
     for row in rows if isinstance(rows, list) else []:

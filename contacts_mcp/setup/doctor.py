@@ -530,6 +530,13 @@ def _accounts(_: Patient, settings: Settings) -> Iterator[Finding]:
     yield Finding(Level.OK, "accounts", text)
 
 
+def _replicas(_: Patient, settings: Settings) -> Iterator[Finding]:
+    from contacts_mcp.shared import kept_apart
+
+    for told in kept_apart(settings):
+        yield Finding(Level.WARNING, "replicas", told)
+
+
 def _shared_state(_: Patient, settings: Settings) -> Iterator[Finding]:
     if not settings.shares_state:
         return
@@ -659,6 +666,7 @@ WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (
     _screens,
     _signing_key,
     _accounts,
+    _replicas,
     _shared_state,
     _pace,
     _service,

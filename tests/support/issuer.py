@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,13 +19,18 @@ ALL_SCOPES = "contacts:read contacts:write contacts:delete contacts:bulk"
 
 
 class Issuer:
-    """Signs tokens. `fetches` counts the requests for its keys, and `status` is that of their answers."""
+    """Signs tokens. `fetches` counts the requests for its keys, and `status` is that of their answers.
+
+    `misbehaves` writes in place of an answer, until it is told to stop. `sent` counts its bytes.
+    """
 
     def __init__(self) -> None:
         self.keys: dict[str, Any] = {}
         self.fetches = 0
         self.status = 200
         self.delay = 0.0
+        self.misbehaves: Iterable[bytes] = ()
+        self.sent = 0
         self.add_key("first")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -72,11 +77,20 @@ class Issuer:
             def do_GET(self) -> None:
                 issuer.fetches += 1
                 time.sleep(issuer.delay)
+                if issuer.misbehaves:
+                    for part in issuer.misbehaves:
+                        self.wfile.write(part)  # raises once the other side has gone
+                        issuer.sent += len(part)
+                    return
                 body = json.dumps(issuer.document()).encode()
                 self.send_response(issuer.status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):
+                    super().handle()
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -303,7 +303,25 @@ async def test_health_says_a_word_to_anybody(team: Team) -> None:
     alive = await team.client.get("/healthz", headers={"Host": "10.0.0.7:8000"})
     assert (alive.status_code, alive.text) == (200, "ok")
     ready = await team.client.get("/readyz", headers={"Host": "10.0.0.7:8000"})
-    assert ready.json() == {"ready": True, "keys": "ok", "heymarket": "not asked yet"}
+    assert ready.json() == {"ready": True, "keys": "ok", "files": "ok", "heymarket": "not asked yet"}
+
+
+async def test_a_data_directory_that_cannot_be_written_makes_it_not_ready(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("no folder", encoding="utf-8")
+    shared = {"database_url": "postgresql://127.0.0.1:9/none", "redis_url": "redis://127.0.0.1:9"}
+    for more, status in ({"data_dir": tmp_path / "data"}, 200), ({}, 503), (shared, 200):
+        async with hosted(tmp_path, ACCOUNTS, **({"data_dir": tmp_path / "taken"} | more)) as team:
+            ready = await team.client.get("/readyz")
+        assert ready.status_code == status, more
+        assert ready.json().get("files") == {200: None if more is shared else "ok", 503: "failing"}[status]
+
+
+@pytest.mark.parametrize("path", ["/mcp/", "/healthz/", "/readyz/", "//evil.example.com/mcp/", "/mcp//"])
+async def test_no_answer_leads_to_the_host_that_a_client_names(path: str, team: Team) -> None:
+    for method in ("GET", "POST"):
+        answer = await team.client.request(method, f"{ADDRESS}{path}", headers={"Host": "evil.example.com"})
+        assert answer.status_code == 404
+        assert "evil" not in repr(answer.headers) + answer.text
 
 
 @pytest.mark.parametrize("state", ["failing", "raising", "hanging"])
@@ -322,7 +340,13 @@ async def test_a_part_that_is_missing_makes_it_not_ready(state: str, tmp_path: P
     async with hosted(tmp_path, ACCOUNTS, checks=[Check("database", ask)]) as team:
         ready = [await team.client.get("/readyz") for _ in range(5)]
         assert {one.status_code for one in ready} == {503}
-        assert ready[0].json() == {"ready": False, "database": "failing", "keys": "ok", "heymarket": "not asked yet"}
+        assert ready[0].json() == {
+            "ready": False,
+            "database": "failing",
+            "keys": "ok",
+            "files": "ok",
+            "heymarket": "not asked yet",
+        }
         assert len(asked) == 1, "whoever asks often must not load the database"
         assert (await team.client.get("/healthz")).status_code == 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from support import logging_put_back
 from support.hosting import holder
 
 from contacts_mcp.accounts import read_accounts
@@ -123,6 +125,28 @@ def test_what_is_safe_starts(name: str, tmp_path: Path, served: list[Any]) -> No
     assert isinstance(app, hosting.Hosting) == is_hosted
     assert f"{host}" in address
     assert port == 8000
+
+
+@pytest.mark.parametrize(
+    ("env", "missing"),
+    [
+        (DATABASE | REDIS, []),
+        (DATABASE, ["REDIS"]),
+        (REDIS, ["DATABASE"]),
+        ({"CONTACTS_MCP_REPLICAS_MOST": "2"}, ["DATABASE", "REDIS"]),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_a_part_that_replicas_do_not_share_is_said_at_the_start(
+    env: dict[str, str], missing: list[str], tmp_path: Path, served: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with logging_put_back():
+        done = run(tmp_path, "--http", "0.0.0.0:8000", env=PUBLIC | KEY | env, accounts=GOOD)
+    assert len(served) == 1
+    said = re.findall("CONTACTS_MCP_(REDIS|DATABASE)_URL is not set. The (?:journal|count)", caplog.text)
+    assert said == missing
+    assert "hunter2" not in done.output + caplog.text
 
 
 def test_the_environment_of_uvicorn_trusts_no_proxy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hmac
 import json
 import time
@@ -168,20 +169,24 @@ async def test_a_person_without_an_account_is_told_so_and_gets_no_default(era: s
         assert "www-authenticate" not in response.headers
 
 
+def keys_in(*rows: dict[str, Any]) -> dict[str, identity.Key]:
+    return identity._keys_in(json.dumps({"keys": rows}).encode())
+
+
 async def test_a_symmetric_key_among_the_keys_of_an_issuer_is_none(team: Team) -> None:
     secret = base64.urlsafe_b64encode(b"k" * 64).decode().rstrip("=")
     row = {"kty": "oct", "kid": "shared", "alg": "HS256", "k": secret, "use": "sig"}
-    assert identity._keys_in({"keys": [row]}) == {}
-    assert identity._keys_in({"keys": [row | {"kty": "RSA"}]}) == {}
+    assert keys_in(row) == {}
+    assert keys_in(row | {"kty": "RSA"}) == {}
 
 
 async def test_a_key_that_names_its_algorithm_counts_for_no_other(issuer: Issuer) -> None:
     issuer_of_rsa = Issuer()
     issuer_of_rsa.add_key("rsa", rsa_key=True)
     row = next(row for row in issuer_of_rsa.document()["keys"] if row["kid"] == "rsa")
-    assert identity._keys_in({"keys": [row]})["rsa"].algorithms == identity._ALGORITHMS["RSA"]
-    assert identity._keys_in({"keys": [row | {"alg": "PS256"}]})["rsa"].algorithms == ("PS256",)
-    assert identity._keys_in({"keys": [row | {"use": "enc"}]}) == {}
+    assert keys_in(row)["rsa"].algorithms == identity._ALGORITHMS["RSA"]
+    assert keys_in(row | {"alg": "PS256"})["rsa"].algorithms == ("PS256",)
+    assert keys_in(row | {"use": "enc"}) == {}
     issuer_of_rsa._server.server_close()
 
 
@@ -270,10 +275,57 @@ class TestKeys:
             with anyio.fail_after(0.7):
                 assert await status_of(at_work, ERAS[0], own.token(jti="meanwhile")) == 200
 
+    @pytest.mark.parametrize("misbehaviour", ["endless", "packed", "drips a body", "drips a head"])
+    async def test_an_answer_without_end_costs_neither_memory_nor_time(
+        self, misbehaviour: str, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(identity, "FETCH_WITHIN", 0.4)
+        own.misbehaves = _misbehaviour(misbehaviour)
+        begun = time.monotonic()
+        assert await status_of(at_work, ERAS[0], own.token()) == 503
+        assert time.monotonic() - begun < 2, "the issuer decides how long that takes"
+        gone_after = own.sent
+        await anyio.sleep(0.3)
+        assert own.sent - gone_after < LARGE, "somebody still reads it"
+        assert own.sent < 16 * LARGE
+
+    async def test_unknown_keys_make_the_pause_no_longer(
+        self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert identity.PAUSE <= 10
+        monkeypatch.setattr(identity, "PAUSE", 0.5)
+        await status_of(at_work, ERAS[0], own.token())
+        own.add_key("second")
+        begun, number = time.monotonic(), 0
+        while time.monotonic() - begun < 0.8:
+            assert await status_of(at_work, ERAS[0], own.token(kid=f"unknown {(number := number + 1)}")) == 401
+        assert await status_of(at_work, ERAS[0], own.token(kid="second")) == 200
+        assert own.fetches == 2
+
     async def test_ready_means_that_the_keys_are_there(self, own: Issuer, at_work: Team) -> None:
         response = await at_work.client.get("/readyz")
         assert (response.status_code, response.json()["keys"]) == (200, "ok")
         assert own.fetches == 1
+
+
+LARGE = 1_000_000  # bytes, more than the sockets of two processes hold
+
+
+def _misbehaviour(name: str) -> Iterator[bytes]:
+    """An answer that has no end, or none soon."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    if name == "endless":
+        yield head + b"\r\n" + b'{"keys": ['
+        while True:
+            yield b" " * 65_536
+    if name == "packed":  # a good set of keys after 32 MB of blanks, in 32 KB
+        packed = gzip.compress(b" " * (32 * LARGE) + b'{"keys": []}')
+        yield head + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
+        return
+    yield head if name == "drips a head" else head + b"\r\n"
+    for number in range(100):
+        time.sleep(0.05)
+        yield b"X-More: %d\r\n" % number if name == "drips a head" else b" "
 
 
 class TestMemory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -365,6 +366,20 @@ async def test_no_error_and_no_log_tells_the_address(caplog: pytest.LogCaptureFi
         assert "planted" not in str(told.value)
         assert "planted" not in caplog.text
         assert told.value.__cause__ is None
+
+
+async def test_the_log_says_why_it_cannot_be_reached(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
+    db = SharedDatabase(re.sub(r"own-\d+", "planted-name", empty_database))
+    with pytest.raises(AccountError):
+        await db.open()
+    with anyio.fail_after(5):
+        while "cannot be reached: there is no such database" not in caplog.text:  # noqa: ASYNC110 -- a thread says it
+            await anyio.sleep(0.05)
+    assert "planted" not in caplog.text
+    assert not await db.is_up()
+    await anyio.sleep(0.2)
+    assert caplog.text.count("cannot be reached") == 1, "a line a second would hide others"
+    await db.aclose()
 
 
 async def test_of_two_servers_that_find_a_lease_free_at_the_same_moment_one_gets_it(

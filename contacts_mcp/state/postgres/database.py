@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
+import anyio.to_thread
 
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.postgres.clock import NOW, DatabaseClock, ticks
@@ -35,6 +36,7 @@ PATIENCE_FOR_MANY = 10.0  # seconds for a statement about some hundred rows
 PATIENCE_FOR_STEPS = 120.0  # seconds for the schema, which another process may be preparing
 LEASE_LIFE = 40.0  # seconds: longer than a request to Heymarket, and short enough for somebody who waits
 SILENCE = 1.0  # seconds after a failure in which nobody is asked
+REASON_AGAIN = 60.0  # seconds between two looks for the reason of a failure
 _IN_LINE = 10.0  # seconds to wait for a free connection, at most
 _GRACE = 0.1  # seconds for an answer that is there already, where this process is busy
 _HANG_UP = 0.1  # seconds for PostgreSQL to end a question that was given up, before its connection is dropped
@@ -78,6 +80,7 @@ class SharedDatabase:
         self._answered = float("-inf")
         self._silent_until = float("-inf")
         self._why_silent = ""
+        self._reason_from = float("-inf")  # when the reason was looked for
         self._chores: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._parts: dict[str, Any] = {}
@@ -230,8 +233,20 @@ class SharedDatabase:
         if self._answered < since:
             self._silent_until, self._why_silent = ticks() + SILENCE, why
             self.later(self._drop_dead_connections())
+            self._look_for_the_reason()
         _log.warning("the shared database does not answer: %s", why)
         return DatabaseAway(why)
+
+    def _look_for_the_reason(self) -> None:
+        """Log it beside the calls. The pool only tells that there is no connection."""
+        if ticks() - self._reason_from >= REASON_AGAIN:
+            self._reason_from = ticks()
+            self.later(self._tell_the_reason())
+
+    async def _tell_the_reason(self) -> None:
+        why = await anyio.to_thread.run_sync(why_away, self._address, abandon_on_cancel=True)
+        if why:
+            _log.warning("the shared database cannot be reached: %s", why)
 
     def _refuse_in_silence(self) -> None:
         if ticks() < self._silent_until:
