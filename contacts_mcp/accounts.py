@@ -19,11 +19,19 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from contacts_mcp.config import InvalidSettings, Settings, environment, is_this_machine
+from contacts_mcp.config import (
+    ONLY_ITS_OWNER,
+    InvalidSettings,
+    Settings,
+    environment,
+    is_this_machine,
+    reach_of_others,
+)
 from contacts_mcp.words.display import quoted
 
 SCOPES = ("contacts:read", "contacts:write", "contacts:delete", "contacts:bulk")
 ENTRY = "contacts:read"  # the scope without which nobody comes in
+LONGEST_NAME = 100  # characters of the name of a person
 TOKENS_OF_OURS = "urn:contacts-mcp:tokens"  # the issuer of static tokens
 
 _CREDENTIALS = ("secret_id", "secret_key", "api_key")
@@ -81,6 +89,7 @@ class Accounts:
     subjects: Mapping[tuple[str, str], str] = field(default_factory=dict)  # issuer and subject -> account
     groups: Mapping[tuple[str, str], str] = field(default_factory=dict)  # issuer and group -> account, in order
     tokens: Mapping[str, StaticToken] = field(default_factory=dict)  # SHA-256 in hex -> token
+    remarks: tuple[str, ...] = ()  # on files that others reach, for whoever runs the server
 
     def account_of(self, issuer: str, subject: str, groups: Collection[str]) -> str:
         """The name of a person's account, "" for nobody of ours. A subject counts before the groups."""
@@ -113,8 +122,10 @@ class _Reader:
         self._subjects: dict[tuple[str, str], str] = {}
         self._groups: dict[tuple[str, str], str] = {}
         self._tokens: dict[str, StaticToken] = {}
+        self._remarks: list[str] = []
 
     def read(self, held: dict[str, Any]) -> Accounts:
+        self._look_at(self._path, "the file", may_be_read=True)  # of tokens it has hashes
         self._known(held, ("issuers", "accounts"), "the file")
         for at, table in enumerate(self._tables(held.get("issuers", []), "issuers"), start=1):
             self._read_issuer(table, f"[[issuers]] number {at}")
@@ -125,7 +136,8 @@ class _Reader:
             self._read_account(name, table)
         for name in self._settings:
             self._check_is_used(name)
-        return Accounts(self._settings, tuple(self._issuers.values()), self._subjects, self._groups, self._tokens)
+        issuers = tuple(self._issuers.values())
+        return Accounts(self._settings, issuers, self._subjects, self._groups, self._tokens, tuple(self._remarks))
 
     # Issuers
 
@@ -209,21 +221,31 @@ class _Reader:
 
     def _of_variable(self, variable: str, where: str) -> str:
         value = environment().get(variable, "").strip()
-        if not value and not re.fullmatch("[A-Z_][A-Z0-9_]*", variable):  # not quoted: it may be the credential
+        if not value and not re.fullmatch("[A-Z]+(_[A-Z0-9]+)+", variable):  # not quoted: it may be the credential
             raise self._wrong(where, "no variable of that name is set", "the name of one, not the credential itself")
         if not value:
             raise self._wrong(where, f"the variable {quoted(variable, limit=_LONGEST)} is not set", "one that is")
         return value
 
     def _of_file(self, name: str, where: str) -> str:
-        shown = quoted(name, limit=_LONGEST)
-        try:
-            value = (self._path.parent / Path(name).expanduser()).read_text(encoding="utf-8").strip()
-        except (OSError, RuntimeError, UnicodeDecodeError) as error:
-            raise self._wrong(where, f"{shown} cannot be read ({type(error).__name__})", _FILE) from None
+        try:  # the name is not quoted: it may be the credential
+            path = self._path.parent / Path(name).expanduser()
+            value = path.read_text(encoding="utf-8").strip()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self._wrong(where, f"that file cannot be read ({type(error).__name__})", _FILE) from None
         if not value:
-            raise self._wrong(where, f"{shown} is empty", "a file that holds the credential alone")
+            raise self._wrong(where, "that file is empty", "a file that holds the credential alone")
+        self._look_at(path, where)
         return value
+
+    def _look_at(self, path: Path, where: str, *, may_be_read: bool = False) -> None:
+        """Refuse a file that everybody may change, and remark on one that others reach in another way."""
+        reach = reach_of_others(path)
+        if reach == "all":
+            raise self._wrong(where, "everybody on this machine may change that file", "a file of one owner: chmod 600")
+        if reach == "group" or (reach == "read" and not may_be_read):
+            what = "its group may change" if reach == "group" else "everybody on this machine may read"
+            self._remarks.append(f"{self._path.name}, {where}: {what} that file. {ONLY_ITS_OWNER}")
 
     # Those who use them
 
@@ -306,7 +328,7 @@ class _Reader:
 
 
 _PREFIX = "Value error, "
-_FILE = "a file of text that this user can read, with a path from the folder of accounts.toml on"
+_FILE = "the path, from the folder of accounts.toml on, of a file of text that this user can read"
 _EXPECTED: Mapping[type, str] = {str: "a text", int: "a whole number", bool: "true or false"}
 _KINDS: Mapping[type, str] = {
     type(None): "missing",

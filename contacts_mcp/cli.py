@@ -266,12 +266,12 @@ def token(name: str, scopes: str) -> None:
 
     Prints the token once, and the lines for the accounts file, which hold only its hash.
     """
-    from contacts_mcp.setup.token import UnknownScope, lines_for, new_token
+    from contacts_mcp.setup.token import NoToken, lines_for, new_token
 
     made = new_token()
     try:
         lines = lines_for(name, made, [scope.strip() for scope in scopes.split(",")])
-    except UnknownScope as error:
+    except NoToken as error:
         raise click.UsageError(str(error)) from None
     click.echo("The token, for that person alone. It is shown this once:", err=True)
     click.echo(made)

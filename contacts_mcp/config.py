@@ -13,6 +13,7 @@ import hashlib
 import ipaddress
 import os
 import re
+import stat
 from collections.abc import Iterable
 from datetime import tzinfo
 from difflib import get_close_matches
@@ -341,6 +342,9 @@ class Settings(BaseSettings):
         given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
         if os.access(SECRETS, os.R_OK | os.X_OK):
             given["_secrets_dir"] = SECRETS
+            open_one = next((file for file in files_of_settings() if reach_of_others(file) == "all"), None)
+            if open_one is not None:
+                raise InvalidSettings(f"{open_one}: everybody on this machine may change it. {ONLY_ITS_OWNER}")
         try:
             return cls(**given)
         except ValidationError as error:
@@ -415,6 +419,36 @@ class Settings(BaseSettings):
 
 def _parts(keys: SecretStr) -> list[str]:
     return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]
+
+
+ONLY_ITS_OWNER = "Only its owner should: chmod 600."
+Reach = Literal["", "read", "group", "all"]
+
+
+def files_of_settings() -> list[Path]:
+    """The files that stand for settings in a container."""
+    return [file for name in _OURS if (file := SECRETS / name.lower()).is_file()]
+
+
+def reach_of_others(path: Path) -> Reach:
+    """Who besides its owner reaches a file that decides who comes in, or holds a secret.
+
+    `all` may change it, or its `group`, or all may `read` a file of our own. Nobody changes what is on a read-only
+    mount. A container's secrets belong to somebody else, so it reads them as one of all.
+    """
+    if os.name != "posix":
+        return ""
+    try:
+        found = path.stat()
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            return ""
+    except OSError:
+        return ""
+    if found.st_mode & stat.S_IWOTH:
+        return "all"
+    if found.st_mode & stat.S_IWGRP:
+        return "group"
+    return "read" if found.st_mode & stat.S_IROTH and found.st_uid == os.geteuid() else ""
 
 
 def variable_of(field: str) -> str:

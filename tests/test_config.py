@@ -128,6 +128,10 @@ def test_a_container_may_get_a_setting_as_a_file(field: str, tmp_path: Path, mon
     assert getattr(Settings.load(), field) == Settings.model_fields[field].get_default(call_default_factory=True)
     file.write_text("from the file\n", encoding="utf-8")
     assert "from the file" in _open(Settings.load(), field)
+    file.chmod(0o666)
+    with pytest.raises(InvalidSettings, match=f"{file.name}: everybody on this machine may change it"):
+        Settings.load()
+    file.chmod(0o444)
     monkeypatch.setenv(variable_of(field), "from the environment")
     assert "from the environment" in _open(Settings.load(), field)
 

@@ -127,6 +127,8 @@ class Hosting:
         refuse_unsafe(settings, host)
         self.settings = settings
         self.accounts = read_accounts(settings) if settings.accounts else None
+        for remark in self.accounts.remarks if self.accounts else ():
+            _log.warning("%s", remark)
         self.is_draining = False
         self._address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._verifier = Verifier(self.accounts) if self.accounts else None

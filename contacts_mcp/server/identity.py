@@ -28,7 +28,7 @@ from jwt.exceptions import PyJWTError
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 
-from contacts_mcp.accounts import SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken
+from contacts_mcp.accounts import LONGEST_NAME, SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken
 from contacts_mcp.api.document import fetched
 from contacts_mcp.words.display import visible
 
@@ -36,7 +36,6 @@ LEEWAY = 30.0  # seconds by which the clocks of an issuer and of this machine ma
 REMEMBERED = 60.0  # seconds that a checked token is remembered
 MOST_REMEMBERED = 10_000
 LONGEST_TOKEN = 16_384  # characters
-LONGEST_NAME = 100
 
 FETCH_WITHIN = 3.0  # seconds
 LARGEST_KEYS = 256 * 1024  # bytes of the keys of one issuer

@@ -29,7 +29,14 @@ from pydantic import SecretStr
 
 from contacts_mcp import __version__
 from contacts_mcp.book.transfer.files import resolved_roots
-from contacts_mcp.config import Settings, is_service_link, variable_of
+from contacts_mcp.config import (
+    ONLY_ITS_OWNER,
+    Settings,
+    files_of_settings,
+    is_service_link,
+    reach_of_others,
+    variable_of,
+)
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.setup import config_files
 from contacts_mcp.setup.assistants import CLIENTS, Client, Machine
@@ -528,6 +535,13 @@ def _accounts(_: Patient, settings: Settings) -> Iterator[Finding]:
     tokens = f"{len(found.tokens)} static tokens" if found.tokens else "no static token"
     text = f"{settings.accounts}: {len(found.settings)} accounts, {len(found.issuers)} issuers, {tokens}"
     yield Finding(Level.OK, "accounts", text)
+    yield from (Finding(Level.WARNING, "accounts", remark) for remark in found.remarks)
+
+
+def _files_of_settings(_: Patient, __: Settings) -> Iterator[Finding]:
+    for file in files_of_settings():
+        if reach_of_others(file):
+            yield Finding(Level.WARNING, "setting", f"others on this machine reach {file}", ONLY_ITS_OWNER)
 
 
 def _replicas(_: Patient, settings: Settings) -> Iterator[Finding]:
@@ -666,6 +680,7 @@ WITH_SETTINGS: tuple[Callable[[Patient, Settings], Iterable[Finding]], ...] = (
     _screens,
     _signing_key,
     _accounts,
+    _files_of_settings,
     _replicas,
     _shared_state,
     _pace,

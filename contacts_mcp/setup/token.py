@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import unicodedata
 from collections.abc import Sequence
 
-from contacts_mcp.accounts import ENTRY, SCOPES
+from contacts_mcp.accounts import ENTRY, LONGEST_NAME, SCOPES
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.words.display import quoted
 
 BYTES = 32  # of chance; so many need no slow hash
 _PREFIX = "cmcp_"  # by which scanners for secrets can know one
+_NOT_IN_A_NAME = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, and ends of lines
 
 
-class UnknownScope(ContactsError):
-    """A text is no scope, or the scopes let nobody in."""
+class NoToken(ContactsError):
+    """No token is made for this name or these scopes. The text names the argument."""
 
 
 def new_token() -> str:
@@ -25,17 +27,20 @@ def new_token() -> str:
 
 
 def lines_for(name: str, token: str, scopes: Sequence[str]) -> str:
-    """The lines (TOML) that admit `token` with these scopes. Raises UnknownScope."""
+    """The lines (TOML) that admit `token` with these scopes. Raises NoToken."""
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME or any(unicodedata.category(sign) in _NOT_IN_A_NAME for sign in name):
+        raise NoToken(f"NAME is that of the person: 1 to {LONGEST_NAME} characters in one line.")
     stranger = next((scope for scope in scopes if scope not in SCOPES), None)
     if stranger is not None:
-        raise UnknownScope(f"--scopes: {quoted(stranger, limit=60)} is none. There are: {', '.join(SCOPES)}.")
+        raise NoToken(f"--scopes: {quoted(stranger, limit=60)} is none. There are: {', '.join(SCOPES)}.")
     if ENTRY not in scopes:
-        raise UnknownScope(f"--scopes lacks {ENTRY}, without which nobody comes in.")
+        raise NoToken(f"--scopes lacks {ENTRY}, without which nobody comes in.")
     digest = hashlib.sha256(token.encode()).hexdigest()
     return "\n".join(
         (
             "[[accounts.NAME.tokens]]",
-            f"name = {json.dumps(name)}",  # a text of JSON is one of TOML
+            f"name = {json.dumps(name, ensure_ascii=False)}",  # a text of JSON in one line is one of TOML
             f'sha256 = "{digest}"',
             f"scopes = {json.dumps([*scopes])}",
         )

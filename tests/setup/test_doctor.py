@@ -109,6 +109,7 @@ def test_without_credentials_it_works_and_says_what_to_set(home: Path) -> None:
 
 def test_a_team_needs_no_credentials_beside_those_of_its_accounts(home: Path) -> None:
     (home / "key").write_text("sandbox-api-key", encoding="utf-8")
+    (home / "key").chmod(0o600)
     accounts = home / "accounts.toml"
     token = f'[[accounts.a.tokens]]\nname = "Jo"\nsha256 = "{"0" * 64}"\nscopes = ["contacts:read"]\n'
     accounts.write_text(f'[accounts.a]\napi_key_file = "key"\n{token}', encoding="utf-8")
@@ -118,6 +119,9 @@ def test_a_team_needs_no_credentials_beside_those_of_its_accounts(home: Path) ->
     assert "each account" in credentials.text
     assert "accounts.toml" in service.text
     assert {finding.level for finding in findings} == {Level.OK}
+    (home / "key").chmod(0o644)
+    _, remark = about("accounts", doctor.examine(patient(home, accounts=accounts)))
+    assert (remark.level, "everybody on this machine may read" in remark.text) == (Level.WARNING, True)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +14,7 @@ from contacts_mcp.accounts import Accounts, InvalidAccounts, Issuer, StaticToken
 from contacts_mcp.config import Settings
 from contacts_mcp.workspace import Workspace
 
-SECRET = "a-secret-that-is-planted"
+SECRET, CAPITALS = "a-secret-that-is-planted", "KRUGS4ZANFZSAYJA"
 HASH = hashlib.sha256(b"of the front desk").hexdigest()
 ISSUER = 'url = "https://login.example.com/"\njwks_url = "https://login.example.com/keys"\n'
 GOOD = f"""
@@ -61,6 +63,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     monkeypatch.setenv("OAKLAND_ID", "oakland id")
     monkeypatch.setenv("BERLIN_KEY", SECRET)
     (tmp_path / "oakland.key").write_text("oakland key\n", encoding="utf-8")
+    (tmp_path / "oakland.key").chmod(0o600)
 
     def reading(text: str, **settings: object) -> Accounts:
         file = tmp_path / "accounts.toml"
@@ -173,7 +176,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
         ACCOUNT.replace("sandbox = true", 'api_key_env = "BERLIN_KEY"\napi_key_file = "oakland.key"'),
         "api_key_env and api_key_file are both there",
     ),
-    "variable not set": (ACCOUNT.replace("sandbox = true", 'api_key_env = "NOBODY"'), '"NOBODY" is not set'),
+    "variable not set": (ACCOUNT.replace("sandbox = true", 'api_key_env = "NO_KEY"'), '"NO_KEY" is not set'),
     "credential for the name of its variable": (
         ACCOUNT.replace("sandbox = true", f'api_key_env = "{SECRET}"'),
         "no variable of that name is set; expected the name of one, not the credential itself",
@@ -184,7 +187,19 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "file not there": (
         ACCOUNT.replace("sandbox = true", 'api_key_file = "no.key"'),
-        "from the folder of accounts.toml on",
+        "from the folder of accounts.toml on, of a file",
+    ),
+    "credential for the name of its file": (
+        ACCOUNT.replace("sandbox = true", f'api_key_file = "{SECRET}"'),
+        "[accounts.a] api_key_file: that file cannot be read (FileNotFoundError)",
+    ),
+    "a file name that no system takes": (
+        ACCOUNT.replace("sandbox = true", f'api_key_file = "{SECRET}\\u0000"'),
+        "that file cannot be read (ValueError)",
+    ),
+    "credential in capitals for the name of its variable": (
+        ACCOUNT.replace("sandbox = true", f'api_key_env = "{CAPITALS}"'),
+        "no variable of that name is set",
     ),
     "credential in the file": (ACCOUNT.replace("sandbox = true", f'api_key = "{SECRET}"'), '"api_key" is not known'),
     "one credential for two": (
@@ -247,12 +262,46 @@ def test_a_mistake_is_told_with_its_place_and_without_secrets(name: str, read: R
     assert told.startswith("accounts.toml")
     assert expected in told
     assert SECRET not in told
+    assert CAPITALS not in told
     assert SECRET not in repr(caught.value.__cause__)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidAccounts, match=r"CONTACTS_MCP_ACCOUNTS: .* cannot be read \(FileNotFoundError\)"):
         read_accounts(Settings.load(accounts=tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(
+    ("file", "mode", "told"),
+    [
+        ("accounts.toml", 0o644, ""),
+        ("accounts.toml", 0o664, "accounts.toml, the file: its group may change that file"),
+        ("accounts.toml", 0o602, "the file: everybody on this machine may change"),
+        ("oakland.key", 0o600, ""),
+        ("oakland.key", 0o640, ""),
+        ("oakland.key", 0o444, "[accounts.oakland] secret_key_file: everybody on this machine may read"),
+        ("oakland.key", 0o620, "[accounts.oakland] secret_key_file: its group may change"),
+        ("oakland.key", 0o666, "[accounts.oakland] secret_key_file: everybody on this machine may change"),
+    ],
+    ids=str,
+)
+def test_a_file_that_others_reach_is_remarked_on_or_refused(
+    file: str, mode: int, told: str, read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(GOOD)
+    (tmp_path / file).chmod(mode)
+    if mode & 0o002:
+        with pytest.raises(InvalidAccounts) as caught:
+            read(GOOD)
+        assert told in str(caught.value)
+    else:
+        remarks = read(GOOD).remarks
+        assert [told in remark for remark in remarks] == [True] * bool(told)
+    # A secret that a container gets is somebody else's, or on a mount that nobody in there can change.
+    monkeypatch.setattr("os.geteuid", lambda: 4242)
+    assert [remark for remark in (read(GOOD).remarks if not mode & 0o002 else ()) if "read" in remark] == []
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    assert read(GOOD).remarks == ()
 
 
 def test_without_a_public_address_an_issuer_needs_its_audience(read: Read) -> None:

@@ -158,21 +158,33 @@ def test_the_environment_of_uvicorn_trusts_no_proxy(
         assert serving._hosted_config(served.pop()[0]).forwarded_allow_ips == trusted
 
 
-def test_a_token_is_printed_once_with_the_lines_that_admit_it(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["token", 'Front "desk"', "--scopes", "contacts:read,contacts:bulk"])
+@pytest.mark.parametrize(
+    "name", ['Front "desk"', "C:\\new", "Zo\u00eb \U0001f600", "# [a] = 'b'", "\u0639\u200c\u0631"], ids=ascii
+)
+def test_a_token_is_printed_once_with_the_lines_that_admit_it(name: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["token", f" {name} ", "--scopes", "contacts:read,contacts:bulk"])
     assert done.exit_code == 0, done.output
     token, *lines = done.stdout.splitlines()
     assert len(token) > 40
     held = tomllib.loads("\n".join(lines))["accounts"]["NAME"]["tokens"][0]
     assert held == {
-        "name": 'Front "desk"',
+        "name": name,
         "sha256": hashlib.sha256(token.encode()).hexdigest(),
         "scopes": ["contacts:read", "contacts:bulk"],
     }
     assert token not in "\n".join(lines)
     file = tmp_path / "accounts.toml"
     file.write_text("[accounts.name]\nsandbox = true\n" + "\n".join(lines).replace("NAME", "name"), encoding="utf-8")
-    assert read_accounts(Settings.load(accounts=file)).tokens[held["sha256"]].name == 'Front "desk"'
+    assert read_accounts(Settings.load(accounts=file)).tokens[held["sha256"]].name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\n", "Jo\nMay", "Jo\x1b[2J", "Jo\x7f", "Jo\u2028May", "\udcff", "J" * 101], ids=ascii
+)
+def test_no_token_is_made_for_a_name_that_is_none(name: str) -> None:
+    done = CliRunner().invoke(main, ["token", name])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "1 to 100 characters in one line" in done.stderr
 
 
 @pytest.mark.parametrize("scopes", ["contacts:all", "contacts:write", ""])
