@@ -111,6 +111,25 @@ def read_accounts(settings: Settings) -> Accounts:
     return _Reader(settings, path.expanduser()).read(held)
 
 
+def settings_of_one(settings: Settings, name: str | None) -> Settings:
+    """The settings for a command that acts on one account: of the file's account `name`, or of the environment.
+
+    Raises InvalidSettings where the name is none, or where none is given and the environment has no credential.
+    """
+    if settings.accounts is None:
+        if name is None:
+            return settings
+        raise InvalidSettings("--account is a name in the file of CONTACTS_MCP_ACCOUNTS, which is not set.")
+    if name is None and (settings.has_credentials or settings.sandbox):
+        return settings
+    known = read_accounts(settings).settings
+    chosen = known.get(name or "")
+    if chosen is not None:
+        return chosen
+    problem = "Which account?" if name is None else f"There is no account {quoted(name, limit=_LONGEST)}."
+    raise InvalidSettings(f"{problem} Give --account with one of: {', '.join(known)}.")
+
+
 class _Reader:
     """Reads the tables of one file."""
 

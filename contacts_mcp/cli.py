@@ -145,10 +145,27 @@ def with_flags(flags: Mapping[str, Any]) -> Callable[[Callable[..., None]], Call
 with_settings = with_flags(FLAGS)
 
 
+def for_one_account(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a command that acts on one account, which may be one of several."""
+    named = click.option("--account", metavar="NAME", help="Which account of the file CONTACTS_MCP_ACCOUNTS.")
+    return named(with_settings(command))
+
+
 def load(flags: dict[str, Any]) -> Settings:
     """The settings, or a message and exit 2."""
     try:
         return Settings.load(**flags)
+    except ContactsError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def load_one(flags: dict[str, Any]) -> Settings:
+    """The settings of one account, or a message and exit 2."""
+    from contacts_mcp.accounts import settings_of_one
+
+    name = flags.pop("account")
+    try:
+        return settings_of_one(load(flags), name)
     except ContactsError as error:
         raise click.UsageError(str(error)) from None
 
@@ -341,7 +358,7 @@ def reset_sandbox(sandbox_file: str | None, data_dir: str | None) -> None:
 @click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the structured answer.")
 @click.option("-h", "--help", "for_help", is_flag=True, help="Show this message; behind a TOOL, its parameters.")
-@with_settings
+@for_one_account
 def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, for_help: bool, **flags: Any) -> None:
     """Call one tool, as an assistant would: contacts-mcp call lookup_contact phone="(510) 555-0100".
 
@@ -360,7 +377,7 @@ def call(tool: str | None, arguments: tuple[str, ...], as_json: bool, for_help: 
             raise click.UsageError(f"There is no tool {tool}. There are: {', '.join(tool_names())}.")
         click.echo(help_for(tool))
         return
-    given, settings = _arguments(arguments), load(flags)
+    given, settings = _arguments(arguments), load_one(flags)
     try:
         set_up_logging(settings.log_level, settings.log_file)
         answer = call_tool(settings, tool, given)
@@ -428,7 +445,7 @@ def _pair(argument: str) -> tuple[str, str]:
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON lines.")
-@with_settings
+@for_one_account
 def import_file(
     file: Path,
     existing: Any,
@@ -454,7 +471,7 @@ def import_file(
 
     if as_json and not dry_run:
         raise click.UsageError("--json prints a plan: give --dry-run with it.")
-    settings = load(flags)
+    settings = load_one(flags)
     switches = Switches(existing=existing, twice=twice)
     asked = Asked(switches=switches, tags=tags, columns=_each_once(columns, _ONE_FIELD), large=large)
     chosen = transfer.FileToImport(path=file, asked=asked, encoding=encoding, sheet=sheet)
@@ -476,7 +493,7 @@ def import_file(
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="What to set; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@with_settings
+@for_one_account
 def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool, yes: bool, **flags: Any) -> None:
     """Make one change to many contacts: contacts-mcp update --where Region=Oakland --set Plan=Gold.
 
@@ -487,7 +504,7 @@ def update_many(where: tuple[str, ...], changes: tuple[str, ...], dry_run: bool,
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup import transfer
 
-    settings = load(flags)
+    settings = load_one(flags)
     try:
         set_up_logging(settings.log_level, settings.log_file)
         wanted = transfer.wanted_of([_pair(one) for one in changes])
@@ -512,7 +529,7 @@ def _terminal() -> Any:
     "--format", "kind", type=click.Choice(["csv", "xlsx", "vcard", "vcard4", "jsonl"]), help="By the ending of FILE."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
-@with_settings
+@for_one_account
 def export_file(file: Path, where: tuple[str, ...], kind: Any, overwrite: bool, **flags: Any) -> None:
     """Write contacts into FILE: .csv, .xlsx, .vcf (vCard) or .jsonl. contacts-mcp export vips.xlsx --where tag=VIP
 
@@ -523,7 +540,7 @@ def export_file(file: Path, where: tuple[str, ...], kind: Any, overwrite: bool, 
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup.export import export_file, told
 
-    settings = load(flags)
+    settings = load_one(flags)
     try:
         set_up_logging(settings.log_level, settings.log_file)
         with _progress("Contacts") as announce:
@@ -538,13 +555,13 @@ def export_file(file: Path, where: tuple[str, ...], kind: Any, overwrite: bool, 
 
 @main.command()
 @click.argument("field", required=False, default="")
-@with_settings
+@for_one_account
 def describe(field: str, **flags: Any) -> None:
     """Show the whole book in counts: by tag, by the values of a custom FIELD, opted out, by month, what is filled."""
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup.export import book_in_counts, in_bars
 
-    settings = load(flags)
+    settings = load_one(flags)
     try:
         set_up_logging(settings.log_level, settings.log_file)
         with _progress("Contacts") as announce:
@@ -628,7 +645,7 @@ def _this_machine() -> Machine:
 @main.command()
 @click.option("--report", "as_report", is_flag=True, help="Print it as text to paste into an issue.")
 @click.option("--all", "everything", is_flag=True, help="Print the settings that nobody set, too.")
-@with_settings
+@for_one_account
 def doctor(as_report: bool, everything: bool, **flags: Any) -> None:
     """Examine this installation, and say what to do where something is wrong.
 
@@ -636,12 +653,9 @@ def doctor(as_report: bool, everything: bool, **flags: Any) -> None:
     """
     from contacts_mcp.setup import doctor as examining
 
+    account = flags.pop("account")
     given = frozenset(name for name, value in flags.items() if value is not None)
-    try:
-        settings: Settings | ContactsError = Settings.load(**flags)
-    except ContactsError as error:
-        settings = error
-    patient = examining.with_credentials(examining.Patient(settings, given, _this_machine()))
+    patient = examining.with_credentials(examining.patient_of(flags, given, account, _this_machine()))
     findings = examining.examine(patient)
     told = examining.told(findings, patient, everything=everything)
     click.echo(examining.report(findings, patient) if as_report else told)
@@ -657,7 +671,7 @@ def doctor(as_report: bool, everything: bool, **flags: Any) -> None:
 )
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the exchange.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@with_settings
+@for_one_account
 def probe(writes: bool, phone: str, as_report: bool, record: Path | None, yes: bool, **flags: Any) -> None:
     """Find out how the service of this account behaves, in at most 60 requests, and keep that as its profile.
 
@@ -670,7 +684,7 @@ def probe(writes: bool, phone: str, as_report: bool, record: Path | None, yes: b
 
     if phone and not writes:
         raise click.UsageError("--phone is for the contact that --write makes.")
-    settings, plan = load(flags), running.Plan(writes=writes, phone=phone, record=record)
+    settings, plan = load_one(flags), running.Plan(writes=writes, phone=phone, record=record)
     try:
         set_up_logging(settings.log_level, settings.log_file)
         click.echo(running.announcement(settings, plan), err=True)
@@ -716,25 +730,25 @@ def index() -> None:
 
 @index.command("status")
 @click.option("--check", is_flag=True, help="Read every page of the file, and say whether it is sound.")
-@with_settings
+@for_one_account
 def index_status(check: bool, **flags: Any) -> None:
     """Say where the index is, how much is in it, and as of when. Nothing is sent or changed."""
     from contacts_mcp.setup.index import described
 
     try:
-        click.echo("\n".join(described(load(flags), check=check)))
+        click.echo("\n".join(described(load_one(flags), check=check)))
     except ContactsError as error:
         raise click.ClickException(str(error)) from None
 
 
 @index.command("build")
-@with_settings
+@for_one_account
 def build_index(**flags: Any) -> None:
     """Fill the index now, as the first search would. Ctrl-C stops it, and the next time goes on from there."""
     from contacts_mcp.server.logs import set_up_logging
     from contacts_mcp.setup.index import build, told
 
-    settings = load(flags)
+    settings = load_one(flags)
     set_up_logging(settings.log_level, settings.log_file)
     try:
         known = build(settings, lambda text: click.echo(text, err=True))

@@ -193,7 +193,7 @@ class Settings(BaseSettings):
         description="File that gets a line for each call and request too, without personal data; for its owner only.",
     )
 
-    _sandbox_name: str = PrivateAttr("sandbox")  # tells apart the sandboxes of several accounts in one server
+    _name: str = PrivateAttr("")  # of one account among several
 
     @model_validator(mode="before")
     @classmethod
@@ -358,8 +358,14 @@ class Settings(BaseSettings):
         own = {field: getattr(self, field) for field in type(self).model_fields}
         nobody = dict.fromkeys(("secret_id", "secret_key", "api_key"))  # said, or the environment would be asked
         chosen = type(self)(**own | nobody | options)
-        chosen._sandbox_name = f"sandbox {name}"  # noqa: SLF001 -- of this class
+        chosen.model_fields_set.intersection_update(self.model_fields_set | options.keys())  # the rest are defaults
+        chosen._name = name  # noqa: SLF001 -- of this class
         return chosen
+
+    @property
+    def name(self) -> str:
+        """The name of the account among several, "" for the only one."""
+        return self._name
 
     @cached_property
     def directory(self) -> Path:
@@ -412,7 +418,8 @@ class Settings(BaseSettings):
     def account(self) -> str:
         """A short fingerprint of the credential in use. It tells accounts apart and gives no credential away."""
         credential = self.secret_id if self.secret_id and self.secret_key else self.api_key
-        who = self._sandbox_name if self.sandbox or credential is None else credential.get_secret_value()
+        sandbox = f"sandbox {self._name}".rstrip()  # each of several accounts has one of its own
+        who = sandbox if self.sandbox or credential is None else credential.get_secret_value()
         where = SANDBOX_URL if self.sandbox else self.base_url
         return hashlib.sha256(f"{where}\n{who}".encode()).hexdigest()[:16]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from support import logging_put_back
@@ -354,6 +355,63 @@ def test_an_assistant_has_some_folders_over_stdio_and_none_over_http(
 ) -> None:
     assert "far enough" in run("serve", *words).stderr
     assert [[folder.name for folder in settings.folders] for settings in served] == [folders]
+
+
+ONE_ACCOUNT = {
+    "call": ["list_changes"],
+    "export": ["vips.csv", "--where", "tag=VIP"],
+    "import": ["people.csv", "--dry-run"],
+    "update": ["--where", "tag=VIP", "--set", "add_tag=Lead", "--dry-run"],
+    "describe": [],
+    "probe": ["--yes"],
+    "index status": [],
+    "index build": [],
+}
+
+
+@pytest.fixture
+def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two accounts of a file, and no credential of this server's own."""
+    monkeypatch.delenv("CONTACTS_MCP_SANDBOX")
+    monkeypatch.setenv("CONTACTS_MCP_ACCOUNTS", str(tmp_path / "accounts.toml"))
+    monkeypatch.chdir(tmp_path)
+    token = '[[accounts.{0}.tokens]]\nname = "Jo"\nsha256 = "{1}"\nscopes = ["contacts:read"]\n'
+    text = "".join(
+        f"[accounts.{name}]\nsandbox = true\n{token.format(name, digit * 64)}"
+        for name, digit in (("oakland", "1"), ("berlin", "2"))
+    )
+    (tmp_path / "accounts.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "people.csv").write_text("phone,first\n(510) 555-0177,Jo\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ONE_ACCOUNT)
+def test_a_command_about_one_account_names_it(run: Any, accounts: None, command: str) -> None:
+    words = [*command.split(), *ONE_ACCOUNT[command]]
+    for given, problem in ([], "Which account?"), (["--account", "paris"], 'There is no account "paris".'):
+        done = run(*words, *given)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"{problem} Give --account with one of: oakland, berlin." in done.stderr
+    assert run(*words, "--account", "oakland").exit_code == 0
+
+
+def test_accounts_that_are_named_do_not_meet(run: Any, accounts: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("call", "update_contact", "contact_id=1001", "first=Jo", "--account", "berlin")
+    assert "first from Jordan to Jo" in run("call", "list_changes", "--account", "berlin").stdout
+    assert "Jordan" not in run("call", "list_changes", "--account", "oakland").stdout
+    report = run("doctor", "--account", "berlin")
+    assert "CONTACTS_MCP_SANDBOX = True (the file of accounts)" in report.stdout
+    assert "the sandbox accepts the credentials" in report.stdout
+    assert "CONTACTS_MCP_CALL_TIMEOUT" not in report.stdout, "nobody set it"
+    assert 'There is no account "paris"' in run("doctor", "--account", "paris").stdout
+    monkeypatch.delenv("CONTACTS_MCP_ACCOUNTS")
+    assert "CONTACTS_MCP_ACCOUNTS, which is not set" in run("call", "list_changes", "--account", "berlin").stderr
+
+
+def test_every_command_with_the_settings_of_an_account_can_name_one() -> None:
+    groups = [main, *(one for one in main.commands.values() if isinstance(one, click.Group))]
+    commands = [one for group in groups for one in group.commands.values()]
+    flags = {one.name: {param.name for param in one.params} for one in commands}
+    assert {name for name, its in flags.items() if "account" not in its and "base_url" in its} == {"serve"}
 
 
 def test_every_setting_that_is_no_secret_is_a_flag() -> None:

@@ -54,6 +54,7 @@ class Returned:
 
 Call = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 Ask = Callable[[Question], Awaitable[Reply | None]]
+Decline = Callable[[Question], Awaitable[None]]
 
 
 # Members of the answers about many rows, or about several contacts: a form shows one sentence of them.
@@ -67,14 +68,18 @@ async def converse(
     *,
     ask: Ask | None,
     returned: Returned | None = None,
+    decline: Decline | None = None,
     shows_screens: bool = False,
 ) -> Answer | Question:
     """The answer to a call, or a question that has to go to the person.
 
     After a question the caller comes back with the reply in `returned`. `ask` is None where nobody can be asked. It
-    gives None where the reply will come with the next call.
+    gives None where the reply will come with the next call. `decline` makes a no final: the caller still holds the
+    question, and could bring a yes to it later.
     """
     if returned is not None:
+        if returned.reply is Reply.NO and decline is not None:
+            await decline(returned.question)
         return await _concluded(call, arguments, returned.question, returned.reply)
     answer = await call(arguments)
     question = question_in(answer)

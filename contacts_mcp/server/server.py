@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
+import anyio
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import Server
@@ -51,7 +52,7 @@ from mcp_types import (
 
 from contacts_mcp import __version__
 from contacts_mcp.config import Settings
-from contacts_mcp.errors import ContactNotFound
+from contacts_mcp.errors import ContactNotFound, ContactsError
 from contacts_mcp.server import view
 from contacts_mcp.server.asking import ANSWERABLE, Seal, asker, question_for, returned_by
 from contacts_mcp.server.boundary import Deadline, bounded, call, log_call, under_way
@@ -62,7 +63,7 @@ from contacts_mcp.server.prompts import PromptFile, load_prompts
 from contacts_mcp.server.resources import RESOURCES, ResourceEntry, completions
 from contacts_mcp.server.served import OneAccount, Served
 from contacts_mcp.server.tools import TOOLS, enabled_tools
-from contacts_mcp.server.tools.entry import Opener, ToolEntry
+from contacts_mcp.server.tools.entry import App, Opener, ToolEntry
 from contacts_mcp.server.tools.schemas import input_schema, output_schema
 from contacts_mcp.server.views.fitting import Answer
 from contacts_mcp.state.last_client import LastClient, remember
@@ -190,6 +191,7 @@ class _Methods:
                 ask=asker(ctx, deadline) if self._puts_questions else None,
                 shows_screens=self._shows_screens(ctx),
                 returned=returned_by(params),
+                decline=lambda question: _declined(app, question, deadline),
             )
         return question_for(said) if isinstance(said, Question) else result_of(said)
 
@@ -289,6 +291,14 @@ class _Methods:
 
 
 JSON = "application/json"
+
+
+async def _declined(app: App, question: Question, deadline: Deadline) -> None:
+    """Use up the token of a question that a person said no to. Where that cannot be written, their no is still told."""
+    from contacts_mcp.book.book import decline
+
+    with suppress(ContactsError), anyio.CancelScope(deadline=deadline.at):
+        await decline(await app.book(), question.token)
 
 
 def result_of(answer: Answer) -> CallToolResult:

@@ -92,6 +92,19 @@ class Patient:
     lender: str = ""  # that file, for people
 
 
+def patient_of(flags: Mapping[str, Any], given: frozenset[str], account: str | None, machine: Machine) -> Patient:
+    """The installation with these flags. `account` is a name in the file of accounts, None for all of them."""
+    from contacts_mcp.accounts import settings_of_one
+
+    try:
+        own = Settings.load(**flags)
+        chosen = settings_of_one(own, account) if account is not None else own
+    except ContactsError as error:
+        return Patient(error, given, machine)
+    its = frozenset(name for name in Settings.model_fields if getattr(own, name) != getattr(chosen, name))
+    return Patient(chosen, given - its, machine, borrowed=its, lender="the file of accounts")
+
+
 def with_credentials(patient: Patient) -> Patient:
     """The patient with credentials from a client's file, where the environment has none. A terminal seldom has any."""
     settings = patient.settings

@@ -120,7 +120,7 @@ def import_file(settings: Settings, file: FileToImport, terminal: Terminal, *, d
         with file.source(book.region) as (source, facts):
             return await planned(book, source, facts, file.asked)
 
-    again = "contacts-mcp call import_contacts plan={}"
+    again = f"contacts-mcp call import_contacts plan={{}}{_account_in(settings)}"
     return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, file.folders, again)
 
 
@@ -134,8 +134,12 @@ def update_many(
         edit = await edit_for(book, chosen, wanted)
         return await plan_change(book, await begin_change(book, chosen, wanted, edit), chosen, edit)
 
-    again = "contacts-mcp call update_contacts plan={}"
+    again = f"contacts-mcp call update_contacts plan={{}}{_account_in(settings)}"
     return anyio.run(_carry_out, settings, make, terminal, dry_run, yes, [], again)
+
+
+def _account_in(settings: Settings) -> str:
+    return f" --account {settings.name}" if settings.name else ""
 
 
 _LISTS = {"add_tag": "add_tags", "remove_tag": "remove_tags", "clear": "clear"}

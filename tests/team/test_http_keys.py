@@ -70,8 +70,8 @@ async def deleting(team: Team, **more: Any) -> dict[str, Any]:
     return found
 
 
-def yes(asked: dict[str, Any]) -> dict[str, Any]:
-    reply = {"confirm": {"action": "accept", "content": {"approve": True}}}
+def yes(asked: dict[str, Any], *, approves: bool = True) -> dict[str, Any]:
+    reply = {"confirm": {"action": "accept", "content": {"approve": approves}}}
     return {"inputResponses": reply, "requestState": asked["requestState"]}
 
 
@@ -105,4 +105,16 @@ async def test_a_reply_at_another_machine_that_no_person_gave_is_nobodys(
         read_for(0.3, monkeypatch)
         answer = await deleting(other, **yes(asked))
         assert answer["structuredContent"]["status"] == "needs_confirmation"
+        assert one.sandboxes["a"].store.contact(JORDAN) is not None
+
+
+async def test_a_no_is_final_at_all_replicas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with replicas(tmp_path, (OLD,), (OLD,)) as (one, other):
+        asked = await deleting(one)
+        read_for(5.0, monkeypatch)
+        assert (await deleting(one, **yes(asked, approves=False)))["structuredContent"]["status"] == "declined"
+        for replica in (one, other):
+            answer = (await deleting(replica, **yes(asked)))["structuredContent"]
+            assert answer["status"] == "needs_confirmation"
+            assert "used already" in repr(answer["notes"])
         assert one.sandboxes["a"].store.contact(JORDAN) is not None

@@ -27,6 +27,11 @@ from contacts_mcp.words.note import Note
 MOST_INLINE = 25  # contacts
 MOST_INLINE_BYTES = 20_000
 MOST_AT_ONCE = 1_000  # contacts that are written in the event loop; more are written in a thread
+_WITHOUT_FILES = (
+    "No folder is open to files here, and over HTTP none ever is. "
+    f"Choose up to {MOST_INLINE} with where, or page with search_contacts (detail full, next_cursor). "
+    "For all of them the owner of this server runs contacts-mcp export FILE."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +62,16 @@ async def export(
     Raises InvalidArgument, UnknownName, Refused, UpstreamError.
     """
     kind = _format_of(file, kind)
-    roots = resolved_roots([str(each) for each in (book.folders if folders is None else folders)]) if file else ()
+    roots = resolved_roots([str(each) for each in (book.folders if folders is None else folders)])
+    if file and not roots:
+        raise Refused(_WITHOUT_FILES, kind="no_folders")
     place = place_for(file, roots, overwrite=overwrite) if file else None
     if place:
         place.check()
     gathered = await gather(book, filters, patience=patience)
     lines, custom, notes = await _lines(book, gathered)
     if place is None:
-        text = _inline(kind, lines, custom)
+        text = _inline(kind, lines, custom, otherwise="Give file." if roots else _WITHOUT_FILES)
         return Exported(
             format=kind, contacts=len(lines), complete=gathered.is_complete, text=text, notes=[*gathered.notes, *notes]
         )
@@ -108,13 +115,14 @@ def _format_of(file: str, kind: Format | None) -> Format:
     return ENDINGS[ending]
 
 
-def _inline(kind: Format, lines: Sequence[Line], custom: Sequence[str]) -> str:
+def _inline(kind: Format, lines: Sequence[Line], custom: Sequence[str], *, otherwise: str) -> str:
+    """The content as text. Raises Refused where it is too long, and says what to do `otherwise`."""
     stream = BytesIO()
     if len(lines) <= MOST_INLINE:
         used = {label for line in lines for label in line.custom}
         write(stream, kind, lines, [label for label in custom if label in used])
     if len(lines) > MOST_INLINE or stream.tell() > MOST_INLINE_BYTES:
-        text = f"{len(lines):,} contacts are too many for an answer, which holds {MOST_INLINE}. Give file."
+        text = f"{len(lines):,} contacts are too many for an answer, which holds {MOST_INLINE}. {otherwise}"
         raise Refused(text, kind="too_many_for_answer")
     return stream.getvalue().decode("utf-8-sig")
 

@@ -133,8 +133,21 @@ async def test_few_contacts_are_answered_as_text(session: Session) -> None:
     assert "file" not in facts
 
 
-async def test_many_contacts_need_a_file(session: Session) -> None:
-    assert await session.kind_of("export_contacts") == "too_many_for_answer"
+async def test_many_contacts_need_a_file(open_session: OpenSession, folder: Path) -> None:
+    async with open_session(files=[folder]) as session:
+        told = text_of(await session.call("export_contacts"))
+    assert "too many for an answer, which holds 25. Give file." in told
+
+
+async def test_where_no_folder_is_open_the_answer_says_how_to_go_on(open_session: OpenSession) -> None:
+    async with open_session(files=[]) as session:
+        for given in {}, {"file": "contacts.csv"}:
+            told = text_of(await session.call("export_contacts", **given))
+            assert "Give file" not in told
+            assert "page with search_contacts (detail full, next_cursor)" in told
+            assert "contacts-mcp export FILE" in told
+        page = await session.ok("search_contacts", detail="full")
+        assert page["next_cursor"], "the way that was told is none"
 
 
 @pytest.mark.parametrize(
