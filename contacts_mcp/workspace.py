@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from contacts_mcp.state.protocols import Imports, Journal, Locks
     from contacts_mcp.state.word_index import WordIndex
 
+SEARCHES_AT_ONCE = 4  # of one account, in threads that all accounts share
 INTRODUCTION = 5.0  # seconds of the first call with a new credential
 
 
@@ -129,7 +130,7 @@ class Workspace:
         from contacts_mcp.api.pace import Pace
         from contacts_mcp.book.book import Book
         from contacts_mcp.book.confirmations import Confirmations
-        from contacts_mcp.book.search.mirror import Mirror, in_thread
+        from contacts_mcp.book.search.mirror import Mirror, in_turns
         from contacts_mcp.book.vocabulary import Vocabulary
 
         settings, home = self._settings, self._settings.directory
@@ -144,7 +145,7 @@ class Workspace:
             path=None if self._lent and settings.sandbox else index_path(settings),
             is_off=settings.index == "off",
             clock=self._clock,
-            run=self._index_runs or in_thread,
+            run=self._index_runs or in_turns(SEARCHES_AT_ONCE),
             profile=profile,
             open_index=state.open_index,
             filling_right=state.filling_right,

@@ -5,6 +5,7 @@ Guards `contacts_mcp/server/many.py` and `contacts_mcp/server/jobs.py`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +19,13 @@ from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from support.hosting import HANDSHAKE, MODERN, holder, hosted
 
+from contacts_mcp.book.search.mirror import mirror_of
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Fault
 from contacts_mcp.server import many
 from contacts_mcp.server.identity import Admitted, Person
 from contacts_mcp.server.many import ManyAccounts
-from contacts_mcp.workspace import Workspace
+from contacts_mcp.workspace import SEARCHES_AT_ONCE, Workspace
 
 NAMES = ("a", "b", "c", "d")
 
@@ -121,6 +123,33 @@ async def test_idle_ones_are_closed_by_themselves(accounts: Any, monkeypatch: py
         with anyio.fail_after(2):
             while served.open:  # noqa: ASYNC110 -- there is nothing to wait for but time
                 await anyio.sleep(0.01)
+
+
+async def test_the_searches_of_one_account_leave_room_for_those_of_others(accounts: Any) -> None:
+    served, go_on, begun = accounts(), threading.Event(), []
+
+    async def asking(account: str, question: Callable[[Any], Any]) -> None:
+        async def ask() -> None:
+            mirror = mirror_of(await served._accounts[account].book())
+            await mirror.ready(wait=10)
+            await mirror.ask(question)
+
+        await call(served, account, during=ask)
+
+    def long_one(_: Any) -> None:
+        begun.append(None)
+        assert go_on.wait(20)
+
+    async with served.living(), anyio.create_task_group() as tasks:
+        for _ in range(60):  # more than there are threads
+            tasks.start_soon(asking, "a", long_one)
+        with anyio.fail_after(10):
+            while len(begun) < SEARCHES_AT_ONCE:  # noqa: ASYNC110 -- threads begin them
+                await anyio.sleep(0.01)
+            await asking("b", lambda _: None)
+        assert len(begun) == SEARCHES_AT_ONCE
+        go_on.set()
+    assert len(begun) == 60
 
 
 async def test_one_in_use_is_never_closed(accounts: Any, made: list[Opened]) -> None:

@@ -68,6 +68,17 @@ async def in_thread(work: Callable[[], Result]) -> Result:
     return await anyio.to_thread.run_sync(work)
 
 
+def in_turns(most: int) -> Run:
+    """The same with so many at once, so that the searches of one account leave room for those of others."""
+    turns = anyio.CapacityLimiter(most)
+
+    async def run(work: Callable[[], Any]) -> Any:
+        async with turns:
+            return await in_thread(work)
+
+    return run
+
+
 async def at_once(work: Callable[[], Result]) -> Result:
     """Do it in the event loop: for programs whose clock stands still while a thread works."""
     return work()
