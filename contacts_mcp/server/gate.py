@@ -6,7 +6,8 @@ A request passes these in order, and each may answer it:
 - The SDK's own check of the bearer token, with `identity.Verifier`.
 - `ScopeGate`: 401 for nobody, 403 without an account or a scope, 413 and 408 for a body that is too large or too slow.
   It answers 429 to one person with too many requests at once. It reads the name of the tool from the body, because only
-  one era of the protocol has it in a header.
+  one era of the protocol has it in a header. No other path than those it knows leads further: what is behind it may
+  read a path in another way (`/mcp%0A` is `/mcp` for Starlette).
 
 A tool that a caller may not use is also missing in the server behind (`Served.offers`). So nothing depends on reading
 the body here as the SDK reads it.
@@ -24,7 +25,7 @@ from typing import Any
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contacts_mcp.accounts import ENTRY, SCOPES
@@ -94,7 +95,8 @@ class Challenge:
 class ScopeGate:
     """The part behind the check of the token.
 
-    `needs` are the scopes of each tool. Without a `challenge` nobody has to say who they are.
+    `needs` are the scopes of each tool, and `open_paths` the addresses for everybody. Without a `challenge` nobody has
+    to say who they are.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class ScopeGate:
         *,
         needs: Mapping[str, Sequence[str]],
         challenge: Challenge | None,
+        open_paths: Collection[str] = (),
         largest: int = LARGEST_BODY,
         within: float = BODY_WITHIN,
         most: int = MOST_AT_ONCE,
@@ -110,14 +113,18 @@ class ScopeGate:
         self._app = app
         self._needs = needs
         self._challenge = challenge
+        self._open_paths = open_paths
         self._largest = largest
         self._within = within
         self._most = most
         self._under_way: Counter[tuple[str, str]] = Counter()  # requests by issuer and subject
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH:
+        if scope["type"] != "http" or scope["path"] in self._open_paths:
             await self._app(scope, receive, send)
+            return
+        if scope["path"] != PATH:
+            await PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND)(scope, receive, send)
             return
         person = _person(scope)
         who = (person.issuer, person.subject) if person else ("", "")

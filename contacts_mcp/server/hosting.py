@@ -174,7 +174,6 @@ class Hosting:
             custom_starlette_routes=self._routes(),
         )
         app.user_middleware[:] = self._way_in()
-        app.router.redirect_slashes = False  # a redirect would lead to the host that the client names
         return app
 
     def _way_in(self) -> list[Middleware]:
@@ -194,7 +193,12 @@ class Hosting:
             *self._for_browsers(),
             Middleware(Door, is_draining=lambda: self.is_draining),
             *known,
-            Middleware(ScopeGate, needs=needs, challenge=Challenge(metadata) if self._verifier else None),
+            Middleware(
+                ScopeGate,
+                needs=needs,
+                challenge=Challenge(metadata) if self._verifier else None,
+                open_paths={route.path for route in self._routes()},
+            ),
         ]
 
     def _for_browsers(self) -> list[Middleware]:

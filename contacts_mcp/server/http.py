@@ -41,7 +41,7 @@ _STEP = 0.05
 
 def serve(app: Starlette, host: str, port: int, *, ready: Callable[[], None]) -> None:
     """Serve until a signal. `ready` is called once the address is taken. Raises OSError where it cannot be."""
-    app.router.redirect_slashes = False  # as in `hosting.py`
+    app.router.redirect_slashes = False  # a redirect would lead to the host that the client names
     _serve(_Server(_config(app)), host, port, ready)
 
 

@@ -155,6 +155,22 @@ async def test_a_token_without_the_scope_to_read_comes_nowhere(era: str, tmp_pat
                 assert "contacts:read" in response.headers["www-authenticate"]
 
 
+@pytest.mark.parametrize("path", ["/mcp%0A", "/%6dcp%0A", "/mcp%0D", "/readyz%0A"])
+async def test_a_path_that_another_part_reads_as_ours_leads_nowhere(path: str, tmp_path: Path) -> None:
+    """Starlette's `/mcp` is also `/mcp` with an end of line, and would be reached without the gate."""
+    with Issuer().serving() as issuer:
+        accounts = (
+            f'[[issuers]]\nurl = "{issuer.url}"\njwks_url = "{issuer.jwks_url}"\n'
+            f'[accounts.oakland]\nsandbox = true\nsubjects = ["{issuer.url} ada"]\n'
+        )
+        async with hosted(tmp_path, accounts) as team:
+            headers, body = message(MODERN, "resources/read", {"uri": "contacts://contact/1001"})
+            headers |= {"Authorization": f"Bearer {issuer.token(scope='openid')}"}
+            response = await team.client.post(path, json=body, headers=headers)
+            assert (response.status_code, response.text) == (404, "Not Found")
+            assert team.sandboxes == {}
+
+
 async def test_an_account_that_only_reads_offers_no_more_to_anybody(era: str, tmp_path: Path) -> None:
     only_read = ACCOUNTS.replace("sandbox = true", "sandbox = true\nread_only = true")
     async with hosted(tmp_path, only_read) as team:
