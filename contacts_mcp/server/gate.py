@@ -6,8 +6,8 @@ A request passes these in order, and each may answer it:
 - The SDK's own check of the bearer token, with `identity.Verifier`.
 - `ScopeGate`: 401 for nobody, 403 without an account or a scope, 413 and 408 for a body that is too large or too slow.
   It answers 429 to one person with too many requests at once. It reads the name of the tool from the body, because only
-  one era of the protocol has it in a header. No other path than those it knows leads further: what is behind it may
-  read a path in another way (`/mcp%0A` is `/mcp` for Starlette).
+  one era of the protocol has it in a header. No other path than those it knows leads further, because Starlette may
+  read a path in another way: `/mcp%0A` is `/mcp` there.
 
 A tool that a caller may not use is also missing in the server behind (`Served.offers`). So nothing depends on reading
 the body here as the SDK reads it.
