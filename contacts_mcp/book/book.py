@@ -140,9 +140,9 @@ async def refusal(book: Book, action: RiskyAction, token: str, *, lifetime: floa
     return [Note("token_refused", f"Not done: {reason}. Here is a new one.")] if reason else []
 
 
-async def decline(book: Book, token: str) -> None:
-    """Use `token` up without its action, because the person said no to it."""
-    await book.journal.spend_token(digest_of(token))
+async def decline(book: Book, token: str) -> bool:
+    """Use `token` up without its action, because the person said no to it. False where it was used up before."""
+    return await book.journal.spend_token(digest_of(token))
 
 
 async def confirmed(

@@ -54,7 +54,7 @@ class Returned:
 
 Call = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 Ask = Callable[[Question], Awaitable[Reply | None]]
-Decline = Callable[[Question], Awaitable[None]]
+Decline = Callable[[Question], Awaitable[bool]]
 
 
 # Members of the answers about many rows, or about several contacts: a form shows one sentence of them.
@@ -75,11 +75,12 @@ async def converse(
 
     After a question the caller comes back with the reply in `returned`. `ask` is None where nobody can be asked. It
     gives None where the reply will come with the next call. `decline` makes a no final: the caller still holds the
-    question, and could bring a yes to it later.
+    question, and could bring a yes to it later. It gives False where a reply was brought before.
     """
     if returned is not None:
-        if returned.reply is Reply.NO and decline is not None:
-            await decline(returned.question)
+        if returned.reply is Reply.NO and decline is not None and not await decline(returned.question):
+            # It may have been a yes. The call with a used token does nothing, and tells how things are.
+            return await call({**arguments, "confirm_token": returned.question.token})
         return await _concluded(call, arguments, returned.question, returned.reply)
     answer = await call(arguments)
     question = question_in(answer)

@@ -191,7 +191,7 @@ class _Methods:
                 ask=asker(ctx, deadline) if self._puts_questions else None,
                 shows_screens=self._shows_screens(ctx),
                 returned=returned_by(params),
-                decline=lambda question: _declined(app, question, deadline),
+                decline=lambda question: _decline(app, question, deadline),
             )
         return question_for(said) if isinstance(said, Question) else result_of(said)
 
@@ -293,12 +293,16 @@ class _Methods:
 JSON = "application/json"
 
 
-async def _declined(app: App, question: Question, deadline: Deadline) -> None:
-    """Use up the token of a question that a person said no to. Where that cannot be written, their no is still told."""
+async def _decline(app: App, question: Question, deadline: Deadline) -> bool:
+    """Use up the token of a question that a person said no to. False where it was used up before.
+
+    Where that cannot be written, their no is still told.
+    """
     from contacts_mcp.book.book import decline
 
     with suppress(ContactsError), anyio.CancelScope(deadline=deadline.at):
-        await decline(await app.book(), question.token)
+        return await decline(await app.book(), question.token)
+    return True
 
 
 def result_of(answer: Answer) -> CallToolResult:

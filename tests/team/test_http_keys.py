@@ -118,3 +118,14 @@ async def test_a_no_is_final_at_all_replicas(tmp_path: Path, monkeypatch: pytest
             assert answer["status"] == "needs_confirmation"
             assert "used already" in repr(answer["notes"])
         assert one.sandboxes["a"].store.contact(JORDAN) is not None
+
+
+async def test_a_no_after_a_yes_does_not_claim_that_nothing_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with replicas(tmp_path, (OLD,), (OLD,)) as (one, other):
+        asked = await deleting(one)
+        read_for(5.0, monkeypatch)
+        assert (await deleting(one, **yes(asked)))["structuredContent"]["status"] == "deleted"
+        answer = (await deleting(other, **yes(asked, approves=False)))["structuredContent"]
+        assert (answer["status"], "done already" in repr(answer["notes"])) == ("deleted", True)
