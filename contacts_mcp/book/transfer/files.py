@@ -233,7 +233,8 @@ def _plain_path(name: str, roots: Sequence[Path]) -> Path:
         _refuse(
             "no_folders",
             "No folder is open to files.",
-            "Over HTTP none ever is. Over stdio the operator names some in CONTACTS_MCP_FILES.",
+            "Over HTTP none ever is: paste the rows as text, in parts. "
+            "Over stdio the operator names some in CONTACTS_MCP_FILES.",
         )
     _refuse_odd_name(name)
     return at_home(Path(name))

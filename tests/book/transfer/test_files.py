@@ -182,7 +182,7 @@ def test_without_a_folder_nothing_is_written() -> None:
     with pytest.raises(Refused) as refused:
         place_for("new.csv", ())
     assert refused.value.kind == "no_folders"
-    assert "Over HTTP none ever is" in str(refused.value)
+    assert "Over HTTP none ever is: paste the rows as text, in parts." in str(refused.value)
 
 
 def test_a_full_disk_leaves_nothing_behind(folder: Path) -> None:

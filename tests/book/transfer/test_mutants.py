@@ -180,7 +180,7 @@ def test_errors_and_formulas_stand_in_their_own_cells() -> None:
 
 
 def test_a_pasted_table_is_bounded() -> None:
-    with pytest.raises(ContactsError, match="as a file"):
+    with pytest.raises(ContactsError, match="in parts, or as a file"):
         pasted.read("Phone\n" + "5105550101\n" * 300)
 
 

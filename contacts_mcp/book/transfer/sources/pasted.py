@@ -26,7 +26,7 @@ def read(text: str) -> Source:
     size = len(text.encode("utf-8", "replace"))
     if size > MOST_PASTED_BYTES or text.count("\n") > MOST_PASTED_ROWS + 10:
         problem = f"A pasted table may have {MOST_PASTED_ROWS} rows and {MOST_PASTED_BYTES:,} bytes."
-        raise unreadable("too_large", problem, "Import a longer one as a file.")
+        raise unreadable("too_large", problem, "Import a longer one in parts, or as a file where folders are open.")
     start = text.lstrip("\ufeff \t\r\n")
     if is_markdown(text.splitlines()):
         return of_markdown(text)
