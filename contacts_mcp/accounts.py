@@ -366,8 +366,11 @@ def _kind(value: Any) -> str:
 
 
 def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if re.search(r"[@#\s]", url) or not host:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:  # of an address in brackets, or of a port
+        return False
+    if re.search(r"[@#\s\x00-\x1f\x7f]", url) or not host:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(host))

@@ -17,8 +17,8 @@ from contacts_mcp.errors import AccountError
 
 async def fetched(url: str, *, within: float, largest: int) -> bytes | None:
     """The document at `url`, None where it cannot be had in `within` seconds and `largest` bytes."""
-    proxy = proxy_for(url)
     try:
+        proxy = proxy_for(url)
         with anyio.fail_after(within):
             async with (
                 httpx.AsyncClient(

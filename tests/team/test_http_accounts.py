@@ -219,6 +219,9 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "issuer without keys": (f'[[issuers]]\nurl = "https://x.com"\n{ACCOUNT}', "jwks_url is missing"),
     "issuer without https": (f"[[issuers]]\n{ISSUER.replace('https', 'http')}{ACCOUNT}", "url is"),
     "keys of a file": (f"[[issuers]]\n{ISSUER.replace('https://login.example.com/keys', 'file:///k')}", "jwks_url is"),
+    "half a bracket": (f"[[issuers]]\n{ISSUER.replace('login.example.com/keys', '[::1/k')}", "jwks_url is"),
+    "no port": (f"[[issuers]]\n{ISSUER.replace('example.com/keys', 'example.com:99999/k')}", "jwks_url is"),
+    "control character": ("[[issuers]]\n" + ISSUER.replace("/keys", "/k\\u0000"), "jwks_url is"),
     "subject of no issuer": (f"[accounts.a]\nsandbox = true\n{USED}", '"https://login.example.com/" is no issuer'),
     "issuer without its slash": (
         f'[[issuers]]\n{ISSUER}[accounts.a]\nsandbox = true\ngroups = ["https://login.example.com x"]\n',
