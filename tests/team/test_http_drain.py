@@ -216,6 +216,8 @@ async def test_a_server_for_one_person_ends_at_once(tmp_path: Path) -> None:
             async with httpx.AsyncClient(timeout=20) as client:
                 assert (await client.post(f"{address}/mcp", json=body, headers=headers)).status_code == 200
                 assert (await client.get(f"{address}/readyz")).status_code == 404
+                led = await client.get(f"{address}/mcp/", headers={"Host": "evil.example.com"})
+                assert (led.status_code, "location" in led.headers) == (404, False)
                 process.send_signal(signal.SIGTERM)
                 assert await ended(process, 5) < DRAIN
 

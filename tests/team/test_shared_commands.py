@@ -54,6 +54,9 @@ def test_the_doctor_says_whether_they_answer(run: Run, monkeypatch: pytest.Monke
     report = run("doctor")
     assert "postgresql: answers" in report
     assert "redis: answers" in report
+    assert "replicas" not in report
+    monkeypatch.delenv("CONTACTS_MCP_REDIS_URL")
+    assert "warning  replicas: CONTACTS_MCP_REDIS_URL is not set." in run("doctor")
     monkeypatch.setenv("CONTACTS_MCP_DATABASE_URL", "postgresql://127.0.0.1:9/nothing?password=verysecret")
     report = run("doctor", ends_with=1)
     assert "postgresql: does not answer" in report
