@@ -35,6 +35,8 @@ PATH = "/mcp"
 LARGEST_BODY = 256 * 1024  # bytes
 BODY_WITHIN = 10.0  # seconds
 MOST_AT_ONCE = 256  # requests of one person: each holds connections of the proxy, and a stream does so without end
+LEAST_BODY = 16 * 1024  # bytes of a body that nobody wants, which are thrown away before the answer
+LEAST_WITHIN = 0.5  # seconds
 _MANY = 100  # messages of one body whose names are looked at; the SDK takes one
 _CLOSE = {"Connection": "close"}
 
@@ -50,7 +52,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = self._closing(send)
+        send = _closing(send, self._is_draining)
         headers = Headers(scope=scope)
         if len(headers.getlist("authorization")) > 1 or {"content-length", "transfer-encoding"} <= {*headers}:
             # Two servers on the way could read such a request as two different ones.
@@ -62,17 +64,8 @@ class Door:
         except KeysUnavailable as error:  # it comes from the check of the token, before anything was answered
             later = {"Retry-After": str(round(error.retry_after))}
             text = "The keys of the issuer of this token cannot be fetched now."
-            await refused(HTTPStatus.SERVICE_UNAVAILABLE, "keys_unavailable", text, later)(scope, receive, send)
-
-    def _closing(self, send: Send) -> Send:
-        """The same, with an end of the connection after each answer while the server is about to end."""
-
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._is_draining():
-                MutableHeaders(scope=message)["Connection"] = "close"
-            await send(message)
-
-        return sent
+            refusal = refused(HTTPStatus.SERVICE_UNAVAILABLE, "keys_unavailable", text, later)
+            await refusal(scope, receive, await _without_body(receive, send))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +113,13 @@ class ScopeGate:
         self._under_way: Counter[tuple[str, str]] = Counter()  # requests by issuer and subject
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._open_paths:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if scope["path"] != PATH:
-            await PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND)(scope, receive, send)
+            is_open = scope["path"] in self._open_paths
+            answer = self._app if is_open else PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND)
+            await answer(scope, receive, await _without_body(receive, send))
             return
         person = _person(scope)
         who = (person.issuer, person.subject) if person else ("", "")
@@ -138,16 +133,17 @@ class ScopeGate:
                 del self._under_way[who]
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send, *, is_too_many: bool) -> None:
-        body: bytes | Response = b""
         refusal = self._refusal_of_caller(scope)
         if refusal is None and is_too_many:
             text = f"One person may have {self._most} requests under way."
-            refusal = refused(HTTPStatus.TOO_MANY_REQUESTS, "too_many", text, {"Retry-After": "1"} | _CLOSE)
+            refusal = refused(HTTPStatus.TOO_MANY_REQUESTS, "too_many", text, {"Retry-After": "1"})
         if refusal is None and scope["method"] != "POST":  # a server without sessions has no other stream
             refusal = Response(status_code=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
-        if refusal is None:
-            body = await self._body(scope, receive)
-            refusal = body if isinstance(body, Response) else self._refusal_of_tools(scope, body)
+        if refusal is not None:
+            await refusal(scope, receive, await _without_body(receive, send))
+            return
+        body = await self._body(scope, receive)
+        refusal = body if isinstance(body, Response) else self._refusal_of_tools(scope, body)
         if refusal is not None:
             await refusal(scope, receive, send)
         elif isinstance(body, bytes):
@@ -246,6 +242,33 @@ def _tool_of(message: Any) -> str:
     params = message.get("params")
     name = params.get("name") if isinstance(params, dict) else None
     return name if isinstance(name, str) else ""
+
+
+async def _without_body(receive: Receive, send: Send) -> Send:
+    """Throw away the body of a request that is answered without it. `send` ends the connection of a long or slow one.
+
+    Otherwise somebody without a token could send for ever, and uvicorn would read it. A connection that is closed at
+    once may take the answer with it.
+    """
+    left = LEAST_BODY
+    with anyio.move_on_after(LEAST_WITHIN):
+        while left >= 0:
+            message = await receive()
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return send
+            left -= len(message.get("body", b""))
+    return _closing(send, lambda: True)
+
+
+def _closing(send: Send, is_so: Callable[[], bool]) -> Send:
+    """The same, with an end of the connection after the answer where that is so."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start" and is_so():
+            MutableHeaders(scope=message)["Connection"] = "close"
+        await send(message)
+
+    return sent
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -238,6 +238,11 @@ async def test_the_sdks_own_client_works_with_it(tmp_path: Path) -> None:
             await ended(process, DRAIN + 2)
 
 
+async def sent_for_ever(stream: anyio.abc.SocketStream) -> None:
+    while True:
+        await stream.send(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+
+
 async def test_slow_and_large_requests_are_ended_over_a_real_socket(tmp_path: Path) -> None:
     async with sandbox_at_work() as (_, url):
         with replica(tmp_path, url) as (process, address):
@@ -252,5 +257,9 @@ async def test_slow_and_large_requests_are_ended_over_a_real_socket(tmp_path: Pa
                     await stream.send(f"{head}{more}\r\n".encode())
                     with anyio.fail_after(5):
                         assert (await stream.receive()).split()[1] == status, more
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:  # a stranger who sends for ever
+                await stream.send(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+                with anyio.fail_after(5), pytest.raises(anyio.BrokenResourceError):
+                    await sent_for_ever(stream)
             process.terminate()
             await ended(process, DRAIN + 2)

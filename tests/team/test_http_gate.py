@@ -22,7 +22,7 @@ from support.issuer import ALL_SCOPES, Issuer
 from contacts_mcp.accounts import SCOPES
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Fault
-from contacts_mcp.server.gate import LARGEST_BODY, ScopeGate
+from contacts_mcp.server.gate import LARGEST_BODY, LEAST_BODY, ScopeGate
 from contacts_mcp.server.hosting import Check, Hosting
 from contacts_mcp.server.instructions import SENTENCES
 from contacts_mcp.server.tools import TOOLS, aliases
@@ -214,12 +214,24 @@ async def test_a_slow_body_is_given_up(team: Team) -> None:
     assert response.headers["connection"] == "close"
 
 
-async def test_nothing_is_read_of_a_stranger(team: Team) -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        raise AssertionError("somebody reads it")
-        yield b""
+@pytest.mark.parametrize("path", ["/mcp", "/healthz", "/nowhere"])
+async def test_little_is_read_of_a_stranger(path: str, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contacts_mcp.server.gate.LEAST_WITHIN", 0.2)
+    taken = 0
 
-    assert (await team.client.post("/mcp", content=endless())).status_code == 401
+    async def endless(pause: float) -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            yield b"x" * 1_000
+            taken += 1_000
+            await anyio.sleep(pause)
+
+    for pause, most in (0.0, LEAST_BODY + 2_000), (0.15, 3_000):
+        taken = 0
+        answer = await team.client.post(path, content=endless(pause))
+        assert answer.status_code in (401, 404, 405)
+        assert (answer.headers["connection"], taken <= most) == ("close", True)
+    assert "connection" not in (await team.client.post(path, content=b"{}")).headers
 
 
 @pytest.mark.parametrize(
