@@ -151,6 +151,7 @@ class Shared:
         if self.database is None:
             return None
         from contacts_mcp.state.index_file import IndexUnavailable
+        from contacts_mcp.state.postgres.accounts import AccountNumber
         from contacts_mcp.state.postgres.index import PostgresIndex
 
         database = self.database
@@ -160,7 +161,7 @@ class Shared:
                 from_thread.run(database.open)  # it prepares the tables, where nothing else was asked before
             except AccountError:
                 raise IndexUnavailable("unreachable") from None
-            return PostgresIndex(self._index_pool, account)
+            return PostgresIndex(self._index_pool, AccountNumber.of(database, account).from_thread)
 
         return opened
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,6 +52,7 @@ from contacts_mcp.words.search_words import VERSION, email_key, name_key, pieces
 
 _CHUNK = 1_000  # contacts of one transaction at the end of a walk, so that others can write between
 _MOST_REMEMBERED = 50_000  # words that are known to be in the vocabulary
+_FEW = 2_000  # contacts that are collected in the time that it takes to count them
 _ALL = -1  # SQLite's LIMIT for as many as there are
 
 Result = TypeVar("Result")
@@ -180,6 +181,7 @@ class Index:
         )
         known = {name: stored.pop(name) for name in _STATE if name in stored}
         fold = stored.pop("fold", VERSION)
+        stored.pop("changes", None)
         return State(
             contacts=contacts,
             needs_rebuild=fold != VERSION,
@@ -286,16 +288,18 @@ class Index:
         """As `matching`, for several expressions: at most `most` contacts of each."""
         return [self.matching(each, most=most, bounds=bounds) for each in wanted]
 
-    def all_matching(self, wanted: Expression, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
-        """All contacts that match, the newest first, or None where there are more than `most`.
-
-        Where they are few, it takes as long as counting them. `matching` takes half as long again.
-        """
-        tests, values = conditions(bounds)
-        source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
-        query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {tests} LIMIT ?"
-        found = self._ids(query, query_of(wanted), *values, most + 1) if wanted else []
-        return sorted(found, reverse=True) if len(found) <= most else None
+    def matching_and_count(
+        self, wanted: Expression, *, most: int, bounds: Bounds, below: int | None = None
+    ) -> tuple[list[int], int]:
+        """As `matching`, and how many contacts match with any id. Few of several clauses take one look at the words."""
+        if len(wanted.clauses) > 1 and below is None:
+            tests, values = conditions(bounds)
+            source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
+            query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {tests} LIMIT ?"
+            found = self._ids(query, query_of(wanted), *values, _FEW + 1)
+            if len(found) <= _FEW:
+                return sorted(found, reverse=True)[:most], len(found)
+        return self.matching(wanted, most=most, bounds=bounds, below=below), self.count(wanted, bounds)
 
     def count(self, wanted: Expression, bounds: Bounds | None = None) -> int:
         """How many contacts match."""
@@ -417,8 +421,11 @@ class Index:
 
     @property
     def stamp(self) -> tuple[int, int, int]:
-        """Numbers that change with every contact: how many there are, the newest `updated`, and a sum of all."""
-        query = "SELECT count(*), coalesce(max(updated), 0), coalesce(sum(updated % 1000000007), 0) FROM contact"
+        """How many contacts there are, the newest `updated`, and how often contacts were written."""
+        query = (
+            "SELECT count(*), coalesce(max(updated), 0), "
+            "coalesce((SELECT value FROM state WHERE name = 'changes'), 0) FROM contact"
+        )
         return self._read(lambda db: tuple(db.execute(query).fetchone()))
 
     # Words
@@ -586,6 +593,7 @@ def _among(db: sqlite3.Connection, query: str, ids: Iterable[int]) -> set[int]:
 def _index(db: sqlite3.Connection, rows: Iterable[tuple[Row, int]]) -> Iterator[str]:
     """Put rows in, each with its walk, and their words. Returns the words of names and values."""
     both = [words_and_record_of(row, walk) for row, walk in rows]
+    _count_change(db, both)
     db.executemany(_INSERT, (record for _, record in both))
     words = [(record[0], found) for found, record in both]
     insert = "INSERT INTO words (rowid, n, v, e) VALUES (?, ?, ?, ?)"
@@ -606,9 +614,15 @@ def _unindex(db: sqlite3.Connection, records: Sequence[Any]) -> None:
 
 def _delete(db: sqlite3.Connection, ids: Sequence[int]) -> int:
     records = _records(db, ids)
+    _count_change(db, records)
     _unindex(db, records)
     db.executemany("DELETE FROM contact WHERE id = ?", ((record["id"],) for record in records))
     return len(records)
+
+
+def _count_change(db: sqlite3.Connection, changed: Sized) -> None:
+    if changed:
+        db.execute("INSERT INTO state VALUES ('changes', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")
 
 
 def _delete_unseen(db: sqlite3.Connection, *, walk: int | None) -> int:

@@ -166,8 +166,10 @@ class WordIndex(Protocol):
     ) -> list[list[int]]:
         """As `matching`, for several expressions: at most `most` contacts of each."""
 
-    def all_matching(self, wanted: Expression, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
-        """All contacts that match, the newest first, or None where there are more than `most`."""
+    def matching_and_count(
+        self, wanted: Expression, *, most: int, bounds: Bounds, below: int | None = None
+    ) -> tuple[list[int], int]:
+        """As `matching`, and how many contacts match with any id."""
 
     def count(self, wanted: Expression, bounds: Bounds | None = None) -> int:
         """How many contacts match."""

@@ -24,9 +24,10 @@ from contacts_mcp.book.people.requests import Wanted
 from contacts_mcp.book.search import filling
 from contacts_mcp.book.search.finding import find
 from contacts_mcp.book.search.known import Known
-from contacts_mcp.book.search.mirror import Mirror
+from contacts_mcp.book.search.mirror import Mirror, in_thread
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox
+from contacts_mcp.shared import Shared
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.state.postgres.accounts import AccountNumber
@@ -36,6 +37,7 @@ from contacts_mcp.state.postgres.index_filling import TABLES
 from contacts_mcp.state.postgres.index_pool import Connections, new_pool
 from contacts_mcp.state.postgres.locks import PostgresLocks
 from contacts_mcp.state.row import Row
+from contacts_mcp.state.word_index import WordIndex
 from contacts_mcp.workspace import Workspace
 
 PEOPLE = 300
@@ -165,32 +167,47 @@ def test_no_address_is_told(caplog: pytest.LogCaptureFixture) -> None:
 # Accounts
 
 
+def indexes_of(shared: Shared, *accounts: Account) -> list[WordIndex]:
+    """The indexes of accounts, as their books open them. It works in a worker thread."""
+    return [opened() for account in accounts if (opened := shared.index(account))]
+
+
 async def test_an_account_has_the_same_number_for_everything(database: str) -> None:
-    db = SharedDatabase(database)
-    number = await AccountNumber.of(db, "fingerprint-a").get()
-    with closing(PostgresIndex(database, "fingerprint-a")) as one, closing(PostgresIndex(database, "b")) as two:
-        one.upsert([JORDAN])
-        assert (one.state.contacts, two.state.contacts) == (1, 0)
-        assert (one._account, two._account) == (number, await AccountNumber.of(db, "b").get())
-    await db.aclose()
+    one, two = map(Account.of, ("fingerprint-a", "b"))
+
+    def work() -> None:
+        first, second = indexes_of(shared, one, two)
+        first.upsert([JORDAN])
+        assert (first.state.contacts, second.state.contacts) == (1, 0)
+
+    async with Shared(Settings(database_url=database)) as shared:
+        await in_thread(work)
+        assert shared.database
+        numbers = [await AccountNumber.of(shared.database, account).get() for account in (one, two)]
+    with closing(PostgresIndex(database, numbers[0])) as index:
+        assert index.rows([1001]) == [JORDAN]
 
 
 async def test_of_two_accounts_that_turn_out_to_be_one_no_row_is_orphaned(database: str, tmp_path: Path) -> None:
     """A renewed credential. The mirror of one of the two is left, and is filled again if need be."""
     old, new = (Account(name, address="https://x", directory=tmp_path / name) for name in ("old", "new"))
-    with closing(PostgresIndex(database, old)) as one, closing(PostgresIndex(database, new)) as two:
-        for index in (one, two):
+
+    def filled() -> list[WordIndex]:
+        for index in (indexes := indexes_of(shared, old, new)):
             index.begin_walk()
             index.upsert([JORDAN])
             index.remove([5])
-        number = one._account
-        assert number != two._account
-        db = SharedDatabase(database)
+        return indexes
+
+    async with Shared(Settings(database_url=database)) as shared:
+        indexes = await in_thread(filled)
+        assert shared.database
+        number = await AccountNumber.of(shared.database, old).get()
+        assert number != await AccountNumber.of(shared.database, new).get()
         for account in (old, new):
             account.learn(7)
-            assert await AccountNumber.of(db, account).get() == number
-        await db.aclose()
-        assert (two._account, two.rows([1001])) == (number, [JORDAN])
+            assert await AccountNumber.of(shared.database, account).get() == number
+        assert await in_thread(lambda: [index.rows([1001]) for index in indexes]) == [[JORDAN], [JORDAN]]
     with psycopg.connect(database) as plain:
         for table in TABLES:
             assert plain.execute(f"SELECT DISTINCT account FROM {table}".encode()).fetchall() in ([(number,)], []), (
@@ -248,7 +265,7 @@ def start(sandbox: Sandbox, tmp_path: Path, database: str) -> Start:
             book.journal,
             path=None,
             clock=clock,
-            open_index=lambda: PostgresIndex(database, account),
+            open_index=lambda: PostgresIndex(database, AccountNumber.of(db, account).from_thread),
             filling_right=PostgresLocks(db, account).filling,
         )
         try:

@@ -210,12 +210,7 @@ def _newest_of(index: WordIndex, question: Question, wanted: Expression, positio
     bounds = question.filters.bounds
     if not wanted:
         return index.newest(most=question.limit + 1, bounds=bounds, below=position.below), index.counted(bounds)
-    is_narrow = len(question.filters.clauses) > 1 and position.below is None
-    few = index.all_matching(wanted, most=_RARE, bounds=bounds) if is_narrow else None
-    if few is not None:
-        return few, len(few)  # one look instead of two
-    ids = index.matching(wanted, most=question.limit + 1, bounds=bounds, below=position.below)
-    return ids, index.count(wanted, bounds)
+    return index.matching_and_count(wanted, most=question.limit + 1, bounds=bounds, below=position.below)
 
 
 def _by_change(index: WordIndex, question: Question, position: Position, total: int) -> Page:

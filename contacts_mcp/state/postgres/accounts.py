@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from anyio import from_thread
+
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.postgres.clock import ticks
 from contacts_mcp.state.postgres.database import PATIENCE_FOR_MANY, DatabaseAway, Row, SharedDatabase
@@ -19,10 +21,10 @@ from contacts_mcp.state.postgres.index_filling import TABLES as MIRROR
 if TYPE_CHECKING:
     import psycopg
 
-VALID_FOR = 60.0  # seconds for which a number is used without asking
-LOCK = "LOCK TABLE account_name IN SHARE ROW EXCLUSIVE MODE"
-NEW_NUMBER = "INSERT INTO account DEFAULT VALUES RETURNING id"
-NAME_IT = "INSERT INTO account_name SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING"
+_VALID_FOR = 60.0  # seconds for which a number is used without asking
+_LOCK = "LOCK TABLE account_name IN SHARE ROW EXCLUSIVE MODE"
+_NEW_NUMBER = "INSERT INTO account DEFAULT VALUES RETURNING id"
+_NAME_IT = "INSERT INTO account_name SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING"
 _KNOWN = "SELECT name, account FROM account_name WHERE name = ANY(%(names)s)"
 _MOVED = ("journal", "import_plan")  # import_row follows its plan
 _DROPPED = ("lease", *MIRROR)  # their holders notice, and write nothing more; a mirror is filled again
@@ -46,16 +48,26 @@ class AccountNumber:
 
     async def get(self) -> int:
         """Raises DatabaseAway, AccountError. A number that is known is enough for what is owed to PostgreSQL."""
-        names = self._account.all_names
-        if names != self._names or ticks() - self._asked > VALID_FOR:
-            asked = ticks()
-            try:
-                self._number = await self._found(names)
-            except DatabaseAway:
-                if names != self._names:
-                    raise
-                return self._number
-            self._names, self._asked = names, asked
+        return self._known or await self._asked_for()
+
+    def from_thread(self) -> int:
+        """The same for a worker thread of an event loop."""
+        return self._known or from_thread.run(self._asked_for)
+
+    @property
+    def _known(self) -> int | None:
+        is_valid = self._names == self._account.all_names and ticks() - self._asked <= _VALID_FOR
+        return self._number if is_valid else None
+
+    async def _asked_for(self) -> int:
+        names, asked = self._account.all_names, ticks()
+        try:
+            self._number = await self._found(names)
+        except DatabaseAway:
+            if names != self._names:
+                raise
+            return self._number
+        self._names, self._asked = names, asked
         return self._number
 
     def forget(self) -> None:
@@ -77,18 +89,18 @@ class AccountNumber:
 async def _written_down(db: psycopg.AsyncConnection[Row], names: Sequence[str]) -> int:
     """The one number of all `names`, made or united now."""
     async with db.transaction():
-        await db.execute(LOCK)
+        await db.execute(_LOCK)
         known = await (await db.execute(_KNOWN, {"names": [*names]})).fetchall()
         numbers = sorted({row["account"] for row in known})
         number = numbers[0] if numbers else await _made(db)
         for other in numbers[1:]:
             await _unite(db, number, other)
-        await db.execute(NAME_IT, [[*names], number])
+        await db.execute(_NAME_IT, [[*names], number])
     return number
 
 
 async def _made(db: psycopg.AsyncConnection[Row]) -> int:
-    found = await (await db.execute(NEW_NUMBER)).fetchone()
+    found = await (await db.execute(_NEW_NUMBER)).fetchone()
     assert found
     return int(found["id"])
 

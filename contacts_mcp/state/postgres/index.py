@@ -19,14 +19,22 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from contacts_mcp.state.account import Account
+from contacts_mcp.errors import AccountError
+from contacts_mcp.state.index_file import IndexUnavailable
 from contacts_mcp.state.match import Bounds, Expression
 from contacts_mcp.state.postgres import index_filling as filling
 from contacts_mcp.state.postgres import index_records as records
 from contacts_mcp.state.postgres import index_vocabulary as vocabulary
-from contacts_mcp.state.postgres.index_account import NumberOf
 from contacts_mcp.state.postgres.index_pool import PATIENCE_FOR_ALL, PATIENCE_FOR_PAGES, PATIENCE_FOR_READS, Connections
-from contacts_mcp.state.postgres.index_words import TRIGRAMS, VECTOR, conditions, queries_of, trigrams
+from contacts_mcp.state.postgres.index_words import (
+    TRIGRAMS,
+    VECTOR,
+    conditions,
+    in_one,
+    on_text_alone,
+    on_words,
+    trigrams,
+)
 from contacts_mcp.state.row import EVERYBODY, Row, newest_of_each, value_in, value_marks
 from contacts_mcp.state.word_index import MOST_VALUES, Facts, Line, State
 from contacts_mcp.words.search_words import VERSION, email_key, name_key, pieces
@@ -53,14 +61,13 @@ Result = TypeVar("Result")
 class PostgresIndex:
     """The contacts of one account in the shared database."""
 
-    def __init__(self, at: str | Pool, account: Account | str | int) -> None:
-        """`at` is an address, or a pool that serves the indexes of other accounts too. `account` may be its number.
+    def __init__(self, at: str | Pool, account: int | Callable[[], int]) -> None:
+        """`at` is an address, or a pool that serves the indexes of other accounts too.
 
-        Nothing is connected before the first question. Raises AccountError.
+        `account` is its number, or asks for it. Nothing is connected before the first question. Raises AccountError.
         """
         self._connections = Connections(at)
-        self._fixed = account if isinstance(account, int) else None
-        self._number_of = NumberOf(self._connections, "" if isinstance(account, int) else account)
+        self._number = account
         self._remembering = threading.Lock()
         self._remembered: set[str] = set()  # words that are in the vocabulary
         self._remembered_since: tuple[int, Any] | None = None  # the account, and the end of its last walk then
@@ -68,12 +75,17 @@ class PostgresIndex:
 
     @property
     def _account(self) -> int:
-        return self._number_of() if self._fixed is None else self._fixed
+        if isinstance(self._number, int):
+            return self._number
+        try:
+            return self._number()
+        except AccountError:
+            raise IndexUnavailable("unreachable") from None
 
     def _do(self, work: Callable[[Connection], Result], *, patience: float = PATIENCE_FOR_READS) -> Result:
         return self._connections.run(work, patience=patience)
 
-    def _ids(self, query: str, values: Sequence[Any]) -> list[int]:
+    def _ids(self, query: str, values: Sequence[Any] | Mapping[str, Any]) -> list[int]:
         return self._do(lambda db: [each for (each,) in db.execute(query.encode(), values)])
 
     def close(self) -> None:
@@ -190,12 +202,13 @@ class PostgresIndex:
 
     def by_phone(self, digits: str) -> list[Row]:
         """As `WordIndex.by_phone`."""
-        return self._where("phone", digits) if digits.isascii() and digits.isdigit() else []
+        is_phone = digits.isascii() and digits.isdigit()
+        return self._where("c.account = %(account)s AND c.phone = %(value)s", digits) if is_phone else []
 
     def by_email(self, address: str) -> list[Row]:
         """As `WordIndex.by_email`."""
         key = email_key(address)
-        found = self._where("email_key", name_key([key])) if key else []
+        found = self._where(_has_key("email_key"), name_key([key])) if key else []
         return [row for row in found if email_key(row.email) == key]
 
     def by_name(self, name: str, *, most: int = 1_000) -> list[Row]:
@@ -210,23 +223,20 @@ class PostgresIndex:
         )
         return self._ids(query, [self._account])[0]
 
-    def _where(self, column: str, value: Any) -> list[Row]:
-        rest = f"WHERE c.account = %s AND c.{column} = %s ORDER BY c.id DESC LIMIT 1000"
-        return self._rows(rest, [self._account, value])
-
-    def _rows(self, rest: str, values: Sequence[Any]) -> list[Row]:
+    def _where(self, test: str, value: Any) -> list[Row]:
+        rest, values = f"WHERE {test} ORDER BY c.id DESC LIMIT 1000", {"account": self._account, "value": value}
         return self._do(lambda db: records.rows(db, rest, values))
 
     # Searching
 
     def ids_by_name(self, words: Iterable[str], *, most: int) -> list[int]:
         """As `WordIndex.ids_by_name`."""
-        key, account = name_key(words), self._account
+        key = name_key(words)
         query = (
-            "SELECT id FROM (SELECT id FROM mirror_contact WHERE account = %s AND name_key = %s UNION "
-            "SELECT id FROM mirror_contact WHERE account = %s AND display_key = %s) found ORDER BY id DESC LIMIT %s"
+            f"SELECT id FROM (SELECT c.id FROM mirror_contact c WHERE {_has_key('name_key')} UNION "
+            f"SELECT c.id FROM mirror_contact c WHERE {_has_key('display_key')}) found ORDER BY id DESC LIMIT %(most)s"
         )
-        return self._ids(query, [account, key, account, key, most]) if key is not None else []
+        return self._ids(query, {"account": self._account, "value": key, "most": most}) if key is not None else []
 
     def matching(
         self, wanted: Expression, *, most: int, bounds: Bounds | None = None, below: int | None = None, part: str = ""
@@ -236,12 +246,13 @@ class PostgresIndex:
         grams = trigrams(part, account)
         if not wanted or (part and not grams):
             return []
-        tests, values = _tests(wanted, account, bounds)
+        on_the_way = not part and self._is_frequent(wanted, most)
+        tests, values = _tests(wanted, None if on_the_way else account, bounds)
         if grams:
             tests, values = f"{tests} AND {TRIGRAMS} @> %s", [*values, grams]
         if below is not None:
             tests, values = f"{tests} AND c.id < %s", [*values, below]
-        if not part and self._is_frequent(wanted, most):
+        if on_the_way:
             return self._ids(f"{_ON_THE_WAY.format(tests)} LIMIT %s", [account, *values, most])
         # Nothing is added to the ids and the account, but it holds PostgreSQL to the index on the words.
         query = f"SELECT c.id FROM mirror_contact c WHERE c.account + 0 = %s {tests} ORDER BY c.id + 0 DESC LIMIT %s"
@@ -252,27 +263,36 @@ class PostgresIndex:
     ) -> list[list[int]]:
         """As `WordIndex.matching_each`, in one question to PostgreSQL."""
         account = self._account
-        queries = [" & ".join(f"({query})" for query in queries_of(each, account)) if each else None for each in wanted]
+        asked = [in_one(each, account) for each in wanted]
+        if None in asked:
+            return [self.matching(each, most=most, bounds=bounds) for each in wanted]
+        queries, patterns = zip(*filter(None, asked), strict=True) if asked else ((), ())
         tests, values = conditions(bounds)
         query = (
-            "SELECT asked.at, found.id FROM unnest(%s::text[]) WITH ORDINALITY asked (query, at), LATERAL ("
-            f"SELECT c.id FROM mirror_contact c WHERE {VECTOR} @@ asked.query::tsquery AND c.account + 0 = %s {tests} "
+            "SELECT asked.at, found.id FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY asked (query, texts, at), "
+            f"LATERAL (SELECT c.id FROM mirror_contact c WHERE {VECTOR} @@ asked.query::tsquery "
+            f"AND c.words LIKE ALL(string_to_array(asked.texts, ' ')) AND c.account + 0 = %s {tests} "
             "ORDER BY c.id + 0 DESC LIMIT %s) found ORDER BY asked.at, found.id DESC"
         )
         found: list[list[int]] = [[] for _ in wanted]
-        for at, each in self._pairs(query, [queries, account, *values, most]) if wanted else ():
+        for at, each in self._pairs(query, [[*queries], [*patterns], account, *values, most]):
             found[at - 1].append(each)
         return found
 
-    def all_matching(self, wanted: Expression, *, most: int, bounds: Bounds | None = None) -> list[int] | None:
-        """As `WordIndex.all_matching`."""
-        if not wanted:
-            return []
-        account = self._account
-        tests, values = _tests(wanted, account, bounds)
-        query = f"SELECT c.id FROM mirror_contact c WHERE c.account + 0 = %s {tests} LIMIT %s"
-        found = self._ids(query, [account, *values, most + 1])
-        return sorted(found, reverse=True) if len(found) <= most else None
+    def matching_and_count(
+        self, wanted: Expression, *, most: int, bounds: Bounds, below: int | None = None
+    ) -> tuple[list[int], int]:
+        """As `WordIndex.matching_and_count`, in one question to PostgreSQL if all must be collected to count them."""
+        if not wanted or (bounds == Bounds() and marks_that_count(wanted) is not None):
+            return self.matching(wanted, most=most, bounds=bounds, below=below), self.count(wanted, bounds)
+        tests, values = _tests(wanted, self._account, bounds)
+        query = (
+            f"WITH found AS MATERIALIZED (SELECT c.id FROM mirror_contact c WHERE c.account + 0 = %s {tests}) "
+            "SELECT (SELECT count(*) FROM found), ARRAY(SELECT id FROM found WHERE id < %s ORDER BY id DESC LIMIT %s)"
+        )
+        values = [self._account, *values, _LAST_ID if below is None else below, most]
+        ((count, ids),) = self._pairs(query, values)
+        return ids, count
 
     def count(self, wanted: Expression, bounds: Bounds | None = None) -> int:
         """As `WordIndex.count`."""
@@ -282,7 +302,7 @@ class PostgresIndex:
         if (bounds is None or bounds == Bounds()) and (marks := marks_that_count(wanted)) is not None:
             return self._sum_of_marks(*marks)
         tests, values = _tests(wanted, account, bounds)
-        # Without a condition on a column PostgreSQL need not read contacts. The words have the account's number.
+        # The words have the account's number.
         return self._ids(f"SELECT count(*) FROM mirror_contact c WHERE true {tests}", values)[0]
 
     def _sum_of_marks(self, added: Sequence[str], taken: Sequence[str]) -> int:
@@ -397,9 +417,10 @@ class PostgresIndex:
         found = dict.fromkeys(asked, 0)
         for column in ("name_key", "display_key"):
             query = (
-                f"SELECT {column}, count(*) FROM mirror_contact WHERE account = %s AND {column} = ANY(%s) GROUP BY 1"
+                f"SELECT c.{column}, count(*) FROM mirror_contact c WHERE c.{column} # c.account = ANY(%s) "
+                f"AND c.{column} = ANY(%s) AND c.account + 0 = %s GROUP BY 1"
             )
-            for key, count in self._pairs(query, [account, asked]):
+            for key, count in self._pairs(query, [[key ^ account for key in asked], asked, account]):
                 found[key] += count
         return found
 
@@ -463,18 +484,26 @@ class PostgresIndex:
         return self._do(lambda db: [(one, other) for one, other in db.execute(query.encode(), values)])
 
 
+def _has_key(column: str) -> str:
+    """The condition on a key. The zero holds PostgreSQL to the index, in which the account is a part of the key."""
+    return (
+        f"c.{column} # c.account = %(value)s # %(account)s AND c.{column} = %(value)s AND c.account + 0 = %(account)s"
+    )
+
+
 _LAST = "\U0010ffff"  # the character after all others
+_LAST_ID = 2**63 - 1
 # From the newest contact down, until enough match. The offset holds PostgreSQL to that way.
 _ON_THE_WAY = (
     "SELECT c.id FROM (SELECT * FROM mirror_contact WHERE account = %s ORDER BY id DESC OFFSET 0) c WHERE true {}"
 )
 
 
-def _tests(wanted: Expression, account: int, bounds: Bounds | None) -> tuple[str, list[Any]]:
-    """The conditions of an expression, with an AND before each, and their values."""
-    queries = queries_of(wanted, account)
-    tests, values = conditions(bounds)
-    return "".join(f" AND {VECTOR} @@ %s::tsquery" for _ in queries) + tests, [*queries, *values]
+def _tests(wanted: Expression, account: int | None, bounds: Bounds | None) -> tuple[str, list[Any]]:
+    """The conditions of an expression, with an AND before each, and their values. Without an account no index helps."""
+    tests, values = on_text_alone(wanted) if account is None else on_words(wanted, account)
+    others, their_values = conditions(bounds)
+    return tests + others, [*values, *their_values]
 
 
 def marks_that_count(wanted: Expression) -> tuple[Sequence[str], Sequence[str]] | None:

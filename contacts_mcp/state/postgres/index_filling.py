@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contacts_mcp.state.postgres import index_records as records
 from contacts_mcp.state.postgres import index_vocabulary as vocabulary
-from contacts_mcp.state.postgres.index_words import MARK, marks_in
+from contacts_mcp.state.postgres.index_words import marks_in, names_and_values_in
 from contacts_mcp.state.row import Row, is_news
 from contacts_mcp.state.vocabulary import is_known_kind
 from contacts_mcp.state.word_index import LARGE_PAGE, WalkIsOver
@@ -166,11 +166,9 @@ def settle(db: Connection) -> None:
 
 def _replace(db: Connection, account: int, rows: Iterable[Row], before: Mapping[int, str]) -> list[str]:
     """Write rows anew. `before` has the words of those that are there. Returns the words of all, a text each."""
-    made = [records.record_of(row, account) for row in rows]
     if before:
         db.execute("DELETE FROM mirror_contact WHERE account = %s AND id = ANY(%s)", [account, [*before]])
-    records.put_in(db, made)
-    words = [records.words_in(each) for each in made]
+    words = records.put_in(db, account, rows)
     _count_marks(db, account, added=words, taken=before.values())
     return words
 
@@ -187,7 +185,7 @@ def _count_marks(db: Connection, account: int, *, added: Iterable[str], taken: I
     """Count marks up and down. The contacts changed, so the mirror's number of changes grows, too."""
     counts = Counter(mark for text in added for mark in marks_in(text))
     counts.subtract(mark for text in taken for mark in marks_in(text))
-    changed = {mark: count for mark, count in counts.items() if count}
+    changed = {mark: count for mark, count in sorted(counts.items()) if count}
     db.execute(
         "WITH changed AS (UPDATE mirror SET changes = changes + 1 WHERE account = %s) "
         "INSERT INTO mirror_mark SELECT %s, * FROM unnest(%s::text[], %s::integer[]) "
@@ -199,13 +197,7 @@ def _count_marks(db: Connection, account: int, *, added: Iterable[str], taken: I
 
 
 def _vocabulary_of(texts: Iterable[str]) -> Iterable[str]:
-    """The words of names and values, which come before the marks."""
-    for text in texts:
-        for kept in text.split(" "):
-            if kept.startswith(MARK):
-                break
-            if is_known_kind(kept[1:]):
-                yield kept[1:]
+    return (word for text in texts for word in names_and_values_in(text) if is_known_kind(word))
 
 
 # Walks and the state

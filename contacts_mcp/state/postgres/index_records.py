@@ -5,7 +5,7 @@ PostgreSQL takes no NUL in a text, and the service may send one. U+001A and a di
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from contacts_mcp.state.word_index import Facts, Line
 if TYPE_CHECKING:
     from contacts_mcp.state.postgres.index_pool import Connection
 
-OWN = ("words", "parts")  # columns that the file of an index does not have
+OWN = ("words", "local")  # columns that the file of an index does not have
 _TEXTS = frozenset({"first", "last", "display_name", "email", "custom", "unread", "names"})
 _KEPT = COLUMNS[:-1]  # a walk is written down elsewhere
 _ROW = (
@@ -37,32 +37,32 @@ _COPY = f"COPY mirror_contact (account, {', '.join(_KEPT + OWN)}) FROM STDIN"
 Record = tuple[Any, ...]
 
 
-def record_of(row: Row, account: int) -> Record:
-    """The values of a row of `mirror_contact`, as `put_in` takes them."""
+def put_in(db: Connection, account: int, rows: Iterable[Row]) -> list[str]:
+    """Write rows whose contacts are not there. The caller has a transaction open. Returns the words of each.
+
+    PostgreSQL takes the ones in while the next ones are folded. Raises psycopg.Error.
+    """
+    words = []
+    with db.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for row in rows:
+            record = _record_of(row, account)
+            words.append(record[-len(OWN)])
+            copy.write_row(record)
+    return words
+
+
+def _record_of(row: Row, account: int) -> Record:
     words, plain = words_and_record_of(row, 0)
     named = dict(zip(_KEPT, plain, strict=False))
     named |= {name: _shielded(named[name]) for name in _TEXTS}
     named |= {"uuid": _uuid_in(named["uuid"]), "phone": row.phone or None}
-    parts = words.parts.replace("\0", "") or None
-    return account, *named.values(), text_of(words), parts
-
-
-def words_in(record: Record) -> str:
-    """The words among these values."""
-    return str(record[-2])
-
-
-def put_in(db: Connection, records: Iterable[Record]) -> None:
-    """Write records whose contacts are not there. The caller has a transaction open. Raises psycopg.Error."""
-    with db.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for record in records:
-            copy.write_row(record)
+    return account, *named.values(), text_of(words), _local(words.parts, named["email"])
 
 
 # Reading
 
 
-def rows(db: Connection, rest: str, values: Sequence[Any]) -> list[Row]:
+def rows(db: Connection, rest: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
     """The contacts of `mirror_contact c` with that rest of the query. Raises psycopg.Error, as all of these."""
     query = f"SELECT {_ROW} FROM mirror_contact c {rest}"
     return [_row(*record) for record in db.execute(query.encode(), values)]
@@ -165,6 +165,12 @@ def _facts(
 ) -> Facts:
     first, last, display_name, email, custom = map(_bare, (first, last, display_name, email, custom))
     return Facts(contact_id, phone or "", first, last, display_name, email, custom, name_key, display_key)
+
+
+def _local(parts: str, email: str) -> str | None:
+    """The local part of the address, None where `mirror_trigrams` makes the same one."""
+    local = parts.partition("| ")[2].replace("\0", "")
+    return None if email.isascii() and email.partition("@")[0].lower() == local else local
 
 
 def _shielded(text: str) -> str:

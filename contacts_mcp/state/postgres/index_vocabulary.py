@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from contacts_mcp.state.postgres.index_words import OF_NAMES_AND_VALUES, keys_of, near_keys, trigram_keys
+from contacts_mcp.state.postgres.index_words import NAMES_AND_VALUES, keys_of, near_keys, trigram_keys
 from contacts_mcp.state.vocabulary import LONGEST, MOST_CANDIDATES, is_known_kind
 from contacts_mcp.words.search_words import sound
 
@@ -22,9 +22,8 @@ _CHUNK = 5_000  # words of one transaction
 _LOCK = "SELECT FROM mirror WHERE account = %s FOR UPDATE"
 _LAST = "SELECT coalesce(max(id), 0) FROM mirror_word WHERE account = %s"
 _COUNTED = f"""
-    SELECT substr(kept, 2), count(*)::integer
-    FROM mirror_contact c, unnest(string_to_array({OF_NAMES_AND_VALUES}, ' ')) kept
-    WHERE c.account = %s AND length(kept) BETWEEN 2 AND {LONGEST} AND kept !~ '[0-9]'
+    SELECT word, count(*)::integer FROM mirror_contact c, unnest({NAMES_AND_VALUES}) word
+    WHERE c.account = %s AND length(word) BETWEEN 1 AND {LONGEST - 1} AND word !~ '[0-9]'
     GROUP BY 1 ORDER BY 1
 """
 

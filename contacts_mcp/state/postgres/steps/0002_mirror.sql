@@ -45,35 +45,64 @@ CREATE TABLE mirror_contact (
     tags         text COLLATE "C" NOT NULL,           -- ids with blanks between
     unread       text COLLATE "C" NOT NULL,           -- names of members that cannot be read
     names        text COLLATE "C" NOT NULL,           -- folded words, § and other forms; '' if `first last` says it
-    words        text COLLATE "C" NOT NULL,           -- the words that find it, with blanks between
-    parts        text COLLATE "C",                    -- `|15105553344| localpart`
+    words        text COLLATE "C" NOT NULL,           -- the words that find it, each behind a sign (index_words.py)
+    local        text COLLATE "C",                    -- of its address, NULL where `mirror_trigrams` makes it
     PRIMARY KEY (account, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05,
         autovacuum_analyze_scale_factor = 0.05);
 CREATE INDEX mirror_contact_phone ON mirror_contact (account, phone) WHERE phone IS NOT NULL;
-CREATE INDEX mirror_contact_name ON mirror_contact (account, name_key) WHERE name_key IS NOT NULL;
-CREATE INDEX mirror_contact_display ON mirror_contact (account, display_key) WHERE display_key IS NOT NULL;
-CREATE INDEX mirror_contact_email ON mirror_contact (account, email_key) WHERE email_key IS NOT NULL;
-CREATE INDEX mirror_contact_updated ON mirror_contact (account, updated, id);
+CREATE INDEX mirror_contact_name ON mirror_contact ((name_key # account)) WHERE name_key IS NOT NULL;
+CREATE INDEX mirror_contact_display ON mirror_contact ((display_key # account)) WHERE display_key IS NOT NULL;
+CREATE INDEX mirror_contact_email ON mirror_contact ((email_key # account)) WHERE email_key IS NOT NULL;
+CREATE INDEX mirror_contact_updated ON mirror_contact (account, updated);
 CREATE INDEX mirror_contact_nameless ON mirror_contact (account)
     WHERE first = '' AND last = '' AND display_name = '';
 
--- The words of a contact, each behind the number of its account, so that accounts share no entry of the index.
+-- The words of a contact, each behind the number of its account, so that accounts share no entry of the index. A word
+-- of a name or of an address stands there as any other, and of a name its first four letters, too. Of a value stand its
+-- field and 16 bits of a checksum: half of all values are somebody's alone. The text tells the rest (index_words.py).
 -- The cost is ten times the real one: PostgreSQL must never find reading all contacts cheaper than the index. Nor may
 -- it call other processes in for a question, which takes longer than to answer it.
 CREATE FUNCTION mirror_vector(account integer, words text) RETURNS tsvector
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE COST 1000
-    AS $$ BEGIN
-        RETURN array_to_tsvector(string_to_array(account::text || replace(words, ' ', ' ' || account::text), ' '));
+    AS $$ DECLARE
+        number text := ' ' || account::text;
+        field_values text[] := string_to_array(words, E'\x03');
+        names text[] := string_to_array(split_part(split_part(words, E'\x02', 1), ':', 1), '=');
+        kept text := replace(replace(replace(field_values[1], '=', ':'), '@', ':'), ':', number || ':');
+    BEGIN
+        kept := replace(replace(replace(kept, E'\x02', number || E'\x02'), '^', number || '^'), '~', number || '~');
+        FOR at IN 2 .. cardinality(names) - 1 LOOP
+            kept := kept || number || '~' || left(names[at], 4);
+        END LOOP;
+        FOR at IN 2 .. cardinality(field_values) - 1 LOOP
+            kept := kept || number || E'\x02f' || split_part(field_values[at], '§', 1)
+                || number || E'\x03' || left(md5(field_values[at]), 4);
+        END LOOP;
+        RETURN ts_delete(
+            array_to_tsvector(string_to_array(ltrim(kept), ' ')), ARRAY[account || ':', account || E'\x02']
+        );
     END $$;
--- The same for the trigrams of a text.
-CREATE FUNCTION mirror_trigrams(account integer, whole text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL UNSAFE COST 1000
-    AS $$ SELECT array_agg(account::text || ':' || substr(whole, at, 3)) FROM generate_series(1, length(whole) - 2) at $$;
+-- The trigrams of `|15105553344|` and of the local part of an address. A bar makes the beginning and the end of a
+-- number part of it. The local part is that of the address in small letters, where no other one is given.
+CREATE FUNCTION mirror_trigrams(account integer, phone text, email text, local text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE COST 1000
+    AS $$ DECLARE
+        whole text;
+        found text[] := '{}';
+    BEGIN
+        local := coalesce(local, lower(split_part(email, '@', 1)));
+        FOREACH whole IN ARRAY ARRAY['|' || coalesce(phone, '') || '|', local] LOOP
+            FOR at IN 1 .. length(whole) - 2 LOOP
+                found := found || (account::text || ':' || substr(whole, at, 3));
+            END LOOP;
+        END LOOP;
+        RETURN found;
+    END $$;
 -- New entries wait in a list, which the writer empties.
 CREATE INDEX mirror_contact_words ON mirror_contact USING gin (mirror_vector(account, words))
     WITH (fastupdate = on, gin_pending_list_limit = 4096);
-CREATE INDEX mirror_contact_parts ON mirror_contact USING gin (mirror_trigrams(account, parts))
+CREATE INDEX mirror_contact_parts ON mirror_contact USING gin (mirror_trigrams(account, phone, email, local))
     WITH (fastupdate = on, gin_pending_list_limit = 4096);
 
 -- How many contacts have each mark (contacts_mcp/state/row.py). It is true at every moment.
@@ -82,7 +111,7 @@ CREATE TABLE mirror_mark (
     mark    text COLLATE "C",
     n       integer NOT NULL,
     PRIMARY KEY (account, mark)
-) WITH (fillfactor = 80);
+);
 
 -- The words of names and values, and the keys under which a misspelled one finds them.
 CREATE TABLE mirror_word (
