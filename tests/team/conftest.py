@@ -46,14 +46,6 @@ def _redis_servers(folders: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """A server that stays up. Tests share it, each with accounts or a database of its own."""
-    needs(programs=() if is_installed() else ("postgres",), packages=("psycopg",))
-    with running_postgres(in_memory=True) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def postgres(postgres_server: PostgresServer) -> str:
     """The URL of an empty database."""
     return postgres_server.new_database("shared")

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from book import CITY, PLAN, TAGS, people
-from postgres_server import PostgresServer
 from questions import KINDS, invented, made_from
 from search import _looked_through, row_of
 from support.names import names
-from support.shared_index import new_index, prepare
+from support.shared_index import new_index
 
 from contacts_mcp.book.search import duplicates
 from contacts_mcp.book.search.describing import counted, use_of, values_in_use
@@ -88,21 +87,14 @@ STAGES: dict[str, tuple[Callable[[WordIndex, int], None], int]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def database(postgres_server: PostgresServer) -> str:
-    url = postgres_server.new_database("answers")
-    prepare(url)
-    return url
-
-
 @pytest.fixture(scope="module", params=STAGES.values(), ids=STAGES)
-def both(request: pytest.FixtureRequest, database: str) -> Iterator[Both]:
+def both(request: pytest.FixtureRequest, prepared_database: str) -> Iterator[Both]:
     """The same contacts in both engines. Another account of the database has the same people, and others."""
     made, contacts = request.param
-    strangers = new_index(database)
+    strangers = new_index(prepared_database)
     strangers.upsert(replace(row_of(person), tags=(101, 999)) for person in people(200))
     strangers.upsert(row_of(person) for person in people(100, 3))
-    with closing(Index.open(None)) as one, closing(new_index(database)) as other, closing(strangers):
+    with closing(Index.open(None)) as one, closing(new_index(prepared_database)) as other, closing(strangers):
         made(one, contacts)
         made(other, contacts)
         yield one, other
