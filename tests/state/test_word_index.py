@@ -18,7 +18,7 @@ from support.indexes import ANN, JORDAN, NOW, everything, with_words
 from contacts_mcp.models import Contact
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.index_file import IndexUnavailable
-from contacts_mcp.state.match import Bounds, beginning, expression, in_email, in_name, word
+from contacts_mcp.state.match import Bounds, beginning, expression, in_email, in_name, in_name_beginning, word
 from contacts_mcp.state.row import Row, value_mark
 from contacts_mcp.state.word_index import WalkIsOver, WordIndex
 
@@ -249,10 +249,13 @@ def test_a_large_page_brings_its_words_at_the_end_of_the_walk(index: WordIndex) 
     assert "jordan" in dict(index.near("jordn"))
 
 
+GOLD_S_TWIN = "48109"  # field 31 with it has the checksum of the same with "gold" in PostgreSQL
+
+
 def test_a_term_finds_its_place_alone(index: WordIndex) -> None:
     """Also among terms of other kinds, and beside values of one checksum."""
-    given = [JORDAN, Row(id=7, first="Acme", custom={31: "Jordan", 33: "C-1"}, email="gold@rivera.example"), ANN]
-    index.upsert(given)
+    seven = Row(id=7, first="Acme", custom={31: "Jordan", 33: "C-1"}, email="gold@rivera.example")
+    index.upsert([JORDAN, seven, ANN, Row(id=8, first="Jordy", custom={31: GOLD_S_TWIN, 331: "Zinc"})])
     expected = {
         "in a name": ([[*in_name(["jordan", "acme"])]], [1001, 7]),
         "in a name, and a value": ([[*in_name(["acme"])], [word(value_mark(31, "jordan"))]], [7]),
@@ -261,6 +264,9 @@ def test_a_term_finds_its_place_alone(index: WordIndex) -> None:
         "in an address or anywhere": ([[in_email("acme"), word("muller")]], [1002, 1001]),
         "a field or an address": ([[word("§§f33"), in_email("acme")]], [1001, 7]),
         "a beginning anywhere": ([[beginning("gol")]], [1001, 7]),
+        "a beginning in a name": ([[in_name_beginning("jord")]], [1001, 8]),
+        "a longer one": ([[in_name_beginning("jorda")]], [1001]),
+        "a value": ([[word(value_mark(31, "gold"))]], [1001]),
         "no value": ([[word(value_mark(31, "c-1"))]], []),
     }
     for name, (clauses, ids) in expected.items():
@@ -268,7 +274,7 @@ def test_a_term_finds_its_place_alone(index: WordIndex) -> None:
         assert sorted(index.matching(wanted, most=9)) == sorted(ids), name
         assert index.matching_each([wanted], most=9) == [sorted(ids, reverse=True)], name
         assert index.matching_and_count(wanted, most=1, bounds=Bounds())[1] == len(ids), name
-    assert index.matching(expression([[word("§§unknown")]], without=["§§f33"]), most=9) == [1002]
+    assert index.matching(expression([[word("§§unknown")]], without=["§§f33"]), most=9) == [1002, 8]
 
 
 def test_bounds_are_part_of_the_search(index: WordIndex) -> None:

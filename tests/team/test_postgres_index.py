@@ -16,11 +16,11 @@ import pytest
 from support.indexes import ANN, JORDAN, everything, with_words
 from support.shared_index import new_index
 
-from contacts_mcp.state.match import Bounds, expression, word
+from contacts_mcp.state.match import Bounds, expression, in_name, word
 from contacts_mcp.state.postgres.index import PostgresIndex
 from contacts_mcp.state.postgres.index_filling import TABLES
 from contacts_mcp.state.postgres.index_pool import new_pool
-from contacts_mcp.state.row import Row
+from contacts_mcp.state.row import Row, value_mark
 from contacts_mcp.words import search_words
 
 
@@ -32,15 +32,20 @@ def index(prepared_database: str) -> Iterator[PostgresIndex]:
 
 def test_a_frequent_word_is_found_on_the_way_down(index: PostgresIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("contacts_mcp.state.postgres.index._FEW", 10)
-    index.upsert(Row(id=number, first="Ann" if number % 3 else "Bo", updated=number) for number in range(1, 150))
+    index.begin_walk()
+    names = {number: "Ann" if number % 3 else "Bo" for number in range(1, 150)}
+    index.upsert(Row(id=number, first=name, updated=number, custom={331: "x"}) for number, name in names.items())
+    index.end_walk(began=1.0, ended=2.0)
     expected = [number for number in range(149, 0, -1) if number % 3]
-    assert index._is_frequent(expression([[word("§§unknown")]]), 5)
-    for mark in ("§§unknown", "ann"):
-        wanted = expression([[word("§§unknown")], [word(mark)], [word("ann")]])
+    for term in (word("§§unknown"), word("ann"), word("§§f331"), word(value_mark(331, "X")), *in_name(["ann"])):
+        wanted = expression([[word("§§unknown")], [term, word("zed")], [word("ann")]])
+        assert index._is_frequent(wanted, 5)
         assert index.matching(wanted, most=5) == expected[:5]
         assert index.matching(wanted, most=5, below=100) == [each for each in expected if each < 100][:5]
         assert index.matching(wanted, most=5, bounds=Bounds(updated_before=50))[0] == 49
         assert index.count(wanted) == len(expected)
+        assert index.matching(wanted._replace(without=("§§mail", "§§f33")), most=5) == expected[:5]
+        assert index.matching(wanted._replace(without=("§§t0",)), most=5) == []
 
 
 def test_another_server_goes_on_with_a_walk(index: PostgresIndex, prepared_database: str) -> None:
