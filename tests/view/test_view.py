@@ -182,8 +182,8 @@ def test_the_page_is_one_script_one_style_and_nothing_of_others() -> None:
 
 
 def test_the_page_is_small() -> None:
-    assert len(PAGE.encode()) <= 27_000
-    assert len(gzip.compress(PAGE.encode(), 9)) <= 9_200
+    assert len(PAGE.encode()) <= 24_000
+    assert len(gzip.compress(PAGE.encode(), 9)) <= 8_500
 
 
 def test_a_message_counts_only_if_it_comes_from_the_parent() -> None:

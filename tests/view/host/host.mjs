@@ -79,6 +79,7 @@ const host = {
     bridge = frame = undefined;
   },
 
+  sendInput: (args) => bridge.sendToolInput({ arguments: args }),
   sendResult: (result) => bridge.sendToolResult(result),
   sendCancelled: (reason) => bridge.sendToolCancelled({ reason }),
   change: (context) => bridge.sendHostContextChange(context),

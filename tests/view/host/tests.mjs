@@ -479,6 +479,18 @@ test("undo of a whole import: reviewed first, then done", async ({ screen, book 
   same((await book.changesSince(before)).length, 1, "changes");
 });
 
+test("undo of a new number asks to confirm, and not to delete", async ({ screen, book }) => {
+  const move = { contact_id: book.optedOut.shift().contact_id, new_phone: "+14155550143" };
+  const { confirm_token } = (await book.call("update_contact", move)).structuredContent;
+  const { change_id } = (await book.call("update_contact", { ...move, confirm_token })).structuredContent;
+  await screen.show(await book.answer("undo_change", { change_id }));
+  same(await screen.count(FIND.delete), 0, "buttons that delete");
+  await screen.press(FIND.confirm);
+  await until("the answer", async () => (await screen.count(FIND.cancel)) === 0);
+  const [call] = await screen.calls();
+  same([call.name, call.arguments.change_id], ["undo_change", change_id], "the call");
+});
+
 test("undo out of the history", async ({ screen, book }) => {
   const made = await book.update();
   const { change_id } = made.result.structuredContent;
@@ -623,7 +635,33 @@ test("a host that does not name the tool: the button works, or is not there", as
     same((await book.changesSince(before)).length, 1, "changes");
     said.push(`${answer.tool}: works`);
   }
+  const { tool, result } = await book.optIn();
+  await screen.show({ tool, result, says: false }); // not even the arguments
+  same(await screen.count(FIND.any), 0, "buttons for a call that cannot be known");
+  assert(SAYS.inChat.test(await screen.text()), `it says: ${await screen.text()}`);
   return said.join(", ");
+});
+
+test("a second answer of the host takes the frame with its own call, and leaves buttons off while one runs", async ({ screen, book }) => {
+  await screen.show(await book.update());
+  await screen.host("hold");
+  await screen.find(FIND.undo).click();
+  await until("the call", async () => (await screen.calls()).length === 1);
+  const { args, result } = await book.deletion();
+  await screen.host("sendInput", args);
+  await screen.host("sendResult", result);
+  await screen.settled();
+  assert(await buttonsAreOff(screen), "a button is on");
+  await screen.host("release");
+  await until("the answer", async () => (await screen.count(FIND.undo)) === 1);
+  await screen.host("change", { toolInfo: { tool: { name: "delete_contact", inputSchema: { type: "object" } } } });
+  await screen.host("sendInput", args);
+  await screen.host("sendResult", result);
+  await screen.settled();
+  await screen.press(FIND.delete);
+  const calls = await screen.calls();
+  const { confirm_token } = result.structuredContent;
+  same(calls.slice(1), [{ name: "delete_contact", arguments: { ...args, confirm_token } }], "the calls after it");
 });
 
 test("a call that the host refuses: its reason is shown, and the buttons are back", async ({ screen, book }) => {
@@ -740,6 +778,7 @@ for (const trusted of [false, true]) {
       if (foreign) problems.push(`${name}: ${foreign} elements from data`);
       const text = await screen.text();
       if (!text.trim()) problems.push(`${name}: an empty screen`);
+      if (/native code|undefined|\[object/.test(text)) problems.push(`${name}: the language shows through: ${text.slice(0, 200)}`);
       if (CONTROL.test(text)) problems.push(`${name}: a control character is drawn`);
       if (/waiting for the answer/i.test(text)) problems.push(`${name}: nothing was drawn`);
       problems.push(...(await sideways(screen)).map((one) => `${name}, ${width}: ${one}`));
@@ -777,6 +816,19 @@ test("an emptied answer says that it is gone", async ({ screen }) => {
     assert(SAYS.gone.test(text), `${name}: it says: ${text}`);
     same(await screen.count(FIND.any), 0, `${name}: buttons`);
   }
+});
+
+test("an answer that cannot be drawn is its text", async ({ screen, expect }) => {
+  expect(/BigInt/);
+  const structuredContent = { found: true, contacts: [{ name: { number: 1n } }] };
+  await screen.show({ tool: "lookup_contact", args: {}, result: { content: [{ type: "text", text: "The text" }], structuredContent } });
+  same((await screen.text()).trim(), "The text", "the screen");
+});
+
+test("a count that is not known has no number", async ({ screen }) => {
+  const counts = [{ part: "Plan", name: "Gold", contacts: 3 }, { part: "Plan", name: "others" }];
+  await screen.show({ tool: "export_contacts", args: {}, result: { content: [], structuredContent: { contacts: 3, complete: true, counts, notes: [] } } });
+  same((await screen.text()).split(/\s+/).filter(Boolean), ["3", "contacts", "Plan", "Gold", "3", "others"], "the screen");
 });
 
 test("an answer without structure is its text", async ({ screen, book }) => {
