@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -46,6 +47,12 @@ async def test_every_tool_with_a_screen_is_linked_to_the_page(session: Session) 
     assert "list_contact_fields" not in with_screen
 
 
+async def test_the_links_are_a_small_part_of_the_list_of_tools(session: Session) -> None:
+    tools = (await session.client.list_tools()).tools
+    links = [f',"_meta":{json.dumps(tool.meta, separators=(",", ":"))}' for tool in tools if linked(tool)]
+    assert sum(map(len, links)) <= 60 * len(links)
+
+
 async def test_the_page_is_read_as_it_stands_with_a_policy_that_lets_nothing_in(session: Session) -> None:
     listed = {one.uri: one for one in (await session.client.list_resources()).resources}[view.uri()]
     (content,) = (await session.client.read_resource(view.uri())).contents
@@ -54,13 +61,14 @@ async def test_the_page_is_read_as_it_stands_with_a_policy_that_lets_nothing_in(
     assert (listed.mime_type, listed.meta) == (view.MIME_TYPE, {"ui": {"csp": {}}})
 
 
-async def test_an_old_address_gives_the_page_of_today(session: Session) -> None:
-    (content,) = (await session.client.read_resource("ui://contacts-mcp/view-00000000.html")).contents
+@pytest.mark.parametrize("name", ["00000000", "view-00000000.html"])
+async def test_an_old_address_gives_the_page_of_today(session: Session, name: str) -> None:
+    (content,) = (await session.client.read_resource(f"ui://contacts-mcp/{name}")).contents
     assert content.text == PAGE  # type: ignore[union-attr]  # it is text
 
 
 def test_the_address_holds_the_hash_of_the_page() -> None:
-    assert view.uri() == f"ui://contacts-mcp/view-{hashlib.sha256(PAGE.encode()).hexdigest()[:8]}.html"
+    assert view.uri() == f"ui://contacts-mcp/{hashlib.sha256(PAGE.encode()).hexdigest()[:8]}"
 
 
 async def test_the_server_says_that_it_has_screens(open_session: OpenSession) -> None:

@@ -31,8 +31,8 @@ def page() -> str:
 
 @cache
 def uri() -> str:
-    """The address of the page as it is now."""
-    return f"{_ADDRESS}view-{hashlib.sha256(page().encode()).hexdigest()[:8]}.html"
+    """The address of the page as it is now. It is short, because each tool with a screen names it."""
+    return f"{_ADDRESS}{hashlib.sha256(page().encode()).hexdigest()[:8]}"
 
 
 def meta_of_tool() -> dict[str, Any]:
@@ -58,7 +58,7 @@ def contents(address: str) -> TextResourceContents:
 
 
 def is_at(address: str) -> bool:
-    return address.startswith(f"{_ADDRESS}view-") and address.endswith(".html")
+    return address.startswith(_ADDRESS)
 
 
 def is_shown_by(client: ClientCapabilities | None) -> bool:
