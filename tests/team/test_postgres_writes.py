@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -147,6 +149,53 @@ async def finished(session: Session, plan: int, token: str) -> None:
             await anyio.sleep(0.05)
             facts = await session.ok("import_status", plan=plan)
     assert facts["status"] == "done", facts
+
+
+async def test_rows_of_runs_and_single_changes_on_two_servers_take_nothing_back(servers: list[Session]) -> None:
+    """Runs and calls write to the same contacts and the same new phones at once, on both servers."""
+    one, other = servers
+    ids, phones = range(1001, 1013), [f"1510555{number}" for number in range(4400, 4412)]
+    told: list[dict[str, Any]] = []
+    table = "Phone,First\n" + "\n".join(f"+{phone},Jo" for phone in phones)
+    runs = [
+        (one, "import_contacts", await one.ok("import_contacts", text=table)),
+        (other, "update_contacts", await other.ok("update_contacts", contact_ids=[*ids], custom_fields={"Plan": "P"})),
+    ]
+    gone = await one.ok("delete_contact", contact_id=ids[-1])
+
+    async def slowly(request: httpx.Request) -> None:
+        await anyio.sleep(0.1 if request.method == "PUT" else 0)  # so that a look is old when its write goes out
+
+    one.wire.before = other.wire.before = slowly
+
+    async def call(session: Session, tool: str, **arguments: Any) -> None:
+        await anyio.sleep(0 if "plan" in arguments else random.uniform(0, 0.7))
+        told.append(arguments | ((await session.call(tool, **arguments)).structured_content or {}))
+
+    async with anyio.create_task_group() as tasks:
+
+        def start(session: Session, tool: str, **arguments: Any) -> None:
+            tasks.start_soon(partial(call, session, tool, **arguments))
+
+        for session, tool, planned in runs:
+            start(session, tool, plan=planned["plan"], confirm_token=planned["confirm_token"])
+        for number, (contact_id, phone) in enumerate(zip(ids[:-2:2], phones[::2], strict=False)):
+            start(servers[number % 2], "update_contact", contact_id=contact_id, last=f"L{contact_id}")
+            start(servers[number % 2], "create_contact", phone=f"+{phone}", last="Quill", if_exists="fill")
+        start(other, "update_contact", contact_id=ids[-2], new_phone=f"+{phones[-1]}")
+        start(one, "delete_contact", contact_id=ids[-1], confirm_token=gone["confirm_token"])
+    people = {contact["id"]: contact for contact in one.sandbox.store.contacts()}
+    there = [contact["phone"] for contact in people.values()]
+    assert len(there) == len({*there})
+    assert {*phones} <= {*there}
+    claimed = [facts for facts in told if facts.get("status") == "updated" and "last" in facts]
+    assert claimed
+    for facts in claimed:
+        assert people[facts["contact"]["contact_id"]]["last"] == facts["last"]
+    _, status = [await session.ok("import_status", plan=planned["plan"]) for session, _, planned in runs]
+    changed = [contact for contact in people.values() if contact["custom"].get("31") == "P"]
+    assert status["outcomes"]["done"] == len(changed) >= len(ids) / 2 - 1
+    assert sum(status["outcomes"].values()) == len(ids)
 
 
 async def test_a_plan_that_two_servers_get_with_one_confirmation_runs_once(servers: list[Session]) -> None:
