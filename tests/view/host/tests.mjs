@@ -664,6 +664,20 @@ test("a second answer of the host takes the frame with its own call, and leaves 
   same(calls.slice(1), [{ name: "delete_contact", arguments: { ...args, confirm_token } }], "the calls after it");
 });
 
+test("Show more goes on with its own call, whatever the host sends meanwhile", async ({ screen, book }) => {
+  const { result } = await book.update();
+  await screen.show(await book.answer("list_contacts", { limit: 5 }));
+  await screen.host("hold");
+  await screen.find(FIND.more).click();
+  await until("the call", async () => (await screen.calls()).length === 1);
+  await screen.host("change", { toolInfo: { tool: { name: "update_contact", inputSchema: { type: "object" } } } });
+  await screen.host("sendResult", result);
+  await screen.host("release");
+  await until("the next page", async () => (await screen.count(FIND.more)) === 1);
+  await screen.press(FIND.more);
+  same((await screen.calls()).map((one) => one.name), ["list_contacts", "list_contacts"], "calls");
+});
+
 test("a call that the host refuses: its reason is shown, and the buttons are back", async ({ screen, book }) => {
   const answer = await book.deletion();
   await screen.show(answer);
