@@ -20,6 +20,7 @@ from contacts_mcp.words.search_words import sound
 LONGEST = 24
 _BEGINNING = 7  # letters
 _SHORT = 5  # letters up to which one may be left out, else two
+MOST_LEFT_OUT = 2
 _KEY = 0x7FFFFF  # 23 bits of the checksum are enough to be right mostly
 _ID_BITS = 24
 _IDS = (1 << _ID_BITS) - 1
@@ -35,7 +36,7 @@ def is_known_kind(word: str) -> bool:
 def beginnings_of(word: str) -> set[str]:
     """The word's beginning, and the same with a letter or two left out."""
     start = word[:_BEGINNING]
-    most = 1 if len(word) <= _SHORT else 2
+    most = 1 if len(word) <= _SHORT else MOST_LEFT_OUT
     left = {start}
     for count in range(1, min(most, len(start) - 1) + 1):
         left.update("".join(chars) for chars in combinations(start, len(start) - count))
@@ -123,9 +124,11 @@ def near(db: sqlite3.Connection, word: str) -> list[tuple[str, int]]:
     starts = [key << _ID_BITS for key in keys_of(word)]
     query = (
         f"WITH keys (start) AS (VALUES {', '.join(['(?)'] * len(starts))}) SELECT word, n FROM word WHERE id IN ("
-        f"SELECT pair & {_IDS} FROM keys CROSS JOIN near ON pair BETWEEN start AND start + {_IDS})"
+        f"SELECT pair & {_IDS} FROM keys CROSS JOIN near ON pair BETWEEN start AND start + {_IDS}) "
+        "AND length(word) BETWEEN ? AND ?"
     )
-    return [(found, count) for found, count in db.execute(query, starts) if found != word]
+    lengths = len(word) - MOST_LEFT_OUT, len(word) + MOST_LEFT_OUT
+    return [(found, count) for found, count in db.execute(query, (*starts, *lengths)) if found != word]
 
 
 def sounding(db: sqlite3.Connection, word: str, *, most: int) -> list[str]:

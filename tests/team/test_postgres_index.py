@@ -48,6 +48,16 @@ def test_a_frequent_word_is_found_on_the_way_down(index: PostgresIndex, monkeypa
         assert index.matching(wanted._replace(without=("§§t0",)), most=5) == []
 
 
+def test_words_of_the_same_keys_fill_no_limit(index: PostgresIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contacts_mcp.state.postgres.index_words._MOST", 0)  # one key for all words
+    monkeypatch.setattr("contacts_mcp.state.postgres.index_vocabulary.MOST_CANDIDATES", 1)
+    index.upsert([ANN, JORDAN])
+    assert index.containing("iver") == ["rivera"]
+    assert dict(index.near("jordnxx")).keys() == {"jordan", "rivera", "muller", "mueller", "oakland"}, (
+        "not ann, nor gold"
+    )
+
+
 def test_another_server_goes_on_with_a_walk(index: PostgresIndex, prepared_database: str) -> None:
     walk = index.begin_walk(place="page 1", region="US")
     index.upsert([JORDAN], walk=walk, place="page 2")

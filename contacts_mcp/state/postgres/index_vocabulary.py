@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from contacts_mcp.state.postgres.index_words import NAMES_AND_VALUES, keys_of, near_keys, trigram_keys
-from contacts_mcp.state.vocabulary import LONGEST, MOST_CANDIDATES, is_known_kind
+from contacts_mcp.state.postgres.index_words import NAMES_AND_VALUES, keys_of, near_keys, trigram_keys, trigrams_in
+from contacts_mcp.state.vocabulary import LONGEST, MOST_CANDIDATES, MOST_LEFT_OUT, is_known_kind
 from contacts_mcp.words.search_words import sound
 
 if TYPE_CHECKING:
@@ -106,9 +106,11 @@ def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 def near(db: Connection, account: int, word: str) -> list[tuple[str, int]]:
     """The words that may be `word` misspelled, each with its count. Most of them are not: compare them."""
     query = (
-        "SELECT word, n FROM mirror_word WHERE keys && %s::integer[] AND account + 0 = %s AND word <> %s ORDER BY id"
+        "SELECT word, n FROM mirror_word WHERE keys && %s::integer[] AND account + 0 = %s AND word <> %s "
+        "AND length(word) BETWEEN %s AND %s ORDER BY id"
     )
-    return [(found, count) for found, count in db.execute(query, [near_keys(word, account), account, word])]
+    lengths = len(word) - MOST_LEFT_OUT, len(word) + MOST_LEFT_OUT
+    return [(found, n) for found, n in db.execute(query, [near_keys(word, account), account, word, *lengths])]
 
 
 def sounding(db: Connection, account: int, word: str, *, most: int) -> list[str]:
@@ -120,14 +122,17 @@ def sounding(db: Connection, account: int, word: str, *, most: int) -> list[str]
 
 def containing(db: Connection, account: int, part: str, *, most: int) -> list[str]:
     """The most frequent words that hold `part`, of three letters or more."""
-    keys = trigram_keys(part, account)
-    if not keys:
+    grams = trigrams_in(part)
+    if not grams:
         return []
+    # Other words have the keys, too. They must not fill the limit, which the index in a file has for these alone.
     query = (
         "SELECT word FROM (SELECT word, n, id FROM mirror_word WHERE keys @> %s::integer[] AND account + 0 = %s "
-        "ORDER BY id LIMIT %s) candidate WHERE strpos(word, %s) > 0 ORDER BY n DESC, id LIMIT %s"
+        "AND NOT EXISTS (SELECT FROM unnest(%s::text[]) gram WHERE strpos(word, gram) = 0) ORDER BY id LIMIT %s) found "
+        "WHERE strpos(word, %s) > 0 ORDER BY n DESC, id LIMIT %s"
     )
-    return [found for (found,) in db.execute(query, [keys, account, MOST_CANDIDATES, part, most])]
+    values = [trigram_keys(part, account), account, grams, MOST_CANDIDATES, part, most]
+    return [found for (found,) in db.execute(query, values)]
 
 
 def known(db: Connection, account: int, words: Iterable[str]) -> dict[str, int]:

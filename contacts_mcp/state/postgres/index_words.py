@@ -32,7 +32,7 @@ _MARKS = "§§"  # that a mark begins with
 _FIELD = FIELDS.removeprefix(_MARKS)
 _SIGNS = {"": "=:@", "n": "=", "e": "@"}  # by the place of a term
 _OF_NAME = 4  # letters of a word of a name that the index has by themselves
-_WINDOW = 17  # bits of a key. An account has a window of its own among the keys, so accounts hardly share any.
+_WINDOW = 18  # bits of a key. An account has a window of its own among the keys, so accounts hardly share any.
 _MOST = (1 << _WINDOW) - 1
 _KEYS = 0x7FFFFFFF  # 31 bits, a positive integer of PostgreSQL
 
@@ -184,8 +184,12 @@ def _initial(place: str) -> str:
 
 def trigrams(text: str, account: int) -> list[str]:
     """The trigrams of a text as `mirror_trigrams` makes them. None for a text shorter than one."""
-    clean = text.replace("\0", "")
-    return [*dict.fromkeys(f"{account}:{clean[at : at + 3]}" for at in range(len(clean) - 2))]
+    return [*dict.fromkeys(f"{account}:{gram}" for gram in trigrams_in(text.replace("\0", "")))]
+
+
+def trigrams_in(text: str) -> list[str]:
+    """All three neighbouring characters of a text."""
+    return [text[at : at + 3] for at in range(len(text) - 2)]
 
 
 def conditions(bounds: Bounds | None) -> tuple[str, list[Any]]:
@@ -219,7 +223,7 @@ def near_keys(word: str, account: int) -> list[int]:
 
 def trigram_keys(part: str, account: int) -> list[int]:
     """A word that holds the part has all of these."""
-    return [_key(f"|{part[at : at + 3]}", account) for at in range(len(part) - 2)]
+    return [_key(f"|{gram}", account) for gram in trigrams_in(part)]
 
 
 def _key(text: str, account: int) -> int:
