@@ -9,6 +9,7 @@
 | `HURRIED` | the event loop in which time takes no time |
 | `Clock` | seconds since 1970, moved by hand |
 | `OFFICE`, `names` | the names of the sandbox's office, as a snapshot |
+| `effort` | the processor time of a piece of work |
 | `kinds` | the kinds of an answer's notes |
 | `logging_put_back` | the log of the process, which `serve` and `call` set up as their own |
 | `text_of` | the text of an answer |
@@ -20,6 +21,7 @@ from tokens import tokens
 from .assistant import Assistant, text_of
 from .books import bare_book
 from .clock import HURRIED, Backend, Clock
+from .effort import effort
 from .logs import logging_put_back
 from .names import OFFICE, names
 from .notes import kinds
@@ -40,6 +42,7 @@ __all__ = [
     "Stage",
     "Wire",
     "bare_book",
+    "effort",
     "kinds",
     "logging_put_back",
     "names",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 import unicodedata
 
 import phonenumbers
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from support import effort
 
 from contacts_mcp.errors import InvalidPhone
 from contacts_mcp.words.phone_text import LONGEST_TEXT
@@ -700,19 +700,14 @@ HUGE = {
 
 @pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
 def test_a_megabyte_is_refused_in_milliseconds(text: str) -> None:
-    started = time.process_time()
-    refused = _refusal(text)
-    assert time.process_time() - started < 0.1
-    assert len(str(refused)) < 1_000
+    assert effort(lambda: _refusal(text)) < 0.1
+    assert len(str(_refusal(text))) < 1_000
 
 
 @pytest.mark.parametrize("piece", ["1", "(", "(0)", "1 ", "1/", "1,", "1x", "A", "1A", ". ", "+", "1+"])
 def test_the_longest_text_allowed_is_quick_too(piece: str) -> None:
     text = (piece * LONGEST_TEXT)[:LONGEST_TEXT]
-    _refusal(text)  # the metadata is loaded once
-    started = time.process_time()
-    _refusal(text)
-    assert time.process_time() - started < 0.05
+    assert effort(lambda: _refusal(text)) < 0.05
 
 
 def test_the_library_is_not_imported_before_the_first_phone() -> None:
