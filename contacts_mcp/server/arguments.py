@@ -56,7 +56,7 @@ def _meant(tool: ToolEntry, model: type[BaseModel], given: Mapping[str, Any]) ->
 
 def _is_placeholder(value: object, field: FieldInfo) -> bool:
     if not (_is_zero(value) or is_nothing(from_json(value))):
-        return False
+        return False  # as nearly all are, so the kinds are not looked at
     kinds = [getattr(kind, "__origin__", kind) for kind in get_args(field.annotation)]
     is_zero = _is_zero(value) and bool not in kinds
     return not field.is_required() and (is_zero or is_nothing(value if str in kinds else from_json(value)))

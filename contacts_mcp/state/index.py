@@ -268,9 +268,7 @@ class Index:
         """
         if not wanted:
             return []
-        tests, values = conditions(bounds)
-        # The cross join holds SQLite to this order: the words first.
-        source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
+        source, tests, values = _within(bounds)
         if below is not None:
             tests, values = f"{tests} AND words.rowid < ?", [*values, below]
         if part and not trigrams(part):
@@ -293,8 +291,7 @@ class Index:
     ) -> tuple[list[int], int]:
         """As `matching`, and how many contacts match with any id. Few of several clauses take one look at the words."""
         if len(wanted.clauses) > 1 and below is None:
-            tests, values = conditions(bounds)
-            source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
+            source, tests, values = _within(bounds)
             query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {tests} LIMIT ?"
             found = self._ids(query, query_of(wanted), *values, _FEW + 1)
             if len(found) <= _FEW:
@@ -305,8 +302,7 @@ class Index:
         """How many contacts match."""
         if not wanted:
             return 0
-        tests, values = conditions(bounds)
-        source = "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words"
+        source, tests, values = _within(bounds)
         return self._ids(f"SELECT count(*) FROM {source} WHERE words MATCH ? {tests}", query_of(wanted), *values)[0]
 
     def recent(self, *, most: int, bounds: Bounds, below: tuple[int, int] | None = None) -> list[tuple[int, int]]:
@@ -579,6 +575,13 @@ def _records(db: sqlite3.Connection, ids: Iterable[int]) -> list[sqlite3.Row]:
         chunk = asked[at : at + _CHUNK]
         found += db.execute(f"SELECT * FROM contact WHERE id IN ({', '.join('?' * len(chunk))})", chunk).fetchall()
     return found
+
+
+def _within(bounds: Bounds | None) -> tuple[str, str, list[int | str]]:
+    """The source of a question to `words`, its conditions with an AND before each, and their values."""
+    tests, values = conditions(bounds)
+    # The cross join holds SQLite to this order: the words first.
+    return "words CROSS JOIN contact c ON c.id = words.rowid" if values else "words", tests, values
 
 
 def _among(db: sqlite3.Connection, query: str, ids: Iterable[int]) -> set[int]:

@@ -37,6 +37,11 @@ class Issuer:
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         self.jwks_url = f"{self.url}jwks.json"
 
+    @property
+    def table(self) -> str:
+        """It in a file of accounts."""
+        return f'[[issuers]]\nurl = "{self.url}"\njwks_url = "{self.jwks_url}"\n'
+
     @contextmanager
     def serving(self) -> Iterator[Issuer]:
         thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))

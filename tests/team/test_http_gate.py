@@ -142,13 +142,14 @@ async def test_the_instructions_name_the_tools_of_the_caller(era: str, team: Tea
         assert "lookup_contact" in told
 
 
+def of_ada(issuer: Issuer) -> str:
+    """A file of accounts with one, for Ada alone."""
+    return f'{issuer.table}[accounts.oakland]\nsandbox = true\nsubjects = ["{issuer.url} ada"]\n'
+
+
 async def test_a_token_without_the_scope_to_read_comes_nowhere(era: str, tmp_path: Path) -> None:
     with Issuer().serving() as issuer:
-        accounts = (
-            f'[[issuers]]\nurl = "{issuer.url}"\njwks_url = "{issuer.jwks_url}"\n'
-            f'[accounts.oakland]\nsandbox = true\nsubjects = ["{issuer.url} ada"]\n'
-        )
-        async with hosted(tmp_path, accounts) as team:
+        async with hosted(tmp_path, of_ada(issuer)) as team:
             for scope in ("", "openid email", "contacts:write", "contacts:readx"):
                 response = await team.post(era, "tools/list", token=issuer.token(scope=scope))
                 assert response.status_code == 403
@@ -159,11 +160,7 @@ async def test_a_token_without_the_scope_to_read_comes_nowhere(era: str, tmp_pat
 async def test_a_path_that_another_part_reads_as_ours_leads_nowhere(path: str, tmp_path: Path) -> None:
     """Starlette's `/mcp` is also `/mcp` with an end of line, and would be reached without the gate."""
     with Issuer().serving() as issuer:
-        accounts = (
-            f'[[issuers]]\nurl = "{issuer.url}"\njwks_url = "{issuer.jwks_url}"\n'
-            f'[accounts.oakland]\nsandbox = true\nsubjects = ["{issuer.url} ada"]\n'
-        )
-        async with hosted(tmp_path, accounts) as team:
+        async with hosted(tmp_path, of_ada(issuer)) as team:
             headers, body = message(MODERN, "resources/read", {"uri": "contacts://contact/1001"})
             headers |= {"Authorization": f"Bearer {issuer.token(scope='openid')}"}
             response = await team.client.post(path, json=body, headers=headers)
@@ -308,7 +305,7 @@ async def test_a_page_of_an_allowed_origin_can_read_the_answers(tmp_path: Path) 
 
 async def test_the_document_names_the_issuers_and_all_scopes(tmp_path: Path) -> None:
     with Issuer().serving() as issuer:
-        accounts = f'[[issuers]]\nurl = "{issuer.url}"\njwks_url = "{issuer.jwks_url}"\n{ACCOUNTS}'
+        accounts = f"{issuer.table}{ACCOUNTS}"
         async with hosted(tmp_path, accounts) as team:
             for path in ("", "/mcp"):
                 response = await team.client.get(f"/.well-known/oauth-protected-resource{path}")

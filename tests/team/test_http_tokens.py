@@ -38,10 +38,7 @@ def era(request: pytest.FixtureRequest) -> str:
 
 def accounts_of(issuer: Issuer) -> str:
     return f"""
-[[issuers]]
-url = "{issuer.url}"
-jwks_url = "{issuer.jwks_url}"
-
+{issuer.table}
 [accounts.oakland]
 sandbox = true
 subjects = ["{issuer.url} ada"]
