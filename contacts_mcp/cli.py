@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import re
 import shutil
 import sys
@@ -196,7 +197,7 @@ def serve(address: str | None, **flags: Any) -> None:
             raise click.UsageError(str(error)) from None
     from contacts_mcp.server import stdio
 
-    if sys.stdin.isatty():
+    if os.isatty(0):
         click.echo(
             "Serving on stdin and stdout, where an assistant is expected; see `contacts-mcp install`. Ctrl-C ends it.",
             err=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +20,10 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
 from contacts_mcp.server.tools import TOOLS
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 SERVE = [sys.executable, "-m", "contacts_mcp", "serve"]
 ALL_TOOLS = [tool.name for tool in TOOLS]
@@ -297,3 +302,62 @@ def test_sigterm_ends_it(workplace: Path) -> None:
     _, said = child.end()
     assert seconds < SOON
     assert "Traceback" not in said
+
+
+LISTS = [json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/list"}) for number in range(1, 21)]
+SESSION = [handshake("2025-06-18"), json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}), *LISTS]
+"""More than a pipe holds of answers."""
+
+
+def test_a_script_may_write_all_its_lines_and_close(workplace: Path) -> None:
+    """Each request is answered. The last line lacks its end."""
+    done = subprocess.run(
+        [*SERVE, "--sandbox", "--data-dir", str(workplace / "script")],
+        cwd=workplace,
+        env=bare(),
+        input="\n".join(SESSION),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(answer["id"] for answer in answers if "result" in answer) == [*range(len(LISTS) + 1)]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a thread writes, and waits for the client")
+@pytest.mark.parametrize("ending", ["a signal", "nothing more to read", "nobody to write to"])
+def test_a_client_that_does_not_read_cannot_keep_the_server(ending: str, workplace: Path) -> None:
+    home = str(workplace / "unread")
+    child = Child("--sandbox", "--data-dir", home, cwd=workplace, env=bare(), modern=True).process
+    assert child.stdin is not None
+    assert child.stdout is not None
+    if ending == "nobody to write to":
+        child.stdout.close()
+    print("\n".join(SESSION), file=child.stdin, flush=True)
+    if ending == "a signal":
+        _until_full(child.stdout.fileno())
+        child.send_signal(signal.SIGTERM)
+    elif ending == "nothing more to read":
+        child.stdin.close()
+    assert child.wait(timeout=20) == 0
+    assert child.stderr is not None
+    assert child.stderr.read() == ""
+
+
+def _until_full(pipe: int) -> None:
+    """Wait until nothing more is written to the pipe."""
+    waiting, before = -1, -2
+    while waiting != before:
+        time.sleep(0.5)
+        before, waiting = waiting, int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix closes them")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_a_server_without_the_files_of_a_client_ends(closed: str, workplace: Path) -> None:
+    command = f"{shlex.join([*SERVE, '--sandbox', '--data-dir', str(workplace / 'none')])} {closed}"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=workplace, env=bare(), input="", encoding="utf-8", check=False
+    )
+    assert ended.returncode == 0

@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 
 BATCHING = "2025-03-26"
 MARK = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that is no message, and the error to answer with."""
+
+    answer: JSONRPCError
 
 
 class Lines:
@@ -24,13 +32,13 @@ class Lines:
     def __init__(self) -> None:
         self._version = ""
 
-    def read(self, line: str) -> Iterator[str | JSONRPCError]:
-        """The messages in `line` as the SDK can read them, and the errors to answer with. A blank line is nothing."""
+    def read(self, line: str) -> Iterator[JSONRPCMessage | Unreadable]:
+        """The messages in `line`. A blank line is nothing."""
         text = line.strip().lstrip(MARK)
         if not text.strip():
             return
-        if '"initialize"' not in text and _is_message(text):
-            yield text
+        if '"initialize"' not in text and (message := _message(text)):
+            yield message
             return
         try:
             given = json.loads(text)
@@ -48,26 +56,27 @@ class Lines:
         else:
             yield from map(self._read, given)
 
-    def _read(self, given: Any) -> str | JSONRPCError:
+    def _read(self, given: Any) -> JSONRPCMessage | Unreadable:
         text = json.dumps(given, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if not _is_message(text):
+        message = _message(text)
+        if message is None:
             return _error(INVALID_REQUEST, "This is not a message of JSON-RPC 2.0.", given)
         if given.get("method") == "initialize" and isinstance(given.get("params"), dict):
             self._version = str(given["params"].get("protocolVersion", ""))
-        return text
+        return message
 
 
-def _is_message(text: str) -> bool:
+def _message(text: str) -> JSONRPCMessage | None:
     try:
-        jsonrpc_message_adapter.validate_json(text, by_name=False)
+        return jsonrpc_message_adapter.validate_json(text, by_name=False)
     except ValueError:
-        return False
-    return True
+        return None
 
 
-def _error(code: int, message: str, given: object = None) -> JSONRPCError:
+def _error(code: int, message: str, given: object = None) -> Unreadable:
     number = given.get("id") if isinstance(given, dict) else None
     is_id = isinstance(number, int | str) and not isinstance(number, bool)
     # Half an emoji in an id could not be written either.
     number = number.encode(errors="replace").decode() if isinstance(number, str) else number
-    return JSONRPCError(jsonrpc="2.0", id=number if is_id else None, error=ErrorData(code=code, message=message))
+    error = ErrorData(code=code, message=message)
+    return Unreadable(JSONRPCError(jsonrpc="2.0", id=number if is_id else None, error=error))

@@ -1,102 +1,185 @@
 """Serving on stdin and stdout, and ending well on a signal: as if the client had closed stdin.
 
-A read of stdin cannot be interrupted. Without the pipe below, SIGINT would hang and SIGTERM would kill in the middle of
-a call. So stdin is passed on through a pipe of our own, and a signal closes that pipe. The server reads the end of its
-input, closes journal and sandbox as always, and exits 0. A second signal has its usual effect.
+- The client is spoken to through duplicates of stdin and stdout. The numbers 0 and 1 lead elsewhere meanwhile, so that
+  no child of ours and no stray `print` touches the protocol.
+- A read of stdin cannot be interrupted, so it is made by a thread that nobody waits for. A signal ends what that thread
+  passes on. The server then closes journal and sandbox as always, and exits 0. A second signal has its usual effect.
+- Requests made before the end of the input are still answered, within `LAST_WORDS`. So a script may write all its lines
+  at once and close.
+- The event loop itself writes the answers, piece by piece, while the client has room for them. So a client that does
+  not read holds up nothing but itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import select
 import signal
+import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import IO, Any
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import Any
 
 import anyio
-from anyio.abc import ObjectSendStream
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server.lowlevel.server import Server
-from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCRequest, JSONRPCResponse, RequestId
 
-from contacts_mcp.server.lines import Lines
+from contacts_mcp.server.lines import Lines, Unreadable
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_STDIN = 0
+_STDIN, _STDOUT, _STDERR = range(3)
 _CHUNK = 65536
+LAST_WORDS = 2.0  # seconds after the end of the input in which calls are answered, and then read by the client
+_NEVER_ANSWERED = ("subscriptions/listen",)  # as long as the client listens
 
 
 def serve(server: Server[Any]) -> None:
     """Serve one client until it closes stdin, or until a signal."""
-
-    async def run(stdin: IO[str] | None) -> None:
-        messages = _Messages(stdin) if stdin else None
-        # The SDK only iterates over the lines of its stdin.
-        async with stdio_server(stdin=messages) as (reading, writing):  # type: ignore[arg-type] # see above
-            if messages:
-                messages.answers = writing
-            await server.run(reading, writing, server.create_initialization_options())
-
-    with _ending_on_signals() as stdin:
-        anyio.run(run, stdin)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    anyio.run(_serve, server, _moved(_STDIN, nowhere), _moved(_STDOUT, _STDERR if _is_open(_STDERR) else nowhere))
 
 
-class _Messages:
-    """The messages that come on `stdin`. A line that is none is answered here."""
-
-    answers: ObjectSendStream[SessionMessage]
-
-    def __init__(self, stdin: IO[str]) -> None:
-        self._stdin = anyio.wrap_file(stdin)
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        lines = Lines()
-        async for line in self._stdin:
-            for message in lines.read(line):
-                if isinstance(message, str):
-                    yield message
-                else:
-                    await self.answers.send(SessionMessage(message))
+def _moved(number: int, elsewhere: int) -> int:
+    """Another number for the file with `number`, which then leads `elsewhere`. So does one that was never open."""
+    if not _is_open(number):
+        return elsewhere
+    moved = os.dup(number)
+    os.dup2(elsewhere, number)
+    return moved
 
 
-@contextmanager
-def _ending_on_signals() -> Iterator[IO[str] | None]:
-    """The stdin to read, which SIGINT and SIGTERM close. The process is about to end, so nothing is put back."""
-    try:
-        client = os.dup(_STDIN)
-    except OSError:  # started without a stdin: there is nothing to wait for
-        yield None
-        return
-    reading, writing = os.pipe()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, _STDIN)  # no child of ours reads a message of the client
-    os.close(nothing)
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: _end(writing))
-    threading.Thread(target=_pass_on, args=(client, writing), daemon=True).start()
-    # A thread can still read it when the loop has ended, so it is not closed.
-    yield open(reading, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 -- see above
+def _is_open(number: int) -> bool:
+    with suppress(OSError):
+        os.fstat(number)
+        return True
+    return False
 
 
-def _pass_on(client: int, writing: int) -> None:
-    try:
-        while data := os.read(client, _CHUNK):
-            while data:
-                data = data[os.write(writing, data) :]
-    except OSError:
-        pass
-    _close(writing)
+class _OpenRequests:
+    """The requests without an answer so far."""
+
+    def __init__(self) -> None:
+        self._ids: set[RequestId] = set()
+        self._none = anyio.Event()
+
+    def given(self, message: JSONRPCMessage) -> None:
+        if isinstance(message, JSONRPCRequest) and message.method not in _NEVER_ANSWERED:
+            self._ids.add(message.id)
+
+    def written(self, message: JSONRPCMessage) -> None:
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id is not None:
+            self._ids.discard(message.id)
+            if not self._ids:
+                self._none.set()
+
+    def forget(self) -> None:
+        self._ids.clear()
+        self._none.set()
+
+    async def answered(self) -> None:
+        """Return once there is none."""
+        self._none = anyio.Event()
+        if self._ids:
+            await self._none.wait()
 
 
-def _end(writing: int) -> None:
-    _close(writing)
+async def _serve(server: Server[Any], stdin: int, stdout: int) -> None:
+    ending, chunks = anyio.create_memory_object_stream[bytes](1)
+    given, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    answers, written = anyio.create_memory_object_stream[SessionMessage](0)
+    loop, open_requests = asyncio.get_running_loop(), _OpenRequests()
+
+    def end() -> None:
+        open_requests.forget()
+        ending.close()
+
+    _on_signals(lambda: loop.call_soon_threadsafe(end))
+    threading.Thread(target=_pass_on, args=(stdin, ending, loop), daemon=True).start()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_read, chunks, given, answers.clone(), open_requests)
+        tasks.start_soon(_write, stdout, written, open_requests, end)
+        await server.run(messages, answers, server.create_initialization_options())
+        tasks.cancel_scope.deadline = anyio.current_time() + LAST_WORDS
+
+
+def _on_signals(end: Callable[[], object]) -> None:
+    """The first signal calls `end`."""
+
+    def first(*_: object) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        end()
+
     for each in _SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
+        signal.signal(each, first)
 
 
-def _close(writing: int) -> None:
-    """Close the pipe but keep its number taken: the other thread may be about to write to it."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, writing)
-    os.close(nowhere)
+def _pass_on(stdin: int, chunks: MemoryObjectSendStream[bytes], loop: asyncio.AbstractEventLoop) -> None:
+    """Pass on what comes, and its end. It may still be reading when the loop has ended."""
+    with suppress(OSError, RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError):
+        while (data := os.read(stdin, _CHUNK)) and not loop.is_closed():
+            asyncio.run_coroutine_threadsafe(chunks.send(data), loop).result()
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(chunks.close)
+
+
+async def _read(
+    chunks: ObjectReceiveStream[bytes],
+    messages: ObjectSendStream[SessionMessage | Exception],
+    answers: ObjectSendStream[SessionMessage],
+    open_requests: _OpenRequests,
+) -> None:
+    """Every line as a message for the server. A line that is none is answered here."""
+    lines = Lines()
+    async with messages, answers:
+        async for line in _split(chunks):
+            for message in lines.read(line):
+                if isinstance(message, Unreadable):
+                    await answers.send(SessionMessage(message.answer))
+                    continue
+                open_requests.given(message)
+                await messages.send(SessionMessage(message))
+        with anyio.move_on_after(LAST_WORDS):
+            await open_requests.answered()
+
+
+async def _split(chunks: ObjectReceiveStream[bytes]) -> AsyncIterator[str]:
+    """The lines. The last one may lack its end."""
+    rest = b""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+    yield rest.decode(errors="replace")
+
+
+async def _write(
+    stdout: int, messages: ObjectReceiveStream[SessionMessage], open_requests: _OpenRequests, end: Callable[[], None]
+) -> None:
+    """A line a message. Where nobody reads them any more, the input ends, too."""
+    async for session_message in messages:
+        message = session_message.message
+        line = message.model_dump_json(by_alias=True, exclude_unset=True)
+        try:
+            await _put(stdout, line.encode() + b"\n")
+        except OSError:
+            end()
+        open_requests.written(message)
+
+
+async def _put(stdout: int, data: bytes) -> None:
+    """Write without making the event loop wait for a client that does not read. Raises OSError where it is gone."""
+    while data:
+        if sys.platform == "win32":  # where only a socket can be asked for room
+            sent = await anyio.to_thread.run_sync(os.write, stdout, data)
+        else:
+            if not select.select([], [stdout], [], 0)[1]:
+                await anyio.wait_writable(stdout)
+            sent = os.write(stdout, data[: select.PIPE_BUF])  # a pipe with room has that much
+        data = data[sent:]
