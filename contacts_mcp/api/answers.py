@@ -49,7 +49,7 @@ def _loaded(body: bytes) -> tuple[Any, bool]:
     A byte that is not UTF-8 becomes a lone surrogate. Raises ValueError for text that is no JSON.
     """
     try:
-        value = json.loads(body, parse_constant=str)
+        value = _JSON.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except json.JSONDecodeError:
         raise
     except (ValueError, RecursionError):
@@ -57,6 +57,9 @@ def _loaded(body: bytes) -> tuple[Any, bool]:
         text = body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
         return json.loads(_cut(text), parse_int=_int, parse_constant=str), False
     return _shallow(value, DEEPEST) if body.count(b"[") + body.count(b"{") > DEEPEST else value, True
+
+
+_JSON = json.JSONDecoder(parse_constant=str)
 
 
 def _shallow(value: Any, levels: int) -> Any:

@@ -28,7 +28,7 @@ from contacts_mcp.api.connection import CONNECTIONS, HEADERS, Proxy, timeouts
 from contacts_mcp.api.failures import failure_in_the_answer, failure_on_the_way, without_secrets
 from contacts_mcp.api.pace import Pace
 from contacts_mcp.api.retries import AMBIGUOUS, Budget, Kind, Schedule, may_repeat
-from contacts_mcp.api.tracing import FIRST, Attempt, request_span
+from contacts_mcp.api.tracing import FIRST, Attempt, RequestSpan
 from contacts_mcp.errors import BadAnswer, ContactsError, RateLimited
 from contacts_mcp.models import Contact, CustomField, Inbox, Tag, Team, WriteReply
 from contacts_mcp.state import watching
@@ -125,6 +125,7 @@ class Answer:
 
 
 NOT_THERE = Answer(None, "")
+_NOTHING = httpx.ByteStream(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ class HeymarketClient:
         `hear` is told the headers of every answer, `learn` the id of the team, once.
         """
         self._url = url
+        self._headers = [("Host", httpx.URL(url).netloc.decode("ascii")), *HEADERS]
         self._transport = transport
         self._auth = auth
         self._pace = pace
@@ -401,18 +403,19 @@ class HeymarketClient:
         note = on_write.get()
         if note is not None and call.kind is Kind.WRITE:
             note()
-        with request_span(call.method, call.template, attempt) as span:
+        with RequestSpan(call.method, call.template, attempt) as span:
             try:
                 response, body = await self._exchange(call, proof)
             except FAILURES_ON_THE_WAY as error:
                 _log_request(call, type(error).__name__, start)
                 span.failed(type(error).__name__)
                 raise failure_on_the_way(error, self._timeout, self._proxy) from None  # the original holds the URL
-            span.answered(response.status_code, _request_id(response))
-        _log_request(call, response.status_code, start, _request_id(response))
+            request_id = _request_id(response)
+            span.answered(response.status_code, request_id)
+        _log_request(call, response.status_code, start, request_id)
         if self.listeners:
             self._told(call, response, body, start)
-        return _answer(call, response, body, proof)
+        return _answer(call, response, body, request_id, proof)
 
     async def _exchange(self, call: Call, proof: str) -> tuple[httpx.Response, bytes]:
         """The answer and its body. Raises the errors of httpx, zlib.error and TimeoutError."""
@@ -421,7 +424,8 @@ class HeymarketClient:
             self._url + call.path,
             params=call.query or None,
             json=call.body,
-            headers=[*HEADERS, ("Authorization", proof)],
+            headers=[*self._headers, ("Authorization", proof)],
+            stream=_NOTHING if call.method == "GET" else None,  # else httpx works out what to say of a body
             extensions=self._extensions,
         )
         # httpx bounds each read, not the whole: a body that drips would keep an attempt alive for ever.
@@ -479,8 +483,8 @@ def _request_id(response: httpx.Response) -> str:
 _UNPRINTED = re.compile(r"[^A-Za-z0-9_.:-]")
 
 
-def _answer(call: Call, response: httpx.Response, body: bytes, proof: str) -> Answer:
-    request_id, status = _request_id(response), response.status_code
+def _answer(call: Call, response: httpx.Response, body: bytes, request_id: str, proof: str) -> Answer:
+    status = response.status_code
     if response.is_success and call.kind is Kind.READ and not body.strip():
         # `null` says that nothing is there; this says nothing.
         raise BadAnswer(f"Heymarket answered {status} with nothing at all", status=status, request_id=request_id)
@@ -490,12 +494,12 @@ def _answer(call: Call, response: httpx.Response, body: bytes, proof: str) -> An
         return Answer(value, request_id)
     if status in call.missing and _is_own(request_id, body):
         return NOT_THERE
-    raise _refusal(call, response, body, proof)
+    raise _refusal(call, response, body, request_id, proof)
 
 
-def _refusal(call: Call, response: httpx.Response, body: bytes, proof: str) -> ContactsError:
+def _refusal(call: Call, response: httpx.Response, body: bytes, request_id: str, proof: str) -> ContactsError:
     """The error that a failure of the service, or of something on the way, means."""
-    request_id, status = _request_id(response), response.status_code
+    status = response.status_code
     is_page = status in _REFUSED and answers.is_page(body, response.headers.get("Content-Type", ""))
     if not _is_own(request_id, body) and (status in call.missing or is_page):
         # A gateway or a portal on the way knows nothing about contacts, nor whether a write went through.

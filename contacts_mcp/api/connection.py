@@ -67,8 +67,11 @@ def transport_to(url: str, proxy: Proxy | None = None) -> httpx.AsyncHTTPTranspo
 
 
 def timeouts(seconds: float) -> dict[str, float | None]:
-    """The bounds of each step of a request, in seconds, as a transport reads them."""
-    return httpx.Timeout(seconds, connect=min(CONNECT_WITHIN, seconds)).as_dict()
+    """The bounds of each step of a request, in seconds, as a transport reads them.
+
+    Only connecting has one of its own: a request that did not get so far was not sent. The client bounds the whole.
+    """
+    return httpx.Timeout(None, connect=min(CONNECT_WITHIN, seconds)).as_dict()
 
 
 def trust_named_by() -> str:

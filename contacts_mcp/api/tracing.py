@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from contacts_mcp.state import watching
 
@@ -33,11 +33,29 @@ FIRST = Attempt()
 
 
 class RequestSpan:
-    """The span of one request, which may be nobody's."""
+    """The span of one request while it is under way. It may be nobody's."""
 
-    def __init__(self, span: Any = None) -> None:
-        self._span = span
+    def __init__(self, method: str, template: str, attempt: Attempt = FIRST) -> None:
+        """`template` is the path without ids."""
+        self._operation = f"{method} {template}"
+        self._recording = _span(self._operation, method, template, attempt)
+        self._span: Any = None
+        self._begin = 0.0
         self.outcome = ""  # a status, or the name of an error's type
+
+    def __enter__(self) -> Self:
+        self._begin = time.perf_counter()
+        self._span = self._recording.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and not self.outcome:  # of a caller who gave up, or an answer that is none
+            self.failed(kind.__name__)
+        self._recording.__exit__(kind, error, trace)
+        if watcher := watching.watcher:
+            watcher.sent(self._operation, outcome=self.outcome, seconds=time.perf_counter() - self._begin)
 
     def answered(self, status: int, request_id: str) -> None:
         """Note the answer of the service."""
@@ -65,23 +83,6 @@ _FAILURES = 400
 def _loaded() -> Any:
     """OpenTelemetry's API for traces where this process has it, None where not. It takes 20 ms to load."""
     return sys.modules.get("opentelemetry.trace")
-
-
-@contextmanager
-def request_span(method: str, template: str, attempt: Attempt = FIRST) -> Iterator[RequestSpan]:
-    """The span of a request while it is under way. `template` is its path without ids."""
-    operation, begin = f"{method} {template}", time.perf_counter()
-    with _span(operation, method, template, attempt) as recorded:
-        span = RequestSpan(recorded)
-        try:
-            yield span
-        except BaseException as error:
-            if not span.outcome:  # of a caller who gave up, or an answer that is none
-                span.failed(type(error).__name__)
-            raise
-        finally:
-            if watcher := watching.watcher:
-                watcher.sent(operation, outcome=span.outcome, seconds=time.perf_counter() - begin)
 
 
 _NOBODY = nullcontext()

@@ -100,9 +100,9 @@ class NameList:
                 self._fetched = self._clock()
             return self.names
 
-    async def naming(self, ids: Iterable[int]) -> Names:
+    async def naming(self, ids: set[int]) -> Names:
         """The list with a name for each of `ids`, as far as that can be had soon. Never fails."""
-        unnamed = [item for item in ids if item not in self.names.ids or self._clock() - self._fetched > KEEP]
+        unnamed = ids - self.names.ids if self._clock() - self._fetched <= KEEP else ids
         if not unnamed:
             if watcher := watching.watcher:
                 watcher.named(self.names.kind, is_hit=True)
@@ -110,7 +110,7 @@ class NameList:
             try:
                 with anyio.fail_after(LABEL_PATIENCE):
                     names = await self.no_older_than(KEEP)
-                    if not names.ids >= {*unnamed}:
+                    if not names.ids >= ids:
                         await self.no_older_than(REFETCH_AFTER)
             except (ContactsError, TimeoutError):
                 self._failed = self._clock()

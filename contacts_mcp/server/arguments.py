@@ -41,7 +41,10 @@ def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_own_names(tool: ToolEntry, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """`given` under the tool's own names."""
-    others = {other: own for other, own in ACCEPTED.get(tool.name, {}).items() if own not in given}
+    accepted = ACCEPTED.get(tool.name)
+    if not accepted:
+        return given
+    others = {other: own for other, own in accepted.items() if own not in given}
     return {others.get(name, name): value for name, value in given.items()}
 
 

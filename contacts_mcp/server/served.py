@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Protocol
 
 from contacts_mcp.server.jobs import Jobs
@@ -40,10 +40,10 @@ class OneAccount:
         """`own` is closed with the server. `lent` is used in its place, and its owner closes it."""
         self._own = own
         self._jobs = Jobs(lent or own)
+        self._using = nullcontext[App](self._jobs)
 
-    @contextmanager
-    def using(self) -> Iterator[App]:
-        yield self._jobs
+    def using(self) -> AbstractContextManager[App]:
+        return self._using
 
     def offers(self, _: ToolEntry) -> bool:
         return True

@@ -24,6 +24,7 @@ from mcp.shared.uri_template import UriTemplate
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    SERVER_INFO_META_KEY,
     CallToolRequestParams,
     CallToolResult,
     CompleteRequestParams,
@@ -49,6 +50,7 @@ from mcp_types import (
     Tool,
     ToolAnnotations,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from contacts_mcp import __version__
 from contacts_mcp.config import Settings
@@ -193,7 +195,9 @@ class _Methods:
                 returned=returned_by(params),
                 decline=lambda question: _decline(app, question, deadline),
             )
-        return question_for(said) if isinstance(said, Question) else result_of(said)
+        if isinstance(said, Question):
+            return question_for(said)
+        return result_of(said, stamp=_STAMP if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else None)
 
     def _shows_screens(self, ctx: Context) -> bool:
         """Whether this client says that it shows screens. Its name and that are noted for `doctor`."""
@@ -292,6 +296,9 @@ class _Methods:
 
 JSON = "application/json"
 
+# Whose answer it is, where the protocol wants that in each one. The SDK alone would send the icon with each, too.
+_STAMP = {SERVER_INFO_META_KEY: {"name": NAME, "version": __version__}}
+
 
 async def _decline(app: App, question: Question, deadline: Deadline) -> bool:
     """Use up the token of a question that a person said no to. False where it was used up before.
@@ -305,9 +312,10 @@ async def _decline(app: App, question: Question, deadline: Deadline) -> bool:
     return True
 
 
-def result_of(answer: Answer) -> CallToolResult:
+def result_of(answer: Answer, *, stamp: dict[str, Any] | None = None) -> CallToolResult:
     """An answer of ours as the SDK's result."""
     return CallToolResult(
+        _meta=stamp,
         content=[TextContent(type="text", text=answer.text)],
         structured_content=answer.facts,
         is_error=answer.is_error,

@@ -35,7 +35,7 @@ from contacts_mcp.server.lines import Lines, Unreadable
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STDIN, _STDOUT, _STDERR = range(3)
 _CHUNK = 65536
-LAST_WORDS = 2.0  # seconds after the end of the input in which calls are answered, and then read by the client
+LAST_WORDS = 0.5  # seconds after the end of the input in which calls are answered, and then read by the client
 _NEVER_ANSWERED = ("subscriptions/listen",)  # as long as the client listens
 
 

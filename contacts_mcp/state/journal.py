@@ -601,13 +601,13 @@ def _entry(row: sqlite3.Row) -> Entry:
 
 def _was_written_lately(path: Path) -> bool:
     """Whether some process wrote to the journal in the last minute, by the clock of the files."""
-    for file in (f"{path}-wal", path):  # each look-up comes by here
-        try:
-            if time.time() - os.stat(file).st_mtime < IN_FLIGHT:  # noqa: PTH116 -- the quicker way
-                return True
-        except OSError:
-            continue
-    return False
+    try:  # each look-up comes by here
+        return any(
+            time.time() - os.stat(file).st_mtime < IN_FLIGHT  # noqa: PTH116 -- the quicker way
+            for file in (path, f"{path}-wal")
+        )
+    except OSError:  # there is no journal, or nothing that is not in it yet
+        return False
 
 
 def _steps() -> list[list[str]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from contacts_mcp.words.display import visible
 
@@ -19,8 +19,7 @@ _LONGEST = 60  # characters of a name or version
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastClient:
+class LastClient(NamedTuple):
     """A client, by its own words."""
 
     name: str
@@ -36,7 +35,7 @@ def remember(directory: Path, client: LastClient) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = directory / _FILE
         path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(client)), encoding="utf-8")
+        path.write_text(json.dumps(client._asdict()), encoding="utf-8")
     except OSError as error:
         _log.info("the client cannot be noted for doctor (%s)", type(error).__name__)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 VALUE = 200  # characters of one of many values
@@ -160,7 +160,7 @@ def in_line(value: Any, *, limit: int = VALUE) -> str:
 
 def all_in_line(items: Sequence[Any]) -> str:
     """Names inside a line of ours."""
-    return ", ".join(word(str(item), limit=LABEL) for item in items[:MOST])
+    return ", ".join(_label(str(item)) for item in items[:MOST])
 
 
 def lines_of(rows: Iterable[tuple[str, *tuple[Any, ...]]], cut: Cut) -> list[str]:
@@ -168,8 +168,14 @@ def lines_of(rows: Iterable[tuple[str, *tuple[Any, ...]]], cut: Cut) -> list[str
     lines = []
     for name, *values in rows:
         sides = " -> ".join(in_line(value, limit=cut.value) for value in values)
-        lines.append(f"{word(name, limit=LABEL)}: {sides}")
+        lines.append(f"{_label(name)}: {sides}")
     return lines
+
+
+@lru_cache(maxsize=512)
+def _label(name: str) -> str:
+    """A field or tag as a word. An account has few, and every answer names some."""
+    return word(name, limit=LABEL)
 
 
 _TO_ESCAPE = re.compile(r'["\\<\]]')

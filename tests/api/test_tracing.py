@@ -124,8 +124,8 @@ def test_a_request_that_failed_says_how_and_nothing_of_its_text(fault: dict[str,
 def test_where_the_api_is_not_loaded_it_is_not_loaded_for_a_request() -> None:
     code = (
         "import sys\n"
-        "from contacts_mcp.api.tracing import request_span\n"
-        "with request_span('GET', '/v1/team') as span:\n"
+        "from contacts_mcp.api.tracing import RequestSpan\n"
+        "with RequestSpan('GET', '/v1/team') as span:\n"
         "    span.answered(500, 'r-1')\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )

@@ -64,7 +64,7 @@ def fields(account: Account, clock: Clock) -> NameList:
 
 async def labels(fields: NameList, *ids: int) -> list[str]:
     """The labels of `ids` in an answer that mentions them all."""
-    names = await fields.naming(ids)
+    names = await fields.naming({*ids})
     return [names.label(number) for number in ids]
 
 
@@ -86,7 +86,7 @@ async def test_the_list_is_kept_for_ten_minutes(fields: NameList, account: Accou
 async def test_many_at_once_fetch_it_once(fields: NameList, account: Account) -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(10):
-            tasks.start_soon(fields.naming, [31])
+            tasks.start_soon(fields.naming, {31})
             tasks.start_soon(fields.no_older_than, KEEP)
     assert account.fetches == 1
 

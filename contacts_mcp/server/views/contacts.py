@@ -212,7 +212,7 @@ def whole(card: Card, cut: Cut = CUTS[0]) -> dict[str, Any]:
         **card.shown_only,
         "other": card.other,
     }
-    (shown,) = safe_rows([{name: value for name, value in facts.items() if value not in ("", (), {})}], cut)
+    (shown,) = safe_rows([{name: value for name, value in facts.items() if value or value is False}], cut)
     return shown
 
 

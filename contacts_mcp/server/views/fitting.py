@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, WithJsonSchema
+from pydantic_core import to_json
 
 from contacts_mcp.words.display import Cut
 
@@ -70,7 +70,7 @@ def fitted(shown: Callable[[Cut], Shown], *, cuts: Sequence[Cut] = CUTS) -> Answ
         lines, model = shown(cut)
         facts = model.model_dump(mode="json", exclude_none=True)
         fits = _size("\n".join(lines)) <= ANSWER
-        if fits and _size(json.dumps(facts, ensure_ascii=False)) <= ANSWER:
+        if fits and len(to_json(facts)) <= ANSWER:
             break
     return Answer(lines if fits else _without_middle(lines), facts)
 
