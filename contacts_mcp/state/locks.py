@@ -15,7 +15,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 
 import anyio
@@ -31,6 +31,8 @@ POLL = 0.02
 
 class Locks:
     """The locks of one account. `directory` None keeps them inside this process."""
+
+    patience = inf  # the caller is on this machine, and waits for as long as its call lasts
 
     def __init__(self, directory: Path | None, account: Account | str) -> None:
         self._directory = directory

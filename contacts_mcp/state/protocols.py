@@ -201,6 +201,10 @@ class Making(Protocol):
 class Locks(Protocol):
     """One writer at a time for each contact, phone, change, plan and tag of one account."""
 
+    @property
+    def patience(self) -> float:
+        """How many seconds a call may wait for a change before it. A longer wait is refused, with its seconds."""
+
     def phones(self, *phones: str) -> AbstractAsyncContextManager[None]:
         """Hold the right to create a contact with, or move one to, any of `phones`."""
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 0.25  # seconds to connect, and seconds for an answer
 BEATS_OF_ALL = 4  # heartbeats after which each ledger asks, also one without a promise
+BEATS_MISSED = 3  # heartbeats after which a replica is taken for silent
 BEATS_KEPT = 600.0  # seconds for which a number of replicas counts
 LATE = 1.0  # seconds by which a question may arrive late before Redis's clock is believed to be set forward
 CONNECTIONS = 8
@@ -217,7 +218,7 @@ class SharedRedis:
 
     async def _heartbeat(self, *, leaving: bool = False) -> tuple[str, int]:
         """The mark of Redis, and the number of replicas there are."""
-        letter = {"me": self.name, "window": WINDOW, "gone": 3 * self.rhythm.beat, "leaving": leaving}
+        letter = {"me": self.name, "window": WINDOW, "gone": BEATS_MISSED * self.rhythm.beat, "leaving": leaving}
         answer = await self.ask(_HEARTBEAT, ["born", "replicas"], letter)
         return answer["born"], int(answer["replicas"])
 

@@ -4,6 +4,8 @@
 - A process asks once for all its waiters. A place carries the last moment at which it may be used.
 - A replica that loses Redis goes on alone, with the places that Redis promised it beforehand. Promised places count as
   used for all others, so that all together stay under the limit. Each answer makes the promise anew.
+- A replica that fell silent keeps its promise, because it may be cut off and not dead. The others are promised parts
+  of the rest, so that any number of them that die leave something.
 - A minute after the loss, nothing that was sent together counts any more. Each replica then has its part of `SHARE`.
 - A Redis with another mark (`redis.py`) is no free minute. It gives nothing until it has settled. Everyone who sees
   the mark writes down there the requests that it sent within the window.
@@ -20,7 +22,7 @@ from typing import Any, NamedTuple
 
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.ledger import AHEAD, AHEAD_MOST, WINDOW
-from contacts_mcp.state.redis import BIRTH, RedisLost, SharedRedis
+from contacts_mcp.state.redis import BEATS_MISSED, BIRTH, RedisLost, SharedRedis
 from contacts_mcp.state.uptime import uptime
 
 HOLD = 0.25  # seconds within which a place is used, or void
@@ -37,7 +39,8 @@ if #a.back > 0 then redis.call('ZREM', KEYS[2], unpack(a.back)) end
 for _, sent in ipairs(a.sent) do redis.call('ZADD', KEYS[2], 'NX', now - sent[1], sent[2]) end
 local ms = math.ceil(a.pause * 1000)
 if ms > 0 and ms > redis.call('PTTL', KEYS[3]) then redis.call('SET', KEYS[3], 1, 'PX', ms) end
-local used, others, holders, paused = 0, 0, 1, 0
+local used, others, silent, holders, paused = 0, 0, 0, 1, 0
+local told = now + 2 * a.window + 10
 for k = 2, #KEYS, 3 do
   used = used + redis.call('ZCOUNT', KEYS[k], now - a.window, '+inf')
   paused = math.max(paused, redis.call('PTTL', KEYS[k + 1]) / 1000)
@@ -45,7 +48,10 @@ for k = 2, #KEYS, 3 do
   for i = 1, #promised, 2 do
     local places, till = string.match(promised[i + 1], '(%d+) ([%d.]+)')
     if tonumber(till) < now then redis.call('HDEL', KEYS[k + 2], promised[i])
-    elseif promised[i] ~= a.me then others, holders = others + places, holders + 1 end
+    elseif promised[i] ~= a.me then
+      others = others + places
+      if tonumber(till) < told - a.gone then silent = silent + places else holders = holders + 1 end
+    end
   end
 end
 local got, ahead, wait, rest, settling = 0, 0, paused, a.rest, math.max(0, a.settle - (now - at))
@@ -57,7 +63,7 @@ if settling == 0 then
     redis.call('ZADD', KEYS[2], now + (k > got and a.ahead_hold or a.hold), a.trip .. k)
   end
   used = used + got + ahead
-  local part = a.share * (a.full - used) / math.max(a.replicas, holders)
+  local part = a.share * (a.full - used - silent) / math.max(a.replicas, holders)
   rest = math.max(0, math.min(math.floor(part), a.full - used - others))
   if wait == 0 and got < a.want then
     local over = used + others - a.limit
@@ -69,7 +75,7 @@ if settling == 0 then
 end
 if a.share == 0 then redis.call('HDEL', KEYS[4], a.me)
 else -- The answer may be lost on the way. Then the promise of before holds.
-  redis.call('HSET', KEYS[4], a.me, string.format('%d %.3f', math.max(a.rest, rest), now + 2 * a.window + 10))
+  redis.call('HSET', KEYS[4], a.me, string.format('%d %.3f', math.max(a.rest, rest), told))
 end
 for k = 2, 4, 2 do redis.call('EXPIRE', KEYS[k], 600) end
 return cjson.encode({{
@@ -291,6 +297,7 @@ class RedisLedger:
             "rest": self._left_alone(now),
             "share": share,
             "replicas": self._replicas,
+            "gone": BEATS_MISSED * self._redis.rhythm.beat,
             "pause": max(0.0, self._paused - now) if self._paused <= now + self._window else 0.0,
             "trip": f"{self._me}:{self._trips}:",
             "settle": self._redis.rhythm.settle,

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import signal
 import ssl
 from collections import Counter
@@ -50,7 +51,8 @@ class Client:
         self.contact_id = facts.get("contact", {}).get("contact_id", 0)
 
     async def go_on(self) -> None:
-        """Makes calls until it is cancelled."""
+        """Makes calls until it is cancelled. People do not begin in step."""
+        await anyio.sleep(random.Random(self.number).uniform(0, THINKS))
         for step in itertools.count(1):
             await anyio.sleep(THINKS)
             with anyio.CancelScope(shield=True):  # an answer on its way is waited for

@@ -21,11 +21,12 @@ from postgres_server import PostgresServer
 
 from contacts_mcp.errors import AccountError, Refused
 from contacts_mcp.state.journal import Entry
+from contacts_mcp.state.postgres import leases
 from contacts_mcp.state.postgres.clock import ticks
 from contacts_mcp.state.postgres.database import DatabaseAway, SharedDatabase
 from contacts_mcp.state.postgres.imports import PostgresImports
 from contacts_mcp.state.postgres.journal import PostgresJournal
-from contacts_mcp.state.postgres.leases import LeaseLost
+from contacts_mcp.state.postgres.leases import LeaseLost, Leases
 from contacts_mcp.state.postgres.locks import PostgresLocks
 from contacts_mcp.state.postgres.owed import Owed
 
@@ -38,7 +39,7 @@ from dataclasses import replace
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.state.postgres.database import SharedDatabase
 from contacts_mcp.state.postgres.journal import PostgresJournal
-from contacts_mcp.state.postgres.leases import LeaseLost
+from contacts_mcp.state.postgres.leases import LeaseLost, Leases
 from contacts_mcp.state.postgres.locks import PostgresLocks
 
 UPDATE = Entry(action="update", contact_id=7, before={"first": "Jo"}, wanted={"first": "Joe"})
@@ -249,6 +250,36 @@ async def test_two_seconds_of_lease_are_extended_while_they_are_held(postgres: s
                 assert not is_held
     await one.aclose()
     await other.aclose()
+
+
+@pytest.mark.parametrize("lives", [True, False], ids=["alive", "dead"])
+async def test_a_holder_that_gives_no_sign_of_life_is_not_waited_for(
+    postgres: str, db: SharedDatabase, account: str, monkeypatch: pytest.MonkeyPatch, *, lives: bool
+) -> None:
+    monkeypatch.setattr(leases, "_EXTEND_EVERY", 0.2)
+    monkeypatch.setattr(leases, "_LOOK_EVERY", 0.05)
+    one, locks = SharedDatabase(postgres), PostgresLocks(db, account)
+    said: list[str] = []
+
+    async def wait() -> None:
+        try:
+            async with locks.phones("15105550100"), locks.contact(7):
+                said.append("held")
+        except Refused as refused:
+            said.append(str(refused))
+
+    async with anyio.create_task_group() as tasks, PostgresLocks(one, account).contact(7):
+        if not lives:
+            monkeypatch.setattr(Leases, "extend", lambda _: anyio.sleep_forever())
+        tasks.start_soon(wait)
+        await anyio.sleep(1.2)
+    if lives:
+        assert said == ["held"]
+    else:
+        assert re.search("no sign of life.*in 3[89] seconds", said[0])
+    async with PostgresLocks(one, account).phones("15105550100"):  # which the one that was refused gave back
+        pass
+    await one.aclose()
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,7 +27,7 @@ from contacts_mcp.book.writing.plan import Circumstances, deletion_of, update_of
 from contacts_mcp.book.writing.write import LOOK_DELAYS, circumstances
 from contacts_mcp.sandbox import Fault, Lag
 from contacts_mcp.state.imports import StoredPlan
-from contacts_mcp.state.journal import IN_FLIGHT
+from contacts_mcp.state.journal import IN_FLIGHT, Entry
 from contacts_mcp.state.postgres.database import SharedDatabase
 from contacts_mcp.state.postgres.imports import PostgresImports
 from contacts_mcp.state.postgres.journal import PostgresJournal
@@ -427,6 +428,13 @@ async def test_a_merge_that_loses_postgresql_on_its_way_does_not_say_that_nothin
         mortal.start()
 
 
+async def pass_by(postgres: str, begun: Entry, seconds: float) -> None:
+    """Make the change older."""
+    query = "UPDATE journal SET at = at - %(s)s, sent = sent - %(s)s WHERE id = %(id)s"
+    async with aclosing(SharedDatabase(postgres)) as db:
+        await db.execute(query, {"s": seconds, "id": begun.change_id})
+
+
 async def test_the_next_writer_waits_for_a_change_whose_server_died(
     open_session: OpenSession, postgres: str, account: str
 ) -> None:
@@ -442,12 +450,10 @@ async def test_the_next_writer_waits_for_a_change_whose_server_died(
         assert f"change {begun.change_id}" in said
         assert "may still arrive" in said
         assert not WRITES & {*other.operations}
-        db = SharedDatabase(postgres)
-        await db.execute(
-            "UPDATE journal SET at = at - %(s)s, sent = sent - %(s)s WHERE id = %(id)s",
-            {"s": IN_FLIGHT, "id": begun.change_id},
-        )
-        await db.aclose()
+        await pass_by(postgres, begun, IN_FLIGHT - 30)
+        said = await other.refused("update_contact", contact_id=1001, first="Grace")
+        assert re.search("in (29|30) seconds", said), "a call would have the time, and be lost with its replica"
+        await pass_by(postgres, begun, 28)
         assert (await other.ok("update_contact", contact_id=1001, first="Grace"))["status"] == "updated"
         found = await book.journal.get(begun.change_id)
         assert found is not None

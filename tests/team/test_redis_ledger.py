@@ -24,7 +24,7 @@ from contacts_mcp.config import InvalidSettings
 from contacts_mcp.errors import AccountError
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.ledger import AHEAD, AHEAD_MOST
-from contacts_mcp.state.redis import Rhythm, SharedRedis
+from contacts_mcp.state.redis import BEATS_MISSED, Rhythm, SharedRedis
 from contacts_mcp.state.redis_ledger import HOLD, SHARE, WAITERS_MOST, RedisLedger
 from contacts_mcp.state.uptime import uptime
 
@@ -357,6 +357,27 @@ async def test_credentials_of_one_team_share_across_machines(replica: Open, redi
     for ledger in (before, after, before):
         await ledger.refresh()
     assert 20 + await places(after, LIMIT) + await places(before, LIMIT) <= LIMIT
+
+
+async def test_replicas_that_die_one_after_another_leave_room_for_the_others(
+    replica: Open, lasting_redis: RedisServer
+) -> None:
+    """A dead one may be cut off from Redis alone, and then it uses its promise. So that stays for two minutes."""
+    limit = 10 * LIMIT
+    alive = [await replica(lasting_redis.url, account="dying") for _ in range(REPLICAS)]
+    for ledger in alive:
+        assert not await ledger.reserve(uptime(), limit)
+    for _ in range(2 * REPLICAS):
+        dead = alive.pop(0)._redis
+        dead._is_closing = True  # no heartbeat any more, and not a word about it
+        await asyncio.sleep((BEATS_MISSED + 1) * QUICK.beat)
+        alive.append(await replica(lasting_redis.url, account="dying"))
+        assert [await ledger.reserve(uptime(), limit) for ledger in alive] == [0.0] * REPLICAS
+    held = lasting_redis.ask("HVALS", "contacts_mcp:{dying}alone").split("\r\n")
+    promises = [int(value.split()[0]) for value in held if " " in value]
+    used = int(lasting_redis.ask("ZCARD", "contacts_mcp:{dying}led").removeprefix(":"))
+    assert len(promises) == 3 * REPLICAS
+    assert sum(promises) + used <= limit
 
 
 async def test_a_replica_that_leaves_gives_its_promise_back(replica: Open, redis: str) -> None:

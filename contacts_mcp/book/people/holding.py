@@ -314,7 +314,8 @@ async def _wait_for(book: Book, arriving: Sequence[Entry]) -> None:
     """
     last = max(arriving, key=book.journal.seconds_left)
     seconds = book.journal.seconds_left(last)
-    if seconds > anyio.current_effective_deadline() - anyio.current_time() - LEFT_FOR_WORK:
+    left = anyio.current_effective_deadline() - anyio.current_time() - LEFT_FOR_WORK
+    if seconds > min(left, book.locks.patience):
         raise Refused(
             f"Nothing was sent: an earlier {last.action} (change {last.change_id}) got no answer and may still arrive. "
             f"Look the contact up in {seconds:.0f} seconds, and then repeat this call.",

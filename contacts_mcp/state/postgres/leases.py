@@ -1,7 +1,7 @@
 """The leases that this process holds: rights that end by themselves where their holder dies.
 
 1. A lease is a row. It ends 40 seconds (`LEASE_LIFE`) after it was last extended, by PostgreSQL's clock. This process
-   extends its leases at a third of that time.
+   extends its leases every three seconds. One who waits for a holder that does not is refused, and told how long.
 2. Every holder gets a fence, a number that only grows. A record of the holder before it is refused by that number.
 3. A process that was frozen may find that its leases have ended. It counts by its own clock, from before the question,
    and sends nothing under a lease that has ended (`Lease.is_live`).
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from weakref import WeakValueDictionary
 
 import anyio
 
-from contacts_mcp.errors import AccountError
+from contacts_mcp.errors import AccountError, Refused
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.clock import NOW, ticks
 from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, DatabaseAway, SharedDatabase
@@ -34,6 +34,10 @@ from contacts_mcp.state.uptime import uptime
 
 _TRUSTED = 0.95  # of a lease's life: a holder stops before the lease ends
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25  # seconds between two tries
+_EXTEND_EVERY = 3.0  # seconds
+_MISSED = 2.5  # of these steps, after which a holder is taken for dead or frozen
+_SHORT = 2.0  # seconds for which such a one is waited for all the same
+_LOOK_EVERY = 1.0  # seconds between two looks at who is waited for
 _MANY = 50  # names in one statement
 _NOT_FLUSHED = "quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 
@@ -57,6 +61,10 @@ _TAKE = f"""
     SELECT name, fence, age, {NOW} AS clock,
         (SELECT merged_into IS NOT NULL FROM account WHERE id = %(account)s) AS is_merged
     FROM (SELECT 1) AS one LEFT JOIN taken ON true
+"""
+_LEFT = """
+    SELECT extract(epoch FROM until - clock_timestamp())::double precision AS seconds
+    FROM lease WHERE account = %(account)s AND name = %(name)s AND owner IS NOT NULL
 """
 _OURS = """
     ours AS MATERIALIZED (
@@ -117,8 +125,13 @@ class _Wait:
     """The pauses between tries, a little longer each time, and never the same for two processes."""
 
     pause: float = field(default=_FIRST_PAUSE)
+    looked: float = field(default_factory=ticks)
 
-    async def __call__(self) -> None:
+    async def __call__(self, look: Callable[[], Awaitable[None]]) -> None:
+        """A pause, and now and then a `look` at who is waited for."""
+        if ticks() - self.looked > _LOOK_EVERY:
+            self.looked = ticks()
+            await look()
         await anyio.sleep(self.pause * random.uniform(0.75, 1.25))  # noqa: S311 -- no secret
         self.pause = min(_LONGEST_PAUSE, self.pause * 1.5)
 
@@ -130,6 +143,7 @@ class Leases:
         self._db = db
         self.owner = secrets.token_hex(8)
         self._life = db.lease_life
+        self._beat = min(_EXTEND_EVERY, db.lease_life / 3)
         self._held: dict[tuple[int, str], Lease] = {}
         self._lines: WeakValueDictionary[tuple[int, str], anyio.Lock] = WeakValueDictionary()
         self._extends = False
@@ -214,11 +228,22 @@ class Leases:
                 taken += first
                 await self._give_back([*got.values()], marks=False)
                 if len(first) < len(left):
-                    await wait()
+                    await wait(partial(self._refuse_if_silent, account, left[len(first)]))
         except BaseException:
             await self._give_back(taken, marks=False)
             raise
         return taken
+
+    async def _refuse_if_silent(self, account: AccountNumber, name: str) -> None:
+        """The check that the holder of that name lives. Raises Refused where it did not extend its lease in time."""
+        rows = await self._db.fetch(_LEFT, {"account": await account.get(), "name": name}, again=True)
+        if rows and _SHORT < rows[0]["seconds"] < self._life - _MISSED * self._beat:
+            raise Refused(
+                "Nothing was sent: the server that began to change the same contact gives no sign of life, and its "
+                f"change may still arrive. Look the contact up in {rows[0]['seconds']:.0f} seconds, and then repeat "
+                "this call.",
+                kind="may_still_arrive",
+            )
 
     async def _try(self, account: AccountNumber, names: Sequence[str]) -> list[Lease]:
         """Those of `names` that nobody else has, taken now. Outcomes that are owed must not come after that."""
@@ -292,7 +317,7 @@ class Leases:
         """Extend all that is held, until nothing is."""
         try:
             while self._held:
-                await anyio.sleep(self._life / 3)
+                await anyio.sleep(self._beat)
                 with suppress(AccountError):  # the next time, or it ends
                     await self.extend()
         finally:

@@ -34,6 +34,8 @@ _NOTE = """
 class PostgresLocks:
     """The locks of one account. Every method raises DatabaseAway where PostgreSQL does not answer."""
 
+    patience = 10.0  # a longer call is lost where its client, a proxy or its replica ends first
+
     def __init__(self, db: SharedDatabase, account: Account | str) -> None:
         self._db = db
         self._leases = Leases.of(db)
