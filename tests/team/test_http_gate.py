@@ -151,7 +151,7 @@ async def test_a_token_without_the_scope_to_read_comes_nowhere(era: str, tmp_pat
     with Issuer().serving() as issuer:
         async with hosted(tmp_path, of_ada(issuer)) as team:
             for scope in ("", "openid email", "contacts:write", "contacts:readx"):
-                response = await team.post(era, "tools/list", token=issuer.token(scope=scope))
+                response = await team.post(era, "tools/list", token=issuer.signed(scope=scope))
                 assert response.status_code == 403
                 assert "contacts:read" in response.headers["www-authenticate"]
 
@@ -162,7 +162,7 @@ async def test_a_path_that_another_part_reads_as_ours_leads_nowhere(path: str, t
     with Issuer().serving() as issuer:
         async with hosted(tmp_path, of_ada(issuer)) as team:
             headers, body = message(MODERN, "resources/read", {"uri": "contacts://contact/1001"})
-            headers |= {"Authorization": f"Bearer {issuer.token(scope='openid')}"}
+            headers |= {"Authorization": f"Bearer {issuer.signed(scope='openid')}"}
             response = await team.client.post(path, json=body, headers=headers)
             assert (response.status_code, response.text) == (404, "Not Found")
             assert team.sandboxes == {}

@@ -58,12 +58,12 @@ async def status_of(team: Team, era: str, token: str | None) -> int:
 
 
 GOOD: dict[str, Callable[[Issuer], str]] = {
-    "of a subject": lambda issuer: issuer.token(),
-    "of a group": lambda issuer: issuer.token(sub="ben", groups=["all", "oakland-office"]),
-    "an audience among several": lambda issuer: issuer.token(aud=["https://other.example.com", AUDIENCE]),
-    "scopes as a list": lambda issuer: issuer.token(scope=ALL_SCOPES.split()),
-    "scopes as scp": lambda issuer: issuer.token(scope=None, scp=ALL_SCOPES),
-    "ended within the leeway": lambda issuer: issuer.token(exp=int(time.time()) - 5),
+    "of a subject": lambda issuer: issuer.signed(),
+    "of a group": lambda issuer: issuer.signed(sub="ben", groups=["all", "oakland-office"]),
+    "an audience among several": lambda issuer: issuer.signed(aud=["https://other.example.com", AUDIENCE]),
+    "scopes as a list": lambda issuer: issuer.signed(scope=ALL_SCOPES.split()),
+    "scopes as scp": lambda issuer: issuer.signed(scope=None, scp=ALL_SCOPES),
+    "ended within the leeway": lambda issuer: issuer.signed(exp=int(time.time()) - 5),
     "static": lambda _: STATIC,
 }
 
@@ -90,36 +90,36 @@ def by_public_key(issuer: Issuer) -> str:
 
 def altered(issuer: Issuer) -> str:
     """The claims of one token with the signature of another."""
-    first, second = issuer.token(), issuer.token(sub="eve")
+    first, second = issuer.signed(), issuer.signed(sub="eve")
     return ".".join([*second.split(".")[:2], first.split(".")[2]])
 
 
 BAD: dict[str, Callable[[Issuer], str]] = {
-    "foreign audience": lambda issuer: issuer.token(aud="https://other.example.com/mcp"),
-    "no audience": lambda issuer: issuer.token(aud=None),
-    "audience with more behind": lambda issuer: issuer.token(aud=f"{AUDIENCE}/x"),
-    "expired": lambda issuer: issuer.token(exp=int(time.time()) - 60),
-    "no end": lambda issuer: issuer.token(exp=None),
-    "not yet": lambda issuer: issuer.token(nbf=int(time.time()) + 120),
-    "foreign issuer": lambda issuer: issuer.token(iss="https://evil.example.com/"),
-    "issuer without its slash": lambda issuer: issuer.token(iss=issuer.url.rstrip("/")),
-    "no issuer": lambda issuer: issuer.token(iss=None),
-    "no subject": lambda issuer: issuer.token(sub=None),
-    "subject that is no text": lambda issuer: issuer.token(sub=7),
+    "foreign audience": lambda issuer: issuer.signed(aud="https://other.example.com/mcp"),
+    "no audience": lambda issuer: issuer.signed(aud=None),
+    "audience with more behind": lambda issuer: issuer.signed(aud=f"{AUDIENCE}/x"),
+    "expired": lambda issuer: issuer.signed(exp=int(time.time()) - 60),
+    "no end": lambda issuer: issuer.signed(exp=None),
+    "not yet": lambda issuer: issuer.signed(nbf=int(time.time()) + 120),
+    "foreign issuer": lambda issuer: issuer.signed(iss="https://evil.example.com/"),
+    "issuer without its slash": lambda issuer: issuer.signed(iss=issuer.url.rstrip("/")),
+    "no issuer": lambda issuer: issuer.signed(iss=None),
+    "no subject": lambda issuer: issuer.signed(sub=None),
+    "subject that is no text": lambda issuer: issuer.signed(sub=7),
     "alg none": unsigned,
     "HMAC with the public key": by_public_key,
-    "unknown key": lambda issuer: issuer.token(kid="other"),
-    "no key named": lambda issuer: issuer.token(kid=None),
-    "right name, other key": lambda issuer: issuer.token(key=ec.generate_private_key(ec.SECP256R1())),
+    "unknown key": lambda issuer: issuer.signed(kid="other"),
+    "no key named": lambda issuer: issuer.signed(kid=None),
+    "right name, other key": lambda issuer: issuer.signed(key=ec.generate_private_key(ec.SECP256R1())),
     "altered": altered,
     "garbage": lambda _: "garbage",
     "garbage of three parts": lambda _: "a.b.c",
     "static with more behind": lambda _: f"{STATIC}x",
-    "far too long": lambda issuer: issuer.token(junk="x" * 20_000),
+    "far too long": lambda issuer: issuer.signed(junk="x" * 20_000),
     "empty": lambda _: "",
     "deeper than a parser goes": lambda _: f"{_part({'alg': 'ES256', 'kid': 'first'})}.{_written(b'[' * 9_000)}.x",
-    "an end without end": lambda issuer: issuer.token(exp=float("inf")),
-    "an end beyond all numbers": lambda issuer: issuer.token(exp=10**400),
+    "an end without end": lambda issuer: issuer.signed(exp=float("inf")),
+    "an end beyond all numbers": lambda issuer: issuer.signed(exp=10**400),
 }
 
 
@@ -152,14 +152,14 @@ async def test_another_kind_of_authorization_is_refused(given: str, era: str, te
 
 
 async def test_two_authorization_headers_are_refused(era: str, team: Team, issuer: Issuer) -> None:
-    both = [("Authorization", f"Bearer {issuer.token()}"), ("Authorization", "Bearer garbage")]
+    both = [("Authorization", f"Bearer {issuer.signed()}"), ("Authorization", "Bearer garbage")]
     for headers in (both, both[::-1]):
         response = await team.client.post("/mcp", json={}, headers=headers)
         assert response.status_code == 400
 
 
 async def test_a_person_without_an_account_is_told_so_and_gets_no_default(era: str, team: Team, issuer: Issuer) -> None:
-    for token in (issuer.token(sub="eve"), issuer.token(sub="eve", groups=["oakland"]), issuer.token(sub="Ada")):
+    for token in (issuer.signed(sub="eve"), issuer.signed(sub="eve", groups=["oakland"]), issuer.signed(sub="Ada")):
         response = await team.post(era, "tools/list", token=token)
         assert response.status_code == 403
         assert response.json()["error"] == "no_account"
@@ -201,30 +201,30 @@ class TestKeys:
             yield opened
 
     async def test_keys_are_fetched_once(self, own: Issuer, at_work: Team, era: str) -> None:
-        assert [await status_of(at_work, era, own.token(jti=str(at))) for at in range(5)] == [200] * 5
+        assert [await status_of(at_work, era, own.signed(jti=str(at))) for at in range(5)] == [200] * 5
         assert own.fetches == 1
 
     async def test_unknown_keys_cost_one_fetch_in_the_pause(self, own: Issuer, at_work: Team) -> None:
-        await status_of(at_work, ERAS[0], own.token())
+        await status_of(at_work, ERAS[0], own.signed())
         for number in range(30):
-            assert await status_of(at_work, ERAS[0], own.token(kid=f"unknown {number}")) == 401
+            assert await status_of(at_work, ERAS[0], own.signed(kid=f"unknown {number}")) == 401
         assert own.fetches == 1
 
     async def test_a_new_key_is_taken_up_after_the_pause(
         self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await status_of(at_work, ERAS[0], own.token())
+        await status_of(at_work, ERAS[0], own.signed())
         own.add_key("second")
-        assert await status_of(at_work, ERAS[0], own.token(kid="second")) == 401
+        assert await status_of(at_work, ERAS[0], own.signed(kid="second")) == 401
         monkeypatch.setattr(identity, "PAUSE", 0.0)
-        assert await status_of(at_work, ERAS[0], own.token(kid="second")) == 200
-        assert await status_of(at_work, ERAS[0], own.token(jti="again")) == 200
+        assert await status_of(at_work, ERAS[0], own.signed(kid="second")) == 200
+        assert await status_of(at_work, ERAS[0], own.signed(jti="again")) == 200
 
     async def test_a_key_that_was_taken_back_counts_no_more_once_keys_are_renewed(
         self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await status_of(at_work, ERAS[0], own.token())
-        late = own.token(jti="late")
+        await status_of(at_work, ERAS[0], own.signed())
+        late = own.signed(jti="late")
         own.add_key("second")
         del own.keys["first"]
         monkeypatch.setattr(identity, "FRESH", 0.0)
@@ -236,12 +236,12 @@ class TestKeys:
         self, status: int, own: Issuer, at_work: Team, era: str
     ) -> None:
         own.status = status
-        response = await at_work.post(era, "tools/list", token=own.token())
+        response = await at_work.post(era, "tools/list", token=own.signed())
         assert response.status_code == 503
         assert 1 <= int(response.headers["retry-after"]) <= 5
-        assert own.token() not in response.text
+        assert own.signed() not in response.text
         for _ in range(10):
-            assert await status_of(at_work, era, own.token()) == 503
+            assert await status_of(at_work, era, own.signed()) == 503
         assert own.fetches == 1, "each bad token would cost a thread"
         assert (await at_work.client.get("/readyz")).status_code == 503
         assert await status_of(at_work, era, STATIC) == 200
@@ -249,28 +249,28 @@ class TestKeys:
     async def test_the_last_keys_count_while_the_issuer_cannot_be_reached(
         self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await status_of(at_work, ERAS[0], own.token())
+        await status_of(at_work, ERAS[0], own.signed())
         own.status = 500
         monkeypatch.setattr(identity, "FRESH", 0.0)
         monkeypatch.setattr(identity, "PAUSE", 0.0)
-        assert await status_of(at_work, ERAS[0], own.token(jti="old key")) == 200
+        assert await status_of(at_work, ERAS[0], own.signed(jti="old key")) == 200
         own.add_key("second")
-        assert await status_of(at_work, ERAS[0], own.token(kid="second")) == 503, "it may be a new key"
+        assert await status_of(at_work, ERAS[0], own.signed(kid="second")) == 503, "it may be a new key"
         monkeypatch.setattr(identity, "KEPT", 0.0)
-        assert await status_of(at_work, ERAS[0], own.token(jti="a day later")) == 503
+        assert await status_of(at_work, ERAS[0], own.signed(jti="a day later")) == 503
 
     async def test_nobody_waits_for_a_slow_issuer_whose_keys_are_known(
         self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await status_of(at_work, ERAS[0], own.token())
+        await status_of(at_work, ERAS[0], own.signed())
         own.delay = 1.0
         monkeypatch.setattr(identity, "PAUSE", 0.0)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(status_of, at_work, ERAS[0], own.token(kid="unknown"))
+            tasks.start_soon(status_of, at_work, ERAS[0], own.signed(kid="unknown"))
             await anyio.sleep(0.2)
             monkeypatch.setattr(identity, "FRESH", 0.0)
             with anyio.fail_after(0.7):
-                assert await status_of(at_work, ERAS[0], own.token(jti="meanwhile")) == 200
+                assert await status_of(at_work, ERAS[0], own.signed(jti="meanwhile")) == 200
 
     @pytest.mark.parametrize("misbehaviour", ["endless", "packed", "drips a body", "drips a head"])
     async def test_an_answer_without_end_costs_neither_memory_nor_time(
@@ -279,7 +279,7 @@ class TestKeys:
         monkeypatch.setattr(identity, "FETCH_WITHIN", 0.4)
         own.misbehaves = _misbehaviour(misbehaviour)
         begun = time.monotonic()
-        assert await status_of(at_work, ERAS[0], own.token()) == 503
+        assert await status_of(at_work, ERAS[0], own.signed()) == 503
         assert time.monotonic() - begun < 2, "the issuer decides how long that takes"
         gone_after = own.sent
         await anyio.sleep(0.3)
@@ -291,12 +291,12 @@ class TestKeys:
     ) -> None:
         assert identity.PAUSE <= 10
         monkeypatch.setattr(identity, "PAUSE", 0.5)
-        await status_of(at_work, ERAS[0], own.token())
+        await status_of(at_work, ERAS[0], own.signed())
         own.add_key("second")
         begun, number = time.monotonic(), 0
         while time.monotonic() - begun < 0.8:
-            assert await status_of(at_work, ERAS[0], own.token(kid=f"unknown {(number := number + 1)}")) == 401
-        assert await status_of(at_work, ERAS[0], own.token(kid="second")) == 200
+            assert await status_of(at_work, ERAS[0], own.signed(kid=f"unknown {(number := number + 1)}")) == 401
+        assert await status_of(at_work, ERAS[0], own.signed(kid="second")) == 200
         assert own.fetches == 2
 
     async def test_ready_means_that_the_keys_are_there(self, own: Issuer, at_work: Team) -> None:
@@ -349,7 +349,7 @@ class TestMemory:
         return decoded
 
     async def test_a_token_is_checked_once(self, verifier: Any, issuer: Issuer, counted: list[str]) -> None:
-        token = issuer.token()
+        token = issuer.signed()
         first = await verifier.verify_token(token)
         checks = len(counted)
         assert await verifier.verify_token(token) is first
@@ -360,7 +360,7 @@ class TestMemory:
     async def test_it_is_checked_again_after_a_minute(
         self, verifier: Any, issuer: Issuer, counted: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        token = issuer.token()
+        token = issuer.signed()
         await verifier.verify_token(token)
         checks = len(counted)
         later = time.monotonic() + identity.REMEMBERED + 0.1
@@ -371,7 +371,7 @@ class TestMemory:
     async def test_it_is_never_remembered_beyond_its_end(
         self, verifier: Any, issuer: Issuer, counted: list[str]
     ) -> None:
-        token = issuer.token(exp=int(self.now) + 20)
+        token = issuer.signed(exp=int(self.now) + 20)
         await verifier.verify_token(token)
         checks = len(counted)
         self.now += 21
@@ -383,11 +383,11 @@ class TestMemory:
     ) -> None:
         monkeypatch.setattr(identity, "MOST_REMEMBERED", 5)
         for number in range(20):
-            await verifier.verify_token(issuer.token(jti=str(number)))
+            await verifier.verify_token(issuer.signed(jti=str(number)))
         assert len(verifier._remembered) == 5
 
     async def test_a_bad_token_is_not_remembered(self, verifier: Any, issuer: Issuer) -> None:
-        assert await verifier.verify_token(issuer.token(aud="x")) is None
+        assert await verifier.verify_token(issuer.signed(aud="x")) is None
         assert verifier._remembered == {}
 
 
