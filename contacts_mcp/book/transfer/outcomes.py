@@ -20,6 +20,7 @@ from typing import Any
 
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.people.suppressions import arrives_opted_out
 from contacts_mcp.book.values import differences, is_empty, values_of
 from contacts_mcp.book.writing.plan import Plan, Sight
 from contacts_mcp.book.writing.write import circumstances
@@ -35,6 +36,7 @@ _OTHER = "somebody has this phone now, and it may be another contact."
 _MADE_AGAIN = "somebody deleted the contact or changed its phone at the same time, and contact {} was made."
 UNSURE = "may or may not have been carried out; look the contact up."
 _REMARKS = {
+    "arrived_opted_out": "It was sent as opted out, because an opted-out contact left, or may have left, its number.",
     "not_kept": "Heymarket did not keep {}.",
     "disturbed": "Heymarket changed {} as well.",
     "stays": "Somebody changed {} after the run, and that stays.",
@@ -139,7 +141,9 @@ def _once_more(row: StoredRow) -> StoredRow:
 def _remarks_on(one: Sent, seen: Sight) -> dict[str, Any]:
     """The ways in which the contact is otherwise than was sent, by the names of `_REMARKS`. {} where it is not."""
     report = one.plan.report(seen, one.reply, writes=one.writes)
+    asked = one.row.wish.get("values", one.row.wanted)
     remarks = {
+        "arrived_opted_out": one.plan.action == "create" and arrives_opted_out(asked, one.plan.wanted),
         "not_kept": [*report.unkept],
         "disturbed": [*report.disturbed],
         "stays": [*one.row.shown.get("kept", ())],

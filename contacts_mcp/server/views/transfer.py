@@ -305,6 +305,11 @@ _COUNTED = (
     ("notes", "assumed_country", "Phones without a country code, read as {region}: {}."),
     ("notes", "name_split", "Full names split into first and last: {}."),
     ("marks", "opted_out", "Contacts that are opted out of texts, and stay so: {}."),
+    (
+        "marks",
+        "arrived_opted_out",
+        "New contacts that arrive opted out, because an opted-out contact left, or may have left, their number: {}.",
+    ),
     ("marks", "says_in", "Rows that say not opted out: {}. That is not imported, because nobody is opted in."),
     ("marks", "left_tags", "Contacts without room for all tags (at most 5 each): {}."),
 )
@@ -339,6 +344,8 @@ def _example(plan: StoredPlan, row: StoredRow, names: Snapshot) -> str:
 
 def _changes(row: StoredRow, names: Snapshot) -> str:
     """The changes that a planned row would make to a contact."""
+    if row.shown.get("arrived_opted_out"):
+        return "arrives opted out, because of a contact that left the number"
     if not row.before or not row.wanted:
         return ""
     pairs = {key: (row.before.get(key), value) for key, value in row.wanted.items() if row.before.get(key) != value}

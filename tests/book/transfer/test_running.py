@@ -276,9 +276,20 @@ async def test_a_number_that_was_left_opted_out_arrives_opted_out(open_stage: Op
         token = (await stage.ok("delete_contact", contact_id=stage.BEN))["confirm_token"]
         await stage.ok("delete_contact", contact_id=stage.BEN, confirm_token=token)
         book = await stage.book()
-        plan = await planned(book, "Phone,First name,Opted out\n510 555 0102,Benny,no\n")
+        text = "Phone,First name,Opted out\n510 555 0102,Benny,no\n"
+        said = await stage.text("import_contacts", text=text)
+        assert (
+            "New contacts that arrive opted out, because an opted-out contact left, or may have left, their number: 1."
+            in said
+        )
+        assert '"Benny" +15105550102 (arrives opted out, because of a contact that left the number)' in said
+        plan = await planned(book, text)
         await run(book, plan)
-        assert await outcomes(book, plan) == {"done": 1}
+        assert await outcomes(book, plan) == {"told": 1}
+        (row,) = await book.imports.rows(plan.plan, state="told")
+        assert row.outcome == (
+            "It was sent as opted out, because an opted-out contact left, or may have left, its number."
+        )
         (benny,) = [person for person in stage.people().values() if person["phone"] == "15105550102"]
         assert benny["is_opted_out"] is True
 
