@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +41,8 @@ _REMARKS = {
     "disturbed": "Heymarket changed {} as well.",
     "stays": "Somebody changed {} after the run, and that stays.",
     "someone_else": "Somebody else wrote to this contact at the same time.",
+    "may_have_set_back": "The number and names were sent along as they were read, so new ones may have been set back.",
+    "doubles": "Contact {} has this phone, too: another program gave it out at the same moment.",
 }
 
 
@@ -57,6 +59,7 @@ class Sent:
     reply: WriteReply | None = None
     failure: ContactsError | None = None
     contact: Contact | None = None  # by the last look
+    doubles: Sequence[int] = ()  # other contacts with the phone of a new one
     made_again: int | None = None  # the contact that a batch of updates made, because no contact had the phone any more
     is_proven: bool = False  # that look proves that it was carried out
     result: StoredRow | None = None
@@ -148,6 +151,8 @@ def _remarks_on(one: Sent, seen: Sight) -> dict[str, Any]:
         "disturbed": [*report.disturbed],
         "stays": [*one.row.shown.get("kept", ())],
         "someone_else": report.someone_else or (one.plan.action == "create" and seen.rev > 1),
+        "may_have_set_back": report.may_have_set_back and one.writes == 1,  # the reply is that of the last write
+        "doubles": [str(each) for each in one.doubles],
     }
     return {name: value for name, value in remarks.items() if value}
 
