@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -146,6 +147,7 @@ LOOSE: list[tuple[str, str, dict[Any, int | None]]] = [
     ("no JSON", "{", {None: -32700}),
     ("no message", json.dumps({"jsonrpc": "2.0", "id": 7}), {7: -32600}),
     ("a number", "7", {None: -32600}),
+    ("an id of half", json.dumps({"jsonrpc": "2.0", "id": 1.5, "method": "tools/list"}), {None: -32600}),
     ("a batch", json.dumps(REQUESTS), {"a": None, "b": None}),
     ("an odd batch", json.dumps([REQUESTS[0], 7]), {"a": None, None: -32600}),
     ("an empty batch", "[]", {None: -32600}),
@@ -334,7 +336,8 @@ def test_a_client_that_does_not_read_cannot_keep_the_server(ending: str, workpla
     assert child.stdout is not None
     if ending == "nobody to write to":
         child.stdout.close()
-    print("\n".join(SESSION), file=child.stdin, flush=True)
+    again = SESSION[:1] * 2 if ending == "a signal" else []  # the server reads nothing before it has answered the first
+    print("\n".join([*SESSION, "no message", *again]), file=child.stdin, flush=True)
     if ending == "a signal":
         _until_full(child.stdout.fileno())
         child.send_signal(signal.SIGTERM)
@@ -343,6 +346,22 @@ def test_a_client_that_does_not_read_cannot_keep_the_server(ending: str, workpla
     assert child.wait(timeout=20) == 0
     assert child.stderr is not None
     assert child.stderr.read() == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there every read waits")
+def test_a_parent_may_leave_its_files_as_ones_that_do_not_wait(workplace: Path) -> None:
+    mine, its = socket.socketpair()
+    its.setblocking(False)
+    command = [*SERVE, "--sandbox", "--data-dir", str(workplace / "no wait")]
+    with mine, mine.makefile("rw", encoding="utf-8") as lines, its:
+        child = subprocess.Popen(command, cwd=workplace, env=bare(), stdin=its, stdout=its)
+        its.close()
+        mine.settimeout(PATIENCE)
+        for line in (SESSION[0], LISTS[0], LISTS[1]):
+            print(line, file=lines, flush=True)
+            assert "result" in json.loads(lines.readline())
+        mine.shutdown(socket.SHUT_WR)
+        assert child.wait(timeout=20) == 0
 
 
 def _until_full(pipe: int) -> None:

@@ -41,6 +41,7 @@ OURS = {
     ("book/transfer/reading.py", "row.first"),
     ("book/transfer/reading.py", "row.last"),
     ("book/transfer/twins.py", "caseless(row.email)"),  # a key
+    ("server/views/transfer.py", "field_name(name, names)"),  # a member of the structure
     ("server/arguments.py", "advice(tool.name, name, known)"),  # a tool of ours; the function quotes the name
     ("server/boundary.py", "other.name"),  # tools of ours
     ("server/boundary.py", "tool.name"),
@@ -66,8 +67,16 @@ def interpolated() -> Iterator[tuple[str, str]]:
     for room in ROOMS:
         for path in sorted((HERE / room).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.FormattedValue) and is_bare(node.value):
-                    yield path.relative_to(HERE).as_posix(), ast.unparse(node.value)
+                for value in put_in(node):
+                    if is_bare(value):
+                        yield path.relative_to(HERE).as_posix(), ast.unparse(value)
+
+
+def put_in(node: ast.AST) -> list[ast.expr]:
+    """The values that this part of the code puts into a text."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        return [*node.args, *(each.value for each in node.keywords)]
+    return [node.value] if isinstance(node, ast.FormattedValue) else []
 
 
 def is_bare(node: ast.AST) -> bool:
@@ -76,7 +85,7 @@ def is_bare(node: ast.AST) -> bool:
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if called in SAFE:
             return False
-        if called == "label":
+        if called in ("label", "field_name"):
             return True
     if isinstance(node, ast.Attribute) and node.attr in STRANGERS:
         return True

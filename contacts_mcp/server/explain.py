@@ -14,7 +14,7 @@ from contacts_mcp.errors import AnswerLost, BadAnswer, ContactsError, NotDone, R
 from contacts_mcp.server.logs import place_of
 from contacts_mcp.server.tools import TOOLS
 from contacts_mcp.server.views.fitting import Answer
-from contacts_mcp.words.display import quoted, safe, visible
+from contacts_mcp.words.display import quoted, safe, shortened
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def explain(error: Exception, tool: str) -> Answer:
 
 def refusal(kind: str, text: str, **facts: Any) -> Answer:
     """An answer that is an error."""
-    message = visible(text, limit=LONGEST)
+    message = shortened(text, limit=LONGEST)
     return Answer([message], {"kind": kind, "message": message} | safe(facts), is_error=True)
 
 

@@ -13,7 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    jsonrpc_message_adapter,
+)
 
 BATCHING = "2025-03-26"
 MARK = "\ufeff"
@@ -68,9 +76,12 @@ class Lines:
 
 def _message(text: str) -> JSONRPCMessage | None:
     try:
-        return jsonrpc_message_adapter.validate_json(text, by_name=False)
+        message = jsonrpc_message_adapter.validate_json(text, by_name=False)
     except ValueError:
         return None
+    # The SDK takes a request with `"id": 1.5` or null for a notification, and its sender would wait for ever.
+    is_request = isinstance(message, JSONRPCNotification) and "id" in json.loads(text)
+    return None if is_request else message
 
 
 def _error(code: int, message: str, given: object = None) -> Unreadable:

@@ -93,17 +93,18 @@ async def _serve(server: Server[Any], stdin: int, stdout: int) -> None:
     ending, chunks = anyio.create_memory_object_stream[bytes](1)
     given, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     answers, written = anyio.create_memory_object_stream[SessionMessage](0)
-    loop, open_requests = asyncio.get_running_loop(), _OpenRequests()
+    loop, open_requests, writing = asyncio.get_running_loop(), _OpenRequests(), anyio.CancelScope()
 
     def end() -> None:
         open_requests.forget()
         ending.close()
+        writing.deadline = loop.time() + LAST_WORDS
 
     _on_signals(lambda: loop.call_soon_threadsafe(end))
     threading.Thread(target=_pass_on, args=(stdin, ending, loop), daemon=True).start()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_read, chunks, given, answers.clone(), open_requests)
-        tasks.start_soon(_write, stdout, written, open_requests, end)
+        tasks.start_soon(_write, stdout, written, open_requests, writing, end)
         await server.run(messages, answers, server.create_initialization_options())
         tasks.cancel_scope.deadline = anyio.current_time() + LAST_WORDS
 
@@ -123,10 +124,19 @@ def _on_signals(end: Callable[[], object]) -> None:
 def _pass_on(stdin: int, chunks: MemoryObjectSendStream[bytes], loop: asyncio.AbstractEventLoop) -> None:
     """Pass on what comes, and its end. It may still be reading when the loop has ended."""
     with suppress(OSError, RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError):
-        while (data := os.read(stdin, _CHUNK)) and not loop.is_closed():
+        while (data := _next_of(stdin)) and not loop.is_closed():
             asyncio.run_coroutine_threadsafe(chunks.send(data), loop).result()
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(chunks.close)
+
+
+def _next_of(stdin: int) -> bytes:
+    """The next piece, b"" at the end. A parent may have left the file as one whose reads do not wait."""
+    while True:
+        try:
+            return os.read(stdin, _CHUNK)
+        except BlockingIOError:
+            select.select([stdin], [], [])
 
 
 async def _read(
@@ -135,42 +145,51 @@ async def _read(
     answers: ObjectSendStream[SessionMessage],
     open_requests: _OpenRequests,
 ) -> None:
-    """Every line as a message for the server. A line that is none is answered here."""
+    """Every line as a message for the server. A line that is none is answered here, and holds up no other line."""
     lines = Lines()
-    async with messages, answers:
+    async with messages, answers, anyio.create_task_group() as refusals:
         async for line in _split(chunks):
             for message in lines.read(line):
                 if isinstance(message, Unreadable):
-                    await answers.send(SessionMessage(message.answer))
+                    refusals.start_soon(answers.send, SessionMessage(message.answer))
                     continue
                 open_requests.given(message)
                 await messages.send(SessionMessage(message))
-        with anyio.move_on_after(LAST_WORDS):
-            await open_requests.answered()
+        refusals.cancel_scope.deadline = anyio.current_time() + LAST_WORDS
+        await open_requests.answered()
 
 
 async def _split(chunks: ObjectReceiveStream[bytes]) -> AsyncIterator[str]:
     """The lines. The last one may lack its end."""
-    rest = b""
+    rest = bytearray()
     async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace")
+        *ends, start = chunk.split(b"\n")
+        for end in ends:
+            yield (rest + end).decode(errors="replace")
+            rest.clear()
+        rest += start
     yield rest.decode(errors="replace")
 
 
 async def _write(
-    stdout: int, messages: ObjectReceiveStream[SessionMessage], open_requests: _OpenRequests, end: Callable[[], None]
+    stdout: int,
+    messages: ObjectReceiveStream[SessionMessage],
+    open_requests: _OpenRequests,
+    writing: anyio.CancelScope,
+    end: Callable[[], None],
 ) -> None:
-    """A line a message. Where nobody reads them any more, the input ends, too."""
-    async for session_message in messages:
-        message = session_message.message
-        line = message.model_dump_json(by_alias=True, exclude_unset=True)
-        try:
-            await _put(stdout, line.encode() + b"\n")
-        except OSError:
-            end()
-        open_requests.written(message)
+    """A line a message, for as long as `writing` lasts. Where nobody reads them any more, the input ends, too."""
+    with writing:
+        async for session_message in messages:
+            message = session_message.message
+            line = message.model_dump_json(by_alias=True, exclude_unset=True)
+            try:
+                await _put(stdout, line.encode() + b"\n")
+            except OSError:
+                end()
+            open_requests.written(message)
+    async for _ in messages:  # the server must not wait for a client that does not read
+        pass
 
 
 async def _put(stdout: int, data: bytes) -> None:

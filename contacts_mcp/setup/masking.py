@@ -10,7 +10,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PureWindowsPath
-from typing import Any
+from typing import Any, get_args
+
+from pydantic import SecretStr
 
 from contacts_mcp.config import Settings, variable_of
 from contacts_mcp.setup.assistants import Client
@@ -20,14 +22,15 @@ SECRETS = ("secret_id", "secret_key", "api_key")  # settings
 CREDENTIALS = tuple(variable_of(name) for name in SECRETS)
 OURS = ("contacts-mcp", "contacts_mcp")  # the program and the module
 
-# Our flags that take a value. No secret is ever one of them.
+# Our flags that take a value, but for those of secrets.
 _OUR_FLAGS = {
     f"--{name.replace('_', '-')}"
     for name, setting in Settings.model_fields.items()
-    if setting.annotation is not bool and name not in (*SECRETS, "signing_key")
+    if setting.annotation is not bool and SecretStr not in get_args(setting.annotation)
 }
 _OUR_WORDS = {*OURS, "serve", "-m", "run", "exec", "tool", "--from", "true", "false"}
 _FLAG = re.compile(r"-[A-Za-z]|--[A-Za-z][A-Za-z-]{0,30}")
+_LOGIN = re.compile(r"//[^/]*@")  # a user and a password in an address
 _NAMED_VALUE = re.compile(r"(--[A-Za-z][A-Za-z-]{0,30}|[A-Za-z_][A-Za-z0-9_]*)=")
 
 
@@ -40,8 +43,8 @@ def shown_arguments(args: Iterable[Any], *, known: Iterable[str] = ()) -> list[s
         if (
             argument in harmless
             or _FLAG.fullmatch(argument)
-            or before in _OUR_FLAGS
-            or (named and named[1] in _OUR_FLAGS)
+            or (before in _OUR_FLAGS and not _LOGIN.search(argument))
+            or (named and named[1] in _OUR_FLAGS and not _LOGIN.search(argument))
         ):
             shown.append(argument)
         else:

@@ -106,13 +106,26 @@ def visible(text: str, *, limit: int = 200) -> str:
     return f"{shown}… (+{missing} characters)" if missing > 0 else shown
 
 
+def inert(text: str, *, limit: int = 200) -> str:
+    """`text` as `visible` shows it, with nothing that Markdown would draw. It is for a line that stands alone."""
+    return _DRAWN.sub(r"\\\g<0>", visible(text, limit=limit))
+
+
+def shortened(sentence: str, *, limit: int) -> str:
+    """A sentence of ours, cut after `limit`. A quotation that is cut gets its end."""
+    shown, missing = visible(sentence[:limit], limit=limit), len(sentence) - limit
+    if missing <= 0:
+        return shown
+    end = '"' if '"' in _QUOTATION.sub("", shown) else ""
+    return f"{shown.rstrip(_BACKSLASH) if end else shown}{end}… (+{missing} characters)"
+
+
 def quoted(text: str, *, limit: int = 200) -> str:
     """`text` as `visible` shows it, between quotes that it cannot close, with nothing that Markdown would draw."""
     shown = visible(text, limit=limit)
     if not _TO_ESCAPE.search(shown):
         return f'"{shown}"'
-    inert = _DRAWN.sub(r"\\\g<0>", shown)
-    return f'"{_BEFORE_QUOTE.sub(_escaped_quote, inert)}"'
+    return f'"{_BEFORE_QUOTE.sub(_escaped_quote, inert(shown, limit=len(shown)))}"'
 
 
 def word(text: str, *, limit: int = 200) -> str:
@@ -179,6 +192,8 @@ def _label(name: str) -> str:
 
 
 _TO_ESCAPE = re.compile(r'["\\<\]]')
+_BACKSLASH = "\\"
+_QUOTATION = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BEFORE_QUOTE = re.compile(r'(\\*)("|\Z)')
 
 # `(` of [text](address), `[` of [text][name], `<` of a tag. Not `<` of <jo@example.com>: people write addresses so.

@@ -361,6 +361,7 @@ IN_ARGUMENTS = [
     ["contacts-mcp", "serve", "--api-key=planted-1", "--api-key", "planted-2", "-p", "planted-3"],
     ["contacts-mcp", "serve", "TOKEN=planted-1", "Authorization: Bearer planted-2", "https://x.example/?key=planted-3"],
     ["-c", "HEYMARKET_API_KEY=planted-1 contacts-mcp serve", "contacts-mcp"],
+    ["contacts-mcp", "serve", "--redis-url", "redis://planted-1", "--base-url=https://me:planted-2@api.example.com"],
 ]
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.writing.settle import plan_of
-from contacts_mcp.models import Contact
+from contacts_mcp.models import Contact, Values
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
@@ -70,6 +70,11 @@ def _may_stay_opted_out(entry: Entry, forms: Sequence[str]) -> bool:
     if entry.state == "done":
         return entry.after.get("phone") in forms and entry.after.get("is_opted_out") is not False
     return entry.wanted.get("phone") in forms and entry.wanted.get("is_opted_out") is True
+
+
+def arrives_opted_out(asked: Values, wanted: Values) -> bool:
+    """Whether a new contact is sent as opted out for the sake of its number alone: nobody `asked` for that."""
+    return wanted.get("is_opted_out") is True and asked.get("is_opted_out") is not True
 
 
 def leaves_number(before: Contact, phone: str) -> bool:

@@ -14,12 +14,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from contacts_mcp.api.retries import AMBIGUOUS
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.people.suppressions import arrives_opted_out
 from contacts_mcp.book.values import differences, is_empty, values_of
 from contacts_mcp.book.writing.plan import Plan, Sight
 from contacts_mcp.book.writing.write import circumstances
@@ -35,10 +36,13 @@ _OTHER = "somebody has this phone now, and it may be another contact."
 _MADE_AGAIN = "somebody deleted the contact or changed its phone at the same time, and contact {} was made."
 UNSURE = "may or may not have been carried out; look the contact up."
 _REMARKS = {
+    "arrived_opted_out": "It was sent as opted out, because an opted-out contact left, or may have left, its number.",
     "not_kept": "Heymarket did not keep {}.",
     "disturbed": "Heymarket changed {} as well.",
     "stays": "Somebody changed {} after the run, and that stays.",
     "someone_else": "Somebody else wrote to this contact at the same time.",
+    "may_have_set_back": "The number and names were sent along as they were read, so new ones may have been set back.",
+    "doubles": "Contact {} has this phone, too: another program gave it out at the same moment.",
 }
 
 
@@ -55,6 +59,7 @@ class Sent:
     reply: WriteReply | None = None
     failure: ContactsError | None = None
     contact: Contact | None = None  # by the last look
+    doubles: Sequence[int] = ()  # other contacts with the phone of a new one
     made_again: int | None = None  # the contact that a batch of updates made, because no contact had the phone any more
     is_proven: bool = False  # that look proves that it was carried out
     result: StoredRow | None = None
@@ -139,11 +144,15 @@ def _once_more(row: StoredRow) -> StoredRow:
 def _remarks_on(one: Sent, seen: Sight) -> dict[str, Any]:
     """The ways in which the contact is otherwise than was sent, by the names of `_REMARKS`. {} where it is not."""
     report = one.plan.report(seen, one.reply, writes=one.writes)
+    asked = one.row.wish.get("values", one.row.wanted)
     remarks = {
+        "arrived_opted_out": one.plan.action == "create" and arrives_opted_out(asked, one.plan.wanted),
         "not_kept": [*report.unkept],
         "disturbed": [*report.disturbed],
         "stays": [*one.row.shown.get("kept", ())],
         "someone_else": report.someone_else or (one.plan.action == "create" and seen.rev > 1),
+        "may_have_set_back": report.may_have_set_back and one.writes == 1,  # the reply is that of the last write
+        "doubles": [str(each) for each in one.doubles],
     }
     return {name: value for name, value in remarks.items() if value}
 

@@ -19,6 +19,7 @@ from typing import Any
 from contacts_mcp.api.pace import bulk_work
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.people.requests import Edit
+from contacts_mcp.book.people.suppressions import arrives_opted_out
 from contacts_mcp.book.transfer.batches import are_known, may_carry
 from contacts_mcp.book.transfer.deciding import RUNNING, Switches, decide
 from contacts_mcp.book.transfer.limits import LARGE_ROWS, MOST_ROWS, unreadable
@@ -186,6 +187,7 @@ def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
         "unknown": list(wish.unknown),
         "notes": list(row.notes),
         "opted_out": decision.opted_out,
+        "arrived_opted_out": decision.decision == "new" and arrives_opted_out(wish.edit.values, decision.wanted),
         "says_in": wish.says_in,
     }
     if one.earlier:
@@ -279,7 +281,7 @@ class Counts:
             self._count("likeness", shown["likeness"])
 
     def _marks_of(self, row: StoredRow) -> list[str]:
-        marks = [name for name in ("opted_out", "says_in", "left_tags") if row.shown.get(name)]
+        marks = [name for name in ("opted_out", "arrived_opted_out", "says_in", "left_tags") if row.shown.get(name)]
         is_update = ACTIONS.get(row.decision) == "update"
         in_batch = self._with_batches and is_update and may_carry(row.before, row.wanted)
         return [*marks, "in_batch"] if in_batch else marks

@@ -21,7 +21,7 @@ from contacts_mcp.book.transfer.reading import Row, Tally, rows_of
 from contacts_mcp.book.transfer.sources.source import Source
 from contacts_mcp.book.transfer.twins import Earlier, SeenInFile, likeness
 from contacts_mcp.state.scratch import Scratch
-from contacts_mcp.words.display import quoted, visible
+from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.note import Note
 
 MOST_VALUES = 5  # of a column about consent, in a question
@@ -126,12 +126,12 @@ def _row(row: Row, earlier: Earlier | None, mapping: Mapping) -> dict[str, Any]:
 def _on_consent(header: str, found: Counter[str]) -> Note:
     """The question about a column of consents, with its values and the one that may mean an opt-out."""
     values = ", ".join(
-        " ".join((visible(text, limit=40), str(count))) for text, count in list(found.items())[:MOST_VALUES]
+        " ".join((word(text, limit=40), str(count))) for text, count in list(found.items())[:MOST_VALUES]
     )
     means_out = bool(_OUT_WORDS & {*words_of(header)})
     out = next((text for text in found if _is_out(text, yes_is_out=means_out)), "")
     mark = f"; mark the {quoted(out, limit=40)} as opted out?" if out else "."
-    return Note("consent", visible(header, limit=60) + f": {values}. Consent is not imported{mark}")
+    return Note("consent", f"{word(header, limit=60)}: {values}. Consent is not imported{mark}")
 
 
 def _on_countries(mapping: Mapping, tally: Tally) -> list[Note]:

@@ -483,6 +483,8 @@ class _Run:
         """Whether a look proves how the row came out, and shows all of it."""
         one.contact = await self._contact_of(one, looked, is_over=is_over)
         one.made_again = self._made_again(one, looked)
+        if one.plan.action == "create" and one.contact is not None:
+            one.doubles = [each.id for each in looked.with_phone(one.row.phone) if each.id != one.contact.id]
         given = await circumstances(
             self.book,
             one.plan,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel
 
 from contacts_mcp.server.views.fitting import CUTS, Answer, Facts, Shown, fitted, noted
-from contacts_mcp.words.display import LABEL, Cut, quoted, visible, word
+from contacts_mcp.words.display import LABEL, Cut, inert, quoted, visible, word
 
 if TYPE_CHECKING:
     from contacts_mcp.book import Exported, Picture
@@ -52,7 +52,7 @@ def written(exported: Exported) -> Answer:
         many = f"{exported.contacts:,} contact{'' if exported.contacts == 1 else 's'}"
         where = f"Wrote {many} into {quoted(exported.path, limit=400)}" if exported.path else f"{many} as text"
         ending = f"{where}; complete: {'true' if exported.complete else 'false'}."
-        content = [visible(line) for line in exported.text.splitlines()]
+        content = [inert(line) for line in exported.text.splitlines()]
         return [*content, ending, *notes], facts
 
     return fitted(shown, cuts=CUTS[1:])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from contacts_mcp.server.views.fitting import Answer, ContactFacts, Facts, going_on, noted
-from contacts_mcp.words.display import quoted, visible
+from contacts_mcp.words.display import quoted, shortened, visible, word
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
 
@@ -218,10 +218,10 @@ def _source(plan: StoredPlan) -> str:
     if plan.kind == "undo":
         return f"taking back change {facts.get('undoes')}"
     if plan.kind == "update":
-        change = visible(str(facts.get("change", "")), limit=200)
+        change = shortened(str(facts.get("change", "")), limit=200)
         return f"{change} for {name}"
-    how = ", ".join(str(facts[key]) for key in ("format", "encoding", "sheet") if facts.get(key))
-    return f"{name} ({visible(how, limit=60)})"
+    how = ", ".join(word(str(facts[key]), limit=60) for key in ("format", "encoding", "sheet") if facts.get(key))
+    return f"{name} ({how})"
 
 
 def _fields(counts: Mapping[str, Any]) -> dict[str, int]:
@@ -244,7 +244,7 @@ def _reason(name: str) -> str:
     """A field as it is called, and a reason in words."""
     from contacts_mcp.book.transfer.problems import REASONS
 
-    return f"{REASONS[name]}:" if name in REASONS else name.replace("_", " ")
+    return f"{REASONS[name]}:" if name in REASONS else word(name.replace("_", " "), limit=VALUE)
 
 
 def _first(table: Mapping[str, str]) -> dict[str, str]:
@@ -280,10 +280,10 @@ def _more(items: Sequence[Any]) -> str:
 
 def _remarks(plan: StoredPlan, counts: Mapping[str, Any]) -> list[str]:
     facts = plan.facts
-    questions = [Note("question", visible(text, limit=200)) for text in facts.get("questions", [])[:MOST_REMARKS]]
+    questions = [Note("question", shortened(text, limit=200)) for text in facts.get("questions", [])[:MOST_REMARKS]]
     room = MOST_REMARKS - len(questions)
     told: list[str] = [
-        *(Note("assumption", visible(text, limit=200)) for text in facts.get("assumptions", [])[:room]),
+        *(Note("assumption", shortened(text, limit=200)) for text in facts.get("assumptions", [])[:room]),
         *questions,
         *_switches_told(plan),
     ]
@@ -293,7 +293,7 @@ def _remarks(plan: StoredPlan, counts: Mapping[str, Any]) -> list[str]:
     if unknown := counts.get("unknown", {}):
         told.append(Note("unknown_names", _told_of_unknown(unknown)))
     if conflicts := counts.get("conflicts"):
-        parts = ", ".join(f"{name} {count:,}" for name, count in list(conflicts.items())[:5])
+        parts = ", ".join(f"{word(name, limit=VALUE)} {count:,}" for name, count in list(conflicts.items())[:5])
         way = 'To take the values of the file, plan again with existing="overwrite".'
         text = f"The file and the book differ, and the book stays as it is: {parts}. {way}"
         told.append(Note("book_stays", text))
@@ -305,6 +305,11 @@ _COUNTED = (
     ("notes", "assumed_country", "Phones without a country code, read as {region}: {}."),
     ("notes", "name_split", "Full names split into first and last: {}."),
     ("marks", "opted_out", "Contacts that are opted out of texts, and stay so: {}."),
+    (
+        "marks",
+        "arrived_opted_out",
+        "New contacts that arrive opted out, because an opted-out contact left, or may have left, their number: {}.",
+    ),
     ("marks", "says_in", "Rows that say not opted out: {}. That is not imported, because nobody is opted in."),
     ("marks", "left_tags", "Contacts without room for all tags (at most 5 each): {}."),
 )
@@ -339,6 +344,8 @@ def _example(plan: StoredPlan, row: StoredRow, names: Snapshot) -> str:
 
 def _changes(row: StoredRow, names: Snapshot) -> str:
     """The changes that a planned row would make to a contact."""
+    if row.shown.get("arrived_opted_out"):
+        return "arrives opted out, because of a contact that left the number"
     if not row.before or not row.wanted:
         return ""
     pairs = {key: (row.before.get(key), value) for key, value in row.wanted.items() if row.before.get(key) != value}
@@ -349,21 +356,21 @@ def _pairs(pairs: Mapping[str, Sequence[Any]], names: Snapshot, *, words: str = 
     from contacts_mcp.book.cards import field_name, in_quotes
 
     told = [
-        words.format(field_name(key, names), in_quotes(key, had, names), in_quotes(key, said, names))
+        words.format(word(field_name(key, names), limit=VALUE), in_quotes(key, had, names), in_quotes(key, said, names))
         for key, (had, said) in list(pairs.items())[:3]
     ]
-    return visible("; ".join(told), limit=200)
+    return shortened("; ".join(told), limit=200)
 
 
 def _why(row: StoredRow, names: Snapshot) -> str:
     if row.outcome:
-        return visible(row.outcome, limit=200)
+        return shortened(row.outcome, limit=200)
     if pairs := row.shown.get("conflicts"):
         return _pairs(pairs, names, words="{}: the book has {}, the file {}")
     if row.decision == "duplicate":
         return f"line {row.shown.get('of_line')}, {str(row.shown.get('likeness', '')).replace('_', ' ')}"
     if problem := row.shown.get("problem"):
-        return visible(str(problem), limit=160)
+        return shortened(str(problem), limit=160)
     value = quoted(str(row.shown["value"]), limit=VALUE) if row.shown.get("value") else ""
     return " ".join(filter(None, (value, row.reason.replace("_", " "))))
 

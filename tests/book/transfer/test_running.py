@@ -24,7 +24,7 @@ from contacts_mcp.book.transfer.running import run
 from contacts_mcp.book.transfer.sources import choosing
 from contacts_mcp.book.transfer.undoing import begin_undo, plan_undo
 from contacts_mcp.book.values import differences, values_of
-from contacts_mcp.sandbox import Fault, Lag
+from contacts_mcp.sandbox import Fault, Intervention, Lag
 from contacts_mcp.state.imports import StoredPlan, moved_on
 from contacts_mcp.state.profile import Seen
 
@@ -276,11 +276,52 @@ async def test_a_number_that_was_left_opted_out_arrives_opted_out(open_stage: Op
         token = (await stage.ok("delete_contact", contact_id=stage.BEN))["confirm_token"]
         await stage.ok("delete_contact", contact_id=stage.BEN, confirm_token=token)
         book = await stage.book()
-        plan = await planned(book, "Phone,First name,Opted out\n510 555 0102,Benny,no\n")
+        text = "Phone,First name,Opted out\n510 555 0102,Benny,no\n"
+        said = await stage.text("import_contacts", text=text)
+        assert (
+            "New contacts that arrive opted out, because an opted-out contact left, or may have left, their number: 1."
+            in said
+        )
+        assert '"Benny" +15105550102 (arrives opted out, because of a contact that left the number)' in said
+        plan = await planned(book, text)
         await run(book, plan)
-        assert await outcomes(book, plan) == {"done": 1}
+        assert await outcomes(book, plan) == {"told": 1}
+        (row,) = await book.imports.rows(plan.plan, state="told")
+        assert row.outcome == (
+            "It was sent as opted out, because an opted-out contact left, or may have left, its number."
+        )
         (benny,) = [person for person in stage.people().values() if person["phone"] == "15105550102"]
         assert benny["is_opted_out"] is True
+
+
+async def test_a_double_that_somebody_else_makes_at_the_same_moment_is_told(open_stage: OpenStage) -> None:
+    async with open_stage(behaviour={"known_phone": "double"}) as stage:
+        book = await stage.book()
+        plan = await planned(book, table(2))
+        other = Intervention(
+            "create", operation="batch_contacts", when="after", members={"phone": "15105550200", "first": "Somebody"}
+        )
+        stage.sandbox.interventions.add(other)
+        await run(book, plan)
+        (somebody,) = [person["id"] for person in stage.people().values() if person["first"] == "Somebody"]
+        assert phones_of(stage).count("15105550200") == 2
+        (row,) = await book.imports.rows(plan.plan, state="told")
+        assert row.outcome == f"Contact {somebody} has this phone, too: another program gave it out at the same moment."
+
+
+async def test_a_name_that_somebody_else_had_just_changed_may_be_set_back_and_that_is_told(
+    open_stage: OpenStage,
+) -> None:
+    async with open_stage() as stage:
+        book = await stage.book()
+        plan = await planned(book, "Phone,Plan\n5105550101,Basic\n", existing="overwrite")
+        stage.sandbox.interventions.add(
+            Intervention("edit", operation="update_contact", contact_id=stage.ADA, members={"last": "New"})
+        )
+        await run(book, plan)
+        assert stage.people()[stage.ADA]["last"] == "Example"
+        (row,) = await book.imports.rows(plan.plan, state="told")
+        assert "new ones may have been set back" in row.outcome
 
 
 def a_random_file(dice: random.Random, phones: list[str]) -> str:
