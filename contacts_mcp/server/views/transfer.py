@@ -363,8 +363,10 @@ def _pairs(pairs: Mapping[str, Sequence[Any]], names: Snapshot, *, words: str = 
 
 
 def _why(row: StoredRow, names: Snapshot) -> str:
+    from contacts_mcp.book.cards import with_names
+
     if row.outcome:
-        return shortened(row.outcome, limit=200)
+        return shortened(with_names(row.outcome, names), limit=200)
     if pairs := row.shown.get("conflicts"):
         return _pairs(pairs, names, words="{}: the book has {}, the file {}")
     if row.decision == "duplicate":

@@ -82,12 +82,16 @@ async def test_a_client_that_repeats_its_first_call_with_the_token_runs_that_pla
 async def test_a_file_is_read_only_below_the_open_folders(open_session: OpenSession, tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
-    (folder / "list.csv").write_text(table_of_gold(5) + "\n5105550190x,Bad,Row,,\n", encoding="utf-8")
     (tmp_path / "secret.csv").write_text(table_of_gold(5), encoding="utf-8")
     async with open_session(files=[folder]) as session:
+        gold = next(one for one in session.sandbox.store.contacts() if one["custom"].get("31") == "Gold")
+        rows = f"{table_of_gold(5)}\n5105550190x,Bad,Row,,\n{gold['phone']},,,,Basic\n"
+        (folder / "list.csv").write_text(rows, encoding="utf-8")
         done = await planned_and_run(session, path="list.csv")
-        assert (done["counts"], done["outcomes"]) == ({"new": 5, "invalid": 1}, {"done": 5})
-        assert "5105550190x" in (folder / "list.csv.problems.csv").read_text(encoding="utf-8")
+        assert (done["counts"], done["outcomes"]) == ({"new": 5, "invalid": 1, "conflict": 1}, {"done": 5})
+        problems = (folder / "list.csv.problems.csv").read_text(encoding="utf-8")
+        assert "5105550190x" in problems
+        assert "(Plan: has Gold, the file says Basic)" in problems
         for name in (str(tmp_path / "secret.csv"), "../secret.csv"):
             outside = await session.call("import_contacts", path=name)
             assert outside.is_error
