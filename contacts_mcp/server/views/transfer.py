@@ -63,7 +63,7 @@ class UndoResult(PlanResult):
     """Answer of undo_change: about one contact, or about a whole run."""
 
     status: Literal[  # type: ignore[assignment]  # those of one contact as well
-        "undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"
+        "undone", "unchanged", "planned", "planning", "running", "stopped", "done", "declined", "needs_confirmation"
     ]
     contact: ContactFacts | None = None
     changes: list[Facts] | None = None

@@ -271,6 +271,18 @@ async def test_a_run_tells_the_rows_that_it_left_out_and_how_to_see_them(session
     assert lines[-1].endswith(f"To take it back call undo_change(change_id={change}).")
 
 
+async def test_an_undo_that_has_nothing_to_do_says_so(session: Session) -> None:
+    """Nobody is opted in by an undo."""
+    done = await planned_and_run(session, "update_contacts", where={"tag": "VIP"}, is_opted_out=True)
+    before = people(session)
+    undo = await session.call("undo_change", change_id=done["change_id"])
+    assert undo.structured_content is not None
+    assert (undo.is_error, undo.structured_content.get("status")) == (False, "planned")
+    assert "There is nothing to do." in text_of(undo)
+    assert "the opt-out stays." in text_of(undo)
+    assert people(session) == before
+
+
 async def test_contacts_that_an_undo_keeps_are_named_with_the_reason(session: Session) -> None:
     done = await planned_and_run(session, text=table_of_gold(2))
     await facts(session, "update_contact", phone="+15105550200", last="Changed")
