@@ -82,7 +82,7 @@ TOLD = {
     "delete": "to delete with the conversation, because the run created it",
     "restore": "to restore",
     "create_again": "to create again, because the run deleted it",
-    "kept": "kept: changed since, or gone",
+    "kept": "kept: changed since, gone, or an opt-out that stays",
 }
 # What a yes to the question does to the contacts of each decision.
 ASKED = {

@@ -279,7 +279,7 @@ async def test_an_undo_that_has_nothing_to_do_says_so(session: Session) -> None:
     assert undo.structured_content is not None
     assert (undo.is_error, undo.structured_content.get("status")) == (False, "planned")
     assert "There is nothing to do." in text_of(undo)
-    assert "the opt-out stays." in text_of(undo)
+    assert "1 kept: changed since, gone, or an opt-out that stays" in text_of(undo)
     assert people(session) == before
 
 
