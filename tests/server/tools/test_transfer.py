@@ -271,6 +271,18 @@ async def test_a_run_tells_the_rows_that_it_left_out_and_how_to_see_them(session
     assert lines[-1].endswith(f"To take it back call undo_change(change_id={change}).")
 
 
+async def test_a_run_is_listed_with_how_its_rows_came_out(session: Session) -> None:
+    plan = await facts(session, "update_contacts", where={"tag": "VIP"}, add_tags=["Newsletter"])
+    rows = await facts(session, "import_status", plan=plan["plan"], show="update")
+    session.sandbox.store.touch(rows["shown"][0]["contact_id"], first="Changed")
+    done = await facts(session, "update_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
+    assert done["outcomes"]["moved"] == 1
+    (change,) = (await facts(session, "list_changes"))["changes"]
+    assert f"{plan['counts']['update']} update" in change["about"]
+    assert f"{done['outcomes']['done']} done" in change["about"]
+    assert "1 left alone" in change["about"]
+
+
 async def test_an_undo_that_has_nothing_to_do_says_so(session: Session) -> None:
     """Nobody is opted in by an undo."""
     done = await planned_and_run(session, "update_contacts", where={"tag": "VIP"}, is_opted_out=True)
