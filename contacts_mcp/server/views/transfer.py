@@ -338,7 +338,8 @@ def _example(plan: StoredPlan, row: StoredRow, names: Snapshot) -> str:
     contact = f"contact {row.contact_id}" if row.contact_id and plan.kind == "file" else ""
     who = " ".join(filter(None, (contact, name, show(row.phone) if row.phone else "")))
     why = _changes(row, names) if row.state == "planned" else _why(row, names)
-    place = f"line {row.line}" if plan.kind == "file" else f"contact {row.contact_id}"
+    known = f"contact {row.contact_id}" if row.contact_id else "new contact"
+    place = f"line {row.line}" if plan.kind == "file" else known
     return f"{place}, {row.decision}: {who}{f' ({why})' if why else ''}"
 
 

@@ -60,6 +60,8 @@ async def test_a_pasted_table_is_planned_confirmed_run_and_taken_back(session: S
     assert people(session) == before
     again = await facts(session, "undo_change", change_id=done["change_id"])
     assert again["status"] == "unchanged"
+    back = await session.call("undo_change", change_id=undone["change_id"])
+    assert "- new contact, create_again: " in text_of(back)
 
 
 async def test_a_token_runs_its_own_plan_once_and_no_other(session: Session) -> None:
