@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from contacts_mcp.book.fields import SHOWN_ONLY
-from contacts_mcp.book.values import differences, field_id, is_empty, values_of
+from contacts_mcp.book.values import CUSTOM, differences, field_id, is_empty, values_of
 from contacts_mcp.book.vocabulary import Snapshot, Vocabulary
 from contacts_mcp.models import Contact, Value
-from contacts_mcp.words.display import quoted
+from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.phones import show
 from contacts_mcp.words.zones import local
 
 UNKNOWN = "unknown"
+_CUSTOM_KEY = re.compile(rf"\b{CUSTOM}\d+\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ def field_name(key: str, names: Snapshot) -> str:
     """The name that people give the value under `key`."""
     number = field_id(key)
     return key if number is None else names.fields.label(number)
+
+
+def with_names(sentence: str, names: Snapshot) -> str:
+    """A sentence of ours with the names of custom fields in place of their keys."""
+    return _CUSTOM_KEY.sub(lambda key: word(field_name(key[0], names)), sentence)
 
 
 def shown(key: str, value: Value, names: Snapshot) -> Any:

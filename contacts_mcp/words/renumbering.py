@@ -86,6 +86,8 @@ _RULES = (
     ),
     # Palestine: mobiles can be called under both codes
     _Rule("", "972", "970", r"5[69]\d{7}"),
+    # Italy, 1998: the 0 of Milan and Rome belongs to the number, also from abroad
+    _Rule("39", "", "0", r"[26]\d{5,9}"),
     # Russia: a mobile with the 8 that is dialled at home
     _Rule("", "8", "7", r"9\d{9}"),
 )

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from contacts_mcp.book.book import Book
+from contacts_mcp.book.cards import with_names
 from contacts_mcp.book.transfer.files import Place
 from contacts_mcp.book.transfer.own import guarded
+from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import Refused
 from contacts_mcp.state.imports import StoredPlan, StoredRow
 
@@ -91,11 +93,12 @@ def _made(folder: Path) -> Path:
 async def _written(book: Book, plan: StoredPlan, folder: Path) -> Path:
     """The file under the first free name. Raises Refused, OSError."""
     name = Path(str(plan.facts.get("file", "import"))).name
+    names = await book.vocabulary.naming(dict.fromkeys(plan.counts.get("keys", {}), ""))
     for number in range(1, _MOST_NAMES):
         place = Place(folder, (f"{name}.problems{f'-{number}' if number > 1 else ''}.csv",), overwrite=False)
         try:
             with place.writing() as stream:
-                await _write(stream, list(plan.facts.get("headers", [])), book.imports.every_row(plan.plan))
+                await _write(stream, list(plan.facts.get("headers", [])), book.imports.every_row(plan.plan), names)
         except Refused as refused:
             if refused.kind != "name_taken":
                 raise
@@ -104,12 +107,12 @@ async def _written(book: Book, plan: StoredPlan, folder: Path) -> Path:
     raise FileExistsError(name)
 
 
-async def _write(stream: BinaryIO, headers: list[str], rows: AsyncIterator[StoredRow]) -> None:
+async def _write(stream: BinaryIO, headers: list[str], rows: AsyncIterator[StoredRow], names: Snapshot) -> None:
     text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     table = csv.writer(text)
     table.writerow([*map(guarded, headers), "line", "problem"])
     async for row in rows:
-        if problem := problem_of(row):
+        if problem := with_names(problem_of(row), names):
             cells = row.shown.get("cells", {})
             table.writerow([*(guarded(cells.get(header, "")) for header in headers), row.line, guarded(problem)])
     text.detach()

@@ -21,7 +21,7 @@ from contacts_mcp.book.writing.known import keeps_names, lost_names
 from contacts_mcp.book.writing.plan import Circumstances, Plan, Proof, Sight
 from contacts_mcp.book.writing.write import circumstances, is_explained, with_phone
 from contacts_mcp.errors import BadAnswer, ContactsError, Forbidden, Rejected
-from contacts_mcp.models import WriteReply
+from contacts_mcp.models import Values, WriteReply
 from contacts_mcp.state.journal import Entry
 
 MOST_SETTLED = 20
@@ -57,10 +57,11 @@ async def settle(book: Book) -> None:
 
 
 async def close_run(book: Book, run: Entry) -> None:
-    """Write down that a run is over. An undo of which rows are left can be made once more."""
+    """Write down that a run is over, and how many rows came out how. An undo of which rows are left can be repeated."""
     states = await book.imports.states(int(run.record["plan"]))
     is_whole = bool(states) and not states.get("failed") and not states.get("planned")
-    await book.journal.finish(replace(run, state="done", undoes=run.undoes if is_whole else None))
+    outcomes: Values = {state: count for state, count in states.items() if state and count}
+    await book.journal.finish(replace(run, state="done", after=outcomes, undoes=run.undoes if is_whole else None))
 
 
 async def settle_entry(book: Book, change_id: int) -> None:

@@ -92,14 +92,17 @@ def _by(entry: Entry) -> str:
 
 
 def _about_run(entry: Entry) -> str:
-    """A run of many rows on one line: its source, and how many rows came out how."""
+    """A run of many rows on one line: its source, what was planned, and how many rows came out how."""
     record = entry.record
     kinds = {"file": "import of", "update": "one change for many:", "undo": "taking back a run:"}
     counts = ", ".join(f"{count} {decision}" for decision, count in record.get("counts", {}).items())
+    outcomes = ", ".join(f"{count} {_OUTCOMES.get(state, state)}" for state, count in entry.after.items())
+    told = "; ".join(filter(None, (counts, outcomes)))
     what = f"{kinds.get(record.get('kind', ''), 'run of')} {quoted(str(record.get('file', '')), limit=NAME)}"
-    return f"{what} (plan {record.get('plan')}{f': {counts}' if counts else ''})"
+    return f"{what} (plan {record.get('plan')}{f': {told}' if told else ''})"
 
 
+_OUTCOMES = {"told": "done with a remark", "moved": "left alone", "planned": "not reached"}
 _STATES = {
     "done": "",
     "not_done": " (not carried out)",

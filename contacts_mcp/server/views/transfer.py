@@ -63,7 +63,7 @@ class UndoResult(PlanResult):
     """Answer of undo_change: about one contact, or about a whole run."""
 
     status: Literal[  # type: ignore[assignment]  # those of one contact as well
-        "undone", "unchanged", "planning", "running", "stopped", "done", "declined", "needs_confirmation"
+        "undone", "unchanged", "planned", "planning", "running", "stopped", "done", "declined", "needs_confirmation"
     ]
     contact: ContactFacts | None = None
     changes: list[Facts] | None = None
@@ -82,7 +82,7 @@ TOLD = {
     "delete": "to delete with the conversation, because the run created it",
     "restore": "to restore",
     "create_again": "to create again, because the run deleted it",
-    "kept": "kept: changed since, or gone",
+    "kept": "kept: changed since, gone, or an opt-out that stays",
 }
 # What a yes to the question does to the contacts of each decision.
 ASKED = {
@@ -338,7 +338,8 @@ def _example(plan: StoredPlan, row: StoredRow, names: Snapshot) -> str:
     contact = f"contact {row.contact_id}" if row.contact_id and plan.kind == "file" else ""
     who = " ".join(filter(None, (contact, name, show(row.phone) if row.phone else "")))
     why = _changes(row, names) if row.state == "planned" else _why(row, names)
-    place = f"line {row.line}" if plan.kind == "file" else f"contact {row.contact_id}"
+    known = f"contact {row.contact_id}" if row.contact_id else "new contact"
+    place = f"line {row.line}" if plan.kind == "file" else known
     return f"{place}, {row.decision}: {who}{f' ({why})' if why else ''}"
 
 
@@ -363,8 +364,10 @@ def _pairs(pairs: Mapping[str, Sequence[Any]], names: Snapshot, *, words: str = 
 
 
 def _why(row: StoredRow, names: Snapshot) -> str:
+    from contacts_mcp.book.cards import with_names
+
     if row.outcome:
-        return shortened(row.outcome, limit=200)
+        return shortened(with_names(row.outcome, names), limit=200)
     if pairs := row.shown.get("conflicts"):
         return _pairs(pairs, names, words="{}: the book has {}, the file {}")
     if row.decision == "duplicate":

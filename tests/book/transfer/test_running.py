@@ -216,6 +216,8 @@ async def test_what_a_batch_drops_in_silence_is_told_after_one_contact_and_the_r
         assert await outcomes(book, plan) == {"told": 1, "done": 29}
         (told,) = await book.imports.rows(plan.plan, state="told")
         assert "did not keep" in told.outcome
+        said = await stage.text("import_status", plan=plan.plan, show="problems")
+        assert f"did not keep {'Plan' if drops == 'custom' else drops}." in said
         assert len(phones_of(stage)) == 32
 
 

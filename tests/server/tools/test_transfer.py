@@ -60,6 +60,8 @@ async def test_a_pasted_table_is_planned_confirmed_run_and_taken_back(session: S
     assert people(session) == before
     again = await facts(session, "undo_change", change_id=done["change_id"])
     assert again["status"] == "unchanged"
+    back = await session.call("undo_change", change_id=undone["change_id"])
+    assert "- new contact, create_again: " in text_of(back)
 
 
 async def test_a_token_runs_its_own_plan_once_and_no_other(session: Session) -> None:
@@ -82,12 +84,16 @@ async def test_a_client_that_repeats_its_first_call_with_the_token_runs_that_pla
 async def test_a_file_is_read_only_below_the_open_folders(open_session: OpenSession, tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
-    (folder / "list.csv").write_text(table_of_gold(5) + "\n5105550190x,Bad,Row,,\n", encoding="utf-8")
     (tmp_path / "secret.csv").write_text(table_of_gold(5), encoding="utf-8")
     async with open_session(files=[folder]) as session:
+        gold = next(one for one in session.sandbox.store.contacts() if one["custom"].get("31") == "Gold")
+        rows = f"{table_of_gold(5)}\n5105550190x,Bad,Row,,\n{gold['phone']},,,,Basic\n"
+        (folder / "list.csv").write_text(rows, encoding="utf-8")
         done = await planned_and_run(session, path="list.csv")
-        assert (done["counts"], done["outcomes"]) == ({"new": 5, "invalid": 1}, {"done": 5})
-        assert "5105550190x" in (folder / "list.csv.problems.csv").read_text(encoding="utf-8")
+        assert (done["counts"], done["outcomes"]) == ({"new": 5, "invalid": 1, "conflict": 1}, {"done": 5})
+        problems = (folder / "list.csv.problems.csv").read_text(encoding="utf-8")
+        assert "5105550190x" in problems
+        assert "(Plan: has Gold, the file says Basic)" in problems
         for name in (str(tmp_path / "secret.csv"), "../secret.csv"):
             outside = await session.call("import_contacts", path=name)
             assert outside.is_error
@@ -265,6 +271,30 @@ async def test_a_run_tells_the_rows_that_it_left_out_and_how_to_see_them(session
     assert f'For the reasons call import_status(plan={plan["plan"]}, show="problems").' in lines
     change = done.structured_content["change_id"] if done.structured_content else 0
     assert lines[-1].endswith(f"To take it back call undo_change(change_id={change}).")
+
+
+async def test_a_run_is_listed_with_how_its_rows_came_out(session: Session) -> None:
+    plan = await facts(session, "update_contacts", where={"tag": "VIP"}, add_tags=["Newsletter"])
+    rows = await facts(session, "import_status", plan=plan["plan"], show="update")
+    session.sandbox.store.touch(rows["shown"][0]["contact_id"], first="Changed")
+    done = await facts(session, "update_contacts", plan=plan["plan"], confirm_token=plan["confirm_token"])
+    assert done["outcomes"]["moved"] == 1
+    (change,) = (await facts(session, "list_changes"))["changes"]
+    assert f"{plan['counts']['update']} update" in change["about"]
+    assert f"{done['outcomes']['done']} done" in change["about"]
+    assert "1 left alone" in change["about"]
+
+
+async def test_an_undo_that_has_nothing_to_do_says_so(session: Session) -> None:
+    """Nobody is opted in by an undo."""
+    done = await planned_and_run(session, "update_contacts", where={"tag": "VIP"}, is_opted_out=True)
+    before = people(session)
+    undo = await session.call("undo_change", change_id=done["change_id"])
+    assert undo.structured_content is not None
+    assert (undo.is_error, undo.structured_content.get("status")) == (False, "planned")
+    assert "There is nothing to do." in text_of(undo)
+    assert "1 kept: changed since, gone, or an opt-out that stays" in text_of(undo)
+    assert people(session) == before
 
 
 async def test_contacts_that_an_undo_keeps_are_named_with_the_reason(session: Session) -> None:
