@@ -18,8 +18,9 @@ from support.shared_index import new_index
 
 from contacts_mcp.state.match import Bounds, expression, in_name, word
 from contacts_mcp.state.postgres.index import PostgresIndex
-from contacts_mcp.state.postgres.index_filling import TABLES
+from contacts_mcp.state.postgres.index_filling import _UNSEEN, TABLES
 from contacts_mcp.state.postgres.index_pool import new_pool
+from contacts_mcp.state.postgres.index_records import _OF_IDS
 from contacts_mcp.state.row import Row, value_mark
 from contacts_mcp.words import search_words
 
@@ -103,6 +104,20 @@ def test_accounts_with_the_same_people_see_nothing_of_each_other(index: Postgres
         assert everything(other) == theirs
         assert other.count(expression([[word("jordan")]])) == 1
         assert dict(other.near("jordn")) == {"jordan": 1}
+
+
+def test_the_work_for_an_account_that_postgresql_has_not_counted_yet_grows_with_its_size_alone(
+    index: PostgresIndex, prepared_database: str
+) -> None:
+    """Each id is looked up, and the unseen ones are found at once. PostgreSQL takes such an account for empty."""
+    index.upsert([Row(id=number, first="Ann", updated=number) for number in range(2_000)])
+    new = index._account + 100_000
+    with psycopg.connect(prepared_database, autocommit=True) as db:
+        db.execute("ANALYZE mirror_contact")
+        of_ids = db.execute(f"EXPLAIN SELECT c.id {_OF_IDS}".encode(), [[1], new]).fetchall()
+        unseen = db.execute(f"EXPLAIN {_UNSEEN}".encode(), {"account": new, "most": 9}).fetchall()
+    assert "mirror_contact_pkey" in str(of_ids)
+    assert "Nested Loop" not in str(unseen)
 
 
 def test_nothing_is_left_of_a_forgotten_account(index: PostgresIndex, prepared_database: str) -> None:

@@ -34,10 +34,9 @@ _IS_CHANGED = """
     SELECT n_mod_since_analyze > 0.1 * n_live_tup FROM pg_stat_user_tables WHERE relid = 'mirror_contact'::regclass
 """
 _UNSEEN = """
-    SELECT c.id FROM mirror_contact c
-    WHERE c.account = %(account)s AND (SELECT is_walking FROM mirror WHERE account = %(account)s) AND NOT EXISTS (
-        SELECT FROM (SELECT unnest(ids) AS id FROM mirror_seen WHERE account = %(account)s) seen WHERE seen.id = c.id
-    ) LIMIT %(most)s
+    SELECT id FROM mirror_contact
+    WHERE account = %(account)s AND (SELECT is_walking FROM mirror WHERE account = %(account)s)
+    EXCEPT SELECT unnest(ids) FROM mirror_seen WHERE account = %(account)s LIMIT %(most)s
 """
 _SEEN_SINCE = "SELECT coalesce(array_agg(id), '{}') FROM mirror_seen, unnest(ids) id WHERE account = %s AND at > %s"
 
