@@ -266,6 +266,9 @@ def test_a_term_finds_its_place_alone(index: WordIndex) -> None:
         "a beginning anywhere": ([[beginning("gol")]], [1001, 7]),
         "a beginning in a name": ([[in_name_beginning("jord")]], [1001, 8]),
         "a longer one": ([[in_name_beginning("jorda")]], [1001]),
+        "an initial": ([[beginning("a")]], [1001, 7, 1002]),
+        "an initial in a name": ([[in_name_beginning("a")]], [7, 1002]),
+        "an initial, or a longer one": ([[beginning("z"), in_name_beginning("jorda")]], [1001, 8]),
         "a value": ([[word(value_mark(31, "gold"))]], [1001]),
         "no value": ([[word(value_mark(31, "c-1"))]], []),
     }

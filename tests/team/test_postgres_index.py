@@ -18,8 +18,9 @@ from support.shared_index import new_index
 
 from contacts_mcp.state.match import Bounds, expression, in_name, word
 from contacts_mcp.state.postgres.index import PostgresIndex
-from contacts_mcp.state.postgres.index_filling import TABLES
+from contacts_mcp.state.postgres.index_filling import _UNSEEN, TABLES
 from contacts_mcp.state.postgres.index_pool import new_pool
+from contacts_mcp.state.postgres.index_records import _OF_IDS
 from contacts_mcp.state.row import Row, value_mark
 from contacts_mcp.words import search_words
 
@@ -49,13 +50,11 @@ def test_a_frequent_word_is_found_on_the_way_down(index: PostgresIndex, monkeypa
 
 
 def test_words_of_the_same_keys_fill_no_limit(index: PostgresIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("contacts_mcp.state.postgres.index_words._MOST", 0)  # one key for all words
     monkeypatch.setattr("contacts_mcp.state.postgres.index_vocabulary.MOST_CANDIDATES", 1)
-    index.upsert([ANN, JORDAN])
-    assert index.containing("iver") == ["rivera"]
-    assert dict(index.near("jordnxx")).keys() == {"jordan", "rivera", "muller", "mueller", "oakland"}, (
-        "not ann, nor gold"
-    )
+    assert index._ids("SELECT mirror_keys(7, '{|siq}') = mirror_keys(7, '{|ger}')", []) == [True]
+    index.upsert([Row(id=1, first="Masiq", last="Christophersen"), Row(id=2, first="German", last="Christo")])
+    assert index.containing("ger") == ["german"]
+    assert dict(index.near("christa")).keys() == {"christo"}, "not that longer one, which begins alike"
 
 
 def test_another_server_goes_on_with_a_walk(index: PostgresIndex, prepared_database: str) -> None:
@@ -105,6 +104,20 @@ def test_accounts_with_the_same_people_see_nothing_of_each_other(index: Postgres
         assert everything(other) == theirs
         assert other.count(expression([[word("jordan")]])) == 1
         assert dict(other.near("jordn")) == {"jordan": 1}
+
+
+def test_the_work_for_an_account_that_postgresql_has_not_counted_yet_grows_with_its_size_alone(
+    index: PostgresIndex, prepared_database: str
+) -> None:
+    """Each id is looked up, and the unseen ones are found at once. PostgreSQL takes such an account for empty."""
+    index.upsert([Row(id=number, first="Ann", updated=number) for number in range(2_000)])
+    new = index._account + 100_000
+    with psycopg.connect(prepared_database, autocommit=True) as db:
+        db.execute("ANALYZE mirror_contact")
+        of_ids = db.execute(f"EXPLAIN SELECT c.id {_OF_IDS}".encode(), [[1], new]).fetchall()
+        unseen = db.execute(f"EXPLAIN {_UNSEEN}".encode(), {"account": new, "most": 9}).fetchall()
+    assert "mirror_contact_pkey" in str(of_ids)
+    assert "Nested Loop" not in str(unseen)
 
 
 def test_nothing_is_left_of_a_forgotten_account(index: PostgresIndex, prepared_database: str) -> None:

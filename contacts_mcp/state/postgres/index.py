@@ -29,8 +29,10 @@ from contacts_mcp.state.postgres.index_pool import PATIENCE_FOR_ALL, PATIENCE_FO
 from contacts_mcp.state.postgres.index_words import (
     TRIGRAMS,
     VECTOR,
+    address_key,
     conditions,
     in_one,
+    on_address,
     on_text_alone,
     on_words,
     trigrams,
@@ -203,12 +205,17 @@ class PostgresIndex:
     def by_phone(self, digits: str) -> list[Row]:
         """As `WordIndex.by_phone`."""
         is_phone = digits.isascii() and digits.isdigit()
-        return self._where("c.account = %(account)s AND c.phone = %(value)s", digits) if is_phone else []
+        test = "c.account = %(account)s AND mirror_digits(c.phone) = mirror_digits(%(value)s) AND c.phone = %(value)s"
+        return self._where(test, value=digits) if is_phone else []
 
     def by_email(self, address: str) -> list[Row]:
         """As `WordIndex.by_email`."""
         key = email_key(address)
-        found = self._where(_has_key("email_key"), name_key([key])) if key else []
+        short = address_key(name_key([key]) if key else None)
+        if short is None:
+            return []
+        test = f"{VECTOR} @@ %(query)s::tsquery AND c.email_key = %(value)s AND c.account + 0 = %(account)s"
+        found = self._where(test, value=short, query=on_address(short, self._account))
         return [row for row in found if email_key(row.email) == key]
 
     def by_name(self, name: str, *, most: int = 1_000) -> list[Row]:
@@ -223,8 +230,8 @@ class PostgresIndex:
         )
         return self._ids(query, [self._account])[0]
 
-    def _where(self, test: str, value: Any) -> list[Row]:
-        rest, values = f"WHERE {test} ORDER BY c.id DESC LIMIT 1000", {"account": self._account, "value": value}
+    def _where(self, test: str, **given: Any) -> list[Row]:
+        rest, values = f"WHERE {test} ORDER BY c.id DESC LIMIT 1000", {"account": self._account, **given}
         return self._do(lambda db: records.rows(db, rest, values))
 
     # Searching
@@ -343,13 +350,13 @@ class PostgresIndex:
     def phones_beginning(self, beginnings: Iterable[str], *, longest: int = 15, most: int) -> list[int]:
         """As `WordIndex.phones_beginning`."""
         asked, account = [*beginnings], self._account
-        after_digits = ":"  # the character that comes after the nine
         any_range = " UNION ALL ".join(
-            "SELECT id FROM mirror_contact WHERE account = %s AND phone >= %s AND phone < %s AND length(phone) <= %s"
+            "SELECT id FROM mirror_contact WHERE account = %s AND mirror_digits(phone) BETWEEN mirror_digits(%s) "
+            "AND mirror_digits(%s) AND phone ^@ %s AND length(phone) <= %s"
             for _ in asked
         )
         query = f"SELECT id FROM ({any_range}) found ORDER BY id DESC LIMIT %s"
-        values = [part for each in asked for part in (account, each, each + after_digits, longest)]
+        values = [part for each in asked for part in (account, each, each + "9" * 9, each, longest)]
         return self._ids(query, [*values, most]) if asked else []
 
     def holding_part(self, part: str, *, most: int) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from contacts_mcp.state.postgres.index_words import text_of
+from contacts_mcp.state.postgres.index_words import address_key, text_of
 from contacts_mcp.state.row import COLUMNS, Row, custom_of, words_and_record_of
 from contacts_mcp.state.word_index import Facts, Line
 
@@ -55,7 +55,7 @@ def _record_of(row: Row, account: int) -> Record:
     words, plain = words_and_record_of(row, 0)
     named = dict(zip(_KEPT, plain, strict=False))
     named |= {name: _shielded(named[name]) for name in _TEXTS}
-    named |= {"uuid": _uuid_in(named["uuid"]), "phone": row.phone or None}
+    named |= {"uuid": _uuid_in(named["uuid"]), "phone": row.phone or None, "email_key": address_key(named["email_key"])}
     return account, *named.values(), text_of(words), _local(words.parts, named["email"])
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from contacts_mcp.state.postgres.index_words import NAMES_AND_VALUES, keys_of, near_keys, trigram_keys, trigrams_in
-from contacts_mcp.state.vocabulary import LONGEST, MOST_CANDIDATES, MOST_LEFT_OUT, is_known_kind
+from contacts_mcp.state.postgres.index_words import KEYS, NAMES_AND_VALUES, trigrams_in
+from contacts_mcp.state.vocabulary import LONGEST, MOST_CANDIDATES, MOST_LEFT_OUT, beginnings_of, is_known_kind
 from contacts_mcp.words.search_words import sound
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ Item = TypeVar("Item")
 
 _CHUNK = 5_000  # words of one transaction
 _LOCK = "SELECT FROM mirror WHERE account = %s FOR UPDATE"
-_LAST = "SELECT coalesce(max(id), 0) FROM mirror_word WHERE account = %s"
 _COUNTED = f"""
     SELECT word, count(*)::integer FROM mirror_contact c, unnest({NAMES_AND_VALUES}) word
     WHERE c.account = %s AND length(word) BETWEEN 1 AND {LONGEST - 1} AND word !~ '[0-9]'
@@ -50,12 +49,12 @@ def renew(db: Connection, account: int, *, anew: bool = False) -> None:
     """
     if anew:
         db.execute("DELETE FROM mirror_word WHERE account = %s", [account])
-    known = db.execute("SELECT word, id, n FROM mirror_word WHERE account = %s", [account]).fetchall()
+    known = db.execute("SELECT word, n FROM mirror_word WHERE account = %s", [account]).fetchall()
     fresh = _counted(db, account)
-    _count_anew(db, account, [(number, fresh[word]) for word, number, n in known if fresh.get(word, n) != n])
-    left = [number for word, number, _ in known if fresh.pop(word, None) is None]
-    for numbers in _chunks(left):
-        db.execute("DELETE FROM mirror_word WHERE account = %s AND id = ANY(%s)", [account, numbers])
+    _count_anew(db, account, [(word, fresh[word]) for word, n in known if fresh.get(word, n) != n])
+    left = [word for word, _ in known if fresh.pop(word, None) is None]
+    for words in _chunks(left):
+        db.execute("DELETE FROM mirror_word WHERE account = %s AND word = ANY(%s)", [account, words])
     for chunk in _chunks([*fresh.items()]):
         _add_counted(db, account, dict(chunk))
 
@@ -68,14 +67,14 @@ def _counted(db: Connection, account: int) -> dict[str, int]:
         return {word: count for word, count in counted if is_known_kind(word)}
 
 
-def _count_anew(db: Connection, account: int, counts: Sequence[tuple[int, int]]) -> None:
+def _count_anew(db: Connection, account: int, counts: Sequence[tuple[str, int]]) -> None:
     query = (
-        "UPDATE mirror_word w SET n = new.n FROM unnest(%s::integer[], %s::integer[]) new (id, n) "
-        "WHERE w.account = %s AND w.id = new.id"
+        "UPDATE mirror_word w SET n = new.n FROM unnest(%s::text[], %s::integer[]) new (word, n) "
+        "WHERE w.account = %s AND w.word = new.word"
     )
     for chunk in _chunks(counts):
-        numbers, n = zip(*chunk, strict=True)
-        db.execute(query, [[*numbers], [*n], account])
+        words, n = zip(*chunk, strict=True)
+        db.execute(query, [[*words], [*n], account])
 
 
 def _add_counted(db: Connection, account: int, counts: dict[str, int]) -> None:
@@ -90,10 +89,9 @@ def _add_counted(db: Connection, account: int, counts: dict[str, int]) -> None:
 
 
 def _put_in(db: Connection, account: int, counts: Sequence[tuple[str, int]]) -> None:
-    (last,) = db.execute(_LAST, [account]).fetchone() or (0,)
-    with db.cursor() as cursor, cursor.copy("COPY mirror_word (account, id, word, n, sound, keys) FROM STDIN") as copy:
-        for number, (word, count) in enumerate(counts, int(last) + 1):
-            copy.write_row((account, number, word, count, sound(word) or None, keys_of(word, account)))
+    with db.cursor() as cursor, cursor.copy("COPY mirror_word (account, word, n, sound) FROM STDIN") as copy:
+        for word, count in counts:
+            copy.write_row((account, word, count, sound(word) or None))
 
 
 def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -106,11 +104,11 @@ def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 def near(db: Connection, account: int, word: str) -> list[tuple[str, int]]:
     """The words that may be `word` misspelled, each with its count. Most of them are not: compare them."""
     query = (
-        "SELECT word, n FROM mirror_word WHERE keys && %s::integer[] AND account + 0 = %s AND word <> %s "
-        "AND length(word) BETWEEN %s AND %s ORDER BY id"
+        f"SELECT word, n FROM mirror_word WHERE {KEYS} && mirror_keys(%s, %s::text[]) AND account + 0 = %s "
+        "AND word <> %s AND length(word) BETWEEN %s AND %s ORDER BY id"
     )
     lengths = len(word) - MOST_LEFT_OUT, len(word) + MOST_LEFT_OUT
-    return [(found, n) for found, n in db.execute(query, [near_keys(word, account), account, word, *lengths])]
+    return [(found, n) for found, n in db.execute(query, [account, [*beginnings_of(word)], account, word, *lengths])]
 
 
 def sounding(db: Connection, account: int, word: str, *, most: int) -> list[str]:
@@ -127,11 +125,12 @@ def containing(db: Connection, account: int, part: str, *, most: int) -> list[st
         return []
     # Other words have the keys, too. They must not fill the limit, which the index in a file has for these alone.
     query = (
-        "SELECT word FROM (SELECT word, n, id FROM mirror_word WHERE keys @> %s::integer[] AND account + 0 = %s "
-        "AND NOT EXISTS (SELECT FROM unnest(%s::text[]) gram WHERE strpos(word, gram) = 0) ORDER BY id LIMIT %s) found "
+        f"SELECT word FROM (SELECT word, n, id FROM mirror_word WHERE {KEYS} @> mirror_keys(%s, %s::text[]) "
+        "AND account + 0 = %s AND word LIKE ALL(%s::text[]) ORDER BY id LIMIT %s) found "
         "WHERE strpos(word, %s) > 0 ORDER BY n DESC, id LIMIT %s"
     )
-    values = [trigram_keys(part, account), account, grams, MOST_CANDIDATES, part, most]
+    pieces, patterns = [f"|{gram}" for gram in grams], [f"%{gram}%" for gram in grams]
+    values = [account, pieces, account, patterns, MOST_CANDIDATES, part, most]
     return [found for (found,) in db.execute(query, values)]
 
 

@@ -7,13 +7,14 @@ A contact's words are one text. A sign before each says its kind, and ends the o
 | `=jordan=rivera=` | the words of the name |
 | `:gold:oakland:` | the words of values |
 | `|in|t101|` | the marks (`row.py`) without their `§§` |
-| `^j^r^g^o~j~r` | the first letters of all words, and of words of the name: an initial is a search of its own |
 | `@jordan@acme@` | the words of the e-mail address |
 | `!31§gold!` | the marks of values. Each stands for the mark of its field, too. |
 
 The bar is U+0002 there, and the exclamation mark U+0003. They stand in this order, so SQL can tell the words of names
 and values. `mirror_vector` makes the entries of the index of them, with the account's number before each: `7:jordan`.
+It adds the first letters of all words, and of words of the name: `7^j`, `7~j`. An initial is a search of its own.
 Some of these say less than the text. So a question for these looks into the text as well.
+An entry `7@1f2e` is a checksum of a whole address.
 """
 
 from __future__ import annotations
@@ -21,24 +22,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import md5
 from typing import Any
-from zlib import crc32
 
 from contacts_mcp.state.match import Bounds, Expression, Term
 from contacts_mcp.state.row import FIELDS, Words
-from contacts_mcp.state.vocabulary import beginnings_of
 
 MARK, VALUE = "\x02", "\x03"
 _MARKS = "§§"  # that a mark begins with
 _FIELD = FIELDS.removeprefix(_MARKS)
 _SIGNS = {"": "=:@", "n": "=", "e": "@"}  # by the place of a term
 _OF_NAME = 4  # letters of a word of a name that the index has by themselves
-_WINDOW = 18  # bits of a key. An account has a window of its own among the keys, so accounts hardly share any.
-_MOST = (1 << _WINDOW) - 1
-_KEYS = 0x7FFFFFFF  # 31 bits, a positive integer of PostgreSQL
 
 # The indexes are on exactly these.
-VECTOR = "mirror_vector(c.account, c.words)"
+VECTOR = "mirror_vector(c.account, c.words, c.email_key)"
 TRIGRAMS = "mirror_trigrams(c.account, c.phone, c.email, c.local)"
+KEYS = "mirror_keys(account, mirror_pieces(word))"
 # The words of names and values of a contact, with empty ones between.
 NAMES_AND_VALUES = f"string_to_array(replace(split_part(c.words, '{MARK}', 1), '=', ':'), ':')"
 
@@ -53,8 +50,6 @@ def text_of(words: Words) -> str:
         _within("=", names),
         _within(":", values),
         _within(MARK, [mark for mark in marks if "§" not in mark and not mark.startswith(_FIELD)]),
-        *map("^".__add__, dict.fromkeys(word[0] for word in (*names, *values, *addresses) if _has_letter(word))),
-        *map("~".__add__, dict.fromkeys(word[0] for word in names if _has_letter(word))),
         _within("@", addresses),
         _within(VALUE, [mark for mark in marks if "§" in mark]),
     )
@@ -76,10 +71,6 @@ def marks_in(text: str) -> list[str]:
 def names_and_values_in(text: str) -> list[str]:
     """The words of names and values among the words that are kept."""
     return [*filter(None, text.partition(MARK)[0].replace("=", ":").split(":"))]
-
-
-def _has_letter(word: str) -> bool:
-    return word[0].isascii() and word[0].isalpha()
 
 
 # Questions. Only words of `match.py` get there, which hold no sign of tsquery, of LIKE or of regular expressions.
@@ -117,7 +108,7 @@ def _on_text(clause: Sequence[Term]) -> tuple[str, str]:
     pieces = _pieces(clause)
     if len(pieces) == 1:
         return "c.words LIKE %s", f"%{pieces[0]}%"
-    return "c.words ~ %s", "|".join(pieces).replace("^", r"\^")
+    return "c.words ~ %s", "|".join(pieces)
 
 
 def _queries_of(wanted: Expression, account: int) -> list[str]:
@@ -138,7 +129,7 @@ def _lexeme(term: Term, account: int) -> str:
     elif text.startswith(_MARKS):
         kept = f"{MARK}{text[2:]}"
     elif _is_initial(term):
-        kept, is_beginning = f"{_initial(place)}{text}", False
+        kept, is_beginning = f"{'~' if is_of_name else '^'}{text}", False
     else:
         kept = f"~{text[:_OF_NAME]}" if is_of_name else f":{text}"
         is_beginning = is_beginning and not (is_of_name and len(text) >= _OF_NAME)
@@ -159,8 +150,6 @@ def _pieces(clause: Iterable[Term]) -> list[str]:
 
 def _pieces_of(term: Term) -> list[str]:
     text, place, is_beginning = term
-    if _is_initial(term):
-        return [f"{_initial(place)}{text}"]
     if text.startswith(f"{_MARKS}{_FIELD}"):
         return [f"{VALUE}{text[3:]}§"]
     if text.startswith(_MARKS):
@@ -170,16 +159,22 @@ def _pieces_of(term: Term) -> list[str]:
     return [f"{sign}{text}{'' if is_beginning else sign}" for sign in signs]
 
 
+def address_key(key: int | None) -> int | None:
+    """The key of an address (`row.py`), as short as it is kept."""
+    return None if key is None else key & 0x7FFFFFFF
+
+
+def on_address(key: int, account: int) -> str:
+    """A tsquery for the addresses of that key, and for some others."""
+    return f"'{account}@{key & 0x3FFF:x}'"
+
+
 def _is_value(term: Term) -> bool:
     return term.text.startswith(_MARKS) and "§" in term.text[2:]
 
 
 def _is_initial(term: Term) -> bool:
-    return term.is_beginning and len(term.text) == 1 and _has_letter(term.text)
-
-
-def _initial(place: str) -> str:
-    return "~" if place == "n" else "^"
+    return term.is_beginning and len(term.text) == 1 and term.text.isascii() and term.text.isalpha()
 
 
 def trigrams(text: str, account: int) -> list[str]:
@@ -206,25 +201,3 @@ def conditions(bounds: Bounds | None) -> tuple[str, list[Any]]:
     if bounds.phone_prefixes:
         found.append(("c.phone ^@ ANY(%s)", [*bounds.phone_prefixes]))
     return "".join(f" AND {test}" for test, _ in found), [value for _, value in found]
-
-
-# The vocabulary
-
-
-def keys_of(word: str, account: int) -> list[int]:
-    """The keys under which a word is kept: of what it is near to, and of its trigrams."""
-    return [*{*near_keys(word, account), *trigram_keys(word, account)}]
-
-
-def near_keys(word: str, account: int) -> list[int]:
-    """A word and a misspelled one have one of these in common."""
-    return [_key(start, account) for start in beginnings_of(word)]
-
-
-def trigram_keys(part: str, account: int) -> list[int]:
-    """A word that holds the part has all of these."""
-    return [_key(f"|{gram}", account) for gram in trigrams_in(part)]
-
-
-def _key(text: str, account: int) -> int:
-    return (account << _WINDOW | crc32(text.encode()) & _MOST) & _KEYS
