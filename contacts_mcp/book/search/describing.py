@@ -6,6 +6,7 @@ The mirror counts. So every number is as old as the mirror, and says so.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ MOST_CHOICES = 12  # values of a field that is a choice
 SHARE_OF_KIND = 0.95  # of a field's contacts whose value is of one kind
 MOST_FOR_DOUBLES = 100_000  # contacts up to which doubles are counted
 LEAST_FOR_CHOICE = 3  # contacts a value on average
+_SAMPLE = 25  # contacts that are asked how they write a value
 
 Kind = Literal["text", "number", "date", "choice", "empty"]
 
@@ -172,9 +174,15 @@ def _most_frequent_first(value: tuple[str, int]) -> tuple[int, str]:
 
 
 def _as_written(index: WordIndex, field_id: int, folded: str) -> str:
-    """A value in use as one of its contacts has it."""
-    ids = index.matching(expression([[match_word(value_mark(field_id, folded))]]), most=1)
-    return next((row.custom.get(field_id, folded) for row in index.rows(ids)), folded)
+    """A value in use as most of its contacts have it."""
+    return next((text for text, _ in writings(index, field_id, folded)), folded)
+
+
+def writings(index: WordIndex, field_id: int, text: str) -> list[tuple[str, int]]:
+    """The ways in which the newest contacts write a value, with their number, the most frequent first."""
+    ids = index.matching(expression([[match_word(value_mark(field_id, text))]]), most=_SAMPLE)
+    written = Counter(row.custom.get(field_id, "") for row in index.rows(ids))
+    return [(each, count) for each, count in written.most_common() if unaccented(each) == unaccented(text)]
 
 
 def are_twins(one: str, other: str) -> bool:
