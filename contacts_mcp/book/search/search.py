@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.ladder import MOST, Found, Ladder
-from contacts_mcp.book.search.phones import by_email, by_phone
+from contacts_mcp.book.search.phones import GUESSED_ADDRESS, by_email, by_phone
 from contacts_mcp.book.search.question import Answer, Hit, Position, Question, match_of, opened, sealed
-from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Reading, Words, read
+from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Reading, Words, read, words_of
 from contacts_mcp.book.search.scoring import Scored
 from contacts_mcp.state.match import NOBODY, Expression, expression, word
 from contacts_mcp.state.row import ODD, Row
@@ -27,7 +27,6 @@ MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
 _RARE = 2_000  # contacts up to which all that pass the filters are sorted
 _BATCH = 500
 _SCORE_OF_A_PART = 0.75  # the most of a contact that lacks several words
-_NAME_FOR_ADDRESS = 0.75  # the score of a contact without the address that was asked for, but of its name
 _ALL = 2**40
 
 Item = TypeVar("Item")
@@ -89,20 +88,23 @@ def _by_pieces(index: WordIndex, question: Question, reading: Phone | Email, pos
     else:
         found = by_email(index, reading, question.filters)
     if not found.hits:  # "3rd" of a value, or a name in front of an "@"
-        words = tuple(
-            Asked(each, (each,)) for piece in pieces(question.query.partition("@")[0]) for each in piece.words
-        )
-        as_words = Words(words[:MOST_WORDS], frozenset(each.plain for each in words))
-        answer, after = _by_words(index, question, as_words, position) if words else (Answer(), None)
+        as_words = words_of(question.query) if isinstance(reading, Phone) else _words_in_front(reading)
+        answer, after = _by_words(index, question, as_words, position) if as_words.words else (Answer(), None)
         return (_of_the_name(answer) if isinstance(reading, Email) else answer), after
     hits = _sorted_hits(found.hits, question)
     page, after = _page(hits, [hit.row.id for hit in hits], question, position)
     return Answer(hits=tuple(page), total=len(hits), is_exact=not found.is_capped), after
 
 
+def _words_in_front(email: Email) -> Words:
+    """The words in front of the "@", each apart."""
+    words = [Asked(each, (each,)) for piece in pieces(email.text.partition("@")[0]) for each in piece.words]
+    return Words(tuple(words[:MOST_WORDS]), frozenset(each.plain for each in words))
+
+
 def _of_the_name(answer: Answer) -> Answer:
     """Nobody has the address, and these are called as it says: a guess, however well the name fits."""
-    return replace(answer, hits=tuple(replace(hit, score=min(hit.score, _NAME_FOR_ADDRESS)) for hit in answer.hits))
+    return replace(answer, hits=tuple(replace(hit, score=min(hit.score, GUESSED_ADDRESS)) for hit in answer.hits))
 
 
 def _sorted_hits(hits: list[Hit], question: Question) -> list[Hit]:
@@ -163,8 +165,8 @@ def _with_rows(index: WordIndex, page: Sequence[Scored]) -> list[Hit]:
 def _ignored(words: Sequence[Asked], hits: Sequence[Hit], fillers: frozenset[str]) -> tuple[str, ...]:
     """The words that no hit has."""
     found = {part for hit in hits for why in hit.why for part in why.said.split()}
-    asked = [each.said for each in words if each.plain not in fillers]
-    return tuple(said for said in asked if hits and not found & {*said.split()})
+    asked = [each for each in words if each.plain not in fillers]
+    return tuple(each.said for each in asked if hits and not found & {*each.said.split(), *each.parts})
 
 
 def _sorted_lines(scored: list[Scored], question: Question) -> list[Scored]:
