@@ -244,7 +244,7 @@ def _notes(answer: Answer, question: Question) -> list[Note]:
         notes.append(Note("total_at_least", f"At least {answer.total} contacts match; there may be more."))
     if answer.ignored:
         words = ", ".join(quoted(each, limit=40) for each in answer.ignored)
-        notes.append(Note("words_ignored", f"Nobody here has {words}; the other words were found."))
+        notes.append(Note("words_ignored", f"None of these has {words}; the other words were found."))
     if not answer.is_sorted:
         notes.append(Note("partly_sorted", f"The order by {question.sort} holds for the newest matches only."))
     return notes
@@ -294,6 +294,7 @@ async def _other_names(book: Book, question: Question) -> list[Note]:
         with suppress(ContactsError):
             names = await book.vocabulary.read("tags")
     said = {fold(each) for each in query.split()} | {fold(query)}
+    said |= {each.removesuffix("s") for each in said}  # "Priya's", "suppliers"
     tags = [one.name for one in names.tags.items if fold(one.name) in said]
     members = [one.name for one in names.members.items if not said.isdisjoint(map(fold, (one.name, *one.aliases)))]
     found = (("a tag", "tag", tags), ("a team member", "assignee", members))

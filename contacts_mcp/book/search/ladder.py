@@ -36,6 +36,7 @@ _GOOD = 0.8  # a best score from which on no further rung is tried
 _VERY_GOOD = 0.88  # the same for several words: a better one has one slip at most
 _LEAST_LOOSE = 3  # letters of a word that may be misspelled
 _LEAST_INSIDE = 4
+_AS_THEY_STAND = ("same", "phone", "phone_has", "phone_ends_with")
 _MOST_DIVISIONS = 16  # ways to part the query into other words
 _LEAST_PART = 3  # letters of half a word
 _LEAST_PHONE = 7  # digits that are a phone beside words that nobody has
@@ -51,6 +52,7 @@ class Found:
     scored: list[Scored] = field(default_factory=list)  # the best first
     expression: Expression = NOBODY  # the exact search, where it filled its limit
     lowest: int | None = None  # the lowest id of that search so far
+    has_all: bool = False  # whether a contact has all the words, or what may be meant by them
     is_capped: bool = False  # whether a limit cut a looser rung, so that the total is a lower bound
 
 
@@ -93,6 +95,7 @@ class Ladder:
         if self._best() < (_GOOD if len(self._words) == 1 else _VERY_GOOD):
             self._guesses()
         self._found.scored = ranked(each for each in self._scored.values() if each.score >= FLOOR)
+        self._found.has_all = any(_words_of(each) >= len(self._words) for each in self._found.scored)
         return self._found
 
     def after(self, below: int) -> Found:
@@ -106,6 +109,11 @@ class Ladder:
         self._score(self._exact(below=below))
         self._found.scored = ranked(each for each in self._scored.values() if each.line.id not in shown)
         return self._found
+
+    def answers_less_than(self, part: Ladder) -> bool:
+        """Whether the best contact has no more words than those of `part`, and each as it stands."""
+        best = self._found.scored[0].why if self._found.scored else ()
+        return len(best) <= len(part._words) and all(why.how in _AS_THEY_STAND for why in best)
 
     def of_words_in_use(self) -> Ladder | None:
         """A ladder for the words that somebody has as they stand. None if these are all of the words, or if none is."""
@@ -372,6 +380,11 @@ def _parts_of(asked: Asked) -> list[Asked]:
     return [Asked(text, (text,), date="part" if asked.date else "") for text in asked.parts]
 
 
+def _words_of(scored: Scored) -> int:
+    """How many of the words that were said the contact has. Two that were joined count as two."""
+    return len({word for why in scored.why for word in why.said.split()})
+
+
 def _whole(words: Sequence[Asked]) -> Words:
     return Words(tuple(words), frozenset(each.plain for each in words))
 
@@ -382,7 +395,8 @@ def _simpler(words: Sequence[Asked], fillers: frozenset[str]) -> list[Asked]:
     A word with hundreds of hyphens, or one sign that stands for a sentence, has no more words than a query may have.
     """
     if any(each.parts for each in words):
-        return [*{word.plain: word for word in _apart(words)}.values()][:MOST_WORDS]
+        whole = [each for each in words if not (each.parts and each.plain in fillers)]  # "e-mail" is no initial
+        return [*{word.plain: word for word in _apart(whole)}.values()][:MOST_WORDS]
     telling = [each for each in words if each.plain not in fillers]
     return telling if len(telling) < len(words) else []
 

@@ -31,10 +31,10 @@ _NATIONAL = 10  # digits of a number in North America without its country
 
 # Words of a sentence. They count where a contact has them, and are left out where none has.
 _FILLERS = """
-a address all an and any anybody anyone are at begin beginning begins by call called cell contact contacts digits do
-does email emails end ending ends everybody everyone find for from give has have how in is list look mail many me mobile
-my named need number numbers of on or our people person phone phones please search show somebody someone start starting
-starts tel telephone text that the there to we what whats where which who whos whose with you
+a address all an and any anybody anyone are at begin beginning begins book by call called cell contact contacts digits
+do does email emails end ending ends everybody everyone find for from give has have how i in is list look mail many me
+mobile my named need number numbers of office on or our people person phone phones please search show somebody someone
+start starting starts tel telephone text that the there to up we what whats where which who whos whose with you
 """
 FILLERS = frozenset(_FILLERS.split())
 _MEANS_ANYBODY = {

@@ -142,13 +142,15 @@ def _by_words(index: WordIndex, question: Question, asked: Words, position: Posi
 
 
 def _climbed(ladder: Ladder) -> Found:
-    """The contacts that fit the words, or else those that fit the words which somebody has."""
+    """The contacts that fit the words. Where nobody has all of them, also those that fit the words in use."""
     found = ladder.climb()
-    if found.scored or (others := ladder.of_words_in_use()) is None:
+    if found.has_all or (in_use := ladder.of_words_in_use()) is None or not ladder.answers_less_than(in_use):
         return found
-    part = others.climb()
-    scored = [replace(each, score=min(each.score, _SCORE_OF_A_PART)) for each in part.scored]
-    return Found(scored, is_capped=part.is_capped)
+    part = in_use.climb()
+    scored = {each.line.id: replace(each, score=each.score * _SCORE_OF_A_PART) for each in part.scored}
+    others = [each for each in found.scored if each.line.id not in scored]
+    both = sorted([*scored.values(), *others], key=lambda each: each.order)
+    return Found(both, is_capped=part.is_capped or found.is_capped)
 
 
 def _without_guesses(scored: list[Scored]) -> list[Scored]:

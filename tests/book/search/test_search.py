@@ -73,6 +73,7 @@ FOUND = {
     "a slip in the first half of an address": ("jordna.rivera@acme.org", "Jordan Rivera", "guess", ["misspelled"]),
     "the beginning of a domain": ("@ac", "Jordan Rivera", "likely", ["email_has"]),
     "everybody at, in a sentence": ("everyone at acme.org", "Jordan Rivera", "likely", ["email_has"]),
+    "a sentence with a hyphen": ("What's Sean's e-mail?", "Sean O'Brien", "sure", ["other_spelling"]),
     "a day in words": ("March 5, 2027", "Carla Reid", "likely", ["same"]),
     "a month": ("carla march 2027", "Carla Reid", "likely", ["same", "begins_with"]),
     "a day and a word of nobody": ("renewing 3/5/2027", "Carla Reid", "guess", ["same"]),
@@ -382,6 +383,27 @@ def test_a_name_that_others_have_in_one_word_is_found_in_two() -> None:
     people = [Row(id=1, first="Mary Ann", last="Summers", rev=1), Row(id=2, first="Maryann", last="Winters", rev=1)]
     with closing(one_of_many(people)) as index:
         assert [hit.row.id for hit in search(index, Question(query="maryann summers")).hits] == [1]
+
+
+def test_a_word_of_nobody_hides_no_contact_with_the_others() -> None:
+    rows = [Row(id=number, first="Ann", custom={32: "Oakland"}, rev=1) for number in range(2, 6)]
+    with closing(one_of_many([Row(id=1, first="May", last="Oakland", rev=1), *rows])) as index:
+        answer = search(index, Question(query="oakland depot"))
+        assert ([hit.row.id for hit in answer.hits], answer.ignored) == ([1, 5, 4, 3, 2], ("depot",))
+        assert {hit.match for hit in answer.hits} == {"guess"}
+
+
+def test_two_words_that_are_one_name_have_no_guesses_beside_it() -> None:
+    rows = [Row(id=number, first="Max", last="Meyer", rev=1) for number in range(2, 6)]
+    with closing(one_of_many([Row(id=1, display_name="3M", rev=1), *rows])) as index:
+        assert [hit.row.id for hit in search(index, Question(query="3 m")).hits] == [1]
+
+
+def test_the_usual_short_form_comes_before_a_rare_one() -> None:
+    """Bill is a short form of Robert in the large list alone."""
+    people = [Row(id=1, first="William", rev=1), Row(id=2, first="Robert", rev=1)]
+    with closing(one_of_many(people)) as index:
+        assert [hit.row.id for hit in search(index, Question(query="bill")).hits] == [1, 2]
 
 
 def test_the_parts_of_a_day_that_nobody_has_name_nobody(ask: Ask) -> None:

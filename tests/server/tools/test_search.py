@@ -222,7 +222,12 @@ async def test_a_generation_tells_namesakes_apart(session: Session) -> None:
 
 @pytest.mark.parametrize(
     ("query", "way"),
-    [("tagged VIP", "VIP is a tag"), ("past due", "Past Due is a tag"), ("vip michael", "VIP is a tag")],
+    [
+        ("tagged VIP", "VIP is a tag"),
+        ("past due", "Past Due is a tag"),
+        ("vip michael", "VIP is a tag"),
+        ("all our leads", "Lead is a tag"),
+    ],
 )
 async def test_the_name_of_a_tag_is_told_where_only_guesses_match(session: Session, query: str, way: str) -> None:
     assert way in " ".join((await session.ok("search_contacts", query=query)).get("notes", []))
