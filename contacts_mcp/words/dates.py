@@ -141,6 +141,11 @@ def days_of(text: str) -> tuple[str, ...]:
     return tuple(map(str, found.days)) if found else ()
 
 
+def is_day(text: str) -> bool:
+    """Whether a text is a whole day, in any form that can be read."""
+    return any(_ISO.fullmatch(day) for day in days_of(text))
+
+
 class _Reading(NamedTuple):
     """The days that a text can mean. `fault` says why it is none that can be stored."""
 

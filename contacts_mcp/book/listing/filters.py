@@ -17,7 +17,7 @@ from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
 from contacts_mcp.words.areas import prefix_of_area, prefixes_of
-from contacts_mcp.words.dates import looks_like_date_field, read_date
+from contacts_mcp.words.dates import days_of, is_day, looks_like_date_field, read_date
 from contacts_mcp.words.display import quoted, word
 from contacts_mcp.words.folding import foldings, unaccented
 from contacts_mcp.words.names import Named, Names
@@ -280,7 +280,9 @@ def _bounds(filters: Filters, zone: tzinfo | None) -> dict[str, datetime]:
 
 
 def _bound(text: str, argument: str, zone: tzinfo | None) -> datetime:
-    bound = first_moment(text, zone)
+    days = days_of(text)
+    is_one_day = len(days) == 1 and is_day(text)  # "November 1, 2026"
+    bound = first_moment(days[0] if is_one_day else text, zone)
     if bound is None:
         today = f"Today is {day_of(datetime.now(UTC), zone)} ({name_of(zone)})."
         raise InvalidArgument(

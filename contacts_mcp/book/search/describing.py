@@ -31,6 +31,7 @@ from contacts_mcp.state.row import (
     value_mark,
 )
 from contacts_mcp.state.word_index import WordIndex
+from contacts_mcp.words.dates import is_day
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 
@@ -44,7 +45,7 @@ Kind = Literal["text", "number", "date", "choice", "empty"]
 
 _FORMS: Mapping[Kind, re.Pattern[str]] = {
     "date": re.compile(r"\d{4}-\d{2}-\d{2}"),
-    "number": re.compile(r"[-+]?\d+(?:[.,]\d+)?"),
+    "number": re.compile(r"[-+]?[$\u20ac\u00a3]? ?(?:\d{1,3}(?:[., '\u2019]\d{3})+|\d+)(?:[.,]\d+)?"),
 }
 
 
@@ -155,11 +156,19 @@ def kind_of(values: Sequence[tuple[str, int]], contacts: int) -> Kind:
     if not contacts or not values:
         return "empty"
     known = sum(count for _, count in values)
-    for kind, form in _FORMS.items():
-        if sum(count for text, count in values if form.fullmatch(text)) >= SHARE_OF_KIND * known:
+    for kind in _FORMS:
+        if _of_kind(kind, values, known) >= SHARE_OF_KIND * known:
             return kind
     is_choice = len(values) <= MOST_CHOICES and known >= LEAST_FOR_CHOICE * len(values)
     return "choice" if is_choice else "text"
+
+
+def _of_kind(kind: Kind, values: Sequence[tuple[str, int]], known: int) -> int:
+    """How many contacts have a value of that kind. Where most have days in the usual form, other forms count, too."""
+    usual = sum(count for text, count in values if _FORMS[kind].fullmatch(text))
+    if kind != "date" or 2 * usual <= known:
+        return usual
+    return usual + sum(count for text, count in values if not _FORMS[kind].fullmatch(text) and is_day(text))
 
 
 def values_in_use(index: WordIndex, field_id: int, *, most: int) -> list[str]:

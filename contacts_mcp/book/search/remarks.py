@@ -19,6 +19,7 @@ from contacts_mcp.book.values import field_id
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.models import Values
+from contacts_mcp.words.dates import is_day
 from contacts_mcp.words.display import all_in_line, quoted, word
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
@@ -65,7 +66,8 @@ def _on_value(use: FieldUse, text: str, written: Sequence[tuple[str, int]], name
         notes.append(Note("unusual_value", f"Others have {label} {quoted(str(spelled), limit=NAME)}, not {said}."))
     elif use.kind in ("date", "number") and kind_of_value(text) != use.kind:
         form = {"date": "dates such as 2026-11-01", "number": "numbers"}[use.kind]
-        notes.append(Note("unusual_value", f"Others have {form} in {label}, and {said} is none."))
+        differs = "written otherwise" if use.kind == "date" and is_day(text) else "none"
+        notes.append(Note("unusual_value", f"Others have {form} in {label}, and {said} is {differs}."))
     if use.twins:
         notes.append(
             Note("field_twin", f"{label} may mean the same as {all_in_line(use.twins)}. Check which one is meant.")

@@ -233,6 +233,13 @@ async def test_the_name_of_a_tag_is_told_where_only_guesses_match(session: Sessi
     assert way in " ".join((await session.ok("search_contacts", query=query)).get("notes", []))
 
 
+async def test_a_bound_may_be_a_day_in_words(session: Session) -> None:
+    said = await session.ok("search_contacts", updated_after="October 15, 2026")
+    written = await session.ok("search_contacts", updated_after="2026-10-15")
+    assert 0 < said["total"] == written["total"] < 30
+    assert "is not a date" in (await session.refusal("search_contacts", updated_after="3/4/2026"))["message"]
+
+
 async def test_one_digit_of_an_ending_is_too_few(session: Session) -> None:
     assert "one digit is too few" in (await session.refusal("search_contacts", query="ends in 4"))["message"]
 
