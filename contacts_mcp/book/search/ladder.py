@@ -17,7 +17,7 @@ from itertools import chain, islice
 
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.question import SURE
-from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Words
+from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Words, is_filler
 from contacts_mcp.book.search.scoring import INSIDE, INSIDE_SHARE, SOUND, Option, Scored, exact, ranked, score
 from contacts_mcp.state.match import NOBODY, Clause, Expression, beginning, expression, in_name, in_name_beginning, word
 from contacts_mcp.state.word_index import WordIndex
@@ -35,6 +35,7 @@ _FEW = 8  # contacts of one misspelling of a single word
 _GOOD = 0.8  # a best score from which on no further rung is tried
 _VERY_GOOD = 0.88  # the same for several words: a better one has one slip at most
 _LEAST_LOOSE = 3  # letters of a word that may be misspelled
+_LEAST_OF_SIGNS = 6  # letters of ideographs that may be misspelled
 _LEAST_INSIDE = 4
 _AS_THEY_STAND = ("same", "phone", "phone_has", "phone_ends_with")
 _MOST_DIVISIONS = 16  # ways to part the query into other words
@@ -337,8 +338,10 @@ class Ladder:
                 options.setdefault(name, Option(likeness, "nickname"))
 
     def _add_misspelled(self, at: int) -> None:
-        for text in self._words[at].spellings:
-            self._add_near(at, text)
+        asked = self._words[at]
+        for text in asked.spellings:
+            if len(text) >= _LEAST_OF_SIGNS or not is_ideographic(asked.plain):
+                self._add_near(at, text)
 
     def _add_near(self, at: int, text: str) -> None:
         if len(text) < _LEAST_LOOSE or any(map(str.isdigit, text)) or is_ideographic(text):
@@ -397,7 +400,7 @@ def _simpler(words: Sequence[Asked], fillers: frozenset[str]) -> list[Asked]:
     if any(each.parts for each in words):
         whole = [each for each in words if not (each.parts and each.plain in fillers)]  # "e-mail" is no initial
         return [*{word.plain: word for word in _apart(whole)}.values()][:MOST_WORDS]
-    telling = [each for each in words if each.plain not in fillers]
+    telling = [each for each in words if not is_filler(each, words, fillers)]
     return telling if len(telling) < len(words) else []
 
 

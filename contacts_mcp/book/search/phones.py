@@ -85,7 +85,7 @@ def by_email(index: WordIndex, email: Email, filters: Filters) -> Pieces:
 def _misspelled(index: WordIndex, email: Email, filters: Filters) -> Pieces:
     """The contacts whose address, or whose part of it, is a slip or two from this one."""
     key = email_key(email.text)
-    named = _words_of_address(key)
+    named = words_of_address(key)
     ids: dict[int, None] = {}
     for at, loose in enumerate(named):
         half = max(_LEAST_BEGINNING, len(loose) // 2)
@@ -174,7 +174,7 @@ def _value_hit(row: Row, digits: str) -> Hit:
 
 def _with_words_of(index: WordIndex, key: str, filters: Filters) -> list[int]:
     """The contacts whose address has all the words of this one."""
-    named = _words_of_address(key)
+    named = words_of_address(key)
     if not named:
         return []
     is_cut = "@" in key and "." not in key.rpartition("@")[2]  # "@kont"
@@ -185,7 +185,7 @@ def _with_words_of(index: WordIndex, key: str, filters: Filters) -> list[int]:
     return index.matching(found, most=MOST, bounds=filters.bounds)
 
 
-def _words_of_address(key: str) -> tuple[str, ...]:
+def words_of_address(key: str) -> tuple[str, ...]:
     """The words of an address, or of its domain alone. The last label is none, unless it is all there is."""
     local, _, domain = key.rpartition("@")
     return email_words(f"{local}@{domain}" if "." in domain else f"{local}@{domain}.")

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,7 @@ mobile my named need number numbers of office on or our people person phone phon
 start starting starts tel telephone text that the there to up we what whats where which who whos whose with you
 """
 FILLERS = frozenset(_FILLERS.split())
+_NAMES_TOO = frozenset(("an", "do", "my", "you"))
 _MEANS_ANYBODY = {
     "all",
     "any",
@@ -74,6 +75,9 @@ _YEAR = re.compile(r"(?<!\d)(?:19|20|21)\d\d(?!\d)")
 _MOST_OF_DATE = 4  # words, as in "14th of March 2027"
 _POSSESSIVE = re.compile(r"\w\w['\u2019]s\W*$", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@]*@[^\s@]*")
+_LAST_LABELS = frozenset(
+    ("biz", "ca", "com", "de", "edu", "es", "fr", "gov", "info", "io", "it", "net", "nl", "org", "uk")
+)
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}", re.IGNORECASE)
 
 
@@ -136,6 +140,12 @@ class Words:
 
 
 Reading = Phone | Email | Words
+
+
+def is_filler(asked: Asked, words: Sequence[Asked], fillers: Collection[str]) -> bool:
+    """Whether a word says nothing beside the others. "You Chen" is a name, and "do you have Chen" is a sentence."""
+    is_of_a_name = asked.plain in _NAMES_TOO and all(each.said[:1].isupper() for each in words)
+    return asked.plain in fillers and not is_of_a_name
 
 
 def read(query: str) -> Reading:
@@ -242,7 +252,13 @@ def _asked(said: str, piece: Piece) -> Asked:
     forms = [piece.joined or piece.words[0], *piece.spellings]
     if _POSSESSIVE.search(said):
         forms += [form[:-1] for form in forms]
-    return Asked(said, tuple(dict.fromkeys(forms)), piece.words if piece.joined else ())
+    return Asked(said, tuple(dict.fromkeys(forms)), _parts_of(said, piece) if piece.joined else ())
+
+
+def _parts_of(said: str, piece: Piece) -> tuple[str, ...]:
+    """The words of a piece. The last label of a domain is none, as in the index."""
+    is_domain = _DOMAIN.fullmatch(said.rpartition("@")[2].strip("<>,;:?!")) and piece.words[-1] in _LAST_LABELS
+    return piece.words[:-1] if is_domain else piece.words
 
 
 def _is_title(asked: Asked, at: int) -> bool:

@@ -14,14 +14,25 @@ from typing import TypeVar
 
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.ladder import MOST, Found, Ladder
-from contacts_mcp.book.search.phones import GUESSED_ADDRESS, by_email, by_phone
+from contacts_mcp.book.search.phones import GUESSED_ADDRESS, by_email, by_phone, words_of_address
 from contacts_mcp.book.search.question import Answer, Hit, Position, Question, match_of, opened, sealed
-from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Reading, Words, read, words_of
+from contacts_mcp.book.search.reading import (
+    FILLERS,
+    MOST_WORDS,
+    Asked,
+    Email,
+    Phone,
+    Reading,
+    Words,
+    is_filler,
+    read,
+    words_of,
+)
 from contacts_mcp.book.search.scoring import Scored
 from contacts_mcp.state.match import NOBODY, Expression, expression, word
 from contacts_mcp.state.row import ODD, Row
 from contacts_mcp.state.word_index import Line, WordIndex
-from contacts_mcp.words.search_words import pieces
+from contacts_mcp.words.search_words import email_key, pieces
 
 MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
 _RARE = 2_000  # contacts up to which all that pass the filters are sorted
@@ -88,7 +99,7 @@ def _by_pieces(index: WordIndex, question: Question, reading: Phone | Email, pos
     else:
         found = by_email(index, reading, question.filters)
     if not found.hits:  # "3rd" of a value, or a name in front of an "@"
-        as_words = words_of(question.query) if isinstance(reading, Phone) else _words_in_front(reading)
+        as_words = words_of(question.query) if isinstance(reading, Phone) else _words_of_email(index, reading)
         answer, after = _by_words(index, question, as_words, position) if as_words.words else (Answer(), None)
         return (_of_the_name(answer) if isinstance(reading, Email) else answer), after
     hits = _sorted_hits(found.hits, question)
@@ -96,9 +107,13 @@ def _by_pieces(index: WordIndex, question: Question, reading: Phone | Email, pos
     return Answer(hits=tuple(page), total=len(hits), is_exact=not found.is_capped), after
 
 
-def _words_in_front(email: Email) -> Words:
-    """The words in front of the "@", each apart."""
-    words = [Asked(each, (each,)) for piece in pieces(email.text.partition("@")[0]) for each in piece.words]
+def _words_of_email(index: WordIndex, email: Email) -> Words:
+    """The words of an address where somebody has them all, else those in front of the "@"."""
+    local, _, domain = email.text.partition("@")
+    in_front = tuple(each for piece in pieces(local) for each in piece.words)
+    all_of_it = words_of_address(email_key(email.text))
+    has_all = in_front and domain and index.matching(expression([[word(each)] for each in all_of_it]), most=1)
+    words = [Asked(each, (each,)) for each in (all_of_it if has_all else in_front)]
     return Words(tuple(words[:MOST_WORDS]), frozenset(each.plain for each in words))
 
 
@@ -167,7 +182,7 @@ def _with_rows(index: WordIndex, page: Sequence[Scored]) -> list[Hit]:
 def _ignored(words: Sequence[Asked], hits: Sequence[Hit], fillers: frozenset[str]) -> tuple[str, ...]:
     """The words that no hit has."""
     found = {part for hit in hits for why in hit.why for part in why.said.split()}
-    asked = [each for each in words if each.plain not in fillers]
+    asked = [each for each in words if not is_filler(each, words, fillers)]
     return tuple(each.said for each in asked if hits and not found & {*each.said.split(), *each.parts})
 
 

@@ -69,6 +69,8 @@ FOUND = {
     "the same beside a name": ("Hans (0)151 12345678", "Hans Müller", "likely", ["same", "phone_ends_with"]),
     "a phone and a word of nobody": ("510-555-3344 ext 7", "Jordan Rivera", "guess", ["phone_ends_with"]),
     "both ends": ("starts with 212 and ends with 3344", "Anna Lee", "likely", ["phone_has", "phone_ends_with"]),
+    "another local part at that domain": ("jordan@acme", "Jordan Rivera", "guess", ["same", "same"]),
+    "a name and a domain": ("jordan acme.org", "Jordan Rivera", "likely", ["same", "same"]),
     "a slip in a domain": ("@acne.org", "Jordan Rivera", "guess", ["misspelled"]),
     "a slip in the first half of an address": ("jordna.rivera@acme.org", "Jordan Rivera", "guess", ["misspelled"]),
     "the beginning of a domain": ("@ac", "Jordan Rivera", "likely", ["email_has"]),
@@ -385,6 +387,12 @@ def test_a_name_that_others_have_in_one_word_is_found_in_two() -> None:
         assert [hit.row.id for hit in search(index, Question(query="maryann summers")).hits] == [1]
 
 
+def test_one_ideograph_is_no_misspelled_name() -> None:
+    """Its romanized form is short, and a letter away from many."""
+    with closing(one_of_many([Row(id=1, first="Sean", rev=1), Row(id=2, first="Van", rev=1)])) as index:
+        assert search(index, Question(query="三")).hits == ()
+
+
 def test_a_word_of_nobody_hides_no_contact_with_the_others() -> None:
     rows = [Row(id=number, first="Ann", custom={32: "Oakland"}, rev=1) for number in range(2, 6)]
     with closing(one_of_many([Row(id=1, first="May", last="Oakland", rev=1), *rows])) as index:
@@ -404,6 +412,14 @@ def test_the_usual_short_form_comes_before_a_rare_one() -> None:
     people = [Row(id=1, first="William", rev=1), Row(id=2, first="Robert", rev=1)]
     with closing(one_of_many(people)) as index:
         assert [hit.row.id for hit in search(index, Question(query="bill")).hits] == [1, 2]
+
+
+@pytest.mark.parametrize(("query", "match"), [("You Reid", "guess"), ("do you have Reid", "sure")])
+def test_a_word_of_a_sentence_that_is_a_name_counts_as_one_where_it_is_written_so(
+    ask: Ask, query: str, match: str
+) -> None:
+    hits = ask(query).hits
+    assert [(hit.row.name, hit.match) for hit in hits] == [("Carla Reid", match)]
 
 
 def test_the_parts_of_a_day_that_nobody_has_name_nobody(ask: Ask) -> None:
