@@ -241,7 +241,7 @@ async def _told(
 def _notes(answer: Answer, question: Question) -> list[Note]:
     notes: list[Note] = []
     if not answer.is_exact:
-        notes.append(Note("total_at_least", f"At least {answer.total} contacts match; there may be more."))
+        notes.append(Note("total_at_least", f"There may be more than {answer.total} that match."))
     if answer.ignored:
         words = ", ".join(quoted(each, limit=40) for each in answer.ignored)
         notes.append(Note("words_ignored", f"None of these has {words}; the other words were found."))

@@ -150,7 +150,7 @@ def _by_words(index: WordIndex, question: Question, asked: Words, position: Posi
     return Answer(
         hits=tuple(hits),
         total=max(len(scored), exactly),
-        is_exact=not found.is_capped,
+        is_exact=_is_whole(found, scored),
         is_sorted=question.sort == "best" or not found.expression,
         ignored=_ignored(asked.words, hits, fillers),
     ), after
@@ -172,6 +172,12 @@ def _without_guesses(scored: list[Scored]) -> list[Scored]:
     """Who is sure leaves no room for guesses: with a Rivera in the book, "rivera" is not asked for an "hiver"."""
     matches = {each.line.id: match_of(each.score, each.why) for each in scored}
     return [each for each in scored if matches[each.line.id] != "guess"] if "sure" in matches.values() else scored
+
+
+def _is_whole(found: Found, scored: Sequence[Scored]) -> bool:
+    """Whether no limit cut a hit. Where all are sure, the guesses that one cut would have been left out, too."""
+    are_sure = all(match_of(each.score, each.why) == "sure" for each in scored)
+    return not found.is_capped or (are_sure and bool(scored))
 
 
 def _with_rows(index: WordIndex, page: Sequence[Scored]) -> list[Hit]:

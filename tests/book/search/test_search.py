@@ -387,6 +387,14 @@ def test_a_name_that_others_have_in_one_word_is_found_in_two() -> None:
         assert [hit.row.id for hit in search(index, Question(query="maryann summers")).hits] == [1]
 
 
+def test_the_total_is_exact_where_all_hits_are_sure() -> None:
+    """The guesses that a limit cut are left out beside a sure one."""
+    rows = [Row(id=number, last="Hole", rev=1) for number in range(2, 30)]
+    with closing(one_of_many([Row(id=1, last="Hale", rev=1), *rows])) as index:
+        sure, guesses = (search(index, Question(query=query)) for query in ("hale", "hile"))
+        assert (sure.total, sure.is_exact, guesses.is_exact) == (1, True, False)
+
+
 def test_one_ideograph_is_no_misspelled_name() -> None:
     """Its romanized form is short, and a letter away from many."""
     with closing(one_of_many([Row(id=1, first="Sean", rev=1), Row(id=2, first="Van", rev=1)])) as index:
