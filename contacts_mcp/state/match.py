@@ -81,6 +81,11 @@ def in_email(text: str) -> Term | None:
     return _term(text, "e", is_beginning=False)
 
 
+def in_email_beginning(text: str) -> Term | None:
+    """Every word of an e-mail address that begins so."""
+    return _term(text, "e", is_beginning=True)
+
+
 @lru_cache(maxsize=8_192)
 def _term(text: str, place: Place, *, is_beginning: bool) -> Term | None:
     return Term(text, place, is_beginning) if _is_word(text) else None

@@ -41,7 +41,8 @@ def prefix_of_area(area: str, country: str) -> str:
     code = country_code_for_region(country.strip().upper())
     if not code or not digits.isascii() or not digits.isdigit() or not 0 < len(digits) <= _LONGEST_AREA:
         return ""
-    return f"{code}{digits.lstrip('0') if code != _NORTH_AMERICA else digits.removeprefix('1')}"
+    national = digits.lstrip("0") if code != _NORTH_AMERICA else digits.removeprefix("1")
+    return "" if code == _NORTH_AMERICA and national[:1] in ("0", "1") else f"{code}{national}"
 
 
 def _region_of(national: str) -> str | None:

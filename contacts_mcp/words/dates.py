@@ -132,6 +132,20 @@ def read_date(text: str, *, argument: str, field: str = "") -> Cleaned:
     return Cleaned(day, [note] if day != given else [])
 
 
+def days_of(text: str) -> tuple[str, ...]:
+    """The days that a text can mean as YYYY-MM-DD, or the month as YYYY-MM. Empty where it is neither."""
+    plain = _plain(text) if len(text) <= LONGEST else ""
+    if month := _match(_MONTH_OF_YEAR, plain):
+        return (f"{month['year']}-{_MONTHS[month['month']]:02d}",)
+    found = _whole_day(plain)
+    return tuple(map(str, found.days)) if found else ()
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a whole day, in any form that can be read."""
+    return any(_ISO.fullmatch(day) for day in days_of(text))
+
+
 class _Reading(NamedTuple):
     """The days that a text can mean. `fault` says why it is none that can be stored."""
 
@@ -238,6 +252,7 @@ _OF = rf"(?:{_GAP}(?:of|de|du|del)\b)?{_GAP}"
 _SHORT_YEAR = r"'?\d\d"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)? ?(?:[ap]\.?m\.?|uhr)? ?(?:z|utc|gmt|[+-]\d\d:?\d\d)?"
 
+_MONTH_OF_YEAR = rf"(?P<month>{_MONTH}){_OF}(?P<year>\d{{4}})"
 _TIMED = rf"(?P<date>.*?\d)(?:t|[ ,]+(?:(?:at|um) )?){_CLOCK}"
 _ON_WEEKDAY = rf"(?P<weekday>{_NAME_OF_DAY})[.,]? (?:(?:den|the|le|il|el) )?(?P<date>.+)"
 

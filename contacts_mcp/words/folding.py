@@ -61,6 +61,15 @@ def fold(name: str) -> str:
     return "".join(filter(is_significant, plain)) or plain
 
 
+def foldings(name: str) -> tuple[str, ...]:
+    """The folded text, and where it differs with the letters that people write out: "Müller" -> "muller", "mueller"."""
+    plain = fold(name)
+    written_out = (
+        plain if name.isascii() else fold(unicodedata.normalize("NFC", name).casefold().translate(WRITTEN_OUT))
+    )
+    return (plain,) if written_out == plain else (plain, written_out)
+
+
 def snake(name: str) -> str:
     """An identifier in the way of Python: "renewalDate", "renewal-date" -> "renewal_date". Reads 100 characters."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-\s.]+", "_", name[:100]).lower()

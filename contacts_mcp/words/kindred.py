@@ -17,6 +17,7 @@ from importlib.resources import files
 from contacts_mcp.words.nicknames import SHORT_FORMS
 
 DIRECT = 0.9
+RARE = 0.87  # of a short form that the large list alone has, as Bill for Robert
 SIBLING = 0.75
 
 # One name in several spellings.
@@ -54,7 +55,8 @@ def _kindred(word: str) -> Mapping[str, float]:
     short_forms, names = _tables()
     direct = {*short_forms.get(word, ()), *names.get(word, ())}
     siblings = {form for name in names.get(word, ()) for form in short_forms[name]} - direct
-    found = dict.fromkeys(direct, DIRECT) | dict.fromkeys(siblings, SIBLING)
+    usual = {name for name in direct if _is_usual(word, name)}
+    found = dict.fromkeys(direct, RARE) | dict.fromkeys(usual, DIRECT) | dict.fromkeys(siblings, SIBLING)
     found.pop(word, None)
     return found
 
@@ -73,6 +75,19 @@ def _tables() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     return dict(short_forms), dict(names)
 
 
+def _is_usual(word: str, name: str) -> bool:
+    forms = _own_short_forms()
+    return name in forms.get(word, ()) or word in forms.get(name, ()) or any({word, name} <= {*s} for s in _spellings())
+
+
+@cache
+def _own_short_forms() -> dict[str, set[str]]:
+    found = defaultdict(set)
+    for name, forms in _entries(re.split(r"[/\n]", SHORT_FORMS)):
+        found[name].update(forms)
+    return dict(found)
+
+
 @cache
 def _spellings() -> list[list[str]]:
     return [*map(str.split, re.split(r"[/\n]", _SPELLINGS))]
@@ -81,6 +96,10 @@ def _spellings() -> list[list[str]]:
 def _pairs() -> Iterator[tuple[str, Iterable[str]]]:
     data = files(__package__).joinpath("nicknames.txt").read_text(encoding="utf-8")
     entries = [line for line in data.splitlines() if not line.startswith("#")]
-    for entry in (*entries, *re.split(r"[/\n]", SHORT_FORMS)):
-        name, _, forms = entry.partition(":")
+    yield from _entries([*entries, *re.split(r"[/\n]", SHORT_FORMS)])
+
+
+def _entries(lines: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    for line in lines:
+        name, _, forms = line.partition(":")
         yield name.strip(), forms.split()

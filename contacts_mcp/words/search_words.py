@@ -4,8 +4,9 @@
 2. A piece is text without blanks. A piece of several words also has its joined form: "Min-jun" is min, jun, minjun.
    An apostrophe parts nothing: "O'Brien" is obrien, and also brien.
 3. Letters that people write out have both spellings: "Müller" is muller and mueller.
-4. Words of other scripts have their romanized form, too. The words of Chinese, Japanese and Korean have all pairs of
-   neighbouring characters, because nobody writes blanks there. The pairs are for the index, never for a query.
+4. Words of other scripts have their romanized form, too, and Korean family names the forms that their bearers use
+   abroad: "박" is bag and park. The words of Chinese, Japanese and Korean have all pairs of neighbouring characters,
+   because nobody writes blanks there. The pairs are for the index, never for a query.
 5. Single letters of a name are words (initials). Single letters of a value are not: "C-123456" must not find "c reid".
 6. `VERSION` changes with every rule here. An index of another version is rebuilt from its own rows.
 """
@@ -24,7 +25,7 @@ from contacts_mcp.words.display import is_invisible
 from contacts_mcp.words.folding import ACCENTS, UNDECOMPOSED, WRITTEN_OUT, caseless, is_significant
 from contacts_mcp.words.titles import TITLES
 
-VERSION = 2
+VERSION = 3
 
 LONGEST_TEXT = 1_000  # characters of a name or value that are read
 LONGEST_WORD = 60
@@ -36,6 +37,15 @@ _LONGEST_PARTICLE = 3  # letters of its first word, as in "de la Cruz", "van Dam
 _LETTERS = UNDECOMPOSED | str.maketrans({"ə": "e"})
 _APOSTROPHES = "'`\u00b4\u2018\u2019\u02bc\u2032"
 _ASCII_WORD = re.compile("[a-z0-9]+")
+_GREEK_OU = re.compile("\u03bf[\u03c5\u03cd]")
+_ARABIC_ARTICLE = re.compile("^\u0627\u0644(?=..)")
+# Family names as they are written abroad, where that is not their romanization.
+_KOREAN_NAMES = """
+김 kim / 이 lee yi rhee / 박 park pak / 최 choi / 정 jung chung / 강 kang / 조 cho / 윤 yoon / 장 chang / 임 lim / 오 oh
+서 suh / 신 shin / 권 kwon / 안 ahn / 류 yoo / 유 yoo / 전 jun / 고 ko / 문 moon / 손 sohn / 백 baek paik / 허 hur huh
+노 noh roh / 곽 kwak / 성 sung / 우 woo / 구 koo / 주 joo / 심 shim / 석 seok suk
+"""
+_KOREAN = {name: spellings for name, *spellings in map(str.split, re.split(r"[/\n]", _KOREAN_NAMES.strip()))}
 _IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 
 
@@ -155,8 +165,12 @@ def is_ideographic(word: str) -> bool:
 
 
 def sound(word: str) -> str:
-    """The consonants of a word by kind: "schmidt", "smith" -> "smt". Short words and other scripts have none."""
-    if not word.isascii() or not word.isalpha() or len(word) < _LEAST_SOUND:
+    """The consonants of a word by kind: "schmidt", "smith" -> "smt". Short words and other scripts have none.
+
+    Arabic writes no short vowels, so three letters without one may stand for a long word: "hsn" for "hassan".
+    """
+    has_vowel = not _VOWELS.isdisjoint(word)
+    if not word.isascii() or not word.isalpha() or len(word) < _LEAST_SOUND - (not has_vowel):
         return ""
     for pattern, letter in _SOUNDS:
         word = pattern.sub(letter, word)
@@ -166,6 +180,7 @@ def sound(word: str) -> str:
 
 
 _LEAST_SOUND = 4
+_VOWELS = frozenset("aeiouy")
 _SILENT = str.maketrans("", "", "aeiouyhj")
 _SOUNDS = tuple(
     (re.compile(pattern), letter)
@@ -223,11 +238,13 @@ def _other_spellings(composed: str, plain: str) -> Iterator[str]:
         yield "".join(filter(is_significant, written_out))[:LONGEST_WORD]
     if not plain.isascii() and (latin := _romanized(composed)):
         yield latin
+        yield from _KOREAN.get(composed, ())
 
 
 def _romanized(text: str) -> str:
-    """The word in Latin letters."""
-    return "".join(re.findall(r"[a-z0-9]+", _latin(text).lower()))[:LONGEST_WORD]
+    """The word in Latin letters. The table of `anyascii` goes letter by letter, and these two go together."""
+    together = _GREEK_OU.sub("ou", _ARABIC_ARTICLE.sub("al", text))
+    return "".join(re.findall(r"[a-z0-9]+", _latin(together).lower()))[:LONGEST_WORD]
 
 
 def _syllables(word: str) -> list[str]:

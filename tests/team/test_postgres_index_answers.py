@@ -113,6 +113,8 @@ MORE = (
     "the gold plan", "maria oakland", "ends in 44", "begins with 1510", "1510", "+1510", "510", "@gmail", "gmail.com",
     "acme-corp.com", "ann@", "jo@yahoo.com", "C-100", "100500", "2026", "橋", "桃子", "Иван", "smith 44", "l.r.", "§§out",
     "NEAR(a b)", '"', "a'b", "back\\slash", "%", "_", "x" * 90, "jon smyth oakland gold 2026", "müller", "mueller",
+    "@gmial.com", "@gmai", "everyone at gmail.com", "March 2027", "14 March 2027", "0151 2345678", "212 and 44 and 510",
+    "Мария Гарсиа", "김민준", "maryann smith 510 5550100", "renews 2 May 2027 xyzzyq",
 )  # fmt: skip
 
 

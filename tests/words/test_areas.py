@@ -50,6 +50,7 @@ def test_other_text_is_no_country(text: str) -> None:
         ("", "US", ""),
         ("five", "US", ""),
         ("5105553344", "US", ""),
+        ("0151", "US", ""),
     ],
 )
 def test_an_area_code_has_its_country_in_front(area: str, country: str, prefix: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contacts_mcp.words.folding import caseless, fold, snake, unaccented
+from contacts_mcp.words.folding import caseless, fold, foldings, snake, unaccented
 
 LEVELS = [caseless, unaccented, fold]
 ANYTHING = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
@@ -72,6 +72,11 @@ def test_different_names_stay_different_at_every_level(one: str, other: str) -> 
 def test_signs_count_in_values_and_not_in_names() -> None:
     assert unaccented("A+") != unaccented("A-")
     assert fold("A+") == fold("A-")
+
+
+def test_a_name_has_both_spellings_of_its_letters() -> None:
+    assert foldings("M\u00fcller") == foldings("Mu\u0308ller") == ("muller", "mueller")
+    assert foldings("Mueller") == ("mueller",)
 
 
 @pytest.mark.parametrize("level", LEVELS)

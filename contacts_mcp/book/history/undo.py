@@ -138,13 +138,16 @@ async def _undo_parts(book: Book, entry: Entry, parts: Sequence[Entry]) -> list[
 
 
 def _as_one(done: Sequence[Outcome], *, notes: Sequence[str]) -> Outcome:
-    """The outcomes of the parts of a merge as one. The card is the one of the kept contact, which comes last."""
+    """The outcomes of the parts of a merge as one. The card and its changes are those of the kept contact, the last.
+
+    A note tells of each contact that was created again.
+    """
     said = dict.fromkeys(note for outcome in done for note in outcome.notes)
     is_undone = any(outcome.status == "undone" for outcome in done)
     return Outcome(
         status="undone" if is_undone else "unchanged",
         card=done[-1].card if done else None,
-        changes=[one for outcome in done for one in outcome.changes],
+        changes=done[-1].changes if done else [],
         notes=[*said, *notes],
         change_id=done[0].change_id if done else None,
     )

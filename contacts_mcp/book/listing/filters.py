@@ -17,9 +17,9 @@ from contacts_mcp.book.vocabulary import EVERYTHING, NOBODY, ListName, Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Contact
 from contacts_mcp.words.areas import prefix_of_area, prefixes_of
-from contacts_mcp.words.dates import looks_like_date_field, read_date
+from contacts_mcp.words.dates import days_of, is_day, looks_like_date_field, read_date
 from contacts_mcp.words.display import quoted, word
-from contacts_mcp.words.folding import fold, unaccented
+from contacts_mcp.words.folding import foldings, unaccented
 from contacts_mcp.words.names import Named, Names
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
@@ -280,7 +280,9 @@ def _bounds(filters: Filters, zone: tzinfo | None) -> dict[str, datetime]:
 
 
 def _bound(text: str, argument: str, zone: tzinfo | None) -> datetime:
-    bound = first_moment(text, zone)
+    days = days_of(text)
+    is_one_day = len(days) == 1 and is_day(text)  # "November 1, 2026"
+    bound = first_moment(days[0] if is_one_day else text, zone)
     if bound is None:
         today = f"Today is {day_of(datetime.now(UTC), zone)} ({name_of(zone)})."
         raise InvalidArgument(
@@ -311,8 +313,8 @@ def _date_test(name: str, bound: datetime, zone: tzinfo | None) -> Test:
 
 
 def _name_test(text: str) -> Callable[[Contact], bool]:
-    """Every word of `text` is in the name, in any order: "Rossi, Hiroshi" finds Hiroshi Rossi."""
-    words = [fold(word) for word in text.replace(",", " ").split() if any(map(str.isalnum, word))]
+    """Every word of `text` is in the name, in any order: "Rossi, Hiroshi" finds Hiroshi Rossi, and "mueller" Müller."""
+    words = [foldings(word) for word in text.replace(",", " ").split() if any(map(str.isalnum, word))]
     if not words:
         raise InvalidArgument("name", "is empty.", expected='Expected part of a name, such as "rivera".')
     if "@" in text or not any(char.isalpha() for char in text):
@@ -320,10 +322,14 @@ def _name_test(text: str) -> Callable[[Contact], bool]:
         raise InvalidArgument("name", problem, expected="Look up a phone, e-mail or id with lookup_contact.")
 
     def passes(contact: Contact) -> bool:
-        names = [fold(name) for name in (contact.display_name, f"{contact.first} {contact.last}")]
-        return any(all(word in name for word in words) for name in names)
+        names = [foldings(name) for name in (contact.display_name, f"{contact.first} {contact.last}")]
+        return any(all(_has(name, word) for word in words) for name in names)
 
     return passes
+
+
+def _has(name: Sequence[str], word: Sequence[str]) -> bool:
+    return any(spelling in folded for folded in name for spelling in word)
 
 
 def _tag_tests(meant: Meant, names: Snapshot) -> list[Test]:

@@ -6,6 +6,7 @@ The mirror counts. So every number is as old as the mirror, and says so.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from contacts_mcp.state.row import (
     value_mark,
 )
 from contacts_mcp.state.word_index import WordIndex
+from contacts_mcp.words.dates import is_day
 from contacts_mcp.words.folding import fold, unaccented
 from contacts_mcp.words.names import Named, Names
 
@@ -37,12 +39,13 @@ MOST_CHOICES = 12  # values of a field that is a choice
 SHARE_OF_KIND = 0.95  # of a field's contacts whose value is of one kind
 MOST_FOR_DOUBLES = 100_000  # contacts up to which doubles are counted
 LEAST_FOR_CHOICE = 3  # contacts a value on average
+_SAMPLE = 25  # contacts that are asked how they write a value
 
 Kind = Literal["text", "number", "date", "choice", "empty"]
 
 _FORMS: Mapping[Kind, re.Pattern[str]] = {
     "date": re.compile(r"\d{4}-\d{2}-\d{2}"),
-    "number": re.compile(r"[-+]?\d+(?:[.,]\d+)?"),
+    "number": re.compile(r"[-+]?[$\u20ac\u00a3]? ?(?:\d{1,3}(?:[., '\u2019]\d{3})+|\d+)(?:[.,]\d+)?"),
 }
 
 
@@ -153,11 +156,19 @@ def kind_of(values: Sequence[tuple[str, int]], contacts: int) -> Kind:
     if not contacts or not values:
         return "empty"
     known = sum(count for _, count in values)
-    for kind, form in _FORMS.items():
-        if sum(count for text, count in values if form.fullmatch(text)) >= SHARE_OF_KIND * known:
+    for kind in _FORMS:
+        if _of_kind(kind, values, known) >= SHARE_OF_KIND * known:
             return kind
     is_choice = len(values) <= MOST_CHOICES and known >= LEAST_FOR_CHOICE * len(values)
     return "choice" if is_choice else "text"
+
+
+def _of_kind(kind: Kind, values: Sequence[tuple[str, int]], known: int) -> int:
+    """How many contacts have a value of that kind. Where most have days in the usual form, other forms count, too."""
+    usual = sum(count for text, count in values if _FORMS[kind].fullmatch(text))
+    if kind != "date" or 2 * usual <= known:
+        return usual
+    return usual + sum(count for text, count in values if not _FORMS[kind].fullmatch(text) and is_day(text))
 
 
 def values_in_use(index: WordIndex, field_id: int, *, most: int) -> list[str]:
@@ -172,9 +183,15 @@ def _most_frequent_first(value: tuple[str, int]) -> tuple[int, str]:
 
 
 def _as_written(index: WordIndex, field_id: int, folded: str) -> str:
-    """A value in use as one of its contacts has it."""
-    ids = index.matching(expression([[match_word(value_mark(field_id, folded))]]), most=1)
-    return next((row.custom.get(field_id, folded) for row in index.rows(ids)), folded)
+    """A value in use as most of its contacts have it."""
+    return next((text for text, _ in writings(index, field_id, folded)), folded)
+
+
+def writings(index: WordIndex, field_id: int, text: str) -> list[tuple[str, int]]:
+    """The ways in which the newest contacts write a value, with their number, the most frequent first."""
+    ids = index.matching(expression([[match_word(value_mark(field_id, text))]]), most=_SAMPLE)
+    written = Counter(row.custom.get(field_id, "") for row in index.rows(ids))
+    return [(each, count) for each, count in written.most_common() if unaccented(each) == unaccented(text)]
 
 
 def are_twins(one: str, other: str) -> bool:

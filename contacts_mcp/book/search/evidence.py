@@ -12,7 +12,7 @@ It is a score, 1 for the same name. Two contacts are a double from `SURE` on.
 | another name | -20 |
 | the same mailbox; that of a role, as "info" | 18; 5 |
 | a mailbox one or two letters apart, where the names are the same or nicknames | 10; 8 |
-| the same phone; a digit off, or without its country | 14; 9 |
+| the same phone; a digit off where both have names, or without its country | 14; 9 |
 | the same number; another number | 16; -7 |
 | a value that few have | as rare as it is, up to 7 |
 | Jr. on one side | -4 |
@@ -176,7 +176,7 @@ def compared(one: Person, other: Person, account: Account) -> Comparison:
     kind = about_names[0].kind if about_names else None
     evidence = [
         *about_names,
-        *_about_phones(one, other),
+        *_about_phones(one, other, kind),
         *_about_mailboxes(one, other, kind),
         *_about_values(one, other, account),
     ]
@@ -248,9 +248,12 @@ def _generation(person: Person) -> str:
 # Phones and mailboxes
 
 
-def _about_phones(one: Person, other: Person) -> list[Evidence]:
+def _about_phones(one: Person, other: Person, names: Kind | None) -> list[Evidence]:
+    """A digit off says nothing of a contact without a name: the phones of one company follow one another."""
     phone, its_phone = one.facts.phone, other.facts.phone
     kind = _phones(phone, its_phone) if phone and its_phone else None
+    if kind == "phone_alike" and names is None:
+        return []
     return [Evidence(kind, phone, its_phone, bits=_BITS[kind])] if kind else []
 
 

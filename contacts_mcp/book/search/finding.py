@@ -35,7 +35,7 @@ from contacts_mcp.book.search.describing import values_in_use
 from contacts_mcp.book.search.known import Known, with_notes
 from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Answer, Hit, Match, Question, Sort, Why
-from contacts_mcp.book.search.reading import Email, Phone, Words, read
+from contacts_mcp.book.search.reading import LEAST_ENDING, Email, Phone, Words, read
 from contacts_mcp.book.search.search import not_judged, search
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
@@ -53,6 +53,8 @@ from contacts_mcp.words.phones import show
 ROUNDS = 3  # times that a question is asked, where contacts were changed meanwhile
 WALKED = "walk."  # before the cursor of a walk
 MOST_OFFERED = 3  # contacts that a filter leaves out
+
+_ONLY_NAMES = Note("only_names_searched", "Only names were searched for the query: no values, e-mails or phones.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ async def find(
     meant = await book.vocabulary.resolving(
         needed_lists(filters), lambda names: meant_by(filters, names, zone=book.zone, region=book.region)
     )
-    _refuse_without_words(query)
+    _refuse_unanswerable(query)
     if query and filters == Filters() and (exact := await _exact(book, query)) is not None:
         return exact
     if cursor.startswith(WALKED):
@@ -115,8 +117,13 @@ async def find(
     return await _told(book, answer, contacts, meant=meant, known=known, question=question)
 
 
-def _refuse_without_words(query: str) -> None:
-    if query.strip() and read(query) == Words(()):
+def _refuse_unanswerable(query: str) -> None:
+    asked = read(query)
+    if isinstance(asked, Phone) and asked.piece == "ending" and len(asked.digits) < LEAST_ENDING:
+        raise InvalidArgument(
+            "query", "is the ending of a phone, and one digit is too few.", expected="Give two digits or more."
+        )
+    if query.strip() and asked == Words(()):
         raise InvalidArgument(
             "query",
             f"{quoted(query, limit=40)} holds no letter and no digit, so there is nothing to search for.",
@@ -234,10 +241,10 @@ async def _told(
 def _notes(answer: Answer, question: Question) -> list[Note]:
     notes: list[Note] = []
     if not answer.is_exact:
-        notes.append(Note("total_at_least", f"At least {answer.total} contacts match; there may be more."))
+        notes.append(Note("total_at_least", f"There may be more than {answer.total} that match."))
     if answer.ignored:
         words = ", ".join(quoted(each, limit=40) for each in answer.ignored)
-        notes.append(Note("words_ignored", f"Nobody here has {words}; the other words were found."))
+        notes.append(Note("words_ignored", f"None of these has {words}; the other words were found."))
     if not answer.is_sorted:
         notes.append(Note("partly_sorted", f"The order by {question.sort} holds for the newest matches only."))
     return notes
@@ -247,9 +254,8 @@ def _notes(answer: Answer, question: Question) -> list[Note]:
 
 
 async def _offers(book: Book, question: Question, answer: Answer, *, meant: Meant, known: Known) -> list[Note]:
-    """Ways on where only guesses match: the contacts that the filters leave out. Where nobody does, others too.
-
-    These are the values in use of the fields that were filtered by, or the tags and members that the words name.
+    """Ways on where only guesses match: the contacts that the filters leave out, and the tags and members that the
+    words name. Where nobody matches, they are the values in use of the fields that were filtered by, too.
     """
     if any(hit.match != "guess" for hit in answer.hits):
         return []
@@ -258,7 +264,7 @@ async def _offers(book: Book, question: Question, answer: Answer, *, meant: Mean
     if not answer.hits:
         asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
         notes += [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
-        notes += await _other_names(book, question)
+    notes += await _other_names(book, question)
     matches = "Only guesses match" if answer.hits else f"{nobody} matches"
     return [*notes, *await _excluded(book, question, meant, matches=matches)]
 
@@ -288,6 +294,7 @@ async def _other_names(book: Book, question: Question) -> list[Note]:
         with suppress(ContactsError):
             names = await book.vocabulary.read("tags")
     said = {fold(each) for each in query.split()} | {fold(query)}
+    said |= {each.removesuffix("s") for each in said}  # "Priya's", "suppliers"
     tags = [one.name for one in names.tags.items if fold(one.name) in said]
     members = [one.name for one in names.members.items if not said.isdisjoint(map(fold, (one.name, *one.aliases)))]
     found = (("a tag", "tag", tags), ("a team member", "assignee", members))
@@ -378,24 +385,26 @@ async def _walked(
     book: Book, filters: Filters, *, query: str, sort: Sort, limit: int, cursor: str, known: Known | None = None
 ) -> Finding:
     """The pages of the list, looked through one after the other."""
-    if isinstance(read(query), Phone | Email):
+    reading = read(query)
+    if isinstance(reading, Phone | Email):
         raise InvalidArgument(
             "query",
             "is a piece of a phone or an e-mail, which only the local index finds, and it is not in use.",
             expected="Give the whole phone or e-mail, or part of a name.",
         )
-    asked = replace(filters, name=query) if query.strip() else filters
+    is_name = bool(query.strip()) and not reading.mean_anybody
+    asked = replace(filters, name=query) if is_name else filters
     listing = await list_contacts(book, asked, limit=limit, cursor=cursor.removeprefix(WALKED))
     order = [Note("order_fixed", "The order is newest change first.")] if sort not in ("best", "newest_change") else []
     return Finding(
         matched=[
-            Matched(card, "sure", f"{quoted(query, limit=40)} in the name" if query else "") for card in listing.cards
+            Matched(card, "sure", f"{quoted(query, limit=40)} in the name" if is_name else "") for card in listing.cards
         ],
         total=listing.given if listing.complete else None,
         complete=listing.complete,
         searched=listing.looked_through,
         of=listing.total,
         next_cursor=f"{WALKED}{listing.next_cursor}" if listing.next_cursor else "",
-        notes=[*(known.notes if known else ()), *order, *listing.notes],
+        notes=[*(known.notes if known else ()), *([_ONLY_NAMES] if is_name else []), *order, *listing.notes],
         shown_fields=listing.shown_fields,
     )

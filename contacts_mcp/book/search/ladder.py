@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.question import SURE
-from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Words
+from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Words, is_filler
 from contacts_mcp.book.search.scoring import INSIDE, INSIDE_SHARE, SOUND, Option, Scored, exact, ranked, score
 from contacts_mcp.state.match import NOBODY, Clause, Expression, beginning, expression, in_name, in_name_beginning, word
 from contacts_mcp.state.word_index import WordIndex
@@ -34,8 +35,12 @@ _FEW = 8  # contacts of one misspelling of a single word
 _GOOD = 0.8  # a best score from which on no further rung is tried
 _VERY_GOOD = 0.88  # the same for several words: a better one has one slip at most
 _LEAST_LOOSE = 3  # letters of a word that may be misspelled
+_LEAST_OF_SIGNS = 6  # letters of ideographs that may be misspelled
 _LEAST_INSIDE = 4
+_AS_THEY_STAND = ("same", "phone", "phone_has", "phone_ends_with")
+_MOST_DIVISIONS = 16  # ways to part the query into other words
 _LEAST_PART = 3  # letters of half a word
+_LEAST_PHONE = 7  # digits that are a phone beside words that nobody has
 
 Options = dict[str, Option]
 _NOTHING = Option(0.0, "inside")
@@ -48,6 +53,7 @@ class Found:
     scored: list[Scored] = field(default_factory=list)  # the best first
     expression: Expression = NOBODY  # the exact search, where it filled its limit
     lowest: int | None = None  # the lowest id of that search so far
+    has_all: bool = False  # whether a contact has all the words, or what may be meant by them
     is_capped: bool = False  # whether a limit cut a looser rung, so that the total is a lower bound
 
 
@@ -64,6 +70,7 @@ class Ladder:
         most: int = MOST,
     ) -> None:
         self._index = index
+        self._given = asked.words
         self._words: Sequence[Asked] = asked.words
         self._said = asked.said
         self._fillers = fillers
@@ -89,6 +96,7 @@ class Ladder:
         if self._best() < (_GOOD if len(self._words) == 1 else _VERY_GOOD):
             self._guesses()
         self._found.scored = ranked(each for each in self._scored.values() if each.score >= FLOOR)
+        self._found.has_all = any(_words_of(each) >= len(self._words) for each in self._found.scored)
         return self._found
 
     def after(self, below: int) -> Found:
@@ -103,12 +111,24 @@ class Ladder:
         self._found.scored = ranked(each for each in self._scored.values() if each.line.id not in shown)
         return self._found
 
+    def answers_less_than(self, part: Ladder) -> bool:
+        """Whether the best contact has no more words than those of `part`, and each as it stands."""
+        best = self._found.scored[0].why if self._found.scored else ()
+        return len(best) <= len(part._words) and all(why.how in _AS_THEY_STAND for why in best)
+
     def of_words_in_use(self) -> Ladder | None:
         """A ladder for the words that somebody has as they stand. None if these are all of the words, or if none is."""
-        used = [each for each in self._words if self._index.matching(expression([_as_said(each)]), most=1)]
-        if not 0 < len(used) < len(self._words):
+        parts = [part for each in self._given for part in ([each] if self._is_in_use(each) else _apart([each]))]
+        parts = [*{each.plain: each for each in parts}.values()][:MOST_WORDS]
+        used = [each for each in parts if each.date != "part" and self._is_in_use(each)]
+        if not used or used in ([*self._given], [*self._words]):
             return None
         return Ladder(self._index, _whole(used), self._filters, fillers=self._fillers, most=self._most)
+
+    def _is_in_use(self, asked: Asked) -> bool:
+        is_word = bool(self._index.matching(expression([_as_said(asked)]), most=1))
+        is_phone = asked.is_digits and len(asked.plain) >= _LEAST_PHONE
+        return is_word or (is_phone and bool(self._index.holding_part(asked.plain, most=1)))
 
     # Rungs
 
@@ -149,7 +169,7 @@ class Ladder:
         self._add_kin()
         clauses = [_as_said(each) for each in self._words]
         for at, each in enumerate(self._words):
-            if kin := in_name(kindred(each.plain)):
+            if kin := in_name(_kin(each)):
                 self._look_for(_with(clauses, at, kin), most=_MOST_KIN)
         if self._best() < SURE:  # "amedeo gold" may be Amedeo on the gold plan, and Amedeo Goldoni
             last = len(self._words) - 1
@@ -159,7 +179,7 @@ class Ladder:
         """Nicknames, beginnings, and misspellings of a single word, each with a few contacts."""
         asked = self._words[0]
         self._add_kin()
-        kin = sorted(kindred(asked.plain).items(), key=lambda pair: -pair[1])
+        kin = sorted(_kin(asked).items(), key=lambda pair: -pair[1])
         self._look_for_each([in_name([name]) for name, _ in kin])
         if is_exact and len(self._scored) >= self._most // 10:
             return
@@ -196,13 +216,13 @@ class Ladder:
 
     def _sounds(self) -> None:
         for at, each in enumerate(self._words):
-            for name in self._index.sounding(each.plain):
+            for name in chain.from_iterable(map(self._index.sounding, each.spellings)):
                 self._options[at].setdefault(name, Option(SOUND, "sounds_like"))
         self._search_options()
 
     def _joined_or_split(self) -> None:
         """ "mary ann" for Maryann, "annalee" for Anna Lee."""
-        for words in self._other_divisions():
+        for words in islice(self._other_divisions(), _MOST_DIVISIONS):
             other = Ladder(self._index, _whole(words), self._filters, most=_MOST_LOOSE)
             other._namesakes()
             if not other._all_words() and not any(each.is_initial for each in self._words):
@@ -216,14 +236,15 @@ class Ladder:
             joined = Asked(f"{one.said} {other.said}", (one.plain + other.plain,))
             yield [*words[:at], joined, *words[at + 2 :]]
         for at, each in enumerate(words):
-            for halves in self._halves(each):
-                yield [*words[:at], *halves, *words[at + 1 :]]
+            for text in each.spellings:
+                for halves in self._halves(Asked(each.said, (text,))):
+                    yield [*words[:at], *halves, *words[at + 1 :]]
 
     def _halves(self, asked: Asked) -> Iterator[list[Asked]]:
-        """The ways to part a long unknown word into two known ones, the most frequent first."""
+        """The ways to part a long word into two known ones, the most frequent first."""
         text = asked.plain
         least = 1 if is_ideographic(text) else _LEAST_PART
-        if len(text) < 2 * least or self._index.known([text]):
+        if len(text) < 2 * least:
             return
         cuts = [(text[:at], text[at:]) for at in range(least, len(text) - least + 1)]
         known = self._index.known({half for cut in cuts for half in cut})
@@ -262,12 +283,21 @@ class Ladder:
         bounds = self._filters.bounds
         ids = self._index.matching(self._expression(clauses), most=most, bounds=bounds, below=below)
         digits = [at for at, each in enumerate(self._words) if each.is_digits]
-        if len(digits) == 1 and len(clauses) == len(self._words) > 1 and len(ids) < most:
+        if digits and len(clauses) == len(self._words) and len(ids) < most:
             others = [clause for at, clause in enumerate(clauses) if at not in digits]
-            part = self._words[digits[0]].plain
-            of_phone = self._index.matching(self._expression(others), most=most, bounds=bounds, below=below, part=part)
+            of_phone = self._with_phone(others, [self._words[at].plain for at in digits], most=most, below=below)
             ids = sorted({*ids, *of_phone}, reverse=True)[:most]
         return ids
+
+    def _with_phone(self, others: Sequence[Clause], parts: Sequence[str], *, most: int, below: int | None) -> list[int]:
+        """The ids for these clauses, of those whose phone holds all the parts."""
+        longest = max(parts, key=len)
+        if not others and self._filters.are_none and below is None:
+            ids = self._index.holding_part(longest, most=most)
+        else:
+            wanted = self._expression(others)
+            ids = self._index.matching(wanted, most=most, bounds=self._filters.bounds, below=below, part=longest)
+        return [line.id for line in self._index.lines(ids) if all(part in line.phone for part in parts)]
 
     def _expression(self, clauses: Sequence[Clause]) -> Expression:
         return expression([*clauses, *self._filters.clauses], without=self._filters.without)
@@ -304,11 +334,16 @@ class Ladder:
 
     def _add_kin(self) -> None:
         for options, each in zip(self._options, self._words, strict=True):
-            for name, likeness in kindred(each.plain).items():
+            for name, likeness in _kin(each).items():
                 options.setdefault(name, Option(likeness, "nickname"))
 
     def _add_misspelled(self, at: int) -> None:
-        text = self._words[at].plain
+        asked = self._words[at]
+        for text in asked.spellings:
+            if len(text) >= _LEAST_OF_SIGNS or not is_ideographic(asked.plain):
+                self._add_near(at, text)
+
+    def _add_near(self, at: int, text: str) -> None:
         if len(text) < _LEAST_LOOSE or any(map(str.isdigit, text)) or is_ideographic(text):
             return
         counts = dict(self._index.near(text))
@@ -328,13 +363,29 @@ class Ladder:
 
 
 def _as_said(asked: Asked) -> Clause:
-    """The alternatives of a word as it stands. An initial is every name that begins so."""
+    """The alternatives of a word as it stands. An initial is every name that begins so, and a month its days."""
+    if asked.date == "month":
+        return [beginning(asked.plain)]
     return [in_name_beginning(asked.plain)] if asked.is_initial else [*map(word, asked.forms)]
 
 
+def _kin(asked: Asked) -> dict[str, float]:
+    """The names that a word may stand for."""
+    return {name: likeness for text in asked.spellings for name, likeness in kindred(text).items()}
+
+
 def _apart(words: Sequence[Asked]) -> list[Asked]:
-    """The words with those of a hyphen apart."""
-    return [part for each in words for part in ([Asked(each.said, (text,)) for text in each.parts] or [each])]
+    """The words with those of a hyphen or of a date apart."""
+    return [part for each in words for part in (_parts_of(each) or [each])]
+
+
+def _parts_of(asked: Asked) -> list[Asked]:
+    return [Asked(text, (text,), date="part" if asked.date else "") for text in asked.parts]
+
+
+def _words_of(scored: Scored) -> int:
+    """How many of the words that were said the contact has. Two that were joined count as two."""
+    return len({word for why in scored.why for word in why.said.split()})
 
 
 def _whole(words: Sequence[Asked]) -> Words:
@@ -347,8 +398,9 @@ def _simpler(words: Sequence[Asked], fillers: frozenset[str]) -> list[Asked]:
     A word with hundreds of hyphens, or one sign that stands for a sentence, has no more words than a query may have.
     """
     if any(each.parts for each in words):
-        return [*{word.plain: word for word in _apart(words)}.values()][:MOST_WORDS]
-    telling = [each for each in words if each.plain not in fillers]
+        whole = [each for each in words if not (each.parts and each.plain in fillers)]  # "e-mail" is no initial
+        return [*{word.plain: word for word in _apart(whole)}.values()][:MOST_WORDS]
+    telling = [each for each in words if not is_filler(each, words, fillers)]
     return telling if len(telling) < len(words) else []
 
 

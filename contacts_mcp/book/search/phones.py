@@ -7,16 +7,20 @@ from dataclasses import dataclass, replace
 
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.question import Hit, How, Where, Why
-from contacts_mcp.book.search.reading import Email, Phone, numbers_meant
-from contacts_mcp.state.match import expression, in_email, word
+from contacts_mcp.book.search.reading import Email, Phone, numbers_meant, without_trunk
+from contacts_mcp.state.match import expression, in_email, in_email_beginning, word
 from contacts_mcp.state.row import Row
 from contacts_mcp.state.word_index import WordIndex
+from contacts_mcp.words.emails import letters_apart
 from contacts_mcp.words.search_words import email_key, email_words, value_words
 
 MOST = 300
 _AREA = 3  # digits that are most likely an area code; more are an ending
 _SAID = 0.97  # the piece is where somebody said it is
 _LIKELY, _LESS_LIKELY, _INSIDE = 0.93, 0.9, 0.85
+GUESSED_ADDRESS = 0.75  # the most for a contact without the address that was asked for, but of nearly that, or its name
+_LEAST_BEGINNING = 2  # letters of a word of an address that has a slip behind them
+_LEAST_LOOSE = 5  # letters of a domain that may be misspelled
 
 
 @dataclass(slots=True)
@@ -28,7 +32,15 @@ class Pieces:
 
 
 def by_phone(index: WordIndex, phone: Phone, filters: Filters, country: str) -> Pieces:
-    """The contacts of a phone, or whose phone has that piece."""
+    """The contacts of a phone, or whose phone has that piece. As it is dialled at home, it may be of any country."""
+    found = _by_digits(index, phone, filters, country)
+    if found.hits or (bare := without_trunk(phone)) is None:
+        return found
+    abroad = _by_digits(index, bare, filters, country)
+    return Pieces([replace(hit, score=_LIKELY) for hit in abroad.hits], abroad.is_capped)
+
+
+def _by_digits(index: WordIndex, phone: Phone, filters: Filters, country: str) -> Pieces:
     whole = _exact(index, phone, country) if phone.piece == "any" else []
     whole = [hit for hit in whole if filters.passes(hit.row)]
     if whole:
@@ -67,7 +79,38 @@ def by_email(index: WordIndex, email: Email, filters: Filters) -> Pieces:
         for row in rows
         if key in email_key(row.email)
     ]
+    return Pieces(_in_order(hits), is_capped=len(ids) >= MOST) if hits else _misspelled(index, email, filters)
+
+
+def _misspelled(index: WordIndex, email: Email, filters: Filters) -> Pieces:
+    """The contacts whose address, or whose part of it, is a slip or two from this one."""
+    key = email_key(email.text)
+    named = words_of_address(key)
+    ids: dict[int, None] = {}
+    for at, loose in enumerate(named):
+        half = max(_LEAST_BEGINNING, len(loose) // 2)
+        clauses = [
+            [in_email(each)] if other != at else [in_email_beginning(each[:half])] for other, each in enumerate(named)
+        ]
+        found = expression([*clauses, *filters.clauses], without=filters.without)
+        ids |= dict.fromkeys(index.matching(found, most=MOST, bounds=filters.bounds))
+    hits = []
+    for row in _wanted(index, ids, filters):
+        part = _same_part(key, email_key(row.email))
+        slips = letters_apart(key.strip("@"), part) if len(part) >= _LEAST_LOOSE else None
+        if slips:
+            why = Why(said=email.text, found=part, how="misspelled", where="email", edits=slips)
+            hits.append(Hit(row=row, score=GUESSED_ADDRESS - slips / 100, why=(why,)))
     return Pieces(_in_order(hits), is_capped=len(ids) >= MOST)
+
+
+def _same_part(key: str, address: str) -> str:
+    """The part of the address that the key is: all of it, its local part, or its domain."""
+    local, _, domain = address.partition("@")
+    asked_local, at, asked_domain = key.partition("@")
+    if asked_local and asked_domain:
+        return address
+    return local if asked_local and at else domain
 
 
 def _exact(index: WordIndex, phone: Phone, country: str) -> list[Hit]:
@@ -131,12 +174,21 @@ def _value_hit(row: Row, digits: str) -> Hit:
 
 def _with_words_of(index: WordIndex, key: str, filters: Filters) -> list[int]:
     """The contacts whose address has all the words of this one."""
-    named = email_words(key if "@" in key else f"@{key}")
-    clauses = [[in_email(each)] for each in named]
-    if not clauses:
+    named = words_of_address(key)
+    if not named:
         return []
+    is_cut = "@" in key and "." not in key.rpartition("@")[2]  # "@kont"
+    clauses = [[in_email(each)] for each in named[:-1]] + [
+        [in_email_beginning(named[-1]) if is_cut else in_email(named[-1])]
+    ]
     found = expression([*clauses, *filters.clauses], without=filters.without)
     return index.matching(found, most=MOST, bounds=filters.bounds)
+
+
+def words_of_address(key: str) -> tuple[str, ...]:
+    """The words of an address, or of its domain alone. The last label is none, unless it is all there is."""
+    local, _, domain = key.rpartition("@")
+    return email_words(f"{local}@{domain}" if "." in domain else f"{local}@{domain}.")
 
 
 def _wanted(index: WordIndex, ids: Iterable[int], filters: Filters) -> list[Row]:

@@ -19,8 +19,8 @@ from contacts_mcp.book.values import field_id
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.models import Values
+from contacts_mcp.words.dates import is_day
 from contacts_mcp.words.display import all_in_line, quoted, word
-from contacts_mcp.words.folding import unaccented
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.phones import show
 
@@ -37,31 +37,37 @@ async def on_values(book: Book, values: Values) -> list[Note]:
     given = {number: str(text) for key, text in values.items() if (number := field_id(key)) is not None and text}
     if not given or not book.mirror.is_in_use:
         return []
-    from contacts_mcp.book.search.describing import use_of
+    from contacts_mcp.book.search.describing import use_of, writings
 
     names = await book.vocabulary.naming(values)
     with suppress(ContactsError):
-        uses = await book.mirror.ask(lambda index: [use_of(index, number, names.fields) for number in given])
-        return [note for use in uses for note in _on_value(use, given[use.field_id], names)]
+        uses = await book.mirror.ask(
+            lambda index: [
+                (use_of(index, number, names.fields), writings(index, number, text)) for number, text in given.items()
+            ]
+        )
+        return [note for use, written in uses for note in _on_value(use, given[use.field_id], written, names)]
     return []
 
 
-def _on_value(use: FieldUse, text: str, names: Snapshot) -> list[Note]:
+def _on_value(use: FieldUse, text: str, written: Sequence[tuple[str, int]], names: Snapshot) -> list[Note]:
     from contacts_mcp.book.search.describing import kind_of_value
 
     label, said = word(names.fields.label(use.field_id)), quoted(text, limit=NAME)
     notes: list[Note] = []
-    spelled = next((value for value, _ in use.values if unaccented(value) == unaccented(text)), None)
+    spelled, writers = next(iter(written), (None, 0))
+    are_others = writers > max(1, dict(written).get(text, 0))  # one alone may be the contact itself
     if use.kind == "choice" and spelled is None:
         others = ", ".join(quoted(value, limit=NAME) for value, _ in use.values[:MOST_TOLD])
         notes.append(
             Note("unusual_value", f"The local index knows no other contact with {label} {said}. In use are {others}.")
         )
-    elif use.kind == "choice" and spelled != text:
+    elif use.kind in ("choice", "text") and are_others:
         notes.append(Note("unusual_value", f"Others have {label} {quoted(str(spelled), limit=NAME)}, not {said}."))
     elif use.kind in ("date", "number") and kind_of_value(text) != use.kind:
         form = {"date": "dates such as 2026-11-01", "number": "numbers"}[use.kind]
-        notes.append(Note("unusual_value", f"Others have {form} in {label}, and {said} is none."))
+        differs = "written otherwise" if use.kind == "date" and is_day(text) else "none"
+        notes.append(Note("unusual_value", f"Others have {form} in {label}, and {said} is {differs}."))
     if use.twins:
         notes.append(
             Note("field_twin", f"{label} may mean the same as {all_in_line(use.twins)}. Check which one is meant.")

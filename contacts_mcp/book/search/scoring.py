@@ -139,12 +139,19 @@ def _best(word: Asked, options: Options, candidates: Iterable[str]) -> tuple[flo
         elif candidate.startswith(word.plain):
             option = _BEGINNING_OPTION
             share = len(word.plain) / len(candidate)
-            likeness = _INITIAL if word.is_initial else _BEGINNING + _BEGINNING_SHARE * share
+            likeness = _likeness_of_beginning(word, share)
         else:
             continue
         if likeness > value:
             value, found, best = likeness, candidate, option
     return (value, Why(said=word.said, found=found, how=best.how, edits=best.edits)) if found else (0.0, None)
+
+
+def _likeness_of_beginning(word: Asked, share: float) -> float:
+    """The likeness of the beginning of a word that makes up that share of it. A month is said in full."""
+    if word.date == "month":
+        return 1.0
+    return _INITIAL if word.is_initial else _BEGINNING + _BEGINNING_SHARE * share
 
 
 def _best_elsewhere(word: Asked, options: Options, line: Line) -> tuple[float, Why | None]:

@@ -14,20 +14,30 @@ from typing import TypeVar
 
 from contacts_mcp.book.search.filters import Filters
 from contacts_mcp.book.search.ladder import MOST, Found, Ladder
-from contacts_mcp.book.search.phones import by_email, by_phone
+from contacts_mcp.book.search.phones import GUESSED_ADDRESS, by_email, by_phone, words_of_address
 from contacts_mcp.book.search.question import Answer, Hit, Position, Question, match_of, opened, sealed
-from contacts_mcp.book.search.reading import FILLERS, MOST_WORDS, Asked, Email, Phone, Reading, Words, read
+from contacts_mcp.book.search.reading import (
+    FILLERS,
+    MOST_WORDS,
+    Asked,
+    Email,
+    Phone,
+    Reading,
+    Words,
+    is_filler,
+    read,
+    words_of,
+)
 from contacts_mcp.book.search.scoring import Scored
 from contacts_mcp.state.match import NOBODY, Expression, expression, word
 from contacts_mcp.state.row import ODD, Row
 from contacts_mcp.state.word_index import Line, WordIndex
-from contacts_mcp.words.search_words import pieces
+from contacts_mcp.words.search_words import email_key, pieces
 
 MOST_SORTED = 5_000  # contacts that are sorted in another way than by their fit
 _RARE = 2_000  # contacts up to which all that pass the filters are sorted
 _BATCH = 500
 _SCORE_OF_A_PART = 0.75  # the most of a contact that lacks several words
-_NAME_FOR_ADDRESS = 0.75  # the score of a contact without the address that was asked for, but of its name
 _ALL = 2**40
 
 Item = TypeVar("Item")
@@ -89,20 +99,27 @@ def _by_pieces(index: WordIndex, question: Question, reading: Phone | Email, pos
     else:
         found = by_email(index, reading, question.filters)
     if not found.hits:  # "3rd" of a value, or a name in front of an "@"
-        words = tuple(
-            Asked(each, (each,)) for piece in pieces(question.query.partition("@")[0]) for each in piece.words
-        )
-        as_words = Words(words[:MOST_WORDS], frozenset(each.plain for each in words))
-        answer, after = _by_words(index, question, as_words, position) if words else (Answer(), None)
+        as_words = words_of(question.query) if isinstance(reading, Phone) else _words_of_email(index, reading)
+        answer, after = _by_words(index, question, as_words, position) if as_words.words else (Answer(), None)
         return (_of_the_name(answer) if isinstance(reading, Email) else answer), after
     hits = _sorted_hits(found.hits, question)
     page, after = _page(hits, [hit.row.id for hit in hits], question, position)
     return Answer(hits=tuple(page), total=len(hits), is_exact=not found.is_capped), after
 
 
+def _words_of_email(index: WordIndex, email: Email) -> Words:
+    """The words of an address where somebody has them all, else those in front of the "@"."""
+    local, _, domain = email.text.partition("@")
+    in_front = tuple(each for piece in pieces(local) for each in piece.words)
+    all_of_it = words_of_address(email_key(email.text))
+    has_all = in_front and domain and index.matching(expression([[word(each)] for each in all_of_it]), most=1)
+    words = [Asked(each, (each,)) for each in (all_of_it if has_all else in_front)]
+    return Words(tuple(words[:MOST_WORDS]), frozenset(each.plain for each in words))
+
+
 def _of_the_name(answer: Answer) -> Answer:
     """Nobody has the address, and these are called as it says: a guess, however well the name fits."""
-    return replace(answer, hits=tuple(replace(hit, score=min(hit.score, _NAME_FOR_ADDRESS)) for hit in answer.hits))
+    return replace(answer, hits=tuple(replace(hit, score=min(hit.score, GUESSED_ADDRESS)) for hit in answer.hits))
 
 
 def _sorted_hits(hits: list[Hit], question: Question) -> list[Hit]:
@@ -133,26 +150,34 @@ def _by_words(index: WordIndex, question: Question, asked: Words, position: Posi
     return Answer(
         hits=tuple(hits),
         total=max(len(scored), exactly),
-        is_exact=not found.is_capped,
+        is_exact=_is_whole(found, scored),
         is_sorted=question.sort == "best" or not found.expression,
         ignored=_ignored(asked.words, hits, fillers),
     ), after
 
 
 def _climbed(ladder: Ladder) -> Found:
-    """The contacts that fit the words, or else those that fit the words which somebody has."""
+    """The contacts that fit the words. Where nobody has all of them, also those that fit the words in use."""
     found = ladder.climb()
-    if found.scored or (others := ladder.of_words_in_use()) is None:
+    if found.has_all or (in_use := ladder.of_words_in_use()) is None or not ladder.answers_less_than(in_use):
         return found
-    part = others.climb()
-    scored = [replace(each, score=min(each.score, _SCORE_OF_A_PART)) for each in part.scored]
-    return Found(scored, is_capped=part.is_capped)
+    part = in_use.climb()
+    scored = {each.line.id: replace(each, score=each.score * _SCORE_OF_A_PART) for each in part.scored}
+    others = [each for each in found.scored if each.line.id not in scored]
+    both = sorted([*scored.values(), *others], key=lambda each: each.order)
+    return Found(both, is_capped=part.is_capped or found.is_capped)
 
 
 def _without_guesses(scored: list[Scored]) -> list[Scored]:
     """Who is sure leaves no room for guesses: with a Rivera in the book, "rivera" is not asked for an "hiver"."""
     matches = {each.line.id: match_of(each.score, each.why) for each in scored}
     return [each for each in scored if matches[each.line.id] != "guess"] if "sure" in matches.values() else scored
+
+
+def _is_whole(found: Found, scored: Sequence[Scored]) -> bool:
+    """Whether no limit cut a hit. Where all are sure, the guesses that one cut would have been left out, too."""
+    are_sure = all(match_of(each.score, each.why) == "sure" for each in scored)
+    return not found.is_capped or (are_sure and bool(scored))
 
 
 def _with_rows(index: WordIndex, page: Sequence[Scored]) -> list[Hit]:
@@ -163,8 +188,8 @@ def _with_rows(index: WordIndex, page: Sequence[Scored]) -> list[Hit]:
 def _ignored(words: Sequence[Asked], hits: Sequence[Hit], fillers: frozenset[str]) -> tuple[str, ...]:
     """The words that no hit has."""
     found = {part for hit in hits for why in hit.why for part in why.said.split()}
-    asked = [each.said for each in words if each.plain not in fillers]
-    return tuple(said for said in asked if hits and not found & {*said.split()})
+    asked = [each for each in words if not is_filler(each, words, fillers)]
+    return tuple(each.said for each in asked if hits and not found & {*each.said.split(), *each.parts})
 
 
 def _sorted_lines(scored: list[Scored], question: Question) -> list[Scored]:

@@ -167,7 +167,7 @@ def _counted_facts(name: str, count: int | None) -> dict[str, Any]:
 
 def _field_line(one: FieldUse) -> str:
     kind = f" ({one.kind})" if one.kind else ""
-    count = f": {one.contacts} contacts" if one.contacts is not None else ""
+    count = f": {one.contacts} contact{'' if one.contacts == 1 else 's'}" if one.contacts is not None else ""
     values = ", ".join(f"{quoted(text, limit=40)} {number}" for text, number in one.values)
     twins = f"; may mean the same as {all_in_line(one.twins)}" if one.twins else ""
     return f"{word(one.name, limit=LABEL)}{kind}{count}{f'; values {values}' if values else ''}{twins}"

@@ -13,7 +13,7 @@ from contacts_mcp.book.search.search import search
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.row import Row
 
-PLAN, CITY, NUMBER = 31, 32, 33
+PLAN, CITY, NUMBER, DUE = 31, 32, 33, 34
 
 PEOPLE = [
     ("Jordan", "Rivera", "15105553344", "jordan.rivera@acme.org", {CITY: "Oakland", PLAN: "Gold"}),
@@ -27,10 +27,11 @@ PEOPLE = [
     ("Sean", "O'Brien", "", "", {}),
     ("Maria", "Garcia", "", "", {NUMBER: "C-123456"}),
     ("Min-jun", "Kim", "", "", {}),
-    ("Carla", "Reid", "15100420421", "", {}),
+    ("Carla", "Reid", "15100420421", "", {DUE: "2027-03-05"}),
     ("Mohammed", "Haddad", "", "", {CITY: "Fresno"}),
     ("Philip", "Schmidt", "", "", {}),
     ("Ana", "de la Cruz", "", "", {}),
+    ("Zhiyu", "Jin", "", "", {}),
     ("", "", "15105550199", "", {}),
 ]
 

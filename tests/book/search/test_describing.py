@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from contacts_mcp.book.search.describing import counted
+import pytest
+
+from contacts_mcp.book.search.describing import counted, kind_of
 from contacts_mcp.book.search.known import Known
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.state.index import Index
@@ -26,3 +28,19 @@ def test_many_different_values_leave_the_counts_true() -> None:
         account = counted(index, names, Known())
     assert (account.tags, account.members) == ([("VIP", PEOPLE)], [("Priya Patel", PEOPLE)])
     assert (account.counts["with_email"], account.counts["opted_out"]) == (PEOPLE, PEOPLE)
+
+
+KINDS: dict[str, tuple[dict[str, int], str]] = {
+    "numbers with separators": ({"1,200": 5, "3.400,50": 5, "-12": 5, "$ 10": 5}, "number"),
+    "days": ({"2026-01-05": 9, "2026-02-07": 9}, "date"),
+    "days, some in another form": ({"2026-01-05": 9, "3 may 2026": 8}, "date"),
+    "most days in another form": ({"2026-01-05": 8, "3 may 2026": 9}, "choice"),
+    "days and words": ({"2026-01-05": 9, "soon": 8}, "choice"),
+    "months": ({"2026-01-05": 9, "may 2026": 8}, "choice"),
+    "versions": ({"1.2.3": 9, "1.2.4": 9}, "choice"),
+}
+
+
+@pytest.mark.parametrize(("values", "kind"), KINDS.values(), ids=KINDS)
+def test_a_field_has_the_kind_of_nearly_all_its_values(values: dict[str, int], kind: str) -> None:
+    assert kind_of([*values.items()], sum(values.values())) == kind

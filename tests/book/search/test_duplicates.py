@@ -162,6 +162,12 @@ def test_evidence_without_an_equal_key_is_a_possible_double(one: Any, other: Any
     assert ids(found(one, other)) == []
 
 
+def test_a_digit_off_alone_makes_no_double_of_a_contact_without_a_name() -> None:
+    """The phones of one company follow one another."""
+    assert ids(found({"phone": PHONE}, JO | {"phone": "15105553345"}, "possible")) == []
+    assert ids(found({"phone": PHONE}, JO | {"phone": PHONE}, "possible")) == [[1, 2]]
+
+
 def test_what_is_sure_is_not_told_as_possible_too() -> None:
     assert ids(found(JO | {"phone": PHONE}, JO | {"phone": PHONE}, "possible")) == []
 

@@ -254,7 +254,10 @@ async def test_an_undo_opts_nobody_in(session: Session, book: Book) -> None:
     keep, gone = added(session, KEPT, OTHER | {"is_opted_out": True})
     done = await merged(book, keep, gone)
     assert done.change_id is not None
-    await undo(book, done.change_id)
+    back = await undo(book, done.change_id)
+    assert back.card is not None
+    assert back.card.contact_id == keep
+    assert "phone" not in {change.field for change in back.changes}, "the changes are those of the contact that is told"
     assert {each["phone"]: each["is_opted_out"] for each in session.sandbox.store.contacts()} == {
         "12125550141": True,
         "12125550142": True,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contacts_mcp.book.search.reading import MOST_WORDS, Email, Phone, Words, numbers_meant, read
+from contacts_mcp.book.search.reading import MOST_WORDS, Email, Phone, Words, numbers_meant, read, without_trunk
 
 PHONES = {
     "a national number": ("(510) 555-3344", Phone("5105553344")),
@@ -23,6 +23,16 @@ PHONES = {
     "a star behind": ("510*", Phone("510", "beginning")),
     "area code": ("area code 510", Phone("510", "beginning")),
     "begins with": ("begins with +1 510", Phone("1510", "beginning", has_plus=True)),
+    "area code behind": ("212 area code", Phone("212", "beginning")),
+    "a sentence around it": ("who has a 212 number?", Phone("212")),
+    "the last 4 with a colon": ("last 4: 3344", Phone("3344", "ending")),
+    "a dash before the ending": ("ending -3344", Phone("3344", "ending")),
+    "a mask": ("(xxx) xxx-3344", Phone("3344", "ending")),
+    "a mask of stars": ("+1 ***-***-3344", Phone("3344", "ending")),
+    "one digit of an ending": ("ends in 4", Phone("4", "ending")),
+    "a trunk 0 in brackets": ("(0)151", Phone("151")),
+    "the same abroad": ("+49 (0)151 23456789", Phone("4915123456789", has_plus=True)),
+    "the same at home": ("(0)151 23456789", Phone("015123456789")),
     "Arabic digits": ("\u0660\u0661\u0662\u0663", Phone("0123")),
     "full width digits": ("\uff13\uff13\uff14\uff14", Phone("3344")),
 }
@@ -32,6 +42,8 @@ OTHERS = {
     "a domain": ("acme.org", Email("acme.org")),
     "the beginning of an address": ("jordan.rivera@", Email("jordan.rivera@")),
     "everybody at": ("@acme.org", Email("@acme.org")),
+    "in a sentence": ("who has jo@acme.org?", Email("jo@acme.org")),
+    "a domain in a sentence": ("e-mail ends in acme.org", Email("acme.org")),
 }
 WORDS = {
     "a name": ("Jordan Rivera", ["jordan", "rivera"]),
@@ -46,6 +58,10 @@ WORDS = {
     "no word": ("?!", []),
     "nothing": ("", []),
     "an initial with a dot": ("l.r.", ["lr"]),
+    "a day": ("renews 14 March 2027", ["renews", "20270314"]),
+    "a day in digits": ("14.3.2027 or later", ["20270314", "or", "later"]),
+    "a month": ("March 2027 jordan", ["202703", "jordan"]),
+    "a phone abroad inside": ("Ann +49 (0)151 23456789", ["ann", "4915123456789"]),
 }
 
 
@@ -78,6 +94,27 @@ NUMBERS = {
 def test_digits_may_mean_a_full_number(digits: str, number: str) -> None:
     country = "1" if number.startswith("1") else "49"
     assert number in numbers_meant(Phone(digits), country)
+
+
+def test_a_day_that_can_be_read_in_two_ways_is_both() -> None:
+    reading = read("jordan 3/4/2027")
+    assert isinstance(reading, Words)
+    assert reading.words[1].forms == ("20270304", "20270403")
+
+
+WITHOUT_TRUNK = {
+    "as it is dialled at home": ("0151 23456789", Phone("15123456789", "ending")),
+    "as it is dialled abroad": ("0049 151", Phone("49151", "beginning", has_plus=True)),
+    "four digits keep their zeros": ("0044", None),
+    "an ending keeps its zero": ("ends in 015123456", None),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), WITHOUT_TRUNK.values(), ids=WITHOUT_TRUNK)
+def test_a_number_as_it_is_dialled_may_be_of_any_country(text: str, expected: Phone | None) -> None:
+    reading = read(text)
+    assert isinstance(reading, Phone)
+    assert without_trunk(reading) == expected
 
 
 def test_only_a_number_longer_than_eight_digits_loses_a_trunk_zero() -> None:

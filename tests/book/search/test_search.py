@@ -65,6 +65,22 @@ FOUND = {
     "a beginning of a phone": ("begins with 212", "Anna Lee", "sure", ["phone_begins_with"]),
     "a piece of a phone": ("55501", "Robert Smith", "likely", ["phone_has"]),
     "a name and an ending": ("jordan 3344", "Jordan Rivera", "likely", ["same", "phone_ends_with"]),
+    "a number as it is dialled at home": ("0151 12345678", "Hans Müller", "likely", ["phone_ends_with"]),
+    "the same beside a name": ("Hans (0)151 12345678", "Hans Müller", "likely", ["same", "phone_ends_with"]),
+    "a phone and a word of nobody": ("510-555-3344 ext 7", "Jordan Rivera", "guess", ["phone_ends_with"]),
+    "both ends": ("starts with 212 and ends with 3344", "Anna Lee", "likely", ["phone_has", "phone_ends_with"]),
+    "another local part at that domain": ("jordan@acme", "Jordan Rivera", "guess", ["same", "same"]),
+    "a name and a domain": ("jordan acme.org", "Jordan Rivera", "likely", ["same", "same"]),
+    "a slip in a domain": ("@acne.org", "Jordan Rivera", "guess", ["misspelled"]),
+    "a slip in the first half of an address": ("jordna.rivera@acme.org", "Jordan Rivera", "guess", ["misspelled"]),
+    "the beginning of a domain": ("@ac", "Jordan Rivera", "likely", ["email_has"]),
+    "everybody at, in a sentence": ("everyone at acme.org", "Jordan Rivera", "likely", ["email_has"]),
+    "a sentence with a hyphen": ("What's Sean's e-mail?", "Sean O'Brien", "sure", ["other_spelling"]),
+    "a day in words": ("March 5, 2027", "Carla Reid", "likely", ["same"]),
+    "a month": ("carla march 2027", "Carla Reid", "likely", ["same", "begins_with"]),
+    "a day and a word of nobody": ("renewing 3/5/2027", "Carla Reid", "guess", ["same"]),
+    "another script for a name": ("Филип Шмидт", "Philip Schmidt", "likely", ["sounds_like", "misspelled"]),
+    "another script, joined": ("金智宇", "Zhiyu Jin", "sure", ["same", "same"]),
     "an address": ("JORDAN.RIVERA@acme.org", "Jordan Rivera", "sure", ["email"]),
     "a part of an address": ("jordan.rivera@", "Jordan Rivera", "likely", ["email_has"]),
     "an address that nobody has": ("jordan.rivera@elsewhere.org", "Jordan Rivera", "guess", ["same", "same"]),
@@ -363,6 +379,60 @@ def test_many_contacts_of_one_misspelling_do_not_hide_another(text: str) -> None
         hits = search(index, Question(query=text, limit=5)).hits
         assert hits[0].row.last == "Carlos"
         assert 1 in [hit.row.id for hit in hits]
+
+
+def test_a_name_that_others_have_in_one_word_is_found_in_two() -> None:
+    people = [Row(id=1, first="Mary Ann", last="Summers", rev=1), Row(id=2, first="Maryann", last="Winters", rev=1)]
+    with closing(one_of_many(people)) as index:
+        assert [hit.row.id for hit in search(index, Question(query="maryann summers")).hits] == [1]
+
+
+def test_the_total_is_exact_where_all_hits_are_sure() -> None:
+    """The guesses that a limit cut are left out beside a sure one."""
+    rows = [Row(id=number, last="Hole", rev=1) for number in range(2, 30)]
+    with closing(one_of_many([Row(id=1, last="Hale", rev=1), *rows])) as index:
+        sure, guesses = (search(index, Question(query=query)) for query in ("hale", "hile"))
+        assert (sure.total, sure.is_exact, guesses.is_exact) == (1, True, False)
+
+
+def test_one_ideograph_is_no_misspelled_name() -> None:
+    """Its romanized form is short, and a letter away from many."""
+    with closing(one_of_many([Row(id=1, first="Sean", rev=1), Row(id=2, first="Van", rev=1)])) as index:
+        assert search(index, Question(query="三")).hits == ()
+
+
+def test_a_word_of_nobody_hides_no_contact_with_the_others() -> None:
+    rows = [Row(id=number, first="Ann", custom={32: "Oakland"}, rev=1) for number in range(2, 6)]
+    with closing(one_of_many([Row(id=1, first="May", last="Oakland", rev=1), *rows])) as index:
+        answer = search(index, Question(query="oakland depot"))
+        assert ([hit.row.id for hit in answer.hits], answer.ignored) == ([1, 5, 4, 3, 2], ("depot",))
+        assert {hit.match for hit in answer.hits} == {"guess"}
+
+
+def test_two_words_that_are_one_name_have_no_guesses_beside_it() -> None:
+    rows = [Row(id=number, first="Max", last="Meyer", rev=1) for number in range(2, 6)]
+    with closing(one_of_many([Row(id=1, display_name="3M", rev=1), *rows])) as index:
+        assert [hit.row.id for hit in search(index, Question(query="3 m")).hits] == [1]
+
+
+def test_the_usual_short_form_comes_before_a_rare_one() -> None:
+    """Bill is a short form of Robert in the large list alone."""
+    people = [Row(id=1, first="William", rev=1), Row(id=2, first="Robert", rev=1)]
+    with closing(one_of_many(people)) as index:
+        assert [hit.row.id for hit in search(index, Question(query="bill")).hits] == [1, 2]
+
+
+@pytest.mark.parametrize(("query", "match"), [("You Reid", "guess"), ("do you have Reid", "sure")])
+def test_a_word_of_a_sentence_that_is_a_name_counts_as_one_where_it_is_written_so(
+    ask: Ask, query: str, match: str
+) -> None:
+    hits = ask(query).hits
+    assert [(hit.row.name, hit.match) for hit in hits] == [("Carla Reid", match)]
+
+
+def test_the_parts_of_a_day_that_nobody_has_name_nobody(ask: Ask) -> None:
+    """Anna Lee's phone has 2125, and Carla Reid has another day of 2027."""
+    assert names(ask("renewing 1 April 2027")) == names(ask("5 May 2125")) == []
 
 
 def test_signs_in_a_query_reach_no_expression(ask: Ask) -> None:

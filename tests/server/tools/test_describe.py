@@ -135,6 +135,27 @@ async def test_a_value_that_looks_wrong_for_its_field_is_remarked(
     assert said in " ".join(facts["notes"])
 
 
+async def test_another_spelling_is_remarked_only_where_several_others_have_it(session: Session) -> None:
+    for phone, region in (("15105557001", "Lyon"), ("15105557002", "Lyon"), ("15105557003", "PARIS")):
+        session.sandbox.store.add_contact(phone=phone, custom={"40": region})
+    await session.ok("search_contacts")
+    told = await session.ok("update_contact", contact_id=JORDAN, custom_fields={"40": "lyon"})
+    assert 'not "lyon"' in " ".join(told["notes"])
+    quiet = await session.ok("update_contact", contact_id=JORDAN, custom_fields={"40": "Paris"})
+    assert "unusual_value" not in quiet.get("note_kinds", [])
+
+
+@pytest.mark.parametrize(("value", "said"), [("3 May 2026", "written otherwise"), ("soon", "is none")])
+async def test_a_value_that_is_no_date_as_the_others_is_remarked(session: Session, value: str, said: str) -> None:
+    start = session.sandbox.store.add_field("Start")
+    for number in range(4):
+        session.sandbox.store.add_contact(phone=f"1510555700{number}", custom={str(start): f"2026-05-0{number + 1}"})
+    await session.ok("search_contacts")
+    facts = await session.ok("update_contact", contact_id=JORDAN, custom_fields={"Start": value})
+    assert f'"{value}"' in " ".join(facts["notes"])
+    assert said in " ".join(facts["notes"])
+
+
 async def test_a_twin_of_a_field_is_remarked(session: Session) -> None:
     session.sandbox.store.add_field("plan tier")
     await session.ok("search_contacts")
