@@ -412,7 +412,8 @@ async def test_where_nobody_has_a_custom_value_the_ones_there_are_are_named(
     ("name", "notes"),
     [
         ("Jordon Rivera", ['Nearest names: 1 "Jordan Rivera" +15105550100.']),
-        ("Mueller", ['Nearest names: 2 "Emily Müller" +15105550101.']),
+        ("Mulller", ['Nearest names: 2 "Emily Müller" +15105550101.']),
+        ("Mueller", []),
         ("Emily", []),
         ("Xu", []),
     ],
