@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,12 @@ class Child:
         self.lines += out.splitlines()
         self._watchdog.cancel()
         return time.monotonic() - start, err
+
+    def close(self) -> None:
+        """Closes its files, where it has ended already."""
+        self._watchdog.cancel()
+        with self.process:
+            pass
 
 
 Spoken = tuple[Child, list[dict[str, Any]], float, str]
@@ -331,21 +338,22 @@ def test_a_script_may_write_all_its_lines_and_close(workplace: Path) -> None:
 @pytest.mark.parametrize("ending", ["a signal", "nothing more to read", "nobody to write to"])
 def test_a_client_that_does_not_read_cannot_keep_the_server(ending: str, workplace: Path) -> None:
     home = str(workplace / "unread")
-    child = Child("--sandbox", "--data-dir", home, cwd=workplace, env=bare(), modern=True).process
-    assert child.stdin is not None
-    assert child.stdout is not None
-    if ending == "nobody to write to":
-        child.stdout.close()
     again = SESSION[:1] * 2 if ending == "a signal" else []  # the server reads nothing before it has answered the first
-    print("\n".join([*SESSION, "no message", *again]), file=child.stdin, flush=True)
-    if ending == "a signal":
-        _until_full(child.stdout.fileno())
-        child.send_signal(signal.SIGTERM)
-    elif ending == "nothing more to read":
-        child.stdin.close()
-    assert child.wait(timeout=20) == 0
-    assert child.stderr is not None
-    assert child.stderr.read() == ""
+    with closing(Child("--sandbox", "--data-dir", home, cwd=workplace, env=bare(), modern=True)) as started:
+        child = started.process
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        if ending == "nobody to write to":
+            child.stdout.close()
+        print("\n".join([*SESSION, "no message", *again]), file=child.stdin, flush=True)
+        if ending == "a signal":
+            _until_full(child.stdout.fileno())
+            child.send_signal(signal.SIGTERM)
+        elif ending == "nothing more to read":
+            child.stdin.close()
+        assert child.wait(timeout=20) == 0
+        assert child.stderr.read() == ""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there every read waits")

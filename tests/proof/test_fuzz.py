@@ -42,8 +42,8 @@ async def test_a_mistake_of_the_server_is_seen(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_result_that_does_not_fit_the_published_schema_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     result_of = server.result_of
 
-    def misshapen(answer: Any) -> Any:
-        return result_of(answer).model_copy(update={"structured_content": {"found": "perhaps"}})
+    def misshapen(answer: Any, **stamp: Any) -> Any:
+        return result_of(answer, **stamp).model_copy(update={"structured_content": {"found": "perhaps"}})
 
     monkeypatch.setattr(server, "result_of", misshapen)
     assert (await fuzz.fuzz("lookup_contact", 100, seed=11)).wrong
