@@ -36,8 +36,16 @@ def read(text: str) -> Source:
 
 
 def is_markdown(physical: list[str]) -> bool:
-    """Whether one of the first lines is a row of bars with the rule of a Markdown table under it."""
-    return any("|" in head and "|" in rule and _RULE.fullmatch(rule) for head, rule in pairwise(physical[:40]))
+    """Whether one of the first lines is a row of bars with the rule of a Markdown table under it.
+
+    Two such lines in a cell of a CSV are none: the quote before them is still open.
+    """
+    quotes = 0
+    for head, rule in pairwise(physical[:40]):
+        quotes += head.count('"')
+        if "|" in head and "|" in rule and _RULE.fullmatch(rule) and quotes % 2 == 0:
+            return True
+    return False
 
 
 def of_markdown(text: str, *, encoding: str = "utf-8") -> Source:
