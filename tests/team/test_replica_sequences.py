@@ -39,4 +39,4 @@ def test_replicas_that_do_not_wait_for_late_writes_are_seen(
     hurried: HurriedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PostgresJournal, "arriving", nothing_arrives)
-    assert sequences.run(8, seed=1, replicas=2, postgres=hurried).wrong
+    assert sequences.run(16, seed=116, replicas=2, postgres=hurried).wrong
