@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +18,6 @@ settings.register_profile("untimed", deadline=None)  # a slow machine fails no t
 settings.load_profile("untimed")
 
 ERAS = ("auto", "legacy")  # 2026-07-28, stateless; and the handshake of the revisions before
-
-
-@pytest.fixture(autouse=True)
-def log_level() -> Iterator[None]:
-    """A command that runs in this process sets up the log, which the next test must not notice."""
-    logger = logging.getLogger("contacts_mcp")
-    before = logger.level
-    yield
-    logger.setLevel(before)
 
 
 @pytest.fixture

@@ -46,8 +46,7 @@ def is_short_form(short: str, name: str) -> bool:
     Two spellings of one name, and two short forms of it, are none of each other.
     """
     short_forms, _ = _tables()
-    are_spellings = any({short, name} <= {*spellings} for spellings in _spellings())
-    return len(short) < len(name) and short in short_forms.get(name, ()) and not are_spellings
+    return len(short) < len(name) and short in short_forms.get(name, ()) and not _are_spellings(short, name)
 
 
 @lru_cache(maxsize=2048)
@@ -77,7 +76,11 @@ def _tables() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
 
 def _is_usual(word: str, name: str) -> bool:
     forms = _own_short_forms()
-    return name in forms.get(word, ()) or word in forms.get(name, ()) or any({word, name} <= {*s} for s in _spellings())
+    return name in forms.get(word, ()) or word in forms.get(name, ()) or _are_spellings(word, name)
+
+
+def _are_spellings(one: str, other: str) -> bool:
+    return any({one, other} <= {*spellings} for spellings in _spellings())
 
 
 @cache
@@ -96,7 +99,8 @@ def _spellings() -> list[list[str]]:
 def _pairs() -> Iterator[tuple[str, Iterable[str]]]:
     data = files(__package__).joinpath("nicknames.txt").read_text(encoding="utf-8")
     entries = [line for line in data.splitlines() if not line.startswith("#")]
-    yield from _entries([*entries, *re.split(r"[/\n]", SHORT_FORMS)])
+    yield from _entries(entries)
+    yield from _own_short_forms().items()
 
 
 def _entries(lines: Iterable[str]) -> Iterator[tuple[str, list[str]]]:

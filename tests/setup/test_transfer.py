@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support import logging_put_back
 
 from contacts_mcp.cli import main
 
@@ -25,6 +27,13 @@ def file(tmp_path: Path) -> Path:
 def run(tmp_path: Path, *words: str, answer: str = "") -> Result:
     flags = ["--sandbox", "--data-dir", str(tmp_path / "data")]
     return CliRunner().invoke(main, [*words, *flags], input=answer)
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """A command sets up the log of its process."""
+    with logging_put_back():
+        yield
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(tmp_path: Path, file: Path) -> None:

@@ -226,8 +226,9 @@ def words_of(text: str) -> Words:
 def _with_dates_apart(text: str) -> Iterator[str | Asked]:
     """The text in parts, of which a day or a month is one."""
     given = text.rstrip(" ?!").split()
-    start = at = 0
-    while _YEAR.search(text) and at < len(given):
+    start = 0
+    at = 0 if _YEAR.search(text) else len(given)
+    while at < len(given):
         for end in range(min(at + _MOST_OF_DATE, len(given)), at, -1):
             if date := _date(" ".join(given[at:end])):
                 yield " ".join(given[start:at])

@@ -93,6 +93,11 @@ CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nN:Byron;Ada;;;\r\n{}END:VCARD\r\n"
             id="Markdown in bold",
         ),
         pytest.param(
+            'Those with the 12" sign\n\n| Name | Phone |\n|---|---|\n| Ada Byron | 510-555-0101 |\n',
+            [(5, ADA, "Ada|Byron")],
+            id="Markdown under a text with inches",
+        ),
+        pytest.param(
             '{\n "contacts": [\n  {"name": "Ada Byron", "phone": "510-555-0101"},\n  {"name": "Ben Ott", "phone": '
             '"510-555-0102"}\n ],\n "total": 2\n}\n',
             [(3, ADA, "Ada|Byron"), (4, BEN, "Ben|Ott")],

@@ -17,6 +17,7 @@ MOST_PASTED_ROWS = 200
 MOST_PASTED_BYTES = 50_000
 
 _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
+_INCHES = re.compile(r'(?<=\d)"(?=\s)')
 _BAR = re.compile(r"(?<!\\)\|")
 _STRESSED = re.compile(r"(\*\*|__|\*|`)(?P<text>[^*`]+)\1")
 
@@ -38,11 +39,11 @@ def read(text: str) -> Source:
 def is_markdown(physical: list[str]) -> bool:
     """Whether one of the first lines is a row of bars with the rule of a Markdown table under it.
 
-    Two such lines in a cell of a CSV are none: the quote before them is still open.
+    Two such lines in a cell of a CSV are none: the quote before them is still open. Inches (12" tall) open none.
     """
     quotes = 0
     for head, rule in pairwise(physical[:40]):
-        quotes += head.count('"')
+        quotes += _INCHES.sub("", head).count('"')
         if "|" in head and "|" in rule and _RULE.fullmatch(rule) and quotes % 2 == 0:
             return True
     return False
