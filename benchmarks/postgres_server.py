@@ -93,6 +93,26 @@ class PostgresServer:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
+    @contextmanager
+    def frozen_connections(self) -> Iterator[None]:
+        """Only the connections of this moment are frozen. Afterwards each has done what it was asked, or has ended."""
+        others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        pids = [int(str(pid)) for (pid,) in self.ask(f"SELECT pid {others}")]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            ((thawed,),) = self.ask("SELECT clock_timestamp()::text")
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            is_behind = f"pid = ANY(ARRAY{pids}) AND (query_start < '{thawed}' OR state <> 'idle')"
+            end = time.monotonic() + STARTING
+            while self.ask(f"SELECT pid {others} AND {is_behind}"):
+                if time.monotonic() > end:
+                    raise TimeoutError("a connection that was frozen does not go on")
+                time.sleep(0.02)
+
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -127,6 +127,30 @@ async def test_while_it_is_away_every_question_is_refused_within_about_a_second(
     assert (await journal.begin(UPDATE)).change_id
 
 
+async def test_a_question_that_is_carried_out_long_after_it_was_given_up_leaves_nothing_behind(
+    mortal: PostgresServer, replica: SharedDatabase, account: str
+) -> None:
+    journal, locks = PostgresJournal(replica, account), PostgresLocks(replica, account)
+
+    async def take() -> None:
+        async with locks.contact(8):
+            pass
+
+    await asyncio.gather(*(replica.is_up() for _ in range(8)))  # so that there are connections for all
+    async with locks.contact(7):
+        with mortal.frozen_connections():  # new connections are answered, and so all that is owed is paid
+            await asyncio.gather(in_seconds(lambda: journal.begin(UPDATE)), in_seconds(take))
+            assert await back(replica, within=5) < 3
+            with anyio.fail_after(5):
+                while Owed.of(replica)._debts:  # noqa: ASYNC110 -- nothing here tells of it
+                    await anyio.sleep(0.05)
+        assert not locks.still_held(), "what was begun under it may be there, and was called off"
+        with pytest.raises(LeaseLost):
+            await journal.begin(UPDATE)
+    await with_nothing_left(mortal, account)
+    assert [entry.state for entry in await journal.entries()] in ([], ["not_done"])
+
+
 async def with_nothing_left(server: PostgresServer, account: str) -> None:
     """Soon no change is open and no contact is held, though some questions were heard that nobody waited for."""
     other = SharedDatabase(server.url())

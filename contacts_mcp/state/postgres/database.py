@@ -131,12 +131,14 @@ class SharedDatabase:
         """The rows of one statement, which is a transaction of its own.
 
         `patience` is in seconds. `again` says that it may be carried out twice. A column `clock` of the first row is
-        PostgreSQL's time. Raises DatabaseAway, AccountError.
+        PostgreSQL's time. The statement may name a value `asked`: PostgreSQL's time when it is sent, in Unix seconds.
+        One that a frozen server carries out later can tell by it that nobody waits any more.
+        Raises DatabaseAway, AccountError.
         """
 
         async def ask(db: psycopg.AsyncConnection[Row]) -> list[Row]:
             asked = ticks()
-            cursor = await db.execute(query.encode(), values)
+            cursor = await db.execute(query.encode(), values and {**values, "asked": self.clock.latest})
             rows = await cursor.fetchall() if cursor.description else []
             if rows and rows[0].get("clock") is not None:
                 self.clock.seen(rows[0]["clock"], asked=asked, answered=ticks())

@@ -27,7 +27,7 @@ from contacts_mcp.state.journal import IN_FLIGHT, KEEP, KEEP_TOKENS, LONGEST_CAL
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.clock import NOW, ticks
 from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, DatabaseAway, SharedDatabase
-from contacts_mcp.state.postgres.leases import LeaseLost, Leases
+from contacts_mcp.state.postgres.leases import Lease, LeaseLost, Leases
 from contacts_mcp.state.postgres.locks import lease_name
 from contacts_mcp.state.postgres.owed import Owed
 
@@ -107,11 +107,12 @@ def _values(columns: Mapping[str, str]) -> str:
 
 
 _BEGIN = f"""
-    WITH held AS (
-        SELECT count(*) = cardinality(%(lease_names)s::text[]) AS is_so
-        FROM unnest(%(lease_names)s::text[], %(lease_fences)s::bigint[]) AS h (name, fence)
+    WITH ours AS (
+        SELECT 1 FROM unnest(%(lease_names)s::text[], %(lease_fences)s::bigint[]) AS h (name, fence)
         JOIN lease AS l ON l.account = %(account)s AND l.name = h.name AND l.fence = h.fence
-        WHERE l.owner = %(owner)s AND l.until > clock_timestamp()
+        WHERE l.owner = %(owner)s AND l.until > clock_timestamp() ORDER BY l.name FOR SHARE OF l
+    ), held AS (
+        SELECT count(*) = cardinality(%(lease_names)s::text[]) AS is_so FROM ours
     ), live AS (
         SELECT held.is_so FROM held, account WHERE account.id = %(account)s AND account.merged_into IS NULL
     ), spent AS (
@@ -212,11 +213,13 @@ class PostgresJournal:
         self._purge_later()
         entries = [replace(entry, state="begun", who=entry.who or who.get()) for entry in entries]
         for _ in range(2):
-            values = self._to_begin(await self._account.get(), entries)
+            account = await self._account.get()
+            held = self._held_for(account, entries)
+            values = self._to_begin(account, entries, held)
             try:
                 rows = await self._db.fetch(_BEGIN, values, patience=_patience(entries))
             except DatabaseAway:  # they may be there all the same
-                self._owe("begun", *values["lease_fences"], pay=partial(self._call_not_sent, values["lease_fences"]))
+                self._owe("begun", *values["lease_fences"], pay=partial(self._call_not_sent, [*held.values()]))
                 raise
             if rows[0]["is_held"] is not None:
                 break
@@ -234,21 +237,28 @@ class PostgresJournal:
             del self._fences[old]
         return begun
 
-    async def _call_not_sent(self, fences: Sequence[int]) -> None:
-        """Close the entries that were begun without an answer, under leases that nobody else had before or since."""
-        values = {"account": await self._account.get(), "fences": [*fences], "known": [*self._fences]}
+    async def _call_not_sent(self, held: Sequence[Lease]) -> None:
+        """Close the entries that were begun without an answer, under leases that nobody else had before or since.
+
+        The leases end first. Else a server that stood still could write such an entry after this.
+        """
+        await self._leases.end(held)
+        fences = [lease.fence for lease in held]
+        values = {"account": await self._account.get(), "fences": fences, "known": [*self._fences]}
         await self._db.execute(_NOT_SENT, values, again=True)
 
     def _owe(self, *key: object, pay: Callable[[], Awaitable[object]]) -> None:
         self._owed.add(key, pay, until=ticks() + _OWED_FOR)
 
-    def _to_begin(self, account: int, entries: Sequence[Entry]) -> dict[str, Any]:
-        held = {
+    def _held_for(self, account: int, entries: Sequence[Entry]) -> dict[str, Lease]:
+        return {
             name: lease
             for entry in entries
             for name in _locks_of(entry)
             if (lease := self._leases.of_caller(account, name))
         }
+
+    def _to_begin(self, account: int, entries: Sequence[Entry], held: Mapping[str, Lease]) -> dict[str, Any]:
         rows = [
             {name: _column(entry, name) for name in _BEGUN.keys() & _ENTRY_COLUMNS}
             | {"phone_before": _phone_in(entry.before), "phone_wanted": _phone_in(entry.wanted)}

@@ -7,7 +7,9 @@
    and sends nothing under a lease that has ended (`Lease.is_live`).
 4. Names are taken in one order by everybody, so that no two holders wait for each other. The tasks of this process
    stand in line first, so that only one of them asks PostgreSQL.
-5. Taking and giving back are not flushed to the disk. A lease that was lost with PostgreSQL is refused at the next
+5. A server that stood still carries out old questions once it goes on. Taking does nothing then (`asked`). A change
+   that was begun under a lease is called off only after the lease has ended.
+6. Taking and giving back are not flushed to the disk. A lease that was lost with PostgreSQL is refused at the next
    write to the journal, which is flushed.
 """
 
@@ -47,6 +49,7 @@ _TAKE = f"""
         SELECT %(account)s, name, nextval('fence'), %(owner)s, clock_timestamp() + make_interval(secs => %(life)s)
         FROM quick, unnest(%(names)s::text[]) AS name
         WHERE EXISTS (SELECT 1 FROM account WHERE id = %(account)s AND merged_into IS NULL)
+        AND clock_timestamp() < to_timestamp(%(asked)s) + make_interval(secs => %(patience)s)
         AND NOT EXISTS (
             SELECT 1 FROM lease AS busy WHERE busy.account = %(account)s AND busy.name = name.name
             AND busy.until > clock_timestamp() AND busy.owner <> %(owner)s
@@ -263,8 +266,9 @@ class Leases:
     async def _asked_for(self, account: AccountNumber, names: Sequence[str]) -> list[Lease]:
         for _ in range(2):
             number, asked = await account.get(), ticks()
+            patience = _patience(len(names))
             values = {"account": number, "owner": self.owner, "names": [*names], "life": self._life}
-            rows = await self._db.fetch(_TAKE, values, patience=_patience(len(names)), again=True)
+            rows = await self._db.fetch(_TAKE, values | {"patience": patience}, patience=patience, again=True)
             if not rows[0]["is_merged"]:
                 break
             account.forget()
@@ -288,9 +292,7 @@ class Leases:
         """Never fails. A lease that cannot be given back now is given back later, or ends by itself."""
         if not leases:
             return
-        for lease in leases:
-            if self._held.get((lease.account, lease.name)) is lease:
-                del self._held[lease.account, lease.name]
+        self._let_go(leases)
         give_back = partial(self._db.execute, _GIVE_BACK, self._of(leases) | {"marks": marks}, again=True)
         try:
             await give_back(patience=_patience(len(leases)))
@@ -307,6 +309,21 @@ class Leases:
             if not line.locked():
                 async with line:
                     await self._give_back(await self._asked_for(account, [name]), marks=False)
+
+    async def end(self, leases: Sequence[Lease]) -> None:
+        """End leases whose holder got no answer. A question under them came before this, or does nothing.
+
+        Raises DatabaseAway, AccountError.
+        """
+        for lease in leases:
+            lease.ends = -inf
+        self._let_go(leases)
+        await self._db.execute(_GIVE_BACK, self._of(leases) | {"marks": True}, again=True)
+
+    def _let_go(self, leases: Sequence[Lease]) -> None:
+        for lease in leases:
+            if self._held.get((lease.account, lease.name)) is lease:
+                del self._held[lease.account, lease.name]
 
     async def _give_all_back(self) -> None:
         await self._give_back([*self._held.values()], marks=True)
