@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from contacts_mcp.state.match import Bounds, Expression, Term
 from contacts_mcp.state.row import storable
 
+_NEVER = "§"  # no contact has that word
 
-def query_of(wanted: Expression) -> str:
-    """The expression for MATCH in `words`."""
-    joined = " AND ".join([f"({' OR '.join([_alternative(term) for term in clause])})" for clause in wanted.clauses])
+
+def query_of(wanted: Expression, common: Mapping[str, int] | None = None) -> str:
+    """The expression for MATCH in `words`. `common` is how many contacts have a mark, where they are many."""
     unwanted = " OR ".join([f'"{text}"' for text in wanted.without])
+    joined = _joined(wanted.clauses, common) if common else " AND ".join(map(_choice, wanted.clauses))
     return f"({joined}) NOT ({unwanted})" if unwanted else joined
+
+
+def _joined(clauses: Sequence[tuple[Term, ...]], common: Mapping[str, int]) -> str:
+    """The clauses, the rarest first.
+
+    FTS5 moves on in every list of an AND wherever two of them differ. So the list of a common mark is moved on in for
+    those alone who have the rest: it stands outside. FTS5 makes one AND of two unless something is between them.
+    """
+    counts = {clause: sum(common.get(term.text, 0) for term in clause) for clause in clauses}
+    first, *others = sorted(counts, key=counts.__getitem__)
+    joined, is_one = _choice(first), True
+    for clause in others:
+        inner = joined if is_one or not counts[clause] else f'(({joined}) NOT "{_NEVER}")'
+        joined, is_one = f"{inner} AND {_choice(clause)}", False
+    return joined
+
+
+def _choice(clause: tuple[Term, ...]) -> str:
+    return f"({' OR '.join([_alternative(term) for term in clause])})"
 
 
 def _alternative(term: Term) -> str:

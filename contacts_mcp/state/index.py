@@ -38,6 +38,7 @@ from contacts_mcp.state.row import (
     COLUMNS,
     Row,
     damage_told,
+    is_mark,
     is_news,
     newest_of_each,
     phone_key,
@@ -52,6 +53,7 @@ from contacts_mcp.words.search_words import VERSION, email_key, name_key, pieces
 
 _CHUNK = 1_000  # contacts of one transaction at the end of a walk, so that others can write between
 _MOST_REMEMBERED = 50_000  # words that are known to be in the vocabulary
+_MANY_CLAUSES = 3  # from which on their order counts
 _FEW = 2_000  # contacts that are collected in the time that it takes to count them
 _ALL = -1  # SQLite's LIMIT for as many as there are
 
@@ -278,7 +280,7 @@ class Index:
             tests += " AND +words.rowid IN (SELECT rowid FROM parts WHERE parts MATCH ?)"
             values.append(trigrams(part))
         query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {tests} ORDER BY words.rowid DESC LIMIT ?"
-        return self._ids(query, query_of(wanted), *values, most)
+        return self._ids(query, self._query(wanted), *values, most)
 
     def matching_each(
         self, wanted: Sequence[Expression], *, most: int, bounds: Bounds | None = None
@@ -293,17 +295,23 @@ class Index:
         if len(wanted.clauses) > 1 and below is None:
             source, tests, values = _within(bounds)
             query = f"SELECT words.rowid FROM {source} WHERE words MATCH ? {tests} LIMIT ?"
-            found = self._ids(query, query_of(wanted), *values, _FEW + 1)
+            found = self._ids(query, self._query(wanted), *values, _FEW + 1)
             if len(found) <= _FEW:
                 return sorted(found, reverse=True)[:most], len(found)
         return self.matching(wanted, most=most, bounds=bounds, below=below), self.count(wanted, bounds)
+
+    def _query(self, wanted: Expression) -> str:
+        marks = [term.text for clause in wanted.clauses for term in clause if is_mark(term.text)]
+        if len(wanted.clauses) < _MANY_CLAUSES or not marks:
+            return query_of(wanted)
+        return query_of(wanted, self._read(lambda db: vocabulary.common(db, marks)))
 
     def count(self, wanted: Expression, bounds: Bounds | None = None) -> int:
         """How many contacts match."""
         if not wanted:
             return 0
         source, tests, values = _within(bounds)
-        return self._ids(f"SELECT count(*) FROM {source} WHERE words MATCH ? {tests}", query_of(wanted), *values)[0]
+        return self._ids(f"SELECT count(*) FROM {source} WHERE words MATCH ? {tests}", self._query(wanted), *values)[0]
 
     def recent(self, *, most: int, bounds: Bounds, below: tuple[int, int] | None = None) -> list[tuple[int, int]]:
         """The contacts that changed last: pairs of `updated` and id, from `below` on. The words are not looked at."""
@@ -603,7 +611,7 @@ def _index(db: sqlite3.Connection, rows: Iterable[tuple[Row, int]]) -> Iterator[
     db.executemany(insert, ((each, *found[:3]) for each, found in words))
     insert = "INSERT INTO parts (rowid, part) VALUES (?, ?)"
     db.executemany(insert, ((each, found.parts) for each, found in words if found.parts))
-    return (word for _, found in words for word in f"{found.name} {found.values}".split() if word[0] != "§")
+    return (word for _, found in words for word in f"{found.name} {found.values}".split() if not is_mark(word))
 
 
 def _unindex(db: sqlite3.Connection, records: Sequence[Any]) -> None:
@@ -647,6 +655,7 @@ def _drop_words(db: sqlite3.Connection) -> None:
     with transaction(db):
         for table in ("words", "parts", "inword"):
             db.execute(f"INSERT INTO {table} ({table}) VALUES ('delete-all')")
+        db.execute("DELETE FROM common")
         db.execute("DELETE FROM near")
         db.execute("DELETE FROM word")
 

@@ -60,3 +60,10 @@ CREATE TABLE state (
     name  TEXT PRIMARY KEY,
     value
 ) WITHOUT ROWID;
+
+-- step 2
+-- The marks of filters that many contacts have, counted at the end of the last walk.
+CREATE TABLE common (
+    mark TEXT PRIMARY KEY,
+    n    INTEGER NOT NULL
+) WITHOUT ROWID;

@@ -332,6 +332,10 @@ def assignee_mark(member: int | None) -> str:
     return f"{ASSIGNEES}{member or 0}"
 
 
+def is_mark(word: str) -> bool:
+    return word.startswith("§§")
+
+
 def field_mark(field_id: int) -> str:
     return f"{FIELDS}{field_id}"
 

@@ -1,8 +1,9 @@
-"""The words of names and values in the index, found by another spelling, by their sound, or by a part.
+"""The words of names and values in the index, found by another spelling, by their sound, or by a part. Common marks.
 
 - A word is near another if both have the same beginning after up to two letters are left out.
   `near` holds a checksum of every such beginning, and the word's id, in one number.
 - New words get in with the row that has them, or all at once at the end of a large read (`renew`), which is quicker.
+- Of the marks of filters, only those are known that many contacts have, each with its count at the last walk.
 - A word of an e-mail address is none, nor a word with digits: they would double the table, and nobody misspells them.
 """
 
@@ -26,6 +27,7 @@ _ID_BITS = 24
 _IDS = (1 << _ID_BITS) - 1
 _CHUNK = 5_000  # words of one transaction
 MOST_CANDIDATES = 400
+_COMMON = 1_000  # contacts that make a mark a common one
 
 
 def is_known_kind(word: str) -> bool:
@@ -63,6 +65,7 @@ def renew(db: sqlite3.Connection) -> None:
 
     Another process can write between the transactions.
     """
+    _count_marks(db)
     fresh: dict[str, int] = {}  # in memory, because SQLite's temporary files would leave the words on the disk
     counted = "SELECT term, doc FROM vocabulary WHERE col IN ('n', 'v') AND (term < '§' OR term >= '¨')"
     for word, count in db.execute(counted):
@@ -77,6 +80,13 @@ def renew(db: sqlite3.Connection) -> None:
         fresh.pop(word, None)
     if fresh:
         _add_all(db, fresh)
+
+
+def _count_marks(db: sqlite3.Connection) -> None:
+    query = "SELECT term, doc FROM marks WHERE term >= '§' AND term < '¨' AND doc >= ?"
+    with transaction(db):
+        db.execute("DELETE FROM common")
+        db.execute(f"INSERT INTO common {query}", (_COMMON,))
 
 
 def _add_all(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
@@ -153,4 +163,11 @@ def known(db: sqlite3.Connection, words: Iterable[str]) -> dict[str, int]:
     """Those of the words that some contact has, each with its count."""
     asked = [*words]
     query = f"SELECT word, n FROM word WHERE word IN ({', '.join('?' * len(asked))})"
+    return dict(db.execute(query, asked).fetchall())
+
+
+def common(db: sqlite3.Connection, marks: Iterable[str]) -> dict[str, int]:
+    """Those of the marks that many contacts had at the last walk, each with its count."""
+    asked = [*marks]
+    query = f"SELECT mark, n FROM common WHERE mark IN ({', '.join('?' * len(asked))})"
     return dict(db.execute(query, asked).fetchall())

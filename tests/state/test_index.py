@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from support.indexes import ANN, JORDAN, with_words
 
 from contacts_mcp.state import index as index_module
-from contacts_mcp.state import index_file
+from contacts_mcp.state import index_file, vocabulary
 from contacts_mcp.state.index import Index
 from contacts_mcp.state.index_file import APPLICATION_ID, IndexUnavailable
 from contacts_mcp.state.match import expression, word
-from contacts_mcp.state.row import Row
+from contacts_mcp.state.row import Row, tag_mark, value_mark
 from contacts_mcp.words import search_words
 
 
@@ -77,6 +77,22 @@ def test_of_a_deleted_contact_no_byte_is_left_after_the_walk(path: Path) -> None
     assert index.near(SECRET.lower()) == []
     index.close()
     assert SECRET.lower().encode() not in bytes_of(path).lower()
+
+
+def test_the_marks_of_many_are_counted_at_the_end_of_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "_COMMON", 3)
+    index = Index.open(None)
+    many = [replace(JORDAN, id=number, tags=(101, number), custom={31: "Gold"}) for number in range(200, 205)]
+    marks = [tag_mark(101), tag_mark(203), value_mark(31, "gold")]
+    wanted = expression([[word(mark)] for mark in reversed(marks)])
+    for rows, counts in ((many, {marks[0]: 5, marks[2]: 5}), (many[3:], {})):
+        index.begin_walk()
+        index.upsert(rows)
+        assert index.matching(wanted, most=9) == [203]
+        index.end_walk(began=1.0, ended=2.0)
+        assert index._read(lambda db: vocabulary.common(db, marks)) == counts
+        assert index.matching(wanted, most=9) == [203]
+    index.close()
 
 
 def bytes_of(path: Path) -> bytes:

@@ -37,7 +37,7 @@ from contacts_mcp.state.postgres.index_words import (
     on_words,
     trigrams,
 )
-from contacts_mcp.state.row import EVERYBODY, Row, newest_of_each, value_in, value_marks
+from contacts_mcp.state.row import EVERYBODY, Row, is_mark, newest_of_each, value_in, value_marks
 from contacts_mcp.state.word_index import MOST_VALUES, Facts, Line, State
 from contacts_mcp.words.search_words import VERSION, email_key, name_key, pieces
 
@@ -524,6 +524,6 @@ def marks_that_count(wanted: Expression) -> tuple[Sequence[str], Sequence[str]] 
     is_everybody = {*texts} == {*EVERYBODY}
     if wanted.without and not is_everybody:
         return None
-    if is_everybody or (len(texts) == 1 and texts[0].startswith("§§") and not wanted.clauses[0][0].is_beginning):
+    if is_everybody or (len(texts) == 1 and is_mark(texts[0]) and not wanted.clauses[0][0].is_beginning):
         return texts, wanted.without
     return None
