@@ -4,7 +4,8 @@
 - A ledger says when there is room: that of this machine (`state/ledger.py`), or that of all replicas of a hosted
   server (`state/redis_ledger.py`). The pace waits for it.
 - Bulk work leaves a reserve, so that a question asked meanwhile does not wait behind an import. The reserve breathes:
-  it is `RESERVE` of the limit, or twice as many requests as were asked interactively here in the last minute.
+  it is `RESERVE` of the limit, or twice as many requests as were asked interactively here in the last minute. It is
+  `LEAST_RESERVE` at least, enough for some calls in a row, and never more than half of the limit.
 - A 429 says that somebody else uses the key too. Every server then pauses until the service should answer again.
 - Where the service does not say when, the pause doubles from `UNSAID` seconds on, until a request goes through.
 - A ledger that another process has is asked again after each of `BUSY_PAUSES`. Then this server counts alone a while.
@@ -26,6 +27,7 @@ from contacts_mcp.state.ledger import WINDOW, Ledger, LedgerBusy
 from contacts_mcp.state.uptime import uptime
 
 RESERVE = 0.03
+LEAST_RESERVE = 15  # requests
 LARGEST_RESERVE = 0.5
 LEAST_WAIT = 0.001  # seconds; a shorter one may end before the clock has moved
 WORTH_REPORTING = 2.0
@@ -91,7 +93,7 @@ class Pace:
         since = self._clock() - WINDOW
         while self._asked and self._asked[0] <= since:
             self._asked.popleft()
-        reserve = max(ceil(self._limit * RESERVE), 2 * len(self._asked))
+        reserve = max(ceil(self._limit * RESERVE), LEAST_RESERVE, 2 * len(self._asked))
         return max(1, self._limit - min(reserve, int(self._limit * LARGEST_RESERVE)))
 
     async def _seconds_until_free(self, *, is_bulk: bool) -> float:

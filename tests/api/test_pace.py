@@ -151,14 +151,21 @@ async def test_accounts_do_not_share_a_limit(world: World, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("asked", "left"),
-    [(0, 97), (1, 97), (10, 80), (40, 50)],
-    ids=["97 % when nobody asks", "one question", "twice as much as was asked", "never less than half"],
+    ("limit", "asked", "left"),
+    [(600, 0, 582), (100, 0, 85), (100, 7, 85), (100, 10, 80), (100, 40, 50), (20, 0, 10)],
+    ids=[
+        "97 % of a large limit",
+        "enough for some calls",
+        "some were asked",
+        "twice as much as was asked",
+        "never less than half",
+        "half of a small limit",
+    ],
 )
 async def test_bulk_work_leaves_a_reserve_that_breathes(
-    world: World, ledger: SqliteLedger, asked: int, left: int
+    world: World, ledger: SqliteLedger, limit: int, asked: int, left: int
 ) -> None:
-    pace = awake(ledger, 100, world)
+    pace = awake(ledger, limit, world)
     for _ in range(asked):
         await pace.wait()
     token = bulk_work.set(True)
@@ -173,7 +180,7 @@ async def test_the_reserve_shrinks_again_a_minute_after_the_last_question(world:
         await pace.wait()
     world.now += WINDOW + 1
     token = bulk_work.set(True)
-    assert await places(pace) == 97
+    assert await places(pace) == 85
     bulk_work.reset(token)
 
 

@@ -12,11 +12,11 @@ import anyio
 import pytest
 
 from contacts_mcp.api.client import PAGE
-from contacts_mcp.api.pace import RESERVE
+from contacts_mcp.api.pace import LEAST_RESERVE
 from contacts_mcp.sandbox import Behaviour, Credentials, Sandbox, open_sandbox, serve
 
 PEOPLE = 2_000
-SLOW = 40  # requests a minute, of which the filling may send its share at once
+SLOW = 55  # requests a minute, of which the filling may send its share at once
 
 BUILD = [sys.executable, "-m", "contacts_mcp", "index", "build"]
 
@@ -33,7 +33,7 @@ async def test_a_killed_filling_goes_on_from_its_place(tmp_path: Path) -> None:
                 "CONTACTS_MCP_REQUESTS_PER_MINUTE": str(SLOW),
             }
             async with await anyio.open_process(BUILD, env=environment) as process:
-                await until_asked(sandbox, int(SLOW * (1 - RESERVE)) - 1)
+                await until_asked(sandbox, SLOW - LEAST_RESERVE - 1)
                 process.send_signal(signal.SIGKILL)
             sandbox.requests.clear()
             environment["CONTACTS_MCP_REQUESTS_PER_MINUTE"] = "100000"
@@ -41,7 +41,7 @@ async def test_a_killed_filling_goes_on_from_its_place(tmp_path: Path) -> None:
             tasks.cancel_scope.cancel()
         assert done.stdout.decode().startswith(f"It has {PEOPLE:,} contacts, complete")
         asked = [request for request in sandbox.requests if request.operation == "list_contacts"]
-        assert len(asked) < PEOPLE / PAGE - int(SLOW * (1 - RESERVE)) / 2
+        assert len(asked) < PEOPLE / PAGE - (SLOW - LEAST_RESERVE) / 2
 
 
 async def until_asked(sandbox: Sandbox, requests: int) -> None:

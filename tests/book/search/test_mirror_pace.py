@@ -14,7 +14,7 @@ from support import HURRIED, Backend
 
 from contacts_mcp.api import pace
 from contacts_mcp.api.client import PAGE
-from contacts_mcp.api.pace import RESERVE
+from contacts_mcp.api.pace import LEAST_RESERVE
 from contacts_mcp.book import look_up
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.search.filling import PAUSES
@@ -59,7 +59,7 @@ async def test_calls_find_room_while_the_mirror_is_filled(book: Book, sandbox: S
     waits: list[float] = []
     await mirror.ready()
     while not (await mirror.known()).complete:
-        await anyio.sleep(1.2 * WINDOW / (LIMIT * RESERVE))
+        await anyio.sleep(1.2 * WINDOW / LEAST_RESERVE)
         began = anyio.current_time()
         await look_up(book, contact_id=1001)
         waits.append(anyio.current_time() - began)
@@ -75,7 +75,7 @@ async def test_the_filling_uses_what_the_limit_leaves_to_it(book: Book, sandbox:
     requests = len(sandbox.requests)
     assert requests >= PEOPLE / PAGE
     # The first window's share goes out at once, so whole windows are what the rest takes.
-    windows = -(-requests // int(LIMIT * (1 - RESERVE))) - 1
+    windows = -(-requests // (LIMIT - LEAST_RESERVE)) - 1
     assert took <= windows * WINDOW / 0.95
 
 
