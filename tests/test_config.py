@@ -82,6 +82,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://contacts.example.com/mcp", False),
         ("https://me@contacts.example.com", False),
         ("contacts.example.com", False),
+        ("https://kontakte-münchen.example.com", False),
         ("https://", False),
     ],
 )
@@ -90,6 +91,13 @@ def test_the_address_for_clients_is_https_or_on_this_machine(public_url: str, is
         assert Settings.load(public_url=public_url).public_url == public_url.rstrip("/")
     else:
         assert "CONTACTS_MCP_PUBLIC_URL: expected" in refusal(public_url=public_url)
+
+
+def test_the_usual_port_is_left_out_as_clients_leave_it_out() -> None:
+    for said, meant in (("https://One.example:443", "https://one.example"), ("http://[::1]:80", "http://[::1]")):
+        settings = Settings.load(public_url=said, allowed_origins=[said])
+        assert (settings.public_url, settings.allowed_origins) == (meant, [meant])
+    assert Settings.load(public_url="https://one.example:80").public_url == "https://one.example:80"
 
 
 def test_the_signing_keys_of_a_ring_are_those_between_commas() -> None:

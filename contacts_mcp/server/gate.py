@@ -53,6 +53,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         send = _closing(send, self._is_draining)
+        # The list of names is compared letter by letter, and a client may write a name as its person typed it.
+        scope["headers"] = [(name, it.lower() if name == b"host" else it) for name, it in scope["headers"]]
         headers = Headers(scope=scope)
         if len(headers.getlist("authorization")) > 1 or {"content-length", "transfer-encoding"} <= {*headers}:
             # Two servers on the way could read such a request as two different ones.

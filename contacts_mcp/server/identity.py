@@ -28,7 +28,7 @@ from jwt.exceptions import PyJWTError
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 
-from contacts_mcp.accounts import LONGEST_NAME, SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken
+from contacts_mcp.accounts import LONGEST_NAME, SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken, is_plain
 from contacts_mcp.api.document import fetched
 from contacts_mcp.words.display import visible
 
@@ -134,13 +134,15 @@ class Verifier:
 
     def _of_claims(self, claims: Mapping[str, Any], issuer: Issuer) -> Admitted:
         subject = claims["sub"]
+        if not subject.strip() or not is_plain(subject):
+            raise ValueError
         groups = _listed(claims.get(issuer.groups))
         held = claims.get(issuer.scopes) if issuer.scopes else claims.get("scope", claims.get("scp"))
         client = claims.get("azp") or claims.get("client_id") or ""
         person = Person(
             subject=subject,
             issuer=issuer.url,
-            client=client if isinstance(client, str) else "",
+            client=client if isinstance(client, str) and is_plain(client) else "",
             name=_name_in(claims),
             scopes=frozenset(_listed(held, apart=True)) & {*SCOPES},
             account=self._accounts.account_of(issuer.url, subject, groups),
@@ -219,7 +221,8 @@ class Keys:
             if not is_needed or self._pause_left > 0:
                 return
             self._asked_at, self._is_failing = time.monotonic(), True  # until it has succeeded
-            held = await fetched(self._url, within=FETCH_WITHIN, largest=LARGEST_KEYS)
+            with anyio.CancelScope(shield=True):  # a look at readiness ends sooner, and would cut each fetch
+                held = await fetched(self._url, within=FETCH_WITHIN, largest=LARGEST_KEYS)
             keys = _keys_in(held) if held is not None else {}
             if keys:
                 self._keys, self._fetched_at, self._is_failing = keys, time.monotonic(), False
@@ -242,12 +245,15 @@ def _keys_in(document: bytes) -> dict[str, Key]:
 
 
 def _key_of(row: dict[str, Any]) -> Key | None:
-    usual = _ALGORITHMS.get(row.get("kty", ""), ())
+    kind, said = row.get("kty"), row.get("alg")
+    usual = _ALGORITHMS.get(kind, ()) if isinstance(kind, str) else ()
+    if said is not None and said not in usual:
+        return None
     try:
         key = PyJWK.from_dict(row)
     except (PyJWTError, LookupError, TypeError, ValueError):
         return None
-    algorithms = usual if row.get("kty") == "RSA" and "alg" not in row else (key.algorithm_name,)
+    algorithms = usual if kind == "RSA" and said is None else (key.algorithm_name,)
     return Key(key.key, algorithms) if {*algorithms} <= {*usual} else None
 
 
@@ -273,7 +279,7 @@ def _admitted(person: Person, *, resource: str | None = None) -> Admitted:
 def _name_in(claims: Mapping[str, Any]) -> str:
     """The name by which people know the holder: an e-mail address that the issuer does not doubt, or another."""
     named = {name: claims[name] for name in _NAMES if isinstance(claims.get(name), str) and claims[name].strip()}
-    if claims.get("email_verified") is False:
+    if claims.get("email_verified") in (False, "false"):  # some issuers write a text
         named.pop("email", None)
     return visible(next(iter(named.values()), claims["sub"]).strip(), limit=LONGEST_NAME)
 

@@ -262,6 +262,7 @@ async def test_a_header_that_names_another_tool_than_the_body_is_refused(team: T
     [
         ({}, 200),
         ({"Host": "contacts.example.com:443"}, 200),
+        ({"Host": "Contacts.Example.com"}, 200),
         ({"Host": "evil.example.com"}, 421),
         ({"Host": "contacts.example.com.evil.example.com"}, 421),
         ({"Host": "127.0.0.1"}, 421),

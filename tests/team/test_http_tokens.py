@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.hosting import ADDRESS, ERAS, Team, holder, hosted
 from support.issuer import ALL_SCOPES, AUDIENCE, Issuer
 
-from contacts_mcp.server import identity
+from contacts_mcp.server import hosting, identity
 
 STATIC = "cmcp_of-the-front-desk"
 METADATA = f'resource_metadata="{ADDRESS}/.well-known/oauth-protected-resource/mcp"'
@@ -120,6 +120,9 @@ BAD: dict[str, Callable[[Issuer], str]] = {
     "deeper than a parser goes": lambda _: f"{_part({'alg': 'ES256', 'kid': 'first'})}.{_written(b'[' * 9_000)}.x",
     "an end without end": lambda issuer: issuer.signed(exp=float("inf")),
     "an end beyond all numbers": lambda issuer: issuer.signed(exp=10**400),
+    "a blank subject": lambda issuer: issuer.signed(sub=" ", groups=["oakland-office"]),
+    "a subject that no database holds": lambda issuer: issuer.signed(sub="a\0b", groups=["oakland-office"]),
+    "a subject with half a character": lambda issuer: issuer.signed(sub="a\ud800b", groups=["oakland-office"]),
 }
 
 
@@ -183,8 +186,15 @@ async def test_a_key_that_names_its_algorithm_counts_for_no_other(issuer: Issuer
     row = next(row for row in issuer_of_rsa.document()["keys"] if row["kid"] == "rsa")
     assert keys_in(row)["rsa"].algorithms == identity._ALGORITHMS["RSA"]
     assert keys_in(row | {"alg": "PS256"})["rsa"].algorithms == ("PS256",)
+    assert keys_in(row | {"alg": None})["rsa"].algorithms == identity._ALGORITHMS["RSA"]
     assert keys_in(row | {"use": "enc"}) == {}
     issuer_of_rsa._server.server_close()
+
+
+@pytest.mark.parametrize("odd", [{"kty": ["RSA"]}, {"kty": {}}, {"alg": "none"}, {"alg": ["ES256"]}], ids=str)
+def test_an_odd_key_costs_an_issuer_no_other_key(odd: dict[str, Any], issuer: Issuer) -> None:
+    (row,) = issuer.document()["keys"]
+    assert keys_in(row | {"kid": "odd"} | odd, row).keys() == {"first"}
 
 
 class TestKeys:
@@ -304,6 +314,17 @@ class TestKeys:
         assert (response.status_code, response.json()["keys"]) == (200, "ok")
         assert own.fetches == 1
 
+    async def test_a_look_at_readiness_cuts_no_fetch_of_keys(
+        self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert hosting.CHECK_WITHIN < identity.FETCH_WITHIN, "or this asks nothing"
+        monkeypatch.setattr(hosting, "CHECK_WITHIN", 0.1)
+        monkeypatch.setattr(hosting, "CHECKED_AGAIN", 0.0)
+        own.delay = 0.3
+        await at_work.client.get("/readyz")
+        assert (await at_work.client.get("/readyz")).status_code == 200
+        assert own.fetches == 1
+
 
 LARGE = 1_000_000  # bytes, more than the sockets of two processes hold
 
@@ -398,6 +419,7 @@ class TestMemory:
         ({"email": "ada@example.com"}, "ada@example.com"),
         ({"email": "ada@example.com", "email_verified": False, "name": "Ada"}, "Ada"),
         ({"preferred_username": "ada.l", "name": "Ada"}, "ada.l"),
+        ({"email": "ada@example.com", "email_verified": "false"}, "ada"),
         ({"email": " ", "name": 7}, "ada"),
         ({"name": "A\u202eda\n"}, "A\\u{202e}da"),
     ],
