@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 
 from contacts_mcp.accounts import LONGEST_NAME, SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken, is_plain
-from contacts_mcp.api.document import fetched
+from contacts_mcp.api.document import DocumentAway, fetched
 from contacts_mcp.words.display import visible
 
 LEEWAY = 30.0  # seconds by which the clocks of an issuer and of this machine may differ
@@ -50,6 +51,19 @@ _ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "OKP": ("EdDSA",),
 }
 _NAMES = ("email", "preferred_username", "name")  # claims by which people know somebody, the best first
+
+
+# For the log. Who came is not told, and whoever sent the token hears nothing of it.
+_WHY_REFUSED: tuple[tuple[type[Exception], str], ...] = (
+    (jwt.ExpiredSignatureError, "it is over"),
+    (jwt.ImmatureSignatureError, "it is not good yet"),
+    (jwt.InvalidAudienceError, "it is for another audience"),
+    (jwt.MissingRequiredClaimError, "exp, iss, aud or sub is missing"),
+    (jwt.InvalidSignatureError, "its key did not sign it"),
+    (LookupError, "its issuer is not in the file of accounts, or does not have its key"),
+)
+_UNKNOWN = "it is no static token of the file of accounts, and no JWT that can be read"
+_log = logging.getLogger(__name__)
 
 
 class KeysUnavailable(Exception):
@@ -90,7 +104,7 @@ class Verifier:
     def __init__(self, accounts: Accounts, *, clock: Callable[[], float] = time.time) -> None:
         self._accounts = accounts
         self._clock = clock
-        self._issuers = {issuer.url: (issuer, Keys(issuer.jwks_url)) for issuer in accounts.issuers}
+        self._issuers = {issuer.url: (issuer, Keys(issuer)) for issuer in accounts.issuers}
         self._remembered: dict[bytes, tuple[Admitted, float, float]] = {}  # by hash: until (uptime, time of day)
 
     async def verify_token(self, token: str) -> Admitted | None:
@@ -106,8 +120,11 @@ class Verifier:
         try:
             claims, issuer = await self._checked(token)
             admitted, expiry = self._of_claims(claims, issuer), float(claims["exp"])
-        except (PyJWTError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
-            return None  # of other forms than PyJWT has errors for, too
+        except (PyJWTError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            # Other forms than PyJWT has errors for are among them.
+            why = next((why for kind, why in _WHY_REFUSED if isinstance(error, kind)), _UNKNOWN)
+            _log.info("a token was refused: %s", why)
+            return None
         self._remember(digest.digest(), admitted, expiry)
         return admitted
 
@@ -176,8 +193,9 @@ class Key:
 class Keys:
     """The public keys of one issuer (JWKS), by their ids."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+        self.problem = ""  # of the last fetch
         self._keys: dict[str, Key] = {}
         self._fetched_at = -KEPT
         self._asked_at = -KEPT
@@ -222,10 +240,24 @@ class Keys:
                 return
             self._asked_at, self._is_failing = time.monotonic(), True  # until it has succeeded
             with anyio.CancelScope(shield=True):  # a look at readiness ends sooner, and would cut each fetch
-                held = await fetched(self._url, within=FETCH_WITHIN, largest=LARGEST_KEYS)
-            keys = _keys_in(held) if held is not None else {}
+                keys = await self._fetch()
             if keys:
                 self._keys, self._fetched_at, self._is_failing = keys, time.monotonic(), False
+
+    async def _fetch(self) -> dict[str, Key]:
+        """The keys as the issuer has them now, none where they cannot be had. The log says why, once."""
+        keys: dict[str, Key] = {}
+        problem = "the answer holds no key for signatures"
+        try:
+            keys = _keys_in(await fetched(self._issuer.jwks_url, within=FETCH_WITHIN, largest=LARGEST_KEYS))
+        except DocumentAway as away:
+            problem = str(away)
+        before, self.problem = self.problem, "" if keys else problem
+        if self.problem not in ("", before):
+            _log.warning("the keys of %s cannot be fetched: %s", self._issuer.url, self.problem)
+        elif before and keys:
+            _log.warning("the keys of %s are fetched again", self._issuer.url)
+        return keys
 
 
 def _keys_in(document: bytes) -> dict[str, Key]:

@@ -177,7 +177,7 @@ async def test_a_call_without_end_is_answered_within_its_time(tmp_path: Path) ->
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(endless)
                 await anyio.sleep(0.2)
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(signal.SIGHUP)  # of a terminal that is closed, or of somebody who means "reload"
             assert said[0]["kind"] == "too_late"
             await ended(process, DRAIN + 2)
 

@@ -132,9 +132,29 @@ async def test_a_good_token_comes_in(name: str, era: str, team: Team, issuer: Is
     assert response.status_code == 200, response.text
 
 
+# The log tells some apart, for whoever runs the server.
+WHY = {
+    "foreign audience": "it is for another audience",
+    "expired": "it is over",
+    "no end": "exp, iss, aud or sub is missing",
+    "not yet": "it is not good yet",
+    "foreign issuer": "its issuer is not in the file of accounts, or does not have its key",
+    "unknown key": "its issuer is not in the file of accounts, or does not have its key",
+    "altered": "its key did not sign it",
+    "garbage": "it is no static token of the file of accounts, and no JWT that can be read",
+}
+
+
 @pytest.mark.parametrize("name", BAD)
-async def test_a_bad_token_is_refused(name: str, era: str, team: Team, issuer: Issuer) -> None:
+async def test_a_bad_token_is_refused(
+    name: str, era: str, team: Team, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "contacts_mcp")
     response = await team.post(era, "tools/list", token=BAD[name](issuer))
+    told = [record.getMessage() for record in caplog.records if record.name == identity.__name__]
+    if name in WHY:
+        assert told == [f"a token was refused: {WHY[name]}"]
+    assert not any("ada" in line for line in told)
     assert response.status_code == 401, response.text
     assert response.json()["error"] == "invalid_token"
     told = response.headers["www-authenticate"]
@@ -243,7 +263,7 @@ class TestKeys:
 
     @pytest.mark.parametrize("status", [500, 404, 302])
     async def test_an_issuer_that_was_never_reached_means_later(
-        self, status: int, own: Issuer, at_work: Team, era: str
+        self, status: int, own: Issuer, at_work: Team, era: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         own.status = status
         response = await at_work.post(era, "tools/list", token=own.signed())
@@ -255,6 +275,8 @@ class TestKeys:
         assert own.fetches == 1, "each bad token would cost a thread"
         assert (await at_work.client.get("/readyz")).status_code == 503
         assert await status_of(at_work, era, STATIC) == 200
+        why = f"the keys of {own.url} cannot be fetched: the answer has the status {status}"
+        assert [record.getMessage() for record in caplog.records if "keys" in record.getMessage()] == [why]
 
     async def test_the_last_keys_count_while_the_issuer_cannot_be_reached(
         self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
