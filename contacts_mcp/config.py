@@ -344,15 +344,14 @@ class Settings(BaseSettings):
 
         Raises InvalidSettings, also for a misspelt name. A person who set READONLY thinks that nothing can be changed.
         """
-        misspelt = next(((name, near) for name in strangers(os.environ) if (near := meant_by(name))), None)
+        names = [*os.environ, *(file.name for file in _secrets())]
+        misspelt = next(((name, near) for name in strangers(names) if (near := meant_by(name))), None)
         if misspelt:
             raise InvalidSettings("{} is not a setting. Did you mean {}?".format(*misspelt))
         given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
-        if os.access(SECRETS, os.R_OK | os.X_OK):
+        for file in files_of_settings():
             given["_secrets_dir"] = SECRETS
-            open_one = next((file for file in files_of_settings() if reach_of_others(file) == "all"), None)
-            if open_one is not None:
-                raise InvalidSettings(f"{open_one}: everybody on this machine may change it. {ONLY_ITS_OWNER}")
+            _refuse_file_of_no_use(file)
         try:
             return cls(**given)
         except ValidationError as error:
@@ -441,8 +440,21 @@ Reach = Literal["", "read", "group", "all"]
 
 
 def files_of_settings() -> list[Path]:
-    """The files that stand for settings in a container."""
-    return [file for name in _OURS if (file := SECRETS / name.lower()).is_file()]
+    """The files that stand for settings in a container. Capitals in their names do not matter."""
+    return [file for file in _secrets() if file.name.upper() in _OURS]
+
+
+def _secrets() -> list[Path]:
+    return sorted(SECRETS.iterdir()) if os.access(SECRETS, os.R_OK | os.X_OK) else []
+
+
+def _refuse_file_of_no_use(file: Path) -> None:
+    if reach_of_others(file) == "all":
+        raise InvalidSettings(f"{file}: everybody on this machine may change it. {ONLY_ITS_OWNER}")
+    try:
+        file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:  # a folder, where a container was to mount a file that was not there
+        raise InvalidSettings(f"{file} cannot be read as a file of text ({type(error).__name__}).") from None
 
 
 def reach_of_others(path: Path) -> Reach:

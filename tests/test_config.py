@@ -144,6 +144,22 @@ def test_a_container_may_get_a_setting_as_a_file(field: str, tmp_path: Path, mon
     assert "from the environment" in _open(Settings.load(), field)
 
 
+def test_a_file_of_a_setting_is_not_overlooked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "SECRETS", tmp_path)
+    (tmp_path / "contacts_mcp_readonly").write_text("on", encoding="utf-8")
+    assert "contacts_mcp_readonly is not a setting. Did you mean CONTACTS_MCP_READ_ONLY?" in refusal()
+    (tmp_path / "contacts_mcp_readonly").rename(tmp_path / "CONTACTS_MCP_READ_ONLY")
+    assert Settings.load().read_only is True
+    (tmp_path / "CONTACTS_MCP_READ_ONLY").chmod(0o666)
+    assert "CONTACTS_MCP_READ_ONLY: everybody on this machine may change it" in refusal()
+    (tmp_path / "CONTACTS_MCP_READ_ONLY").unlink()
+    (tmp_path / "contacts_mcp_signing_key").write_bytes(b"\xff" * 32)
+    assert "contacts_mcp_signing_key cannot be read as a file of text (UnicodeDecodeError)" in refusal()
+    (tmp_path / "contacts_mcp_signing_key").unlink()
+    (tmp_path / "contacts_mcp_signing_key").mkdir()
+    assert "contacts_mcp_signing_key cannot be read as a file of text (IsADirectoryError)" in refusal()
+
+
 def _open(settings: Settings, field: str) -> Any:
     value = getattr(settings, field)
     return value.get_secret_value() if isinstance(value, SecretStr) else value
