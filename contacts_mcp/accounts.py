@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -53,7 +54,13 @@ _IN_ACCOUNT = (
     "tokens",
 )
 _IN_TOKEN = ("name", "sha256", "scopes")
+_NOT_PLAIN = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, and ends of lines
 _LONGEST = 60  # characters of a value that an error quotes
+
+
+def is_plain(text: str) -> bool:
+    """Whether a name is in one line, and of characters that every part of the server keeps. PostgreSQL takes no NUL."""
+    return not any(unicodedata.category(sign) in _NOT_PLAIN for sign in text)
 
 
 class InvalidAccounts(InvalidSettings):
@@ -103,7 +110,7 @@ def read_accounts(settings: Settings) -> Accounts:
     path = settings.accounts
     assert path is not None
     try:
-        held = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+        held = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
         raise InvalidAccounts(f"CONTACTS_MCP_ACCOUNTS: {path} cannot be read ({type(error).__name__}).") from None
     except tomllib.TOMLDecodeError as error:
@@ -249,7 +256,7 @@ class _Reader:
     def _of_file(self, name: str, where: str) -> str:
         try:  # the name is not quoted: it may be the credential
             path = self._path.parent / Path(name).expanduser()
-            value = path.read_text(encoding="utf-8").strip()
+            value = path.read_text(encoding="utf-8-sig").strip()
         except (OSError, RuntimeError, ValueError) as error:
             raise self._wrong(where, f"that file cannot be read ({type(error).__name__})", _FILE) from None
         if not value:
@@ -274,7 +281,7 @@ class _Reader:
             raise self._wrong(where, f"it is {_kind(held)}", f"a list of texts: {expected}")
         for line in held:
             issuer, _, who = line.strip().partition(" ") if isinstance(line, str) else ("", "", "")
-            if not issuer or not who.strip():
+            if not issuer or not who.strip() or not is_plain(who.strip()):
                 came = quoted(line, limit=_LONGEST) if isinstance(line, str) else _kind(line)
                 raise self._wrong(where, f"{came} names no issuer and name", expected)
             if issuer not in self._issuers:
@@ -332,6 +339,8 @@ class _Reader:
         held = table.get(name)
         if not isinstance(held, str) or not held.strip():
             raise self._wrong(where, f"{name} is {_kind(held)}", "a text")
+        if not is_plain(held.strip()):
+            raise self._wrong(where, f"{name} has a control character or several lines", "a text of one line")
         return held.strip()
 
     def _refused(self, error: ValidationError, where: str) -> InvalidAccounts:
@@ -362,7 +371,8 @@ _KINDS: Mapping[type, str] = {
 
 def _kind(value: Any) -> str:
     """The kind of a value. The value itself is not told, because it may be a secret in a wrong place."""
-    return "an empty text" if value == "" else _KINDS.get(type(value), "a date")
+    is_blank = isinstance(value, str) and not value.strip()
+    return "an empty text" if is_blank else _KINDS.get(type(value), "a date")
 
 
 def _is_safe(url: str) -> bool:

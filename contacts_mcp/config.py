@@ -215,6 +215,14 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return key
 
+    @field_validator("secret_id", "secret_key")
+    @classmethod
+    def _is_one_line(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and len(secret.get_secret_value().splitlines()) > 1:
+            msg = "expected it alone, without line breaks"
+            raise ValueError(msg)
+        return secret
+
     @field_validator("base_url")
     @classmethod
     def _is_safe_address(cls, url: str) -> str:
@@ -238,7 +246,7 @@ class Settings(BaseSettings):
         if not url:
             return url
         parts = urlsplit(url)
-        if not parts.hostname or not _is_whole_port(parts) or re.search(r"[@?#\s\x00-\x1f\x7f]", url):
+        if not parts.hostname or not _is_whole_port(parts) or re.search(r"[@?#\s\x00-\x1f\x7f-\U0010ffff]", url):
             msg = "expected an address such as https://contacts.example.com, without user name, query or fragment"
             raise ValueError(msg)
         if parts.path.rstrip("/"):
@@ -247,7 +255,7 @@ class Settings(BaseSettings):
         if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(parts.hostname)):
             msg = "expected https, or http on this machine (127.0.0.1, localhost): tokens would travel unprotected"
             raise ValueError(msg)
-        return f"{parts.scheme}://{parts.netloc}".lower()
+        return _as_clients_say(f"{parts.scheme}://{parts.netloc}")
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -265,7 +273,7 @@ class Settings(BaseSettings):
         if stranger is not None:
             msg = f"expected origins such as https://chat.example.com, without a path; got {stranger[:60]!r}"
             raise ValueError(msg)
-        return [origin.lower() for origin in origins]
+        return [_as_clients_say(origin) for origin in origins]
 
     @field_validator("proxies")
     @classmethod
@@ -336,15 +344,14 @@ class Settings(BaseSettings):
 
         Raises InvalidSettings, also for a misspelt name. A person who set READONLY thinks that nothing can be changed.
         """
-        misspelt = next(((name, near) for name in strangers(os.environ) if (near := meant_by(name))), None)
+        names = [*os.environ, *(file.name for file in _secrets())]
+        misspelt = next(((name, near) for name in strangers(names) if (near := meant_by(name))), None)
         if misspelt:
             raise InvalidSettings("{} is not a setting. Did you mean {}?".format(*misspelt))
         given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
-        if os.access(SECRETS, os.R_OK | os.X_OK):
+        for file in files_of_settings():
             given["_secrets_dir"] = SECRETS
-            open_one = next((file for file in files_of_settings() if reach_of_others(file) == "all"), None)
-            if open_one is not None:
-                raise InvalidSettings(f"{open_one}: everybody on this machine may change it. {ONLY_ITS_OWNER}")
+            _refuse_file_of_no_use(file)
         try:
             return cls(**given)
         except ValidationError as error:
@@ -433,8 +440,21 @@ Reach = Literal["", "read", "group", "all"]
 
 
 def files_of_settings() -> list[Path]:
-    """The files that stand for settings in a container."""
-    return [file for name in _OURS if (file := SECRETS / name.lower()).is_file()]
+    """The files that stand for settings in a container. Capitals in their names do not matter."""
+    return [file for file in _secrets() if file.name.upper() in _OURS]
+
+
+def _secrets() -> list[Path]:
+    return sorted(SECRETS.iterdir()) if os.access(SECRETS, os.R_OK | os.X_OK) else []
+
+
+def _refuse_file_of_no_use(file: Path) -> None:
+    if reach_of_others(file) == "all":
+        raise InvalidSettings(f"{file}: everybody on this machine may change it. {ONLY_ITS_OWNER}")
+    try:
+        file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:  # a folder, where a container was to mount a file that was not there
+        raise InvalidSettings(f"{file} cannot be read as a file of text ({type(error).__name__}).") from None
 
 
 def reach_of_others(path: Path) -> Reach:
@@ -499,6 +519,12 @@ def _is_whole_port(parts: SplitResult) -> bool:
         return parts.port != 0
     except ValueError:
         return False
+
+
+def _as_clients_say(origin: str) -> str:
+    """An origin in the form that clients send and compare: in small letters, and without the usual port."""
+    lower = origin.lower()
+    return lower.removesuffix(":443" if lower.startswith("https:") else ":80")
 
 
 def is_this_machine(host: str) -> bool:

@@ -82,6 +82,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://contacts.example.com/mcp", False),
         ("https://me@contacts.example.com", False),
         ("contacts.example.com", False),
+        ("https://kontakte-münchen.example.com", False),
         ("https://", False),
     ],
 )
@@ -90,6 +91,13 @@ def test_the_address_for_clients_is_https_or_on_this_machine(public_url: str, is
         assert Settings.load(public_url=public_url).public_url == public_url.rstrip("/")
     else:
         assert "CONTACTS_MCP_PUBLIC_URL: expected" in refusal(public_url=public_url)
+
+
+def test_the_usual_port_is_left_out_as_clients_leave_it_out() -> None:
+    for said, meant in (("https://One.example:443", "https://one.example"), ("http://[::1]:80", "http://[::1]")):
+        settings = Settings.load(public_url=said, allowed_origins=[said])
+        assert (settings.public_url, settings.allowed_origins) == (meant, [meant])
+    assert Settings.load(public_url="https://one.example:80").public_url == "https://one.example:80"
 
 
 def test_the_signing_keys_of_a_ring_are_those_between_commas() -> None:
@@ -134,6 +142,22 @@ def test_a_container_may_get_a_setting_as_a_file(field: str, tmp_path: Path, mon
     file.chmod(0o444)
     monkeypatch.setenv(variable_of(field), "from the environment")
     assert "from the environment" in _open(Settings.load(), field)
+
+
+def test_a_file_of_a_setting_is_not_overlooked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "SECRETS", tmp_path)
+    (tmp_path / "contacts_mcp_readonly").write_text("on", encoding="utf-8")
+    assert "contacts_mcp_readonly is not a setting. Did you mean CONTACTS_MCP_READ_ONLY?" in refusal()
+    (tmp_path / "contacts_mcp_readonly").rename(tmp_path / "CONTACTS_MCP_READ_ONLY")
+    assert Settings.load().read_only is True
+    (tmp_path / "CONTACTS_MCP_READ_ONLY").chmod(0o666)
+    assert "CONTACTS_MCP_READ_ONLY: everybody on this machine may change it" in refusal()
+    (tmp_path / "CONTACTS_MCP_READ_ONLY").unlink()
+    (tmp_path / "contacts_mcp_signing_key").write_bytes(b"\xff" * 32)
+    assert "contacts_mcp_signing_key cannot be read as a file of text (UnicodeDecodeError)" in refusal()
+    (tmp_path / "contacts_mcp_signing_key").unlink()
+    (tmp_path / "contacts_mcp_signing_key").mkdir()
+    assert "contacts_mcp_signing_key cannot be read as a file of text (IsADirectoryError)" in refusal()
 
 
 def _open(settings: Settings, field: str) -> Any:

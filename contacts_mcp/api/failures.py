@@ -52,12 +52,12 @@ def failure_on_the_way(error: Exception, timeout: float, proxy: Proxy | None) ->
             f"The proxy on the way asks for a user name and a password (407); nothing was sent. {_named_by(proxy)} "
             "should be like http://USER:PASSWORD@HOST:PORT."
         )
-    if untrusted := _in_chain(error, ssl.SSLCertVerificationError):
+    if untrusted := in_chain(error, ssl.SSLCertVerificationError):
         return _untrusted(untrusted.verify_message.partition(",")[0], proxy)
     if isinstance(error, (*_NOTHING_SENT, httpx.ProxyError)):
         through = f" through the proxy of {_named_by(proxy)}" if proxy else ""
         whose = f"the host in {_named_by(proxy)}" if proxy else "its host"
-        unknown = f" (no address is known for the name of {whose})" if _in_chain(error, socket.gaierror) else ""
+        unknown = f" (no address is known for the name of {whose})" if in_chain(error, socket.gaierror) else ""
         return Unreachable(
             f"Heymarket cannot be reached{through}{unknown}; nothing was sent. "
             "Check the network (and HEYMARKET_BASE_URL), then try again."
@@ -87,7 +87,7 @@ def _untrusted(problem: str, proxy: Proxy | None) -> AccountError:
     )
 
 
-def _in_chain(error: BaseException | None, kind: type[Cause]) -> Cause | None:
+def in_chain(error: BaseException | None, kind: type[Cause]) -> Cause | None:
     """The first of `kind` among an error and its causes."""
     while error is not None:
         if isinstance(error, kind):

@@ -2,6 +2,7 @@
 
 A request passes these in order, and each may answer it:
 
+- `Pages`, where pages of other origins may call: their browsers ask first.
 - `Door`: no headers that contradict each other. It answers 503 where an issuer's keys cannot be had.
 - The SDK's own check of the bearer token, with `identity.Verifier`.
 - `ScopeGate`: 401 for nobody, 403 without an account or a scope, 413 and 408 for a body that is too large or too slow.
@@ -16,6 +17,7 @@ the body here as the SDK reads it.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from typing import Any
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,8 +44,29 @@ _MANY = 100  # messages of one body whose names are looked at; the SDK takes one
 _CLOSE = {"Connection": "close"}
 
 
+class Pages(CORSMiddleware):
+    """Answers browsers that ask whether the page of another origin may call, and lets the page read the answers.
+
+    Such a question has no token and no body. So the connection ends with the answer: uvicorn would read a body
+    for ever. `origins` may end in `:*`, for any port.
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: Sequence[str]) -> None:
+        super().__init__(
+            app,
+            allow_origin_regex="|".join(re.escape(origin).replace(r":\*", r":\d+") for origin in origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["WWW-Authenticate", "Retry-After", "Mcp-Session-Id"],
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_asked = scope["type"] == "http" and scope["method"] == "OPTIONS"
+        await super().__call__(scope, receive, _closing(send, lambda: True) if is_asked else send)
+
+
 class Door:
-    """The outermost part. `is_draining` tells whether the server is about to end."""
+    """The outermost part, but for `Pages`. `is_draining` tells whether the server is about to end."""
 
     def __init__(self, app: ASGIApp, *, is_draining: Callable[[], bool]) -> None:
         self._app = app
@@ -53,6 +77,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         send = _closing(send, self._is_draining)
+        # The list of names is compared letter by letter, and a client may write a name as its person typed it.
+        scope["headers"] = [(name, it.lower() if name == b"host" else it) for name, it in scope["headers"]]
         headers = Headers(scope=scope)
         if len(headers.getlist("authorization")) > 1 or {"content-length", "transfer-encoding"} <= {*headers}:
             # Two servers on the way could read such a request as two different ones.

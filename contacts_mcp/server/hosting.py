@@ -29,7 +29,6 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -37,7 +36,7 @@ from starlette.types import Lifespan
 
 from contacts_mcp.accounts import SCOPES, read_accounts
 from contacts_mcp.config import InvalidSettings, Settings, is_this_machine
-from contacts_mcp.server.gate import LARGEST_BODY, PATH, Challenge, Door, ScopeGate
+from contacts_mcp.server.gate import LARGEST_BODY, PATH, Challenge, Door, Pages, ScopeGate
 from contacts_mcp.server.identity import Verifier
 from contacts_mcp.server.many import ManyAccounts
 from contacts_mcp.server.served import OneAccount, Served
@@ -190,7 +189,7 @@ class Hosting:
             else []
         )
         return [
-            *self._for_browsers(),
+            *([Middleware(Pages, origins=self.settings.allowed_origins)] if self.settings.allowed_origins else []),
             Middleware(Door, is_draining=lambda: self.is_draining),
             *known,
             Middleware(
@@ -199,20 +198,6 @@ class Hosting:
                 challenge=Challenge(metadata) if self._verifier else None,
                 open_paths={route.path for route in self._routes()},
             ),
-        ]
-
-    def _for_browsers(self) -> list[Middleware]:
-        origins = self.settings.allowed_origins
-        if not origins:
-            return []
-        return [
-            Middleware(
-                CORSMiddleware,
-                allow_origins=origins,
-                allow_methods=["POST"],
-                allow_headers=["*"],
-                expose_headers=["WWW-Authenticate", "Retry-After", "Mcp-Session-Id"],
-            )
         ]
 
     def _hosts(self, host: str) -> list[str]:

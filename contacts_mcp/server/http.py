@@ -1,8 +1,8 @@
 """Serving streamable HTTP: to clients on this machine, or hosted for a team (`hosting.py`).
 
-On SIGINT or SIGTERM the server takes no new call, gives those under way time to end, and exits 0 with the journal
-closed. uvicorn by itself waits for them without end. Then it raises the signal again, which would kill the process in
-the middle of closing.
+On SIGINT, SIGTERM or SIGHUP the server takes no new call, gives those under way time to end, and exits 0 with the
+journal closed. uvicorn by itself waits for them without end. Then it raises the signal again, which would kill the
+process in the middle of closing.
 
 - On this machine they have `GRACE`, because a client that ends its server waits for it.
 - Hosted, nobody may notice. `/readyz` says first that this server ends, and every answer closes its connection. After
@@ -61,6 +61,9 @@ def _serve(server: uvicorn.Server, host: str, port: int, ready: Callable[[], Non
         # For a signal before uvicorn listens for any, and for the one that it raises again afterwards.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, server.handle_exit)
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none, and `nohup` lets it be ignored
+        if hangup is not None and signal.getsignal(hangup) == signal.SIG_DFL:
+            signal.signal(hangup, server.handle_exit)
         ready()
         anyio.run(server.serve, [listener])
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ from jwt.exceptions import PyJWTError
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 
-from contacts_mcp.accounts import LONGEST_NAME, SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken
-from contacts_mcp.api.document import fetched
+from contacts_mcp.accounts import LONGEST_NAME, SCOPES, TOKENS_OF_OURS, Accounts, Issuer, StaticToken, is_plain
+from contacts_mcp.api.document import DocumentAway, fetched
 from contacts_mcp.words.display import visible
 
 LEEWAY = 30.0  # seconds by which the clocks of an issuer and of this machine may differ
@@ -50,6 +51,19 @@ _ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "OKP": ("EdDSA",),
 }
 _NAMES = ("email", "preferred_username", "name")  # claims by which people know somebody, the best first
+
+
+# For the log. Who came is not told, and whoever sent the token hears nothing of it.
+_WHY_REFUSED: tuple[tuple[type[Exception], str], ...] = (
+    (jwt.ExpiredSignatureError, "it is over"),
+    (jwt.ImmatureSignatureError, "it is not good yet"),
+    (jwt.InvalidAudienceError, "it is for another audience"),
+    (jwt.MissingRequiredClaimError, "exp, iss, aud or sub is missing"),
+    (jwt.InvalidSignatureError, "its key did not sign it"),
+    (LookupError, "its issuer is not in the file of accounts, or does not have its key"),
+)
+_UNKNOWN = "it is no static token of the file of accounts, and no JWT that can be read"
+_log = logging.getLogger(__name__)
 
 
 class KeysUnavailable(Exception):
@@ -90,7 +104,7 @@ class Verifier:
     def __init__(self, accounts: Accounts, *, clock: Callable[[], float] = time.time) -> None:
         self._accounts = accounts
         self._clock = clock
-        self._issuers = {issuer.url: (issuer, Keys(issuer.jwks_url)) for issuer in accounts.issuers}
+        self._issuers = {issuer.url: (issuer, Keys(issuer)) for issuer in accounts.issuers}
         self._remembered: dict[bytes, tuple[Admitted, float, float]] = {}  # by hash: until (uptime, time of day)
 
     async def verify_token(self, token: str) -> Admitted | None:
@@ -106,8 +120,11 @@ class Verifier:
         try:
             claims, issuer = await self._checked(token)
             admitted, expiry = self._of_claims(claims, issuer), float(claims["exp"])
-        except (PyJWTError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
-            return None  # of other forms than PyJWT has errors for, too
+        except (PyJWTError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            # Other forms than PyJWT has errors for are among them.
+            why = next((why for kind, why in _WHY_REFUSED if isinstance(error, kind)), _UNKNOWN)
+            _log.info("a token was refused: %s", why)
+            return None
         self._remember(digest.digest(), admitted, expiry)
         return admitted
 
@@ -134,13 +151,15 @@ class Verifier:
 
     def _of_claims(self, claims: Mapping[str, Any], issuer: Issuer) -> Admitted:
         subject = claims["sub"]
+        if not subject.strip() or not is_plain(subject):
+            raise ValueError
         groups = _listed(claims.get(issuer.groups))
         held = claims.get(issuer.scopes) if issuer.scopes else claims.get("scope", claims.get("scp"))
         client = claims.get("azp") or claims.get("client_id") or ""
         person = Person(
             subject=subject,
             issuer=issuer.url,
-            client=client if isinstance(client, str) else "",
+            client=client if isinstance(client, str) and is_plain(client) else "",
             name=_name_in(claims),
             scopes=frozenset(_listed(held, apart=True)) & {*SCOPES},
             account=self._accounts.account_of(issuer.url, subject, groups),
@@ -174,8 +193,9 @@ class Key:
 class Keys:
     """The public keys of one issuer (JWKS), by their ids."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+        self.problem = ""  # of the last fetch
         self._keys: dict[str, Key] = {}
         self._fetched_at = -KEPT
         self._asked_at = -KEPT
@@ -219,10 +239,25 @@ class Keys:
             if not is_needed or self._pause_left > 0:
                 return
             self._asked_at, self._is_failing = time.monotonic(), True  # until it has succeeded
-            held = await fetched(self._url, within=FETCH_WITHIN, largest=LARGEST_KEYS)
-            keys = _keys_in(held) if held is not None else {}
+            with anyio.CancelScope(shield=True):  # a look at readiness ends sooner, and would cut each fetch
+                keys = await self._fetch()
             if keys:
                 self._keys, self._fetched_at, self._is_failing = keys, time.monotonic(), False
+
+    async def _fetch(self) -> dict[str, Key]:
+        """The keys as the issuer has them now, none where they cannot be had. The log says why, once."""
+        keys: dict[str, Key] = {}
+        problem = "the answer holds no key for signatures"
+        try:
+            keys = _keys_in(await fetched(self._issuer.jwks_url, within=FETCH_WITHIN, largest=LARGEST_KEYS))
+        except DocumentAway as away:
+            problem = str(away)
+        before, self.problem = self.problem, "" if keys else problem
+        if self.problem not in ("", before):
+            _log.warning("the keys of %s cannot be fetched: %s", self._issuer.url, self.problem)
+        elif before and keys:
+            _log.warning("the keys of %s are fetched again", self._issuer.url)
+        return keys
 
 
 def _keys_in(document: bytes) -> dict[str, Key]:
@@ -242,12 +277,15 @@ def _keys_in(document: bytes) -> dict[str, Key]:
 
 
 def _key_of(row: dict[str, Any]) -> Key | None:
-    usual = _ALGORITHMS.get(row.get("kty", ""), ())
+    kind, said = row.get("kty"), row.get("alg")
+    usual = _ALGORITHMS.get(kind, ()) if isinstance(kind, str) else ()
+    if said is not None and said not in usual:
+        return None
     try:
         key = PyJWK.from_dict(row)
     except (PyJWTError, LookupError, TypeError, ValueError):
         return None
-    algorithms = usual if row.get("kty") == "RSA" and "alg" not in row else (key.algorithm_name,)
+    algorithms = usual if kind == "RSA" and said is None else (key.algorithm_name,)
     return Key(key.key, algorithms) if {*algorithms} <= {*usual} else None
 
 
@@ -273,7 +311,7 @@ def _admitted(person: Person, *, resource: str | None = None) -> Admitted:
 def _name_in(claims: Mapping[str, Any]) -> str:
     """The name by which people know the holder: an e-mail address that the issuer does not doubt, or another."""
     named = {name: claims[name] for name in _NAMES if isinstance(claims.get(name), str) and claims[name].strip()}
-    if claims.get("email_verified") is False:
+    if claims.get("email_verified") in (False, "false"):  # some issuers write a text
         named.pop("email", None)
     return visible(next(iter(named.values()), claims["sub"]).strip(), limit=LONGEST_NAME)
 

@@ -49,6 +49,7 @@ from contacts_mcp.state.uptime import uptime
 from contacts_mcp.words.display import quoted, visible, word
 
 if TYPE_CHECKING:
+    from contacts_mcp.accounts import Issuer
     from contacts_mcp.api.client import HeymarketClient
 
 OLDEST_PYTHON = (3, 11)
@@ -549,6 +550,21 @@ def _accounts(_: Patient, settings: Settings) -> Iterator[Finding]:
     text = f"{settings.accounts}: {len(found.settings)} accounts, {len(found.issuers)} issuers, {tokens}"
     yield Finding(Level.OK, "accounts", text)
     yield from (Finding(Level.WARNING, "accounts", remark) for remark in found.remarks)
+    yield from anyio.run(_keys_of, found.issuers)
+
+
+async def _keys_of(issuers: Iterable[Issuer]) -> list[Finding]:
+    from contacts_mcp.server.identity import Keys
+
+    findings = []
+    for issuer in issuers:
+        keys = Keys(issuer)
+        if await keys.are_known():
+            findings.append(Finding(Level.OK, "keys", f"those of {issuer.url} can be fetched"))
+        else:
+            text = f"those of {issuer.url} cannot be fetched: {keys.problem}"
+            findings.append(Finding(Level.PROBLEM, "keys", text, "Check jwks_url and the network. Nobody can log in."))
+    return findings
 
 
 def _files_of_settings(_: Patient, __: Settings) -> Iterator[Finding]:

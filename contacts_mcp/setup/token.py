@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import unicodedata
 from collections.abc import Sequence
 
-from contacts_mcp.accounts import ENTRY, LONGEST_NAME, SCOPES
+from contacts_mcp.accounts import ENTRY, LONGEST_NAME, SCOPES, is_plain
 from contacts_mcp.errors import ContactsError
 from contacts_mcp.words.display import quoted
 
 BYTES = 32  # of chance; so many need no slow hash
 _PREFIX = "cmcp_"  # by which scanners for secrets can know one
-_NOT_IN_A_NAME = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, and ends of lines
 
 
 class NoToken(ContactsError):
@@ -29,7 +27,7 @@ def new_token() -> str:
 def lines_for(name: str, token: str, scopes: Sequence[str]) -> str:
     """The lines (TOML) that admit `token` with these scopes. Raises NoToken."""
     name = name.strip()
-    if not name or len(name) > LONGEST_NAME or any(unicodedata.category(sign) in _NOT_IN_A_NAME for sign in name):
+    if not name or len(name) > LONGEST_NAME or not is_plain(name):
         raise NoToken(f"NAME is that of the person: 1 to {LONGEST_NAME} characters in one line.")
     stranger = next((scope for scope in scopes if scope not in SCOPES), None)
     if stranger is not None:

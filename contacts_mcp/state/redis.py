@@ -246,6 +246,7 @@ def _connections(url: str) -> Redis:
     try:
         # The URL could set some of ours, too.
         pool = BlockingConnectionPool(**{**parse_url(url), **ours})
+        pool.connection_class(**pool.connection_kwargs)  # knows the options after a "?", and connects to nothing yet
     except (ValueError, TypeError):
         # The original's text may hold a piece of the password.
         raise InvalidSettings(

@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 import pytest
+from support.issuer import Issuer
 
 from contacts_mcp.config import InvalidSettings, Settings
 from contacts_mcp.sandbox import Credentials, open_sandbox
@@ -122,6 +123,22 @@ def test_a_team_needs_no_credentials_beside_those_of_its_accounts(home: Path) ->
     (home / "key").chmod(0o644)
     _, remark = about("accounts", doctor.examine(patient(home, accounts=accounts)))
     assert (remark.level, "everybody on this machine may read" in remark.text) == (Level.WARNING, True)
+
+
+def test_the_keys_of_an_issuer_are_fetched_as_the_server_would(home: Path) -> None:
+    file = home / "accounts.toml"
+    with Issuer().serving() as issuer:
+        file.write_text(
+            f'{issuer.table}audience = "x"\n[accounts.a]\nsandbox = true\nsubjects = ["{issuer.url} ada"]\n',
+            encoding="utf-8",
+        )
+        (keys,) = about("keys", doctor.examine(patient(home, accounts=file)))
+        assert (keys.level, keys.text) == (Level.OK, f"those of {issuer.url} can be fetched")
+        issuer.status = 404
+        (keys,) = about("keys", doctor.examine(patient(home, accounts=file)))
+        assert (keys.level, "the answer has the status 404" in keys.text) == (Level.PROBLEM, True)
+    (keys,) = about("keys", doctor.examine(patient(home, accounts=file)))
+    assert "nothing listens at that address" in keys.text
 
 
 @pytest.mark.parametrize(

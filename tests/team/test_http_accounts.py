@@ -64,6 +64,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     monkeypatch.setenv("BERLIN_KEY", SECRET)
     (tmp_path / "oakland.key").write_text("oakland key\n", encoding="utf-8")
     (tmp_path / "oakland.key").chmod(0o600)
+    (tmp_path / "two.lines").write_text(f"{SECRET}\n{SECRET}\n", encoding="utf-8")
 
     def reading(text: str, **settings: object) -> Accounts:
         file = tmp_path / "accounts.toml"
@@ -195,7 +196,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "a file name that no system takes": (
         ACCOUNT.replace("sandbox = true", f'api_key_file = "{SECRET}\\u0000"'),
-        "that file cannot be read (ValueError)",
+        "api_key_file has a control character",
     ),
     "credential in capitals for the name of its variable": (
         ACCOUNT.replace("sandbox = true", f'api_key_env = "{CAPITALS}"'),
@@ -221,7 +222,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "keys of a file": (f"[[issuers]]\n{ISSUER.replace('https://login.example.com/keys', 'file:///k')}", "jwks_url is"),
     "half a bracket": (f"[[issuers]]\n{ISSUER.replace('login.example.com/keys', '[::1/k')}", "jwks_url is"),
     "no port": (f"[[issuers]]\n{ISSUER.replace('example.com/keys', 'example.com:99999/k')}", "jwks_url is"),
-    "control character": ("[[issuers]]\n" + ISSUER.replace("/keys", "/k\\u0000"), "jwks_url is"),
+    "control character": ("[[issuers]]\n" + ISSUER.replace("/keys", "/k\\u0000"), "jwks_url has a control"),
     "subject of no issuer": (f"[accounts.a]\nsandbox = true\n{USED}", '"https://login.example.com/" is no issuer'),
     "issuer without its slash": (
         f'[[issuers]]\n{ISSUER}[accounts.a]\nsandbox = true\ngroups = ["https://login.example.com x"]\n',
@@ -252,6 +253,16 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "no scopes": (ACCOUNT.replace('scopes = ["contacts:read"]', ""), "scopes is missing; expected a list"),
     "unknown scope": (ACCOUNT.replace("contacts:read", "contacts:all"), '"contacts:all"'),
     "without reading": (ACCOUNT.replace("contacts:read", "contacts:write"), "scopes lacks contacts:read"),
+    "name of several lines": (ACCOUNT.replace('"Jo"', '"Jo\\nMo"'), "name has a control character or several lines"),
+    "subject that no database holds": (
+        f"[[issuers]]\n{ISSUER}[accounts.a]\nsandbox = true\n{USED}".replace(" x", " x\\u0000y"),
+        "names no issuer and name",
+    ),
+    "blank audience": (f'[[issuers]]\n{ISSUER}audience = " "\n{ACCOUNT}', "audience is an empty text"),
+    "two lines in the file of a credential": (
+        ACCOUNT.replace("sandbox = true", 'secret_id_file = "two.lines"\nsecret_key_file = "oakland.key"'),
+        "secret_id cannot be used; expected it alone, without line breaks",
+    ),
     "tokens that are no tables": ("[accounts.a]\nsandbox = true\ntokens = [1]\n", "tables between double brackets"),
 }
 
@@ -267,6 +278,14 @@ def test_a_mistake_is_told_with_its_place_and_without_secrets(name: str, read: R
     assert SECRET not in told
     assert CAPITALS not in told
     assert SECRET not in repr(caught.value.__cause__)
+
+
+def test_files_of_editors_that_begin_with_a_mark_are_read(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "oakland.key").write_text("\ufeffoakland key\n", encoding="utf-8")
+    assert read(f"\ufeff{GOOD}").settings["oakland"].account == read(GOOD).settings["oakland"].account
+    secret_key = read(GOOD).settings["oakland"].secret_key
+    assert secret_key is not None
+    assert secret_key.get_secret_value() == "oakland key"
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

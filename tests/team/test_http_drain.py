@@ -65,6 +65,7 @@ def replica(
         "CONTACTS_MCP_DATA_DIR": str(folder / "data"),
         "CONTACTS_MCP_CALL_TIMEOUT": str(call_timeout),
         "CONTACTS_MCP_INDEX": "off",
+        "CONTACTS_MCP_ALLOWED_ORIGINS": "https://chat.example.com",
     }
     if hosted:
         (folder / "accounts.toml").write_text(ACCOUNTS, encoding="utf-8")
@@ -176,7 +177,7 @@ async def test_a_call_without_end_is_answered_within_its_time(tmp_path: Path) ->
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(endless)
                 await anyio.sleep(0.2)
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(signal.SIGHUP)  # of a terminal that is closed, or of somebody who means "reload"
             assert said[0]["kind"] == "too_late"
             await ended(process, DRAIN + 2)
 
@@ -257,9 +258,11 @@ async def test_slow_and_large_requests_are_ended_over_a_real_socket(tmp_path: Pa
                     await stream.send(f"{head}{more}\r\n".encode())
                     with anyio.fail_after(5):
                         assert (await stream.receive()).split()[1] == status, more
-            async with await anyio.connect_tcp("127.0.0.1", port) as stream:  # a stranger who sends for ever
-                await stream.send(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
-                with anyio.fail_after(5), pytest.raises(anyio.BrokenResourceError):
-                    await sent_for_ever(stream)
+            asks = b"OPTIONS /mcp HTTP/1.1\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n"
+            for beginning in (b"POST /mcp HTTP/1.1\r\n", asks):
+                async with await anyio.connect_tcp("127.0.0.1", port) as stream:  # a stranger who sends for ever
+                    await stream.send(beginning + b"Host: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+                    with anyio.fail_after(5), pytest.raises(anyio.BrokenResourceError):
+                        await sent_for_ever(stream)
             process.terminate()
             await ended(process, DRAIN + 2)

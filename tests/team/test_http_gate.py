@@ -23,7 +23,7 @@ from contacts_mcp.accounts import SCOPES
 from contacts_mcp.config import Settings
 from contacts_mcp.sandbox import Fault
 from contacts_mcp.server.gate import LARGEST_BODY, LEAST_BODY, ScopeGate
-from contacts_mcp.server.hosting import Check, Hosting
+from contacts_mcp.server.hosting import METADATA, Check, Hosting
 from contacts_mcp.server.instructions import SENTENCES
 from contacts_mcp.server.tools import TOOLS, aliases
 from contacts_mcp.server.tools.entry import Scope
@@ -262,6 +262,7 @@ async def test_a_header_that_names_another_tool_than_the_body_is_refused(team: T
     [
         ({}, 200),
         ({"Host": "contacts.example.com:443"}, 200),
+        ({"Host": "Contacts.Example.com"}, 200),
         ({"Host": "evil.example.com"}, 421),
         ({"Host": "contacts.example.com.evil.example.com"}, 421),
         ({"Host": "127.0.0.1"}, 421),
@@ -286,15 +287,19 @@ async def test_hosts_and_origins_are_checked_at_a_public_address(
         assert (await team.post(era, "tools/list", token=READER, **headers)).status_code == status
 
 
-async def test_a_page_of_an_allowed_origin_can_read_the_answers(tmp_path: Path) -> None:
-    async with hosted(tmp_path, ACCOUNTS, allowed_origins="https://chat.example.com") as team:
+@pytest.mark.parametrize("origin", ["https://chat.example.com", "http://localhost:3000"])
+async def test_a_page_of_an_allowed_origin_can_read_the_answers(origin: str, tmp_path: Path) -> None:
+    async with hosted(tmp_path, ACCOUNTS, allowed_origins="https://chat.example.com, http://localhost:*") as team:
         asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, mcp-method"}
-        before = await team.client.options("/mcp", headers={"Origin": "https://chat.example.com"} | asks)
+        before = await team.client.options("/mcp", headers={"Origin": origin} | asks)
         assert before.status_code == 200
-        assert before.headers["access-control-allow-origin"] == "https://chat.example.com"
-        after = await team.post(MODERN, "tools/list", Origin="https://chat.example.com")
+        assert before.headers["access-control-allow-origin"] == origin
+        # Clients ask with the version of the protocol for the document about OAuth, too.
+        asks_for_it = asks | {"Access-Control-Request-Method": "GET"}
+        assert (await team.client.options(METADATA, headers={"Origin": origin} | asks_for_it)).is_success
+        after = await team.post(MODERN, "tools/list", Origin=origin)
         assert after.status_code == 401
-        assert after.headers["access-control-allow-origin"] == "https://chat.example.com"
+        assert after.headers["access-control-allow-origin"] == origin
         assert "WWW-Authenticate" in after.headers["access-control-expose-headers"]
         other = await team.client.options("/mcp", headers={"Origin": "https://evil.example.com"} | asks)
         assert "access-control-allow-origin" not in other.headers

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.hosting import ADDRESS, ERAS, Team, holder, hosted
 from support.issuer import ALL_SCOPES, AUDIENCE, Issuer
 
-from contacts_mcp.server import identity
+from contacts_mcp.server import hosting, identity
 
 STATIC = "cmcp_of-the-front-desk"
 METADATA = f'resource_metadata="{ADDRESS}/.well-known/oauth-protected-resource/mcp"'
@@ -120,6 +120,9 @@ BAD: dict[str, Callable[[Issuer], str]] = {
     "deeper than a parser goes": lambda _: f"{_part({'alg': 'ES256', 'kid': 'first'})}.{_written(b'[' * 9_000)}.x",
     "an end without end": lambda issuer: issuer.signed(exp=float("inf")),
     "an end beyond all numbers": lambda issuer: issuer.signed(exp=10**400),
+    "a blank subject": lambda issuer: issuer.signed(sub=" ", groups=["oakland-office"]),
+    "a subject that no database holds": lambda issuer: issuer.signed(sub="a\0b", groups=["oakland-office"]),
+    "a subject with half a character": lambda issuer: issuer.signed(sub="a\ud800b", groups=["oakland-office"]),
 }
 
 
@@ -129,9 +132,29 @@ async def test_a_good_token_comes_in(name: str, era: str, team: Team, issuer: Is
     assert response.status_code == 200, response.text
 
 
+# The log tells some apart, for whoever runs the server.
+WHY = {
+    "foreign audience": "it is for another audience",
+    "expired": "it is over",
+    "no end": "exp, iss, aud or sub is missing",
+    "not yet": "it is not good yet",
+    "foreign issuer": "its issuer is not in the file of accounts, or does not have its key",
+    "unknown key": "its issuer is not in the file of accounts, or does not have its key",
+    "altered": "its key did not sign it",
+    "garbage": "it is no static token of the file of accounts, and no JWT that can be read",
+}
+
+
 @pytest.mark.parametrize("name", BAD)
-async def test_a_bad_token_is_refused(name: str, era: str, team: Team, issuer: Issuer) -> None:
+async def test_a_bad_token_is_refused(
+    name: str, era: str, team: Team, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "contacts_mcp")
     response = await team.post(era, "tools/list", token=BAD[name](issuer))
+    told = [record.getMessage() for record in caplog.records if record.name == identity.__name__]
+    if name in WHY:
+        assert told == [f"a token was refused: {WHY[name]}"]
+    assert not any("ada" in line for line in told)
     assert response.status_code == 401, response.text
     assert response.json()["error"] == "invalid_token"
     told = response.headers["www-authenticate"]
@@ -183,8 +206,15 @@ async def test_a_key_that_names_its_algorithm_counts_for_no_other(issuer: Issuer
     row = next(row for row in issuer_of_rsa.document()["keys"] if row["kid"] == "rsa")
     assert keys_in(row)["rsa"].algorithms == identity._ALGORITHMS["RSA"]
     assert keys_in(row | {"alg": "PS256"})["rsa"].algorithms == ("PS256",)
+    assert keys_in(row | {"alg": None})["rsa"].algorithms == identity._ALGORITHMS["RSA"]
     assert keys_in(row | {"use": "enc"}) == {}
     issuer_of_rsa._server.server_close()
+
+
+@pytest.mark.parametrize("odd", [{"kty": ["RSA"]}, {"kty": {}}, {"alg": "none"}, {"alg": ["ES256"]}], ids=str)
+def test_an_odd_key_costs_an_issuer_no_other_key(odd: dict[str, Any], issuer: Issuer) -> None:
+    (row,) = issuer.document()["keys"]
+    assert keys_in(row | {"kid": "odd"} | odd, row).keys() == {"first"}
 
 
 class TestKeys:
@@ -233,7 +263,7 @@ class TestKeys:
 
     @pytest.mark.parametrize("status", [500, 404, 302])
     async def test_an_issuer_that_was_never_reached_means_later(
-        self, status: int, own: Issuer, at_work: Team, era: str
+        self, status: int, own: Issuer, at_work: Team, era: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         own.status = status
         response = await at_work.post(era, "tools/list", token=own.signed())
@@ -245,6 +275,8 @@ class TestKeys:
         assert own.fetches == 1, "each bad token would cost a thread"
         assert (await at_work.client.get("/readyz")).status_code == 503
         assert await status_of(at_work, era, STATIC) == 200
+        why = f"the keys of {own.url} cannot be fetched: the answer has the status {status}"
+        assert [record.getMessage() for record in caplog.records if "keys" in record.getMessage()] == [why]
 
     async def test_the_last_keys_count_while_the_issuer_cannot_be_reached(
         self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
@@ -302,6 +334,17 @@ class TestKeys:
     async def test_ready_means_that_the_keys_are_there(self, own: Issuer, at_work: Team) -> None:
         response = await at_work.client.get("/readyz")
         assert (response.status_code, response.json()["keys"]) == (200, "ok")
+        assert own.fetches == 1
+
+    async def test_a_look_at_readiness_cuts_no_fetch_of_keys(
+        self, own: Issuer, at_work: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert hosting.CHECK_WITHIN < identity.FETCH_WITHIN, "or this asks nothing"
+        monkeypatch.setattr(hosting, "CHECK_WITHIN", 0.1)
+        monkeypatch.setattr(hosting, "CHECKED_AGAIN", 0.0)
+        own.delay = 0.3
+        await at_work.client.get("/readyz")
+        assert (await at_work.client.get("/readyz")).status_code == 200
         assert own.fetches == 1
 
 
@@ -398,6 +441,7 @@ class TestMemory:
         ({"email": "ada@example.com"}, "ada@example.com"),
         ({"email": "ada@example.com", "email_verified": False, "name": "Ada"}, "Ada"),
         ({"preferred_username": "ada.l", "name": "Ada"}, "ada.l"),
+        ({"email": "ada@example.com", "email_verified": "false"}, "ada"),
         ({"email": " ", "name": 7}, "ada"),
         ({"name": "A\u202eda\n"}, "A\\u{202e}da"),
     ],

@@ -71,6 +71,11 @@ async def replica(mortal: PostgresServer) -> AsyncIterator[SharedDatabase]:
     await db.aclose()
 
 
+async def connected(db: SharedDatabase) -> None:
+    """So that there are connections for all. Quick questions would use the same one after the other."""
+    await asyncio.gather(*(db.fetch("SELECT pg_sleep(0.3)") for _ in range(8)))
+
+
 async def in_seconds(work: Callable[[], Awaitable[Any]]) -> float:
     """How long it takes to be refused."""
     start = time.monotonic()
@@ -136,7 +141,7 @@ async def test_a_question_that_is_carried_out_long_after_it_was_given_up_leaves_
         async with locks.contact(8):
             pass
 
-    await asyncio.gather(*(replica.is_up() for _ in range(8)))  # so that there are connections for all
+    await connected(replica)
     async with locks.contact(7):
         with mortal.frozen_connections():  # new connections are answered, and so all that is owed is paid
             await asyncio.gather(in_seconds(lambda: journal.begin(UPDATE)), in_seconds(take))
@@ -435,6 +440,23 @@ async def test_the_log_says_why_it_cannot_be_reached(empty_database: str, caplog
     await anyio.sleep(0.2)
     assert caplog.text.count("cannot be reached") == 1, "a line a second would hide others"
     await db.aclose()
+
+
+async def test_one_that_takes_no_writes_is_not_up(replica: SharedDatabase, caplog: pytest.LogCaptureFixture) -> None:
+    """A provider makes it so where the disk is full, and a failover may leave one so. No connection ends."""
+    try:
+        await replica.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        await replica.execute("SELECT pg_reload_conf()")
+        with anyio.fail_after(5):
+            while await replica.is_up():  # noqa: ASYNC110 -- nothing here tells of it
+                await anyio.sleep(0.02)
+            while "cannot be reached: it takes no writes" not in caplog.text:  # noqa: ASYNC110 -- a thread says it
+                await anyio.sleep(0.02)
+    finally:
+        await replica.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        await replica.execute("SELECT pg_reload_conf()")
+    await back(replica, within=5)
+    assert "does not answer" not in caplog.text
 
 
 async def test_of_two_servers_that_find_a_lease_free_at_the_same_moment_one_gets_it(

@@ -404,7 +404,15 @@ async def test_closing_ends_the_heartbeat_in_the_middle_of_a_question_too(redis:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "planted", "http://:planted@h", "redis://:plan/ted@h:1", "redis://:planted@h:x", "redis://:planted@[::1"],
+    [
+        "",
+        "planted",
+        "http://:planted@h",
+        "redis://:plan/ted@h:1",
+        "redis://:planted@h:x",
+        "redis://:planted@[::1",
+        "redis://h:1/0?planted=1",
+    ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(InvalidSettings, match=r"^CONTACTS_MCP_REDIS_URL: expected an address such as redis://") as told:

@@ -41,6 +41,7 @@ _IN_LINE = 10.0  # seconds to wait for a free connection, at most
 _GRACE = 0.1  # seconds for an answer that is there already, where this process is busy
 _HANG_UP = 0.1  # seconds for PostgreSQL to end a question that was given up, before its connection is dropped
 _AGAIN = ("40001", "40P01")  # another transaction was in the way, and this one was rolled back
+_WRITES = "current_setting('transaction_read_only') = 'off'"
 _STANDBY = "25006"  # a database that takes no writes, which a failover leaves behind for a moment
 
 Row = dict[str, Any]
@@ -118,12 +119,14 @@ class SharedDatabase:
         self._closers.append(close)
 
     async def is_up(self) -> bool:
-        """Whether PostgreSQL answers. It takes a second at most."""
+        """Whether PostgreSQL answers, and takes writes. It takes a second at most."""
         try:
-            await self.fetch(f"SELECT {NOW} AS clock")
+            (row,) = await self.fetch(f"SELECT {NOW} AS clock, {_WRITES} AS writes")
         except AccountError:
             return False
-        return True
+        if not row["writes"]:
+            self._look_for_the_reason()
+        return bool(row["writes"])
 
     async def fetch(
         self, query: str, values: Mapping[str, Any] | None = None, *, patience: float = PATIENCE, again: bool = False
@@ -335,8 +338,9 @@ def why_away(url: str) -> str:
     driver, _ = drivers()
     address = address_of(driver, url)
     try:
-        driver.connect(address).close()
+        with driver.connect(address) as db:
+            found = db.execute(f"SELECT {_WRITES}".encode()).fetchone()
     except driver.Error as error:
         said = str(error)
         return next((ours for theirs, ours in _REASONS.items() if theirs in said), "")
-    return ""
+    return "" if found and found[0] else "it takes no writes, as a standby or one with a full disk"
