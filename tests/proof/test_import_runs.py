@@ -190,6 +190,20 @@ async def test_a_run_of_yesterday_does_not_go_on(open_stage: OpenStage) -> None:
         assert len(phones_of(stage)) == len({*phones_of(stage)}) == 32
 
 
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0], ids=["back", "ahead"])
+async def test_a_run_waits_for_a_late_batch_also_where_the_time_of_day_is_set_meanwhile(
+    open_stage: OpenStage, jump: float
+) -> None:
+    async with open_stage() as stage:
+        plan, token = await planned(stage, table(1))
+        stage.sandbox.faults.add(Fault(operation="batch_contacts", kind="silence", late=50.0))
+        book, sent = await stage.book(), anyio.current_time()
+        for part in (book.imports, book.journal):
+            clock = part._clock
+            part._clock = lambda clock=clock: clock() + (jump if anyio.current_time() > sent + 1 else 0)
+        assert (await until_done(stage, plan, token))["outcomes"] == {"done": 1}
+
+
 # Told as it is
 
 

@@ -256,9 +256,10 @@ class _Run:
         return True
 
     async def _seconds_to_wait(self) -> float:
-        """Until something that is on its way cannot arrive any more."""
+        """Until something that is on its way cannot arrive any more, by the journal where that knows it."""
+        entries = (await self._unfinished_parts()).values()
         sending = await self.book.imports.rows(self.number, state="sending", limit=1_000)
-        left = map(self._seconds_in_flight, sending)
+        left = [*map(self.book.journal.seconds_left, entries)] or [*map(self._seconds_in_flight, sending)]
         return max(1.0, min(left, default=IN_FLIGHT if self.later else 1.0))
 
     def _seconds_in_flight(self, row: StoredRow) -> float:
