@@ -144,6 +144,41 @@ async def test_an_update_that_was_changed_again_before_the_run_went_on_is_not_ma
         assert stage.people()[stage.ADA]["last"] == "King"
 
 
+async def test_a_row_is_not_called_done_for_what_a_later_change_of_the_contact_did(open_stage: OpenStage) -> None:
+    """Its own request did nothing, and where the service sends neither `rev` nor `updated`, no look tells."""
+    async with open_stage(behaviour={"sends_rev": False, "sends_updated": False}) as stage:
+        plan, _ = await planned(stage, "Phone,Last name\n5105550101,Lovelace", existing="overwrite")
+        stage.sandbox.faults.add(Fault(operation="update_contact", kind="pretend", pretended_rev="none"))
+        await killed_after(await stage.book(), plan, "PUT /v1/contact")
+        stage.restart()
+        await anyio.sleep(70)
+        await stage.ok("update_contact", contact_id=stage.ADA, last="Lovelace")
+        facts = await until_done(stage, plan)
+        assert facts["outcomes"] == {"told": 1}
+        changes = (await stage.ok("list_changes", contact_id=stage.ADA))["changes"]
+        assert [change["state"] for change in changes] == ["done", "unknown"]
+
+
+async def test_a_row_is_not_called_done_for_a_contact_that_a_later_call_made(open_stage: OpenStage) -> None:
+    """Its own request did nothing, which was found out before. The later one arrives late, and has fewer values."""
+    async with open_stage() as stage:
+        plan, _ = await planned(stage, table(1))
+        stage.sandbox.faults.add(Fault(operation="batch_contacts", kind="pretend"))
+        await killed_after(await stage.book(), plan, "POST /v1/batch")
+        stage.restart()
+        await anyio.sleep(70)
+        stage.sandbox.faults.add(Fault(operation="create_contact", kind="silence", late=10.0))
+        assert "may or may not" in await stage.refused("create_contact", phone="+15105550200")
+        await anyio.sleep(15)
+        assert (await until_done(stage, plan))["outcomes"] == {"moved": 1}
+        (contact,) = [number for number, person in stage.people().items() if person["phone"] == PHONE.format(200)]
+        changes = (await stage.ok("list_changes", contact_id=contact))["changes"]
+        assert [(change["state"], change["action"]) for change in changes] == [("done", "create")]
+        book = await stage.book()
+        (row,) = await book.imports.rows(plan)
+        assert row.change_id not in [change["change_id"] for change in changes]
+
+
 # The clock
 
 
