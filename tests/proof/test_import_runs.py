@@ -179,6 +179,27 @@ async def test_a_row_is_not_called_done_for_a_contact_that_a_later_call_made(ope
         assert row.change_id not in [change["change_id"] for change in changes]
 
 
+async def test_a_run_that_was_killed_before_its_plan_knew_its_change_is_one_change(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_stage() as stage:
+        plan, _ = await planned(stage, table(3))
+        book = await stage.book()
+
+        async def killed(*_: object, **__: object) -> None:
+            raise Killed
+
+        monkeypatch.setattr(book.imports, "set", killed)
+        with pytest.raises(Killed):
+            await run(book, await named(book, plan))
+        stage.restart()
+        book = await stage.book()
+        await run(book, await named(book, plan))
+        (change,) = (await stage.ok("list_changes"))["changes"]
+        assert change["state"] == "done"
+        assert len(await book.journal.parts_of(change["change_id"])) == 3
+
+
 # The clock
 
 

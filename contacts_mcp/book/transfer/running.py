@@ -194,9 +194,11 @@ class _Run:
             return known
         counts = plan.counts.get("decisions", {})
         about = {"plan": plan.plan, "kind": plan.kind, "file": plan.facts.get("file", ""), "counts": counts}
-        return await self.book.journal.begin(
-            Entry(action="import", before={}, wanted={}, record=about, undoes=plan.facts.get("undoes"))
-        )
+        run = Entry(action="import", before={}, wanted={}, record=about, undoes=plan.facts.get("undoes"))
+        # A server that stopped right after it began the change could not write it into the plan.
+        begun = await self.book.journal.open_runs()
+        same = (each for each in begun if (each.record, each.undoes) == (run.record, run.undoes))
+        return next(same, None) or await self.book.journal.begin(run)
 
     async def _finish(self) -> None:
         await close_run(self.book, self.parent)
