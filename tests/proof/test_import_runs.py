@@ -246,7 +246,7 @@ async def test_a_run_of_yesterday_does_not_go_on(open_stage: OpenStage) -> None:
         assert len(phones_of(stage)) == len({*phones_of(stage)}) == 32
 
 
-@pytest.mark.parametrize("jump", [-3600.0, 3600.0], ids=["back", "ahead"])
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, 40 * KEEP], ids=["back", "ahead", "a month ahead"])
 async def test_a_run_waits_for_a_late_batch_also_where_the_time_of_day_is_set_meanwhile(
     open_stage: OpenStage, jump: float
 ) -> None:
@@ -258,6 +258,29 @@ async def test_a_run_waits_for_a_late_batch_also_where_the_time_of_day_is_set_me
             clock = part._clock
             part._clock = lambda clock=clock: clock() + (jump if anyio.current_time() > sent + 1 else 0)
         assert (await until_done(stage, plan, token))["outcomes"] == {"done": 1}
+
+
+async def test_a_run_whose_plan_is_removed_under_it_tells_what_is_left(open_stage: OpenStage) -> None:
+    """Another server may do so whose clock is a month ahead. The journal has what was done."""
+    async with open_stage() as stage:
+        before = stage.people()
+        plan, token = await planned(stage, table(30))
+        book = await stage.book()
+        stage.sandbox.faults.add(Fault(operation="batch_contacts", kind="stall", delay=0.2, skip=1))
+
+        async def remove() -> None:
+            await anyio.sleep(0.1)
+            await book.imports.drop(plan)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(remove)
+            told = await stage.refused("import_contacts", plan=plan, confirm_token=token)
+        assert "list_changes has the run" in told
+        (change,) = (await stage.ok("list_changes"))["changes"]
+        assert len(stage.people()) > len(before)
+        token = (await stage.ok("undo_change", change_id=change["change_id"]))["confirm_token"]
+        await stage.ok("undo_change", change_id=change["change_id"], confirm_token=token)
+        assert stage.people() == before
 
 
 # Told as it is

@@ -183,8 +183,14 @@ class _Run:
         await self._finish()
 
     async def _plan(self) -> StoredPlan:
+        """Raises OutcomeUnknown where another server removed it meanwhile, because its clock is ahead."""
         plan = await self.book.imports.plan(self.number)
-        assert plan is not None
+        if plan is None:
+            raise OutcomeUnknown(
+                f"Plan {self.number} stopped on its way, because it is not stored any more. Some of its rows were, or "
+                "may have been, carried out. list_changes has the run, and undo_change takes it back. Make the plan "
+                "again for the rest."
+            )
         return plan
 
     async def _begun(self, plan: StoredPlan) -> Entry:
