@@ -101,7 +101,7 @@ class Imports:
         self._account = Account.of(account)
         self._clock = clock
         self._uptime = uptime
-        self._began = clock(), uptime()
+        self._seen = clock(), uptime()  # the last time of day that counts, and when that was
         self._db: sqlite3.Connection | None = None
         self._purged = float("-inf")
 
@@ -251,12 +251,13 @@ class Imports:
             ]
 
     def _purge(self) -> None:
-        """Remove old plans, by no later time than the machine's uptime allows since this object was made.
+        """Remove old plans, by a time of day that grows no faster than the machine's uptime.
 
         A clock that is set a month ahead would otherwise remove the plan that is being made or run.
         """
-        at, since = self._began
-        now = min(self._clock(), at + passed(since, self._uptime()))
+        (at, since), running = self._seen, self._uptime()
+        now = min(self._clock(), at + passed(since, running))
+        self._seen = now, running  # so that a clock that is corrected, and set ahead again, counts as little
         if abs(now - self._purged) < _PURGE_EVERY:
             return
         self._purged = now
