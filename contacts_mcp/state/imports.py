@@ -24,6 +24,7 @@ from contacts_mcp.errors import AccountError
 from contacts_mcp.models import Values
 from contacts_mcp.state.account import Account
 from contacts_mcp.state.database import is_spoilt, json_text, opened, transaction
+from contacts_mcp.state.uptime import passed, uptime
 
 KEEP = 24 * 3600.0  # seconds
 _PATIENCE = 5.0  # seconds for another process
@@ -88,10 +89,19 @@ _PLAN_TABLES = ("facts", "switches", "counts")
 class Imports:
     """The plans of one account. Raises AccountError where their file cannot be used."""
 
-    def __init__(self, path: Path | None, account: Account | str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        account: Account | str,
+        *,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = uptime,
+    ) -> None:
         self._path = path
         self._account = Account.of(account)
         self._clock = clock
+        self._uptime = uptime
+        self._seen = clock(), uptime()  # the last time of day that counts, and when that was
         self._db: sqlite3.Connection | None = None
         self._purged = float("-inf")
 
@@ -241,7 +251,13 @@ class Imports:
             ]
 
     def _purge(self) -> None:
-        now = self._clock()
+        """Remove old plans, by a time of day that grows no faster than the machine's uptime.
+
+        A clock that is set a month ahead would otherwise remove the plan that is being made or run.
+        """
+        (at, since), running = self._seen, self._uptime()
+        now = min(self._clock(), at + passed(since, running))
+        self._seen = now, running  # so that a clock that is corrected, and set ahead again, counts as little
         if abs(now - self._purged) < _PURGE_EVERY:
             return
         self._purged = now

@@ -144,6 +144,62 @@ async def test_an_update_that_was_changed_again_before_the_run_went_on_is_not_ma
         assert stage.people()[stage.ADA]["last"] == "King"
 
 
+async def test_a_row_is_not_called_done_for_what_a_later_change_of_the_contact_did(open_stage: OpenStage) -> None:
+    """Its own request did nothing, and where the service sends neither `rev` nor `updated`, no look tells."""
+    async with open_stage(behaviour={"sends_rev": False, "sends_updated": False}) as stage:
+        plan, _ = await planned(stage, "Phone,Last name\n5105550101,Lovelace", existing="overwrite")
+        stage.sandbox.faults.add(Fault(operation="update_contact", kind="pretend", pretended_rev="none"))
+        await killed_after(await stage.book(), plan, "PUT /v1/contact")
+        stage.restart()
+        await anyio.sleep(70)
+        await stage.ok("update_contact", contact_id=stage.ADA, last="Lovelace")
+        facts = await until_done(stage, plan)
+        assert facts["outcomes"] == {"told": 1}
+        changes = (await stage.ok("list_changes", contact_id=stage.ADA))["changes"]
+        assert [change["state"] for change in changes] == ["done", "unknown"]
+
+
+async def test_a_row_is_not_called_done_for_a_contact_that_a_later_call_made(open_stage: OpenStage) -> None:
+    """Its own request did nothing, which was found out before. The later one arrives late, and has fewer values."""
+    async with open_stage() as stage:
+        plan, _ = await planned(stage, table(1))
+        stage.sandbox.faults.add(Fault(operation="batch_contacts", kind="pretend"))
+        await killed_after(await stage.book(), plan, "POST /v1/batch")
+        stage.restart()
+        await anyio.sleep(70)
+        stage.sandbox.faults.add(Fault(operation="create_contact", kind="silence", late=10.0))
+        assert "may or may not" in await stage.refused("create_contact", phone="+15105550200")
+        await anyio.sleep(15)
+        assert (await until_done(stage, plan))["outcomes"] == {"moved": 1}
+        (contact,) = [number for number, person in stage.people().items() if person["phone"] == PHONE.format(200)]
+        changes = (await stage.ok("list_changes", contact_id=contact))["changes"]
+        assert [(change["state"], change["action"]) for change in changes] == [("done", "create")]
+        book = await stage.book()
+        (row,) = await book.imports.rows(plan)
+        assert row.change_id not in [change["change_id"] for change in changes]
+
+
+async def test_a_run_that_was_killed_before_its_plan_knew_its_change_is_one_change(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_stage() as stage:
+        plan, _ = await planned(stage, table(3))
+        book = await stage.book()
+
+        async def killed(*_: object, **__: object) -> None:
+            raise Killed
+
+        monkeypatch.setattr(book.imports, "set", killed)
+        with pytest.raises(Killed):
+            await run(book, await named(book, plan))
+        stage.restart()
+        book = await stage.book()
+        await run(book, await named(book, plan))
+        (change,) = (await stage.ok("list_changes"))["changes"]
+        assert change["state"] == "done"
+        assert len(await book.journal.parts_of(change["change_id"])) == 3
+
+
 # The clock
 
 
@@ -188,6 +244,43 @@ async def test_a_run_of_yesterday_does_not_go_on(open_stage: OpenStage) -> None:
         again, token = await planned(stage, table(30))
         await until_done(stage, again, token)
         assert len(phones_of(stage)) == len({*phones_of(stage)}) == 32
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, 40 * KEEP], ids=["back", "ahead", "a month ahead"])
+async def test_a_run_waits_for_a_late_batch_also_where_the_time_of_day_is_set_meanwhile(
+    open_stage: OpenStage, jump: float
+) -> None:
+    async with open_stage() as stage:
+        plan, token = await planned(stage, table(1))
+        stage.sandbox.faults.add(Fault(operation="batch_contacts", kind="silence", late=50.0))
+        book, sent = await stage.book(), anyio.current_time()
+        for part in (book.imports, book.journal):
+            clock = part._clock
+            part._clock = lambda clock=clock: clock() + (jump if anyio.current_time() > sent + 1 else 0)
+        assert (await until_done(stage, plan, token))["outcomes"] == {"done": 1}
+
+
+async def test_a_run_whose_plan_is_removed_under_it_tells_what_is_left(open_stage: OpenStage) -> None:
+    """Another server may do so whose clock is a month ahead. The journal has what was done."""
+    async with open_stage() as stage:
+        before = stage.people()
+        plan, token = await planned(stage, table(30))
+        book = await stage.book()
+        stage.sandbox.faults.add(Fault(operation="batch_contacts", kind="stall", delay=0.2, skip=1))
+
+        async def remove() -> None:
+            await anyio.sleep(0.1)
+            await book.imports.drop(plan)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(remove)
+            told = await stage.refused("import_contacts", plan=plan, confirm_token=token)
+        assert "list_changes has the run" in told
+        (change,) = (await stage.ok("list_changes"))["changes"]
+        assert len(stage.people()) > len(before)
+        token = (await stage.ok("undo_change", change_id=change["change_id"]))["confirm_token"]
+        await stage.ok("undo_change", change_id=change["change_id"], confirm_token=token)
+        assert stage.people() == before
 
 
 # Told as it is

@@ -51,7 +51,7 @@ async def test_a_plan_of_another_account_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("age", "is_there"), [(KEEP - 60, True), (KEEP + 60, False)], ids=["a day", "more"])
 async def test_a_plan_goes_after_a_day(tmp_path: Path, age: float, is_there: bool) -> None:
     clock = Clock()
-    imports = Imports(tmp_path / "imports.sqlite3", "ours", clock=clock)
+    imports = Imports(tmp_path / "imports.sqlite3", "ours", clock=clock, uptime=clock)
     plan = await imports.begin("file", {}, {})
     await imports.add(plan, [a_row(1)])
     clock.now += age

@@ -20,6 +20,7 @@ import pytest
 from postgres_server import PostgresServer
 
 from contacts_mcp.errors import AccountError, Refused
+from contacts_mcp.state.imports import StoredRow, moved_on
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.state.postgres import leases
 from contacts_mcp.state.postgres.clock import ticks
@@ -86,6 +87,12 @@ async def in_seconds(work: Callable[[], Awaitable[Any]]) -> float:
     return time.monotonic() - start
 
 
+async def connected(db: SharedDatabase) -> None:
+    """Make connections for all questions of a test, because a new one is not frozen."""
+    everybody = asyncio.Barrier(8)
+    await asyncio.gather(*(db.run(lambda _: everybody.wait(), patience=20) for _ in range(everybody.parties)))
+
+
 async def back(db: SharedDatabase, within: float) -> float:
     """How long it takes until the database answers again."""
     start = time.monotonic()
@@ -106,20 +113,21 @@ async def test_while_it_is_away_every_question_is_refused_within_about_a_second(
         async with locks.contact(8):
             pass
 
-    await asyncio.gather(*(replica.is_up() for _ in range(8)))  # so that there are connections for all
-    async with locks.contact(7):
+    async with locks.contact(7), locks.contact(9):
         begun = await journal.begin(UPDATE)
+        await journal.purge()  # which begins beside that, and an answer to it would be no silence
+        await connected(replica)
         (mortal.stop if way == "stopped" else mortal.freeze)()
-        questions = lambda: journal.begin(UPDATE), journal.entries, take
+        questions = lambda: journal.begin(replace(UPDATE, contact_id=9)), journal.entries, take
         waits = await asyncio.gather(*map(in_seconds, questions))
         assert max(*waits, await in_seconds(lambda: imports.plan(1))) < 1.3
-    assert await in_seconds(journal.entries) < 0.1, "one call would wait for the same several times"
-    await anyio.sleep(1.0)
-    start = time.monotonic()
-    assert not await journal.finish(replace(begun, state="done")), "it never fails"
-    assert await journal.recent() == []
-    assert not await replica.is_up()
-    assert time.monotonic() - start < 1.3
+        assert await in_seconds(journal.entries) < 0.1, "one call would wait for the same several times"
+        await anyio.sleep(1.0)
+        start = time.monotonic()
+        assert not await journal.finish(replace(begun, state="done")), "it never fails"
+        assert await journal.recent() == []
+        assert not await replica.is_up()
+        assert time.monotonic() - start < 1.3
     if way == "stopped":
         mortal.start()
     else:
@@ -156,11 +164,48 @@ async def test_a_question_that_is_carried_out_long_after_it_was_given_up_leaves_
     assert [entry.state for entry in await journal.entries()] in ([], ["not_done"])
 
 
+async def test_a_run_that_another_server_took_over_is_written_to_by_that_one_alone(
+    mortal: PostgresServer, replica: SharedDatabase, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by what stood still in PostgreSQL meanwhile, nor by a server that stood still itself and goes on."""
+    monkeypatch.setattr("contacts_mcp.state.postgres.imports.PATIENCE_FOR_MANY", 0.3)
+    other = SharedDatabase(mortal.url())
+    imports, theirs = PostgresImports(replica, account), PostgresImports(other, account)
+    plan = await imports.begin("file", {}, {})
+    rows = [StoredRow(row=number, line=number, phone="", decision="new", state="planned") for number in (1, 2)]
+    await imports.add(plan, rows)
+    done = [moved_on(row, "done") for row in rows]
+    writes: list[Callable[[], Awaitable[None]]] = [
+        lambda: imports.save(plan, [moved_on(rows[0], "sending", sent_at=1.0)]),
+        lambda: imports.set(plan, state="stopped"),
+        lambda: imports.finish(plan),
+    ]
+    await connected(replica)
+    async with PostgresLocks(replica, account).plan(plan) as is_ours:
+        assert is_ours
+        await imports.set(plan, state="running", asked=0)
+        with mortal.frozen_connections():
+            await asyncio.gather(*map(in_seconds, writes))
+            await other.execute("UPDATE lease SET until = clock_timestamp()")  # forty seconds later
+            async with PostgresLocks(other, account).plan(plan) as is_theirs:
+                assert is_theirs
+                await theirs.save(plan, done)
+        await back(replica, within=5)
+        for write in writes:
+            with pytest.raises(LeaseLost):
+                await write()
+        await theirs.set(plan, asked=1)  # anybody may stop a run
+    found = await theirs.plan(plan)
+    assert found is not None
+    assert (found.state, found.asked, await theirs.rows(plan)) == ("running", True, done)
+    await other.aclose()
+
+
 async def with_nothing_left(server: PostgresServer, account: str) -> None:
     """Soon no change is open and no contact is held, though some questions were heard that nobody waited for."""
     other = SharedDatabase(server.url())
     with anyio.fail_after(4):
-        for contact_id in (7, 8):
+        for contact_id in (7, 8, 9):
             async with PostgresLocks(other, account).contact(contact_id):
                 pass
         while await PostgresJournal(other, account).unfinished():  # noqa: ASYNC110 -- nothing here tells of it

@@ -25,7 +25,7 @@ class FileForm:
     opened: list[Imports] = field(default_factory=list)
 
     def imports(self, account: str = "ours") -> Imports:
-        self.opened.append(Imports(self.path, account, clock=self.clock))
+        self.opened.append(Imports(self.path, account, clock=self.clock, uptime=self.clock))
         return self.opened[-1]
 
     async def wait(self, seconds: float) -> None:

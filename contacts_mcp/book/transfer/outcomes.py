@@ -10,6 +10,7 @@
 | nothing, and it may still arrive | `unknown` | `sending`, to be looked at again |
 | not there, and it cannot arrive any more | `not_done` | `planned` again, singly, or `failed` after some tries |
 | neither, and it cannot arrive any more | `unknown` | `told` |
+| a later change of our own came after it, and nothing was found out before | `unknown` | `told` |
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ async def _unclear(book: Book, one: Sent, *, is_over: bool) -> tuple[Entry, Stor
     has_left = one.contact is None and await book.journal.departures_from(one.row.phone, after=one.row.change_id or 0)
     if has_left or one.plan.proof(Sight.of(one.contact), given) != "not_done":
         return replace(one.entry, state="unknown", looked=book.imports.now), moved_on(one.row, "told", UNSURE)
-    return replace(one.entry, state="not_done"), _once_more(one.row)
+    return replace(one.entry, state="not_done"), once_more(one.row)
 
 
 def _as_given_up(book: Book, one: Sent) -> Entry:
@@ -133,7 +134,7 @@ def _as_given_up(book: Book, one: Sent) -> Entry:
     return book.journal.given_up(one.entry) if is_just_now else one.entry
 
 
-def _once_more(row: StoredRow) -> StoredRow:
+def once_more(row: StoredRow) -> StoredRow:
     """A row that was not carried out is planned again, singly from now on, which tells the reason."""
     tries = int(row.shown.get("tries", 0)) + 1
     if tries >= MOST_TRIES:

@@ -31,7 +31,7 @@ from contacts_mcp.book.transfer.batches import CHUNKS, Batches, body_of
 from contacts_mcp.book.transfer.confirming import named
 from contacts_mcp.book.transfer.judging import Judge, judge_for
 from contacts_mcp.book.transfer.looking import AT_ONCE, Looked, all_of, forms_of, look
-from contacts_mcp.book.transfer.outcomes import Sent, is_ours_but_less, outcome_of, row_as_done
+from contacts_mcp.book.transfer.outcomes import UNSURE, Sent, is_ours_but_less, once_more, outcome_of, row_as_done
 from contacts_mcp.book.transfer.verdicts import ACTIONS, Go, Moved, Verdict
 from contacts_mcp.book.values import values_of
 from contacts_mcp.book.writing.known import first_way_to_clear, other_way_to_clear, refused_as_known
@@ -183,8 +183,14 @@ class _Run:
         await self._finish()
 
     async def _plan(self) -> StoredPlan:
+        """Raises OutcomeUnknown where another server removed it meanwhile, because its clock is ahead."""
         plan = await self.book.imports.plan(self.number)
-        assert plan is not None
+        if plan is None:
+            raise OutcomeUnknown(
+                f"Plan {self.number} stopped on its way, because it is not stored any more. Some of its rows were, or "
+                "may have been, carried out. list_changes has the run, and undo_change takes it back. Make the plan "
+                "again for the rest."
+            )
         return plan
 
     async def _begun(self, plan: StoredPlan) -> Entry:
@@ -194,9 +200,11 @@ class _Run:
             return known
         counts = plan.counts.get("decisions", {})
         about = {"plan": plan.plan, "kind": plan.kind, "file": plan.facts.get("file", ""), "counts": counts}
-        return await self.book.journal.begin(
-            Entry(action="import", before={}, wanted={}, record=about, undoes=plan.facts.get("undoes"))
-        )
+        run = Entry(action="import", before={}, wanted={}, record=about, undoes=plan.facts.get("undoes"))
+        # A server that stopped right after it began the change could not write it into the plan.
+        begun = await self.book.journal.open_runs()
+        same = (each for each in begun if (each.record, each.undoes) == (run.record, run.undoes))
+        return next(same, None) or await self.book.journal.begin(run)
 
     async def _finish(self) -> None:
         await close_run(self.book, self.parent)
@@ -256,9 +264,10 @@ class _Run:
         return True
 
     async def _seconds_to_wait(self) -> float:
-        """Until something that is on its way cannot arrive any more."""
+        """Until something that is on its way cannot arrive any more, by the journal where that knows it."""
+        entries = (await self._unfinished_parts()).values()
         sending = await self.book.imports.rows(self.number, state="sending", limit=1_000)
-        left = map(self._seconds_in_flight, sending)
+        left = [*map(self.book.journal.seconds_left, entries)] or [*map(self._seconds_in_flight, sending)]
         return max(1.0, min(left, default=IN_FLIGHT if self.later else 1.0))
 
     def _seconds_in_flight(self, row: StoredRow) -> float:
@@ -338,13 +347,14 @@ class _Run:
     async def _write(self, going: Sequence[tuple[StoredRow, Go, bool]]) -> None:
         now = self.book.imports.now
         marked = [moved_on(row, "sending", sent_at=now) for row, *_ in going]
-        with anyio.CancelScope(shield=True):  # rows that are marked have their entries
+        with anyio.CancelScope(shield=True):  # rows that are marked have their entries, and know them when they go out
             await self.book.imports.save(self.number, marked)
             entries = await self.book.journal.begin_all([self._entry(row, go) for row, go, _ in going])
-        sent = [
-            Sent(replace(row, change_id=entry.change_id), go.plan, entry, by_batch=by_batch)
-            for row, (_, go, by_batch), entry in zip(marked, going, entries, strict=True)
-        ]
+            sent = [
+                Sent(replace(row, change_id=entry.change_id), go.plan, entry, by_batch=by_batch)
+                for row, (_, go, by_batch), entry in zip(marked, going, entries, strict=True)
+            ]
+            await self.book.imports.save(self.number, [one.row for one in sent])
         try:
             await self._send(sent)
             await self._look_after(sent)
@@ -554,10 +564,36 @@ class _Run:
         return True
 
     async def _without_known(self, sent: Sequence[Sent]) -> list[Sent]:
-        """The rows to look at. A call about the contact may have found out the others, and they are done."""
-        known = [one for one in sent if one.entry.state == "done"]
-        await self.book.imports.save(self.number, [row_as_done(one, _as_left(one.entry)) for one in known])
-        return [one for one in sent if one.entry.state != "done"]
+        """The rows to look at. The others are written down as what is known of them already."""
+        known = {one.row.row: row for one in sent if (row := await self._known_outcome(one)) is not None}
+        await self.book.imports.save(self.number, [*known.values()])
+        return [one for one in sent if one.row.row not in known]
+
+    async def _known_outcome(self, one: Sent) -> StoredRow | None:
+        """The row where a call about the contact has found out what became of it.
+
+        After a later change of our own, a look at the contact shows that one. An outcome that nobody knows by then
+        stays unknown.
+        """
+        is_overtaken = self._seconds_left(one) <= 0 and await self._is_overtaken(one)
+        if is_overtaken:
+            await settle_entry(self.book, one.entry.change_id)
+            one.entry = await self.book.journal.get(one.entry.change_id) or one.entry
+        if one.entry.state == "done":
+            return row_as_done(one, _as_left(one.entry))
+        if one.entry.state == "not_done":
+            return once_more(one.row)
+        return moved_on(one.row, "told", UNSURE) if is_overtaken else None
+
+    async def _is_overtaken(self, one: Sent) -> bool:
+        """Whether the journal has a later change of the contact, or of the phone where it was to be a new contact."""
+        entry, journal = one.entry, self.book.journal
+        if not entry.change_id:
+            return False
+        if one.plan.action != "create":
+            return await journal.next_after(entry) is not None
+        about = [other for form in forms_of(one.row.phone) for other in await journal.about_phone(form)]
+        return any(other.change_id > entry.change_id for other in about)
 
     async def _unfinished_parts(self) -> dict[tuple[str, int | None], Entry]:
         """The unfinished entries of this run by phone and contact, for rows that do not know their entry."""

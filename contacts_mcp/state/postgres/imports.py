@@ -1,6 +1,8 @@
 """The plans of imports and their rows: `state/imports.py` with the same answers, in PostgreSQL.
 
 - The right to run a plan is a lease (`PostgresLocks.plan`). Another server takes a run over once that ended.
+- The holder of that lease writes to the plan only while it lasts, by PostgreSQL's own clock. A statement that comes
+  later leaves the rows of the next holder as they are.
 - Every age is by PostgreSQL's clock.
 - Nothing of another account is ever told, and `forget` deletes only the plans of this one.
 """
@@ -17,6 +19,8 @@ from contacts_mcp.state.imports import KEEP, PlanKind, PlanState, RowState, Stor
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.clock import NOW, ticks
 from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, Row, SharedDatabase
+from contacts_mcp.state.postgres.leases import LeaseLost, Leases
+from contacts_mcp.state.postgres.locks import lease_name
 
 if TYPE_CHECKING:
     import psycopg
@@ -61,12 +65,17 @@ _SAVE = f"""
         AS n ({_quoted(_RUN_COLUMNS)})
     WHERE r.account = %(account)s AND r.plan = %(plan)s AND r."row" = n."row"
 """
-_FINISH = f"""
-    WITH ended AS (
-        UPDATE import_plan SET state = 'done', problem = '' WHERE account = %(account)s AND plan = %(plan)s
+_OF_PLAN = "WHERE account = %(account)s AND plan = %(plan)s"
+_END = f"UPDATE import_plan SET state = 'done', problem = '' {_OF_PLAN}"
+_BLANK = f"""UPDATE import_row SET {", ".join(f"{name} = '{{}}'" for name in _JSON)} {_OF_PLAN} AND state = 'done'"""
+# The caller's lease stays its own until the end of the statement.
+_ALLOWED = """
+    held AS (
+        SELECT 1 FROM lease WHERE account = %(account)s AND name = %(lease)s AND fence = %(fence)s
+        AND owner = %(owner)s AND until > clock_timestamp() FOR SHARE
+    ), allowed AS MATERIALIZED (
+        SELECT %(fence)s::bigint IS NULL OR EXISTS (SELECT FROM held) AS is_so
     )
-    UPDATE import_row SET {", ".join(f"{name} = '{{}}'" for name in _JSON)}
-    WHERE account = %(account)s AND plan = %(plan)s AND state = 'done'
 """
 # A killed process leaves a plan that looks running.
 _PURGE = f"""
@@ -81,6 +90,7 @@ class PostgresImports:
     def __init__(self, db: SharedDatabase, account: Account | str) -> None:
         self._db = db
         self._account = AccountNumber.of(db, account)
+        self._leases = Leases.of(db)
         self._purged = float("-inf")
 
     @property
@@ -116,14 +126,13 @@ class PostgresImports:
 
     async def set(self, plan: int, **changes: Any) -> None:
         """Set columns of a plan."""
-        values = {name: _plan_column(name, value) for name, value in changes.items()}
-        assigned = ", ".join(f"{name} = %({name})s" for name in changes)
-        of_plan = "account = %(account)s AND plan = %(of_plan)s"
-        await self._execute(f"UPDATE import_plan SET {assigned} WHERE {of_plan}", **values, of_plan=plan)
+        values = {f"new_{name}": _plan_column(name, value) for name, value in changes.items()}
+        assigned = ", ".join(f"{name} = %(new_{name})s" for name in changes)
+        await self._write(plan, f"UPDATE import_plan SET {assigned} {_OF_PLAN}", **values)
 
     async def finish(self, plan: int) -> None:
         """The run is over. Of rows that came out as planned, what they held is in the journal alone from now on."""
-        await self._execute(_FINISH, plan=plan)
+        await self._write(plan, _END, _BLANK)
 
     @asynccontextmanager
     async def filling(self, plan: int) -> AsyncIterator[None]:
@@ -162,7 +171,7 @@ class PostgresImports:
         if not rows:
             return
         columns = {name: [_column(name, getattr(row, name)) for row in rows] for name in _RUN_COLUMNS}
-        await self._execute(_SAVE, **columns, plan=plan)
+        await self._write(plan, _SAVE, **columns)
 
     async def rows(
         self,
@@ -220,6 +229,20 @@ class PostgresImports:
     async def _fetch(self, query: str, *, patience: float = PATIENCE_FOR_MANY, **values: Any) -> list[Row]:
         values["account"] = await self._account.get()
         return await self._db.fetch(query, values, patience=patience, again=True)
+
+    async def _write(self, plan: int, *updates: str, **values: Any) -> None:
+        """Carry out these updates, whose WHERE is their end, all or none.
+
+        Raises LeaseLost where the caller runs the plan and may have lost it.
+        """
+        account, name = await self._account.get(), lease_name("plan", str(plan))
+        lease = self._leases.of_caller(account, name)
+        values |= {"account": account, "plan": plan, "lease": name, "owner": self._leases.owner}
+        parts = [f"w{number} AS ({update} AND (SELECT is_so FROM allowed))" for number, update in enumerate(updates)]
+        query = f"WITH {', '.join([_ALLOWED, *parts])} SELECT is_so FROM allowed"
+        (answer,) = await self._db.fetch(query, values | {"fence": lease and lease.fence}, patience=PATIENCE_FOR_MANY)
+        if not answer["is_so"]:
+            raise LeaseLost
 
     async def _execute(self, statement: str, **values: Any) -> int:
         values["account"] = await self._account.get()
