@@ -404,7 +404,11 @@ def rows_shown(
     cursor = str(rows[-1].row) if rows and is_more else ""
     lines, facts = _progress(plan, states, status, problems_file)
     if rows is not None:
-        facts |= {"shown": [_row_facts(row, names) for row in rows], "next_cursor": cursor, "complete": not cursor}
+        facts |= {
+            "shown": [_row_facts(plan, row, names) for row in rows],
+            "next_cursor": cursor,
+            "complete": not cursor,
+        }
         lines += [f"- {_example(plan, row, names)}" for row in rows] or ["There are no such rows."]
         lines.append(f"complete: false; {going_on(cursor)}" if cursor else "complete: true.")
     return Answer(lines, StatusResult(**facts).model_dump(mode="json", exclude_none=True))
@@ -487,9 +491,9 @@ def _headline(plan: StoredPlan, status: Status, finished: int, total: int) -> st
             return f"{name}, {finished:,} of {_counted(plan, total)}."
 
 
-def _row_facts(row: StoredRow, names: Snapshot) -> dict[str, Any]:
+def _row_facts(plan: StoredPlan, row: StoredRow, names: Snapshot) -> dict[str, Any]:
     facts = {
-        "line": row.line,
+        "line": row.line if plan.kind == "file" else None,
         "decision": row.decision,
         "state": row.state,
         "name": _text(row.shown.get("name", "")),
