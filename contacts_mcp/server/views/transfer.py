@@ -144,7 +144,7 @@ def planned(
         counts=decisions,
         question=question or None,
         confirm_token=token or None,
-        **noted([*_remarks(plan, counts), *notes]),
+        **noted([*_remarks(plan, counts), *notes, *([] if decisions else [_NO_ROWS[plan.kind]])]),
     )
     lines = [
         f"{result.status}: plan {plan.plan}, {_source(plan)}, {_counted(plan, rows)}. Nothing is changed yet.",
@@ -155,6 +155,13 @@ def planned(
         *_next_lines(plan, token, question, per_minute),
     ]
     return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+
+
+_NO_ROWS = {
+    "file": Note("no_rows", "There are no rows, so there is nothing to do."),
+    "update": Note("no_rows", "Nobody is meant by that. search_contacts finds ids, and the values in use."),
+    "undo": Note("no_rows", "There is nothing to take back."),
+}
 
 
 def _named(counts: Mapping[str, Any], names: Snapshot) -> dict[str, Any]:
@@ -174,6 +181,8 @@ def _named(counts: Mapping[str, Any], names: Snapshot) -> dict[str, Any]:
 
 def _next_lines(plan: StoredPlan, token: str, question: str, per_minute: int) -> list[str]:
     rows = f"To see rows call {_call_for_rows(plan)}."
+    if not plan.counts.get("decisions"):
+        return []
     if not token:
         return ["There is nothing to do.", rows]
     requests = requests_of(plan)

@@ -400,3 +400,9 @@ async def test_a_plan_beside_other_choices_is_not_run(session: Session) -> None:
     await session.refusal("update_contacts", **change | {"custom_fields": {"Region": "South"}}, **yes)
     change["contact_ids"] = [1002, 1001]
     assert (await facts(session, "update_contacts", **change, **yes))["status"] == "done"
+
+
+async def test_a_plan_without_rows_does_not_send_to_look_at_them(session: Session) -> None:
+    nobody = await session.text("update_contacts", where={"Plan": "Golden"}, add_tags=["VIP"])
+    assert "search_contacts finds ids" in nobody
+    assert "import_status" not in nobody + await session.text("import_contacts", text="Name,Phone")
