@@ -42,7 +42,6 @@ OURS = {
     ("book/transfer/reading.py", "row.last"),
     ("book/transfer/twins.py", "caseless(row.email)"),  # a key
     ("server/views/transfer.py", "field_name(name, names)"),  # a member of the structure
-    ("server/arguments.py", "advice(tool.name, name, known)"),  # a tool of ours; the function quotes the name
     ("server/boundary.py", "other.name"),  # tools of ours
     ("server/boundary.py", "tool.name"),
     ("server/identity.py", "token.name"),  # of accounts.toml

@@ -134,7 +134,12 @@ class Vocabulary:
             "fields": NameList(
                 "custom field", self._fields, hint="Call list_contact_fields to see them all.", clock=clock
             ),
-            "tags": NameList("tag", self._tags, hint="Only create_missing_tags makes a tag: ask first.", clock=clock),
+            "tags": NameList(
+                "tag",
+                self._tags,
+                hint="Only create_contact and update_contact make a tag, with create_missing_tags: ask first.",
+                clock=clock,
+            ),
             "members": NameList(
                 "team member", self._members, hint='Use a name, an e-mail or an id; "none" unassigns.', clock=clock
             ),

@@ -24,14 +24,14 @@ from contacts_mcp.server.tools.schemas import arguments_model
 from contacts_mcp.words.display import visible
 
 LONGEST_ECHO = 80  # characters of a wrong value that are said back
+MOST_UNKNOWN = 5  # arguments that are told in one error
 
 
 def read_arguments(tool: ToolEntry, given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as the tool's function takes them. Raises InvalidArgument."""
     model = arguments_model(tool.function)
     given = _with_own_names(tool, given)
-    unknown = next((name for name in given if name not in model.model_fields), None)
-    if unknown is not None:
+    if unknown := [name for name in given if name not in model.model_fields]:
         raise UnknownArgument(tool, unknown, list(model.model_fields))
     try:
         return dict(model.model_validate(_meant(tool, model, given)))
@@ -71,17 +71,18 @@ def _is_zero(value: object) -> bool:
 
 
 class UnknownArgument(InvalidArgument):
-    """The tool has no argument of that name. `candidates` are the ones it may have meant."""
+    """The tool has no arguments of these names. `candidates` are the ones that the first may have meant."""
 
     kind = "unknown_argument"
 
-    def __init__(self, tool: ToolEntry, name: str, known: Sequence[str]) -> None:
-        self.candidates = right_parameters(tool.name, name, known)
-        super().__init__(
-            visible(name, limit=60),
-            "there is no such argument.",
-            expected=f"{advice(tool.name, name, known)} Nothing was changed.",
-        )
+    def __init__(self, tool: ToolEntry, names: Sequence[str], known: Sequence[str]) -> None:
+        self.candidates = right_parameters(tool.name, names[0], known)
+        told = ""
+        for name in names[:MOST_UNKNOWN]:
+            way = advice(tool.name, name, known)
+            told += f" {visible(name, limit=60)}: there is no such argument.{'' if way in told else f' {way}'}"
+        argument = visible(names[0], limit=60)
+        super().__init__(argument, told.removeprefix(f" {argument}: "), expected="Nothing was changed.")
 
 
 class MissingArgument(InvalidArgument):
@@ -95,7 +96,7 @@ def _refusal(tool: ToolEntry, problems: Sequence[Any]) -> InvalidArgument:
     kind = MissingArgument if problems[0]["type"] == "missing" else InvalidArgument
     (name, problem), *others = [(_name(problem), _problem(problem)) for problem in problems]
     ways = [way for problem in problems if (way := advice_on_value(tool.name, _name(problem), problem["input"]))]
-    expected = [*ways, *(f"{other}: {wrong}" for other, wrong in others), "Nothing was changed."]
+    expected = [*dict.fromkeys(ways), *(f"{other}: {wrong}" for other, wrong in others), "Nothing was changed."]
     return kind(name, problem, expected=" ".join(expected))
 
 
@@ -129,7 +130,7 @@ _EXPECTED = {
     "less_than_equal": "should be at most {le}",
     "less_than": "is too large",
     "string_too_long": "should have at most {max_length} characters",
-    "too_short": "should have at least {min_length}",
+    "too_short": "should name at least {min_length}",
     "too_long": "should have at most {max_length} items",
 }
 

@@ -7,6 +7,7 @@
 3. Windows characters that came as Latin-1 are read as what they were: `\\x92` is an apostrophe.
 4. U+FFFD and half characters are refused. The text lost a character on its way, and nobody knows which.
 5. A text of which nothing is left is refused. Every other change is said in a note.
+6. A word that programs write for no value, such as `null`, is stored, because it may be a name. A note says so.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _LATIN_1 = re.compile("[\x80-\x84\x86-\x9f]")
 _BLANKS = "\u2800\u3164\uffa0"
 _TO_SPACES = str.maketrans(dict.fromkeys("\t" + _BLANKS, " "))
 _HALF = re.compile("[\ud800-\udfff]")
+_NO_VALUE = frozenset({"null", "undefined", "NaN"})
 
 
 class Cleaned(NamedTuple):
@@ -56,7 +58,7 @@ def clean_value(text: str, *, argument: str) -> Cleaned:
 
 def _cleaned(text: str, argument: str, *, keeps_breaks: bool) -> Cleaned:
     if is_all_visible(text) and REPLACEMENT not in text and OBJECT not in text and (bare := text.strip()):
-        return Cleaned(bare, [])  # nearly all there is
+        return Cleaned(bare, _on_no_value(bare, argument))  # nearly all there is
     _refuse_broken(text, argument)
     right = _LATIN_1.sub(_of_windows, text)
     lines = _BREAK.sub("\n", right) if keeps_breaks else _BREAK_AMONG_SPACES.sub(" ", right.strip())
@@ -73,6 +75,15 @@ def _cleaned(text: str, argument: str, *, keeps_breaks: bool) -> Cleaned:
     }
     said = ", ".join(change for change, is_made in changes.items() if is_made)
     return Cleaned(clean, [Note("cleaned_text", f"{argument}: {said}.")] if said else [])
+
+
+def _on_no_value(word: str, argument: str) -> list[Note]:
+    if word not in _NO_VALUE:
+        return []
+    text = (
+        f'{argument}: the word "{word}" is the value now. If no value was meant, take the change back with undo_change.'
+    )
+    return [Note("word_for_nothing", text)]
 
 
 def _refuse_broken(text: str, argument: str) -> None:

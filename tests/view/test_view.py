@@ -191,7 +191,7 @@ def test_the_page_is_one_script_one_style_and_nothing_of_others() -> None:
 
 def test_the_page_is_small() -> None:
     assert len(PAGE.encode()) <= 24_000
-    assert len(gzip.compress(PAGE.encode(), 9)) <= 8_500
+    assert len(gzip.compress(PAGE.encode(), 9)) <= 8.5 * 1024
 
 
 def test_a_message_counts_only_if_it_comes_from_the_parent() -> None:

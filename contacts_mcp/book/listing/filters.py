@@ -199,7 +199,9 @@ def _resolved(filters: Filters, names: Snapshot) -> tuple[tuple[int, ...], int |
             misses.append(_in_a_filter(miss, text, among, hint))
             return 0
 
-    tags = tuple(0 if is_nobody(tag) else meant(tag, names.tags, "tag") for tag in filters.tags)
+    tags = tuple(
+        0 if is_nobody(tag) else meant(tag, names.tags, "tag", "describe_account lists all.") for tag in filters.tags
+    )
     member = None if filters.assignee is None else 0
     if filters.assignee is not None and not is_nobody(filters.assignee):
         hint = 'Use a name, an e-mail or an id; "none" finds the contacts of nobody.'

@@ -189,7 +189,7 @@ def _exactly_one(also: str, *, changes_number: bool = False) -> InvalidArgument:
 
 
 _BY_NAME = " A full name goes into name. By parts of a name use search_contacts."
-_BY_OTHER_MEANS = " To find somebody by e-mail or name, look them up first: lookup_contact, search_contacts."
+_BY_OTHER_MEANS = " A full name alone goes into name. By an e-mail find the id first: lookup_contact."
 
 
 def _checked(email: str) -> str:

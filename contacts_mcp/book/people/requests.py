@@ -273,7 +273,7 @@ def _custom_values(
 ) -> Values:
     values: Values = {}
     for name, text in given.items():
-        field = misses.collected(partial(names.fields.resolve, name, argument="custom_fields"))
+        field = misses.collected(partial(_field, name, names))
         if field is None:
             continue
         key = custom_key(field.id)
@@ -289,6 +289,17 @@ def _custom_values(
         values[key] = clean.text
         notes += clean.notes
     return values
+
+
+def _field(name: str, names: Snapshot) -> Named:
+    try:
+        return names.fields.resolve(name, argument="custom_fields")
+    except UnknownName as unknown:
+        standard = _standard(name)
+        if unknown.is_ambiguous or standard in ("", "phone"):
+            raise
+        way = f"create_contact and update_contact take {standard} beside custom_fields."
+        raise UnknownName(unknown.argument, names.fields.absence(name), expected=way) from None
 
 
 def _custom_value(name: str, field: Named, text: str, names: Snapshot) -> Cleaned:

@@ -23,8 +23,9 @@ from contacts_mcp.book.search.finding import marks_of
 from contacts_mcp.book.search.mirror import LONGEST_WAIT, mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Answer, Question
 from contacts_mcp.book.search.search import everybody_in, not_judged
+from contacts_mcp.book.transfer.where import in_where
 from contacts_mcp.book.vocabulary import Snapshot
-from contacts_mcp.errors import RateLimited, UpstreamError
+from contacts_mcp.errors import RateLimited, UnknownName, UpstreamError
 from contacts_mcp.models import Contact
 from contacts_mcp.state.row import Row
 from contacts_mcp.words.note import Note
@@ -91,7 +92,10 @@ async def gather(book: Book, filters: Filters, *, patience: float = LONGEST_WAIT
         matcher = matcher_for(filters, names, book.zone, book.region)
         return _Sought(marks_of(meant_by(filters, names, zone=book.zone, region=book.region)), matcher.has_name)
 
-    sought = await book.vocabulary.resolving(needed_lists(filters), meant)
+    try:
+        sought = await book.vocabulary.resolving(needed_lists(filters), meant)
+    except UnknownName as unknown:
+        raise in_where(unknown) from None
     now = anyio.current_time()
     stop_at = now + TIME_SHARE * (anyio.current_effective_deadline() - now)
     announce = telling("contacts are read")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,8 +33,17 @@ class Chosen:
     @property
     def described(self) -> str:
         if self.contact_ids:
-            return f"{len(self.contact_ids)} contacts by id"
+            many = len({*self.contact_ids})
+            return f"{many} contact{'' if many == 1 else 's'} by id"
         return ", ".join(_filter(name, value) for name, value in self.where.items())
+
+    @property
+    def digest(self) -> str:
+        """Of the same contacts in any order, "" without any."""
+        if not self.where and not self.contact_ids:
+            return ""
+        meant = [sorted(self.where.items()), sorted({*self.contact_ids})]
+        return hashlib.blake2b(json.dumps(meant).encode(), digest_size=16).hexdigest()
 
 
 def _filter(name: str, value: str) -> str:
@@ -40,6 +51,11 @@ def _filter(name: str, value: str) -> str:
     if not value.strip():
         return f"no {name}"
     return f"any {name}" if value.strip() == ANY_VALUE else f"{name} {value}"
+
+
+def made_of(chosen: str, change: str) -> dict[str, str]:
+    """The parameters that a plan is made of: the digest of the contacts, and the change as `told` in any order."""
+    return {"where or contact_ids": chosen, "the change": ", ".join(sorted(change.split(", ")))}
 
 
 def told(wanted: Wanted) -> str:
@@ -77,9 +93,8 @@ async def edit_for(book: Book, chosen: Chosen, wanted: Wanted) -> Edit:
 
 async def begin_change(book: Book, chosen: Chosen, wanted: Wanted, edit: Edit) -> int:
     """The number of an empty plan for that change."""
-    return await book.imports.begin(
-        "update", {"file": chosen.described, "change": told(wanted), "edit": repr(edit)}, {}
-    )
+    facts = {"file": chosen.described, "chosen": chosen.digest, "change": told(wanted), "edit": repr(edit)}
+    return await book.imports.begin("update", facts, {})
 
 
 async def plan_change(book: Book, plan: int, chosen: Chosen, edit: Edit) -> StoredPlan:

@@ -40,6 +40,10 @@ def opened_source(
 
 def pasted_source(text: str) -> tuple[Source, dict[str, Any]]:
     """The table in a pasted text. Raises Refused."""
-    raw = text.encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-    return pasted.read(text), {"file": PASTED, "digest": digest, "size": len(raw)}
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return pasted.read(text), {"file": PASTED, "digest": digest_of(text), "size": size}
+
+
+def digest_of(text: str) -> str:
+    """The digest of a pasted text, which its plan keeps."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -57,6 +57,12 @@ class Asked:
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self.switches), "tags": list(self.tags), "columns": dict(self.columns)}
 
+    @property
+    def unusual(self) -> dict[str, Any]:
+        """The choices that somebody made."""
+        usual = Asked().as_json()
+        return {name: value for name, value in self.as_json().items() if value != usual[name]}
+
 
 def switches_of(plan: StoredPlan) -> Switches:
     return Switches(existing=plan.switches["existing"], twice=plan.switches["twice"])

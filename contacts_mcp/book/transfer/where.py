@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contacts_mcp.book.listing.filters import Filters
-from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.errors import InvalidArgument, UnknownName
 
 _TEXTS = (
     "name", "assignee", "area_code", "country", "created_after", "created_before", "updated_after", "updated_before",
@@ -14,6 +14,7 @@ _TEXTS = (
 _FLAGS = {"is_opted_out": "is_opted_out", "opted_out": "is_opted_out", "has_email": "has_email"}
 # Parameters of the search that narrow nothing down here. They would be taken for custom fields.
 _NO_FILTERS = frozenset(["query", "tag_match", "sort", "limit", "cursor", "detail", "custom_fields"])
+_FILTERS = f"Filters: tag, opted_out, has_email, {', '.join(_TEXTS)}, or a custom field by its name."
 _YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -23,10 +24,7 @@ def filters_of(where: Mapping[str, str]) -> Filters:
     Several tags stand between commas, and all of them must be there.
     """
     if wrong := _NO_FILTERS & {*where}:
-        filters = ", ".join(["tag", "opted_out", "has_email", *_TEXTS])
-        raise InvalidArgument(
-            "where", f"{min(wrong)} is no filter here.", expected=f"Filters: {filters}, or a custom field by its name."
-        )
+        raise InvalidArgument("where", f"{min(wrong)} is no filter here.", expected=_FILTERS)
     given: dict[str, Any] = {}
     custom: dict[str, str] = {}
     for name, value in where.items():
@@ -41,6 +39,21 @@ def filters_of(where: Mapping[str, str]) -> Filters:
         else:
             given[_FLAGS[name]] = answer
     return Filters(**given, custom_fields=custom)
+
+
+def in_where(unknown: UnknownName) -> UnknownName:
+    """The same error about `where`. A name there that is no filter is taken for a custom field."""
+    misses = [
+        UnknownName(
+            "where",
+            miss.problem,
+            candidates=miss.candidates,
+            expected=f"{miss.expected} {_FILTERS}" if miss.argument == "custom_fields" else miss.expected,
+            is_ambiguous=miss.is_ambiguous,
+        )
+        for miss in unknown.misses
+    ]
+    return UnknownName.of_several(misses)
 
 
 def yes_or_no(text: str) -> bool | None:

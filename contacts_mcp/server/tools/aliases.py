@@ -70,7 +70,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
         "path file": "file path filename file_path",
         "text": "csv table data rows content",
         "where": "filters filter",
-        "contact_ids": "ids contacts",
+        "contact_ids others contact_id": "ids contacts",
         "columns": "mapping column_mapping",
     }.items()
     for old in all_old.split()
@@ -118,6 +118,7 @@ _FILTERS = frozenset(
 )
 _FILTERS_OR_CHANGES = frozenset(["tags", "assignee", "custom_fields", "is_opted_out"])
 _INTO_WHERE = 'Filters go into where, as {"tag": "VIP", "Plan": "Gold"}.'
+_NAMES = "first last display_name first_name last_name full_name"
 _TRIAL = (
     "dry_run preview simulate test validate_only",
     "The first call only answers the plan, so leave this out.",
@@ -132,12 +133,25 @@ ORDERED: Mapping[str, str] = {
     "list_contact_fields": "Fields come in the order of Heymarket.",
 }
 
+_DETAILS = frozenset("detail details verbosity verbose full fields include".split())  # noqa: SIM905 -- as above
+WHOLE = ("lookup_contact", "describe_account")  # tools that always show everything
+
 # Values that a parameter does not take, and the next step: by tool and parameter.
 VALUES: Mapping[tuple[str, str], tuple[frozenset[str], str]] = {
     ("create_contact", "if_exists"): (
         frozenset(["update", "overwrite", "upsert", "replace", "merge", "patch", "edit"]),
         "To overwrite values of a contact that exists, use update_contact. fill only sets empty fields.",
     ),
+}
+
+_NULLS = dict.fromkeys(("search_contacts", "export_contacts"), 'For contacts without a value give "".')
+
+# The tools that answer the numbers which a parameter takes.
+SOURCES: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("contact_id", "contact_ids", "keep", "others"), "lookup_contact and search_contacts answer ids of contacts."
+    ),
+    "change_id": "list_changes answers the numbers of changes.",
 }
 
 # Parameters that a tool does not take because another one does: by tool, the names and the advice.
@@ -157,8 +171,8 @@ ELSEWHERE: Mapping[str, tuple[frozenset[str], str]] = {
         "import_contacts": _TRIAL,
         "update_contacts": _TRIAL,
         "search_contacts": (
-            "phone phone_number number mobile email contact_id id",
-            "Put a phone or an e-mail, whole or in part, into query. For an id use lookup_contact.",
+            f"phone phone_number number mobile email contact_id id {_NAMES}",
+            "Put a name, a phone or an e-mail, whole or in part, into query. For an id use lookup_contact.",
         ),
     }.items()
 }
@@ -207,18 +221,23 @@ def advice(tool: str, name: str, known: Collection[str]) -> str:
     if elsewhere := _advice_elsewhere(tool, name):
         return elsewhere
     custom = " A custom field goes into custom_fields, by its name." if "custom_fields" in known else ""
-    return f"Known: {', '.join(known)}.{custom}"
+    return f"Known: {', '.join(known)}.{custom}" if known else f"{tool} takes no arguments."
 
 
 def advice_on_value(tool: str, name: str, value: object) -> str:
     """The next step for a caller who gave the parameter `name` of `tool` a value it does not take. "" without one."""
     values, sentence = VALUES.get((tool, name), (frozenset[str](), ""))
-    return sentence if isinstance(value, str) and _folded(value) in values else ""
+    if isinstance(value, Mapping) and None in value.values():
+        return _NULLS.get(tool, "To empty a field, name it in clear. To keep its value, leave the field out.")
+    is_known = isinstance(value, str) and _folded(value) in values
+    return sentence if is_known else SOURCES.get(name.partition(".")[0], "")
 
 
 def _advice_elsewhere(tool: str, name: str) -> str:
     folded = _folded(name)
     if _ORDERS & {folded, *folded.split("_")} and tool in ORDERED:
         return ORDERED[tool]
+    if folded in _DETAILS and tool in WHOLE:
+        return f"{tool} always shows everything, so leave this out."
     names, sentence = ELSEWHERE.get(tool, (frozenset[str](), ""))
     return sentence if folded in names else ""

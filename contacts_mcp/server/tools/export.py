@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from contacts_mcp import book as books
-from contacts_mcp.errors import InvalidArgument
+from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.server.tools import parameters as p
 from contacts_mcp.server.tools.entry import App, ToolEntry
 from contacts_mcp.server.views.export import ExportResult, pictured, written
@@ -37,7 +37,13 @@ async def export_contacts(
     if by:
         if file or where:
             raise InvalidArgument("by", "shows the whole book.", expected="Leave out file and where.")
-        return pictured(await books.picture(await app.book(), by="" if by.strip().lower() == ALL else by))
+        try:
+            return pictured(await books.picture(await app.book(), by="" if by.strip().lower() == ALL else by))
+        except UnknownName as unknown:
+            if unknown.is_ambiguous:
+                raise
+            way = f'{unknown.expected} by: "all" counts tags, opt-outs and months.'
+            raise UnknownName("by", unknown.problem, candidates=unknown.candidates, expected=way) from None
     exported = await books.export(
         await app.book(), filters_of(where or {}), file=file or "", kind=format, overwrite=overwrite
     )

@@ -43,9 +43,9 @@ def is_nothing(value: object) -> bool:
 
 
 def _list(value: object) -> object:
-    """Several texts. One text alone is a list of one."""
+    """Several texts. One text or number alone is a list of one."""
     value = from_json(value)
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
 
 
 def _ids(value: object) -> object:
@@ -112,7 +112,7 @@ def _without_placeholders(value: object) -> object:
 def _plain_text(value: object) -> object:
     """Custom values are texts upstream. A number or a yes/no is written as one."""
     if value is None:
-        msg = "null is no value (to empty a field, name it in clear; to keep its value, leave the field out)"
+        msg = "null is no value"
         raise ValueError(msg)
     if isinstance(value, bool):
         return "true" if value else "false"

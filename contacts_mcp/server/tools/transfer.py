@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
 
@@ -71,15 +71,17 @@ async def import_contacts(
     """Import contacts from a file or a pasted table. The first call changes nothing: it answers a plan and a
     confirm_token. Blanks erase nothing, and nobody is opted in. undo_change takes the whole run back."""
     from contacts_mcp.book.transfer.deciding import Switches
-    from contacts_mcp.book.transfer.opening import PASTED, given_source
+    from contacts_mcp.book.transfer.opening import PASTED, digest_of, given_source
     from contacts_mcp.book.transfer.planning import Asked, plan_file
 
     book = await app.book()
-    if stored := await _stored(book, plan, confirm_token):
-        return await _carry_out(app, book, stored, confirm_token or "")
-    if (path is None) == (text is None):
-        raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
+    if stored := await _stored(book, plan, confirm_token):
+        file = {"path": Path(path or "").name, "text": digest_of(text) if text else ""}
+        known = {"path": stored.facts.get("file"), "text": stored.facts.get("digest")}
+        _refuse_others(stored, file | asked.unusual, known | stored.switches)
+        return await _carry_out(app, book, stored, confirm_token or "")
+    _check_source(path, text, of_file=encoding or sheet)
     number = await book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
 
     async def make(_: Callable[[], bool]) -> None:
@@ -121,11 +123,9 @@ async def update_contacts(
     """Make the same change to many contacts. The first call changes nothing: it answers a plan and a confirm_token.
     Nobody is opted in. undo_change takes the whole run back."""
     from contacts_mcp.book.people.requests import Wanted
-    from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
+    from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, made_of, plan_change, told
 
     book = await app.book()
-    if stored := await _stored(book, plan, confirm_token):
-        return await _carry_out(app, book, stored, confirm_token or "")
     wanted = filled(
         Wanted,
         {
@@ -138,6 +138,10 @@ async def update_contacts(
         },
     )
     chosen = Chosen(where=where or {}, contact_ids=contact_ids or ())
+    if stored := await _stored(book, plan, confirm_token):
+        known = made_of(stored.facts.get("chosen", ""), stored.facts.get("change", ""))
+        _refuse_others(stored, made_of(chosen.digest, told(wanted)), known)
+        return await _carry_out(app, book, stored, confirm_token or "")
     edit = await edit_for(book, chosen, wanted)
     number = await begin_change(book, chosen, wanted, edit)
 
@@ -169,6 +173,8 @@ async def import_status(
     stop the run."""
     from contacts_mcp.book.transfer.confirming import names_in
 
+    if cursor and not show:
+        raise InvalidArgument("cursor", "is of a list of rows, and show says which.", expected="Give both, or neither.")
     book = await app.book()
     number = plan or await _newest(book)
     if stop and (await _named(book, number)).state == "running":
@@ -240,6 +246,26 @@ async def _stored(book: Book, plan: int | None, token: str | None) -> StoredPlan
     if plan is not None:
         return await _named(book, plan)
     return await plan_of_token(book, token) if token else None
+
+
+def _check_source(path: str | None, text: str | None, *, of_file: str | None) -> None:
+    """Raises InvalidArgument unless there is one source, and where something `of_file` comes with a pasted table."""
+    if (path is None) == (text is None):
+        raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
+    if of_file and text is not None:
+        problem = "is of a file, and a pasted table has none."
+        raise InvalidArgument("encoding or sheet", problem, expected="Leave it out.")
+
+
+def _refuse_others(plan: StoredPlan, said: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """A plan runs as it was shown. Raises InvalidArgument where what is `said` beside it is not what it was made of."""
+    if other := next((name for name, value in said.items() if value and value != known.get(name)), ""):
+        raise InvalidArgument(
+            other,
+            f"is not what plan {plan.plan} was made with, and a plan runs only as it was shown.",
+            expected="To run it, leave this out. To make another plan, leave out plan and confirm_token. "
+            "Nothing was changed.",
+        )
 
 
 async def _named(book: Book, number: int) -> StoredPlan:

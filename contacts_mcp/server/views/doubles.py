@@ -61,7 +61,7 @@ def duplicates_found(doubles: DoublesShown) -> Answer:
         facts = DuplicatesResult(
             sets=[
                 {
-                    "contacts": [concise(card, (), cut) for card in one.cards],
+                    "contacts": [concise(card, (), cut, shows_created=True) for card in one.cards],
                     "why": visible(one.why, limit=4 * cut.value),
                 }
                 for one in doubles.sets

@@ -19,7 +19,7 @@ MOST_TAGS = 40
 class ExportResult(BaseModel):
     """Answer of export_contacts."""
 
-    contacts: int
+    contacts: int | None = None  # left out where nothing could be counted
     complete: bool
     file: str | None = None
     text: str | None = None  # of the file, where the answer holds it
@@ -63,7 +63,7 @@ def pictured(picture: Picture) -> Answer:
 
     def shown(cut: Cut) -> Shown:
         known, counts = picture.account.known, [*_counts(picture)]
-        total = picture.account.counts.get("contacts", 0)
+        total = picture.account.counts.get("contacts")
         facts = ExportResult(
             contacts=total,
             complete=known.complete,
@@ -107,7 +107,7 @@ def _counts(picture: Picture) -> Iterator[Count]:
         yield Count("created", "before", picture.earlier)
 
 
-def _table(counts: Sequence[Count], total: int) -> list[str]:
+def _table(counts: Sequence[Count], total: int | None) -> list[str]:
     """The counts as a table in Markdown."""
     if not counts:
         return []
@@ -127,7 +127,7 @@ def _number(count: int | None) -> str:
     return f"{count:,}" if count is not None else ""
 
 
-def _share(count: int | None, total: int) -> str:
+def _share(count: int | None, total: int | None) -> str:
     return f"{count / total:.0%}" if total and count is not None else ""
 
 

@@ -144,7 +144,7 @@ def planned(
         counts=decisions,
         question=question or None,
         confirm_token=token or None,
-        **noted([*_remarks(plan, counts), *notes]),
+        **noted([*_remarks(plan, counts), *notes, *([] if decisions else [_NO_ROWS[plan.kind]])]),
     )
     lines = [
         f"{result.status}: plan {plan.plan}, {_source(plan)}, {_counted(plan, rows)}. Nothing is changed yet.",
@@ -155,6 +155,13 @@ def planned(
         *_next_lines(plan, token, question, per_minute),
     ]
     return Answer(lines, result.model_dump(mode="json", exclude_none=True))
+
+
+_NO_ROWS = {
+    "file": Note("no_rows", "There are no rows, so there is nothing to do."),
+    "update": Note("no_rows", "Nobody is meant by that. search_contacts finds ids, and the values in use."),
+    "undo": Note("no_rows", "There is nothing to take back."),
+}
 
 
 def _named(counts: Mapping[str, Any], names: Snapshot) -> dict[str, Any]:
@@ -174,6 +181,8 @@ def _named(counts: Mapping[str, Any], names: Snapshot) -> dict[str, Any]:
 
 def _next_lines(plan: StoredPlan, token: str, question: str, per_minute: int) -> list[str]:
     rows = f"To see rows call {_call_for_rows(plan)}."
+    if not plan.counts.get("decisions"):
+        return []
     if not token:
         return ["There is nothing to do.", rows]
     requests = requests_of(plan)
@@ -404,7 +413,11 @@ def rows_shown(
     cursor = str(rows[-1].row) if rows and is_more else ""
     lines, facts = _progress(plan, states, status, problems_file)
     if rows is not None:
-        facts |= {"shown": [_row_facts(row, names) for row in rows], "next_cursor": cursor, "complete": not cursor}
+        facts |= {
+            "shown": [_row_facts(plan, row, names) for row in rows],
+            "next_cursor": cursor,
+            "complete": not cursor,
+        }
         lines += [f"- {_example(plan, row, names)}" for row in rows] or ["There are no such rows."]
         lines.append(f"complete: false; {going_on(cursor)}" if cursor else "complete: true.")
     return Answer(lines, StatusResult(**facts).model_dump(mode="json", exclude_none=True))
@@ -487,9 +500,9 @@ def _headline(plan: StoredPlan, status: Status, finished: int, total: int) -> st
             return f"{name}, {finished:,} of {_counted(plan, total)}."
 
 
-def _row_facts(row: StoredRow, names: Snapshot) -> dict[str, Any]:
+def _row_facts(plan: StoredPlan, row: StoredRow, names: Snapshot) -> dict[str, Any]:
     facts = {
-        "line": row.line,
+        "line": row.line if plan.kind == "file" else None,
         "decision": row.decision,
         "state": row.state,
         "name": _text(row.shown.get("name", "")),

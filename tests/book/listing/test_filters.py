@@ -136,7 +136,7 @@ def test_all_unknown_names_are_told_at_once() -> None:
     ("filters", "hint"),
     [
         ({"assignee": "Alx"}, '"none" finds the contacts of nobody'),
-        ({"tags": ["vipp"]}, "See tags."),
+        ({"tags": ["vipp"]}, "describe_account lists all."),
     ],
     ids=str,
 )

@@ -449,4 +449,72 @@ async def test_one_id_alone_is_a_list_of_one(session: Session, others: Any) -> N
 
 async def test_a_list_that_must_not_be_empty_says_so_in_words(session: Session) -> None:
     message = (await session.refusal("merge_contacts", keep=1001, others=[]))["message"]
-    assert message == "others: should have at least 1; got []. Nothing was changed."
+    assert message.startswith("others: should name at least 1; got []. lookup_contact and search_contacts answer ids")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "says"),
+    [
+        (
+            "create_contact",
+            {"phone": "+15105550199", "name": "A", "mobile": "1", "company": "X"},
+            ["mobile", "company"],
+        ),
+        ("describe_account", {"detail": "full"}, ["always shows everything"]),
+        ("describe_account", {"page": 2}, ["takes no arguments"]),
+        ("lookup_contact", {"contact_id": 1001, "detail": "full"}, ["always shows everything"]),
+        ("search_contacts", {"first": "Jordan"}, ["into query"]),
+        ("undo_change", {"change_id": "last"}, ['got "last"', "list_changes"]),
+        ("merge_contacts", {"keep": "Jordan Rivera", "others": [1002]}, ['got "Jordan Rivera"', "search_contacts"]),
+        ("update_contact", {"first": "X"}, ["A full name alone goes into name"]),
+        ("import_status", {"cursor": "1"}, ["show"]),
+        ("export_contacts", {"by": "tag"}, ['by: "all"']),
+        ("search_contacts", {"tag": "vips"}, ['Nearest: "VIP"', "describe_account"]),
+        (
+            "update_contacts",
+            {"contact_ids": [1001], "add_tags": ["Novel"]},
+            ["create_contact and update_contact make a tag"],
+        ),
+        ("merge_contacts", {"ids": [1001, 1002]}, ["others"]),
+        ("delete_contact", {"ids": [1001]}, ["Did you mean contact_id?"]),
+        ("search_contacts", {"custom_fields": {"Plan": None}}, ["null is no value", 'give ""']),
+        ("update_contact", {"contact_id": 1001, "custom_fields": {"Plan": None}}, ["name it in clear"]),
+        ("update_contact", {"contact_id": 1001, "custom_fields": {"E-mail": "x"}}, ["take email beside custom_fields"]),
+        ("import_contacts", {"text": "Phone\n+15105550100", "sheet": "2"}, ["a pasted table has none"]),
+        ("update_contacts", {"where": {"foo": "x"}, "add_tags": ["VIP"]}, ["where: ", '"foo"', "Filters: tag"]),
+    ],
+    ids=str,
+)
+async def test_a_wrong_guess_is_told_the_right_next_call(
+    session: Session, tool: str, arguments: Any, says: Any
+) -> None:
+    facts = await session.refusal(tool, **arguments)
+    assert [one for one in says if one not in facts["message"]] == [], facts["message"]
+    assert facts.get("argument") in arguments or "argument" not in facts or " " in facts["argument"], facts
+
+
+async def test_a_word_for_nothing_is_stored_and_told(session: Session) -> None:
+    facts = await session.ok("update_contact", contact_id=JORDAN, custom_fields={"Plan": "null"})
+    assert "word_for_nothing" in facts["note_kinds"]
+    assert 'Plan: the word "null" is the value now' in facts["notes"][facts["note_kinds"].index("word_for_nothing")]
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("who is opted out", "give opted_out"),
+        ("contacts without email", "has_email"),
+        ("unassigned contacts", 'assignee "none"'),
+        ("added this week", "created_after"),
+    ],
+)
+async def test_words_that_only_a_filter_answers_are_told_and_not_counted_as_nobody(
+    session: Session, query: str, says: str
+) -> None:
+    facts = await session.ok("search_contacts", query=query)
+    assert facts["total"] == 0
+    assert says in " ".join(facts["notes"])
+
+
+async def test_a_number_alone_is_a_list_of_one_name(session: Session) -> None:
+    assert (await session.ok("search_contacts", tag=101))["total"] > 0

@@ -38,6 +38,7 @@ async def test_a_sure_double_is_found_with_the_evidence(session: Session, member
     result = await session.call("find_duplicates")
     facts = result.structured_content
     assert sets(facts) == [{JORDAN, other}]
+    assert all("created" in one for one in facts["sets"][0]["contacts"])  # as its line says
     assert (facts["total"], facts["contacts"]) == (1, 2)
     assert "e-mail" in facts["sets"][0]["why"]
     assert facts["sets"][0]["why"] in text_of(result)

@@ -283,6 +283,7 @@ async def test_without_an_index_there_are_no_counts_and_the_answer_says_why(open
     async with open_session(index="off") as session:
         facts = await session.ok("export_contacts", by="all")
     assert (facts["counts"], facts["complete"], facts["note_kinds"]) == ([], False, ["index_off"])
+    assert "contacts" not in facts  # nobody counted them, and 0 would be a number
 
 
 async def test_a_filter_that_cannot_be_used_is_refused(session: Session) -> None:

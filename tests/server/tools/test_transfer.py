@@ -377,3 +377,32 @@ async def test_a_plan_that_fails_is_told_whoever_asks_next(
         assert begun.is_error
         assert begun.structured_content is not None
         assert begun.structured_content["kind"] == "forbidden"
+
+
+async def test_a_plan_beside_other_choices_is_not_run(session: Session) -> None:
+    text = table(3)
+    plan = await facts(session, "import_contacts", text=text)
+    yes = {"plan": plan["plan"], "confirm_token": plan["confirm_token"]}
+    for other in ({"tags": ["VIP"]}, {"existing": "overwrite"}, {"text": table(4)}, {"columns": {"First": "skip"}}):
+        refused = await session.refusal("import_contacts", **yes, **other)
+        assert refused["argument"] in other, refused
+        assert "made with" in refused["message"]
+    assert (await facts(session, "import_contacts", **yes, text=text, existing="fill"))["status"] == "done"
+
+    change = {"contact_ids": [1001, 1002, 1001], "custom_fields": {"Region": "North"}}
+    plan = await facts(session, "update_contacts", **change)
+    assert plan["about"]["source"] == "2 contacts by id"
+    rows = await facts(session, "import_status", plan=plan["plan"], show="update")
+    assert [row for row in rows["shown"] if "line" in row] == []  # contacts of the book stand on no line
+    yes = {"confirm_token": plan["confirm_token"]}
+    refused = await session.refusal("update_contacts", **change | {"contact_ids": [1001, 1003]}, **yes)
+    assert refused["argument"] == "where or contact_ids"
+    await session.refusal("update_contacts", **change | {"custom_fields": {"Region": "South"}}, **yes)
+    change["contact_ids"] = [1002, 1001]
+    assert (await facts(session, "update_contacts", **change, **yes))["status"] == "done"
+
+
+async def test_a_plan_without_rows_does_not_send_to_look_at_them(session: Session) -> None:
+    nobody = await session.text("update_contacts", where={"Plan": "Golden"}, add_tags=["VIP"])
+    assert "search_contacts finds ids" in nobody
+    assert "import_status" not in nobody + await session.text("import_contacts", text="Name,Phone")

@@ -512,6 +512,9 @@ test("show all shows every row of the answer", async ({ screen, book }) => {
   await screen.press(FIND.all);
   same((await rows(screen)).length, 25, "rows");
   same((await screen.calls()).length, 0, "calls");
+  await screen.show(await FACES.picture(book));
+  await screen.press(FIND.all);
+  same((await screen.focused()).tag, "DIV", "the focus, where a group has no button");
   return `${few} at first`;
 });
 
@@ -523,12 +526,18 @@ test("show more asks for the next page, and its contacts are there", async ({ sc
   await until("the call", async () => (await screen.calls()).length === 1);
   await screen.settled();
   same(await screen.calls(), [{ name: "list_contacts", arguments: { cursor } }], "calls");
-  if (await screen.count(FIND.all)) await screen.press(FIND.all);
+  same((await rows(screen)).length, 50, "rows");
   const next = await book.call("list_contacts", { cursor });
   const text = await screen.text();
   const { name } = next.structuredContent.contacts.findLast((one) => one.name);
   assert(text.includes(name), `"${name}" of the next page is not there`);
-  return `${(await rows(screen)).length} rows`;
+  const { result } = await book.answer("list_contacts", { limit: 5 });
+  const structuredContent = { ...result.structuredContent, next_cursor: "no-such-cursor" };
+  await screen.show({ ...answer, result: { ...result, structuredContent } });
+  await screen.press(FIND.more);
+  await until("an error", async () => (await screen.count(FIND.alert)) === 1);
+  await screen.press(FIND.back);
+  same((await rows(screen)).length, 5, "rows after an error");
 });
 
 test("a name opens the card, and Back the table", async ({ screen, book }) => {
@@ -562,6 +571,79 @@ test("a press on a header sorts, a second one the other way", async ({ screen, b
   same((await screen.calls()).length, 0, "calls");
   const on = await screen.focused();
   same(on.text, "Name", "the focus is on");
+});
+
+test("what the text of a real answer says stands on the screen as well", async ({ screen, book }) => {
+  const problems = [];
+  const draws = async (what, answer, says, never = /^$/) => {
+    await screen.show(answer);
+    await (await screen.frame()).evaluate(() => {
+      for (const details of document.querySelectorAll("details")) details.open = true;
+      for (let more; (more = [...document.querySelectorAll("button")].find((one) => one.innerText.startsWith("Show all"))); ) more.click();
+    });
+    const text = (await screen.text()).replace(/\s+/g, " ");
+    if (says.some((one) => !text.includes(one)) || never.test(text)) problems.push(`${what}: ${text}`);
+  };
+  const merge = await FACES.merge(book);
+  const { confirm_token: token, losses, others } = merge.result.structuredContent;
+  const lost = losses.map((one) => `${one.field}: `);
+  await draws("a merge", await book.answer("merge_contacts", { ...merge.args, confirm_token: token }), ["Deleted", others[0].phone, "Lost", ...lost]);
+
+  const { plan, confirm_token } = (await book.plan(2, { bad: 1 })).result.structuredContent;
+  await draws("rows of a plan", await book.answer("import_status", { plan, show: "new" }), ["line 2: to create"]);
+  await draws("a run", await book.answer("import_contacts", { plan, confirm_token }), ["2 of 2 rows", "done 2", "left out: not valid 1"]);
+  const change = { contact_ids: [book.unused[0].contact_id], custom_fields: { Region: "Nowhere" } };
+  const many = (await book.call("update_contacts", change)).structuredContent;
+  await draws("rows of a change", await book.answer("import_status", { plan: many.plan, show: "update" }), ["to change"], /line/);
+  await draws("a plan for one", await book.answer("update_contacts", { plan: many.plan }), ["Change 1 ", "update Region"], /1 contacts/);
+
+  const { change_id } = (await book.update()).result.structuredContent;
+  await book.call("undo_change", { change_id });
+  await draws("a second undo", await book.answer("undo_change", { change_id }), [], /without a name/);
+  await draws("the history", await book.answer("list_changes"), [`takes back ${change_id}`], /import import/);
+  const { name, contact_id } = book.unused[0];
+  await draws("one found", await book.answer("search_contacts", { query: name }), [], /1 contacts/);
+  const found = await book.answer("search_contacts", { custom_fields: { Plan: "Gold" }, created_after: "2025-01-01" });
+  await draws("filters", found, ["Plan: Gold", found.result.structuredContent.contacts[0].created.slice(0, 10)]);
+  const [card] = (await book.call("lookup_contact", { contact_id })).structuredContent.contacts;
+  await draws("a card", await book.answer("lookup_contact", { contact_id }), [card.created, card.updated].map((one) => one.slice(0, 10)), /Names/);
+  const account = await book.answer("describe_account");
+  const values = account.result.structuredContent.fields.flatMap((one) => (one.values ?? []).map(({ value }) => value));
+  await draws("the account", account, values);
+  assert(!problems.length, problems.join("\n"));
+});
+
+test("nothing of a long, partial or counted-out answer is dropped", async ({ screen }) => {
+  const shown = async (tool, structuredContent, text = "") => {
+    await screen.show({ tool, args: {}, result: { content: [{ type: "text", text }], structuredContent } });
+    const first = await screen.text();
+    if (await screen.count(FIND.all)) await screen.press(FIND.all);
+    return [first, await screen.text()];
+  };
+  const some = (many, make) => Array.from({ length: many }, (_, at) => make(at));
+  const problems = [];
+  const says = (text, ...words) => problems.push(...words.filter((one) => !text.includes(one)).map((one) => `no "${one}": ${text.slice(0, 200)}`));
+  const [, cards] = await shown("lookup_contact", { contacts: some(24, (at) => ({ contact_id: at + 1, name: `Same ${at}` })) });
+  says(cards, "24 contacts", "Same 23");
+  const custom_fields = { ...Object.fromEntries(some(50, (at) => [`Field ${at}`, "x"])), "…": "(+9 more)" };
+  const [card] = await shown("lookup_contact", { contacts: [{ name: "Shown", first: "Ada", last: "Byron", custom_fields }] });
+  says(card, "(+9 more)", "Ada Byron");
+  const [, lines] = await shown("export_contacts", undefined, some(300, (at) => `line ${at}`).join("\n"));
+  says(lines, "line 299");
+  const [changes] = await shown("update_contact", { status: "updated", changes: some(60, (at) => ({ field: `Field ${at}`, before: "", after: "x" })) });
+  says(changes, "Field 59");
+  const long = `${"word ".repeat(400)}… (+8000 characters)`; // as the server cuts it
+  says((await shown("update_contact", { status: "updated", changes: [{ field: "Plan", before: "", after: long }] }))[0], "+8000");
+  says((await shown("update_contact", { status: "updated", notes: some(30, (at) => `Note ${at}.`) }))[0], "Note 29.");
+  const known = { complete: false, counts: {}, fields: [{ name: "Plan" }], tags: [{ name: "VIP" }], members: [{ name: "Dana" }] };
+  says((await shown("describe_account", known))[0], "Plan", "VIP", "Dana");
+  const [nothing] = await shown("export_contacts", { complete: false, counts: [] });
+  says(nothing, "Not all were counted");
+  if (/0 contacts/.test(nothing)) problems.push(`a count that nobody made: ${nothing}`);
+  const journal = { change_id: 7, undoes: 5, who: "Alex Kim", consent: "by phone", action: "update", state: "unknown", name: "Ada" };
+  says((await shown("list_changes", { changes: [journal], next_cursor: "" }))[0], "by Alex Kim", "by phone", "not known whether", "1 change\n");
+  says((await shown("find_duplicates", { sets: [], total: 1, complete: false }))[0], "1 set of", "not all were looked through");
+  assert(!problems.length, problems.join("\n"));
 });
 
 // The keyboard
