@@ -262,8 +262,7 @@ async def _offers(book: Book, question: Question, answer: Answer, *, meant: Mean
     nobody = "No contact" if known.complete else "No contact checked so far"
     notes: list[Note] = []
     if not answer.hits:
-        asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
-        notes += [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
+        notes += await on_values(book, meant, nobody=nobody)
     notes += await _other_names(book, question)
     matches = "Only guesses match" if answer.hits else f"{nobody} matches"
     return [*notes, *await _excluded(book, question, meant, matches=matches)]
@@ -324,9 +323,13 @@ def _left_out(contact: Contact, failed: Sequence[str], names: Snapshot) -> str:
     return f"{who} (left out by {' and '.join(by)})" if by else who
 
 
-async def _on_value(book: Book, asked: CustomValue, *, nobody: str) -> Note | None:
-    """The values in use, where nobody has the one asked for."""
+async def on_values(book: Book, meant: Meant, *, nobody: str) -> list[Note]:
+    """The values in use of each field, where nobody has the one that was filtered by."""
+    asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
+    return [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
 
+
+async def _on_value(book: Book, asked: CustomValue, *, nobody: str) -> Note | None:
     def looked_up(index: WordIndex) -> list[str]:
         is_held = index.holders(value_mark(asked.field_id, asked.text))
         return [] if is_held else values_in_use(index, asked.field_id, most=MOST_VALUES + 1)

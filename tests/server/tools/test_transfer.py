@@ -112,11 +112,31 @@ async def test_one_change_for_many_by_filters_is_planned_run_and_taken_back(sess
     assert people(session) == before
 
 
-@pytest.mark.parametrize("tags", [["VIP", "Lead"], "VIP,Lead"])
-async def test_several_tags_are_a_list_as_in_the_search_and_all_of_them_count(session: Session, tags: object) -> None:
+@pytest.mark.parametrize(
+    "tags",
+    [{"tag": ["VIP", "Lead"]}, {"tag": "VIP,Lead"}, {"tag": "VIP", "tags": "Lead"}],
+    ids=["list", "text", "both"],
+)
+async def test_several_tags_are_a_list_as_in_the_search_and_all_of_them_count(
+    session: Session, tags: dict[str, Any]
+) -> None:
     found = await facts(session, "search_contacts", tag=["VIP", "Lead"], limit=1)
-    plan = await facts(session, "update_contacts", where={"tag": tags}, custom_fields={"Plan": "Gold"})
+    plan = await facts(session, "update_contacts", where=tags, custom_fields={"Plan": "Gold"})
     assert sum(plan["counts"].values()) == found["total"] > 0
+
+
+async def test_two_names_of_one_filter_that_contradict_each_other_are_refused(session: Session) -> None:
+    told = await session.refusal(
+        "update_contacts", where={"opted_out": "yes", "is_opted_out": "no"}, custom_fields={"Plan": "Gold"}
+    )
+    assert told["message"].startswith("where: is_opted_out contradicts another filter.")
+
+
+async def test_a_value_that_nobody_has_is_told_with_the_values_in_use(session: Session) -> None:
+    told = 'No contact has Plan "Golld". Values found: '
+    for tool, change in (("update_contacts", {"add_tags": ["VIP"]}), ("export_contacts", {})):
+        assert told in text_of(await session.call(tool, where={"Plan": "Golld"}, **change)), tool
+        assert told not in text_of(await session.call(tool, where={"Plan": "gold", "tag": "none"}, **change)), tool
 
 
 @pytest.mark.parametrize(("value", "said"), [("", "no Plan"), ("*", "any Plan"), ("Gold", "Plan Gold")])
