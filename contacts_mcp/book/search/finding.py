@@ -37,6 +37,7 @@ from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Answer, Hit, Match, Question, Sort, Why
 from contacts_mcp.book.search.reading import LEAST_ENDING, Email, Phone, Words, read
 from contacts_mcp.book.search.search import not_judged, search
+from contacts_mcp.book.search.sentence import filters_said
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import ContactsError, InvalidArgument, InvalidPhone
@@ -121,7 +122,9 @@ def _refuse_unanswerable(query: str) -> None:
     asked = read(query)
     if isinstance(asked, Phone) and asked.piece == "ending" and len(asked.digits) < LEAST_ENDING:
         raise InvalidArgument(
-            "query", "is the ending of a phone, and one digit is too few.", expected="Give two digits or more."
+            "query",
+            "is the ending of a phone, and one digit is too few.",
+            expected="Give two digits or more. For the newest contacts leave query out, and give sort and limit.",
         )
     if query.strip() and asked == Words(()):
         raise InvalidArgument(
@@ -257,15 +260,22 @@ async def _offers(book: Book, question: Question, answer: Answer, *, meant: Mean
     """Ways on where only guesses match: the contacts that the filters leave out, and the tags and members that the
     words name. Where nobody matches, they are the values in use of the fields that were filtered by, too.
     """
+    said = filters_said(question.query, _named(answer))
     if any(hit.match != "guess" for hit in answer.hits):
-        return []
+        return said
     nobody = "No contact" if known.complete else "No contact checked so far"
-    notes: list[Note] = []
+    notes = said
     if not answer.hits:
         notes += await on_values(book, meant, nobody=nobody)
     notes += await _other_names(book, question)
     matches = "Only guesses match" if answer.hits else f"{nobody} matches"
     return [*notes, *await _excluded(book, question, meant, matches=matches)]
+
+
+def _named(answer: Answer) -> set[str]:
+    """The words of the query that are the name of the best contact."""
+    whys = [why for hit in answer.hits[:1] for why in hit.why if (why.how, why.where) == ("same", "name")]
+    return {part for why in whys for part in why.said.split()}
 
 
 async def _excluded(book: Book, question: Question, meant: Meant, *, matches: str) -> list[Note]:

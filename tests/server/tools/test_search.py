@@ -285,6 +285,18 @@ async def test_a_word_that_nobody_has_is_named_and_the_others_are_found(session:
     assert '"quartzite"' in " ".join(facts["notes"])
 
 
+@pytest.mark.parametrize("query", ["who was added last week", "contacts with an email", "people with no plan"])
+async def test_a_sentence_that_words_cannot_answer_is_told_so(session: Session, query: str) -> None:
+    assert "said_beside_words" in (await session.ok("search_contacts", query=query))["note_kinds"]
+
+
+async def test_a_word_of_the_sentence_alone_finds_nobody(session: Session) -> None:
+    """The notes of several contacts have "the" in them."""
+    for query in ("the one ending 3344", "the newest contact"):
+        assert (await session.ok("search_contacts", query=query))["total"] == 0, query
+    assert (await session.ok("search_contacts", query="at the spring fair"))["total"] > 0
+
+
 async def test_full_detail_holds_all_fields_of_at_most_25(session: Session) -> None:
     facts = await session.ok("search_contacts", limit=100, detail="full")
     assert (len(facts["contacts"]), facts["total"]) == (25, 30)
