@@ -262,6 +262,39 @@ async def test_a_column_that_is_not_imported_is_named_with_the_way_to_import_it(
     assert "not_imported" not in plan["about"]
 
 
+LEFT: dict[str, tuple[str, str]] = {
+    "a second phone": ("Name,Phone,Phone 2\nJo Lee,510-555-4015,510-555-4016", '"Phone 2" 1.'),
+    "a second name": ("Name,Phone,Name\nJo,510-555-4015,Lee", '"Name (2)" 1.'),
+    "a card": (
+        "BEGIN:VCARD\nVERSION:3.0\nFN:Jo\nTEL;CELL:510-555-4015\nTEL;HOME:510-555-4016\nNOTE:Hi\nEND:VCARD",
+        '"phone (home)" 1, "note" 1.',
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), LEFT.values(), ids=LEFT)
+async def test_a_plan_names_the_texts_that_no_contact_gets(session: Session, text: str, told: str) -> None:
+    plan = await session.call("import_contacts", text=text)
+    assert f"Not imported, because a contact has one of each, or no place for it: {told}" in text_of(plan)
+
+
+async def test_a_table_in_a_block_of_code_has_no_rows_of_its_fences(session: Session) -> None:
+    plan = await facts(session, "import_contacts", text="\ufeff```csv\nName,Phone\nJo Lee,510-555-4015\n```\n")
+    assert (plan["counts"], plan["about"]["columns"]) == ({"new": 1}, {"Name": "full name", "Phone": "phone"})
+
+
+async def test_a_name_of_several_colleagues_is_not_called_unknown(session: Session) -> None:
+    rows = "Phone,Owner\n510-555-4017,Dana\n510-555-4018,Alex Kim\n510-555-4019,Nemo"
+    plan = await session.ok("import_contacts", text=rows)
+    told = {note for note in plan["notes"] if "Left out" in note or "Not imported" in note}
+    assert told == {
+        'Left out, because the account does not have them: "Nemo" 1.',
+        'Left out, because each may mean several: "Dana" 1.',
+    }
+    given = await session.call("import_contacts", text=rows, columns={"Owner": "assignee"})
+    assert "may mean several colleagues." in text_of(given)
+
+
 async def test_a_plan_that_was_not_begun_leads_to_its_question(session: Session) -> None:
     plan = await facts(session, "import_contacts", text=table_of_gold(2))
     status = await session.call("import_status", plan=plan["plan"])
