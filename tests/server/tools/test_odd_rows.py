@@ -246,3 +246,20 @@ async def test_a_merge_names_what_cannot_be_read_as_lost(
         plan = await session.ok("merge_contacts", keep=SAM, others=[JORDAN])
         assert lost in plan["question"]
         assert "unreadable" in {loss["reason"] for loss in plan["losses"]}
+
+
+@pytest.mark.parametrize(
+    ("tool", "change"),
+    [("lookup_contact", {}), ("update_contact", {"email": "jo@example.org"}), ("delete_contact", {})],
+    ids=["look-up", "update", "delete"],
+)
+async def test_a_contact_that_is_shown_under_another_id_changes_no_stranger(
+    open_session: OpenSession, tool: str, change: dict[str, Any]
+) -> None:
+    async with open_session() as session:
+        before = session.sandbox.store.contact(SAM)
+        session.sandbox.oddities.append(Oddity(JORDAN, members={"id": SAM, "phone": "15105550101"}))
+        facts = await session.refusal(tool, contact_id=JORDAN, **change)
+        assert facts["kind"] == "bad_answer"
+        assert f"contact {SAM}, and contact {JORDAN} was asked for" in facts["message"]
+        assert session.sandbox.store.contact(SAM) == before
