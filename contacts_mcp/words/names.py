@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,12 +52,16 @@ class Names:
     """An immutable index of items of one kind, in upstream order. Of items with one id the first counts.
 
     `kind` ("custom field", "tag", "team member") stands in texts. `hint` is the sentence that says where to see all.
+    It is for the arguments of `hint_for` alone, if there are any.
     `unread` is how many more there are whose name cannot be read.
     """
 
-    def __init__(self, kind: str, items: Iterable[Named], *, hint: str = "", unread: int = 0) -> None:
+    def __init__(
+        self, kind: str, items: Iterable[Named], *, hint: str = "", hint_for: Collection[str] = (), unread: int = 0
+    ) -> None:
         self.kind = kind
         self.hint = hint
+        self.hint_for = hint_for
         self.unread = unread
         self._by_id: dict[int, Named] = {}
         for item in items:
@@ -179,13 +183,14 @@ class Names:
         return _Tier(_start, self.items, lambda item: {*self._names(item), *item.aliases})
 
     def _unknown(self, text: str, argument: str) -> UnknownName:
+        hint = self.hint if not self.hint_for or argument in self.hint_for else ""
         if not self.items and not self.unread:
-            return UnknownName(argument, f"the account has no {self.kind}s.", expected=self.hint)
+            return UnknownName(argument, f"the account has no {self.kind}s.", expected=hint)
         if not text.strip():
             return UnknownName(argument, "one of the names is empty.", expected="Leave it out.")
         nearest = [self.label(item.id) for item in self.nearest(text)]
         there_are = f" Nearest: {_listed(nearest)}." if nearest else self._all_of_few()
-        return UnknownName(argument, f"{self.absence(text)}{there_are}", candidates=nearest, expected=self.hint)
+        return UnknownName(argument, f"{self.absence(text)}{there_are}", candidates=nearest, expected=hint)
 
     def absence(self, text: str) -> str:
         """The sentence that no item has the name `text`, as far as the names can be read."""

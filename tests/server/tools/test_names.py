@@ -203,3 +203,8 @@ async def test_a_name_beside_an_id_or_a_phone_is_a_check_and_needs_no_mirror(ses
     assert (await session.refusal("update_contact", contact_id=JORDAN, name="Sam", **CHANGE))["kind"] == "name_mismatch"
     await session.ok("update_contact", phone="510 555 0100", name="Jordan", **CHANGE)
     assert "list_contacts" not in session.operations
+
+
+async def test_everyone_is_the_name_of_nobody_and_near_to_nobody(session: Session) -> None:
+    facts = await session.refusal("update_contact", name="everyone", email="all@example.org")
+    assert facts["message"].startswith('Nobody is called "everyone". Nothing was changed.')
