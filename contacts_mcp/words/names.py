@@ -36,6 +36,9 @@ _LEAST_LIKENESS = 0.6
 _LEAST_CONTAINED = 3
 _LONGEST_ID = 18
 
+_AS_WRITTEN = 2  # tiers that keep the signs of a name
+# "-VIP" and "!VIP" mean all but VIP in many programs. "- VIP" is a bullet.
+_NEGATED = re.compile(r"\s*(?:[-\u2212](?=\w)|[!~\u00ac\u2260]|<>)")
 _LABEL = re.compile(rf"\s*(?P<name>.*\S)\s*\((?P<id>\d{{1,{_LONGEST_ID}}})\)\s*", re.DOTALL)
 
 
@@ -155,7 +158,8 @@ class Names:
         return [item for item in items if label and fold(label["name"]) in map(fold, self._names(item))]
 
     def _meant_by_name_or_number(self, text: str) -> list[Named]:
-        named = next((hits for tier in self._tiers if (hits := tier.find(text))), [])
+        tiers = self._tiers[:_AS_WRITTEN] if _NEGATED.match(text) else self._tiers
+        named = next((hits for tier in tiers if (hits := tier.find(text))), [])
         number = self._number.fullmatch(text)
         numbered = self._with_id(int(number[1])) if number else []
         found = {item.id: item for item in [*named, *numbered]}
