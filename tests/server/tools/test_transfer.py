@@ -265,6 +265,7 @@ async def test_a_column_that_is_not_imported_is_named_with_the_way_to_import_it(
 LEFT: dict[str, tuple[str, str]] = {
     "a second phone": ("Name,Phone,Phone 2\nJo Lee,510-555-4015,510-555-4016", '"Phone 2" 1.'),
     "a second name": ("Name,Phone,Name\nJo,510-555-4015,Lee", '"Name (2)" 1.'),
+    "a name said twice": ('{"first":"Jo","phone":"510-555-4015","phone":"510-555-4016"}', '"phone (2)" 1.'),
     "a card": (
         "BEGIN:VCARD\nVERSION:3.0\nFN:Jo\nTEL;CELL:510-555-4015\nTEL;HOME:510-555-4016\nNOTE:Hi\nEND:VCARD",
         '"phone (home)" 1, "note" 1.',
