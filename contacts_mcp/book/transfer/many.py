@@ -75,11 +75,12 @@ async def edit_for(book: Book, chosen: Chosen, wanted: Wanted) -> Edit:
     return edit
 
 
-async def begin_change(book: Book, chosen: Chosen, wanted: Wanted, edit: Edit) -> int:
-    """The number of an empty plan for that change."""
-    return await book.imports.begin(
-        "update", {"file": chosen.described, "change": told(wanted), "edit": repr(edit)}, {}
-    )
+async def begin_change(
+    book: Book, chosen: Chosen, wanted: Wanted, edit: Edit, given: Mapping[str, str] | None = None
+) -> int:
+    """The number of an empty plan for that change. `given` are digests of the arguments it is made with."""
+    facts = {"file": chosen.described, "change": told(wanted), "edit": repr(edit)}
+    return await book.imports.begin("update", facts, {"given": dict(given)} if given else {})
 
 
 async def plan_change(book: Book, plan: int, chosen: Chosen, edit: Edit) -> StoredPlan:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
 
@@ -70,22 +70,24 @@ async def import_contacts(
 ) -> Answer:
     """Import contacts from a file or a pasted table. The first call changes nothing: it answers a plan and a
     confirm_token. Blanks erase nothing, and nobody is opted in. undo_change takes the whole run back."""
+    given = _given(locals())
     from contacts_mcp.book.transfer.deciding import Switches
     from contacts_mcp.book.transfer.opening import PASTED, given_source
     from contacts_mcp.book.transfer.planning import Asked, plan_file
 
     book = await app.book()
-    if stored := await _stored(book, plan, confirm_token):
+    if stored := await _stored(book, plan, confirm_token, given):
         return await _carry_out(app, book, stored, confirm_token or "")
     if (path is None) == (text is None):
         raise InvalidArgument("path or text", "exactly one is needed, or plan.", expected="A file, or a pasted table.")
     asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
-    number = await book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
+    switches = asked.as_json() | {"given": given}
+    number = await book.imports.begin("file", {"file": Path(path).name if path else PASTED}, switches)
 
     async def make(_: Callable[[], bool]) -> None:
-        given = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
+        opened = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
         async with book.imports.filling(number):
-            with given as (source, facts):
+            with opened as (source, facts):
                 await book.imports.set(number, facts=facts)
                 await plan_file(book, number, source, asked)
 
@@ -120,11 +122,12 @@ async def update_contacts(
 ) -> Answer:
     """Make the same change to many contacts. The first call changes nothing: it answers a plan and a confirm_token.
     Nobody is opted in. undo_change takes the whole run back."""
+    given = _given(locals())
     from contacts_mcp.book.people.requests import Wanted
     from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 
     book = await app.book()
-    if stored := await _stored(book, plan, confirm_token):
+    if stored := await _stored(book, plan, confirm_token, given):
         return await _carry_out(app, book, stored, confirm_token or "")
     wanted = filled(
         Wanted,
@@ -139,7 +142,7 @@ async def update_contacts(
     )
     chosen = Chosen(where=where or {}, contact_ids=contact_ids or ())
     edit = await edit_for(book, chosen, wanted)
-    number = await begin_change(book, chosen, wanted, edit)
+    number = await begin_change(book, chosen, wanted, edit, given)
 
     async def make(_: Callable[[], bool]) -> None:
         await plan_change(book, number, chosen, edit)
@@ -233,13 +236,29 @@ async def _planned(app: App, book: Book, number: int, make: Work) -> Answer:
     return await _shown(app, book, number)
 
 
-async def _stored(book: Book, plan: int | None, token: str | None) -> StoredPlan | None:
-    """The plan that a call is about, None for a call that makes one."""
-    from contacts_mcp.book.transfer.confirming import plan_of_token
+_USUAL = {"existing": "fill", "twice": "tell"}  # as if they were not given
 
-    if plan is not None:
-        return await _named(book, plan)
-    return await plan_of_token(book, token) if token else None
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of the arguments that say what to plan."""
+    from contacts_mcp.book.transfer.confirming import digests_of
+
+    others = ("app", "plan", "confirm_token")
+    return digests_of(
+        {name: value for name, value in arguments.items() if name not in others and value != _USUAL.get(name)}
+    )
+
+
+async def _stored(book: Book, plan: int | None, token: str | None, given: Mapping[str, str]) -> StoredPlan | None:
+    """The plan that a call is about, None for a call that makes one. Raises Refused for arguments of another plan."""
+    from contacts_mcp.book.transfer.confirming import plan_of_token, refuse_others
+
+    if plan is None and not token:
+        return None
+    stored = await (_named(book, plan) if plan is not None else plan_of_token(book, token or ""))
+    if stored is not None:
+        refuse_others(stored, given)
+    return stored
 
 
 async def _named(book: Book, number: int) -> StoredPlan:

@@ -81,6 +81,31 @@ async def test_a_client_that_repeats_its_first_call_with_the_token_runs_that_pla
     assert (done["status"], done["plan"]) == ("done", plan["plan"])
 
 
+@pytest.mark.parametrize("by", ["plan", "confirm_token"])
+async def test_another_wish_beside_a_plan_is_not_dropped(session: Session, by: str) -> None:
+    before = people(session)
+    text = table_of_gold(3)
+    plans = {
+        "import_contacts": (
+            {"text": text, "tags": ["VIP"]},
+            ({"text": f"{text}\n5105559999"}, {"existing": "overwrite"}),
+        ),
+        "update_contacts": (
+            {"where": {"tag": "VIP"}, "add_tags": ["Lead"]},
+            ({"where": {"tag": "Lead"}}, {"contact_ids": [1002]}, {"is_opted_out": True}),
+        ),
+    }
+    for tool, (made_with, others) in plans.items():
+        plan = await facts(session, tool, **made_with)
+        for other in others:
+            told = await session.refusal(tool, **{by: plan[by]}, **other)
+            assert told["kind"] == "other_plan"
+            assert f"was not made with this {next(iter(other))}." in told["message"]
+    assert people(session) == before
+    done = await facts(session, tool, **made_with, plan=plan["plan"], confirm_token=plan["confirm_token"])
+    assert done["status"] == "done"
+
+
 async def test_a_file_is_read_only_below_the_open_folders(open_session: OpenSession, tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
