@@ -28,7 +28,7 @@ from contacts_mcp.book.listing.filters import (
     note_on_values,
 )
 from contacts_mcp.book.listing.listing import left_out, list_contacts
-from contacts_mcp.book.people.holding import with_any_form
+from contacts_mcp.book.people.holding import others_with_phone, with_any_form
 from contacts_mcp.book.people.lookup import with_email
 from contacts_mcp.book.search import filters as marks
 from contacts_mcp.book.search.describing import values_in_use
@@ -157,7 +157,8 @@ async def _exact(book: Book, query: str) -> Finding | None:
         if not phone.verified:
             return None
         found = await with_any_form(book, phone.digits, phone.variants)
-        return await _all_of(book, [found], f"phone is {phone}", phone.notes) if found else None
+        everybody = [found, *await others_with_phone(book, found)] if found else []
+        return await _all_of(book, everybody, f"phone is {phone}", phone.notes) if everybody else None
     if isinstance(asked, Email) and "@" in asked.text.strip("@"):
         contacts = await with_email(book, asked.text)
         return await _all_of(book, contacts, f"e-mail is {word(asked.text)}", ()) if contacts else None
