@@ -266,6 +266,13 @@ async def test_a_value_that_nobody_has_is_answered_with_those_in_use(session: Se
     assert all(f'"{plan}"' in facts["notes"][0] for plan in ("Basic", "Gold", "Premium", "Silver"))
 
 
+async def test_a_month_that_is_no_value_of_a_field_of_days_is_told_the_way(session: Session) -> None:
+    facts = await session.ok("search_contacts", custom_fields={"Renewal Date": "2027-03"})
+    assert facts["notes"][0].endswith('These are whole days. For a month give query: "March 2027".')
+    facts = await session.ok("search_contacts", custom_fields={"Renewal Date": "2031-03-04"})
+    assert "whole days" not in facts["notes"][0]
+
+
 async def test_a_rare_value_that_somebody_has_is_not_called_missing(session: Session) -> None:
     """Nobody matches both filters. The value is not among the most frequent ones."""
     store = session.sandbox.store
