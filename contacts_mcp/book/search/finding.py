@@ -35,7 +35,7 @@ from contacts_mcp.book.search.describing import values_in_use
 from contacts_mcp.book.search.known import Known, with_notes
 from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Answer, Hit, Match, Question, Sort, Why
-from contacts_mcp.book.search.reading import LEAST_ENDING, Email, Phone, Words, read
+from contacts_mcp.book.search.reading import LEAST_ENDING, MOST_WORDS, Email, Phone, Words, read
 from contacts_mcp.book.search.search import not_judged, search
 from contacts_mcp.book.search.sentence import filters_said
 from contacts_mcp.book.values import custom_key, values_of
@@ -249,6 +249,10 @@ def _notes(answer: Answer, question: Question) -> list[Note]:
     if answer.ignored:
         words = ", ".join(quoted(each, limit=40) for each in answer.ignored)
         notes.append(Note("words_ignored", f"None of these has {words}; the other words were found."))
+    asked = read(question.query)
+    if isinstance(asked, Words) and asked.unread:
+        words = ", ".join(quoted(each, limit=40) for each in asked.unread[:MOST_WORDS])
+        notes.append(Note("words_unread", f"At most {MOST_WORDS} words are looked for, so these were not: {words}."))
     if not answer.is_sorted:
         notes.append(Note("partly_sorted", f"The order by {question.sort} holds for the newest matches only."))
     return notes

@@ -297,6 +297,15 @@ async def test_a_sentence_that_words_cannot_answer_is_told_so(session: Session, 
     assert "said_beside_words" in (await session.ok("search_contacts", query=query))["note_kinds"]
 
 
+async def test_of_a_long_sentence_the_telling_words_are_looked_for_and_the_others_named(session: Session) -> None:
+    sentence = "please find me the phone number of the person who is called jordan rivera"
+    facts = await session.ok("search_contacts", query=sentence)
+    assert ids(facts) == [JORDAN]
+    assert "words_unread" not in facts.get("note_kinds", [])
+    facts = await session.ok("search_contacts", query=f"{sentence} one two three four five six seven")
+    assert 'so these were not: "seven".' in " ".join(facts["notes"])
+
+
 async def test_a_word_of_the_sentence_alone_finds_nobody(session: Session) -> None:
     """The notes of several contacts have "the" in them."""
     for query in ("the one ending 3344", "the newest contact"):
