@@ -120,7 +120,7 @@ def _custom(value: object) -> dict[int, str]:
     if not isinstance(value, Mapping):
         msg = "an object of custom values expected"
         raise ValueError(msg)  # noqa: TRY004 -- pydantic turns only a ValueError into its own error
-    return {_whole(key): _text(item) for key, item in value.items()}
+    return {_id(key): _text(item) for key, item in value.items()}
 
 
 def _tag_ids(value: object) -> tuple[int, ...]:
@@ -133,7 +133,7 @@ def _tag_ids(value: object) -> tuple[int, ...]:
 
 
 def _tag_id(item: object) -> int:
-    return _whole(item.get("tag_id") or item.get("id") if isinstance(item, Mapping) else item)
+    return _id(item.get("tag_id") or item.get("id") if isinstance(item, Mapping) else item)
 
 
 def _assignee(value: object) -> int | None:

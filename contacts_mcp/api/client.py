@@ -197,8 +197,16 @@ class HeymarketClient:
     # Contacts
 
     async def get_contact(self, contact_id: int) -> Contact | None:
-        """The contact with that id, None where there is none. SEED."""
-        return self._one(await self._request(get_call(contact_id)))
+        """The contact with that id, None where there is none. SEED.
+
+        Raises BadAnswer for another contact. A write that takes it for the one asked for would change a stranger.
+        """
+        answer = await self._request(get_call(contact_id))
+        found = self._one(answer)
+        if found and found.id != contact_id:
+            text = f"Heymarket answered with contact {found.id}, and contact {contact_id} was asked for"
+            raise BadAnswer(text, request_id=answer.request_id)
+        return found
 
     async def find_contact(self, phone: str) -> Contact | None:
         """The contact with exactly those E.164 digits, None if there is none. DOC.

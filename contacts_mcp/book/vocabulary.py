@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Literal, NamedTuple, TypeVar
@@ -77,9 +77,10 @@ class NameList:
         fetch: Callable[[], Awaitable[Found]],
         *,
         hint: str,
+        hint_for: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.names = Names(kind, (), hint=hint)
+        self.names = Names(kind, (), hint=hint, hint_for=hint_for)
         self._fetch = fetch
         self._clock = clock
         self._fetched = float("-inf")
@@ -96,7 +97,8 @@ class NameList:
         async with self._fetching:
             if self._clock() - self._fetched > seconds:
                 found = await self._fetch()
-                self.names = Names(self.names.kind, found.items, hint=self.names.hint, unread=found.unread)
+                was = self.names
+                self.names = Names(was.kind, found.items, hint=was.hint, hint_for=was.hint_for, unread=found.unread)
                 self._fetched = self._clock()
             return self.names
 
@@ -138,6 +140,7 @@ class Vocabulary:
                 "tag",
                 self._tags,
                 hint="Only create_contact and update_contact make a tag, with create_missing_tags: ask first.",
+                hint_for=("tags", "add_tags"),
                 clock=clock,
             ),
             "members": NameList(

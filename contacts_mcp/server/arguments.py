@@ -123,7 +123,7 @@ _EXPECTED = {
     "int_from_float": _WHOLE_NUMBER,
     "bool_type": _YES_OR_NO,
     "bool_parsing": _YES_OR_NO,
-    "dict_type": 'should be an object, as {{"Field": "value"}}',
+    "dict_type": 'should be an object that says each name once, as {{"Field": "value"}}',
     "list_type": "should be an array",
     "literal_error": "should be {expected}",
     "greater_than_equal": "should be at least {ge}",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 from html import unescape
 from urllib.parse import unquote
@@ -54,6 +55,7 @@ _WORDS = ((r"\s*[\[({<]\s*at\s*[\])}>]\s*|\s+at\s+", "@"), (r"\s*[\[({<]\s*dot\s
 
 
 _MOST_SLIPS = 2
+_ENCODED = "xn--"
 _DOTLESS = ("gmail.com", "googlemail.com")
 _ROLE_WORDS = """
 accounting accounts admin billing booking bookings contact desk enquiries family frontdesk hello help hr info inquiries
@@ -125,13 +127,15 @@ def spellings(text: str) -> tuple[str, ...]:
     """The texts under which the service may know a given address: unwrapped and as given, each in the usual cases.
 
     The usual cases are small letters, capitals, and a capital at the start of the first or of each word, before and
-    behind the @. The service compares exactly, and may hold an address that could not be stored today.
+    behind the @. The service compares exactly, and may hold an address that could not be stored today. A domain of
+    other letters has two forms: "münchen.de" is "xn--mnchen-3ya.de", too.
     """
     given = text.strip()
     address = _unwrapped(given)
     local, _, domain = address.rpartition("@")
     usual = [f"{before}@{behind}" for before in _usual_cases(local) for behind in _usual_cases(domain)]
-    return tuple(dict.fromkeys(filter(None, (address, address.lower(), given, given.lower(), *usual))))
+    others = [_with_domain(address, _in_letters), _with_domain(address, _encoded)]
+    return tuple(dict.fromkeys(filter(None, (address, address.lower(), given, given.lower(), *others, *usual))))
 
 
 def _usual_cases(text: str) -> tuple[str, ...]:
@@ -149,7 +153,27 @@ def _capital(letters: re.Match[str]) -> str:
 
 
 def _key(text: str) -> str:
-    return unicodedata.normalize("NFKC", text.strip()).casefold()
+    return _with_domain(unicodedata.normalize("NFKC", text.strip()).casefold(), _in_letters)
+
+
+def _with_domain(address: str, written: Callable[[str], str]) -> str:
+    """The address with each label of its domain as `written` has it, in small letters."""
+    local, at, domain = address.rpartition("@")
+    if domain.isascii() and _ENCODED not in domain.lower():  # nearly all there are
+        return address
+    return f"{local}{at}{'.'.join(map(written, unicodedata.normalize('NFC', domain.lower()).split('.')))}"
+
+
+def _in_letters(label: str) -> str:
+    """A label of a domain as people read it: "münchen" of "xn--mnchen-3ya"."""
+    try:
+        return label[4:].encode().decode("punycode") if label.startswith(_ENCODED) else label
+    except UnicodeError:
+        return label
+
+
+def _encoded(label: str) -> str:
+    return label if label.isascii() else f"{_ENCODED}{label.encode('punycode').decode()}"
 
 
 def _is_address(text: str) -> bool:
@@ -165,7 +189,8 @@ def _unwrapped(text: str) -> str:
         less = next((match["inner"].strip() for match in matches if match), "")
         if not less:
             return inner
-        inner = unquote(less) if "%40" in less else less
+        is_link = inner[:7].lower() == "mailto:"  # its signs may be percent-encoded: "jo%2Bwork@x.org"
+        inner = unquote(less) if is_link or "%40" in less else less
     return inner
 
 

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,6 +36,9 @@ _LEAST_LIKENESS = 0.6
 _LEAST_CONTAINED = 3
 _LONGEST_ID = 18
 
+_AS_WRITTEN = 2  # tiers that keep the signs of a name
+# "-VIP" and "!VIP" mean all but VIP in many programs. "- VIP" is a bullet.
+_NEGATED = re.compile(r"\s*(?:[-\u2212](?=\w)|[!~\u00ac\u2260]|<>)")
 _LABEL = re.compile(rf"\s*(?P<name>.*\S)\s*\((?P<id>\d{{1,{_LONGEST_ID}}})\)\s*", re.DOTALL)
 
 
@@ -52,12 +55,16 @@ class Names:
     """An immutable index of items of one kind, in upstream order. Of items with one id the first counts.
 
     `kind` ("custom field", "tag", "team member") stands in texts. `hint` is the sentence that says where to see all.
+    It is for the arguments of `hint_for` alone, if there are any.
     `unread` is how many more there are whose name cannot be read.
     """
 
-    def __init__(self, kind: str, items: Iterable[Named], *, hint: str = "", unread: int = 0) -> None:
+    def __init__(
+        self, kind: str, items: Iterable[Named], *, hint: str = "", hint_for: Collection[str] = (), unread: int = 0
+    ) -> None:
         self.kind = kind
         self.hint = hint
+        self.hint_for = hint_for
         self.unread = unread
         self._by_id: dict[int, Named] = {}
         for item in items:
@@ -151,7 +158,8 @@ class Names:
         return [item for item in items if label and fold(label["name"]) in map(fold, self._names(item))]
 
     def _meant_by_name_or_number(self, text: str) -> list[Named]:
-        named = next((hits for tier in self._tiers if (hits := tier.find(text))), [])
+        tiers = self._tiers[:_AS_WRITTEN] if _NEGATED.match(text) else self._tiers
+        named = next((hits for tier in tiers if (hits := tier.find(text))), [])
         number = self._number.fullmatch(text)
         numbered = self._with_id(int(number[1])) if number else []
         found = {item.id: item for item in [*named, *numbered]}
@@ -179,13 +187,14 @@ class Names:
         return _Tier(_start, self.items, lambda item: {*self._names(item), *item.aliases})
 
     def _unknown(self, text: str, argument: str) -> UnknownName:
+        hint = self.hint if not self.hint_for or argument in self.hint_for else ""
         if not self.items and not self.unread:
-            return UnknownName(argument, f"the account has no {self.kind}s.", expected=self.hint)
+            return UnknownName(argument, f"the account has no {self.kind}s.", expected=hint)
         if not text.strip():
             return UnknownName(argument, "one of the names is empty.", expected="Leave it out.")
         nearest = [self.label(item.id) for item in self.nearest(text)]
         there_are = f" Nearest: {_listed(nearest)}." if nearest else self._all_of_few()
-        return UnknownName(argument, f"{self.absence(text)}{there_are}", candidates=nearest, expected=self.hint)
+        return UnknownName(argument, f"{self.absence(text)}{there_are}", candidates=nearest, expected=hint)
 
     def absence(self, text: str) -> str:
         """The sentence that no item has the name `text`, as far as the names can be read."""

@@ -137,6 +137,11 @@ def test_an_address_is_taken_out_of_its_wrapping_and_the_note_says_so(given: str
     assert [(note.kind, note) for note in notes] == [("email_unwrapped", "email: read as jo@x.org.")]
 
 
+def test_the_percent_signs_of_a_link_are_read_and_those_of_an_address_are_kept() -> None:
+    assert read_email("mailto:jo%2Bwork@x.org").text == "jo+work@x.org"
+    assert read_email("jo%2Bwork@x.org").text == "jo%2Bwork@x.org"
+
+
 @pytest.mark.parametrize("given", UNSEEN.values(), ids=UNSEEN.keys())
 def test_characters_that_nobody_sees_go_from_addresses_too(given: str) -> None:
     address, notes = read_email(given)
@@ -175,6 +180,8 @@ def test_a_text_that_cannot_be_stored_is_refused(given: str) -> None:
         (" jo@x.org", "jo@x.org ", True),
         ("JOSÉ@x.org", "josé@x.org", True),
         ("jo＠x.org", "jo@x.org", True),
+        ("jo@Bücher.de", "jo@xn--bcher-kva.de", True),
+        ("jo@xn--bcher-kva.de", "jo@xn--bcher-kvb.de", False),
         ("jo@x.org", "jo@x.com", False),
         ("jo@x.org", "j.o@x.org", False),
         ("", "", True),
@@ -193,8 +200,11 @@ def test_addresses_are_compared_without_case(one: str, other: str, same: bool) -
         ("mailto:Jo@x.org", ("Jo@x.org", "jo@x.org", "mailto:Jo@x.org", "mailto:jo@x.org")),
         ("jo@@x.org", ("jo@@x.org",)),
         (" ", ()),
+        ("jo@bücher.de", ("jo@bücher.de", "jo@xn--bcher-kva.de")),
+        ("jo@xn--bcher-kva.de", ("jo@xn--bcher-kva.de", "jo@bücher.de")),
+        ("jo@xn--.xn--\u00e9.de", ("jo@xn--.xn--\u00e9.de",)),
     ],
-    ids=["plain", "capitals", "wrapped", "none-that-could-be-stored", "blank"],
+    ids=["plain", "capitals", "wrapped", "none-that-could-be-stored", "blank", "letters", "encoded", "broken"],
 )
 def test_an_address_is_looked_for_as_it_may_be_stored(given: str, texts: tuple[str, ...]) -> None:
     assert spellings(given)[: len(texts)] == texts

@@ -472,3 +472,12 @@ def _found(names: Names, text: str) -> Named | None:
 
 def _error(names: Names, text: str) -> str:
     return "" if _found(names, text) else str(_refusal(names, text))
+
+
+@pytest.mark.parametrize("text", ["-VIP", " -VIP", "!VIP", "! VIP", "\u2212vip", "\u2260 VIP", "<>VIP", "~VIP", "-7"])
+def test_a_name_with_a_sign_of_all_but_is_not_taken_for_the_name(text: str) -> None:
+    names = Names("tag", [Named(7, "VIP"), Named(8, "Lead")])
+    with pytest.raises(UnknownName):
+        names.resolve(text, argument="tag")
+    assert names.resolve("- VIP", argument="tag").id == names.resolve("#VIP", argument="tag").id == 7
+    assert Names("tag", [Named(9, text.strip())]).resolve(text.strip(), argument="tag").id == 9

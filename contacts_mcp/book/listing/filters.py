@@ -462,7 +462,9 @@ def note_on_values(asked: CustomValue, in_use: Sequence[str], *, nobody: str) ->
     label, found = word(asked.label), ", ".join(quoted(text, limit=NAME) for text in in_use[:MOST_VALUES])
     which = "Most common values" if len(in_use) > MOST_VALUES else "Values found"
     without = f' To list the contacts without {label}, pass "".' if is_nobody(asked.text) else ""
-    text = f"{nobody} has {label} {quoted(asked.text, limit=NAME)}. {which}: {found}.{without}"
+    are_days = bool(in_use) and all(map(is_day, in_use[:MOST_VALUES])) and not is_day(asked.text)
+    by_month = ' These are whole days. For a month give query: "March 2027".' if are_days and not without else ""
+    text = f"{nobody} has {label} {quoted(asked.text, limit=NAME)}. {which}: {found}.{without}{by_month}"
     return Note("values_in_use", text)
 
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 
@@ -22,7 +22,7 @@ from contacts_mcp.book.book import Book
 from contacts_mcp.book.writing.plan import Sight
 from contacts_mcp.book.writing.settle import settle_entry
 from contacts_mcp.book.writing.write import LOOK_DELAYS, has_left, last_change
-from contacts_mcp.errors import ContactNotFound, Refused
+from contacts_mcp.errors import ContactNotFound, ContactsError, Refused
 from contacts_mcp.models import Contact
 from contacts_mcp.state.journal import Entry
 from contacts_mcp.state.uptime import uptime
@@ -31,6 +31,7 @@ from contacts_mcp.words.nicknames import may_be_called
 from contacts_mcp.words.phones import Phone, show
 from contacts_mcp.words.renumbering import other_forms
 
+MOST_OTHERS = 5  # further contacts of one number that are looked up
 SHORTEST_PHONE = 10**9
 PHONE_LENGTHS = range(8, 16)  # digits of a phone in requests (heymarket-api.md 3.1)
 LEFT_FOR_WORK = 10.0  # seconds of a call that a wait leaves for the write and its look
@@ -79,6 +80,33 @@ async def with_any_form(book: Book, phone: str, others: Sequence[str]) -> Contac
     return found
 
 
+async def others_with_phone(book: Book, contact: Contact) -> list[Contact]:
+    """Further contacts of the same number, as the service shows them now. Its own look by phone answers with one.
+
+    The mirror says who they may be. Where it knows none, or is not in use, nothing is asked.
+    """
+    if not contact.phone or not book.mirror.is_in_use:
+        return []
+    with suppress(ContactsError):
+        rows = await book.mirror.ask(lambda index: index.by_phone(contact.phone))
+        ids = [row.id for row in rows if row.id != contact.id and not await book.journal.deleted(row.id)]
+        found = [await book.api.get_contact(each) for each in ids[:MOST_OTHERS]]
+        return [one for one in found if one is not None and one.phone == contact.phone]
+    return []
+
+
+async def _refuse_several(book: Book, contact: Contact, ref: ContactRef) -> None:
+    """The check that the phone alone says who is meant. Raises Refused."""
+    if ref.phone is None or not (others := await others_with_phone(book, contact)):
+        return
+    who = "; ".join(f"contact {one.id} {quoted(one.name, limit=60)}" for one in (contact, *others))
+    raise Refused(
+        f"{1 + len(others)} contacts have {ref.described}: {who}. Nothing was changed. Ask the person who is meant, "
+        "then give contact_id.",
+        kind="several_of_that_phone",
+    )
+
+
 def nobody(ref: ContactRef) -> ContactNotFound:
     return ContactNotFound(
         f"No contact has {ref.described}. "
@@ -119,6 +147,7 @@ async def locked_contact(book: Book, ref: ContactRef, *, phones: Sequence[str] =
         async with book.locks.phones(*asked), _locked(book, ref) as contact:
             arriving = await book.journal.arriving(contact.id, *asked, *_forms_of(contact.phone))
             if not arriving:
+                await _refuse_several(book, contact, ref)
                 unfinished = await book.journal.unfinished()
                 settled = await _settle_about(book, unfinished, contact.id, *asked, *_forms_of(contact.phone))
                 yield await _up_to_date(book, contact, ref, settled=settled)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.cards import Card, card_of
-from contacts_mcp.book.people.holding import ContactRef, is_behind, is_called, read
+from contacts_mcp.book.people.holding import ContactRef, is_behind, is_called, others_with_phone, read
 from contacts_mcp.book.values import values_of
 from contacts_mcp.errors import AccountError, ContactsError, InvalidArgument
 from contacts_mcp.models import Contact
@@ -41,10 +41,13 @@ async def lookup(
     if email is None:
         ref = ref_of(book, contact_id=contact_id, phone=phone, also="email")
         contact = await read(book, ref)
-        found = [contact] if contact else []
+        others = await others_with_phone(book, contact) if contact and ref.phone else []
+        found = [contact, *others] if contact else []
         phones = (ref.phone.digits, *ref.phone.variants) if ref.phone else ()
         recent = await _on_recent_changes(book, found, _Sought(contact_id=ref.contact_id, phones=phones))
-        notes = [*recent, *ref.notes, *_on_other_name(contact, called)]
+        several = f"{len(found)} contacts have this phone. Ask the person who is meant."
+        on_name = [Note("several_of_that_phone", several)] if others else _on_other_name(contact, called)
+        notes = [*recent, *ref.notes, *on_name]
         return await _found(book, found, notes, sought=ref.described)
     if contact_id is not None or phone is not None:
         raise _exactly_one("email")

@@ -28,15 +28,16 @@ from contacts_mcp.book.listing.filters import (
     note_on_values,
 )
 from contacts_mcp.book.listing.listing import left_out, list_contacts
-from contacts_mcp.book.people.holding import with_any_form
+from contacts_mcp.book.people.holding import others_with_phone, with_any_form
 from contacts_mcp.book.people.lookup import with_email
 from contacts_mcp.book.search import filters as marks
 from contacts_mcp.book.search.describing import values_in_use
 from contacts_mcp.book.search.known import Known, with_notes
 from contacts_mcp.book.search.mirror import mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Answer, Hit, Match, Question, Sort, Why
-from contacts_mcp.book.search.reading import LEAST_ENDING, Email, Phone, Words, read
+from contacts_mcp.book.search.reading import LEAST_ENDING, MOST_WORDS, Email, Phone, Words, read
 from contacts_mcp.book.search.search import not_judged, search
+from contacts_mcp.book.search.sentence import filters_said
 from contacts_mcp.book.values import custom_key, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import ContactsError, InvalidArgument, InvalidPhone
@@ -121,7 +122,9 @@ def _refuse_unanswerable(query: str) -> None:
     asked = read(query)
     if isinstance(asked, Phone) and asked.piece == "ending" and len(asked.digits) < LEAST_ENDING:
         raise InvalidArgument(
-            "query", "is the ending of a phone, and one digit is too few.", expected="Give two digits or more."
+            "query",
+            "is the ending of a phone, and one digit is too few.",
+            expected="Give two digits or more. For the newest contacts leave query out, and give sort and limit.",
         )
     if query.strip() and asked == Words(()):
         raise InvalidArgument(
@@ -154,7 +157,8 @@ async def _exact(book: Book, query: str) -> Finding | None:
         if not phone.verified:
             return None
         found = await with_any_form(book, phone.digits, phone.variants)
-        return await _all_of(book, [found], f"phone is {phone}", phone.notes) if found else None
+        everybody = [found, *await others_with_phone(book, found)] if found else []
+        return await _all_of(book, everybody, f"phone is {phone}", phone.notes) if everybody else None
     if isinstance(asked, Email) and "@" in asked.text.strip("@"):
         contacts = await with_email(book, asked.text)
         return await _all_of(book, contacts, f"e-mail is {word(asked.text)}", ()) if contacts else None
@@ -245,6 +249,10 @@ def _notes(answer: Answer, question: Question) -> list[Note]:
     if answer.ignored:
         words = ", ".join(quoted(each, limit=40) for each in answer.ignored)
         notes.append(Note("words_ignored", f"None of these has {words}; the other words were found."))
+    asked = read(question.query)
+    if isinstance(asked, Words) and asked.unread:
+        words = ", ".join(quoted(each, limit=40) for each in asked.unread[:MOST_WORDS])
+        notes.append(Note("words_unread", f"At most {MOST_WORDS} words are looked for, so these were not: {words}."))
     if not answer.is_sorted:
         notes.append(Note("partly_sorted", f"The order by {question.sort} holds for the newest matches only."))
     return notes
@@ -257,16 +265,22 @@ async def _offers(book: Book, question: Question, answer: Answer, *, meant: Mean
     """Ways on where only guesses match: the contacts that the filters leave out, and the tags and members that the
     words name. Where nobody matches, they are the values in use of the fields that were filtered by, too.
     """
+    said = filters_said(question.query, _named(answer))
     if any(hit.match != "guess" for hit in answer.hits):
-        return []
+        return said
     nobody = "No contact" if known.complete else "No contact checked so far"
-    notes: list[Note] = []
+    notes = said
     if not answer.hits:
-        asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
-        notes += [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
+        notes += await on_values(book, meant, nobody=nobody)
     notes += await _other_names(book, question)
     matches = "Only guesses match" if answer.hits else f"{nobody} matches"
     return [*notes, *await _excluded(book, question, meant, matches=matches)]
+
+
+def _named(answer: Answer) -> set[str]:
+    """The words of the query that are the name of the best contact."""
+    whys = [why for hit in answer.hits[:1] for why in hit.why if (why.how, why.where) == ("same", "name")]
+    return {part for why in whys for part in why.said.split()}
 
 
 async def _excluded(book: Book, question: Question, meant: Meant, *, matches: str) -> list[Note]:
@@ -343,9 +357,13 @@ def _left_out(contact: Contact, failed: Sequence[str], names: Snapshot) -> str:
     return f"{who} (left out by {' and '.join(by)})" if by else who
 
 
-async def _on_value(book: Book, asked: CustomValue, *, nobody: str) -> Note | None:
-    """The values in use, where nobody has the one asked for."""
+async def on_values(book: Book, meant: Meant, *, nobody: str) -> list[Note]:
+    """The values in use of each field, where nobody has the one that was filtered by."""
+    asked = [one for one in meant.custom if one.text not in ("", ANY_VALUE)]
+    return [note for one in asked if (note := await _on_value(book, one, nobody=nobody))]
 
+
+async def _on_value(book: Book, asked: CustomValue, *, nobody: str) -> Note | None:
     def looked_up(index: WordIndex) -> list[str]:
         is_held = index.holders(value_mark(asked.field_id, asked.text))
         return [] if is_held else values_in_use(index, asked.field_id, most=MOST_VALUES + 1)

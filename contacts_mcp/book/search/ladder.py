@@ -121,7 +121,8 @@ class Ladder:
         parts = [part for each in self._given for part in ([each] if self._is_in_use(each) else _apart([each]))]
         parts = [*{each.plain: each for each in parts}.values()][:MOST_WORDS]
         used = [each for each in parts if each.date != "part" and self._is_in_use(each)]
-        if not used or used in ([*self._given], [*self._words]):
+        says_nothing = all(is_filler(each, used, self._fillers) for each in used)  # "the" of "the newest"
+        if says_nothing or used in ([*self._given], [*self._words]):
             return None
         return Ladder(self._index, _whole(used), self._filters, fillers=self._fillers, most=self._most)
 

@@ -27,7 +27,7 @@ from contacts_mcp.book.people.delete import delete_for_good, warnings_on_deletio
 from contacts_mcp.book.people.holding import locked_contacts
 from contacts_mcp.book.people.requests import Edit
 from contacts_mcp.book.people.update import refuse_losses
-from contacts_mcp.book.values import differences, is_empty, is_unread, values_of
+from contacts_mcp.book.values import custom_key, differences, is_empty, is_unread, values_of
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.book.writing.notes import notes_on
 from contacts_mcp.book.writing.plan import update_of
@@ -92,6 +92,12 @@ class Plan:
     wanted: Values
     source: dict[str, int]  # key -> contact
     losses: list[tuple[str, Value, int, Reason]] = field(default_factory=list)
+    unread: list[tuple[str, Any, int]] = field(default_factory=list)  # members of the others as they came, lost too
+
+    @property
+    def unread_fields(self) -> Values:
+        """The custom fields of members that cannot be read, without values."""
+        return {key: "" for name, _, _ in self.unread if (key := _key_of(name))}
 
 
 async def merge(book: Book, keep: int, others: Sequence[int], *, confirm_token: str = "") -> Merged:
@@ -145,7 +151,8 @@ async def _merge_held(
     plan = plan_of(kept, rest)
     if differences(values_of(kept), plan.wanted):
         _refuse_unwritable(kept)
-    names = await book.vocabulary.naming(values_of(kept), plan.wanted, *(values_of(each) for each in rest))
+    named = [values_of(kept), plan.wanted, plan.unread_fields, *map(values_of, rest)]
+    names = await book.vocabulary.naming(*named)
     shown_plan = _shown(kept, rest, plan, names)
     notes = [*_resumed(before), *(note for each in rest for note in _on_number(each, kept))]
     pending = await confirmed(
@@ -264,7 +271,7 @@ def _lose_the_rest(plan: Plan, kept: Contact, other: Contact) -> None:
     for name, value in members.items():
         if value not in (None, "", [], {}, 0, False) and value != own.get(name):
             plan.losses.append((name, value, other.id, "cannot_be_written"))
-    plan.losses.extend((name, value, other.id, "unreadable") for name, value in other.unread.items())
+    plan.unread.extend((name, value, other.id) for name, value in other.unread.items())
 
 
 def _refuse_unwritable(kept: Contact) -> None:
@@ -369,9 +376,19 @@ def _shown(kept: Contact, others: Sequence[Contact], plan: Plan, names: Snapshot
         losses=tuple(
             Loss(field_name(key, names), shown(key, value, names), source, reason)
             for key, value, source, reason in plan.losses
+        )
+        + tuple(
+            Loss(field_name(_key_of(name) or name, names), value, source, "unreadable")
+            for name, value, source in plan.unread
         ),
         changes=tuple(changes_between(values_of(kept), plan.wanted, names)),
     )
+
+
+def _key_of(member: str) -> str:
+    """The key of the field in a member that cannot be read, as "custom:31" of "custom.31". "" for any other member."""
+    kind, _, number = member.partition(".")
+    return custom_key(int(number)) if kind == "custom" and number.isascii() and number.isdigit() else ""
 
 
 def _question(kept: Contact, others: Sequence[Contact], plan: Merged) -> str:

@@ -96,7 +96,7 @@ async def _meant(book: Book, name: str) -> Meant:
     if not exactly:
         question = Question(query=name, limit=MOST_OFFERED, country=calling_code(book.region))
         answer = await book.mirror.ask(lambda index: search(index, question))
-        near = await _as_seen(book, [hit.row for hit in answer.hits])
+        near = await _as_seen(book, [hit.row for hit in answer.hits if hit.why])  # "everyone" is near to nobody
         exactly = _called_so(name, near)
     return Meant(exactly, near, () if known.complete else known.notes or (_PARTIAL,))
 

@@ -4,8 +4,9 @@
    piece of it. Four digits alone are most likely the ending, three an area code. The words around it say nothing more:
    "the phone number", "who has a 212 number".
 2. A word that holds `@`, or is a domain, is an e-mail. The words around it may only be those of a sentence.
-3. All else is words, at most eight. Titles are dropped where other words remain, and a generation is none: "King Jr."
-   is not King Sr. A phone among the words is one word. "Jordan's" is also Jordan.
+3. All else is words, at most eight: of a long sentence those that tell something. Titles are dropped where other words
+   remain, and a generation is none: "King Jr." is not King Sr. A phone among the words is one word. "Jordan's" is also
+   Jordan.
 4. A day or a month among the words is one word, in the form in which days are stored: "14 March 2027", "March 2027".
 """
 
@@ -131,6 +132,7 @@ class Words:
 
     words: tuple[Asked, ...]  # without titles
     said: frozenset[str] = frozenset()  # all of them
+    unread: tuple[str, ...] = ()  # words beyond the most that are looked for
 
     @property
     def mean_anybody(self) -> bool:
@@ -219,8 +221,15 @@ def words_of(text: str) -> Words:
         else:
             found += [_asked(said, piece) for said in _with_phones_joined(part).split() for piece in pieces(said)]
     named = [each for at, each in enumerate(found) if not _is_title(each, at)] or found
-    words = tuple({word.plain: word for word in named}.values())[:MOST_WORDS]
-    return Words(words, frozenset(part for word in found for part in word.parts or word.forms[:1]))
+    words, unread = _most_telling([*{word.plain: word for word in named}.values()])
+    return Words(words, frozenset(part for word in found for part in word.parts or word.forms[:1]), unread)
+
+
+def _most_telling(words: Sequence[Asked]) -> tuple[tuple[Asked, ...], tuple[str, ...]]:
+    """At most as many words as are looked for, and the others, as they were said. Fillers go first."""
+    if len(words) > MOST_WORDS:
+        words = [each for each in words if each.plain not in FILLERS] or words
+    return tuple(words[:MOST_WORDS]), tuple(each.said for each in words[MOST_WORDS:])
 
 
 def _with_dates_apart(text: str) -> Iterator[str | Asked]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from contacts_mcp.book.book import Book, refusal
-from contacts_mcp.book.confirmations import RiskyAction
+from contacts_mcp.book.confirmations import RiskyAction, digest_of
 from contacts_mcp.book.transfer.planning import digest_of_plan
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import Refused
@@ -40,6 +42,29 @@ async def plan_of_token(book: Book, token: str) -> StoredPlan | None:
     planned = await book.imports.plans("planned")
     refusal_of = partial(book.confirmations.refusal, token, lifetime=LIFETIME)
     return next((plan for plan in planned if not refusal_of(action_of(plan))), None)
+
+
+def digests_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """The arguments that were really given, as they are kept with a plan: enough to recognize them."""
+    return {name: digest_of(json.dumps(_in_any_order(value), sort_keys=True)) for name, value in given.items() if value}
+
+
+def _in_any_order(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
+    return sorted({*map(str, value)}) if isinstance(value, list | tuple) else value
+
+
+def refuse_others(plan: StoredPlan, given: Mapping[str, str]) -> None:
+    """Raises Refused for arguments that a plan was not made with: they would be dropped without a word."""
+    made_with = plan.switches.get("given")
+    others = [name for name, digest in given.items() if made_with is not None and made_with.get(name) != digest]
+    if others:
+        raise Refused(
+            f"Plan {plan.plan} was not made with this {' and '.join(others)}. Nothing was changed. For a new plan "
+            "leave plan and confirm_token out. To carry this one out as it was shown, give these two alone.",
+            kind="other_plan",
+        )
 
 
 async def permitted(book: Book, plan: StoredPlan, token: str) -> list[str] | None:

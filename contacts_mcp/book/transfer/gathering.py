@@ -16,10 +16,10 @@ from contacts_mcp.api.pace import bulk_work, telling
 from contacts_mcp.book.book import Book
 from contacts_mcp.book.fields import NAMES
 from contacts_mcp.book.listing.cursor import Position
-from contacts_mcp.book.listing.filters import Filters, matcher_for, meant_by, needed_lists
+from contacts_mcp.book.listing.filters import Filters, Meant, matcher_for, meant_by, needed_lists
 from contacts_mcp.book.listing.listing import left_out, read_on
 from contacts_mcp.book.search import filters as marks
-from contacts_mcp.book.search.finding import marks_of
+from contacts_mcp.book.search.finding import marks_of, on_values
 from contacts_mcp.book.search.mirror import LONGEST_WAIT, mirror_of, ready_for_call
 from contacts_mcp.book.search.question import Answer, Question
 from contacts_mcp.book.search.search import everybody_in, not_judged
@@ -41,6 +41,7 @@ Announce = Callable[[int, int | None], Awaitable[None]]
 class _Sought:
     """The filters: as the mirror knows them, and the part of a name, which it does not know."""
 
+    meant: Meant
     marks: marks.Filters
     has_name: Callable[[Contact], bool]
 
@@ -90,7 +91,8 @@ async def gather(book: Book, filters: Filters, *, patience: float = LONGEST_WAIT
 
     def meant(names: Snapshot) -> _Sought:
         matcher = matcher_for(filters, names, book.zone, book.region)
-        return _Sought(marks_of(meant_by(filters, names, zone=book.zone, region=book.region)), matcher.has_name)
+        meant_here = meant_by(filters, names, zone=book.zone, region=book.region)
+        return _Sought(meant_here, marks_of(meant_here), matcher.has_name)
 
     try:
         sought = await book.vocabulary.resolving(needed_lists(filters), meant)
@@ -108,6 +110,9 @@ async def gather(book: Book, filters: Filters, *, patience: float = LONGEST_WAIT
     finally:
         bulk_work.reset(token)
     gathered.notes += known.notes
+    if not gathered.contacts:
+        nobody = "No contact" if known.complete else "No contact checked so far"
+        gathered.notes += await on_values(book, sought.meant, nobody=nobody)
     if not known.complete:
         of = f" of {known.of:,}" if known.of is not None else ""
         text = f"Only {known.searched:,}{of} contacts of the book were looked through. Others may be missing."

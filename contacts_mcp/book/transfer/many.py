@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,25 +35,12 @@ class Chosen:
             return f"{many} contact{'' if many == 1 else 's'} by id"
         return ", ".join(_filter(name, value) for name, value in self.where.items())
 
-    @property
-    def digest(self) -> str:
-        """Of the same contacts in any order, "" without any."""
-        if not self.where and not self.contact_ids:
-            return ""
-        meant = [sorted(self.where.items()), sorted({*self.contact_ids})]
-        return hashlib.blake2b(json.dumps(meant).encode(), digest_size=16).hexdigest()
-
 
 def _filter(name: str, value: str) -> str:
     """A filter in words. The question of a change has these, so a field with no value or any value is said as that."""
     if not value.strip():
         return f"no {name}"
     return f"any {name}" if value.strip() == ANY_VALUE else f"{name} {value}"
-
-
-def made_of(chosen: str, change: str) -> dict[str, str]:
-    """The parameters that a plan is made of: the digest of the contacts, and the change as `told` in any order."""
-    return {"where or contact_ids": chosen, "the change": ", ".join(sorted(change.split(", ")))}
 
 
 def told(wanted: Wanted) -> str:
@@ -91,10 +76,12 @@ async def edit_for(book: Book, chosen: Chosen, wanted: Wanted) -> Edit:
     return edit
 
 
-async def begin_change(book: Book, chosen: Chosen, wanted: Wanted, edit: Edit) -> int:
-    """The number of an empty plan for that change."""
-    facts = {"file": chosen.described, "chosen": chosen.digest, "change": told(wanted), "edit": repr(edit)}
-    return await book.imports.begin("update", facts, {})
+async def begin_change(
+    book: Book, chosen: Chosen, wanted: Wanted, edit: Edit, given: Mapping[str, str] | None = None
+) -> int:
+    """The number of an empty plan for that change. `given` are digests of the arguments it is made with."""
+    facts = {"file": chosen.described, "change": told(wanted), "edit": repr(edit)}
+    return await book.imports.begin("update", facts, {"given": dict(given)} if given else {})
 
 
 async def plan_change(book: Book, plan: int, chosen: Chosen, edit: Edit) -> StoredPlan:

@@ -22,7 +22,7 @@ def given_source(
 ) -> Iterator[tuple[Source, dict[str, Any]]]:
     """The table in `text` if there is one, else the file at `path`. Raises Refused."""
     if text is not None:
-        yield pasted_source(text)
+        yield pasted_source(text, region=region)
         return
     with opened_source(path or "", folders, region=region, encoding=encoding, sheet=sheet) as opened_one:
         yield opened_one
@@ -38,12 +38,8 @@ def opened_source(
         yield choosing.read(file.stream, region=region, encoding=encoding, sheet_name=sheet), facts
 
 
-def pasted_source(text: str) -> tuple[Source, dict[str, Any]]:
+def pasted_source(text: str, *, region: str = "US") -> tuple[Source, dict[str, Any]]:
     """The table in a pasted text. Raises Refused."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return pasted.read(text), {"file": PASTED, "digest": digest_of(text), "size": size}
-
-
-def digest_of(text: str) -> str:
-    """The digest of a pasted text, which its plan keeps."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    raw = text.encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+    return pasted.read(text, region=region), {"file": PASTED, "digest": digest, "size": len(raw)}

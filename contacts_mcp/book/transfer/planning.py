@@ -57,12 +57,6 @@ class Asked:
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self.switches), "tags": list(self.tags), "columns": dict(self.columns)}
 
-    @property
-    def unusual(self) -> dict[str, Any]:
-        """The choices that somebody made."""
-        usual = Asked().as_json()
-        return {name: value for name, value in self.as_json().items() if value != usual[name]}
-
 
 def switches_of(plan: StoredPlan) -> Switches:
     return Switches(existing=plan.switches["existing"], twice=plan.switches["twice"])
@@ -154,7 +148,8 @@ class _Planning:
         for one in part:
             found = await judged(self._book, one.wish, looked, one.earlier, self._asked.switches)
             row = _stored_row(one, found, columns)
-            self._counts.add(row, one.row)
+            is_read = row.decision not in ("invalid", "duplicate")
+            self._counts.add(row, one.row, _left_of(one, columns) if is_read else ())
             rows.append(row)
         await self._book.imports.add(self._plan, rows)
 
@@ -179,6 +174,12 @@ class _Planning:
     async def _stored(self, facts: Mapping[str, Any]) -> StoredPlan:
         await self._book.imports.set(self._plan, facts=facts, counts=self._counts.as_json())
         return await sealed(self._book, self._plan)
+
+
+def _left_of(one: _Read, columns: Columns) -> list[str]:
+    """The headers of texts that become no part of the contact: a second phone, the notes of a card."""
+    taken = {columns.said(target, one.cells)[0] for target in ("assignee", "avatar", "country")}
+    return [header for header in one.row.other if header not in taken]
 
 
 def _stored_row(one: _Read, found: Judged, columns: Columns) -> StoredRow:
@@ -255,7 +256,7 @@ def _update_row(number: int, contact: Contact, edit: Edit) -> StoredRow:
 # What both store
 
 
-_COUNTED = ("decisions", "changes", "reasons", "notes", "likeness", "unknown", "conflicts", "marks", "keys")
+_COUNTED = ("decisions", "changes", "reasons", "notes", "likeness", "unknown", "conflicts", "marks", "keys", "left")
 _MOST_COUNTED = 5_000  # different texts of one kind, such as unknown tags
 
 
@@ -267,7 +268,7 @@ class Counts:
         self._counters: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
         self._changed: Counter[tuple[str, ...]] = Counter()  # a decision and the keys of its changes
 
-    def add(self, row: StoredRow, read: Row | None = None) -> None:
+    def add(self, row: StoredRow, read: Row | None = None, left: Sequence[str] = ()) -> None:
         decision, shown = row.decision, row.shown
         changed = [key for key, value in row.wanted.items() if row.before.get(key) != value]
         self._count("decisions", decision)
@@ -278,6 +279,7 @@ class Counts:
             self._count("reasons", f"{decision} {row.reason}")
         if read:
             self._count("notes", *read.notes)
+            self._count("left", *left)
         if conflicts := shown.get("conflicts"):
             self._count("conflicts", *conflicts)
             self._count("keys", *conflicts)

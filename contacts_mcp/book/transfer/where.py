@@ -21,7 +21,7 @@ _YES_OR_NO = {"true": True, "yes": True, "false": False, "no": False}
 def filters_of(where: Mapping[str, str]) -> Filters:
     """The filters of a search, and part of a name. Any other name is a custom field. Raises InvalidArgument.
 
-    Several tags stand between commas, and all of them must be there.
+    Several tags stand between commas, and all of them must be there. `tag` and `tags` add up.
     """
     if wrong := _NO_FILTERS & {*where}:
         raise InvalidArgument("where", f"{min(wrong)} is no filter here.", expected=_FILTERS)
@@ -31,14 +31,19 @@ def filters_of(where: Mapping[str, str]) -> Filters:
         if name in _TEXTS:
             given[name] = value
         elif name in ("tag", "tags"):
-            given["tags"] = [tag.strip() for tag in value.split(",")]
+            given["tags"] = [*given.get("tags", ()), *(tag.strip() for tag in value.split(","))]
         elif name not in _FLAGS:
             custom[name] = value
-        elif (answer := yes_or_no(value)) is None:
-            raise InvalidArgument("where", f"{name} is true or false.")
-        else:
-            given[_FLAGS[name]] = answer
+        elif given.setdefault(_FLAGS[name], answer := _answer(name, value)) is not answer:
+            raise InvalidArgument("where", f"{name} contradicts another filter.", expected="Give one of them.")
     return Filters(**given, custom_fields=custom)
+
+
+def _answer(name: str, value: str) -> bool:
+    answer = yes_or_no(value)
+    if answer is None:
+        raise InvalidArgument("where", f"{name} is true or false.")
+    return answer
 
 
 def in_where(unknown: UnknownName) -> UnknownName:

@@ -19,7 +19,10 @@ from contacts_mcp.book.values import custom_key
 from contacts_mcp.book.vocabulary import Snapshot
 from contacts_mcp.errors import InvalidArgument, UnknownName
 from contacts_mcp.models import Values
+from contacts_mcp.words.names import Names
 
+AMBIGUOUS = "ambiguous"
+_NO_COLLEAGUE = {AMBIGUOUS: "may mean several colleagues."}
 _CLEAN = tuple(name for name in SETTABLE_TEXTS if name != "avatar")
 
 
@@ -31,7 +34,7 @@ class Wish:
     edit: Edit = field(default_factory=lambda: Edit({}))
     refused: str = ""  # the reason why it cannot be imported
     problem: str = ""  # in words
-    unknown: tuple[tuple[str, str], ...] = ()  # ("tag" or "assignee", text), left out
+    unknown: tuple[tuple[str, str], ...] = ()  # ("tag", "assignee" or "ambiguous", text), left out
     says_in: bool = False  # the opt-out says no
 
     @property
@@ -51,10 +54,13 @@ def wish_of(
         return Wish(line=row.line, refused=row.refused, problem=row.problem)
     tags, unknown = _tags(row.tags, names)
     assignee = row.assignee
-    if assignee and not _is_member(assignee, names):
+    if assignee and (kind := _unknown("assignee", assignee, names.members)):
         if needs_assignee:
-            return Wish(line=row.line, refused="unknown_assignee", problem="names a colleague who is not in the team.")
-        unknown.append(("assignee", assignee))
+            problem = (
+                "may mean several colleagues." if kind == AMBIGUOUS else "names a colleague who is not in the team."
+            )
+            return Wish(line=row.line, refused="unknown_assignee", problem=problem)
+        unknown.append((kind, assignee))
         assignee = ""
     try:
         values, notes = _exact(row, names, assignee) if is_exact else _cleaned(row, names, assignee)
@@ -98,21 +104,18 @@ def _custom(texts: Table[str, str], names: Snapshot) -> Values:
 
 
 def _tags(texts: Sequence[str], names: Snapshot) -> tuple[list[int], list[tuple[str, str]]]:
-    known, unknown = [], []
-    for text in texts:
-        try:
-            known.append(names.tags.resolve(text, argument="tags").id)
-        except UnknownName:
-            unknown.append(("tag", text))
-    return known, unknown
+    found = [(text, _unknown("tag", text, names.tags)) for text in texts]
+    known = [names.tags.resolve(text, argument="tags").id for text, kind in found if not kind]
+    return known, [(kind, text) for text, kind in found if kind]
 
 
-def _is_member(text: str, names: Snapshot) -> bool:
+def _unknown(kind: str, text: str, among: Names) -> str:
+    """Why a name is left out: its kind, where nobody has it, or that it means several. "" for one that is known."""
     try:
-        names.members.resolve(text, argument="assignee")
-    except UnknownName:
-        return False
-    return True
+        among.resolve(text, argument=kind)
+    except UnknownName as error:
+        return AMBIGUOUS if error.is_ambiguous else kind
+    return ""
 
 
 def _reason(error: InvalidArgument) -> str:

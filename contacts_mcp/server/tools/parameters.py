@@ -24,13 +24,20 @@ MOST_ID = 2**53  # the first whole number that JSON cannot carry
 
 
 def from_json(value: object) -> object:
-    """An array or object that came as JSON text."""
+    """An array or object that came as JSON text. An object that says a name twice stays a text, which is refused."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            return json.loads(value, object_pairs_hook=_each_once)
         except (ValueError, RecursionError):
             return value
     return value
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
 
 
 def is_nothing(value: object) -> bool:

@@ -70,24 +70,23 @@ async def import_contacts(
 ) -> Answer:
     """Import contacts from a file or a pasted table. The first call changes nothing: it answers a plan and a
     confirm_token. Blanks erase nothing, and nobody is opted in. undo_change takes the whole run back."""
+    given = _given(locals())
     from contacts_mcp.book.transfer.deciding import Switches
-    from contacts_mcp.book.transfer.opening import PASTED, digest_of, given_source
+    from contacts_mcp.book.transfer.opening import PASTED, given_source
     from contacts_mcp.book.transfer.planning import Asked, plan_file
 
     book = await app.book()
-    asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
-    if stored := await _stored(book, plan, confirm_token):
-        file = {"path": Path(path or "").name, "text": digest_of(text) if text else ""}
-        known = {"path": stored.facts.get("file"), "text": stored.facts.get("digest")}
-        _refuse_others(stored, file | asked.unusual, known | stored.switches)
+    if stored := await _stored(book, plan, confirm_token, given):
         return await _carry_out(app, book, stored, confirm_token or "")
     _check_source(path, text, of_file=encoding or sheet)
-    number = await book.imports.begin("file", {"file": Path(path).name if path else PASTED}, asked.as_json())
+    asked = Asked(switches=Switches(existing=existing, twice=twice), tags=tags or (), columns=columns or {})
+    switches = asked.as_json() | {"given": given}
+    number = await book.imports.begin("file", {"file": Path(path).name if path else PASTED}, switches)
 
     async def make(_: Callable[[], bool]) -> None:
-        given = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
+        opened = given_source(path, text, book.folders, region=book.region, encoding=encoding or "", sheet=sheet or "")
         async with book.imports.filling(number):
-            with given as (source, facts):
+            with opened as (source, facts):
                 await book.imports.set(number, facts=facts)
                 await plan_file(book, number, source, asked)
 
@@ -122,10 +121,13 @@ async def update_contacts(
 ) -> Answer:
     """Make the same change to many contacts. The first call changes nothing: it answers a plan and a confirm_token.
     Nobody is opted in. undo_change takes the whole run back."""
+    given = _given(locals())
     from contacts_mcp.book.people.requests import Wanted
-    from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, made_of, plan_change, told
+    from contacts_mcp.book.transfer.many import Chosen, begin_change, edit_for, plan_change
 
     book = await app.book()
+    if stored := await _stored(book, plan, confirm_token, given):
+        return await _carry_out(app, book, stored, confirm_token or "")
     wanted = filled(
         Wanted,
         {
@@ -138,12 +140,8 @@ async def update_contacts(
         },
     )
     chosen = Chosen(where=where or {}, contact_ids=contact_ids or ())
-    if stored := await _stored(book, plan, confirm_token):
-        known = made_of(stored.facts.get("chosen", ""), stored.facts.get("change", ""))
-        _refuse_others(stored, made_of(chosen.digest, told(wanted)), known)
-        return await _carry_out(app, book, stored, confirm_token or "")
     edit = await edit_for(book, chosen, wanted)
-    number = await begin_change(book, chosen, wanted, edit)
+    number = await begin_change(book, chosen, wanted, edit, given)
 
     async def make(_: Callable[[], bool]) -> None:
         await plan_change(book, number, chosen, edit)
@@ -239,13 +237,29 @@ async def _planned(app: App, book: Book, number: int, make: Work) -> Answer:
     return await _shown(app, book, number)
 
 
-async def _stored(book: Book, plan: int | None, token: str | None) -> StoredPlan | None:
-    """The plan that a call is about, None for a call that makes one."""
-    from contacts_mcp.book.transfer.confirming import plan_of_token
+_USUAL = {"existing": "fill", "twice": "tell"}  # as if they were not given
 
-    if plan is not None:
-        return await _named(book, plan)
-    return await plan_of_token(book, token) if token else None
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of the arguments that say what to plan."""
+    from contacts_mcp.book.transfer.confirming import digests_of
+
+    others = ("app", "plan", "confirm_token")
+    return digests_of(
+        {name: value for name, value in arguments.items() if name not in others and value != _USUAL.get(name)}
+    )
+
+
+async def _stored(book: Book, plan: int | None, token: str | None, given: Mapping[str, str]) -> StoredPlan | None:
+    """The plan that a call is about, None for a call that makes one. Raises Refused for arguments of another plan."""
+    from contacts_mcp.book.transfer.confirming import plan_of_token, refuse_others
+
+    if plan is None and not token:
+        return None
+    stored = await (_named(book, plan) if plan is not None else plan_of_token(book, token or ""))
+    if stored is not None:
+        refuse_others(stored, given)
+    return stored
 
 
 def _check_source(path: str | None, text: str | None, *, of_file: str | None) -> None:
@@ -255,17 +269,6 @@ def _check_source(path: str | None, text: str | None, *, of_file: str | None) ->
     if of_file and text is not None:
         problem = "is of a file, and a pasted table has none."
         raise InvalidArgument("encoding or sheet", problem, expected="Leave it out.")
-
-
-def _refuse_others(plan: StoredPlan, said: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    """A plan runs as it was shown. Raises InvalidArgument where what is `said` beside it is not what it was made of."""
-    if other := next((name for name, value in said.items() if value and value != known.get(name)), ""):
-        raise InvalidArgument(
-            other,
-            f"is not what plan {plan.plan} was made with, and a plan runs only as it was shown.",
-            expected="To run it, leave this out. To make another plan, leave out plan and confirm_token. "
-            "Nothing was changed.",
-        )
 
 
 async def _named(book: Book, number: int) -> StoredPlan:

@@ -299,8 +299,7 @@ def _remarks(plan: StoredPlan, counts: Mapping[str, Any]) -> list[str]:
     for table, name, text in _COUNTED:
         if count := counts.get(table, {}).get(name):
             told.append(Note(name, text.format(f"{count:,}", region=facts.get("region"))))
-    if unknown := counts.get("unknown", {}):
-        told.append(Note("unknown_names", _told_of_unknown(unknown)))
+    told += _left_out(counts, facts)
     if conflicts := counts.get("conflicts"):
         parts = ", ".join(f"{word(name, limit=VALUE)} {count:,}" for name, count in list(conflicts.items())[:5])
         way = 'To take the values of the file, plan again with existing="overwrite".'
@@ -324,11 +323,28 @@ _COUNTED = (
 )
 
 
-def _told_of_unknown(unknown: Mapping[str, int]) -> str:
-    names = ", ".join(f"{quoted(name.partition(' ')[2], limit=VALUE)} {n:,}" for name, n in list(unknown.items())[:5])
-    is_tag = any(name.startswith("tag ") for name in unknown)
+def _left_out(counts: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Note]:
+    """Notes on texts that no contact gets: unknown names, and a second value where a contact has one."""
+    kinds: dict[str, dict[str, int]] = {}
+    for name, count in counts.get("unknown", {}).items():
+        kind, _, text = name.partition(" ")
+        kinds.setdefault("ambiguous" if kind == "ambiguous" else "unknown", {})[text] = count
+    is_tag = any(name.startswith("tag ") for name in counts.get("unknown", {}))
     way = " update_contact makes a tag with create_missing_tags. Then plan again." if is_tag else ""
-    return f"Left out, because the account does not have them: {names}.{way}"
+    columns = facts.get("headers", []) if facts.get("columns") else []
+    told = {header for header in columns if facts["columns"].get(header) in (None, "other")}
+    kinds["left"] = {header: count for header, count in counts.get("left", {}).items() if header not in told}
+    sentences = (
+        ("unknown", "unknown_names", "Left out, because the account does not have them: {}." + way),
+        ("ambiguous", "ambiguous_names", "Left out, because each may mean several: {}."),
+        ("left", "texts_left", "Not imported, because a contact has one of each, or no place for it: {}."),
+    )
+    return [Note(note, text.format(_numbered(found))) for kind, note, text in sentences if (found := kinds.get(kind))]
+
+
+def _numbered(names: Mapping[str, int]) -> str:
+    told = [f"{quoted(name, limit=VALUE)} {count:,}" for name, count in list(names.items())[:MOST_LISTED]]
+    return f"{', '.join(told)}{_more([*names])}"
 
 
 def _switches_told(plan: StoredPlan) -> list[Note]:

@@ -277,6 +277,12 @@ WRONG = [
         "create_contact", {"phone": PHONE, "custom_fields": '{"Plan":'}, "custom_fields", id="cut JSON for an object"
     ),
     pytest.param(
+        "update_contacts",
+        {"where": '{"tag": "VIP", "tag": "Lead"}', "add_tags": ["Newsletter"]},
+        "where",
+        id="JSON that says a name twice",
+    ),
+    pytest.param(
         "create_contact", {"phone": PHONE, "custom_fields": ["Plan"]}, "custom_fields", id="an array for an object"
     ),
     pytest.param(

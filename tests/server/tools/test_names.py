@@ -203,3 +203,24 @@ async def test_a_name_beside_an_id_or_a_phone_is_a_check_and_needs_no_mirror(ses
     assert (await session.refusal("update_contact", contact_id=JORDAN, name="Sam", **CHANGE))["kind"] == "name_mismatch"
     await session.ok("update_contact", phone="510 555 0100", name="Jordan", **CHANGE)
     assert "list_contacts" not in session.operations
+
+
+async def test_everyone_is_the_name_of_nobody_and_near_to_nobody(session: Session) -> None:
+    facts = await session.refusal("update_contact", name="everyone", email="all@example.org")
+    assert facts["message"].startswith('Nobody is called "everyone". Nothing was changed.')
+
+
+async def test_a_phone_that_two_contacts_have_says_of_nobody_that_they_are_meant(session: Session) -> None:
+    twin = another(session, phone="15105550100", first="Joan", last="Rivera")
+    await session.ok("search_contacts", query="Joan")  # the index knows both
+    for tool in WRITING:
+        told = await session.refusal(tool, phone="510 555 0100", **TOOLS[tool])
+        assert told["kind"] == "several_of_that_phone"
+        assert f'contact {JORDAN} "Jordan Rivera"' in told["message"]
+        assert f'contact {twin} "Joan Rivera"' in told["message"]
+    for tool, given in (("lookup_contact", {"phone": "510 555 0100"}), ("search_contacts", {"query": "510 555 0100"})):
+        found = await session.ok(tool, **given)
+        assert {one["contact_id"] for one in found["contacts"]} == {JORDAN, twin}, tool
+    assert (await session.ok("update_contact", contact_id=twin, email="joan@example.org"))["status"] == "updated"
+    session.sandbox.store.touch(twin, phone="15105557009")
+    assert (await session.ok("update_contact", phone="510 555 0100", **CHANGE))["status"] == "updated"

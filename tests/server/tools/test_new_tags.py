@@ -114,3 +114,13 @@ async def test_an_error_after_it_tells_of_the_tag(open_session: OpenSession, era
         session.sandbox.faults.add(Fault("update_contact", "status", status=403))
         message = await session.refused("update_contact", contact_id=SAM, add_tags=[NEW], create_missing_tags=True)
         assert f'The tag "{NEW}" was made' in message
+
+
+async def test_a_new_tag_is_offered_only_where_it_would_be_set(session: Session) -> None:
+    way = "create_missing_tags"
+    for tool, arguments in (
+        ("update_contact", {"contact_id": JORDAN, "remove_tags": ["Leed"]}),
+        ("search_contacts", {"tag": ["Leed"]}),
+    ):
+        assert way not in (await session.refusal(tool, **arguments))["message"], tool
+    assert way in (await session.refusal("update_contact", contact_id=JORDAN, add_tags=["Leed"]))["message"]

@@ -219,3 +219,47 @@ async def test_a_value_that_cannot_be_read_is_not_told_as_empty(open_session: Op
         assert 'last is "Rivera", given was "Lee"' in told
         assert "email is empty" not in told
         assert "update_contact" not in session.operations
+
+
+async def test_a_custom_value_of_no_field_that_can_be_blinds_nothing(open_session: OpenSession) -> None:
+    async with open_session() as session:
+        session.sandbox.oddities.append(Oddity(JORDAN, members={"custom": {"31": "Gold", "-1": "x", "0": "y"}}))
+        found = await session.ok("search_contacts", query="Jordan Rivera", custom_fields={"Plan": "Gold"})
+        assert [one["contact_id"] for one in found["contacts"]] == [JORDAN]
+        for tool, given in (("find_duplicates", {}), ("describe_account", {}), ("export_contacts", {"by": "Plan"})):
+            assert (await session.ok(tool, **given))["complete"] is True, tool
+
+
+@pytest.mark.parametrize(
+    ("members", "lost"),
+    [
+        ({"tags": [101, {"tag": "Gone"}, [102]]}, "tags \"{'tag': 'Gone'}\", \"[102]\" of 1001"),
+        ({"custom": {"31": ["Gold"]}}, "Plan Gold of 1001"),
+    ],
+    ids=["tags", "field"],
+)
+async def test_a_merge_names_what_cannot_be_read_as_lost(
+    open_session: OpenSession, members: dict[str, Any], lost: str
+) -> None:
+    async with open_session() as session:
+        session.sandbox.oddities.append(Oddity(JORDAN, members=members))
+        plan = await session.ok("merge_contacts", keep=SAM, others=[JORDAN])
+        assert lost in plan["question"]
+        assert "unreadable" in {loss["reason"] for loss in plan["losses"]}
+
+
+@pytest.mark.parametrize(
+    ("tool", "change"),
+    [("lookup_contact", {}), ("update_contact", {"email": "jo@example.org"}), ("delete_contact", {})],
+    ids=["look-up", "update", "delete"],
+)
+async def test_a_contact_that_is_shown_under_another_id_changes_no_stranger(
+    open_session: OpenSession, tool: str, change: dict[str, Any]
+) -> None:
+    async with open_session() as session:
+        before = session.sandbox.store.contact(SAM)
+        session.sandbox.oddities.append(Oddity(JORDAN, members={"id": SAM, "phone": "15105550101"}))
+        facts = await session.refusal(tool, contact_id=JORDAN, **change)
+        assert facts["kind"] == "bad_answer"
+        assert f"contact {SAM}, and contact {JORDAN} was asked for" in facts["message"]
+        assert session.sandbox.store.contact(SAM) == before

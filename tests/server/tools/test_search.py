@@ -266,6 +266,13 @@ async def test_a_value_that_nobody_has_is_answered_with_those_in_use(session: Se
     assert all(f'"{plan}"' in facts["notes"][0] for plan in ("Basic", "Gold", "Premium", "Silver"))
 
 
+async def test_a_month_that_is_no_value_of_a_field_of_days_is_told_the_way(session: Session) -> None:
+    facts = await session.ok("search_contacts", custom_fields={"Renewal Date": "2027-03"})
+    assert facts["notes"][0].endswith('These are whole days. For a month give query: "March 2027".')
+    facts = await session.ok("search_contacts", custom_fields={"Renewal Date": "2031-03-04"})
+    assert "whole days" not in facts["notes"][0]
+
+
 async def test_a_rare_value_that_somebody_has_is_not_called_missing(session: Session) -> None:
     """Nobody matches both filters. The value is not among the most frequent ones."""
     store = session.sandbox.store
@@ -283,6 +290,27 @@ async def test_a_word_that_nobody_has_is_named_and_the_others_are_found(session:
     assert ids(facts)[0] == JORDAN
     assert "words_ignored" in facts["note_kinds"]
     assert '"quartzite"' in " ".join(facts["notes"])
+
+
+@pytest.mark.parametrize("query", ["who was added last week", "contacts with an email", "people with no plan"])
+async def test_a_sentence_that_words_cannot_answer_is_told_so(session: Session, query: str) -> None:
+    assert "said_beside_words" in (await session.ok("search_contacts", query=query))["note_kinds"]
+
+
+async def test_of_a_long_sentence_the_telling_words_are_looked_for_and_the_others_named(session: Session) -> None:
+    sentence = "please find me the phone number of the person who is called jordan rivera"
+    facts = await session.ok("search_contacts", query=sentence)
+    assert ids(facts) == [JORDAN]
+    assert "words_unread" not in facts.get("note_kinds", [])
+    facts = await session.ok("search_contacts", query=f"{sentence} one two three four five six seven")
+    assert 'so these were not: "seven".' in " ".join(facts["notes"])
+
+
+async def test_a_word_of_the_sentence_alone_finds_nobody(session: Session) -> None:
+    """The notes of several contacts have "the" in them."""
+    for query in ("the one ending 3344", "the newest contact"):
+        assert (await session.ok("search_contacts", query=query))["total"] == 0, query
+    assert (await session.ok("search_contacts", query="at the spring fair"))["total"] > 0
 
 
 async def test_full_detail_holds_all_fields_of_at_most_25(session: Session) -> None:

@@ -20,6 +20,7 @@ from contacts_mcp.book.transfer.limits import LONGEST_CELL, LONGEST_SHOWN, MOST_
 from contacts_mcp.book.transfer.own import cells_of_object, is_own_object, joined_tags
 from contacts_mcp.book.transfer.sources.encoding import Encoding, lines_of
 from contacts_mcp.book.transfer.sources.source import NumberText, Record, Source, free_header
+from contacts_mcp.book.transfer.sources.tables import unique
 from contacts_mcp.words.folding import fold
 from contacts_mcp.words.note import Note
 from contacts_mcp.words.numbers import number_text
@@ -79,10 +80,22 @@ def _own_records(lines: Iterable[str]) -> Iterator[Record]:
         yield Record(number, {} if is_long else cells, "cell_too_long" if is_long else "")
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. A name that it says twice is two, as two columns of a table are."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    names, values = zip(*pairs, strict=True)
+    return dict(zip(unique(names), values, strict=True))
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def _loaded(line: str) -> Any:
     """The value in a line, None for a line that holds none."""
     try:
-        return json.loads(line)
+        return _DECODER.decode(line)
     except (ValueError, RecursionError):
         return None
 
@@ -134,7 +147,7 @@ def _begin_of_list(text: str) -> int | None:
     if text.startswith("[", begin):
         return begin + 1
     try:
-        value, end = json.JSONDecoder().raw_decode(text, begin)
+        value, end = _DECODER.raw_decode(text, begin)
     except (ValueError, RecursionError):
         return None
     name = _inner_list(value)
@@ -148,7 +161,6 @@ def _listed(pairs: Sequence[tuple[int, str]], at: int) -> Iterator[Record]:
     """The objects of one list, or one behind the other."""
     text = "".join(line for _, line in pairs)
     first = pairs[0][0]
-    decoder = json.JSONDecoder()
     number, counted = first, 0
     while True:
         while at < len(text) and text[at] in " \t\r\n,":
@@ -157,7 +169,7 @@ def _listed(pairs: Sequence[tuple[int, str]], at: int) -> Iterator[Record]:
         if at >= len(text) or text[at] == "]":
             return
         try:
-            value, at = decoder.raw_decode(text, at)
+            value, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             yield Record(number, {}, "not_json", text[at : at + LONGEST_SHOWN])
             return
@@ -166,7 +178,7 @@ def _listed(pairs: Sequence[tuple[int, str]], at: int) -> Iterator[Record]:
 
 def _record(number: int, text: str) -> Record:
     try:
-        value = json.loads(text)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return Record(number, {}, "not_json", text)
     return _of_value(number, value, text)

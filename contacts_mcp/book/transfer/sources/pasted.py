@@ -1,4 +1,7 @@
-"""A table pasted into a chat: CSV, tabs, a Markdown table or JSON lines. Models pay for every row that they repeat."""
+"""A table pasted into a chat: CSV, tabs, a Markdown table, vCards or JSON lines.
+
+Models pay for every row that they repeat, so a longer list is a file.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from io import BytesIO
 from itertools import pairwise
 
 from contacts_mcp.book.transfer.limits import unreadable
-from contacts_mcp.book.transfer.sources import delimited, lines
+from contacts_mcp.book.transfer.sources import cards, delimited, lines
 from contacts_mcp.book.transfer.sources.encoding import Encoding
 from contacts_mcp.book.transfer.sources.source import Record, Source
 from contacts_mcp.book.transfer.sources.tables import Cells, find_header, headers_of, records_of
@@ -16,19 +19,23 @@ from contacts_mcp.book.transfer.sources.tables import Cells, find_header, header
 MOST_PASTED_ROWS = 200
 MOST_PASTED_BYTES = 50_000
 
+_FENCES = re.compile(r"\A\s*```[^\n`]*|```\s*\Z")  # of a block of code
 _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
 _INCHES = re.compile(r'(?<=\d)"(?=\s)')
 _BAR = re.compile(r"(?<!\\)\|")
 _STRESSED = re.compile(r"(\*\*|__|\*|`)(?P<text>[^*`]+)\1")
 
 
-def read(text: str) -> Source:
+def read(text: str, *, region: str = "US") -> Source:
     """The table in a pasted text. Raises Refused for one that is too long: a longer one is a file."""
     size = len(text.encode("utf-8", "replace"))
     if size > MOST_PASTED_BYTES or text.count("\n") > MOST_PASTED_ROWS + 10:
         problem = f"A pasted table may have {MOST_PASTED_ROWS} rows and {MOST_PASTED_BYTES:,} bytes."
         raise unreadable("too_large", problem, "Import a longer one in parts, or as a file where folders are open.")
+    text = _FENCES.sub("", text.removeprefix("\ufeff"))
     start = text.lstrip("\ufeff \t\r\n")
+    if cards.is_cards(text):
+        return cards.read(BytesIO(text.encode("utf-8", "replace")), Encoding("utf-8"), region=region)
     if is_markdown(text.splitlines()):
         return of_markdown(text)
     if start.startswith(("{", "[{")):
