@@ -299,7 +299,7 @@ async def _excluded(book: Book, question: Question, meant: Meant, *, matches: st
 
 
 async def _other_names(book: Book, question: Question) -> list[Note]:
-    """The tags, known team members and other things that the words ask for, and that only a filter finds."""
+    """The tags and known team members that the words name. A query does not look for these."""
     query = question.query
     if not query or not question.filters.are_none:
         return []
@@ -309,33 +309,14 @@ async def _other_names(book: Book, question: Question) -> list[Note]:
             names = await book.vocabulary.read("tags")
     said = {fold(each) for each in query.split()} | {fold(query)}
     said |= {each.removesuffix("s") for each in said}  # "Priya's", "suppliers"
-    words = [sentence for words, sentence in _WORDS_OF_FILTERS if not said.isdisjoint(words.split())]
-    return [Note("name_of_a_filter", sentence) for sentence in (*_on_names(said, names), *words)]
-
-
-def _on_names(said: set[str], names: Snapshot) -> list[str]:
     tags = [one.name for one in names.tags.items if fold(one.name) in said]
     members = [one.name for one in names.members.items if not said.isdisjoint(map(fold, (one.name, *one.aliases)))]
     found = (("a tag", "tag", tags), ("a team member", "assignee", members))
     return [
-        f"{word(name)} is {kind}: give it as {parameter}."
+        Note("name_of_a_filter", f"{word(name)} is {kind}: give it as {parameter}.")
         for kind, parameter, given in found
         for name in given[:MOST_OFFERED]
     ]
-
-
-# Words by which people ask for what only a filter finds.
-_WORDS_OF_FILTERS = (
-    ("opted optedout optout unsubscribed", "A query does not look at opt-outs: give opted_out, true or false."),
-    ("email", "To find those with or without an e-mail give has_email, true or false."),
-    ("unassigned unowned", 'To find contacts of nobody give assignee "none".'),
-    ("untagged", 'To find contacts without tags give tag "none".'),
-    (
-        "added created newest",
-        "Days of creation are filters: created_after, created_before. sort puts the newest first.",
-    ),
-    ("changed updated edited", "Days of the last change are filters: updated_after, updated_before."),
-)
 
 
 # The filters by the members that they test. Custom fields have their own names.

@@ -510,7 +510,7 @@ async def test_a_word_for_nothing_is_stored_and_told(session: Session) -> None:
     [
         ("who is opted out", "give opted_out"),
         ("contacts without email", "has_email"),
-        ("unassigned contacts", 'assignee "none"'),
+        ("unassigned contacts", 'assignee, "none" for nobody'),
         ("added this week", "created_after"),
     ],
 )
