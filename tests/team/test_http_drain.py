@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -33,11 +32,13 @@ ACCOUNTS = f'[accounts.a]\napi_key_env = "KEY_OF_A"\n{holder("a", "Ada", TOKEN, 
 CALL_TIMEOUT = 2.0
 CALLERS = 8
 NOTICED, SETTLED = 0.8, 0.3  # seconds, shorter than in earnest
-DRAIN = NOTICED + SETTLED  # seconds that the end takes where nothing is under way
-PROGRAM = f"""
+LONG = 25.0  # seconds of a drain that something hastens, or that is none
+LATEST = 15.0  # seconds in which a busy machine, too, ends a server
+PROGRAM = """
+import sys
 from contacts_mcp.cli import main
 from contacts_mcp.server import http
-http.NOTICED, http.SETTLED = {NOTICED}, {SETTLED}
+http.NOTICED, http.SETTLED = float(sys.argv.pop(1)), float(sys.argv.pop(1))
 main()
 """
 
@@ -53,7 +54,7 @@ async def sandbox_at_work() -> AsyncIterator[tuple[Sandbox, str]]:
 
 @contextmanager
 def replica(
-    folder: Path, url: str, *, hosted: bool = True, call_timeout: float = CALL_TIMEOUT
+    folder: Path, url: str, *, hosted: bool = True, call_timeout: float = CALL_TIMEOUT, noticed: float = NOTICED
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A server in a process of its own, once it is ready."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -72,7 +73,7 @@ def replica(
         variables["CONTACTS_MCP_ACCOUNTS"] = str(folder / "accounts.toml")
     else:
         variables["HEYMARKET_API_KEY"] = Credentials().api_key
-    command = [sys.executable, "-c", PROGRAM, "serve", "--http", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-c", PROGRAM, str(noticed), str(SETTLED), "serve", "--http", f"127.0.0.1:{port}"]
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE) as process:
         try:
             assert process.stderr
@@ -99,16 +100,14 @@ async def is_ready(address: str) -> bool:
         return (await client.get(f"{address}/readyz")).status_code == 200
 
 
-async def ended(process: subprocess.Popen[bytes], within: float) -> float:
-    """The seconds until a process has ended, well."""
-    start = time.monotonic()
-    with anyio.fail_after(within):
+async def ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process has ended, well."""
+    with anyio.fail_after(LATEST):
         while process.poll() is None:  # noqa: ASYNC110 -- of another process
             await anyio.sleep(0.02)
     assert process.returncode == 0
     assert process.stderr
     assert process.stderr.read() == b""
-    return time.monotonic() - start
 
 
 async def test_no_call_is_lost_while_callers_are_sent_elsewhere(tmp_path: Path) -> None:
@@ -136,7 +135,7 @@ async def test_no_call_is_lost_while_callers_are_sent_elsewhere(tmp_path: Path) 
                 while await is_ready(address):  # noqa: ASYNC110 -- a balancer polls, too
                     await anyio.sleep(0.05)
                 goes_on = False
-            await ended(process, DRAIN + 3)
+            await ended(process)
     assert {*answered} == {"updated"}
     assert not [*(tmp_path / "data").glob("*-wal")], "the journal was closed"
 
@@ -160,7 +159,7 @@ async def test_a_call_under_way_is_answered_and_new_ones_are_not_taken(tmp_path:
                 with pytest.raises(httpx.ConnectError):
                     await is_ready(address)
             assert said[0]["status"] == "updated"
-            await ended(process, 2)
+            await ended(process)
             assert sandbox.store.contact(1001)["first"] == "Jo"
 
 
@@ -179,7 +178,7 @@ async def test_a_call_without_end_is_answered_within_its_time(tmp_path: Path) ->
                 await anyio.sleep(0.2)
                 process.send_signal(signal.SIGHUP)  # of a terminal that is closed, or of somebody who means "reload"
             assert said[0]["kind"] == "too_late"
-            await ended(process, DRAIN + 2)
+            await ended(process)
 
 
 async def test_idle_connections_and_long_streams_do_not_hold_it(tmp_path: Path) -> None:
@@ -197,22 +196,22 @@ async def test_idle_connections_and_long_streams_do_not_hold_it(tmp_path: Path) 
                     rest = [line async for line in lines]
                 assert "result" in "".join(rest), "the stream has an end of its own"
                 tasks.cancel_scope.cancel()
-            assert await ended(process, DRAIN + 2) <= DRAIN + 1
+            await ended(process)
 
 
 async def test_a_second_interrupt_hastens_it(tmp_path: Path) -> None:
     async with sandbox_at_work() as (_, url):
-        with replica(tmp_path, url) as (process, address):
+        with replica(tmp_path, url, noticed=LONG) as (process, address):
             assert await is_ready(address)
             process.send_signal(signal.SIGINT)
             await anyio.sleep(0.2)
             process.send_signal(signal.SIGINT)
-            assert await ended(process, 3) < DRAIN
+            await ended(process)
 
 
 async def test_a_server_for_one_person_ends_at_once(tmp_path: Path) -> None:
     async with sandbox_at_work() as (_, url):
-        with replica(tmp_path, url, hosted=False) as (process, address):
+        with replica(tmp_path, url, hosted=False, noticed=LONG) as (process, address):
             headers, body = message(MODERN, "tools/call", {"name": "lookup_contact", "arguments": {"contact_id": 1001}})
             async with httpx.AsyncClient(timeout=20) as client:
                 assert (await client.post(f"{address}/mcp", json=body, headers=headers)).status_code == 200
@@ -220,7 +219,7 @@ async def test_a_server_for_one_person_ends_at_once(tmp_path: Path) -> None:
                 led = await client.get(f"{address}/mcp/", headers={"Host": "evil.example.com"})
                 assert (led.status_code, "location" in led.headers) == (404, False)
                 process.send_signal(signal.SIGTERM)
-                assert await ended(process, 5) < DRAIN
+                await ended(process)
 
 
 async def test_the_sdks_own_client_works_with_it(tmp_path: Path) -> None:
@@ -236,7 +235,7 @@ async def test_the_sdks_own_client_works_with_it(tmp_path: Path) -> None:
                     answer = await client.call_tool("update_contact", {"contact_id": 1001, "first": mode})
                     assert not answer.is_error
             process.terminate()
-            await ended(process, DRAIN + 2)
+            await ended(process)
 
 
 async def sent_for_ever(stream: anyio.abc.SocketStream) -> None:
@@ -256,13 +255,13 @@ async def test_slow_and_large_requests_are_ended_over_a_real_socket(tmp_path: Pa
             ):
                 async with await anyio.connect_tcp("127.0.0.1", port) as stream:
                     await stream.send(f"{head}{more}\r\n".encode())
-                    with anyio.fail_after(5):
+                    with anyio.fail_after(LATEST):
                         assert (await stream.receive()).split()[1] == status, more
             asks = b"OPTIONS /mcp HTTP/1.1\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n"
             for beginning in (b"POST /mcp HTTP/1.1\r\n", asks):
                 async with await anyio.connect_tcp("127.0.0.1", port) as stream:  # a stranger who sends for ever
                     await stream.send(beginning + b"Host: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
-                    with anyio.fail_after(5), pytest.raises(anyio.BrokenResourceError):
+                    with anyio.fail_after(LATEST), pytest.raises(anyio.BrokenResourceError):
                         await sent_for_ever(stream)
             process.terminate()
-            await ended(process, DRAIN + 2)
+            await ended(process)
