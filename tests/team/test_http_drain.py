@@ -35,7 +35,8 @@ NOTICED, SETTLED = 0.8, 0.3  # seconds, shorter than in earnest
 LONG = 25.0  # seconds of a drain that something hastens, or that is none
 LATEST = 15.0  # seconds in which a busy machine, too, ends a server
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, which a server respects
 from contacts_mcp.cli import main
 from contacts_mcp.server import http
 http.NOTICED, http.SETTLED = float(sys.argv.pop(1)), float(sys.argv.pop(1))
