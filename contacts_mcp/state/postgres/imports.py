@@ -19,7 +19,7 @@ from contacts_mcp.state.imports import KEEP, PlanKind, PlanState, RowState, Stor
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.clock import NOW, ticks
 from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, Row, SharedDatabase
-from contacts_mcp.state.postgres.leases import LeaseLost, Leases
+from contacts_mcp.state.postgres.leases import HELD, LeaseLost, Leases
 from contacts_mcp.state.postgres.locks import lease_name
 
 if TYPE_CHECKING:
@@ -68,15 +68,6 @@ _SAVE = f"""
 _OF_PLAN = "WHERE account = %(account)s AND plan = %(plan)s"
 _END = f"UPDATE import_plan SET state = 'done', problem = '' {_OF_PLAN}"
 _BLANK = f"""UPDATE import_row SET {", ".join(f"{name} = '{{}}'" for name in _JSON)} {_OF_PLAN} AND state = 'done'"""
-# The caller's lease stays its own until the end of the statement.
-_ALLOWED = """
-    held AS (
-        SELECT 1 FROM lease WHERE account = %(account)s AND name = %(lease)s AND fence = %(fence)s
-        AND owner = %(owner)s AND until > clock_timestamp() FOR SHARE
-    ), allowed AS MATERIALIZED (
-        SELECT %(fence)s::bigint IS NULL OR EXISTS (SELECT FROM held) AS is_so
-    )
-"""
 # A killed process leaves a plan that looks running.
 _PURGE = f"""
     DELETE FROM import_plan WHERE account = %(account)s
@@ -237,10 +228,10 @@ class PostgresImports:
         """
         account, name = await self._account.get(), lease_name("plan", str(plan))
         lease = self._leases.of_caller(account, name)
-        values |= {"account": account, "plan": plan, "lease": name, "owner": self._leases.owner}
-        parts = [f"w{number} AS ({update} AND (SELECT is_so FROM allowed))" for number, update in enumerate(updates)]
-        query = f"WITH {', '.join([_ALLOWED, *parts])} SELECT is_so FROM allowed"
-        (answer,) = await self._db.fetch(query, values | {"fence": lease and lease.fence}, patience=PATIENCE_FOR_MANY)
+        values |= {"account": account, "plan": plan, **self._leases.proof([lease] if lease else [])}
+        parts = [f"w{number} AS ({update} AND (SELECT is_so FROM held))" for number, update in enumerate(updates)]
+        query = f"WITH {', '.join([HELD, *parts])} SELECT is_so FROM held"
+        (answer,) = await self._db.fetch(query, values, patience=PATIENCE_FOR_MANY)
         if not answer["is_so"]:
             raise LeaseLost
 

@@ -27,7 +27,7 @@ from contacts_mcp.state.journal import IN_FLIGHT, KEEP, KEEP_TOKENS, LONGEST_CAL
 from contacts_mcp.state.postgres.accounts import AccountNumber
 from contacts_mcp.state.postgres.clock import NOW, ticks
 from contacts_mcp.state.postgres.database import PATIENCE, PATIENCE_FOR_MANY, DatabaseAway, SharedDatabase
-from contacts_mcp.state.postgres.leases import Lease, LeaseLost, Leases
+from contacts_mcp.state.postgres.leases import HELD, Lease, LeaseLost, Leases
 from contacts_mcp.state.postgres.locks import lease_name
 from contacts_mcp.state.postgres.owed import Owed
 
@@ -107,13 +107,7 @@ def _values(columns: Mapping[str, str]) -> str:
 
 
 _BEGIN = f"""
-    WITH ours AS (
-        SELECT 1 FROM unnest(%(lease_names)s::text[], %(lease_fences)s::bigint[]) AS h (name, fence)
-        JOIN lease AS l ON l.account = %(account)s AND l.name = h.name AND l.fence = h.fence
-        WHERE l.owner = %(owner)s AND l.until > clock_timestamp() ORDER BY l.name FOR SHARE OF l
-    ), held AS (
-        SELECT count(*) = cardinality(%(lease_names)s::text[]) AS is_so FROM ours
-    ), live AS (
+    WITH {HELD}, live AS (
         SELECT held.is_so FROM held, account WHERE account.id = %(account)s AND account.merged_into IS NULL
     ), spent AS (
         INSERT INTO used_token AS t (account, digest, spender)
@@ -269,10 +263,8 @@ class PostgresJournal:
         return {
             "account": account,
             "rows": json.dumps(rows),
-            "owner": self._leases.owner,
             "tokens": sorted({_text(entry.token) for entry in entries if entry.token}),
-            "lease_names": [*held],
-            "lease_fences": [lease.fence for lease in held.values()],
+            **self._leases.proof(held.values()),
         }
 
     async def finish(self, entry: Entry) -> bool:

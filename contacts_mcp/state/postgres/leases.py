@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -77,6 +77,16 @@ _OURS = """
         WHERE l.owner = %(owner)s AND l.name = ANY(%(names)s::text[]) ORDER BY l.account, l.name FOR UPDATE OF l
     )
 """
+HELD = """
+    ours AS (
+        SELECT 1 FROM unnest(%(lease_names)s::text[], %(lease_fences)s::bigint[]) AS h (name, fence)
+        JOIN lease AS l ON l.account = %(account)s AND l.name = h.name AND l.fence = h.fence
+        WHERE l.owner = %(owner)s AND l.until > clock_timestamp() ORDER BY l.name FOR SHARE OF l
+    ), held AS (
+        SELECT count(*) = cardinality(%(lease_names)s::text[]) AS is_so FROM ours
+    )
+"""
+"""SQL: whether the caller still has all of its leases, which stay its own until the end of the statement."""
 _GIVE_BACK = f"""
     WITH {_NOT_FLUSHED}, {_OURS}
     UPDATE lease AS l SET owner = NULL, until = clock_timestamp(),
@@ -349,6 +359,15 @@ class Leases:
         extended = {(row["account"], row["name"]) for row in rows}
         for lease in leases:
             lease.ends = asked + self._life * _TRUSTED if (lease.account, lease.name) in extended else -inf
+
+    def proof(self, leases: Iterable[Lease]) -> dict[str, object]:
+        """The values that `HELD` needs beside the account. Without a lease it holds."""
+        held = [*leases]
+        return {
+            "owner": self.owner,
+            "lease_names": [lease.name for lease in held],
+            "lease_fences": [lease.fence for lease in held],
+        }
 
     def _of(self, leases: Sequence[Lease]) -> dict[str, object]:
         return {
